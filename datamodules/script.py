@@ -1,0 +1,56 @@
+"""A sequence before it has pixels: which picture every step shows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datamodules.batch import FrameSequences
+
+
+class Script(NamedTuple):
+    """One sequence of T steps."""
+
+    pictures: NDArray[np.int64]
+    """Which image of the split is shown, [T] in [0, N)."""
+    actions: NDArray[np.float32]
+    """Known context of each step, one-hot [T, A]."""
+    place: NDArray[np.int64]
+    """Identity of what is seen, [T]; equal places are the same content."""
+
+
+class ScriptWriter(Protocol):
+    """A benchmark's rule. Data workers pickle it, so it holds settings and nothing large."""
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence from nothing but the generator's draws."""
+        ...
+
+
+def recalled_from(place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Latest earlier step at the same place, [..., T]; -1 where a place is new."""
+    steps = np.arange(place.shape[-1])
+    same = place[..., :, None] == place[..., None, :]
+    earlier = steps[None, :] < steps[:, None]
+    return np.where(same & earlier, steps, -1).max(axis=-1)
+
+
+def render(scripts: Sequence[Script], images: torch.Tensor, labels: torch.Tensor) -> FrameSequences:
+    """Fill B scripts with pixels.
+
+    Args:
+        scripts: B scripts of one length T.
+        images: the split's images, uint8 [N, H, W].
+        labels: the split's classes, int64 [N].
+    """
+    pictures, actions, place = (np.stack(parts) for parts in zip(*scripts, strict=True))
+    chosen = torch.from_numpy(pictures)
+    return FrameSequences(
+        frames=images[chosen].unsqueeze(2).float().div_(255),
+        actions=torch.from_numpy(actions),
+        recalled_from=torch.from_numpy(recalled_from(place)),
+        place=torch.from_numpy(place),
+        labels=labels[chosen],
+    )

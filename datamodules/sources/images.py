@@ -1,0 +1,27 @@
+"""What a source of images delivers."""
+
+import hashlib
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Split = Literal["train", "val", "test"]
+
+
+class LabelledImages(NamedTuple):
+    """The images of one split of one source."""
+
+    images: NDArray[np.uint8]
+    """Intensities, ink bright on black, uint8 [N, H, W]."""
+    labels: NDArray[np.int64]
+    """Class of each image, int64 [N]."""
+    source: str
+    """Name of the source that was read, never `auto`."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the images' bytes followed by the labels' (little-endian int64)."""
+        digest = hashlib.sha256(self.images.tobytes())
+        digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()

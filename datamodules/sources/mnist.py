@@ -1,0 +1,104 @@
+"""MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges), in the four IDX files."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pooch
+from numpy.typing import NDArray
+
+from datamodules.sources.idx import read_idx
+from datamodules.sources.images import LabelledImages, Split
+
+FOLDER = "mnist"
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+MD5 = {
+    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+CONNECT_SECONDS, READ_SECONDS = 5, 15
+
+SPLITS: dict[Split, tuple[str, slice]] = {
+    "train": ("train", slice(0, 55_000)),
+    "val": ("train", slice(55_000, 60_000)),
+    "test": ("t10k", slice(0, 10_000)),
+}
+PUBLISHED_SIZE = {"train": 60_000, "t10k": 10_000}
+
+
+def missing_files(data_dir: Path) -> list[str]:
+    """Names of the IDX files that `<data_dir>/mnist` holds neither plain nor gzipped."""
+    return [name for name in MD5 if not _path(data_dir, name).exists()]
+
+
+def download(data_dir: Path) -> None:
+    """Complete `<data_dir>/mnist` from the first mirror that has everything that is missing.
+
+    Files appear by atomic renaming and only once all have arrived and match their checksums.
+
+    Raises:
+        OSError: no mirror answers, or the folder cannot be written.
+        ValueError: what was downloaded does not match its checksum.
+    """
+    try:
+        _download_from(MIRRORS[0], data_dir)
+    except (OSError, ValueError):
+        _download_from(MIRRORS[1], data_dir)
+
+
+def read(data_dir: Path, split: Split) -> LabelledImages:
+    """Read one split: the first 55,000 training images, the last 5,000, or the test images.
+
+    Raises:
+        ValueError: a file is damaged or not of MNIST's published size; the message names it.
+    """
+    part, selection = SPLITS[split]
+    shape = (PUBLISHED_SIZE[part], 28, 28)
+    images = _read_checked(_path(data_dir, f"{part}-images-idx3-ubyte"), shape)
+    labels = _read_checked(_path(data_dir, f"{part}-labels-idx1-ubyte"), shape[:1])
+    return LabelledImages(images[selection], labels[selection].astype(np.int64), "mnist")
+
+
+def _read_checked(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    values = read_idx(path)
+    if values.shape != shape:
+        raise ValueError(f"{path} is not MNIST's: it holds {values.shape}, expected {shape}")
+    return values
+
+
+def _path(data_dir: Path, name: str) -> Path:
+    plain = data_dir / FOLDER / name
+    return plain if plain.exists() else plain.with_name(f"{name}.gz")
+
+
+def _download_from(mirror: str, data_dir: Path) -> None:
+    folder = data_dir / FOLDER
+    names = missing_files(data_dir)
+    # Beside the destination, where renaming is atomic, yet creating no folder if this fails.
+    nearby = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with TemporaryDirectory(prefix=".download-", dir=nearby) as arrivals:
+        for name in names:
+            _retrieve(mirror, name, Path(arrivals))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            os.replace(Path(arrivals, f"{name}.gz"), folder / f"{name}.gz")
+
+
+def _retrieve(mirror: str, name: str, folder: Path) -> None:
+    # pooch announces every attempt; the choice of the source is reported in one line instead.
+    pooch.get_logger().setLevel("WARNING")
+    pooch.retrieve(
+        f"{mirror}{name}.gz",
+        known_hash=f"md5:{MD5[name]}",
+        fname=f"{name}.gz",
+        path=folder,
+        downloader=pooch.HTTPDownloader(
+            timeout=(CONNECT_SECONDS, READ_SECONDS), chunk_size=1 << 16
+        ),
+    )
