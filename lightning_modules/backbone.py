@@ -1,0 +1,203 @@
+"""The sequential-latent backbone: controller, memory core, prior, posterior and sample.
+
+It is all that is recurrent in a model. Encoders run before it on all frames at once; decoders,
+likelihoods and divergences after it. One step, in the order of Gemici et al. 2017, section 3:
+
+    h_t        = controller(h_{t-1}, [z_{t-1}; reads_{t-1}], evidence_t)      eq. 13
+    memory_t   = write z_{t-1} under [h_t; key h_{t-1}]
+    reads_t    = read under h_t                                               eqs. 14 to 16
+    psi_t      = [reads_t; h_t]
+    z_t        ~ posterior q(z_t | psi_t, x_t), or prior p(z_t | psi_t)       eqs. 7 and 8
+
+The paper's indices differ between its equations: eq. 16 reads M_{t-1}, eq. 13 has M_t written from
+z_{t-1}. Here the write comes first, so that the newest latent can be read in the very next step,
+and the move into x_t (part of evidence_t) reaches the prior of x_t.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.controller import Controller, ControllerState
+from lightning_modules.gaussian import DiagonalGaussian
+from memory_cores import Items, MemoryCore, Weightings
+
+
+class BackboneState(NamedTuple):
+    """What one step hands to the next."""
+
+    controller: ControllerState
+    memory: NamedTuple
+    reads: Tensor  #: [B, C]
+    latent: Tensor  #: [B, Z]
+    drawn: Tensor  #: [B, 1] bool, False until the first latent was drawn
+
+
+class Step(NamedTuple):
+    """One step's outcome."""
+
+    latent: Tensor  #: [B, Z]
+    psi: Tensor  #: [B, C + H]
+    parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
+
+
+class Trajectory(NamedTuple):
+    """An unrolled sequence."""
+
+    latent: Tensor  #: [B, T, Z]
+    psi: Tensor  #: [B, T, C + H]
+    prior: DiagonalGaussian  #: [B, T, Z]
+    posterior: DiagonalGaussian  #: [B, T, Z]; at generated steps the prior again
+    weightings: Weightings | None  #: [B, T, heads, N], on request
+
+
+class Backbone(nn.Module):
+    """Controller, memory core and latent maps.
+
+    Args:
+        memory: the core; it writes latents with the controller's state as key.
+        evidence_size: width of what is known of each step beforehand.
+        feature_size: width of an encoded frame.
+        latent_size: Z.
+        controller_size: H.
+        map_size: hidden units of the prior and posterior maps; 0 makes them linear.
+    """
+
+    def __init__(
+        self,
+        memory: MemoryCore,
+        evidence_size: int,
+        feature_size: int,
+        latent_size: int,
+        controller_size: int,
+        map_size: int,
+    ) -> None:
+        super().__init__()
+        self.latent_size = latent_size
+        self.memory = memory
+        self.controller = Controller(
+            evidence_size, latent_size + memory.context_size, controller_size
+        )
+        self.psi_size = memory.context_size + controller_size
+        self.prior_map = LatentMap(self.psi_size, 0, map_size, latent_size)
+        self.posterior_map = LatentMap(self.psi_size, feature_size, map_size, latent_size)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> BackboneState:
+        """Return the state before the first step, on the device and in the dtype of ``like``."""
+        return BackboneState(
+            controller=self.controller.initial_state(batch_size, like),
+            memory=self.memory.initial_state(batch_size, like),
+            reads=like.new_zeros(batch_size, self.memory.context_size),
+            latent=like.new_zeros(batch_size, self.latent_size),
+            drawn=torch.zeros(batch_size, 1, dtype=torch.bool, device=like.device),
+        )
+
+    def advance(self, state: BackboneState, evidence: Tensor) -> tuple[BackboneState, Tensor]:
+        """Update controller and memory for one step, up to what its latent depends on.
+
+        Args:
+            state: of the step before.
+            evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
+
+        Returns:
+            state: with the latent still that of the step before; psi: [B, C + H].
+        """
+        before = state.controller.hidden
+        feedback = torch.cat([state.latent, state.reads], 1)
+        controller = self.controller.step(state.controller, evidence, feedback)
+        item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
+        memory = self.memory.write(state.memory, controller.hidden, item)
+        reads, memory = self.memory.read(memory, controller.hidden)
+        psi = torch.cat([reads, controller.hidden], 1)
+        return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
+
+    def step(
+        self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor | None
+    ) -> tuple[BackboneState, Step]:
+        """Advance one step and draw its latent: from the posterior if ``observed``, else the prior.
+
+        Args:
+            state: of the step before.
+            evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
+            noise: [B, Z], standard normal.
+            observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
+        """
+        state, psi = self.advance(state, evidence)
+        parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
+        latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
+        state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
+        return state, Step(latent, psi, parameters)
+
+    def unroll(
+        self,
+        evidence: Tensor,
+        features: Tensor,
+        noise: Tensor,
+        imagine: Callable[[int, Step], Tensor] | None = None,
+        record: bool = False,
+    ) -> Trajectory:
+        """Unroll over T steps; latents come from the posterior as far as there are features.
+
+        Args:
+            evidence: [B, K, E], of the first K <= T steps.
+            features: [B, S, F], encoded frames of the first S <= T steps. Later steps draw their
+                latents from the prior.
+            noise: [B, T, Z], standard normal.
+            imagine: gives the evidence [B, E] of step t >= K from step t - 1, for models whose
+                recurrence sees frames that they must generate first.
+            record: keep the weightings of every step.
+        """
+        gates = self.controller.evidence_gates(evidence).unbind(1)
+        observed = self.posterior_map.observe(features).unbind(1)
+        state = self.initial_state(noise.shape[0], noise)
+        steps: list[Step] = []
+        weightings: list[Weightings] = []
+        for t, noise_t in enumerate(noise.unbind(1)):
+            if t < len(gates):
+                gates_t = gates[t]
+            else:
+                gates_t = self.controller.evidence_gates(imagine(t, steps[-1]))
+            observed_t = observed[t] if t < len(observed) else None
+            state, step = self.step(state, gates_t, noise_t, observed_t)
+            steps.append(step)
+            if record:
+                weightings.append(self.memory.weightings(state.memory))
+        return self._trajectory(steps, weightings)
+
+    def _trajectory(self, steps: list[Step], weightings: list[Weightings]) -> Trajectory:
+        latent, psi, drawn_from = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+        return Trajectory(
+            latent=latent,
+            psi=psi,
+            prior=DiagonalGaussian.from_parameters(self.prior_map(psi)),
+            posterior=DiagonalGaussian.from_parameters(drawn_from),
+            weightings=Weightings(*(torch.stack(w, 1) for w in zip(*weightings, strict=True)))
+            if weightings
+            else None,
+        )
+
+
+class LatentMap(nn.Module):
+    """From psi, and an encoded frame for the posterior, to a Gaussian's parameters.
+
+    The frame's part is linear up to the hidden layer, so it is computed before the loop for all
+    steps at once (``observe``). The prior's map has no such part: ``feature_size`` 0.
+    """
+
+    def __init__(self, psi_size: int, feature_size: int, map_size: int, latent_size: int) -> None:
+        super().__init__()
+        width = map_size or 2 * latent_size
+        self.from_psi = nn.Linear(psi_size, width)
+        self.observe = nn.Linear(feature_size, width, bias=False) if feature_size else None
+        self.output = (
+            nn.Sequential(nn.ReLU(), nn.Linear(width, 2 * latent_size))
+            if map_size
+            else nn.Identity()
+        )
+
+    def forward(self, psi: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Return [..., 2 Z]: means, then log standard deviations."""
+        hidden = self.from_psi(psi)
+        return self.output(hidden if observed is None else hidden + observed)

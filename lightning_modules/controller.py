@@ -1,0 +1,48 @@
+"""The recurrent controller: an LSTM whose known inputs are mapped before the loop over time."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class ControllerState(NamedTuple):
+    """LSTM state of B sequences."""
+
+    hidden: Tensor  #: [B, H], what the rest of the model sees as h_t
+    cell: Tensor  #: [B, H]
+
+
+class Controller(nn.Module):
+    """LSTM on [evidence_t; h_{t-1}; feedback_t], split so that the loop does only what recurs.
+
+    ``evidence`` (actions, encoded frames) is known for all steps at once; ``feedback`` (the last
+    latent and reads) is not. Biases start at zero, the forget gate's at one.
+    """
+
+    def __init__(self, evidence_size: int, feedback_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.evidence_gates = nn.Linear(evidence_size, 4 * hidden_size)
+        self.recurrent_gates = nn.Linear(hidden_size + feedback_size, 4 * hidden_size, bias=False)
+        nn.init.zeros_(self.evidence_gates.bias)
+        nn.init.ones_(self.evidence_gates.bias[hidden_size : 2 * hidden_size])
+
+    def initial_state(self, batch_size: int, like: Tensor) -> ControllerState:
+        """Return zeros on the device and in the dtype of ``like``."""
+        zeros = like.new_zeros(batch_size, self.hidden_size)
+        return ControllerState(zeros, zeros)
+
+    def step(self, state: ControllerState, evidence: Tensor, feedback: Tensor) -> ControllerState:
+        """Advance one step.
+
+        Args:
+            state: of the step before.
+            evidence: [B, 4 H], this step's row of ``evidence_gates`` of the whole sequence.
+            feedback: [B, F].
+        """
+        gates = evidence + self.recurrent_gates(torch.cat([state.hidden, feedback], 1))
+        sigmoids, candidate = gates.split([3 * self.hidden_size, self.hidden_size], 1)
+        inputs, forget, output = sigmoids.sigmoid().chunk(3, 1)
+        cell = forget * state.cell + inputs * candidate.tanh()
+        return ControllerState(output * cell.tanh(), cell)

@@ -1,0 +1,179 @@
+"""What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from datamodules.batch import FrameSequences
+from lightning_modules.backbone import Backbone, Step, Trajectory
+from lightning_modules.gaussian import kl_divergence
+from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
+from lightning_modules.recall_metrics import RecallMetrics, RecallSummary
+from lightning_modules.settings import require_not_negative, require_positive
+from lightning_modules.visual import VisualNetworks, VisualSizes
+from memory_cores import MemoryCore, MemorySizes
+
+
+class Unrolled(NamedTuple):
+    """A model's view of a batch."""
+
+    trajectory: Trajectory
+    logits: Tensor  #: [B, T, C, H, W], of the intensities
+
+
+class TemporalVAE(L.LightningModule):
+    """Latents z_t from a prior that sees the past, frames x_t from an observation map.
+
+    Subclasses say what the recurrence knows of each step: ``evidence``, and ``imagine`` where that
+    depends on frames. The likelihood is Bernoulli on intensities in [0, 1], so that nats compare
+    across runs.
+
+    Args:
+        sequence_length: steps T; this and the next two come from the data on the command line.
+        action_size: width A of the actions, 0 where there are none.
+        frame_shape: channels, height and width of a frame.
+        memory: builds the memory core.
+        visual: builds the encoder and the decoder.
+        evidence_size: given the width of an encoded frame, the width of a step's evidence.
+        latent_size: width Z of z_t.
+        controller_size: width H of the controller's state h_t.
+        map_size: hidden units of the prior and the posterior map; 0 makes them linear.
+        learning_rate: of Adam.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        sequence_length: int,
+        action_size: int,
+        frame_shape: tuple[int, int, int],
+        memory: Callable[[MemorySizes], MemoryCore],
+        visual: Callable[[VisualSizes], VisualNetworks],
+        evidence_size: Callable[[int], int],
+        latent_size: int,
+        controller_size: int,
+        map_size: int,
+        learning_rate: float,
+    ) -> None:
+        super().__init__()
+        # From the command line these are class paths and plain numbers, safe to load.
+        self.save_hyperparameters(ignore=["evidence_size"])
+        require_positive(
+            latent_size=latent_size, controller_size=controller_size, learning_rate=learning_rate
+        )
+        require_not_negative(map_size=map_size)
+        core = memory(MemorySizes(controller_size, controller_size, latent_size, sequence_length))
+        decoder_inputs = latent_size + core.context_size + controller_size
+        self.visual = visual(VisualSizes(frame_shape, decoder_inputs))
+        features = self.visual.feature_size
+        self.backbone = Backbone(
+            core, evidence_size(features), features, latent_size, controller_size, map_size
+        )
+        # One action is 1 and the others 0: unit variance whatever A is. Under the default for dense
+        # inputs the moves drown in the noise of the latents, and no one learns where it is.
+        torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
+        self.learning_rate = learning_rate
+        self.validation_metrics = RecallMetrics(sequence_length)
+        self.test_metrics = RecallMetrics(sequence_length)
+        #: What the last test found.
+        self.test_summary: RecallSummary | None = None
+
+    def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
+        """What the recurrence knows of each step before it is unrolled, the actions first.
+
+        Args:
+            actions: [B, T, A].
+            features: [B, S, F], encoded frames of the first S <= T steps.
+
+        Returns:
+            evidence: [B, K, E] of the first K <= T steps; ``imagine`` gives the others'.
+        """
+        return actions
+
+    def imagine(self, actions: Tensor, step: Step) -> Tensor:
+        """Evidence [B, E] of a step from its actions [B, A] and the outcome of the step before."""
+        return actions
+
+    def forward(
+        self, frames: Tensor, actions: Tensor, noise: Tensor | None = None, record: bool = False
+    ) -> Unrolled:
+        """Infer the latents of the frames that are given, generate those of the steps after them.
+
+        Args:
+            frames: [B, S, C, H, W] in [0, 1], S <= T.
+            actions: [B, T, A].
+            noise: [B, T, Z], standard normal; drawn if not given.
+            record: keep the memory's weightings.
+        """
+        if noise is None:
+            noise = torch.randn(*actions.shape[:2], self.backbone.latent_size).to(frames)
+        features = self.visual.encode(frames)
+        trajectory = self.backbone.unroll(
+            self.evidence(actions, features),
+            features,
+            noise,
+            imagine=lambda t, step: self.imagine(actions[:, t], step),
+            record=record,
+        )
+        return Unrolled(trajectory, self.decode(trajectory.latent, trajectory.psi))
+
+    def decode(self, latent: Tensor, psi: Tensor) -> Tensor:
+        """Observation map: logits [B, T, C, H, W] from latents [B, T, Z] and psi [B, T, P]."""
+        return self.visual.decode(torch.cat([latent, psi], 2))
+
+    def bound(self, batch: FrameSequences) -> Bound:
+        """Terms of the variational bound of each sequence and step, with one posterior sample."""
+        trajectory, logits = self(batch.frames, batch.actions)
+        return Bound(
+            reconstruction=bernoulli_log_likelihood(logits, batch.frames),
+            kl=kl_divergence(trajectory.posterior, trajectory.prior),
+        )
+
+    def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
+        """Minimise the negative bound."""
+        bound = self.bound(batch)
+        loss = negative_elbo(bound)
+        self.log("train/bound", -loss, prog_bar=True)
+        self.log("train/kl", bound.kl.mean(), prog_bar=True)
+        self.log("train/kl_last_step", bound.kl[:, -1].mean())
+        return loss
+
+    def validation_step(self, batch: FrameSequences, batch_idx: int) -> None:
+        """Gather the validation set's metrics."""
+        self.validation_metrics.update(self.bound(batch), batch.recalled_from)
+
+    def test_step(self, batch: FrameSequences, batch_idx: int) -> None:
+        """Gather the test set's metrics."""
+        self.test_metrics.update(self.bound(batch), batch.recalled_from)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log scalars and the per-step KL curve of the validation set."""
+        self._log_summary("val", self.validation_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log scalars and the per-step KL curve of the test set."""
+        self.test_summary = self._log_summary("test", self.test_metrics)
+
+    def _log_summary(self, stage: str, metrics: RecallMetrics) -> RecallSummary:
+        # The metric has summed over devices already, so nothing is left to synchronise.
+        summary = metrics.compute()
+        scalars, curves = summary
+        metrics.reset()
+        self.log_dict({f"{stage}/{name}": value for name, value in scalars.items()})
+        for t, value in enumerate(curves["kl"]):
+            self.log(f"{stage}/kl_t/{t + 1:02d}", value)
+        return summary
+
+    def predict_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
+        """Generate each sequence from its first half: frames [B, T, C, H, W] in [0, 1]."""
+        prefix = batch.frames[:, : batch.frames.shape[1] // 2]
+        return self(prefix, batch.actions).logits.sigmoid()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam, as in the paper."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)

@@ -1,0 +1,73 @@
+"""Addressing shared by the cores: where to read and write. Batch first, a row of weights per head.
+
+B sequences, H heads, N slots, W words per slot. Names and equations follow the Methods section of
+Graves et al. 2016, "Hybrid computing using a neural network with dynamic external memory".
+"""
+
+import torch
+from torch import Tensor
+
+#: Inside norms and usage, as in the DNC's reference implementation: a memory of zeros must have
+#: finite gradients.
+EPSILON = 1e-6
+
+
+def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor) -> Tensor:
+    """Softmax over slots of the cosine similarity between slots and keys (``C(M, k, beta)``).
+
+    Args:
+        memory: [..., N, W].
+        keys: [..., H, W].
+        strengths: [..., H], non-negative; 0 gives a uniform weighting.
+
+    Returns:
+        weights: [..., H, N], each row sums to 1.
+    """
+    slot_norms = (memory.square().sum(-1) + EPSILON).sqrt()
+    key_norms = (keys.square().sum(-1) + EPSILON).sqrt()
+    scale = (strengths / key_norms).unsqueeze(-1) / slot_norms.unsqueeze(-2)
+    return torch.softmax((keys @ memory.mT) * scale, dim=-1)
+
+
+def usage_after_write(usage: Tensor, write_weights: Tensor) -> Tensor:
+    """Usage [B, N] after the last step's writes [B, H, N]: a slot is used as much as written to."""
+    return 1 - (1 - usage) * (1 - write_weights).prod(1)
+
+
+def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
+    """What the free gates keep of each slot (``psi``): [B, R, N], [B, R] -> [B, N] in [0, 1]."""
+    return (1 - free_gates.unsqueeze(2) * read_weights).prod(1)
+
+
+def allocation_weights(usage: Tensor) -> Tensor:
+    """Weighting that prefers the least used slots (``a_t``), [B, N] in [0, 1] -> [B, N].
+
+    ``a[i] = (1 - u[i]) * product of u[j] over all slots j that are freer than i``. The paper sorts
+    by usage; comparing all pairs gives the same numbers (ties go to the lower slot) and no sort.
+    """
+    usage = EPSILON + (1 - EPSILON) * usage
+    this, other = usage.unsqueeze(2), usage.unsqueeze(1)
+    slots = torch.arange(usage.shape[1], device=usage.device)
+    earlier_slot = slots.unsqueeze(0) < slots.unsqueeze(1)
+    freer = ((other < this) | ((other == this) & earlier_slot)).to(usage.dtype)
+    log_product = (freer @ usage.log().unsqueeze(2)).squeeze(2)
+    return (1 - usage) * log_product.exp()
+
+
+def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
+    """Temporal links after a write: ``L[i, j]`` is how surely slot i was written right after j.
+
+    Args:
+        link: [B, H, N, N]; precedence: [B, H, N], of the step before; write_weights: [B, H, N].
+
+    Returns:
+        link: [B, H, N, N] with a zero diagonal; rows and columns sum to at most 1.
+    """
+    written, before = write_weights.unsqueeze(3), write_weights.unsqueeze(2)
+    link = (1 - written - before) * link + written * precedence.unsqueeze(2)
+    return link - torch.diag_embed(link.diagonal(dim1=-2, dim2=-1))
+
+
+def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
+    """How surely each slot was the last one written, [B, H, N] (``p_t``)."""
+    return (1 - write_weights.sum(-1, keepdim=True)) * precedence + write_weights

@@ -1,0 +1,126 @@
+"""The contract that every memory core fulfils, and behind which all of them are interchangeable.
+
+A core is a module without hidden state: everything that changes over time is in a ``State`` (a
+NamedTuple of tensors) that goes into each call and comes out of it. A sequence model unrolls it as
+
+    state = core.initial_state(batch_size, like=tensor)
+    for every step t:
+        state = core.write(state, control_t, items_t)
+        reads_t, state = core.read(state, control_t)
+
+and models that ask by query (every target location of a neural process) stack ``snapshot(state)``
+over time and call ``lookup`` once for all steps.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+
+class MemorySizes(NamedTuple):
+    """What only the model and its data know about a core; the model supplies it at construction."""
+
+    control: int  #: width of the control vector (a controller's state, a pooled context encoding)
+    key: int  #: width of an item's key
+    value: int  #: width of an item's value, and of what a look-up returns
+    steps: int  #: length of a sequence, the default number of slots
+    query: int = 0  #: width of a look-up query; 0 for models that read with the core's heads only
+
+
+class Items(NamedTuple):
+    """A masked set of items to write in one step. N may be 0 and differ from step to step."""
+
+    keys: Tensor  #: [B, N, Dk]
+    values: Tensor  #: [B, N, Dv]
+    mask: Tensor  #: [B, N] bool, False for padding
+
+    def pooled(self) -> tuple[Tensor, Tensor]:
+        """Average the real items, for cores that store one item a step whatever the set's size.
+
+        Returns:
+            item: [B, Dk + Dv], the mean [key; value] of the real items, 0 where there are none.
+            present: [B, 1], 1 where a sequence has at least one real item, else 0.
+        """
+        item = torch.cat([self.keys, self.values], dim=2)
+        mask = self.mask.unsqueeze(2).to(item.dtype)
+        total, count = (item * mask).sum(1), mask.sum(1)
+        return total / count.clamp(min=1), count.clamp(max=1)
+
+
+class Weightings(NamedTuple):
+    """Where a core read and wrote in the last step; each weighting sums to at most 1."""
+
+    read: Tensor  #: [B, R, N]
+    write: Tensor  #: [B, H, N]
+
+
+State = TypeVar("State", bound=NamedTuple)
+
+
+class MemoryCore(nn.Module, ABC, Generic[State]):
+    """Base class of the cores. Subclasses take ``sizes`` first, then their own settings.
+
+    Everything allocated follows the device and dtype of ``like`` or of the inputs, and no call
+    branches on data, so that a whole unroll can be compiled.
+    """
+
+    #: Colour of this core in every plot (Okabe-Ito palette, safe for colour-blind readers).
+    colour: ClassVar[str]
+
+    def __init__(self, sizes: MemorySizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    @property
+    @abstractmethod
+    def context_size(self) -> int:
+        """Width C of what ``read`` returns."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, like: Tensor) -> State:
+        """Return the state before the first step, on the device and in the dtype of ``like``."""
+
+    @abstractmethod
+    def write(self, state: State, control: Tensor, items: Items) -> State:
+        """Store the step's items under the given control [B, control]."""
+
+    @abstractmethod
+    def read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
+        """Read with the core's own heads under the given control [B, control].
+
+        Returns:
+            reads: [B, C]; the state, since reading may change what later steps see.
+        """
+
+    @abstractmethod
+    def weightings(self, state: State) -> Weightings:
+        """Return the last read and write weightings, for plots and the read-correctness metric."""
+
+    @abstractmethod
+    def snapshot(self, state: State) -> Any:
+        """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time."""
+
+    @abstractmethod
+    def lookup(self, snapshot: Any, queries: Tensor) -> Tensor:
+        """Read values by query from one snapshot or from many that were stacked over time.
+
+        Args:
+            snapshot: tensors [B, ...], or [B, T, ...] stacked over time.
+            queries: [B, M, Dq], or [B, T, M, Dq].
+
+        Returns:
+            values: [B, M, Dv], or [B, T, M, Dv].
+        """
+
+    @abstractmethod
+    def pool(self, state: State) -> tuple[Tensor, Tensor]:
+        """Sum [B, Dv] and number [B, 1] of the values held, for latents that pool them."""
+
+
+def require_at_least(minimum: int, **settings: int) -> None:
+    """Raise a ValueError that names the first setting below ``minimum``."""
+    for name, value in settings.items():
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")

@@ -1,0 +1,257 @@
+"""Differentiable Neural Computer: content, allocation and temporal links (Graves et al. 2016)."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.addressing import (
+    allocation_weights,
+    content_weights,
+    linked,
+    preceded,
+    retention,
+    usage_after_write,
+)
+from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+
+#: Spread of a projected key whose entries are of the order of 1/3, as a controller's states are,
+#: so that keys weigh about as much in a word as the values, standard normal latents.
+KEY_GAIN = 3.0
+
+
+class DNCState(NamedTuple):
+    """B sequences, N slots of W words, R read heads, H write heads. All zero at first."""
+
+    memory: Tensor  #: [B, N, W]
+    usage: Tensor  #: [B, N] in [0, 1]
+    precedence: Tensor  #: [B, H, N]
+    link: Tensor  #: [B, H, N, N]
+    write_weights: Tensor  #: [B, H, N]
+    read_weights: Tensor  #: [B, R, N]
+
+
+class DNCSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    memory: Tensor  #: [B, N, W]
+    usage: Tensor  #: [B, N] in [0, 1], after the last write
+
+
+class WriteInterface(NamedTuple):
+    """What the controller asks of the write heads in one step."""
+
+    keys: Tensor  #: [B, H, W]
+    vectors: Tensor  #: [B, H, W]
+    erase: Tensor  #: [B, H, W] in [0, 1]
+    strengths: Tensor  #: [B, H], non-negative
+    allocation_gates: Tensor  #: [B, H] in [0, 1]: 1 writes to free slots, 0 by content
+    write_gates: Tensor  #: [B, H] in [0, 1]: 0 writes nothing
+    free_gates: Tensor  #: [B, R] in [0, 1]: 1 frees what the last step read
+
+
+class ReadInterface(NamedTuple):
+    """What the controller asks of the read heads in one step."""
+
+    keys: Tensor  #: [B, R, W]
+    strengths: Tensor  #: [B, R], non-negative
+    backward_modes: Tensor  #: [B, H, R, 1]; the modes of a read head sum to 1
+    forward_modes: Tensor  #: [B, H, R, 1]
+    content_modes: Tensor  #: [B, R, 1]
+
+
+class DNC(MemoryCore[DNCState]):
+    """DNC memory; its controller is the model's. Order in a step: usage, write, link, read.
+
+    It holds one item a step: a set is pooled to its mean, and an empty set closes the write gates.
+
+    Args:
+        sizes: given by the model.
+        slots: number of slots N; default: the sequence length.
+        word_size: width W of a slot.
+        read_heads: R. The papers use 5 in generative temporal models.
+        write_heads: H.
+
+    Raises:
+        ValueError: a setting is below 1.
+    """
+
+    colour = "#0072B2"
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        word_size: int = 64,
+        read_heads: int = 5,
+        write_heads: int = 1,
+    ) -> None:
+        super().__init__(sizes)
+        self.slots = sizes.steps if slots is None else slots
+        self.word_size, self.read_heads, self.write_heads = word_size, read_heads, write_heads
+        require_at_least(
+            1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
+        )
+        W, R, H = word_size, read_heads, write_heads
+        self._write_parts = [H * W, H * W, H * W, H, H, H, R]
+        self._read_parts = [R * W, R, R * (1 + 2 * H)]
+        written = sizes.control + sizes.key + sizes.value
+        self.write_interface = nn.Linear(written, sum(self._write_parts))
+        self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
+        if sizes.query:  # else they would be parameters without a gradient
+            self.query_interface = nn.Linear(sizes.query, word_size + 1)
+            self.value_of_word = nn.Linear(word_size, sizes.value)
+        self._open_gates()
+        self._associate_keys_with_values()
+
+    @property
+    def context_size(self) -> int:
+        """R * W: the concatenated read vectors."""
+        return self.read_heads * self.word_size
+
+    def initial_state(self, batch_size: int, like: Tensor) -> DNCState:
+        """Return empty memory, unused slots, no links."""
+        B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
+        return DNCState(
+            memory=like.new_zeros(B, N, W),
+            usage=like.new_zeros(B, N),
+            precedence=like.new_zeros(B, H, N),
+            link=like.new_zeros(B, H, N, N),
+            write_weights=like.new_zeros(B, H, N),
+            read_weights=like.new_zeros(B, R, N),
+        )
+
+    def write(self, state: DNCState, control: Tensor, items: Items) -> DNCState:
+        """Free what was read, choose slots, erase and add, and link the slots in write order."""
+        interface = self._write_interface(control, items)
+        # As in the reference implementation, usage passes no gradient to the write weights.
+        usage = usage_after_write(state.usage, state.write_weights.detach())
+        usage = usage * retention(state.read_weights, interface.free_gates)
+        weights = self._write_weights(state.memory, usage, interface)
+        return DNCState(
+            memory=erase_and_add(state.memory, weights, interface.erase, interface.vectors),
+            usage=usage,
+            precedence=preceded(state.precedence, weights),
+            link=linked(state.link, state.precedence, weights),
+            write_weights=weights,
+            read_weights=state.read_weights,
+        )
+
+    def read(self, state: DNCState, control: Tensor) -> tuple[Tensor, DNCState]:
+        """Mix content look-up with steps along the links, both ways, from the last read."""
+        interface = self._read_interface(control)
+        last = state.read_weights.unsqueeze(1)
+        forward, backward = last @ state.link.mT, last @ state.link
+        content = content_weights(state.memory, interface.keys, interface.strengths)
+        weights = (interface.backward_modes * backward + interface.forward_modes * forward).sum(
+            1
+        ) + interface.content_modes * content
+        return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
+
+    def weightings(self, state: DNCState) -> Weightings:
+        """Return the state's read and write weights."""
+        return Weightings(read=state.read_weights, write=state.write_weights)
+
+    def snapshot(self, state: DNCState) -> DNCSnapshot:
+        """Return what a look-up by content needs, and how much of each slot is in use."""
+        return DNCSnapshot(state.memory, usage_after_write(state.usage, state.write_weights))
+
+    def lookup(self, snapshot: DNCSnapshot, queries: Tensor) -> Tensor:
+        """Look values up by content, like a read head whose key and strength come from a query."""
+        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
+        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
+        return self.value_of_word(weights @ snapshot.memory)
+
+    def pool(self, state: DNCState) -> tuple[Tensor, Tensor]:
+        """Sum the slots' values, each as far as its slot is in use."""
+        memory, usage = self.snapshot(state)
+        used = usage.unsqueeze(2)
+        return (used * self.value_of_word(memory)).sum(1), used.sum(1)
+
+    @torch.no_grad()
+    def _open_gates(self) -> None:
+        """Start by storing every item in a slot of its own and by looking up by content, sharply.
+
+        From PyTorch's default, half of each item is spread over all slots and attention is nearly
+        uniform: look-up teaches nothing, and the model learns to live without it.
+        """
+        *_, allocation, write, free = self.write_interface.bias.split(self._write_parts)
+        _, strengths, modes = self.read_interface.bias.split(self._read_parts)
+        allocation.fill_(2.0)
+        write.fill_(2.0)
+        free.fill_(-3.0)
+        strengths.fill_(8.0)
+        modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
+
+    @torch.no_grad()
+    def _associate_keys_with_values(self) -> None:
+        """Start with words that are [projected key] + [rotated value], found by a like control.
+
+        Where keys and controls are vectors of one kind (a controller's states), the read heads
+        start with the same projection, so that a state finds what was stored in a similar state.
+        """
+        W, sizes = self.word_size, self.sizes
+        parts = [sizes.control, sizes.key, sizes.value]
+        vectors = self.write_interface.weight.split(self._write_parts)[1]
+        projection = torch.randn(W, sizes.key) * KEY_GAIN / sizes.key**0.5
+        for head in vectors.split(W):
+            of_control, of_key, of_value = head.split(parts, 1)
+            of_control.zero_()
+            of_key.copy_(projection)
+            nn.init.orthogonal_(of_value)
+        if sizes.control == sizes.key:
+            keys = self.read_interface.weight.split(self._read_parts)[0]
+            keys.copy_(projection.repeat(self.read_heads, 1))
+
+    def _write_interface(self, control: Tensor, items: Items) -> WriteInterface:
+        item, present = items.pooled()
+        parts = self.write_interface(torch.cat([control, item], 1)).split(self._write_parts, 1)
+        keys, vectors, erase, strengths, allocation, write, free = parts
+        heads = (self.write_heads, self.word_size)
+        return WriteInterface(
+            keys=keys.unflatten(1, heads),
+            vectors=vectors.unflatten(1, heads),
+            erase=erase.sigmoid().unflatten(1, heads),
+            strengths=F.softplus(strengths),
+            allocation_gates=allocation.sigmoid(),
+            write_gates=write.sigmoid() * present,
+            free_gates=free.sigmoid(),
+        )
+
+    def _read_interface(self, control: Tensor) -> ReadInterface:
+        keys, strengths, modes = self.read_interface(control).split(self._read_parts, 1)
+        R, H = self.read_heads, self.write_heads
+        modes = modes.unflatten(1, (R, 1 + 2 * H)).softmax(2)
+        backward, forward, content = modes.split([H, H, 1], 2)
+        return ReadInterface(
+            keys=keys.unflatten(1, (R, self.word_size)),
+            strengths=F.softplus(strengths),
+            backward_modes=backward.mT.unsqueeze(3),
+            forward_modes=forward.mT.unsqueeze(3),
+            content_modes=content,
+        )
+
+    def _write_weights(self, memory: Tensor, usage: Tensor, interface: WriteInterface) -> Tensor:
+        content = content_weights(memory, interface.keys, interface.strengths)
+        allocation = self._allocation(usage, interface.allocation_gates * interface.write_gates)
+        gates = interface.allocation_gates.unsqueeze(2)
+        return interface.write_gates.unsqueeze(2) * torch.lerp(content, allocation, gates)
+
+    def _allocation(self, usage: Tensor, write_gates: Tensor) -> Tensor:
+        """Allocate for one write head after another, each seeing the slots the others took."""
+        allocations = []
+        for head in range(self.write_heads):
+            allocations.append(allocation_weights(usage))
+            usage = usage + (1 - usage) * write_gates[:, head : head + 1] * allocations[-1]
+        return torch.stack(allocations, 1)
+
+
+def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tensor) -> Tensor:
+    """Erase, then add, with all write heads at once.
+
+    Args:
+        memory: [B, N, W]; weights: [B, H, N]; erase: [B, H, W] in [0, 1]; vectors: [B, H, W].
+    """
+    kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
+    return memory * kept + weights.mT @ vectors

@@ -1,0 +1,32 @@
+"""The bound's terms against independent computations."""
+
+import math
+
+import numpy as np
+import torch
+
+from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
+
+
+def test_bernoulli_log_likelihood_equals_a_numpy_loop() -> None:
+    rng = np.random.default_rng(0)
+    logits, intensities = rng.normal(size=(2, 3, 1, 4, 5)), rng.random((2, 3, 1, 4, 5))
+    probability = 1 / (1 + np.exp(-logits))
+    nats = intensities * np.log(probability) + (1 - intensities) * np.log(1 - probability)
+    result = bernoulli_log_likelihood(torch.tensor(logits), torch.tensor(intensities))
+    np.testing.assert_allclose(result.numpy(), nats.sum((2, 3, 4)), rtol=1e-12)
+
+
+def test_an_undecided_decoder_costs_log_two_per_pixel() -> None:
+    result = bernoulli_log_likelihood(torch.zeros(1, 1, 1, 28, 28), torch.rand(1, 1, 1, 28, 28))
+    assert math.isclose(result.item(), -784 * math.log(2), rel_tol=1e-5)
+
+
+def test_the_bound_sums_steps_and_the_loss_averages_sequences() -> None:
+    bound = Bound(
+        reconstruction=torch.tensor([[-10.0, -20.0], [-1.0, -2.0]]),
+        kl=torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+    )
+    assert bound.per_step.tolist() == [[-11.0, -22.0], [-4.0, -6.0]]
+    assert bound.total.tolist() == [-33.0, -10.0]
+    assert negative_elbo(bound).item() == 21.5
