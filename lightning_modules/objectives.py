@@ -32,7 +32,8 @@ def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
     """Log-likelihood of intensities in [0, 1] as independent Bernoulli means, in nats.
 
     Args:
-        logits, intensities: [B, T, C, H, W].
+        logits: [B, T, C, H, W], of the Bernoulli means.
+        intensities: [B, T, C, H, W] in [0, 1].
 
     Returns:
         log_likelihood: [B, T], summed over pixels.

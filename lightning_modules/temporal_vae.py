@@ -81,6 +81,8 @@ class TemporalVAE(L.LightningModule):
         self.validation_metrics = RecallMetrics(sequence_length)
         self.test_metrics = RecallMetrics(sequence_length)
         #: What the last test found.
+        #: What the last validation and the last test showed, for pictures and reports.
+        self.validation_summary: RecallSummary | None = None
         self.test_summary: RecallSummary | None = None
 
     def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
@@ -153,20 +155,19 @@ class TemporalVAE(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log scalars and the per-step KL curve of the validation set."""
-        self._log_summary("val", self.validation_metrics)
+        self.validation_summary = self._log_summary("val", self.validation_metrics)
 
     def on_test_epoch_end(self) -> None:
         """Log scalars and the per-step KL curve of the test set."""
         self.test_summary = self._log_summary("test", self.test_metrics)
 
     def _log_summary(self, stage: str, metrics: RecallMetrics) -> RecallSummary:
-        # The metric has summed over devices already, so nothing is left to synchronise.
         summary = metrics.compute()
-        scalars, curves = summary
         metrics.reset()
-        self.log_dict({f"{stage}/{name}": value for name, value in scalars.items()})
-        for t, value in enumerate(curves["kl"]):
-            self.log(f"{stage}/kl_t/{t + 1:02d}", value)
+        values = {f"{stage}/{name}": value for name, value in summary.scalars.items()}
+        values |= {f"{stage}/kl_t/{t:02d}": kl for t, kl in enumerate(summary.curves["kl"], 1)}
+        # Summed over devices already: averaging equal numbers only keeps Lightning from warning.
+        self.log_dict(values, sync_dist=True)
         return summary
 
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:

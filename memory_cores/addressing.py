@@ -58,7 +58,9 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
     """Temporal links after a write: ``L[i, j]`` is how surely slot i was written right after j.
 
     Args:
-        link: [B, H, N, N]; precedence: [B, H, N], of the step before; write_weights: [B, H, N].
+        link: [B, H, N, N], of the step before.
+        precedence: [B, H, N], of the step before.
+        write_weights: [B, H, N].
 
     Returns:
         link: [B, H, N, N] with a zero diagonal; rows and columns sum to at most 1.

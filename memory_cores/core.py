@@ -43,9 +43,11 @@ class Items(NamedTuple):
             item: [B, Dk + Dv], the mean [key; value] of the real items, 0 where there are none.
             present: [B, 1], 1 where a sequence has at least one real item, else 0.
         """
-        item = torch.cat([self.keys, self.values], dim=2)
-        mask = self.mask.unsqueeze(2).to(item.dtype)
-        total, count = (item * mask).sum(1), mask.sum(1)
+        items = torch.cat([self.keys, self.values], dim=2)
+        real = self.mask.unsqueeze(2)
+        count = real.to(items.dtype).sum(1)
+        # Filled, not multiplied by 0: padding may hold anything, NaN too.
+        total = items.masked_fill(~real, 0).sum(1)
         return total / count.clamp(min=1), count.clamp(max=1)
 
 

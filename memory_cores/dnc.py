@@ -238,12 +238,12 @@ class DNC(MemoryCore[DNCState]):
         gates = interface.allocation_gates.unsqueeze(2)
         return interface.write_gates.unsqueeze(2) * torch.lerp(content, allocation, gates)
 
-    def _allocation(self, usage: Tensor, write_gates: Tensor) -> Tensor:
+    def _allocation(self, usage: Tensor, gates: Tensor) -> Tensor:
         """Allocate for one write head after another, each seeing the slots the others took."""
         allocations = []
         for head in range(self.write_heads):
             allocations.append(allocation_weights(usage))
-            usage = usage + (1 - usage) * write_gates[:, head : head + 1] * allocations[-1]
+            usage = usage + (1 - usage) * gates[:, head : head + 1] * allocations[-1]
         return torch.stack(allocations, 1)
 
 
@@ -251,7 +251,10 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tenso
     """Erase, then add, with all write heads at once.
 
     Args:
-        memory: [B, N, W]; weights: [B, H, N]; erase: [B, H, W] in [0, 1]; vectors: [B, H, W].
+        memory: [B, N, W].
+        weights: [B, H, N], where each head writes.
+        erase: [B, H, W] in [0, 1].
+        vectors: [B, H, W], what each head adds.
     """
     kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
     return memory * kept + weights.mT @ vectors
