@@ -53,6 +53,11 @@ class Trajectory(NamedTuple):
     weightings: Weightings | None  #: [B, T, heads, N], on request
 
 
+def nothing_to_imagine(t: int, step: Step) -> Tensor:
+    """For sequences whose evidence is known to the end."""
+    raise ValueError(f"evidence must cover all steps, or imagine give the rest, got none for {t}")
+
+
 class Backbone(nn.Module):
     """Controller, memory core and latent maps.
 
@@ -81,8 +86,8 @@ class Backbone(nn.Module):
             evidence_size, latent_size + memory.context_size, controller_size
         )
         self.psi_size = memory.context_size + controller_size
-        self.prior_map = LatentMap(self.psi_size, 0, map_size, latent_size)
-        self.posterior_map = LatentMap(self.psi_size, feature_size, map_size, latent_size)
+        self.prior_map = PriorMap(self.psi_size, map_size, latent_size)
+        self.posterior_map = PosteriorMap(self.psi_size, feature_size, map_size, latent_size)
 
     def initial_state(self, batch_size: int, like: Tensor) -> BackboneState:
         """Return the state before the first step, on the device and in the dtype of ``like``."""
@@ -135,7 +140,7 @@ class Backbone(nn.Module):
         evidence: Tensor,
         features: Tensor,
         noise: Tensor,
-        imagine: Callable[[int, Step], Tensor] | None = None,
+        imagine: Callable[[int, Step], Tensor] = nothing_to_imagine,
         record: bool = False,
     ) -> Trajectory:
         """Unroll over T steps; latents come from the posterior as far as there are features.
@@ -180,24 +185,38 @@ class Backbone(nn.Module):
 
 
 class LatentMap(nn.Module):
-    """From psi, and an encoded frame for the posterior, to a Gaussian's parameters.
+    """What prior and posterior map have in common: psi, at most one hidden layer, 2 Z outputs."""
 
-    The frame's part is linear up to the hidden layer, so it is computed before the loop for all
-    steps at once (``observe``). The prior's map has no such part: ``feature_size`` 0.
-    """
-
-    def __init__(self, psi_size: int, feature_size: int, map_size: int, latent_size: int) -> None:
+    def __init__(self, psi_size: int, map_size: int, latent_size: int) -> None:
         super().__init__()
-        width = map_size or 2 * latent_size
-        self.from_psi = nn.Linear(psi_size, width)
-        self.observe = nn.Linear(feature_size, width, bias=False) if feature_size else None
+        self.width = map_size or 2 * latent_size
+        self.from_psi = nn.Linear(psi_size, self.width)
         self.output = (
-            nn.Sequential(nn.ReLU(), nn.Linear(width, 2 * latent_size))
+            nn.Sequential(nn.ReLU(), nn.Linear(self.width, 2 * latent_size))
             if map_size
             else nn.Identity()
         )
 
-    def forward(self, psi: Tensor, observed: Tensor | None = None) -> Tensor:
+
+class PriorMap(LatentMap):
+    """From psi to a Gaussian's parameters."""
+
+    def forward(self, psi: Tensor) -> Tensor:
         """Return [..., 2 Z]: means, then log standard deviations."""
-        hidden = self.from_psi(psi)
-        return self.output(hidden if observed is None else hidden + observed)
+        return self.output(self.from_psi(psi))
+
+
+class PosteriorMap(LatentMap):
+    """From psi and an encoded frame to a Gaussian's parameters.
+
+    The frame's part is linear up to the hidden layer, so ``observe`` computes it before the loop
+    for all steps at once.
+    """
+
+    def __init__(self, psi_size: int, feature_size: int, map_size: int, latent_size: int) -> None:
+        super().__init__(psi_size, map_size, latent_size)
+        self.observe = nn.Linear(feature_size, self.width, bias=False)
+
+    def forward(self, psi: Tensor, observed: Tensor) -> Tensor:
+        """Return [..., 2 Z], given what ``observe`` made of the frame."""
+        return self.output(self.from_psi(psi) + observed)

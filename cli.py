@@ -1,0 +1,305 @@
+"""The command line: fit, validate, test and predict any model with any memory core on any data.
+
+python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
+"""
+
+import logging
+import os
+import sys
+import warnings
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from jsonargparse import Namespace, set_parsing_settings
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.trainer.states import TrainerStatus
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+# Importing the packages makes short names resolve: --model.memory=NoMemory.
+import memory_cores
+from datamodules import SequenceDataModule
+from lightning_modules.callbacks.announcement import Announcement
+from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
+from lightning_modules.callbacks.config_file import ConfigFile
+from lightning_modules.callbacks.predictions_file import PredictionsFile
+from lightning_modules.callbacks.progress import ValidationReport, progress
+from lightning_modules.callbacks.results_file import ResultsFile
+from lightning_modules.callbacks.stopwatch import Stopwatch
+from lightning_modules.command_line import closing_message
+from lightning_modules.command_line.loggers import finish, run_loggers
+from lightning_modules.command_line.mistakes import (
+    FROM_DATA,
+    UsageError,
+    explain_failure,
+    explain_parsing,
+    nearest_file,
+)
+from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.pictures.callback import Pictures
+from lightning_modules.temporal_vae import TemporalVAE
+
+#: Settings of one command; a run's config.yaml holds those of the experiment only.
+OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
+INTERRUPTED = 130
+USAGE = "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
+CKPT_PATH = (
+    "A checkpoint file to go on from. One in a run's folder brings that run's settings, if no "
+    "--config is named, and the command goes on in that folder."
+)
+HINTS = (
+    "Settings of a model, a benchmark or a memory core: --model.help=GTMM, --data.help=MNISTMaze, "
+    "--model.memory.help=DNC"
+)
+#: Warnings about what is meant to be so, or that only concern Lightning itself.
+HARMLESS = (
+    ".*does not have many workers.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+    ".*smaller than the logging interval.*",
+    "Checkpoint directory .* exists and is not empty.*",
+)
+
+
+class Parser(LightningArgumentParser):
+    """Reports mistakes in a few lines instead of the whole usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Explain a message; nested parsers pass theirs on to the outermost."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        raise UsageError(explain_parsing(message, self)) from ex
+
+
+class ExperimentCLI(LightningCLI):
+    """LightningCLI whose every run has its own folder."""
+
+    folder: RunFolder | None = None
+
+    def __init__(self, args: list[str] | None = None) -> None:
+        # Without this, `${...}` goes stale when several files or the command line override it.
+        set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+        super().__init__(
+            TemporalVAE,
+            SequenceDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            trainer_defaults={"default_root_dir": "runs"},
+            parser_class=Parser,
+            parser_kwargs={
+                "parser_mode": "omegaconf+",
+                "allow_abbrev": False,
+                "prog": "cli.py",
+                "description": "Sequence models with interchangeable memory cores.",
+            },
+            auto_configure_optimizers=False,
+            args=args,
+        )
+
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        """Fit Lightning's options to what they do here."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        for action in parser._actions:
+            if action.dest == "ckpt_path":
+                action.help = CKPT_PATH
+            elif action.dest == "verbose":
+                # The run prints a table of its own.
+                action.default = False
+        return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; a checkpoint brings its run's settings where no others are named."""
+        self.config = parser.parse_args(with_config_of_run(sys.argv[1:] if args is None else args))
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Names of the run, and what the model learns from its data."""
+        parser.usage = USAGE
+        parser.epilog = HINTS
+        parser.add_argument(
+            "--experiment",
+            type=str | None,
+            help="Folder of runs that belong together (default: the name of the first --config).",
+        )
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            help="Folder of this run, in the experiment's (default: date, time and seed).",
+        )
+        for name in FROM_DATA:
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the settings alone: Lightning would let the checkpoint override them silently."""
+
+    @property
+    def settings(self) -> Namespace:
+        """Parsed settings of the subcommand."""
+        return self.config[self.subcommand]
+
+    def before_instantiate_classes(self) -> None:
+        """Find a missing checkpoint before anything is built."""
+        checkpoint = self.settings.get("ckpt_path")
+        if checkpoint is not None and not Path(checkpoint).is_file():
+            raise UsageError(f"ckpt_path: there is no file {checkpoint}{nearest_file(checkpoint)}")
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; a setting out of range is the user's mistake."""
+        try:
+            super().instantiate_classes()
+        except ValueError as failure:
+            self._explain(failure)
+            raise
+
+    def _explain(self, failure: ValueError) -> None:
+        explanation = explain_failure(failure, self.settings)
+        if explanation is not None:
+            self._leave_no_empty_folder()
+            raise UsageError(explanation) from failure
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Give the run its folder, its loggers and its callbacks."""
+        trainer = self.settings.trainer
+        if trainer.fast_dev_run or trainer.barebones:
+            return self._build_trainer(**kwargs)
+        self.folder = self._take_folder()
+        if trainer.logger is None or trainer.logger is True:
+            # Generating measures nothing.
+            logs = self.subcommand != "predict"
+            kwargs["logger"] = run_loggers(self.folder) if logs else False
+        given = self.config_init[self.subcommand].trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        own = self._run_callbacks(self.folder)
+        return self._build_trainer(**kwargs, callbacks=[*given, *own])
+
+    def _build_trainer(self, **kwargs: Any) -> L.Trainer:
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, MisconfigurationException) as failure:
+            # Lightning checks the values of its settings only now.
+            self._leave_no_empty_folder()
+            raise UsageError(f"trainer: {failure}") from failure
+
+    def _leave_no_empty_folder(self) -> None:
+        if self.folder is not None and self.folder.path.is_dir():
+            with suppress(OSError):
+                self.folder.path.rmdir()
+                self.folder.path.parent.rmdir()
+
+    def _take_folder(self) -> RunFolder:
+        """The folder that the checkpoint comes from, else a new one."""
+        checkpoint = self.settings.get("ckpt_path")
+        known = RunFolder.of_checkpoint(Path(checkpoint)) if checkpoint else None
+        if known is not None:
+            return known
+        return RunFolder.create(
+            Path(self.settings.trainer.default_root_dir),
+            self._experiment(),
+            self.settings.run
+            or f"{datetime.now():%Y%m%d-%H%M%S}-seed{self.settings.seed_everything}",
+            on_disk=getattr(rank_zero_only, "rank", 0) == 0,
+        )
+
+    def _experiment(self) -> str:
+        files = self.settings.get("config") or []
+        return self.settings.experiment or (Path(str(files[0])).stem if files else "unnamed")
+
+    def _run_callbacks(self, folder: RunFolder) -> list[L.Callback]:
+        trainer, stopwatch = self.settings.trainer, Stopwatch()
+        callbacks = [
+            ConfigFile(folder.config, self._experiment_settings()),
+            Announcement(),
+            stopwatch,
+            ResultsFile(folder, stopwatch, self.settings.seed_everything),
+            PredictionsFile(folder.predictions),
+            Pictures(folder.path),
+            ValidationReport(),
+        ]
+        if trainer.enable_checkpointing is not False:
+            callbacks += [best_checkpoint(folder), LastCheckpoint(folder.last_checkpoint)]
+        if trainer.enable_progress_bar is not False:
+            callbacks.append(progress())
+        return callbacks
+
+    def _experiment_settings(self) -> str:
+        settings = self.settings.clone()
+        for key in OF_ONE_COMMAND:
+            settings.pop(key, None)
+        settings.experiment = self._experiment()
+        return self._parser(self.subcommand).dump(settings, skip_none=False, skip_validation=True)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run, and say how it ended."""
+        try:
+            super()._run_subcommand(subcommand)
+        except ValueError as failure:
+            # Data that was asked for and is not there shows only now.
+            self._explain(failure)
+            raise
+        except SystemExit:
+            # Lightning turns Ctrl-C into an exit with status 1.
+            if self.trainer.state.status != TrainerStatus.INTERRUPTED:
+                raise
+            if self.folder is not None and self.trainer.is_global_zero:
+                print(closing_message.after_interruption(self.folder), flush=True)
+            sys.exit(INTERRUPTED)
+        if self.folder is not None and self.trainer.is_global_zero:
+            print(self._closing_message(self.folder), flush=True)
+            finish(self.trainer.loggers)
+
+    def _closing_message(self, folder: RunFolder) -> str:
+        if self.subcommand != "fit":
+            return closing_message.files(folder)
+        memory = self.settings.model.init_args.get("memory")
+        others = [c.__name__ for c in memory_cores.CORES if memory is not None]
+        other = next((c for c in others if not memory.class_path.endswith(f".{c}")), None)
+        return closing_message.after_fit(folder, self.trainer.global_step, other)
+
+
+def with_config_of_run(args: list[str]) -> list[str]:
+    """Add ``--config <run>/config.yaml`` where only a run's checkpoint is named.
+
+    Args:
+        args: a subcommand and its options.
+    """
+    options = {}
+    for argument, following in zip(args, [*args[1:], ""], strict=False):
+        option, _, value = argument.partition("=")
+        options[option] = value or following
+    if "--ckpt_path" not in options or {"--config", "-c"} & options.keys():
+        return args
+    folder = RunFolder.of_checkpoint(Path(options["--ckpt_path"]))
+    if folder is None or not folder.config.is_file():
+        return args
+    return [args[0], f"--config={folder.config}", *args[1:]]
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one command.
+
+    Args:
+        args: command line; default: the process's own.
+    """
+    os.environ.setdefault("WANDB_SILENT", "true")
+    for message in HARMLESS:
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip: For seamless cloud" not in record.getMessage()
+    )
+    try:
+        ExperimentCLI(args)
+    except UsageError as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nInterrupted before the run began.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

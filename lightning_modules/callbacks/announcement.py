@@ -1,0 +1,36 @@
+"""What a run says before it starts: its data and its size."""
+
+from typing import Any
+
+import lightning as L
+
+
+class Announcement(L.Callback):
+    """Names the data that is really used and counts parameters, on screen and for the loggers."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Say it; the data module has been set up by now."""
+        record, parameters = data_record(trainer), count_parameters(pl_module)
+        if trainer.is_global_zero:
+            print(f"Data: {', '.join(f'{name} {value[:12]}' for name, value in record.items())}")
+            print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
+        facts = {"data": {**data_settings(trainer), **record}, "parameters": parameters}
+        for logger in trainer.loggers:
+            logger.log_hyperparams(facts)
+
+
+def data_settings(trainer: L.Trainer) -> dict[str, Any]:
+    """The data module's settings, without those of Lightning's own."""
+    settings = getattr(getattr(trainer, "datamodule", None), "hparams", {})
+    return {name: value for name, value in settings.items() if not name.startswith("_")}
+
+
+def data_record(trainer: L.Trainer) -> dict[str, str]:
+    """What data is really used, in the words of the data module."""
+    record = getattr(getattr(trainer, "datamodule", None), "data_record", None)
+    return record() if record else {}
+
+
+def count_parameters(module: L.LightningModule) -> int:
+    """Trained numbers."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

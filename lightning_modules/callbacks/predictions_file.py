@@ -1,0 +1,36 @@
+"""What ``predict`` generated, as a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+
+class PredictionsFile(BasePredictionWriter):
+    """Writes ``frames`` [N, T, C, H, W] in half precision, and which sequence each one is, [N].
+
+    With several processes each writes its own file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(write_interval="epoch")
+        self.path = path
+        self.written: Path | None = None
+
+    def write_on_epoch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        predictions: Sequence[Any],
+        batch_indices: Sequence[Any],
+    ) -> None:
+        """Write all batches."""
+        rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
+        self.written = self.path.with_stem(self.path.stem + rank)
+        frames = torch.cat(list(predictions)).half().cpu().numpy()
+        index = np.array([i for loader in batch_indices for batch in loader for i in batch])
+        np.savez(self.written, frames=frames, index=index)

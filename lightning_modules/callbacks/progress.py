@@ -1,0 +1,103 @@
+"""How far a run is: a bar on a terminal, lines elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from lightning_modules.command_line.table import table
+
+
+def progress() -> ProgressBar:
+    """A bar where it can be redrawn; else lines that a log file can hold."""
+    return Bar() if sys.stdout.isatty() else ProgressLines()
+
+
+class Bar(TQDMProgressBar):
+    """A bar without the run's name, which takes half a line."""
+
+    def get_metrics(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Return metrics only."""
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
+
+
+class ProgressLines(ProgressBar):
+    """Prints a line after the first step, then every few seconds.
+
+    Args:
+        seconds: time between two lines.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self._enabled = True
+        self._next = 0.0
+
+    def disable(self) -> None:
+        """Print nothing, as Lightning asks of all processes but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Print again."""
+        self._enabled = True
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Print a line of the model's."""
+        if self._enabled:
+            print(*args, **kwargs, flush=True)
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Print a line when it is time."""
+        last = trainer.global_step == trainer.max_steps
+        if not last and time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self.seconds
+        until = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
+        metrics = readable(self.get_metrics(trainer, pl_module))
+        self.print(f"step {trainer.global_step:,}{until}: {metrics}")
+
+
+class ValidationReport(L.Callback):
+    """Prints a line after every validation of a training, a table after one that was asked for."""
+
+    NAMES = ("bound", "kl_new", "kl_recalled", "kl_recalled_old")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print what the validation found."""
+        found = {
+            name.removeprefix("val/"): value.item()
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("val/") and not name.startswith("val/kl_t/")
+        }
+        if trainer.sanity_checking or not trainer.is_global_zero or not found:
+            return
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            print(table("validation", found))
+        elif isinstance(bar := trainer.progress_bar_callback, ProgressBar):
+            known = {name: found[name] for name in self.NAMES if name in found}
+            bar.print(f"validation at step {trainer.global_step:,}: {readable(known)}")
+
+
+def readable(metrics: dict[str, Any]) -> str:
+    """Metrics in one line; the bar's version number is no metric."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in metrics.items()
+        if name != "v_num"
+    )

@@ -1,0 +1,60 @@
+"""What a run says when it is over: where everything is, and what to try next."""
+
+import os
+import shlex
+from pathlib import Path
+
+from lightning_modules.command_line.run_folder import RunFolder
+
+
+def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
+    """Name the run's files, and the commands that go on from them.
+
+    Args:
+        folder: of the run.
+        steps: trained so far.
+        other_core: a memory core to compare with; None for models without a choice.
+    """
+    lines = [files(folder), "Try next:"]
+    last, best = folder.last_checkpoint, folder.best_checkpoint
+    if last.exists():
+        state = best if best.exists() else last
+        lines += [
+            f"  measure it on the test set:  {command('test', state)}",
+            f"  generate from it:            {command('predict', state)}",
+            f"  train on:                    {command('fit', last)}"
+            f" --trainer.max_steps={2 * steps}",
+        ]
+    if other_core is not None:
+        fit = f"python cli.py fit --config {shlex.quote(shown(folder.config))}"
+        lines.append(f"  change the memory:           {fit} --model.memory={other_core}")
+    return "\n".join(lines)
+
+
+def after_interruption(folder: RunFolder) -> str:
+    """Name the checkpoint, and the command that goes on from it."""
+    last = folder.last_checkpoint
+    if not last.exists():
+        return f"\nInterrupted before there was anything to save in {shown(folder.path)}."
+    return f"\nInterrupted; the state is in {shown(last)}.\nResume: {command('fit', last)}"
+
+
+def files(folder: RunFolder) -> str:
+    """What the run's folder holds."""
+    held = sorted(p for p in folder.path.iterdir() if not p.name.startswith("."))
+    names = [f"{p.name}/" if p.is_dir() else p.name for p in held]
+    if folder.checkpoints.is_dir():
+        inside = ", ".join(sorted(p.name for p in folder.checkpoints.iterdir()))
+        names = [f"checkpoints/ ({inside})" if n == "checkpoints/" else n for n in names]
+    return f"\nEverything is in {shown(folder.path)}/: {', '.join(names)}"
+
+
+def command(subcommand: str, checkpoint: Path) -> str:
+    """A command line on a run's checkpoint, which brings the run's settings."""
+    return f"python cli.py {subcommand} --ckpt_path {shlex.quote(shown(checkpoint))}"
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,0 +1,72 @@
+"""Where metrics go: Weights & Biases, and a CSV file in the run's folder."""
+
+import csv
+import os
+
+from lightning.fabric.loggers.csv_logs import _ExperimentWriter
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from lightning_modules.command_line.run_folder import RunFolder
+
+PROJECT = "memory-cores"
+
+
+class MetricsFile(CSVLogger):
+    """Writes ``metrics.csv`` straight into the run's folder and appends to it on resume."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__(folder.path, name="", version="", flush_logs_every_n_steps=1)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> _ExperimentWriter:
+        """What writes the file."""
+        if self._experiment is None:
+            self._experiment = AppendingWriter(self.log_dir)
+        return self._experiment
+
+    @rank_zero_only
+    def log_hyperparams(self, params: object = None) -> None:
+        """Nothing to do: the run's settings are in its config.yaml."""
+
+
+class AppendingWriter(ExperimentWriter):
+    """Lightning's writer deletes a metrics.csv that it finds; this one goes on with it."""
+
+    def _check_log_dir_exists(self) -> None:
+        if os.path.isfile(self.metrics_file_path):
+            with open(self.metrics_file_path, newline="") as file:
+                self.metrics_keys = next(csv.reader(file), [])
+
+
+def run_loggers(folder: RunFolder) -> list[Logger]:
+    """Both loggers of a run; W&B asks nothing, and stays offline when nobody is logged in."""
+    return [MetricsFile(folder), _wandb_logger(folder)]
+
+
+def finish(loggers: list[Logger]) -> None:
+    """End the W&B run, so that another one in this process is a run of its own."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
+
+
+def _wandb_logger(folder: RunFolder) -> WandbLogger:
+    # Slow to import, and not needed by runs without it.
+    import wandb
+
+    # An agent names its runs itself; else the same run is continued by resume and test.
+    named_by_agent = "WANDB_RUN_ID" in os.environ
+    return WandbLogger(
+        save_dir=folder.path,
+        project=os.environ.get("WANDB_PROJECT", PROJECT),
+        name=f"{folder.experiment}/{folder.run}",
+        group=folder.experiment,
+        id=None if named_by_agent else f"{folder.experiment}-{folder.run}",
+        mode=os.environ.get("WANDB_MODE")
+        or ("online" if wandb.login(prompt=False, verify=False) else "offline"),
+        settings=wandb.Settings(silent=True, console="off"),
+    )

@@ -1,0 +1,232 @@
+"""Mistakes on the command line and in its files, in a few lines: the key, and what would be valid.
+
+jsonargparse's messages nest one parser's complaint in another's; the innermost one is what a reader
+needs. A message of another form is shown as it is, cut to its first lines.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from jsonargparse import ArgumentParser, Namespace
+
+from datamodules import SequenceDataModule
+from lightning_modules.command_line.closing_message import shown
+from lightning_modules.temporal_vae import TemporalVAE
+
+#: What is named by class on the command line.
+ROOTS: dict[str, type] = {"model": TemporalVAE, "data": SequenceDataModule}
+#: What a model learns from its data instead of from the user.
+FROM_DATA = ("sequence_length", "action_size", "frame_shape")
+#: Packages whose base classes have settings that are none of ours.
+FOREIGN = ("torch.", "lightning.", "builtins")
+MOST_LINES = 3
+TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}
+
+
+class UsageError(Exception):
+    """A mistake of the user's, explained."""
+
+
+def explain_parsing(message: str, parser: ArgumentParser) -> str:
+    """Turn a message of jsonargparse's into a few lines."""
+    for explain in (_missing_file, _missing_class, _unknown_setting, _unknown_key, _wrong_type):
+        explanation = explain(message, parser)
+        if explanation is not None:
+            return explanation
+    if "required" in message or '"subcommand"' in message:
+        return (
+            "nothing to run: name a subcommand (fit, validate, test or predict) and an\n"
+            "experiment, for example: python cli.py fit --config conf/dnc_gtmm_maze.yaml"
+        )
+    return "\n".join(line for line in message.splitlines()[:MOST_LINES] if line.strip())
+
+
+def explain_failure(failure: Exception, settings: Namespace) -> str | None:
+    """Name in full the setting that a constructor found out of range; else None."""
+    found = re.search(r"(?:^|- )(\w+) (must .*, got (.*))$", str(failure), re.MULTILINE)
+    if found is None:
+        return None
+    name, complaint, got = found.groups()
+    keys = [
+        plain_key(key)
+        for key, value in vars(settings.as_flat()).items()
+        if key.rpartition(".")[2] == name and str(value) == got
+    ]
+    return f"{keys[0]} {complaint}" if keys else None
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """The choice that was probably meant, as the end of a sentence; empty if none is near."""
+    close = get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def nearest_file(path: str) -> str:
+    """The existing file that was probably meant, as the end of a sentence."""
+    wanted = Path(path)
+    folders = [wanted.parent, Path("conf") / wanted.parent]
+    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
+    names = {file.name: file for file in reversed(files) if file.is_file()}
+    close = get_close_matches(wanted.name, names, n=1, cutoff=0.5)
+    return f"; did you mean {shown(names[close[0]])}?" if close else ""
+
+
+def plain_key(key: str) -> str:
+    """A key as it is written on the command line."""
+    return key.replace(".init_args", "")
+
+
+def _missing_file(message: str, parser: ArgumentParser) -> str | None:
+    found = re.search(r"(?:File|Directory) does not exist: '?([^'\n]+)'?", message) or re.search(
+        r"Expected a path but (\S+\.ya?ml) either", message
+    )
+    if found is None:
+        return None
+    path = found[1]
+    return f"{_key(message)}: there is no file {shown(Path(path))}{nearest_file(path)}"
+
+
+def _missing_class(message: str, parser: ArgumentParser) -> str | None:
+    found = re.search(r"(?:dot import path string|import path format): (\S+)", message)
+    key = _key(message)
+    names = _class_names(key)
+    if found is None or names is None:
+        return None
+    value = found[1]
+    return f"{key}: there is no {value}{nearest(value, names)}\nvalid: {', '.join(names)}"
+
+
+def _unknown_setting(message: str, parser: ArgumentParser) -> str | None:
+    found = re.search(r"Option '([\w.]+)' is not accepted(.*)", message)
+    if found is None:
+        return None
+    name, rest = found.groups()
+    owners = re.findall(r"class_path='([\w.]+)'", rest) or re.findall(
+        r"given class_path '([\w.]+)'", message
+    )
+    owner = _class(owners[-1])
+    key = _key(message)
+    names = _choosable(key, owner)
+    near = nearest(f"{key}.{name}", (f"{key}.{n}" for n in names))
+    valid = ", ".join(names) or "nothing to set"
+    return f"{key}.{name}: {owner.__name__} has no such setting{near}\nvalid: {valid}"
+
+
+def _unknown_key(message: str, parser: ArgumentParser) -> str | None:
+    found = re.search(r"unrecognized arguments: (?:--)?([^\s=]+)", message) or re.search(
+        r"does not accept option '([\w.]+)'", message
+    )
+    if found is not None:
+        return f"{found[1]}: there is no such setting{nearest(found[1], _all_keys(parser))}"
+    command = re.search(r"invalid choice: '(\w+)' \(choose from (.*)\)", message)
+    if command is None:
+        return None
+    choices = re.findall(r"\w+", command[2])
+    return (
+        f"{command[1]}: there is no such subcommand{nearest(command[1], choices)}"
+        f"\nvalid: {', '.join(choices)}"
+    )
+
+
+def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
+    key, value = _key(message), _value(message)
+    choices = re.search(r"typing\.Literal\[(.*?)\]", message)
+    if choices is not None:
+        names = re.findall(r"'([^']+)'", choices[1])
+        return f"{key} must be one of {', '.join(names)}, got {value}{nearest(value, names)}"
+    inner = message[message.rfind("Parser key") :]
+    expected = list(dict.fromkeys(re.findall(r"Expected an? <class '([\w.]+)'>", inner)))
+    # The outermost union always allows null in place of the whole model.
+    if len(_parser_keys(message)) > 1 and "Union" not in inner:
+        expected = expected[:1]
+    if expected in ([], ["NoneType"]):
+        return None
+    return f"{key} must be {' or '.join(TYPES.get(t, t) for t in expected)}, got {value}"
+
+
+def _parser_keys(message: str) -> list[str]:
+    return re.findall(r'Parser key "([\w.]+)"', message)
+
+
+def _key(message: str) -> str:
+    """The full key: each nested parser names its part."""
+    return plain_key(".".join(_parser_keys(message)))
+
+
+def _value(message: str) -> str:
+    """The value that the innermost parser was given."""
+    found = re.search(r"(?:Given|Got) value: (.*?)(?:\. Got value: .*)?$", message, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _class(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def _settings(owner: type) -> dict[str, Any]:
+    """Settings of a class with their types, those of its base classes included."""
+    settings: dict[str, Any] = {}
+    for part in owner.__mro__:
+        if "__init__" not in vars(part) or part.__module__.startswith(FOREIGN):
+            continue
+        hints = get_type_hints(part.__init__)  # type: ignore[misc]
+        parameters = inspect.signature(part.__init__).parameters.values()  # type: ignore[misc]
+        own = [p for p in parameters if p.name not in ("self", "sizes")]
+        settings |= {p.name: hints.get(p.name) for p in own if p.kind is not p.VAR_KEYWORD}
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            break
+    return settings
+
+
+def _concrete(base: type) -> Iterator[type]:
+    """The classes that can be named where ``base`` is expected."""
+    subclass: type
+    for subclass in base.__subclasses__():
+        if not inspect.isabstract(subclass):
+            yield subclass
+        yield from _concrete(subclass)
+
+
+def _class_names(key: str) -> list[str] | None:
+    """Names that are valid for a key that takes a class, None for other keys."""
+    root, _, name = key.partition(".")
+    if root not in ROOTS:
+        return None
+    if not name:
+        return sorted(c.__name__ for c in _concrete(ROOTS[root]))
+    for owner in _concrete(ROOTS[root]):
+        built = _built(_settings(owner).get(name))
+        if built is not None:
+            return sorted(c.__name__ for c in _concrete(built))
+    return None
+
+
+def _built(hint: Any) -> type | None:
+    """What a setting builds: the result of ``Callable[[Sizes], Result]``."""
+    arguments = get_args(hint)
+    callable_type = get_origin(hint) is not None and len(arguments) == 2
+    return arguments[1] if callable_type and isinstance(arguments[1], type) else None
+
+
+def _all_keys(parser: ArgumentParser) -> list[str]:
+    """Every key of the command line, those of all classes that can be named included."""
+    keys = [action.dest for action in parser._actions if action.dest != "help"]
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            keys += [key for subparser in action.choices.values() for key in _all_keys(subparser)]
+    for root, base in ROOTS.items():
+        for owner in _concrete(base):
+            keys += [f"{root}.{name}" for name in _choosable(root, owner)]
+    return list(dict.fromkeys(keys))
+
+
+def _choosable(key: str, owner: type) -> list[str]:
+    """Settings of a class that a user can choose."""
+    linked = FROM_DATA if key == "model" else ()
+    return [name for name in _settings(owner) if name not in linked]

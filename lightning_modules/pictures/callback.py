@@ -1,0 +1,140 @@
+"""Draws what a model remembers after each validation."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.trainer.states import TrainerFn
+from matplotlib.figure import Figure
+
+from datamodules.batch import FrameSequences
+from datamodules.dataset import EpisodeDataset
+from datamodules.sequence_datamodule import SequenceDataModule
+from lightning_modules.pictures.kl_curve import kl_curve
+from lightning_modules.pictures.maze_walk import Walk, maze_walk
+from lightning_modules.pictures.memory_film import memory_film
+from lightning_modules.pictures.samples import Samples, sample
+from lightning_modules.pictures.style import save
+from lightning_modules.pictures.visit_overlay import visit_overlay
+from lightning_modules.recall_metrics import RecallSummary
+from lightning_modules.settings import require_not_negative, require_positive
+from lightning_modules.temporal_vae import TemporalVAE
+from memory_cores import Weightings
+
+
+class Pictures(L.Callback):
+    """Saves pictures of the first validation sequences and hands them to loggers with images.
+
+    Every benchmark has ``kl_curve`` and ``memory_film``, mazes also ``maze_walk`` and
+    ``visit_overlay``. Each goes to ``<folder>/pictures/<name>_step<step>.png`` and, as the latest,
+    to ``<name>.png``. Outside ``fit`` it goes to ``<name>_validate.png``, since there Lightning
+    counts steps from 0 even for a model from a checkpoint.
+
+    The noise is the same at every validation, so that pictures compare; training is not disturbed.
+
+    Args:
+        folder: of the run.
+        walks: sequences in ``maze_walk``.
+        prefix: true frames before generation.
+        seed: of the noise.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    def __init__(self, folder: str | Path, walks: int = 2, prefix: int = 12, seed: int = 0) -> None:
+        require_positive(walks=walks)
+        require_not_negative(prefix=prefix)
+        self.folder = Path(folder) / "pictures"
+        self.walks, self.prefix, self.seed = walks, prefix, seed
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw, in one process only."""
+        # Lightning sets these two without declaring them.
+        data, dry = getattr(trainer, "datamodule", None), getattr(trainer, "fast_dev_run", False)
+        if dry or trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        if isinstance(data, SequenceDataModule) and isinstance(pl_module, TemporalVAE):
+            step = trainer.global_step if trainer.state.fn == TrainerFn.FITTING else None
+            for name, figure in self._figures(data, pl_module, step):
+                hand_out(trainer, name, self._save(name, figure, step))
+
+    def _figures(
+        self, data: SequenceDataModule, model: TemporalVAE, step: int | None
+    ) -> Iterator[tuple[str, Figure]]:
+        batch = first_sequences(data.dataset("val"), self.walks)
+        samples = sample(model, batch, min(self.prefix, batch.frames.shape[1]), self.seed)
+        summary = model.validation_summary
+        headings = title_of(model, step), kl_sentence(summary)
+        colour = type(model.backbone.memory).colour
+        if summary is not None:
+            yield "kl_curve", kl_curve(summary.curves, *headings, colour)
+        if samples.weightings.read.shape[-1]:
+            yield "memory_film", draw_film(samples, headings[0], colour)
+        if "grid" in data.hparams:
+            yield "maze_walk", maze_walk(walks_of(samples), *headings, colour)
+            yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], headings[0])
+
+    def _save(self, name: str, figure: Figure, step: int | None) -> Path:
+        moment = "validate" if step is None else f"step{step:06d}"
+        path = self.folder / f"{name}_{moment}.png"
+        save(figure, path)
+        shutil.copyfile(path, self.folder / f"{name}.png")
+        return path
+
+
+def hand_out(trainer: L.Trainer, name: str, path: Path) -> None:
+    """Give a picture to the loggers that take images, such as W&B's."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "log_image"):
+            logger.log_image(f"pictures/{name}", [str(path)], step=trainer.global_step)
+
+
+def first_sequences(dataset: EpisodeDataset, count: int) -> FrameSequences:
+    """The first sequences of a fixed set as a batch, as many as there are up to ``count``."""
+    items = [dataset[i] for i in range(min(count, len(dataset)))]
+    return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))
+
+
+def title_of(model: TemporalVAE, step: int | None) -> str:
+    """Family, core and training step, such as "GTMM (DNC) after 500 training steps"."""
+    family, core = type(model).__name__, type(model.backbone.memory).__name__
+    moment = "" if step is None else f" after {step} training steps"
+    return f"{family} ({core}){moment}"
+
+
+def kl_sentence(summary: RecallSummary | None) -> str:
+    """The validation set's mean KL, if it is known."""
+    if summary is None:
+        return ""
+    new, recalled = (float(summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
+    return f"Validation set, mean KL per step: new {new:.2f} nats, recalled {recalled:.2f} nats"
+
+
+def walks_of(samples: Samples) -> list[Walk]:
+    """One walk for each sequence."""
+    batch = samples.batch
+    fields = (batch.frames, samples.reconstruction, samples.generated)
+    rows = zip(*fields, batch.actions, batch.recalled_from, strict=True)
+    return [Walk(*row, prefix=samples.prefix) for row in rows]
+
+
+def draw_overlay(samples: Samples, grid: int, title: str) -> Figure:
+    """Overlays of the first sequence: the truth, after the prefix, and without any frame."""
+    after = f"generated\nafter t = {samples.prefix}"
+    rows = {
+        "truth": samples.batch.frames[0],
+        after: samples.generated[0],
+        "generated\nfrom the start": samples.imagined[0],
+    }
+    subtitle = "First validation sequence; a coherent model turns cells yellow, then white"
+    return visit_overlay(rows, samples.batch.place[0], grid, title, subtitle)
+
+
+def draw_film(samples: Samples, title: str, colour: str) -> Figure:
+    """Weightings of the first sequence while it was reconstructed."""
+    weightings = Weightings(*(w[0] for w in samples.weightings))
+    subtitle = "First validation sequence; the latent of a step is written in the step after it"
+    return memory_film(weightings, samples.batch.recalled_from[0], title, subtitle, colour)

@@ -1,0 +1,132 @@
+"""Where a memory was written and read over the steps of one sequence."""
+
+from math import ceil
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from torch import Tensor
+
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, sheet, tidy
+from memory_cores import Weightings
+
+WIDTH, PANEL_INCHES, MARGIN_INCHES, COLUMNS = 10.0, 2.3, 0.35, 3
+
+
+def expected_reads(write: Tensor, recalled_from: Tensor) -> list[tuple[int, int]]:
+    """(step, slot) where the content of recalled steps was stored when it was last seen.
+
+    The latent of step s is written in step s + 1; its slot is the one that was written most, over
+    all heads. It may have been overwritten since. Where nothing was written there is no slot.
+
+    Args:
+        write: [T, H, N].
+        recalled_from: [T], the earlier step that shows the same content, -1 where none.
+    """
+    strengths, slots = (part.tolist() for part in write.sum(1).max(1))
+    return [
+        (t, slots[s + 1])
+        for t, s in enumerate(recalled_from.tolist())
+        if s >= 0 and strengths[s + 1] > 0
+    ]
+
+
+def memory_film(
+    weightings: Weightings, recalled_from: Tensor, title: str, subtitle: str, colour: str
+) -> Figure:
+    """Draw a heat map of steps and slots for each write head and each read head.
+
+    Args:
+        weightings: read [T, R, N] and write [T, H, N] of one sequence, with N at least 1.
+        recalled_from: [T], the earlier step that shows the same content, -1 where none. In read
+            panels, rings mark the slot to which that content was written.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        colour: of the core; full weight is drawn in a dark tone of it.
+    """
+    panels = _panels(weightings)
+    rows = ceil(len(panels) / COLUMNS)
+    height = HEADING_INCHES + rows * (PANEL_INCHES + MARGIN_INCHES) + 0.62
+    figure = sheet(WIDTH, height, title, subtitle)
+    rings = expected_reads(weightings.write, recalled_from)
+    for i, (name, weights) in enumerate(panels):
+        axes = _add_panel(figure, *divmod(i, COLUMNS), name)
+        image = _draw_weights(axes, weights, shades(colour))
+        if name.startswith("read"):
+            _draw_rings(axes, rings)
+        _label(axes, outer_left=i % COLUMNS == 0, outer_bottom=i + COLUMNS >= len(panels))
+    _draw_colourbar(figure, image)
+    _draw_note(figure)
+    return figure
+
+
+def shades(colour: str) -> Colormap:
+    """White over the colour to a dark tone of it."""
+    dark = tuple(0.45 * np.array(to_rgb(colour)))
+    return LinearSegmentedColormap.from_list("weights", ["white", colour, dark])
+
+
+def _panels(weightings: Weightings) -> list[tuple[str, Tensor]]:
+    return [
+        (f"{kind} head {head + 1}" if weights.shape[1] > 1 else f"{kind} head", weights[:, head])
+        for kind, weights in (("write", weightings.write), ("read", weightings.read))
+        for head in range(weights.shape[1])
+    ]
+
+
+def _add_panel(figure: Figure, row: int, column: int, name: str) -> Axes:
+    width, height = figure.get_size_inches()
+    left, step = 0.6, (width - 1.6) / COLUMNS
+    bottom = height - HEADING_INCHES - (row + 1) * (PANEL_INCHES + MARGIN_INCHES) + 0.1
+    box = ((left + column * step) / width, bottom / height)
+    axes = figure.add_axes((*box, (step - 0.25) / width, PANEL_INCHES / height))
+    axes.set_title(name, size=9, color=INK, loc="left", pad=4)
+    return axes
+
+
+def _draw_weights(axes: Axes, weights: Tensor, colours: Colormap) -> AxesImage:
+    """Heat map [T, N] on a square-root scale, which shows diffuse weightings too."""
+    steps, slots = weights.shape
+    return axes.imshow(
+        weights.T.numpy(force=True),
+        extent=(0.5, steps + 0.5, slots + 0.5, 0.5),
+        cmap=colours,
+        norm=PowerNorm(0.5, 0, 1),
+        interpolation="nearest",
+        aspect="auto",
+    )
+
+
+def _draw_rings(axes: Axes, rings: list[tuple[int, int]]) -> None:
+    steps, slots = torch.tensor(rings).reshape(-1, 2).add(1).unbind(1)
+    axes.plot(
+        steps, slots, "o", mfc="none", mec=INK, mew=0.9, ms=5, ls="", clip_on=False, gid="expected"
+    )
+
+
+def _label(axes: Axes, outer_left: bool, outer_bottom: bool) -> None:
+    tidy(axes)
+    axes.tick_params(labelleft=outer_left, labelbottom=outer_bottom)
+    if outer_left:
+        axes.set_ylabel("slot", size=9, color=INK)
+    if outer_bottom:
+        axes.set_xlabel("step t", size=9, color=INK)
+
+
+def _draw_colourbar(figure: Figure, image: AxesImage) -> None:
+    width, height = figure.get_size_inches()
+    box = ((width - 0.85) / width, 1 - (HEADING_INCHES + 0.25 + PANEL_INCHES) / height)
+    axes = figure.add_axes((*box, 0.14 / width, PANEL_INCHES / height))
+    bar = figure.colorbar(image, cax=axes, ticks=[0, 0.04, 0.25, 1])
+    bar.set_label("weight (square-root scale)", size=8, color=QUIET)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=QUIET, labelsize=8, width=0.8)
+
+
+def _draw_note(figure: Figure) -> None:
+    text = "Ring: slot that was written most for this step's content when it was last seen."
+    width, height = figure.get_size_inches()
+    figure.text(1 - 0.2 / width, 0.1 / height, text, size=8, color=QUIET, ha="right", va="bottom")

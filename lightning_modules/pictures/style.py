@@ -1,0 +1,70 @@
+"""What all pictures share: the palette, the sheet that they are drawn on, and pixels.
+
+Figures are built without pyplot, so that none is registered anywhere and no display is needed.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+# Okabe-Ito palette, safe for colour-blind readers.
+ORANGE, SKY, YELLOW, VERMILION = "#E69F00", "#56B4E9", "#F0E442", "#D55E00"
+INK, QUIET, FAINT = "#1A1A1A", "#6B6B6B", "#D9D9D9"
+
+DPI = 140
+HEADING_INCHES = 0.62
+
+
+def sheet(width: float, height: float, title: str, subtitle: str = "") -> Figure:
+    """Return a white figure of that many inches with its headings at the upper left."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    left = 0.12 / width
+    figure.text(
+        left, 1 - 0.1 / height, title, size=11, weight="bold", color=INK, va="top", gid="title"
+    )
+    figure.text(left, 1 - 0.35 / height, subtitle, size=9, color=QUIET, va="top", gid="subtitle")
+    return figure
+
+
+def blank_axes(
+    figure: Figure, box: tuple[float, float, float, float], width: float, height: float
+) -> Axes:
+    """Add axes without frame or ticks, with y pointing down.
+
+    Args:
+        figure: to add them to.
+        box: left, bottom, width and height, as shares of the figure.
+        width: of the axes in their own units.
+        height: of the axes in their own units.
+    """
+    axes = figure.add_axes(box)
+    axes.set_axis_off()
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    return axes
+
+
+def tidy(axes: Axes) -> None:
+    """Leave only the lower and the left spine, thin and quiet."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(QUIET)
+    axes.tick_params(colors=QUIET, labelsize=8, width=0.8)
+
+
+def pixels(frames: Tensor) -> NDArray[np.float32]:
+    """[T, C, H, W] in [0, 1] with one or three channels to [T, H, W, 3] for ``imshow``.
+
+    What is not a number, as after a divergence, becomes black.
+    """
+    colours = frames.float().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+    return colours.nan_to_num(0).clamp(0, 1).numpy(force=True)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG of the figure's full size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", dpi=figure.dpi)

@@ -1,0 +1,180 @@
+"""The maze as seen so far, with visits in colour channels (Gemici et al. 2017, figure 15).
+
+A cell's first visit goes to the red channel, its second to green, its third to blue. What is
+generated alike on all visits adds up to yellow, then white. The paper stops at three visits; here
+every later one replaces blue, so that incoherence shows up whenever it happens.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lightning_modules.pictures.style import (
+    HEADING_INCHES,
+    INK,
+    QUIET,
+    YELLOW,
+    blank_axes,
+    sheet,
+)
+
+COLUMNS, LAST_MOVES = 5, 5
+UNSEEN = 0.82  #: grey of cells that were not visited yet
+GROUND = "#3C3C3C"
+
+CELL_INCHES, GAP, LABEL_INCHES, STEP_INCHES, NOTE_INCHES = 1.36, 0.1, 1.55, 0.24, 0.5
+
+
+def visit_numbers(place: Tensor) -> Tensor:
+    """How often each step's place [T] was visited before it, [T]."""
+    same = place.unsqueeze(1) == place
+    return same.tril(-1).sum(1)
+
+
+def overlay(frames: Tensor, place: Tensor, grid: int, until: int) -> Tensor:
+    """Lay out what was seen in the first steps, each visit of a cell in its own channel.
+
+    Args:
+        frames: [T, 1, H, W] in [0, 1].
+        place: [T], row * grid + column.
+        grid: rows, and columns, of the maze.
+        until: number of steps, from the first.
+
+    Returns:
+        picture: [grid * H, grid * W, 3] in [0, 1], red, green and blue; 0 in unseen cells.
+    """
+    height, width = frames.shape[2:]
+    picture = frames.new_zeros(grid, height, grid, width, 3)
+    for t, visit in enumerate(visit_numbers(place[:until]).tolist()):
+        row, column = divmod(int(place[t]), grid)
+        picture[row, :, column, :, min(visit, 2)] = frames[t, 0]
+    return picture.reshape(grid * height, grid * width, 3)
+
+
+def last_moves(place: Tensor, until: int, count: int = LAST_MOVES) -> list[tuple[int, int]]:
+    """Moves (from cell, to cell), oldest first, of the last ``count`` of the first steps."""
+    path = place[:until].tolist()[-count - 1 :]
+    return list(zip(path, path[1:], strict=False))
+
+
+def instants(steps: int) -> list[int]:
+    """Numbers of steps after which the maze is drawn: five evenly spaced ones."""
+    return sorted({max(1, round(steps * i / COLUMNS)) for i in range(1, COLUMNS + 1)})
+
+
+def visit_overlay(
+    rows: Mapping[str, Tensor], place: Tensor, grid: int, title: str, subtitle: str
+) -> Figure:
+    """Draw the moves on top, then a row for each of the frames.
+
+    Args:
+        rows: frames [T, 1, H, W] of one walk by the row's name, such as the truth and models.
+        place: [T], row * grid + column.
+        grid: rows, and columns, of the maze.
+        title: bold, in the first line.
+        subtitle: in the second line.
+    """
+    times = instants(len(place))
+    width = LABEL_INCHES + len(times) * (CELL_INCHES + GAP) + GAP
+    body = (1 + len(rows)) * (CELL_INCHES + GAP)
+    figure = sheet(width, HEADING_INCHES + STEP_INCHES + body + NOTE_INCHES, title, subtitle)
+    for column, until in enumerate(times):
+        axes = _place_axes(figure, 0, column, grid)
+        axes.set_title(f"t = {until}", size=9, color=INK, pad=4)
+        _draw_moves(axes, place, grid, until)
+        for row, frames in enumerate(rows.values(), start=1):
+            _draw_maze(_place_axes(figure, row, column, grid), frames, place, grid, until)
+    for row, name in enumerate(("last five moves", *rows)):
+        _name_row(figure, row, name)
+    _draw_note(figure)
+    return figure
+
+
+def _place_axes(figure: Figure, row: int, column: int, grid: int) -> Axes:
+    """Axes of one maze, a cell wide a unit."""
+    width, height = figure.get_size_inches()
+    left = LABEL_INCHES + column * (CELL_INCHES + GAP)
+    bottom = height - HEADING_INCHES - STEP_INCHES - (row + 1) * (CELL_INCHES + GAP) + GAP
+    box = (left / width, bottom / height, CELL_INCHES / width, CELL_INCHES / height)
+    return blank_axes(figure, box, grid, grid)
+
+
+def _draw_maze(axes: Axes, frames: Tensor, place: Tensor, grid: int, until: int) -> None:
+    picture = shaded(overlay(frames.float(), place, grid, until), place[:until], grid)
+    axes.imshow(picture, extent=(0, grid, grid, 0), interpolation="nearest", gid="overlay")
+    _draw_walls(axes, grid, "white")
+
+
+def shaded(picture: Tensor, place: Tensor, grid: int) -> NDArray[np.float32]:
+    """The picture with cells that are not among the places in grey, to tell them from black."""
+    seen = torch.zeros(grid * grid, dtype=torch.bool)
+    seen[place] = True
+    mask = seen.view(grid, grid)
+    for axis in (0, 1):
+        mask = mask.repeat_interleave(picture.shape[axis] // grid, axis)
+    grounded = picture.nan_to_num(0).clamp(0, 1).where(mask.unsqueeze(2), torch.tensor(UNSEEN))
+    return grounded.numpy(force=True)
+
+
+def _draw_walls(axes: Axes, grid: int, colour: str) -> None:
+    for line in range(1, grid):
+        axes.axhline(line, color=colour, lw=0.7)
+        axes.axvline(line, color=colour, lw=0.7)
+
+
+def _draw_moves(axes: Axes, place: Tensor, grid: int, until: int) -> None:
+    axes.fill_between([0, grid], 0, grid, color=GROUND, lw=0)
+    _draw_walls(axes, grid, QUIET)
+    for start, end in last_moves(place, until):
+        axes.add_patch(_arrow(divmod(start, grid), divmod(end, grid)))
+    row, column = divmod(int(place[until - 1]), grid)
+    axes.plot(column + 0.5, row + 0.5, "o", color="white", ms=4, gid="walker")
+
+
+def _arrow(start: tuple[int, int], end: tuple[int, int]) -> FancyArrowPatch:
+    """Arrow between the centres of two (row, column), bent so that there and back stay apart."""
+    tail, tip = ((column + 0.5, row + 0.5) for row, column in (start, end))
+    return FancyArrowPatch(
+        tail,
+        tip,
+        connectionstyle="arc3,rad=0.25",
+        arrowstyle="-|>,head_length=3.2,head_width=2",
+        shrinkA=2.5,
+        shrinkB=2.5,
+        color=YELLOW,
+        lw=1.5,
+        gid="move",
+    )
+
+
+def _name_row(figure: Figure, row: int, name: str) -> None:
+    width, height = figure.get_size_inches()
+    top = HEADING_INCHES + STEP_INCHES + row * (CELL_INCHES + GAP)
+    figure.text(
+        (LABEL_INCHES - 0.12) / width,
+        1 - (top + CELL_INCHES / 2) / height,
+        name,
+        size=9,
+        color=INK,
+        ha="right",
+        va="center",
+    )
+
+
+def _draw_note(figure: Figure) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(
+        LABEL_INCHES / width,
+        0.08 / height,
+        "First visit of a cell: red. Second: green, so that equal images turn yellow.\n"
+        "Third and later, the latest: blue, so that they turn white. Grey: not visited yet.",
+        size=8,
+        color=QUIET,
+        va="bottom",
+    )

@@ -1,0 +1,91 @@
+"""Commands in this process, on a model and data that are built in no time."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli import ExperimentCLI, main
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    "--data.source=mnist5k",
+    "--data.train_size=8",
+    "--data.val_size=4",
+    "--data.test_size=4",
+    "--data.batch_size=2",
+    "--data.sequence_length=6",
+    "--model.controller_size=8",
+    "--trainer.limit_val_batches=1",
+    "--trainer.accelerator=cpu",
+)
+MAZE = "--config=conf/dnc_gtmm_maze.yaml"
+
+
+# Tests run beside each other; more threads than cores make them ten times as slow.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Commands are written as a user in the checkout would type them; W&B stays silent."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["cli.py"])
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    yield
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Where the runs of a test go."""
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def tiny(runs: Path) -> Callable[..., list[str]]:
+    """Completes a subcommand and options to a small command line."""
+
+    def complete(subcommand: str, *options: str) -> list[str]:
+        return [subcommand, *options, *TINY, f"--trainer.default_root_dir={runs}"]
+
+    return complete
+
+
+@pytest.fixture
+def fit(tiny: Callable[..., list[str]], runs: Path) -> Callable[..., Path]:
+    """Trains, and returns the run's folder."""
+
+    def train(*options: str, steps: int = 2) -> Path:
+        ExperimentCLI(tiny("fit", MAZE, *options, f"--trainer.max_steps={steps}"))
+        return max(runs.glob("*/*"), key=lambda folder: folder.stat().st_mtime)
+
+    return train
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExperimentCLI]:
+    """Parses and builds without running."""
+
+    def built(*options: str) -> ExperimentCLI:
+        monkeypatch.setattr(ExperimentCLI, "_run_subcommand", lambda self, subcommand: None)
+        return ExperimentCLI(["fit", *options, "--trainer.fast_dev_run=true"])
+
+    return built
+
+
+@pytest.fixture
+def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must fail, and returns what it says."""
+
+    def fail(*arguments: str) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main(list(arguments))
+        said = capsys.readouterr().err
+        assert exit_.value.code == 2
+        assert "Traceback" not in said
+        assert len(said.strip().splitlines()) <= 4, said
+        return said
+
+    return fail

@@ -1,0 +1,131 @@
+"""Every file under conf/ works, alone or laid over the others, and the command line has its way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import MAZE, ROOT
+
+from cli import ExperimentCLI
+from lightning_modules import GTMM, VRNN, CompactNetworks, DigitNetworks
+from memory_cores import CORES, DNC, NoMemory
+
+CONF = ROOT / "conf"
+EXPERIMENTS = sorted(CONF.glob("*.yaml"))
+OVERLAYS = sorted((CONF / "overlays").glob("*.yaml"))
+FRAGMENTS = {"models": "model", "data": "data", "trainer": "trainer"}
+DNC16 = """
+model:
+  class_path: GTMM
+  init_args:
+    memory: {class_path: DNC, init_args: {slots: 16, word_size: 8}}
+data: MNISTMaze
+"""
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(CONF))
+
+
+@pytest.fixture
+def dnc16(tmp_path: Path) -> str:
+    """An experiment that says in full which core it has."""
+    path = tmp_path / "dnc16.yaml"
+    path.write_text(DNC16)
+    return f"--config={path}"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
+def test_experiment_runs_two_steps(tiny: Callable[..., list[str]], runs: Path, experiment: Path):
+    cli = ExperimentCLI(tiny("fit", f"--config={experiment}", "--trainer.fast_dev_run=2"))
+    assert cli.trainer.global_step == 2
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=named)
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
+def test_overlay_lies_over_experiment(
+    tiny: Callable[..., list[str]], experiment: Path, overlay: Path
+):
+    files = f"--config={experiment}", f"--config={overlay}"
+    cli = ExperimentCLI(tiny("fit", *files, "--trainer.fast_dev_run=2", "--data.batch_size=1"))
+    assert cli.trainer.global_step == 2
+
+
+def test_every_fragment_is_used():
+    used = {value for path in EXPERIMENTS for value in yaml.safe_load(path.read_text()).values()}
+    fragments = {named(path) for folder in FRAGMENTS for path in (CONF / folder).glob("*.yaml")}
+    assert fragments <= used
+
+
+def test_fragments_have_no_interpolation():
+    """It would not find its key from a file that another one names."""
+    below = [path for path in CONF.glob("*/*.yaml") if "${" in path.read_text()]
+    assert not below
+
+
+def test_model_learns_sizes_from_data(build: Callable[..., ExperimentCLI]):
+    model = build(MAZE, "--data.sequence_length=7").model
+    assert model.backbone.memory.slots == 7
+    assert model.hparams["frame_shape"] == (1, 28, 28)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_core_is_swapped_by_short_name(build: Callable[..., ExperimentCLI], dnc16: str, core: type):
+    assert type(build(dnc16, f"--model.memory={core.__name__}").model.backbone.memory) is core
+
+
+def test_core_is_swapped_for_a_fragment(
+    build: Callable[..., ExperimentCLI], dnc16: str, tmp_path: Path
+):
+    (tmp_path / "core.yaml").write_text("class_path: DNC\ninit_args:\n  slots: 7\n")
+    memory = build(dnc16, f"--model.memory={tmp_path}/core.yaml").model.backbone.memory
+    # Of the same class, it is laid over what was there.
+    assert (memory.slots, memory.word_size) == (7, 8)
+
+
+def test_one_setting_of_the_core_changes(build: Callable[..., ExperimentCLI], dnc16: str):
+    memory = build(dnc16, "--model.memory.slots=11").model.backbone.memory
+    assert (type(memory), memory.slots, memory.word_size) == (DNC, 11, 8)
+
+
+def test_swap_back_keeps_later_settings(build: Callable[..., ExperimentCLI], dnc16: str):
+    swapped = "--model.memory=NoMemory", "--model.memory=DNC", "--model.memory.slots=5"
+    assert build(dnc16, *swapped).model.backbone.memory.slots == 5
+
+
+def test_networks_and_model_are_swapped(build: Callable[..., ExperimentCLI], dnc16: str):
+    assert type(build(dnc16, "--model.visual=DigitNetworks").model.visual) is DigitNetworks
+    vrnn = build(dnc16, "--model=VRNN", "--model.latent_size=4").model
+    assert type(vrnn) is VRNN
+    assert type(vrnn.backbone.memory) is NoMemory
+    assert vrnn.backbone.latent_size == 4
+
+
+def test_later_files_and_options_win(build: Callable[..., ExperimentCLI], tmp_path: Path):
+    for name, size in {"first": 5, "second": 6}.items():
+        content = f"model: {{init_args: {{latent_size: {size}, map_size: {size}}}}}"
+        (tmp_path / f"{name}.yaml").write_text(content)
+    first, second = (f"--config={tmp_path}/{name}.yaml" for name in ("first", "second"))
+    sizes = [
+        build(MAZE, *options).model.backbone.latent_size
+        for options in ([first, second], [second, first], [first, "--model.latent_size=7"])
+    ]
+    assert sizes == [6, 5, 7]
+
+
+def test_interpolation_follows_the_command_line(
+    build: Callable[..., ExperimentCLI], tmp_path: Path
+):
+    path = tmp_path / "interpolated.yaml"
+    path.write_text("data: {init_args: {eval_batch_size: '${data.init_args.batch_size}'}}")
+    data = build(MAZE, f"--config={path}", "--data.batch_size=3").datamodule
+    assert data.hparams["eval_batch_size"] == 3
+
+
+def test_defaults_are_the_experiments(build: Callable[..., ExperimentCLI]):
+    cli = build(MAZE)
+    assert type(cli.model) is GTMM
+    assert type(cli.model.visual) is CompactNetworks
+    assert cli.settings.seed_everything == 0

@@ -1,0 +1,70 @@
+"""The KL curve's lines and units; the film's panels, axes and rings."""
+
+import torch
+from matplotlib.figure import Figure
+
+from lightning_modules.pictures import kl_curve, memory_film
+from lightning_modules.pictures.memory_film import expected_reads
+from memory_cores import Weightings
+
+NAN = float("nan")
+CURVES = {
+    "kl": torch.tensor([4.0, 3.0, 2.0]),
+    "kl_new": torch.tensor([4.0, 3.5, 3.0]),
+    "kl_recalled": torch.tensor([NAN, 2.0, 1.0]),
+}
+
+
+def lines_of(figure: Figure) -> dict[str, list[float]]:
+    return {line.get_gid(): line.get_ydata().tolist() for line in figure.axes[0].lines}
+
+
+def test_the_curves_are_drawn_over_steps_from_one() -> None:
+    figure = kl_curve(CURVES, "Title", "Subtitle", "#0072B2")
+    lines = lines_of(figure)
+    assert lines["all steps"] == [4, 3, 2] and lines["new steps"] == [4, 3.5, 3]
+    assert lines["recalled steps"][1:] == [2, 1]
+    axes = figure.axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert "nats" in axes.get_ylabel() and axes.get_xlabel() == "step t"
+    assert axes.get_ylim()[0] == 0 and len(figure.axes) == 1
+
+
+def test_shares_are_percentages_behind_the_lines() -> None:
+    share = {"recalled_share": torch.tensor([0.0, 0.5, 0.75])}
+    lines, bars = kl_curve(CURVES | share, "", "", "#0072B2").axes
+    assert [bar.get_height() for bar in bars.patches] == [0, 50, 75]
+    assert lines.get_zorder() > bars.get_zorder()
+
+
+def test_a_run_that_diverged_still_has_a_curve() -> None:
+    kl_curve({name: torch.full((3,), NAN) for name in CURVES}, "", "", "#0072B2")
+    kl_curve({name: torch.tensor([1, 2, float("inf")]) for name in CURVES}, "", "", "#0072B2")
+
+
+def test_content_is_expected_in_the_slot_written_one_step_after_it() -> None:
+    write = torch.zeros(5, 2, 3)
+    write[1, 0, 2], write[2, 1, 0] = 0.9, 0.6
+    recalled_from = torch.tensor([-1, -1, 0, 1, 2])
+    assert expected_reads(write, recalled_from) == [(2, 2), (3, 0)], "nothing was written at 3"
+
+
+def test_the_film_has_a_panel_for_every_head() -> None:
+    weightings = Weightings(read=torch.rand(5, 3, 4) / 4, write=torch.rand(5, 1, 4) / 4)
+    figure = memory_film(weightings, torch.tensor([-1, -1, 0, -1, 2]), "", "", "#D55E00")
+    panels = [axes for axes in figure.axes if axes.images]
+    titles = [axes.get_title(loc="left") for axes in panels]
+    assert titles == ["write head", "read head 1", "read head 2", "read head 3"]
+    heads = [weightings.write[:, 0], *weightings.read.unbind(1)]
+    for axes, weights in zip(panels, heads, strict=True):
+        assert torch.equal(torch.tensor(axes.images[0].get_array()), weights.T)
+    slots = weightings.write[:, 0].argmax(1)
+    rings = panels[1].lines[0]
+    assert not panels[0].lines and rings.get_xdata().tolist() == [3, 5]
+    assert rings.get_ydata().tolist() == [slots[1] + 1, slots[3] + 1]
+
+
+def test_films_without_recalled_steps_or_with_broken_weights_are_drawn() -> None:
+    broken = torch.full((5, 1, 4), NAN)
+    memory_film(Weightings(broken, broken), torch.tensor([-1, -1, 0, 1, 2]), "", "", "#D55E00")
+    memory_film(Weightings(broken, broken), torch.full((5,), -1), "", "", "#D55E00")

@@ -1,0 +1,140 @@
+"""Pictures in real runs: files, sizes, loggers, and training that does not notice them."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import matplotlib
+import pytest
+import torch
+from lightning.pytorch.loggers import CSVLogger
+
+from datamodules import MNISTMaze
+from lightning_modules import GTMM, VRNN, CompactNetworks
+from lightning_modules.pictures import Pictures
+from lightning_modules.pictures.callback import kl_sentence, title_of
+from lightning_modules.recall_metrics import RecallSummary
+
+SMALL = partial(CompactNetworks, hidden_size=16)
+MAZE = {"kl_curve", "memory_film", "maze_walk", "visit_overlay"}
+
+
+class ImageLogger(CSVLogger):
+    """Remembers the images that it is given."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.images: list[tuple[str, list[str], int]] = []
+
+    def log_image(self, key: str, images: list[str], step: int) -> None:
+        self.images.append((key, images, step))
+
+
+class SanityChecks(L.Callback):
+    """Counts the validations that are sanity checks."""
+
+    seen = 0
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.seen += trainer.sanity_checking
+
+
+def trainer(folder: Path, *callbacks: L.Callback, **settings: Any) -> L.Trainer:
+    quiet = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    )
+    return L.Trainer(
+        **{**quiet, "accelerator": "cpu", "max_epochs": 1, **settings},
+        default_root_dir=folder,
+        callbacks=list(callbacks),
+    )
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("pictures/*")}
+
+
+def test_a_run_leaves_pictures_and_hands_them_to_loggers(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    logger = ImageLogger(tmp_path / "log")
+    trainer(tmp_path, Pictures(tmp_path), max_epochs=2, logger=logger).fit(model, maze)
+    assert names(tmp_path) == {
+        f"{name}{moment}.png" for name in MAZE for moment in ("", "_step000002", "_step000004")
+    }
+    for path in tmp_path.glob("pictures/*"):
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 300_000
+    latest = tmp_path / "pictures" / "maze_walk.png"
+    assert latest.read_bytes() == latest.with_name("maze_walk_step000004.png").read_bytes()
+    assert {(key, step) for key, _, step in logger.images} == {
+        (f"pictures/{name}", step) for name in MAZE for step in (2, 4)
+    }
+    assert all(Path(path).is_file() for _, paths, _ in logger.images for path in paths)
+
+
+def test_training_does_not_notice_pictures(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    results = []
+    for callbacks in ([], [Pictures(tmp_path, walks=1)]):
+        model.load_state_dict(start)
+        torch.manual_seed(0)
+        # Pictures are drawn after the second of three steps.
+        trainer(tmp_path, *callbacks, max_epochs=2, max_steps=3).fit(model, maze)
+        results.append([p.detach().clone() for p in model.parameters()])
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+    assert names(tmp_path)
+
+
+def test_nothing_global_is_touched(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
+    settings, random = dict(matplotlib.rcParams), torch.get_rng_state()
+    figures = dict(Pictures(tmp_path, walks=1)._figures(maze, model.train(), 5))
+    assert dict(matplotlib.rcParams) == settings
+    assert torch.equal(torch.get_rng_state(), random)
+    assert model.training and not names(tmp_path)
+    assert set(figures) == MAZE - {"kl_curve"}, "no validation has been summarised yet"
+
+
+def test_no_pictures_in_a_dry_run_or_a_sanity_check(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    trainer(tmp_path, Pictures(tmp_path), fast_dev_run=True).fit(model, maze)
+    checks = SanityChecks()
+    trainer(tmp_path, Pictures(tmp_path), checks, check_val_every_n_epoch=2).fit(model, maze)
+    assert checks.seen == 1 and not names(tmp_path)
+
+
+def test_outside_training_no_step_is_claimed(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
+    trainer(tmp_path, Pictures(tmp_path, walks=1)).validate(model, maze, verbose=False)
+    assert names(tmp_path) == {f"{name}{end}.png" for name in MAZE for end in ("", "_validate")}
+    assert title_of(model, None) == "GTMM (DNC)"
+
+
+def test_headings_tell_model_step_and_kl(model: GTMM) -> None:
+    assert title_of(model, 500) == "GTMM (DNC) after 500 training steps"
+    scalars = {"kl_new": torch.tensor(6.125), "kl_recalled": torch.tensor(0.5)}
+    sentence = kl_sentence(RecallSummary(scalars, {}))
+    assert sentence == "Validation set, mean KL per step: new 6.12 nats, recalled 0.50 nats"
+    assert kl_sentence(None) == ""
+
+
+def test_without_a_grid_or_slots_only_the_curve_is_left(maze: MNISTMaze, tmp_path: Path) -> None:
+    baseline = VRNN(25, 5, (1, 28, 28), visual=SMALL, controller_size=8)
+    del maze.hparams["grid"]
+    trainer(tmp_path, Pictures(tmp_path)).validate(baseline, maze, verbose=False)
+    assert names(tmp_path) == {"kl_curve.png", "kl_curve_validate.png"}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_model_that_diverged_is_drawn(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
+    for parameter in model.parameters():
+        parameter.data.fill_(float("nan"))
+    trainer(tmp_path, Pictures(tmp_path, walks=1)).validate(model, maze, verbose=False)
+    assert len(names(tmp_path)) == 2 * len(MAZE)
+
+
+@pytest.mark.parametrize("wrong", [{"walks": 0}, {"prefix": -1}])
+def test_settings_out_of_range_are_refused(wrong: dict[str, int], tmp_path: Path) -> None:
+    (setting,) = wrong
+    with pytest.raises(ValueError, match=f"{setting} must be"):
+        Pictures(tmp_path, **wrong)
