@@ -76,6 +76,10 @@ class RecallMetrics(Metric):
             "recall_ratio": mean[2] / mean[0],
             "recall_ratio_late": recalled_late / mean[0],
         }
-        curves = {"kl": every_kl, "reconstruction": every_reconstruction}
+        curves = {
+            "kl": every_kl,
+            "reconstruction": every_reconstruction,
+            "recalled_share": self.counts[1] / steps,
+        }
         curves |= {f"kl_{g}": self.kl[i] / self.counts[i] for i, g in enumerate(GROUPS)}
         return RecallSummary(scalars, curves)

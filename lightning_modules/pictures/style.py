@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 # Okabe-Ito palette, safe for colour-blind readers.
-ORANGE, SKY, YELLOW, VERMILION = "#E69F00", "#56B4E9", "#F0E442", "#D55E00"
+SKY, YELLOW, VERMILION = "#56B4E9", "#F0E442", "#D55E00"
 INK, QUIET, FAINT = "#1A1A1A", "#6B6B6B", "#D9D9D9"
 
 DPI = 140

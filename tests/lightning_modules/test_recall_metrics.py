@@ -60,6 +60,8 @@ def test_bound_and_curves_average_over_sequences(batch) -> None:
     assert scalars["kl_last_step"].item() == pytest.approx(bound.kl[:, -1].mean().item(), rel=1e-6)
     torch.testing.assert_close(curves["kl"].float(), bound.kl.mean(0))
     torch.testing.assert_close(curves["reconstruction"].float(), bound.reconstruction.mean(0))
+    share = (recalled_from >= 0).double().mean(0)
+    torch.testing.assert_close(curves["recalled_share"], share)
 
 
 def test_parts_of_a_batch_add_up_to_the_whole(batch) -> None:
