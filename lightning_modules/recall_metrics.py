@@ -37,7 +37,7 @@ class RecallMetrics(Metric):
 
     def __init__(self, sequence_length: int) -> None:
         super().__init__()
-        zeros = torch.zeros(len(GROUPS), sequence_length, dtype=torch.float64)
+        zeros = torch.zeros(len(GROUPS), sequence_length)
         self.add_state("reconstruction", zeros.clone(), dist_reduce_fx="sum")
         self.add_state("kl", zeros.clone(), dist_reduce_fx="sum")
         self.add_state("counts", zeros.clone(), dist_reduce_fx="sum")
@@ -53,8 +53,8 @@ class RecallMetrics(Metric):
         recalled = recalled_from >= 0
         groups = torch.stack([~recalled, recalled, recalled & (age >= OLD_AGE)])
         self.counts += groups.sum(1)
-        self.kl += (bound.kl * groups).sum(1, dtype=torch.float64)
-        self.reconstruction += (bound.reconstruction * groups).sum(1, dtype=torch.float64)
+        self.kl += (bound.kl * groups).sum(1)
+        self.reconstruction += (bound.reconstruction * groups).sum(1)
 
     def compute(self) -> RecallSummary:
         """Average over sequences, in nats per step (``bound``: per sequence)."""

@@ -13,7 +13,7 @@ from lightning_modules.gaussian import kl_divergence
 from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
 from lightning_modules.recall_metrics import RecallMetrics, RecallSummary
 from lightning_modules.settings import require_not_negative, require_positive
-from lightning_modules.visual import VisualNetworks, VisualSizes
+from lightning_modules.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
 
 
@@ -27,9 +27,9 @@ class Unrolled(NamedTuple):
 class TemporalVAE(L.LightningModule):
     """Latents z_t from a prior that sees the past, frames x_t from an observation map.
 
-    Subclasses say what the recurrence knows of each step: ``evidence``, and ``imagine`` where that
-    depends on frames. The likelihood is Bernoulli on intensities in [0, 1], so that nats compare
-    across runs.
+    Subclasses say what the recurrence knows of each step: ``evidence`` and its width, and
+    ``imagine`` where it depends on frames. The likelihood is Bernoulli on intensities in [0, 1],
+    so that nats compare across runs.
 
     Args:
         sequence_length: steps T; this and the next two come from the data on the command line.
@@ -37,7 +37,6 @@ class TemporalVAE(L.LightningModule):
         frame_shape: channels, height and width of a frame.
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
-        evidence_size: given the width of an encoded frame, the width of a step's evidence.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
@@ -53,16 +52,15 @@ class TemporalVAE(L.LightningModule):
         action_size: int,
         frame_shape: tuple[int, int, int],
         memory: Callable[[MemorySizes], MemoryCore],
-        visual: Callable[[VisualSizes], VisualNetworks],
-        evidence_size: Callable[[int], int],
-        latent_size: int,
-        controller_size: int,
-        map_size: int,
-        learning_rate: float,
+        visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
+        latent_size: int = 32,
+        controller_size: int = 128,
+        map_size: int = 128,
+        learning_rate: float = 2e-3,
     ) -> None:
         super().__init__()
         # From the command line these are class paths and plain numbers, safe to load.
-        self.save_hyperparameters(ignore=["evidence_size"])
+        self.save_hyperparameters()
         require_positive(
             latent_size=latent_size, controller_size=controller_size, learning_rate=learning_rate
         )
@@ -72,7 +70,12 @@ class TemporalVAE(L.LightningModule):
         self.visual = visual(VisualSizes(frame_shape, decoder_inputs))
         features = self.visual.feature_size
         self.backbone = Backbone(
-            core, evidence_size(features), features, latent_size, controller_size, map_size
+            core,
+            evidence_size=self.evidence_size(action_size, features),
+            feature_size=features,
+            latent_size=latent_size,
+            controller_size=controller_size,
+            map_size=map_size,
         )
         # One action is 1 and the others 0: unit variance whatever A is. Under the default for dense
         # inputs the moves drown in the noise of the latents, and no one learns where it is.
@@ -80,10 +83,13 @@ class TemporalVAE(L.LightningModule):
         self.learning_rate = learning_rate
         self.validation_metrics = RecallMetrics(sequence_length)
         self.test_metrics = RecallMetrics(sequence_length)
-        #: What the last test found.
         #: What the last validation and the last test showed, for pictures and reports.
         self.validation_summary: RecallSummary | None = None
         self.test_summary: RecallSummary | None = None
+
+    def evidence_size(self, action_size: int, feature_size: int) -> int:
+        """Width E of a step's evidence, of which the actions come first."""
+        return action_size
 
     def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
         """What the recurrence knows of each step before it is unrolled, the actions first.
@@ -113,7 +119,8 @@ class TemporalVAE(L.LightningModule):
             record: keep the memory's weightings.
         """
         if noise is None:
-            noise = torch.randn(*actions.shape[:2], self.backbone.latent_size).to(frames)
+            shape = (*actions.shape[:2], self.backbone.latent_size)
+            noise = torch.randn(shape, device=frames.device, dtype=frames.dtype)
         features = self.visual.encode(frames)
         trajectory = self.backbone.unroll(
             self.evidence(actions, features),
@@ -135,6 +142,11 @@ class TemporalVAE(L.LightningModule):
             reconstruction=bernoulli_log_likelihood(logits, batch.frames),
             kl=kl_divergence(trajectory.posterior, trajectory.prior),
         )
+
+    def on_fit_start(self) -> None:
+        """Let every process draw latents of its own: Lightning seeds them all alike."""
+        if self.trainer.world_size > 1:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
 
     def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
         """Minimise the negative bound."""

@@ -1,6 +1,6 @@
 """Variational recurrent neural network, the baseline without memory (Chung et al. 2015)."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,6 @@ from torch import Tensor
 
 from lightning_modules.backbone import Step
 from lightning_modules.temporal_vae import TemporalVAE
-from lightning_modules.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import NoMemory
 
 
@@ -19,39 +18,15 @@ class VRNN(TemporalVAE):
     decoded and encoded again before the next step.
 
     Args:
-        sequence_length: steps T; this and the next two come from the data on the command line.
-        action_size: width A of the actions, 0 where there are none.
-        frame_shape: channels, height and width of a frame.
-        visual: builds the encoder and the decoder.
-        latent_size: width Z of z_t.
-        controller_size: width H of the LSTM's state h_t.
-        map_size: hidden units of the prior and the posterior map; 0 makes them linear.
-        learning_rate: of Adam.
+        **settings: of ``TemporalVAE``, without ``memory``.
     """
 
-    def __init__(
-        self,
-        sequence_length: int,
-        action_size: int,
-        frame_shape: tuple[int, int, int],
-        visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
-        latent_size: int = 32,
-        controller_size: int = 128,
-        map_size: int = 128,
-        learning_rate: float = 2e-3,
-    ) -> None:
-        super().__init__(
-            sequence_length,
-            action_size,
-            frame_shape,
-            NoMemory,
-            visual,
-            lambda feature_size: action_size + feature_size,
-            latent_size,
-            controller_size,
-            map_size,
-            learning_rate,
-        )
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(memory=NoMemory, **settings)
+
+    def evidence_size(self, action_size: int, feature_size: int) -> int:
+        """Actions and the last frame's features."""
+        return action_size + feature_size
 
     def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
         """[a_t; encoded x_{t-1}] while x_{t-1} is known; before the first frame, zeros."""

@@ -235,8 +235,9 @@ class DNC(MemoryCore[DNCState]):
     def _write_weights(self, memory: Tensor, usage: Tensor, interface: WriteInterface) -> Tensor:
         content = content_weights(memory, interface.keys, interface.strengths)
         allocation = self._allocation(usage, interface.allocation_gates * interface.write_gates)
-        gates = interface.allocation_gates.unsqueeze(2)
-        return interface.write_gates.unsqueeze(2) * torch.lerp(content, allocation, gates)
+        # Not torch.lerp, which refuses the mixture of types that autocast makes of its arguments.
+        weights = content + interface.allocation_gates.unsqueeze(2) * (allocation - content)
+        return interface.write_gates.unsqueeze(2) * weights
 
     def _allocation(self, usage: Tensor, gates: Tensor) -> Tensor:
         """Allocate for one write head after another, each seeing the slots the others took."""

@@ -60,7 +60,7 @@ def test_bound_and_curves_average_over_sequences(batch) -> None:
     assert scalars["kl_last_step"].item() == pytest.approx(bound.kl[:, -1].mean().item(), rel=1e-6)
     torch.testing.assert_close(curves["kl"].float(), bound.kl.mean(0))
     torch.testing.assert_close(curves["reconstruction"].float(), bound.reconstruction.mean(0))
-    share = (recalled_from >= 0).double().mean(0)
+    share = (recalled_from >= 0).float().mean(0)
     torch.testing.assert_close(curves["recalled_share"], share)
 
 
@@ -71,7 +71,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(batch) -> None:
     for part in (slice(0, 1), slice(1, 6)):
         parts.update(Bound(bound.reconstruction[part], bound.kl[part]), recalled_from[part])
     for name, value in whole.compute().scalars.items():
-        assert parts.compute().scalars[name].item() == pytest.approx(value.item(), rel=1e-9), name
+        assert parts.compute().scalars[name].item() == pytest.approx(value.item(), rel=1e-5), name
 
 
 def test_a_group_that_never_occurs_is_nan_and_spoils_nothing_else() -> None:
