@@ -8,12 +8,13 @@ from datamodules.dataset import EpisodeDataset
 
 
 class EpisodeSampler(DistributedSampler[int]):
-    """Deals the global episode ids of an epoch out to the processes, round robin.
+    """Deals global episode ids out to the processes, round robin.
 
-    Lightning leaves it alone because it is a DistributedSampler already, and tells it the epoch.
+    Lightning leaves it alone because it is a DistributedSampler already.
 
-    Training (`fixed=False`): every epoch has new sequences, and each process gets the same number
-    of them; fewer than `world_size` at the end of the epoch are dropped.
+    Training (`fixed=False`): `train_size` ids from `start` on, which the loader moves forward, so
+    that every epoch has new sequences; each process gets the same number of them, and fewer than
+    `world_size` at the end of an epoch are left for the next one.
     Evaluation (`fixed=True`): the same sequences every time, each in exactly one process; the
     processes' numbers differ by at most one (see `even_batch_size`).
     """
@@ -22,12 +23,13 @@ class EpisodeSampler(DistributedSampler[int]):
         """Take the rank explicitly, so that no process group is needed."""
         super().__init__(dataset, num_replicas=world_size, rank=rank, shuffle=False)
         self.size, self.fixed = len(dataset), fixed
+        #: The first episode, of all processes, that the next iteration deals out.
+        self.start = 0
 
     def __iter__(self) -> Iterator[int]:
-        """Episode ids of this process in the current epoch."""
-        start = 0 if self.fixed else self.epoch * self.size
-        stop = start + (self.size if self.fixed else len(self) * self.num_replicas)
-        return iter(range(start + self.rank, stop, self.num_replicas))
+        """Episode ids of this process in one epoch."""
+        stop = self.start + (self.size if self.fixed else len(self) * self.num_replicas)
+        return iter(range(self.start + self.rank, stop, self.num_replicas))
 
     def __len__(self) -> int:
         """Sequences of this process in one epoch."""

@@ -2,16 +2,15 @@
 
 from abc import ABC, abstractmethod
 from hashlib import sha256
-from typing import get_args
+from typing import Any, get_args
 
 import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 
-from datamodules.batch import FrameSequences
-from datamodules.dataset import EpisodeDataset, as_is, fingerprint
+from datamodules.dataset import EpisodeDataset, fingerprint
+from datamodules.loader import EpisodeLoader, TrainingLoader
 from datamodules.sampler import EpisodeSampler, even_batch_size
 from datamodules.script import ScriptWriter
 from datamodules.settings import require_at_least, require_one_of
@@ -71,6 +70,8 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         require_one_of("source", source, get_args(Source))
         self._datasets: dict[Split, EpisodeDataset] = {}
         self._source_record: dict[str, str] = {}
+        self._train_sampler: EpisodeSampler | None = None
+        self._next_episode = 0
 
     @property
     @abstractmethod
@@ -117,7 +118,9 @@ class SequenceDataModule(L.LightningDataModule, ABC):
             `source`: name of the source, never `auto`; `sha256`: of all its images and labels;
             `test_sha256`: of every field of the fixed test sequences.
         """
-        return {**self._source_record, "test_sha256": fingerprint(self.dataset("test"))}
+        if "test_sha256" not in self._source_record:
+            self._source_record["test_sha256"] = fingerprint(self.dataset("test"))
+        return dict(self._source_record)
 
     def dataset(self, split: Split) -> EpisodeDataset:
         """The sequences of a split; needs `setup`."""
@@ -125,19 +128,32 @@ class SequenceDataModule(L.LightningDataModule, ABC):
             raise RuntimeError("call prepare_data() and setup() before asking for data")
         return self._datasets[split]
 
-    def train_dataloader(self) -> DataLoader[FrameSequences]:
+    def train_dataloader(self) -> TrainingLoader:
         """New sequences in every epoch, equally many on every device."""
-        return self._loader("train", self.hparams["batch_size"])
+        self._train_sampler = self._sampler("train")
+        self._train_sampler.start = self._next_episode
+        return TrainingLoader(
+            self._train_sampler, self.hparams["batch_size"], **self._loader_options()
+        )
 
-    def val_dataloader(self) -> DataLoader[FrameSequences]:
+    def state_dict(self) -> dict[str, int]:
+        """The first episode that training has not seen yet; Lightning puts it into checkpoints."""
+        sampler = self._train_sampler
+        return {"next_episode": self._next_episode if sampler is None else sampler.start}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Let training go on with the episode that the checkpoint says."""
+        self._next_episode = state_dict["next_episode"]
+
+    def val_dataloader(self) -> EpisodeLoader:
         """The validation set, each sequence on exactly one device."""
         return self._evaluation_loader("val")
 
-    def test_dataloader(self) -> DataLoader[FrameSequences]:
+    def test_dataloader(self) -> EpisodeLoader:
         """The test set, each sequence on exactly one device."""
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[FrameSequences]:
+    def predict_dataloader(self) -> EpisodeLoader:
         """The sequences of the test set."""
         return self._evaluation_loader("test")
 
@@ -146,22 +162,22 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         size = self.hparams[f"{split}_size"]
         return EpisodeDataset(writer, images, self.hparams["seed"], split, size)
 
-    def _evaluation_loader(self, split: Split) -> DataLoader[FrameSequences]:
+    def _evaluation_loader(self, split: Split) -> EpisodeLoader:
         _, world_size = self._process()
         at_most = self.hparams["eval_batch_size"]
-        return self._loader(split, even_batch_size(len(self.dataset(split)), world_size, at_most))
+        batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
+        return EpisodeLoader(self._sampler(split), batch_size, **self._loader_options())
 
-    def _loader(self, split: Split, batch_size: int) -> DataLoader[FrameSequences]:
-        dataset = self.dataset(split)
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=EpisodeSampler(dataset, *self._process(), fixed=split != "train"),
-            collate_fn=as_is,
-            num_workers=self.hparams["num_workers"],
-            persistent_workers=self.hparams["num_workers"] > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+    def _sampler(self, split: Split) -> EpisodeSampler:
+        return EpisodeSampler(self.dataset(split), *self._process(), fixed=split != "train")
+
+    def _loader_options(self) -> dict[str, Any]:
+        workers = self.hparams["num_workers"]
+        return {
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+        }
 
     def _process(self) -> tuple[int, int]:
         """Rank and number of processes."""

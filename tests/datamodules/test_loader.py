@@ -1,0 +1,56 @@
+"""An interrupted run sees the sequences that it would have seen, and no others."""
+
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+
+from datamodules import MNISTMaze
+
+
+class Witness(L.LightningModule):
+    """Remembers the sequences that it was given, by the sum of their pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen: list[float] = []
+
+    def training_step(self, batch, batch_idx):
+        self.seen += batch.frames.sum((1, 2, 3, 4)).tolist()
+        return self.weight * 0
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+def train(steps: int, folder: Path, workers: int, resume: Path | None = None) -> list[float]:
+    model = Witness()
+    trainer = L.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        default_root_dir=folder,
+    )
+    sizes = {"batch_size": 2, "train_size": 8, "val_size": 2, "test_size": 2}
+    data = MNISTMaze(source="mnist5k", sequence_length=3, num_workers=workers, **sizes)
+    trainer.fit(model, datamodule=data, ckpt_path=resume)
+    trainer.save_checkpoint(folder / "stopped.ckpt")
+    return model.seen
+
+
+# Four batches an epoch: stopped in the first epoch, at its end, and in the second.
+@pytest.mark.parametrize(("stop", "workers"), [(1, 0), (4, 0), (6, 0), (6, 2)])
+def test_a_resumed_run_sees_what_an_uninterrupted_one_does(
+    stop: int, workers: int, tmp_path: Path
+) -> None:
+    uninterrupted = train(11, tmp_path, 0)
+    assert len(set(uninterrupted)) == 22
+    before = train(stop, tmp_path, workers)
+    after = train(11, tmp_path, workers, resume=tmp_path / "stopped.ckpt")
+    assert before + after == uninterrupted
