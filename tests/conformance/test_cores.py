@@ -390,3 +390,14 @@ def test_an_unroll_compiles_into_one_graph(core_class: type[MemoryCore]) -> None
         lambda steps: unroll(core, steps).reads, fullgraph=True, backend="eager"
     )
     torch.testing.assert_close(compiled(steps), unroll(core, steps).reads)
+
+
+@every_core
+def test_an_unroll_runs_under_autocast(core_class: type[MemoryCore]) -> None:
+    core = build(core_class, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        unrolled = unroll(core, sequence(dtype=torch.float32))
+    assert unrolled.reads.isfinite().all()
+    if unrolled.reads.requires_grad:
+        unrolled.reads.float().square().sum().backward()
+        assert all(p.grad.isfinite().all() for p in core.parameters() if p.grad is not None)

@@ -43,6 +43,19 @@ def test_every_parameter_gets_a_gradient(name: str, batch: FrameSequences) -> No
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_mixed_precision_changes_the_bound_little(name: str, batch: FrameSequences) -> None:
+    model = make(name)
+    torch.manual_seed(1)
+    exact = model.bound(batch)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model.bound(batch)
+    negative_elbo(mixed).backward()
+    torch.testing.assert_close(mixed.total.float(), exact.total, rtol=0.01, atol=0)
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_the_prefix_alone_decides_what_is_generated(name: str, batch: FrameSequences) -> None:
     model = make(name).eval()
     noise = torch.randn(3, 25, 6)
