@@ -1,4 +1,4 @@
-"""Addressing shared by the cores: where to read and write. Batch first, a row of weights per head.
+"""Reading and writing shared by the cores. Batch first, a row of weights per head.
 
 B sequences, H heads, N slots, W words per slot. Names and equations follow the Methods section of
 Graves et al. 2016, "Hybrid computing using a neural network with dynamic external memory".
@@ -10,6 +10,8 @@ from torch import Tensor
 #: Inside norms and usage, as in the DNC's reference implementation: a memory of zeros must have
 #: finite gradients.
 EPSILON = 1e-6
+#: Usages closer than this count as equal.
+TIE = 2.0**-20
 
 
 def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor) -> Tensor:
@@ -73,3 +75,52 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
 def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
     """How surely each slot was the last one written, [B, H, N] (``p_t``)."""
     return (1 - write_weights.sum(-1, keepdim=True)) * precedence + write_weights
+
+
+def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tensor) -> Tensor:
+    """Erase, then add, with all write heads at once.
+
+    Args:
+        memory: [B, N, W].
+        weights: [B, H, N], where each head writes.
+        erase: [B, H, W] in [0, 1].
+        vectors: [B, H, W], what each head adds.
+    """
+    kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
+    return memory * kept + weights.mT @ vectors
+
+
+def least_used_slots(usage: Tensor, heads: int) -> Tensor:
+    """One-hot weightings [B, H, N] of the H least used slots, the least used first.
+
+    Ties go to the lower slot; where there are fewer slots than heads, they start over. Usages
+    [B, N] that differ by less than ``TIE`` are ties: slots that were never written look alike, and
+    the rounding of their weights must not choose between them.
+    """
+    order = torch.argsort((usage / TIE).round(), dim=1, stable=True)
+    slots = torch.arange(usage.shape[1], device=usage.device)
+    chosen = order[:, torch.arange(heads, device=usage.device) % usage.shape[1]]
+    return (chosen.unsqueeze(2) == slots).to(usage.dtype)
+
+
+def shifted(weights: Tensor, shifts: Tensor) -> Tensor:
+    """Weights [B, H, N] moved by -1, 0 and +1 slots with weights [B, H, 3], in a circle."""
+    back, stay, on = shifts.split(1, 2)
+    return back * weights.roll(-1, 2) + stay * weights + on * weights.roll(1, 2)
+
+
+def sharpened(weights: Tensor, sharpness: Tensor) -> Tensor:
+    """Weights [B, H, N] to the power [B, H], at least 1, and normalised.
+
+    The largest weight is divided out first, or all of them could underflow. It cancels, so it
+    needs no gradient.
+    """
+    largest = weights.detach().amax(2, keepdim=True)
+    powers = (weights / largest) ** sharpness.unsqueeze(2)
+    return powers / powers.sum(2, keepdim=True)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis where ``mask`` is True; zeros where it is True nowhere."""
+    lowest = torch.finfo(scores.dtype).min  # not -inf: rows without any True must stay finite
+    return torch.softmax(scores.masked_fill(~mask, lowest), -1) * mask
