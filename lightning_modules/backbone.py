@@ -6,12 +6,14 @@ likelihoods and divergences after it. One step, in the order of Gemici et al. 20
     h_t        = controller(h_{t-1}, [z_{t-1}; reads_{t-1}], evidence_t)      eq. 13
     memory_t   = write z_{t-1} under [h_t; key h_{t-1}]
     reads_t    = read under h_t                                               eqs. 14 to 16
-    psi_t      = [reads_t; h_t]
+    psi_t      = [reads_t; h_t]                                               or eq. 12
     z_t        ~ posterior q(z_t | psi_t, x_t), or prior p(z_t | psi_t)       eqs. 7 and 8
 
 The paper's indices differ between its equations: eq. 16 reads M_{t-1}, eq. 13 has M_t written from
 z_{t-1}. Here the write comes first, so that the newest latent can be read in the very next step,
 and the move into x_t (part of evidence_t) reaches the prior of x_t.
+Cores with ``context_includes_control = False`` keep reads out of the controller (eq. 9) and h_t out
+of psi_t (eq. 12).
 """
 
 from collections.abc import Callable
@@ -39,7 +41,7 @@ class Step(NamedTuple):
     """One step's outcome."""
 
     latent: Tensor  #: [B, Z]
-    psi: Tensor  #: [B, C + H]
+    psi: Tensor  #: [B, P]
     parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
 
 
@@ -47,7 +49,7 @@ class Trajectory(NamedTuple):
     """An unrolled sequence."""
 
     latent: Tensor  #: [B, T, Z]
-    psi: Tensor  #: [B, T, C + H]
+    psi: Tensor  #: [B, T, P]
     prior: DiagonalGaussian  #: [B, T, Z]
     posterior: DiagonalGaussian  #: [B, T, Z]; at generated steps the prior again
     weightings: Weightings | None  #: [B, T, heads, N], on request
@@ -56,6 +58,11 @@ class Trajectory(NamedTuple):
 def nothing_to_imagine(t: int, step: Step) -> Tensor:
     """For sequences whose evidence is known to the end."""
     raise ValueError(f"evidence must cover all steps, or imagine give the rest, got none for {t}")
+
+
+def psi_size(memory: MemoryCore, controller_size: int) -> int:
+    """Width P of psi: the reads, and the controller's state where the core's context has it."""
+    return memory.context_size + (controller_size if memory.context_includes_control else 0)
 
 
 class Backbone(nn.Module):
@@ -82,10 +89,11 @@ class Backbone(nn.Module):
         super().__init__()
         self.latent_size = latent_size
         self.memory = memory
-        self.controller = Controller(
-            evidence_size, latent_size + memory.context_size, controller_size
-        )
-        self.psi_size = memory.context_size + controller_size
+        feedback_size = latent_size
+        if memory.context_includes_control:
+            feedback_size += memory.context_size
+        self.controller = Controller(evidence_size, feedback_size, controller_size)
+        self.psi_size = psi_size(memory, controller_size)
         self.prior_map = PriorMap(self.psi_size, map_size, latent_size)
         self.posterior_map = PosteriorMap(self.psi_size, feature_size, map_size, latent_size)
 
@@ -107,15 +115,16 @@ class Backbone(nn.Module):
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
 
         Returns:
-            state: with the latent still that of the step before; psi: [B, C + H].
+            state: with the latent still that of the step before; psi: [B, P].
         """
         before = state.controller.hidden
-        feedback = torch.cat([state.latent, state.reads], 1)
+        includes_control = self.memory.context_includes_control
+        feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
         controller = self.controller.step(state.controller, evidence, feedback)
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
         memory = self.memory.write(state.memory, controller.hidden, item)
         reads, memory = self.memory.read(memory, controller.hidden)
-        psi = torch.cat([reads, controller.hidden], 1)
+        psi = torch.cat([reads, controller.hidden], 1) if includes_control else reads
         return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
 
     def step(

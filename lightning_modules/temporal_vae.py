@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import FrameSequences
-from lightning_modules.backbone import Backbone, Step, Trajectory
+from lightning_modules.backbone import Backbone, Step, Trajectory, psi_size
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
 from lightning_modules.recall_metrics import RecallMetrics, RecallSummary
@@ -66,7 +66,7 @@ class TemporalVAE(L.LightningModule):
         )
         require_not_negative(map_size=map_size)
         core = memory(MemorySizes(controller_size, controller_size, latent_size, sequence_length))
-        decoder_inputs = latent_size + core.context_size + controller_size
+        decoder_inputs = latent_size + psi_size(core, controller_size)
         self.visual = visual(VisualSizes(frame_shape, decoder_inputs))
         features = self.visual.feature_size
         self.backbone = Backbone(

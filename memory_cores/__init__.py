@@ -2,9 +2,19 @@
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings
 from memory_cores.dnc import DNC
+from memory_cores.introspection import Introspection
 from memory_cores.no_memory import NoMemory
 
 #: Every core; the conformance suite runs over this list.
-CORES: tuple[type[MemoryCore], ...] = (DNC, NoMemory)
+CORES: tuple[type[MemoryCore], ...] = (DNC, Introspection, NoMemory)
 
-__all__ = ["CORES", "DNC", "Items", "MemoryCore", "MemorySizes", "NoMemory", "Weightings"]
+__all__ = [
+    "CORES",
+    "DNC",
+    "Introspection",
+    "Items",
+    "MemoryCore",
+    "MemorySizes",
+    "NoMemory",
+    "Weightings",
+]

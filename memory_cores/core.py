@@ -70,6 +70,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     #: Colour of this core in every plot (Okabe-Ito palette, safe for colour-blind readers).
     colour: ClassVar[str]
+    #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
+    #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
+    context_includes_control: ClassVar[bool] = True
 
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()

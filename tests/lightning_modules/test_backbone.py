@@ -36,7 +36,9 @@ def test_prior_sees_moves_up_to_now_and_frames_up_to_the_step_before(core, t: in
     prior, posterior = trajectory.prior.mean[:, t], trajectory.posterior.mean[:, t]
     up_to_now = [s <= t for s in range(T)]
     before_now = [s < t for s in range(T)]
-    assert depends(prior, evidence) == up_to_now
+    # Where psi is the reads alone, the first step's is zero whatever the move.
+    nothing_read = t == 0 and not core.context_includes_control
+    assert depends(prior, evidence) == ([False] * T if nothing_read else up_to_now)
     assert depends(prior, features) == before_now
     assert depends(prior, noise) == before_now
     assert depends(posterior, features) == up_to_now
@@ -76,6 +78,24 @@ def test_nothing_is_written_before_the_first_latent_is_drawn() -> None:
     assert weightings.write.shape[:2] == (B, T)
     assert weightings.write[:, 0].abs().sum() == 0
     assert (weightings.write[:, 1:].sum((2, 3)) > 0.1).all()
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_reads_and_controller_meet_only_where_the_context_includes_both(core) -> None:
+    evidence, features, noise = inputs()
+    backbone = make_backbone(core)
+    read = [x.requires_grad_() for x in backbone.initial_state(B, noise).reads.split(1, 1)]
+    state = backbone.initial_state(B, noise)
+    if read:
+        state = state._replace(reads=torch.cat(read, 1))
+    after, psi = backbone.advance(state, backbone.controller.evidence_gates(evidence)[:, 0])
+    hidden, reads = after.controller.hidden, after.reads
+    expected = [reads, hidden] if core.context_includes_control else [reads]
+    assert torch.equal(psi, torch.cat(expected, 1))
+    assert psi.shape == (B, backbone.psi_size)
+    found = torch.autograd.grad(hidden.sum(), read, allow_unused=True) if read else []
+    for gradient in found:
+        assert (gradient is not None) == core.context_includes_control
 
 
 def test_imagined_evidence_takes_the_place_of_what_is_not_known() -> None:

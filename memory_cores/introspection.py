@@ -1,0 +1,188 @@
+"""Introspection: the last latents as they are, found by their age (Gemici et al. 2017, 3.1)."""
+
+from typing import Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+
+AttentionKind = Literal["softplus", "softmax", "gaussian"]
+
+#: Narrowest bump, in positions: all but 0.4% of it lies on the position it is centred on.
+MIN_WIDTH = 0.3
+#: Below this, log softplus(x) is x to rounding, and softplus(x) would underflow further down.
+LINEAR_BELOW = -30.0
+
+
+class IntrospectionState(NamedTuple):
+    """B sequences, N positions of values of width V, R read heads. All zero at first."""
+
+    memory: Tensor  #: [B, N, V], the newest at position 0
+    written: Tensor  #: [B, 1] int64, items written so far
+    wrote: Tensor  #: [B, 1], 1 if the last step wrote an item
+    read_weights: Tensor  #: [B, R, N], by position
+
+
+class IntrospectionSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    memory: Tensor  #: [B, N, V], the newest at position 0
+
+
+class Introspection(MemoryCore[IntrospectionState]):
+    """First-in-first-out buffer read by position; nothing to learn about writing (eqs. 9 to 12).
+
+    Positions are ages. Those not written yet are rows of zeros, and attention to them counts in
+    the normalisation. A set is pooled to its mean, and an empty set shifts nothing.
+
+    Args:
+        sizes: given by the model.
+        slots: number of positions N; default: the sequence length.
+        read_heads: R. The papers use 5 in generative temporal models.
+        hidden_size: hidden units of the attention network k.
+        attention: what makes k's outputs weights: softplus over its sum, softmax, or a Gaussian
+            bump over positions whose centre and width are k's outputs.
+
+    Raises:
+        ValueError: a number is below 1, or there is no such attention.
+    """
+
+    colour = "#E69F00"
+    context_includes_control = False
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        read_heads: int = 5,
+        hidden_size: int = 64,
+        attention: AttentionKind = "softplus",
+    ) -> None:
+        super().__init__(sizes)
+        self.slots = sizes.steps if slots is None else slots
+        self.read_heads = read_heads
+        require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)
+        shape = (hidden_size, self.slots, attention)
+        self.attention = PositionAttention(sizes.control, read_heads, *shape)
+        self.gates = nn.Linear(sizes.control, read_heads * sizes.value)
+        if sizes.query:  # else they would be parameters without a gradient
+            self.query_attention = PositionAttention(sizes.query, 1, *shape)
+
+    @property
+    def context_size(self) -> int:
+        """R * V: the concatenated gated reads."""
+        return self.read_heads * self.sizes.value
+
+    def initial_state(self, batch_size: int, like: Tensor) -> IntrospectionState:
+        """Return rows of zeros that nothing was written to."""
+        B, N, V, R = batch_size, self.slots, self.sizes.value, self.read_heads
+        return IntrospectionState(
+            memory=like.new_zeros(B, N, V),
+            written=like.new_zeros(B, 1, dtype=torch.int64),
+            wrote=like.new_zeros(B, 1),
+            read_weights=like.new_zeros(B, R, N),
+        )
+
+    def write(self, state: IntrospectionState, control: Tensor, items: Items) -> IntrospectionState:
+        """Put the step's value in front and let the oldest one go."""
+        item, present = items.pooled()
+        newest = item[:, self.sizes.key :].unsqueeze(1)
+        shifted = torch.cat([newest, state.memory[:, :-1]], 1)
+        wrote = present > 0
+        return state._replace(
+            memory=torch.where(wrote.unsqueeze(2), shifted, state.memory),
+            written=state.written + wrote,
+            wrote=present,
+        )
+
+    def read(self, state: IntrospectionState, control: Tensor) -> tuple[Tensor, IntrospectionState]:
+        """Average the values by their positions' weights, and gate the averages."""
+        weights = self.attention(control)
+        gates = self.gates(control).sigmoid()
+        reads = gates * (weights @ state.memory).flatten(1)
+        return reads, state._replace(read_weights=weights)
+
+    def weightings(self, state: IntrospectionState) -> Weightings:
+        """Return the weights by slots that keep their item, so that a plot can follow it.
+
+        The item that was written as the c-th is in slot c mod N; its position moves on.
+        """
+        slots = torch.arange(self.slots, device=state.written.device)
+        positions = ((state.written - 1 - slots) % self.slots).unsqueeze(1)
+        return Weightings(
+            read=state.read_weights.gather(2, positions.expand(-1, self.read_heads, -1)),
+            write=state.wrote.unsqueeze(2) * (positions == 0),
+        )
+
+    def snapshot(self, state: IntrospectionState) -> IntrospectionSnapshot:
+        """Return the values."""
+        return IntrospectionSnapshot(state.memory)
+
+    def lookup(self, snapshot: IntrospectionSnapshot, queries: Tensor) -> Tensor:
+        """Read like an ungated head whose attention network sees a query."""
+        return self.query_attention(queries).squeeze(-2) @ snapshot.memory
+
+    def pool(self, state: IntrospectionState) -> tuple[Tensor, Tensor]:
+        """Sum the values; what was not written is zero."""
+        return state.memory.sum(1), state.written.clamp(max=self.slots).to(state.memory.dtype)
+
+
+class PositionAttention(nn.Module):
+    """Weights over positions that depend on an input alone, not on what is stored (``f_att``).
+
+    Args:
+        input_size: I.
+        heads: R.
+        hidden_size: hidden units of the network k.
+        positions: N.
+        kind: see ``Introspection``.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+
+    def __init__(
+        self, input_size: int, heads: int, hidden_size: int, positions: int, kind: AttentionKind
+    ) -> None:
+        super().__init__()
+        if kind not in get_args(AttentionKind):
+            raise ValueError(f"attention must be one of {get_args(AttentionKind)}, got {kind!r}")
+        self.heads, self.positions, self.kind = heads, positions, kind
+        outputs = heads * (2 if kind == "gaussian" else positions)
+        self.hidden = nn.Linear(input_size, hidden_size)
+        self.output = nn.Linear(hidden_size, outputs)
+        if kind == "gaussian":
+            self._spread_centres()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return weights [..., R, N] of inputs [..., I]; each row sums to 1."""
+        raw = self.output(self.hidden(inputs).tanh()).unflatten(-1, (self.heads, -1))
+        if self.kind == "gaussian":
+            raw = gaussian_exponents(raw, self.positions)
+        elif self.kind == "softplus":
+            raw = log_softplus(raw)
+        return torch.softmax(raw, -1)
+
+    @torch.no_grad()
+    def _spread_centres(self) -> None:
+        """Start with a part of the positions for each head: heads that look alike learn alike."""
+        centres = self.output.bias.view(self.heads, 2)[:, 0]
+        centres.copy_(((torch.arange(self.heads) + 0.5) / self.heads).logit())
+
+
+def log_softplus(x: Tensor) -> Tensor:
+    """``log softplus(x)``: its softmax is softplus over the sum of softplus, even where all are 0.
+
+    Far below zero softplus underflows, and the plain quotient is 0 / 0.
+    """
+    return torch.where(x > LINEAR_BELOW, F.softplus(x.clamp(min=LINEAR_BELOW)).log(), x)
+
+
+def gaussian_exponents(raw: Tensor, positions: int) -> Tensor:
+    """Exponents [..., N] of bumps over N positions, from raw centres and widths [..., 2]."""
+    centres, widths = raw.split(1, -1)
+    places = torch.arange(positions, device=raw.device).to(raw.dtype)
+    distances = places - (positions - 1) * centres.sigmoid()
+    return -(distances / (MIN_WIDTH + F.softplus(widths))).square() / 2
