@@ -1,4 +1,4 @@
-"""Addressing shared by the cores: where to read and write. Batch first, a row of weights per head.
+"""Reading and writing shared by the cores. Batch first, a row of weights per head.
 
 B sequences, H heads, N slots, W words per slot. Names and equations follow the Methods section of
 Graves et al. 2016, "Hybrid computing using a neural network with dynamic external memory".
@@ -73,3 +73,16 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
 def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
     """How surely each slot was the last one written, [B, H, N] (``p_t``)."""
     return (1 - write_weights.sum(-1, keepdim=True)) * precedence + write_weights
+
+
+def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tensor) -> Tensor:
+    """Erase, then add, with all write heads at once.
+
+    Args:
+        memory: [B, N, W].
+        weights: [B, H, N], where each head writes.
+        erase: [B, H, W] in [0, 1].
+        vectors: [B, H, W], what each head adds.
+    """
+    kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
+    return memory * kept + weights.mT @ vectors

@@ -9,16 +9,14 @@ from torch import Tensor, nn
 from memory_cores.addressing import (
     allocation_weights,
     content_weights,
+    erase_and_add,
     linked,
     preceded,
     retention,
     usage_after_write,
 )
+from memory_cores.associative import SHARP, associate_keys_with_values
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
-
-#: Spread of a projected key whose entries are of the order of 1/3, as a controller's states are,
-#: so that keys weigh about as much in a word as the values, standard normal latents.
-KEY_GAIN = 3.0
 
 
 class DNCState(NamedTuple):
@@ -103,7 +101,9 @@ class DNC(MemoryCore[DNCState]):
             self.query_interface = nn.Linear(sizes.query, word_size + 1)
             self.value_of_word = nn.Linear(word_size, sizes.value)
         self._open_gates()
-        self._associate_keys_with_values()
+        vectors = self.write_interface.weight.split(self._write_parts)[1]
+        keys = self.read_interface.weight.split(self._read_parts)[0]
+        associate_keys_with_values(vectors, keys, word_size, sizes)
 
     @property
     def context_size(self) -> int:
@@ -173,36 +173,15 @@ class DNC(MemoryCore[DNCState]):
     def _open_gates(self) -> None:
         """Start by storing every item in a slot of its own and by looking up by content, sharply.
 
-        From PyTorch's default, half of each item is spread over all slots and attention is nearly
-        uniform: look-up teaches nothing, and the model learns to live without it.
+        From PyTorch's default, half of each item is spread over all slots.
         """
         *_, allocation, write, free = self.write_interface.bias.split(self._write_parts)
         _, strengths, modes = self.read_interface.bias.split(self._read_parts)
         allocation.fill_(2.0)
         write.fill_(2.0)
         free.fill_(-3.0)
-        strengths.fill_(8.0)
+        strengths.fill_(SHARP)
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
-
-    @torch.no_grad()
-    def _associate_keys_with_values(self) -> None:
-        """Start with words that are [projected key] + [rotated value], found by a like control.
-
-        Where keys and controls are vectors of one kind (a controller's states), the read heads
-        start with the same projection, so that a state finds what was stored in a similar state.
-        """
-        W, sizes = self.word_size, self.sizes
-        parts = [sizes.control, sizes.key, sizes.value]
-        vectors = self.write_interface.weight.split(self._write_parts)[1]
-        projection = torch.randn(W, sizes.key) * KEY_GAIN / sizes.key**0.5
-        for head in vectors.split(W):
-            of_control, of_key, of_value = head.split(parts, 1)
-            of_control.zero_()
-            of_key.copy_(projection)
-            nn.init.orthogonal_(of_value)
-        if sizes.control == sizes.key:
-            keys = self.read_interface.weight.split(self._read_parts)[0]
-            keys.copy_(projection.repeat(self.read_heads, 1))
 
     def _write_interface(self, control: Tensor, items: Items) -> WriteInterface:
         item, present = items.pooled()
@@ -246,16 +225,3 @@ class DNC(MemoryCore[DNCState]):
             allocations.append(allocation_weights(usage))
             usage = usage + (1 - usage) * gates[:, head : head + 1] * allocations[-1]
         return torch.stack(allocations, 1)
-
-
-def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tensor) -> Tensor:
-    """Erase, then add, with all write heads at once.
-
-    Args:
-        memory: [B, N, W].
-        weights: [B, H, N], where each head writes.
-        erase: [B, H, W] in [0, 1].
-        vectors: [B, H, W], what each head adds.
-    """
-    kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
-    return memory * kept + weights.mT @ vectors

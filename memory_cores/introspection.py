@@ -107,7 +107,7 @@ class Introspection(MemoryCore[IntrospectionState]):
     def weightings(self, state: IntrospectionState) -> Weightings:
         """Return the weights by slots that keep their item, so that a plot can follow it.
 
-        The item that was written as the c-th is in slot c mod N; its position moves on.
+        The c-th item, counted from 0, is in slot c mod N; its position moves on.
         """
         slots = torch.arange(self.slots, device=state.written.device)
         positions = ((state.written - 1 - slots) % self.slots).unsqueeze(1)

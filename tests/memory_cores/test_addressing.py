@@ -12,12 +12,12 @@ from memory_cores.addressing import (
     EPSILON,
     allocation_weights,
     content_weights,
+    erase_and_add,
     linked,
     preceded,
     retention,
     usage_after_write,
 )
-from memory_cores.dnc import erase_and_add
 
 
 @pytest.fixture(autouse=True)
