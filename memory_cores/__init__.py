@@ -3,16 +3,18 @@
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings
 from memory_cores.dnc import DNC
 from memory_cores.introspection import Introspection
+from memory_cores.lru import LRU
 from memory_cores.no_memory import NoMemory
 
 #: Every core; the conformance suite runs over this list.
-CORES: tuple[type[MemoryCore], ...] = (DNC, Introspection, NoMemory)
+CORES: tuple[type[MemoryCore], ...] = (DNC, Introspection, LRU, NoMemory)
 
 __all__ = [
     "CORES",
     "DNC",
     "Introspection",
     "Items",
+    "LRU",
     "MemoryCore",
     "MemorySizes",
     "NoMemory",

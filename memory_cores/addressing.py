@@ -10,6 +10,8 @@ from torch import Tensor
 #: Inside norms and usage, as in the DNC's reference implementation: a memory of zeros must have
 #: finite gradients.
 EPSILON = 1e-6
+#: Usages closer than this count as equal.
+TIE = 2.0**-20
 
 
 def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor) -> Tensor:
@@ -86,3 +88,16 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tenso
     """
     kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
     return memory * kept + weights.mT @ vectors
+
+
+def least_used_slots(usage: Tensor, heads: int) -> Tensor:
+    """One-hot weightings [B, H, N] of the H least used slots, the least used first.
+
+    Ties go to the lower slot; where there are fewer slots than heads, they start over. Usages
+    [B, N] that differ by less than ``TIE`` are ties: slots that were never written look alike, and
+    the rounding of their weights must not choose between them.
+    """
+    order = torch.argsort((usage / TIE).round(), dim=1, stable=True)
+    slots = torch.arange(usage.shape[1], device=usage.device)
+    chosen = order[:, torch.arange(heads, device=usage.device) % usage.shape[1]]
+    return (chosen.unsqueeze(2) == slots).to(usage.dtype)

@@ -1,0 +1,158 @@
+"""Least-recently-used access, the memory of MANN (Santoro et al. 2016, section 3.2)."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.addressing import content_weights, least_used_slots, usage_after_write
+from memory_cores.associative import SHARP, associate_keys_with_values
+from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+
+#: What every entry of the memory is at first.
+INITIAL_WORD = 1e-6
+
+
+class LRUState(NamedTuple):
+    """B sequences, N slots of W words, R read and R write heads. All but the memory zero at first.
+
+    Before a step its weights are those of the step before, which are not in ``usage`` yet: it is
+    brought up to date by the next write, so that a core whose heads never read works too.
+    """
+
+    memory: Tensor  #: [B, N, W]
+    usage: Tensor  #: [B, N], non-negative
+    written: Tensor  #: [B, N] in [0, 1], how much of a slot was written since it was erased
+    write_weights: Tensor  #: [B, R, N]
+    read_weights: Tensor  #: [B, R, N]
+
+
+class LRUSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    memory: Tensor  #: [B, N, W]
+
+
+class LRU(MemoryCore[LRUState]):
+    """Content look-up; writes go to where a head last read or to the least used slots.
+
+    It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
+    read head has a write head, which writes a word of its own.
+
+    Args:
+        sizes: given by the model.
+        slots: number of slots N; default: a new one for each head in each step.
+        word_size: width W of a slot.
+        read_heads: R. The papers use 5 in generative temporal models.
+        usage_decay: what is left of a slot's usage after a step.
+
+    Raises:
+        ValueError: a number is below 1, or the decay is not in [0, 1].
+    """
+
+    colour = "#009E73"
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        word_size: int = 64,
+        read_heads: int = 5,
+        usage_decay: float = 0.95,
+    ) -> None:
+        super().__init__(sizes)
+        self.slots = read_heads * sizes.steps if slots is None else slots
+        self.word_size, self.read_heads, self.usage_decay = word_size, read_heads, usage_decay
+        require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
+        if not 0 <= usage_decay <= 1:
+            raise ValueError(f"usage_decay must be in [0, 1], got {usage_decay}")
+        W, R = word_size, read_heads
+        self._read_parts = [R * W, R]
+        self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, R * W)
+        self.write_gates = nn.Linear(sizes.control, R)
+        self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
+        if sizes.query:  # else they would be parameters without a gradient
+            self.query_interface = nn.Linear(sizes.query, word_size + 1)
+            self.value_of_word = nn.Linear(word_size, sizes.value)
+        self._start_as_associative_memory()
+
+    @property
+    def context_size(self) -> int:
+        """R * W: the concatenated read vectors."""
+        return self.read_heads * self.word_size
+
+    def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
+        """Return memory that holds next to nothing, and unused slots."""
+        B, N, W, R = batch_size, self.slots, self.word_size, self.read_heads
+        return LRUState(
+            memory=like.new_full((B, N, W), INITIAL_WORD),
+            usage=like.new_zeros(B, N),
+            written=like.new_zeros(B, N),
+            write_weights=like.new_zeros(B, R, N),
+            read_weights=like.new_zeros(B, R, N),
+        )
+
+    def write(self, state: LRUState, control: Tensor, items: Items) -> LRUState:
+        """Erase the least used slots, and write there or to where each head last read."""
+        item, present = items.pooled()
+        usage = self._usage(state)
+        least_used = present.unsqueeze(2) * least_used_slots(usage, self.read_heads)
+        last_read = present.unsqueeze(2) * state.read_weights
+        gates = self.write_gates(control).sigmoid().unsqueeze(2)
+        weights = gates * last_read + (1 - gates) * least_used
+        kept = 1 - least_used.amax(1)
+        words = self.write_words(torch.cat([control, item], 1)).unflatten(1, (-1, self.word_size))
+        return LRUState(
+            memory=state.memory * kept.unsqueeze(2) + weights.mT @ words,
+            usage=usage,
+            written=usage_after_write(state.written * kept, weights),
+            write_weights=weights,
+            read_weights=state.read_weights,
+        )
+
+    def read(self, state: LRUState, control: Tensor) -> tuple[Tensor, LRUState]:
+        """Look up by content."""
+        keys, strengths = self.read_interface(control).split(self._read_parts, 1)
+        keys = keys.unflatten(1, (-1, self.word_size))
+        weights = content_weights(state.memory, keys, F.softplus(strengths))
+        return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
+
+    def weightings(self, state: LRUState) -> Weightings:
+        """Return the state's read and write weights."""
+        return Weightings(read=state.read_weights, write=state.write_weights)
+
+    def snapshot(self, state: LRUState) -> LRUSnapshot:
+        """Return what a look-up by content needs."""
+        return LRUSnapshot(state.memory)
+
+    def lookup(self, snapshot: LRUSnapshot, queries: Tensor) -> Tensor:
+        """Look values up by content, like a read head whose key and strength come from a query."""
+        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
+        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
+        return self.value_of_word(weights @ snapshot.memory)
+
+    def pool(self, state: LRUState) -> tuple[Tensor, Tensor]:
+        """Sum the slots' values, each as far as its slot was written."""
+        written = state.written.unsqueeze(2)
+        return (written * self.value_of_word(state.memory)).sum(1), written.sum(1)
+
+    @torch.no_grad()
+    def _start_as_associative_memory(self) -> None:
+        """Start by storing each item in the least used slots, and by finding it by content.
+
+        All heads start with the same word: what is read is then a clean copy, whichever of an
+        item's slots the weights fall on.
+        """
+        W, R = self.word_size, self.read_heads
+        words, keys = self.write_words.weight, self.read_interface.weight[: R * W]
+        associate_keys_with_values(words, keys, W, self.sizes)
+        words.copy_(words[:W].repeat(R, 1))
+        self.write_gates.bias.fill_(-2.0)
+        self.read_interface.bias[R * W :] = SHARP
+
+    @torch.no_grad()
+    def _usage(self, state: LRUState) -> Tensor:
+        """Usage after the last step (``w^u``); choosing by it has no gradient."""
+        weights = state.read_weights.sum(1) + state.write_weights.sum(1)
+        return self.usage_decay * state.usage + weights
