@@ -5,9 +5,10 @@ from memory_cores.dnc import DNC
 from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
 from memory_cores.no_memory import NoMemory
+from memory_cores.ntm import NTM
 
 #: Every core; the conformance suite runs over this list.
-CORES: tuple[type[MemoryCore], ...] = (DNC, Introspection, LRU, NoMemory)
+CORES: tuple[type[MemoryCore], ...] = (DNC, Introspection, LRU, NTM, NoMemory)
 
 __all__ = [
     "CORES",
@@ -17,6 +18,7 @@ __all__ = [
     "LRU",
     "MemoryCore",
     "MemorySizes",
+    "NTM",
     "NoMemory",
     "Weightings",
 ]

@@ -101,3 +101,20 @@ def least_used_slots(usage: Tensor, heads: int) -> Tensor:
     slots = torch.arange(usage.shape[1], device=usage.device)
     chosen = order[:, torch.arange(heads, device=usage.device) % usage.shape[1]]
     return (chosen.unsqueeze(2) == slots).to(usage.dtype)
+
+
+def shifted(weights: Tensor, shifts: Tensor) -> Tensor:
+    """Weights [B, H, N] moved by -1, 0 and +1 slots with weights [B, H, 3], in a circle."""
+    back, stay, on = shifts.split(1, 2)
+    return back * weights.roll(-1, 2) + stay * weights + on * weights.roll(1, 2)
+
+
+def sharpened(weights: Tensor, sharpness: Tensor) -> Tensor:
+    """Weights [B, H, N] to the power [B, H], at least 1, and normalised.
+
+    The largest weight is divided out first, or all of them could underflow. It cancels, so it
+    needs no gradient.
+    """
+    largest = weights.detach().amax(2, keepdim=True)
+    powers = (weights / largest) ** sharpness.unsqueeze(2)
+    return powers / powers.sum(2, keepdim=True)

@@ -1,0 +1,209 @@
+"""Neural Turing Machine: content and location by turns (Graves et al. 2014, section 3)."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.addressing import (
+    content_weights,
+    erase_and_add,
+    sharpened,
+    shifted,
+    usage_after_write,
+)
+from memory_cores.associative import SHARP, associate_keys_with_values
+from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+
+#: What every entry of the memory is at first.
+INITIAL_WORD = 1e-6
+#: Moves of a head in one step: one slot back, none, one slot on.
+SHIFTS = 3
+
+
+class NTMState(NamedTuple):
+    """B sequences, N slots of W words, R read heads, H write heads.
+
+    All heads are on slot 0 at first: a head moves from where it was, and from a weighting of zeros
+    there would be nothing to move.
+    """
+
+    memory: Tensor  #: [B, N, W]
+    written: Tensor  #: [B, N] in [0, 1], how much of a slot was written
+    write_focus: Tensor  #: [B, H, N], where the write heads are, also while they write nothing
+    write_weights: Tensor  #: [B, H, N], what the last step wrote
+    read_weights: Tensor  #: [B, R, N]
+
+
+class NTMSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    memory: Tensor  #: [B, N, W]
+
+
+class Addressing(NamedTuple):
+    """What the controller asks of K heads in one step."""
+
+    keys: Tensor  #: [B, K, W]
+    strengths: Tensor  #: [B, K], non-negative
+    gates: Tensor  #: [B, K] in [0, 1]: 1 goes by content, 0 stays where the head was
+    shifts: Tensor  #: [B, K, 3] over moves by -1, 0 and +1; they sum to 1
+    sharpness: Tensor  #: [B, K], at least 1
+
+
+class NTM(MemoryCore[NTMState]):
+    """NTM memory; its controller is the model's. A step writes, then reads.
+
+    It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
+    the write heads where they are.
+
+    Args:
+        sizes: given by the model.
+        slots: number of slots N; default: the sequence length.
+        word_size: width W of a slot.
+        read_heads: R. The papers use 5 in generative temporal models.
+        write_heads: H.
+
+    Raises:
+        ValueError: a setting is below 1.
+    """
+
+    colour = "#CC79A7"
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        word_size: int = 64,
+        read_heads: int = 5,
+        write_heads: int = 1,
+    ) -> None:
+        super().__init__(sizes)
+        self.slots = sizes.steps if slots is None else slots
+        self.word_size, self.read_heads, self.write_heads = word_size, read_heads, write_heads
+        require_at_least(
+            1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
+        )
+        written = sizes.control + sizes.key + sizes.value
+        self.write_vectors = nn.Linear(written, 2 * write_heads * word_size)
+        self.write_addressing = nn.Linear(written, sum(self._addressing_parts(write_heads)))
+        self.read_addressing = nn.Linear(sizes.control, sum(self._addressing_parts(read_heads)))
+        if sizes.query:  # else they would be parameters without a gradient
+            self.query_interface = nn.Linear(sizes.query, word_size + 1)
+            self.value_of_word = nn.Linear(word_size, sizes.value)
+        self._start_as_associative_memory()
+        self._start_writing_in_turn()
+
+    @property
+    def context_size(self) -> int:
+        """R * W: the concatenated read vectors."""
+        return self.read_heads * self.word_size
+
+    def initial_state(self, batch_size: int, like: Tensor) -> NTMState:
+        """Return memory that holds next to nothing, and all heads on slot 0."""
+        B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
+        first_slot = torch.arange(N, device=like.device) == 0
+        return NTMState(
+            memory=like.new_full((B, N, W), INITIAL_WORD),
+            written=like.new_zeros(B, N),
+            write_focus=first_slot.to(like.dtype).repeat(B, H, 1),
+            write_weights=like.new_zeros(B, H, N),
+            read_weights=first_slot.to(like.dtype).repeat(B, R, 1),
+        )
+
+    def write(self, state: NTMState, control: Tensor, items: Items) -> NTMState:
+        """Move the write heads, erase and add."""
+        item, present = items.pooled()
+        inputs = torch.cat([control, item], 1)
+        addressing = self._addressing(self.write_addressing(inputs), self.write_heads)
+        focus = address(state.memory, state.write_focus, addressing)
+        focus = torch.where(present.unsqueeze(2) > 0, focus, state.write_focus)
+        weights = present.unsqueeze(2) * focus
+        erase, vectors = (
+            self.write_vectors(inputs).unflatten(1, (2, self.write_heads, -1)).unbind(1)
+        )
+        return NTMState(
+            memory=erase_and_add(state.memory, weights, erase.sigmoid(), vectors),
+            written=usage_after_write(state.written, weights),
+            write_focus=focus,
+            write_weights=weights,
+            read_weights=state.read_weights,
+        )
+
+    def read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
+        """Move the read heads and read."""
+        addressing = self._addressing(self.read_addressing(control), self.read_heads)
+        weights = address(state.memory, state.read_weights, addressing)
+        return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
+
+    def weightings(self, state: NTMState) -> Weightings:
+        """Return the state's read and write weights."""
+        return Weightings(read=state.read_weights, write=state.write_weights)
+
+    def snapshot(self, state: NTMState) -> NTMSnapshot:
+        """Return what a look-up by content needs."""
+        return NTMSnapshot(state.memory)
+
+    def lookup(self, snapshot: NTMSnapshot, queries: Tensor) -> Tensor:
+        """Look values up by content; a query has no place to move from."""
+        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
+        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
+        return self.value_of_word(weights @ snapshot.memory)
+
+    def pool(self, state: NTMState) -> tuple[Tensor, Tensor]:
+        """Sum the slots' values, each as far as its slot was written."""
+        written = state.written.unsqueeze(2)
+        return (written * self.value_of_word(state.memory)).sum(1), written.sum(1)
+
+    @torch.no_grad()
+    def _start_as_associative_memory(self) -> None:
+        """Start by finding items by content."""
+        _, vectors = self.write_vectors.weight.chunk(2)
+        parts = self._addressing_parts(self.read_heads)
+        keys, *_ = self.read_addressing.weight.split(parts)
+        associate_keys_with_values(vectors, keys, self.word_size, self.sizes)
+        _, strengths, gates, shifts, _ = self.read_addressing.bias.split(parts)
+        strengths.fill_(SHARP)
+        gates.fill_(3.0)
+        shifts.view(-1, SHIFTS)[:, 1] = 4.0  # stay
+
+    @torch.no_grad()
+    def _start_writing_in_turn(self) -> None:
+        """Start by going one slot on with every item, whatever is there, and replacing it."""
+        parts = self._addressing_parts(self.write_heads)
+        _, _, gates, shifts, sharpness = self.write_addressing.bias.split(parts)
+        gates.fill_(-5.0)
+        shifts.view(-1, SHIFTS)[:, 2] = 5.0  # on
+        sharpness.fill_(3.0)
+        self.write_vectors.bias.chunk(2)[0].fill_(3.0)  # erase
+
+    def _addressing_parts(self, heads: int) -> list[int]:
+        return [heads * self.word_size, heads, heads, heads * SHIFTS, heads]
+
+    def _addressing(self, raw: Tensor, heads: int) -> Addressing:
+        parts = raw.split(self._addressing_parts(heads), 1)
+        keys, strengths, gates, shifts, sharpness = parts
+        return Addressing(
+            keys=keys.unflatten(1, (heads, self.word_size)),
+            strengths=F.softplus(strengths),
+            gates=gates.sigmoid(),
+            shifts=shifts.unflatten(1, (heads, SHIFTS)).softmax(2),
+            sharpness=1 + F.softplus(sharpness),
+        )
+
+
+def address(memory: Tensor, before: Tensor, addressing: Addressing) -> Tensor:
+    """Weights of K heads: by content, then by location (equations 5 to 9).
+
+    Args:
+        memory: [B, N, W].
+        before: [B, K, N], the heads' weights of the step before.
+        addressing: what the controller asks.
+
+    Returns:
+        weights: [B, K, N], each row sums to 1.
+    """
+    content = content_weights(memory, addressing.keys, addressing.strengths)
+    gated = torch.lerp(before, content, addressing.gates.unsqueeze(2))
+    return sharpened(shifted(gated, addressing.shifts), addressing.sharpness)
