@@ -1,5 +1,6 @@
 """Memory cores: one file each, interchangeable behind ``memory_cores.core.MemoryCore``."""
 
+from memory_cores.context_window import ContextWindow
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings
 from memory_cores.dnc import DNC
 from memory_cores.introspection import Introspection
@@ -8,10 +9,11 @@ from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
 
 #: Every core; the conformance suite runs over this list.
-CORES: tuple[type[MemoryCore], ...] = (DNC, Introspection, LRU, NTM, NoMemory)
+CORES: tuple[type[MemoryCore], ...] = (DNC, ContextWindow, Introspection, LRU, NTM, NoMemory)
 
 __all__ = [
     "CORES",
+    "ContextWindow",
     "DNC",
     "Introspection",
     "Items",

@@ -118,3 +118,9 @@ def sharpened(weights: Tensor, sharpness: Tensor) -> Tensor:
     largest = weights.detach().amax(2, keepdim=True)
     powers = (weights / largest) ** sharpness.unsqueeze(2)
     return powers / powers.sum(2, keepdim=True)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis where ``mask`` is True; zeros where it is True nowhere."""
+    lowest = torch.finfo(scores.dtype).min  # not -inf: rows without any True must stay finite
+    return torch.softmax(scores.masked_fill(~mask, lowest), -1) * mask
