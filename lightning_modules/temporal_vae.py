@@ -9,6 +9,7 @@ from torch import Tensor
 
 from datamodules.batch import FrameSequences
 from lightning_modules.backbone import Backbone, Step, Trajectory, psi_size
+from lightning_modules.budget import controller_size_within
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
 from lightning_modules.recall_metrics import RecallMetrics, RecallSummary
@@ -38,7 +39,9 @@ class TemporalVAE(L.LightningModule):
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
         latent_size: width Z of z_t.
-        controller_size: width H of the controller's state h_t.
+        controller_size: width H of the controller's state h_t; default: what the budget allows.
+        parameter_budget: of the whole model, so that models with different cores compare; not used
+            where the controller's size is given.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: of Adam.
 
@@ -54,29 +57,36 @@ class TemporalVAE(L.LightningModule):
         memory: Callable[[MemorySizes], MemoryCore],
         visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
         latent_size: int = 32,
-        controller_size: int = 128,
+        controller_size: int | None = None,
+        parameter_budget: int = 1_172_000,
         map_size: int = 128,
         learning_rate: float = 2e-3,
     ) -> None:
         super().__init__()
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
-        require_positive(
-            latent_size=latent_size, controller_size=controller_size, learning_rate=learning_rate
-        )
+        require_positive(latent_size=latent_size, learning_rate=learning_rate)
         require_not_negative(map_size=map_size)
-        core = memory(MemorySizes(controller_size, controller_size, latent_size, sequence_length))
-        decoder_inputs = latent_size + psi_size(core, controller_size)
-        self.visual = visual(VisualSizes(frame_shape, decoder_inputs))
-        features = self.visual.feature_size
-        self.backbone = Backbone(
-            core,
-            evidence_size=self.evidence_size(action_size, features),
-            feature_size=features,
-            latent_size=latent_size,
-            controller_size=controller_size,
-            map_size=map_size,
-        )
+
+        def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
+            sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
+            core = memory(sizes)
+            decoder_inputs = latent_size + psi_size(core, controller_size)
+            networks = visual(VisualSizes(frame_shape, decoder_inputs))
+            features = networks.feature_size
+            return networks, Backbone(
+                core,
+                evidence_size=self.evidence_size(action_size, features),
+                feature_size=features,
+                latent_size=latent_size,
+                controller_size=controller_size,
+                map_size=map_size,
+            )
+
+        if controller_size is None:
+            controller_size = controller_size_within(parameter_budget, build)
+        require_positive(controller_size=controller_size)
+        self.visual, self.backbone = build(controller_size)
         # One action is 1 and the others 0: unit variance whatever A is. Under the default for dense
         # inputs the moves drown in the noise of the latents, and no one learns where it is.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])

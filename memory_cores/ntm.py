@@ -205,5 +205,6 @@ def address(memory: Tensor, before: Tensor, addressing: Addressing) -> Tensor:
         weights: [B, K, N], each row sums to 1.
     """
     content = content_weights(memory, addressing.keys, addressing.strengths)
-    gated = torch.lerp(before, content, addressing.gates.unsqueeze(2))
+    # Not torch.lerp, which refuses the mixture of types that autocast makes of its arguments.
+    gated = before + addressing.gates.unsqueeze(2) * (content - before)
     return sharpened(shifted(gated, addressing.shifts), addressing.sharpness)

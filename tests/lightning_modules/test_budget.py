@@ -1,0 +1,63 @@
+"""One parameter budget for every model."""
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_modules import GTMM, VRNN, DigitNetworks
+from lightning_modules.budget import controller_size_within
+from lightning_modules.temporal_vae import TemporalVAE
+from memory_cores import CORES, DNC, LRU, NTM, Introspection
+
+MAZE = {"sequence_length": 25, "action_size": 5, "frame_shape": (1, 28, 28)}
+PAPER = {"visual": DigitNetworks, "map_size": 0, "parameter_budget": 1_870_000}
+#: Gemici et al. 2017, table 1, digits and characters.
+TABLE_1 = {
+    "VRNN": 1_884_177,
+    "Introspection": 1_863_107,
+    "NTM": 1_869_381,
+    "LRU": 1_866_282,
+    "DNC": 1_859_336,
+}
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("budget", [20, 21, 29, 30, 31, 1_000])
+def test_the_largest_controller_that_fits_is_found(budget: int) -> None:
+    # 10 H parameters: the answer is the quotient.
+    size = controller_size_within(budget, lambda width: [nn.Linear(10, width, bias=False)])
+    assert size == budget // 10
+
+
+def test_a_budget_that_nothing_fits_in_names_the_least_that_does() -> None:
+    with pytest.raises(ValueError, match="parameter_budget must be at least 10, got 9"):
+        controller_size_within(9, lambda width: [nn.Linear(10, width, bias=False)])
+
+
+def test_the_search_draws_no_random_numbers() -> None:
+    torch.manual_seed(0)
+    searched = GTMM(**MAZE)
+    torch.manual_seed(0)
+    given = GTMM(**MAZE, controller_size=searched.backbone.controller.hidden_size)
+    for one, other in zip(searched.parameters(), given.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_core_uses_up_the_default_budget(core) -> None:
+    assert 0.99 < parameters(GTMM(memory=core, **MAZE)) / 1_172_000 <= 1
+
+
+@pytest.mark.parametrize("steps", [15, 25, 55])
+@pytest.mark.parametrize("name", TABLE_1)
+def test_the_papers_budget_gives_table_1_within_five_percent(name: str, steps: int) -> None:
+    cores = {"Introspection": Introspection, "NTM": NTM, "LRU": LRU, "DNC": DNC}
+    data = {**MAZE, "sequence_length": steps}
+    with torch.device("meta"):
+        model: TemporalVAE = (
+            VRNN(**data, **PAPER) if name == "VRNN" else GTMM(memory=cores[name], **data, **PAPER)
+        )
+    assert parameters(model) == pytest.approx(TABLE_1[name], rel=0.05)
