@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import yaml
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.trainer.states import TrainerStatus
@@ -25,11 +26,14 @@ from datamodules import SequenceDataModule
 from lightning_modules.callbacks.announcement import Announcement
 from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
 from lightning_modules.callbacks.config_file import ConfigFile
+from lightning_modules.callbacks.last_step import LastStep
 from lightning_modules.callbacks.predictions_file import PredictionsFile
 from lightning_modules.callbacks.progress import ValidationReport, progress
-from lightning_modules.callbacks.results_file import ResultsFile
+from lightning_modules.callbacks.results_file import ResultsFile, core_name
 from lightning_modules.callbacks.stopwatch import Stopwatch
+from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line import closing_message
+from lightning_modules.command_line.checkpoint_check import require_restorable
 from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import (
     FROM_DATA,
@@ -77,6 +81,8 @@ class ExperimentCLI(LightningCLI):
     """LightningCLI whose every run has its own folder."""
 
     folder: RunFolder | None = None
+    #: Options of the command line alone, without those of files.
+    typed: dict[str, str]
 
     def __init__(self, args: list[str] | None = None) -> None:
         # Without this, `${...}` goes stale when several files or the command line override it.
@@ -115,7 +121,9 @@ class ExperimentCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; a checkpoint brings its run's settings where no others are named."""
-        self.config = parser.parse_args(with_config_of_run(sys.argv[1:] if args is None else args))
+        args = sys.argv[1:] if args is None else args
+        self.typed = options_of(args)
+        self.config = parser.parse_args(with_config_of_run(args))
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Names of the run, and what the model learns from its data."""
@@ -129,7 +137,7 @@ class ExperimentCLI(LightningCLI):
         parser.add_argument(
             "--run",
             type=str | None,
-            help="Folder of this run, in the experiment's (default: date, time and seed).",
+            help="Folder of this run, in the experiment's (default: time, model and seed).",
         )
         for name in FROM_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -145,7 +153,11 @@ class ExperimentCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Find a missing checkpoint before anything is built."""
         checkpoint = self.settings.get("ckpt_path")
-        if checkpoint is not None and not Path(checkpoint).is_file():
+        if checkpoint is None:
+            # A dry run writes nothing that could be taken for a result.
+            if self.subcommand != "fit" and not self.settings.trainer.fast_dev_run:
+                raise UsageError(f"ckpt_path: {self.subcommand} needs a trained model's checkpoint")
+        elif not Path(checkpoint).is_file():
             raise UsageError(f"ckpt_path: there is no file {checkpoint}{nearest_file(checkpoint)}")
 
     def instantiate_classes(self) -> None:
@@ -164,14 +176,18 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Give the run its folder, its loggers and its callbacks."""
-        trainer = self.settings.trainer
+        trainer, checkpoint = self.settings.trainer, self.settings.get("ckpt_path")
+        if checkpoint is not None:
+            require_restorable(
+                Path(checkpoint), self.model, self.settings.get("weights_only") is not False
+            )
         if trainer.fast_dev_run or trainer.barebones:
             return self._build_trainer(**kwargs)
         self.folder = self._take_folder()
         if trainer.logger is None or trainer.logger is True:
             # Generating measures nothing.
             logs = self.subcommand != "predict"
-            kwargs["logger"] = run_loggers(self.folder) if logs else False
+            kwargs["logger"] = run_loggers(self.folder, self._tags(self.folder)) if logs else False
         given = self.config_init[self.subcommand].trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
         own = self._run_callbacks(self.folder)
@@ -196,14 +212,48 @@ class ExperimentCLI(LightningCLI):
         checkpoint = self.settings.get("ckpt_path")
         known = RunFolder.of_checkpoint(Path(checkpoint)) if checkpoint else None
         if known is not None:
+            self._require_no_other(known)
             return known
-        return RunFolder.create(
-            Path(self.settings.trainer.default_root_dir),
-            self._experiment(),
-            self.settings.run
-            or f"{datetime.now():%Y%m%d-%H%M%S}-seed{self.settings.seed_everything}",
-            on_disk=getattr(rank_zero_only, "rank", 0) == 0,
-        )
+        return self._new_folder()
+
+    def _new_folder(self) -> RunFolder:
+        try:
+            return RunFolder.create(
+                Path(self.settings.trainer.default_root_dir),
+                self._experiment(),
+                self.settings.run or self._default_run(),
+                on_disk=getattr(rank_zero_only, "rank", 0) == 0,
+            )
+        except OSError as failure:
+            raise UsageError(
+                f"trainer.default_root_dir: can not make {failure.filename}: {failure.strerror}"
+            ) from failure
+
+    def _require_no_other(self, known: RunFolder) -> None:
+        """A checkpoint's run is gone on with, so that no other can be asked for."""
+        for name, value in {"experiment": known.experiment, "run": known.run}.items():
+            if self.typed.get(f"--{name}", value) != value:
+                raise UsageError(
+                    f"{name}: the command goes on in the run of its checkpoint, "
+                    f"{closing_message.shown(known.path)}; leave out --{name}"
+                )
+        if not os.access(known.path, os.W_OK):
+            raise UsageError(
+                f"ckpt_path: can not write into its run, {closing_message.shown(known.path)}"
+            )
+
+    def _default_run(self) -> str:
+        """Time, family, core where it is a choice, and seed."""
+        parts = [type(self.model).__name__]
+        if "memory" in self.settings.model.init_args:
+            parts.append(core_name(self.model) or "")
+        names = "-".join(filter(None, parts)).lower()
+        return f"{datetime.now():%Y%m%d-%H%M%S}-{names}-seed{self.settings.seed_everything}"
+
+    def _tags(self, folder: RunFolder) -> list[str]:
+        """What a run is found by in W&B: family, core, experiment and seed."""
+        names = type(self.model).__name__, core_name(self.model), folder.experiment
+        return [*filter(None, names), f"seed{self.settings.seed_everything}"]
 
     def _experiment(self) -> str:
         files = self.settings.get("config") or []
@@ -211,11 +261,15 @@ class ExperimentCLI(LightningCLI):
 
     def _run_callbacks(self, folder: RunFolder) -> list[L.Callback]:
         trainer, stopwatch = self.settings.trainer, Stopwatch()
+        seed, settings = TrainingSeed(self.settings.seed_everything), self._experiment_settings()
+        resolved = yaml.safe_load(settings)
         callbacks = [
-            ConfigFile(folder.config, self._experiment_settings()),
+            ConfigFile(folder.config, settings),
             Announcement(),
             stopwatch,
-            ResultsFile(folder, stopwatch, self.settings.seed_everything),
+            seed,
+            ResultsFile(folder, stopwatch, seed, {k: resolved[k] for k in ("model", "data")}),
+            LastStep(),
             PredictionsFile(folder.predictions),
             Pictures(folder.path),
             ValidationReport(),
@@ -261,16 +315,22 @@ class ExperimentCLI(LightningCLI):
         return closing_message.after_fit(folder, self.trainer.global_step, other)
 
 
+def options_of(args: list[str]) -> dict[str, str]:
+    """Options with the last value of each, written ``--key=value`` or ``--key value``."""
+    options = {}
+    for argument, following in zip(args, [*args[1:], ""], strict=False):
+        option, _, value = argument.partition("=")
+        options[option] = value or following
+    return options
+
+
 def with_config_of_run(args: list[str]) -> list[str]:
     """Add ``--config <run>/config.yaml`` where only a run's checkpoint is named.
 
     Args:
         args: a subcommand and its options.
     """
-    options = {}
-    for argument, following in zip(args, [*args[1:], ""], strict=False):
-        option, _, value = argument.partition("=")
-        options[option] = value or following
+    options = options_of(args)
     if "--ckpt_path" not in options or {"--config", "-c"} & options.keys():
         return args
     folder = RunFolder.of_checkpoint(Path(options["--ckpt_path"]))

@@ -8,9 +8,11 @@ import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import DataLoader
 
-from datamodules.dataset import EpisodeDataset, fingerprint
-from datamodules.loader import EpisodeLoader, TrainingLoader
+from datamodules.batch import FrameSequences
+from datamodules.dataset import EpisodeDataset, as_is, fingerprint
+from datamodules.loader import TrainingLoader
 from datamodules.sampler import EpisodeSampler, even_batch_size
 from datamodules.script import ScriptWriter
 from datamodules.settings import require_at_least, require_one_of
@@ -133,7 +135,7 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         self._train_sampler = self._sampler("train")
         self._train_sampler.start = self._next_episode
         return TrainingLoader(
-            self._train_sampler, self.hparams["batch_size"], **self._loader_options()
+            **self._loader_settings(self._train_sampler, self.hparams["batch_size"])
         )
 
     def state_dict(self) -> dict[str, int]:
@@ -145,15 +147,15 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         """Let training go on with the episode that the checkpoint says."""
         self._next_episode = state_dict["next_episode"]
 
-    def val_dataloader(self) -> EpisodeLoader:
+    def val_dataloader(self) -> DataLoader[FrameSequences]:
         """The validation set, each sequence on exactly one device."""
         return self._evaluation_loader("val")
 
-    def test_dataloader(self) -> EpisodeLoader:
+    def test_dataloader(self) -> DataLoader[FrameSequences]:
         """The test set, each sequence on exactly one device."""
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> EpisodeLoader:
+    def predict_dataloader(self) -> DataLoader[FrameSequences]:
         """The sequences of the test set."""
         return self._evaluation_loader("test")
 
@@ -162,18 +164,22 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         size = self.hparams[f"{split}_size"]
         return EpisodeDataset(writer, images, self.hparams["seed"], split, size)
 
-    def _evaluation_loader(self, split: Split) -> EpisodeLoader:
+    def _evaluation_loader(self, split: Split) -> DataLoader[FrameSequences]:
         _, world_size = self._process()
         at_most = self.hparams["eval_batch_size"]
         batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
-        return EpisodeLoader(self._sampler(split), batch_size, **self._loader_options())
+        return DataLoader(**self._loader_settings(self._sampler(split), batch_size))
 
     def _sampler(self, split: Split) -> EpisodeSampler:
         return EpisodeSampler(self.dataset(split), *self._process(), fixed=split != "train")
 
-    def _loader_options(self) -> dict[str, Any]:
+    def _loader_settings(self, sampler: EpisodeSampler, batch_size: int) -> dict[str, Any]:
         workers = self.hparams["num_workers"]
         return {
+            "dataset": sampler.dataset,
+            "sampler": sampler,
+            "batch_size": batch_size,
+            "collate_fn": as_is,
             "num_workers": workers,
             "persistent_workers": workers > 0,
             "pin_memory": torch.cuda.is_available(),

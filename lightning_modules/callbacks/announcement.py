@@ -12,11 +12,17 @@ class Announcement(L.Callback):
         """Say it; the data module has been set up by now."""
         record, parameters = data_record(trainer), count_parameters(pl_module)
         if trainer.is_global_zero:
-            print(f"Data: {', '.join(f'{name} {value[:12]}' for name, value in record.items())}")
+            print(f"Data: {data_sentence(record, data_settings(trainer))}")
             print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
         facts = {"data": {**data_settings(trainer), **record}, "parameters": parameters}
         for logger in trainer.loggers:
             logger.log_hyperparams(facts)
+
+
+def data_sentence(record: dict[str, str], settings: dict[str, Any]) -> str:
+    """What data is used; a source that was chosen automatically has been named with its reason."""
+    named = {"source"} if settings.get("source") == "auto" else set()
+    return ", ".join(f"{name} {value[:12]}" for name, value in record.items() if name not in named)
 
 
 def data_settings(trainer: L.Trainer) -> dict[str, Any]:

@@ -21,6 +21,10 @@ class PredictionsFile(BasePredictionWriter):
         self.path = path
         self.written: Path | None = None
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Agree on the first process's folder: the others' names hold the time that they began."""
+        self.path = trainer.strategy.broadcast(self.path)
+
     def write_on_epoch_end(
         self,
         trainer: L.Trainer,
@@ -28,9 +32,10 @@ class PredictionsFile(BasePredictionWriter):
         predictions: Sequence[Any],
         batch_indices: Sequence[Any],
     ) -> None:
-        """Write all batches."""
+        """Write all batches, on a machine that may not share the first process's disk."""
         rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
         self.written = self.path.with_stem(self.path.stem + rank)
         frames = torch.cat(list(predictions)).half().cpu().numpy()
         index = np.array([i for loader in batch_indices for batch in loader for i in batch])
+        self.written.parent.mkdir(parents=True, exist_ok=True)
         np.savez(self.written, frames=frames, index=index)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lightning_modules.callbacks.announcement import count_parameters, data_record
 from lightning_modules.callbacks.stopwatch import Stopwatch
+from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.table import table
 
@@ -28,13 +29,21 @@ class ResultsFile(L.Callback):
     Args:
         folder: of the run.
         stopwatch: knows how long training took.
-        seed: of the model.
+        seed: knows the seed of training.
+        settings: of model and data, as in the run's config.yaml.
     """
 
-    def __init__(self, folder: RunFolder, stopwatch: Stopwatch, seed: int | bool) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        stopwatch: Stopwatch,
+        seed: TrainingSeed,
+        settings: dict[str, Any],
+    ) -> None:
         self.folder = folder
         self.stopwatch = stopwatch
         self.seed = seed
+        self.settings = settings
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write and print, from one process."""
@@ -49,6 +58,8 @@ class ResultsFile(L.Callback):
                 "experiment": self.folder.experiment,
                 "run": self.folder.run,
                 "stage": "test",
+                "model": type(pl_module).__name__,
+                "memory": core_name(pl_module),
                 "scalars": scalars,
                 "curves": curves,
                 **self._circumstances(trainer, pl_module),
@@ -58,8 +69,10 @@ class ResultsFile(L.Callback):
 
     def _circumstances(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         return {
+            "settings": self.settings,
             "data": data_record(trainer),
-            "seed": self.seed,
+            "seed": self.seed.seed,
+            "evaluation_seed": self.seed.of_command,
             "parameters": count_parameters(pl_module),
             "global_step": trained_steps(trainer),
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
@@ -67,6 +80,12 @@ class ResultsFile(L.Callback):
             "versions": versions(),
             "command": " ".join(sys.argv),
         }
+
+
+def core_name(model: L.LightningModule) -> str | None:
+    """Class of the memory core, None for a model that is built without one."""
+    memory = getattr(getattr(model, "backbone", None), "memory", None)
+    return None if memory is None else type(memory).__name__
 
 
 def trained_steps(trainer: L.Trainer) -> int:

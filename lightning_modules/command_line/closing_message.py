@@ -2,6 +2,8 @@
 
 import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from lightning_modules.command_line.run_folder import RunFolder
@@ -26,7 +28,7 @@ def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
             f" --trainer.max_steps={2 * steps}",
         ]
     if other_core is not None:
-        fit = f"python cli.py fit --config {shlex.quote(shown(folder.config))}"
+        fit = f"{program()} fit --config {shlex.quote(shown(folder.config))}"
         lines.append(f"  change the memory:           {fit} --model.memory={other_core}")
     return "\n".join(lines)
 
@@ -51,7 +53,15 @@ def files(folder: RunFolder) -> str:
 
 def command(subcommand: str, checkpoint: Path) -> str:
     """A command line on a run's checkpoint, which brings the run's settings."""
-    return f"python cli.py {subcommand} --ckpt_path {shlex.quote(shown(checkpoint))}"
+    return f"{program()} {subcommand} --ckpt_path {shlex.quote(shown(checkpoint))}"
+
+
+def program() -> str:
+    """This program as the user probably typed it: with the interpreter that runs it."""
+    on_path = shutil.which("python")
+    # Not resolved: a virtual environment's interpreter is a link to one that lacks its packages.
+    same = on_path is not None and os.path.abspath(on_path) == os.path.abspath(sys.executable)
+    return f"{'python' if same else shlex.quote(shown(Path(sys.executable)))} cli.py"
 
 
 def shown(path: Path) -> str:

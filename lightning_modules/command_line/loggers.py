@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Sequence
 
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.fabric.loggers.logger import rank_zero_experiment
@@ -12,6 +13,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from lightning_modules.command_line.run_folder import RunFolder
 
 PROJECT = "memory-cores"
+#: W&B refuses a run with a longer one.
+LONGEST_TAG = 64
 
 
 class MetricsFile(CSVLogger):
@@ -42,9 +45,14 @@ class AppendingWriter(ExperimentWriter):
                 self.metrics_keys = next(csv.reader(file), [])
 
 
-def run_loggers(folder: RunFolder) -> list[Logger]:
-    """Both loggers of a run; W&B asks nothing, and stays offline when nobody is logged in."""
-    return [MetricsFile(folder), _wandb_logger(folder)]
+def run_loggers(folder: RunFolder, tags: Sequence[str] = ()) -> list[Logger]:
+    """Both loggers of a run; W&B asks nothing, and stays offline when nobody is logged in.
+
+    Args:
+        folder: of the run.
+        tags: W&B's, to filter runs by.
+    """
+    return [MetricsFile(folder), _wandb_logger(folder, tags)]
 
 
 def finish(loggers: list[Logger]) -> None:
@@ -54,19 +62,23 @@ def finish(loggers: list[Logger]) -> None:
             logger.experiment.finish()
 
 
-def _wandb_logger(folder: RunFolder) -> WandbLogger:
+def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
     # Slow to import, and not needed by runs without it.
     import wandb
 
     # An agent names its runs itself; else the same run is continued by resume and test.
     named_by_agent = "WANDB_RUN_ID" in os.environ
-    return WandbLogger(
+    logger = WandbLogger(
         save_dir=folder.path,
         project=os.environ.get("WANDB_PROJECT", PROJECT),
         name=f"{folder.experiment}/{folder.run}",
         group=folder.experiment,
+        tags=[tag[:LONGEST_TAG] for tag in tags],
         id=None if named_by_agent else f"{folder.experiment}-{folder.run}",
         mode=os.environ.get("WANDB_MODE")
         or ("online" if wandb.login(prompt=False, verify=False) else "offline"),
         settings=wandb.Settings(silent=True, console="off"),
     )
+    # Lightning always passes it on, and W&B warns that it has no effect.
+    logger._wandb_init.pop("anonymous", None)
+    return logger

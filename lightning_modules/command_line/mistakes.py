@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from jsonargparse import ArgumentParser, Namespace
 
 from datamodules import SequenceDataModule
-from lightning_modules.command_line.closing_message import shown
+from lightning_modules.command_line.closing_message import program, shown
 from lightning_modules.temporal_vae import TemporalVAE
 
 #: What is named by class on the command line.
@@ -25,7 +25,18 @@ FROM_DATA = ("sequence_length", "action_size", "frame_shape")
 #: Packages whose base classes have settings that are none of ours.
 FOREIGN = ("torch.", "lightning.", "builtins")
 MOST_LINES = 3
-TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list",
+    "tuple": "a list",
+    "set": "a list",
+    "dict": "a mapping",
+    "NoneType": "null",
+}
+EXAMPLE = "conf/dnc_gtmm_maze.yaml"
 
 
 class UsageError(Exception):
@@ -34,14 +45,14 @@ class UsageError(Exception):
 
 def explain_parsing(message: str, parser: ArgumentParser) -> str:
     """Turn a message of jsonargparse's into a few lines."""
-    for explain in (_missing_file, _missing_class, _unknown_setting, _unknown_key, _wrong_type):
+    for explain in EXPLANATIONS:
         explanation = explain(message, parser)
         if explanation is not None:
             return explanation
     if "required" in message or '"subcommand"' in message:
         return (
             "nothing to run: name a subcommand (fit, validate, test or predict) and an\n"
-            "experiment, for example: python cli.py fit --config conf/dnc_gtmm_maze.yaml"
+            f"experiment, for example: {program()} fit --config {EXAMPLE}"
         )
     return "\n".join(line for line in message.splitlines()[:MOST_LINES] if line.strip())
 
@@ -71,9 +82,16 @@ def nearest_file(path: str) -> str:
     wanted = Path(path)
     folders = [wanted.parent, Path("conf") / wanted.parent]
     files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
-    names = {file.name: file for file in reversed(files) if file.is_file()}
-    close = get_close_matches(wanted.name, names, n=1, cutoff=0.5)
+    # Without their endings, which make any two of them look alike.
+    names = {file.stem: file for file in reversed(files) if file.is_file()}
+    close = get_close_matches(wanted.stem, names, n=1, cutoff=0.6)
     return f"; did you mean {shown(names[close[0]])}?" if close else ""
+
+
+def _experiments() -> str:
+    """Every experiment, as a line; empty elsewhere than in a checkout."""
+    files = ", ".join(shown(file) for file in sorted(Path("conf").glob("*.yaml")))
+    return f"\nexperiments: {files}" if files else ""
 
 
 def plain_key(key: str) -> str:
@@ -88,7 +106,21 @@ def _missing_file(message: str, parser: ArgumentParser) -> str | None:
     if found is None:
         return None
     path = found[1]
-    return f"{_key(message)}: there is no file {shown(Path(path))}{nearest_file(path)}"
+    key, near = _key(message), nearest_file(path)
+    others = _experiments() if key == "config" and not near else ""
+    return f"{key}: there is no file {shown(Path(path))}{near}{others}"
+
+
+def _nothing_below(message: str, parser: ArgumentParser) -> str | None:
+    """Settings of a class that nothing names: an overlay without an experiment below it."""
+    key = _key(message)
+    below = "class path given previously" in message and "'init_args'" in _value(message)
+    if key not in ROOTS or not below:
+        return None
+    return (
+        f"{key}: these settings belong to a class that no file names; a file of conf/overlays is "
+        f"laid\nover an experiment, which is named first, for example: --config {EXAMPLE}"
+    )
 
 
 def _missing_class(message: str, parser: ArgumentParser) -> str | None:
@@ -135,18 +167,28 @@ def _unknown_key(message: str, parser: ArgumentParser) -> str | None:
 
 def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
     key, value = _key(message), _value(message)
-    choices = re.search(r"typing\.Literal\[(.*?)\]", message)
-    if choices is not None:
-        names = re.findall(r"'([^']+)'", choices[1])
+    choices = re.findall(r"typing\.Literal\[(.*?)\]", message)
+    if choices:
+        names = list(dict.fromkeys(n.strip(" '") for part in choices for n in part.split(",")))
         return f"{key} must be one of {', '.join(names)}, got {value}{nearest(value, names)}"
     inner = message[message.rfind("Parser key") :]
-    expected = list(dict.fromkeys(re.findall(r"Expected an? <class '([\w.]+)'>", inner)))
+    expected = list(dict.fromkeys(re.findall(r"Expected (?:an? )?<class '([\w.]+)'>", inner)))
     # The outermost union always allows null in place of the whole model.
     if len(_parser_keys(message)) > 1 and "Union" not in inner:
         expected = expected[:1]
     if expected in ([], ["NoneType"]):
         return None
     return f"{key} must be {' or '.join(TYPES.get(t, t) for t in expected)}, got {value}"
+
+
+EXPLANATIONS = (
+    _missing_file,
+    _missing_class,
+    _unknown_setting,
+    _unknown_key,
+    _nothing_below,
+    _wrong_type,
+)
 
 
 def _parser_keys(message: str) -> list[str]:

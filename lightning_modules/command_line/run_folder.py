@@ -22,6 +22,9 @@ class RunFolder:
             experiment: folder of runs that belong together.
             run: the name asked for.
             on_disk: make the folder; processes that never write need only a name.
+
+        Raises:
+            OSError: there is no place for it.
         """
         for attempt in count(1):
             folder = cls(root / experiment / (run if attempt == 1 else f"{run}-{attempt}"))

@@ -5,23 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import MAZE, ROOT, TINY
 
 from cli import ExperimentCLI, main
-
-ROOT = Path(__file__).parents[2]
-TINY = (
-    "--data.source=mnist5k",
-    "--data.train_size=8",
-    "--data.val_size=4",
-    "--data.test_size=4",
-    "--data.batch_size=2",
-    "--data.sequence_length=6",
-    "--model.controller_size=8",
-    "--trainer.limit_val_batches=1",
-    "--trainer.accelerator=cpu",
-)
-MAZE = "--config=conf/dnc_gtmm_maze.yaml"
-
 
 # Tests run beside each other; more threads than cores make them ten times as slow.
 torch.set_num_threads(1)

@@ -1,11 +1,12 @@
 """Every file under conf/ works, alone or laid over the others, and the command line has its way."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import MAZE, ROOT
+from commands import MAZE, ROOT
 
 from cli import ExperimentCLI
 from lightning_modules import GTMM, VRNN, CompactNetworks, DigitNetworks
@@ -51,6 +52,15 @@ def test_overlay_lies_over_experiment(
     files = f"--config={experiment}", f"--config={overlay}"
     cli = ExperimentCLI(tiny("fit", *files, "--trainer.fast_dev_run=2", "--data.batch_size=1"))
     assert cli.trainer.global_step == 2
+
+
+def test_every_file_is_in_version_control():
+    command = ["git", "ls-files", "conf"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not in a checkout")
+    on_disk = {str(path.relative_to(ROOT)) for path in CONF.rglob("*.yaml")}
+    assert set(listed.stdout.split()) == on_disk
 
 
 def test_every_fragment_is_used():

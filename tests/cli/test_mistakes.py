@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MAZE
+import torch
+from commands import MAZE
+
+from cli import main
 
 MISTAKES = {
     # Mistyped keys; abbreviations are mistyped keys too.
@@ -24,6 +27,9 @@ MISTAKES = {
     "--data.batch_size=x": ["data.batch_size must be a whole number, got x"],
     "--data.source=mnist6k": ["data.source must be one of auto, mnist", "did you mean mnist5k?"],
     "--data.train_grids=[a]": ["data.train_grids must be"],
+    "--data.train_grids=a": ["data.train_grids must be a list or null, got a"],
+    "--trainer.callbacks=3": ["trainer.callbacks must be a list or null, got 3"],
+    "--trainer.precision=foo": ["trainer.precision must be one of 64, 32, 16, ", "bf16-mixed"],
     # Out of range.
     "--model.memory.slots=-1": ["model.memory.slots must be at least 1, got -1"],
     "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
@@ -40,7 +46,12 @@ MISTAKES = {
     "--config=conf/dnc_gtm_maze.yaml": ["no file conf/dnc_gtm", "mean conf/dnc_gtmm_maze.yaml?"],
     "--config=nowhere/x.yaml": ["config: there is no file nowhere/x.yaml"],
     "--model=models/dnc_gtm.yaml": ["no file models/dnc_gtm", "mean conf/models/dnc_gtmm.yaml?"],
+    "--config=conf/nope.yaml": [
+        "config: there is no file conf/nope.yaml\n",
+        "experiments: conf/dnc_gtmm_maze.yaml, conf/vrnn_maze.yaml",
+    ],
     "--ckpt_path=nowhere.ckpt": ["ckpt_path: there is no file nowhere.ckpt"],
+    "--ckpt_path=README.md": ["ckpt_path: README.md is no checkpoint"],
 }
 
 
@@ -77,6 +88,61 @@ def test_mistake_in_a_file(complaint: Callable[..., str], tmp_path: Path, conten
 def test_nothing_to_run(complaint: Callable[..., str]):
     assert "--config conf/dnc_gtmm_maze.yaml" in complaint()
     assert "--config conf/dnc_gtmm_maze.yaml" in complaint("fit")
+
+
+@pytest.mark.parametrize("file", ["conf/overlays/paper.yaml", "{tmp_path}/model.yaml"])
+def test_overlay_without_an_experiment(complaint: Callable[..., str], tmp_path: Path, file: str):
+    (tmp_path / "model.yaml").write_text("model: {init_args: {latent_size: 3}}")
+    said = complaint("fit", f"--config={file.format(tmp_path=tmp_path)}")
+    assert "--config conf/dnc_gtmm_maze.yaml" in said
+
+
+@pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
+def test_untrained_model_is_not_measured(
+    complaint: Callable[..., str], tiny: Callable[..., list[str]], runs: Path, subcommand: str
+):
+    said = complaint(*tiny(subcommand, MAZE))
+    assert f"ckpt_path: {subcommand} needs a trained model's checkpoint" in said
+    assert not runs.exists()
+    main(tiny(subcommand, MAZE, "--trainer.fast_dev_run=true"))
+
+
+def test_no_place_for_runs(complaint: Callable[..., str], tmp_path: Path):
+    (tmp_path / "file").touch()
+    said = complaint("fit", MAZE, f"--trainer.default_root_dir={tmp_path}/file")
+    assert f"trainer.default_root_dir: can not make {tmp_path}/file/dnc_gtmm_maze" in said
+
+
+@pytest.mark.parametrize("content", [{"weight": torch.zeros(2)}, [1, 2]])
+def test_file_of_tensors_that_is_no_checkpoint(
+    complaint: Callable[..., str], tmp_path: Path, content: object
+):
+    torch.save(content, tmp_path / "weights.ckpt")
+    assert "is no checkpoint" in complaint("test", MAZE, f"--ckpt_path={tmp_path}/weights.ckpt")
+
+
+def test_failed_resume_leaves_the_run_alone(complaint: Callable[..., str], fit, tmp_path: Path):
+    run = fit(steps=1)
+    before = {path: path.read_bytes() for path in run.rglob("*.*") if path.is_file()}
+    last = f"--ckpt_path={run / 'checkpoints/last.ckpt'}"
+    said = complaint("fit", last, "--model.memory=NoMemory")
+    assert "model.memory is NoMemory here, DNC in the checkpoint" in said
+    said = complaint("fit", last, "--model.memory.word_size=3", "--model.map_size=0")
+    assert "model.memory.word_size is 3 here, 64 in the checkpoint" in said
+    assert "model.map_size is 0 here, 128 in the checkpoint" in said
+    assert "model is VRNN here, GTMM in the" in complaint(
+        "fit", "--config=conf/vrnn_maze.yaml", last
+    )
+    assert {path: path.read_bytes() for path in run.rglob("*.*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("option", ["run", "experiment"])
+def test_checkpoint_decides_on_the_run(complaint: Callable[..., str], fit, option: str):
+    run = fit("--run=a", steps=1)
+    last = f"--ckpt_path={run / 'checkpoints/last.ckpt'}"
+    said = complaint("test", last, f"--{option}=b")
+    assert f"{option}: the command goes on in the run of its checkpoint" in said
+    assert f"leave out --{option}" in said
 
 
 def test_unknown_subcommand(complaint: Callable[..., str]):

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from conftest import MAZE, ROOT
+from commands import MAZE, ROOT
 
 from cli import ExperimentCLI
+from lightning_modules.command_line.closing_message import program
 
 
 def start(arguments: list[str]) -> subprocess.Popen[str]:
@@ -42,7 +44,7 @@ def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str
     assert process.returncode == 130, said
     assert "Traceback" not in said
     last = next(runs.glob("*/*/checkpoints/last.ckpt"))
-    assert f"Resume: python cli.py fit --ckpt_path {last}" in said
+    assert f"Resume: {program()} fit --ckpt_path {last}" in said
     steps = torch.load(last, weights_only=True)["global_step"]
     resumed = ExperimentCLI(["fit", f"--ckpt_path={last}", f"--trainer.max_steps={steps + 1}"])
     assert resumed.trainer.global_step == steps + 1
@@ -62,3 +64,30 @@ def test_two_processes_log_once(tiny: Callable[..., list[str]], runs: Path):
     assert len(list(run.glob("wandb/offline-run-*"))) == 1
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
     assert said.count("Model: GTMM") == said.count("Everything is in") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_two_processes_predict_into_one_folder(
+    tiny: Callable[..., list[str]], fit: Callable[..., Path], runs: Path
+):
+    """The checkpoint lies in no run, so that the folder's name holds the time."""
+    checkpoint = (fit(steps=1) / "checkpoints/last.ckpt").rename(runs / "copied.ckpt")
+    two = ("--trainer.devices=2", "--trainer.strategy=ddp", "--experiment=generated")
+    process = start(tiny("predict", MAZE, *two, f"--ckpt_path={checkpoint}"))
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    (run,) = runs.glob("generated/*")
+    written = [np.load(run / f"predictions-rank{rank}.npz")["index"] for rank in range(2)]
+    assert sorted(np.concatenate(written)) == [0, 1, 2, 3]
+
+
+def test_nothing_is_said_twice_or_for_others(tiny: Callable[..., list[str]], runs: Path):
+    process = start([*tiny("fit", MAZE, "--trainer.max_steps=1"), "--data.source=auto"])
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    process = start(["test", f"--ckpt_path={next(runs.glob('*/*/checkpoints/last.ckpt'))}"])
+    said += process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    for noise in ("anonymous", "litlogger", "Test metric", "Data: source"):
+        assert noise not in said
+    assert said.count("source auto: ") == said.count("Data: sha256") == 2

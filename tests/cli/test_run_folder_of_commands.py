@@ -2,13 +2,15 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import MAZE
+import yaml
+from commands import MAZE
 
 from cli import ExperimentCLI, main
 from lightning_modules import GTMM
@@ -83,7 +85,7 @@ def test_resume_goes_on_in_the_same_folder(fit: Callable[..., Path], runs: Path)
 
 def test_test_writes_results(fit: Callable[..., Path], capsys):
     run = fit("--seed_everything=3", "--run=r")
-    before = (run / "metrics.csv").read_text() if (run / "metrics.csv").exists() else ""
+    trained = [row["train/bound"] for row in rows(run)]
     ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
     results = json.loads((run / "results.json").read_text())
     assert (results["experiment"], results["run"], results["stage"]) == (
@@ -91,7 +93,11 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
         "r",
         "test",
     )
-    assert (results["seed"], results["global_step"]) == (3, 2)
+    assert (results["seed"], results["evaluation_seed"], results["global_step"]) == (3, 3, 2)
+    assert (results["model"], results["memory"]) == ("GTMM", "DNC")
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert results["settings"] == {"model": saved["model"], "data": saved["data"]}
+    assert results["settings"]["model"]["init_args"]["memory"]["class_path"].endswith("DNC")
     assert results["data"]["source"] == "mnist5k"
     assert results["parameters"] > 1000
     assert results["wall_clock_seconds"] > 0
@@ -102,7 +108,47 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     said = capsys.readouterr().out
     assert f"{results['scalars']['bound']:.4f}" in said
     assert "kl_t" not in said
-    assert (run / "metrics.csv").read_text().startswith(before[:4])
+    assert [row["train/bound"] for row in rows(run)] == [*trained, ""]
+
+
+def test_seed_of_training_is_reported(fit: Callable[..., Path]):
+    last = fit("--seed_everything=3", steps=1) / "checkpoints/last.ckpt"
+    resumed = f"--ckpt_path={last}", "--seed_everything=4"
+    ExperimentCLI(["fit", *resumed, "--trainer.max_steps=2"])
+    ExperimentCLI(["test", *resumed])
+    results = json.loads((last.parents[1] / "results.json").read_text())
+    assert (results["seed"], results["evaluation_seed"]) == (3, 4)
+
+
+def test_default_name_says_what_is_run(fit: Callable[..., Path]):
+    when = r"\d{8}-\d{6}"
+    assert re.fullmatch(f"{when}-gtmm-dnc-seed0", fit(steps=1).name)
+    swapped = fit("--model.memory=NoMemory", "--seed_everything=7", steps=1)
+    assert re.fullmatch(f"{when}-gtmm-nomemory-seed7", swapped.name)
+    assert re.fullmatch(f"{when}-vrnn-seed0", fit("--config=conf/vrnn_maze.yaml", steps=1).name)
+
+
+def test_crash_in_the_first_step_leaves_the_settings(fit: Callable[..., Path], runs: Path):
+    def crash(*arguments: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(GTMM, "training_step", crash)
+        fit()
+    assert len(list(runs.glob("*/*/config.yaml"))) == 1
+
+
+def test_short_run_leaves_metrics(fit: Callable[..., Path]):
+    run = fit(steps=3)
+    (row,) = rows(run)
+    assert row["step"] == "2"
+    assert float(row["train/bound"]) < 0
+    ExperimentCLI(
+        ["fit", f"--ckpt_path={run}/checkpoints/last.ckpt", "--trainer.max_steps=4"]
+        + ["--trainer.log_every_n_steps=2"]
+    )
+    # Lightning logs this one.
+    assert [row["step"] for row in rows(run) if row["train/bound"]] == ["2", "3"]
 
 
 def test_test_accepts_the_config_of_the_run(fit: Callable[..., Path]):

@@ -6,16 +6,16 @@ import lightning as L
 import pytest
 import torch
 from jsonargparse import ArgumentParser
+from torch.utils.data import DataLoader
 
 from datamodules import FrameSequences, MNISTMaze, SequenceDataModule
 from datamodules.dataset import fingerprint
-from datamodules.loader import EpisodeLoader
 
 Make = Callable[..., MNISTMaze]
 VAL_SHA256 = "2f276b3a841baef5c83fd6dac763bc44ae20e193d038e6a1c23f59da22a110e0"
 
 
-def sequences(loader: EpisodeLoader, epoch: int = 0) -> FrameSequences:
+def sequences(loader: DataLoader, epoch: int = 0) -> FrameSequences:
     """All sequences of an epoch, in one batch."""
     loader.sampler.set_epoch(epoch)  # as Lightning does
     if not loader.sampler.fixed:

@@ -1,11 +1,12 @@
 """What a run says when it is over."""
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from lightning_modules.command_line.closing_message import after_fit, after_interruption
+from lightning_modules.command_line.closing_message import after_fit, after_interruption, program
 from lightning_modules.command_line.run_folder import RunFolder
 
 
@@ -19,7 +20,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def test_commands_can_be_pasted(folder: RunFolder):
     said = after_fit(folder, steps=10, other_core="NoMemory").splitlines()
-    commands = [shlex.split(line[line.index("python") :]) for line in said if "python" in line]
+    commands = [shlex.split(line.partition(":  ")[2]) for line in said if "cli.py" in line]
     assert [command[2] for command in commands] == ["test", "predict", "fit", "fit"]
     assert commands[0][-1] == str(folder.last_checkpoint)
     assert commands[2][-1] == "--trainer.max_steps=20"
@@ -39,3 +40,22 @@ def test_nothing_to_resume_is_said(folder: RunFolder):
     assert "Resume: " in after_interruption(folder)
     folder.last_checkpoint.unlink()
     assert "Resume: " not in after_interruption(folder)
+
+
+def test_interpreter_is_named_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inside = tmp_path / ".venv/bin/python"
+    inside.parent.mkdir(parents=True)
+    inside.symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.executable", str(inside))
+    assert program() == ".venv/bin/python cli.py"
+    monkeypatch.setattr("sys.executable", "/elsewhere/my env/python")
+    assert program() == "'/elsewhere/my env/python' cli.py"
+
+
+def test_interpreter_on_the_path_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "python").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    assert program() == "python cli.py"

@@ -31,9 +31,9 @@ def model() -> GTMM:
     """A GTMM whose prior follows its memory strongly enough to differ between steps."""
     torch.manual_seed(3)
     return GTMM(
-        25,
-        5,
-        (1, 28, 28),
+        sequence_length=25,
+        action_size=5,
+        frame_shape=(1, 28, 28),
         memory=partial(DNC, word_size=4, read_heads=2),
         visual=partial(CompactNetworks, hidden_size=16),
         latent_size=4,

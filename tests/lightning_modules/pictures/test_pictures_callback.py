@@ -119,7 +119,9 @@ def test_headings_tell_model_step_and_kl(model: GTMM) -> None:
 
 
 def test_without_a_grid_or_slots_only_the_curve_is_left(maze: MNISTMaze, tmp_path: Path) -> None:
-    baseline = VRNN(25, 5, (1, 28, 28), visual=SMALL, controller_size=8)
+    baseline = VRNN(
+        sequence_length=25, action_size=5, frame_shape=(1, 28, 28), visual=SMALL, controller_size=8
+    )
     del maze.hparams["grid"]
     trainer(tmp_path, Pictures(tmp_path)).validate(baseline, maze, verbose=False)
     assert names(tmp_path) == {"kl_curve.png", "kl_curve_validate.png"}

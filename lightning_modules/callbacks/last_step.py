@@ -1,0 +1,23 @@
+"""The metrics of the last training step, which Lightning logs only at every n-th."""
+
+import lightning as L
+
+
+class LastStep(L.Callback):
+    """Logs the last step's metrics, so that even a short run leaves numbers."""
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log them, unless Lightning did."""
+        # Lightning sets it without declaring it.
+        every = getattr(trainer, "log_every_n_steps", 0)
+        if not every or trainer.global_step % every == 0:
+            return
+        metrics = {
+            name: value.item()
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("train/")
+        }
+        # The first step of a run is logged as step 0.
+        for logger in trainer.loggers if metrics else ():
+            logger.log_metrics(metrics, step=trainer.global_step - 1)
+            logger.save()
