@@ -69,6 +69,16 @@ def test_every_fragment_is_used():
     assert fragments <= used
 
 
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
+def test_experiment_has_as_many_parameters_as_the_dncs(
+    build: Callable[..., ExperimentCLI], experiment: Path
+):
+    """The paper's models are within 5% of one another (table 1)."""
+    models = [build(option).model for option in (f"--config={experiment}", MAZE)]
+    ours, dncs = (sum(p.numel() for p in model.parameters()) for model in models)
+    assert abs(ours / dncs - 1) < 0.05
+
+
 def test_fragments_have_no_interpolation():
     """It would not find its key from a file that another one names."""
     below = [path for path in CONF.glob("*/*.yaml") if "${" in path.read_text()]
