@@ -15,8 +15,11 @@ class FrameSequences(NamedTuple):
 
     A is 0 in benchmarks without actions."""
     recalled_from: Tensor
-    """Latest earlier step that shows the content of this step, int64 [B, T]; -1 where it is new."""
+    """Earlier step that holds the answer to this one, int64 [B, T]; -1 where nothing is recalled.
+
+    The two show the same content; in parity recall, this one tells the parity of the other."""
     place: Tensor
-    """Identity of what is seen within its sequence, int64 [B, T] (maze: row * grid + column)."""
+    """Identity of what is seen within its sequence, int64 [B, T] (maze: row * grid + column; recall
+    tasks: the step that showed it first)."""
     labels: Tensor
-    """Class of what is seen, int64 [B, T] (MNIST: the digit)."""
+    """Class of what is seen, int64 [B, T] (MNIST: the digit; Omniglot: the character)."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.script import Script, ScriptWriter
+from datamodules.script import Script, ScriptWriter, recalled_from
 from datamodules.sequence_datamodule import SequenceDataModule
 from datamodules.settings import require_at_least
 from datamodules.sources import Split
@@ -78,7 +78,7 @@ class MazeScript:
         shown = rng.integers(self.pictures, size=grid * grid)
         cells, moves = random_walk(rng, grid, self.steps)
         actions = np.eye(len(MOVES), dtype=np.float32)[moves]
-        return Script(pictures=shown[cells], actions=actions, place=cells)
+        return Script(shown[cells], actions, recalled_from(cells), place=cells)
 
 
 class MNISTMaze(SequenceDataModule):

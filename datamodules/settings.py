@@ -7,6 +7,12 @@ def require_at_least(setting: str, value: int, least: int) -> None:
         raise ValueError(f"{setting} must be at least {least}, got {value}")
 
 
+def require_at_most(setting: str, value: int, most: int) -> None:
+    """Raise ValueError where the value is above the most that makes sense."""
+    if value > most:
+        raise ValueError(f"{setting} must be at most {most}, got {value}")
+
+
 def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ValueError where the value is not one of the choices."""
     if value not in choices:

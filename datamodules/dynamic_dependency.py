@@ -1,0 +1,67 @@
+"""Dynamic dependency (Gemici et al. 2017, section 5.4 and algorithm 3).
+
+Digits are drawn at random, with replacement, for l steps. In each of the k steps after them the
+digit of the step before is an address, counted from 0: the picture of that step comes again. After
+an 8 follows what step 8 showed; if that is a 3, what step 3 showed follows next, and so on.
+Algorithm 3 looks up the label of a step that was itself recalled, so labels are recalled along with
+their pictures.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.recall_datamodule import RecallDataModule
+from datamodules.script import Script, ScriptWriter, with_recall
+from datamodules.settings import require_at_least
+from datamodules.sources import Split
+
+DIGITS = 10
+
+
+@dataclass(frozen=True)
+class DynamicDependencyScript:
+    """Writes l random digits, then follows k references from the last of them."""
+
+    pre_recall_length: int
+    recall_length: int
+    labels: NDArray[np.int64]
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence."""
+        shown = rng.integers(len(self.labels), size=self.pre_recall_length)
+        references = self.labels[shown]
+        answers = [references[-1]]
+        while len(answers) < self.recall_length:
+            answers.append(references[answers[-1]])
+        return with_recall(shown, np.array(answers))
+
+
+class DynamicDependency(RecallDataModule):
+    """Digits, then each says which of the first ten comes next.
+
+    `recalled_from` is the step of the address, even where a later step has recalled it before.
+    """
+
+    def __init__(
+        self, pre_recall_length: int = 20, recall_length: int = 5, **settings: Any
+    ) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            pre_recall_length: l, frames of random digits; at least 10, so that every digit is an
+                address.
+            recall_length: k, references that are followed.
+            **settings: of `SequenceDataModule`.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(pre_recall_length, recall_length, **settings)
+        require_at_least("pre_recall_length", pre_recall_length, DIGITS)
+
+    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Sequences of digits of the split."""
+        return DynamicDependencyScript(self.pre_recall_length, self.recall_length, labels)

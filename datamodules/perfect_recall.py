@@ -1,0 +1,54 @@
+"""Perfect recall (Gemici et al. 2017, section 5.1 and algorithm 1).
+
+Pictures are drawn at random, with replacement, for l steps; then the first k of them are shown
+again in their order. The l - k pictures between are there to distract.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.recall_datamodule import RecallDataModule
+from datamodules.script import Script, ScriptWriter, with_recall
+from datamodules.settings import require_at_most
+from datamodules.sources import Split
+
+
+@dataclass(frozen=True)
+class PerfectRecallScript:
+    """Writes l random pictures and the first k of them once more."""
+
+    pre_recall_length: int
+    recall_length: int
+    pictures: int
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence."""
+        shown = rng.integers(self.pictures, size=self.pre_recall_length)
+        return with_recall(shown, answers=np.arange(self.recall_length))
+
+
+class PerfectRecall(RecallDataModule):
+    """Digits of which the first k come again after l steps."""
+
+    def __init__(
+        self, pre_recall_length: int = 10, recall_length: int = 5, **settings: Any
+    ) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            pre_recall_length: l, frames of random pictures.
+            recall_length: k, how many of them come again, at most l.
+            **settings: of `SequenceDataModule`.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(pre_recall_length, recall_length, **settings)
+        require_at_most("recall_length", recall_length, pre_recall_length)
+
+    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Sequences of pictures of the split."""
+        return PerfectRecallScript(self.pre_recall_length, self.recall_length, len(labels))

@@ -1,0 +1,66 @@
+"""Similarity-cued recall (Gemici et al. 2017, section 5.5 and algorithm 4).
+
+Pictures are drawn at random, with replacement, for l steps; then k successive ones of them come
+again. Which ones cannot be known, so the first is the cue: it is no recall, but finding where it
+was seen tells the k - 1 others.
+
+Algorithm 4 draws r uniformly from 1 to l - k, both included, and repeats sequence[r : r + k]. Read
+as it stands, counted from 1 and without the step r + k, this starts at any of the first l - k steps
+with equal chance and never repeats the last one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.recall_datamodule import RecallDataModule
+from datamodules.script import Script, ScriptWriter, with_recall
+from datamodules.settings import require_at_least, require_at_most
+from datamodules.sources import Split
+
+
+@dataclass(frozen=True)
+class SimilarityCuedRecallScript:
+    """Writes l random pictures and k successive ones of them once more."""
+
+    pre_recall_length: int
+    recall_length: int
+    pictures: int
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence."""
+        shown = rng.integers(self.pictures, size=self.pre_recall_length)
+        start = rng.integers(self.pre_recall_length - self.recall_length)
+        script = with_recall(shown, answers=start + np.arange(self.recall_length))
+        script.recalled_from[self.pre_recall_length] = -1
+        return script
+
+
+class SimilarityCuedRecall(RecallDataModule):
+    """Digits of which k successive ones come again after l steps.
+
+    The first of them, the cue, has the place of the step that it repeats, yet `recalled_from` -1.
+    """
+
+    def __init__(
+        self, pre_recall_length: int = 20, recall_length: int = 5, **settings: Any
+    ) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            pre_recall_length: l, frames of random pictures.
+            recall_length: k, how many of them come again, the cue included; at least 2, below l.
+            **settings: of `SequenceDataModule`.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(pre_recall_length, recall_length, **settings)
+        require_at_least("recall_length", recall_length, 2)
+        require_at_most("recall_length", recall_length, pre_recall_length - 1)
+
+    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Sequences of pictures of the split."""
+        return SimilarityCuedRecallScript(self.pre_recall_length, self.recall_length, len(labels))
