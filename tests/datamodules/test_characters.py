@@ -289,10 +289,3 @@ def test_a_source_of_another_kind_is_refused(task: type, source: str, choices: s
     with pytest.raises(ValueError) as error:
         task(source=source)
     assert str(error.value) == f"source must be one of {choices}, got {source}"
-
-
-def test_workers_change_nothing() -> None:
-    alone, helped = (
-        next(iter(make(source="glyphs", num_workers=n).train_dataloader())) for n in (0, 1)
-    )
-    assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
