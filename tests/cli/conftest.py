@@ -7,19 +7,20 @@ import pytest
 import torch
 
 from cli import ExperimentCLI, main
+from datamodules.sources import glyphs
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    "--data.source=mnist5k",
     "--data.train_size=8",
     "--data.val_size=4",
     "--data.test_size=4",
     "--data.batch_size=2",
-    "--data.sequence_length=6",
     "--model.controller_size=8",
     "--trainer.limit_val_batches=1",
     "--trainer.accelerator=cpu",
 )
+SHORT_MAZE = ("--data.sequence_length=6",)
+SHORT_RECALL = ("--data.pre_recall_length=10", "--data.recall_length=2")
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"
 
 
@@ -33,6 +34,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["cli.py"])
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setattr(glyphs, "DRAWERS", 3)
     yield
 
 
@@ -47,7 +49,11 @@ def tiny(runs: Path) -> Callable[..., list[str]]:
     """Completes a subcommand and options to a small command line."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
-        return [subcommand, *options, *TINY, f"--trainer.default_root_dir={runs}"]
+        named = " ".join(options)
+        short = SHORT_RECALL if "recall" in named or "dependency" in named else SHORT_MAZE
+        source = "glyphs" if "one_shot" in named else "mnist5k"
+        small = (*TINY, *short, f"--data.source={source}")
+        return [subcommand, *options, *small, f"--trainer.default_root_dir={runs}"]
 
     return complete
 
