@@ -3,6 +3,7 @@
 from datamodules.batch import FrameSequences
 from datamodules.dynamic_dependency import DynamicDependency
 from datamodules.maze import MNISTMaze
+from datamodules.one_shot_recall import OneShotRecall
 from datamodules.parity_recall import ParityRecall
 from datamodules.perfect_recall import PerfectRecall
 from datamodules.sequence_datamodule import SequenceDataModule
@@ -12,6 +13,7 @@ __all__ = [
     "DynamicDependency",
     "FrameSequences",
     "MNISTMaze",
+    "OneShotRecall",
     "ParityRecall",
     "PerfectRecall",
     "SequenceDataModule",

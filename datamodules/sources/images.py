@@ -18,6 +18,8 @@ class LabelledImages(NamedTuple):
     """Class of each image, int64 [N]."""
     source: str
     """Name of the source that was read, never `auto`."""
+    names: tuple[str, ...] = ()
+    """Of each class, where classes have one: `<alphabet>/<character>`."""
 
     @property
     def sha256(self) -> str:

@@ -1,13 +1,12 @@
 """MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges), in the four IDX files."""
 
-import os
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import pooch
 from numpy.typing import NDArray
 
+from datamodules.sources.downloads import arrive_together, retrieve
 from datamodules.sources.idx import read_idx
 from datamodules.sources.images import LabelledImages, Split
 
@@ -22,7 +21,6 @@ MD5 = {
     "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
 }
-CONNECT_SECONDS, READ_SECONDS = 5, 15
 
 SPLITS: dict[Split, tuple[str, slice]] = {
     "train": ("train", slice(0, 55_000)),
@@ -78,27 +76,9 @@ def _path(data_dir: Path, name: str) -> Path:
 
 
 def _download_from(mirror: str, data_dir: Path) -> None:
-    folder = data_dir / FOLDER
     names = missing_files(data_dir)
-    # Beside the destination, where renaming is atomic, yet creating no folder if this fails.
-    nearby = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    with TemporaryDirectory(prefix=".download-", dir=nearby) as arrivals:
-        for name in names:
-            _retrieve(mirror, name, Path(arrivals))
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            os.replace(Path(arrivals, f"{name}.gz"), folder / f"{name}.gz")
+    arrive_together(data_dir / FOLDER, names, partial(_retrieve, mirror), suffix=".gz")
 
 
 def _retrieve(mirror: str, name: str, folder: Path) -> None:
-    # pooch announces every attempt; the choice of the source is reported in one line instead.
-    pooch.get_logger().setLevel("WARNING")
-    pooch.retrieve(
-        f"{mirror}{name}.gz",
-        known_hash=f"md5:{MD5[name]}",
-        fname=f"{name}.gz",
-        path=folder,
-        downloader=pooch.HTTPDownloader(
-            timeout=(CONNECT_SECONDS, READ_SECONDS), chunk_size=1 << 16
-        ),
-    )
+    retrieve(f"{mirror}{name}.gz", MD5[name], folder)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import MAZE, ROOT, TINY
+from commands import MAZE, ROOT, SHORT_MAZE, SHORT_RECALL, TINY
 
 from cli import ExperimentCLI, main
+from datamodules.sources import glyphs
 
 # Tests run beside each other; more threads than cores make them ten times as slow.
 torch.set_num_threads(1)
@@ -19,6 +20,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["cli.py"])
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setattr(glyphs, "DRAWERS", 3)
     yield
 
 
@@ -33,7 +35,11 @@ def tiny(runs: Path) -> Callable[..., list[str]]:
     """Completes a subcommand and options to a small command line."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
-        return [subcommand, *options, *TINY, f"--trainer.default_root_dir={runs}"]
+        named = " ".join(options)
+        short = SHORT_RECALL if "recall" in named or "dependency" in named else SHORT_MAZE
+        source = "glyphs" if "one_shot" in named else "mnist5k"
+        small = (*TINY, *short, f"--data.source={source}")
+        return [subcommand, *options, *small, f"--trainer.default_root_dir={runs}"]
 
     return complete
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from datamodules import FrameSequences, MNISTMaze
+from datamodules import FrameSequences, MNISTMaze, PerfectRecall
 from lightning_modules import GTMM, VRNN
 from lightning_modules.objectives import bernoulli_log_likelihood, negative_elbo
 from lightning_modules.temporal_vae import TemporalVAE
@@ -53,6 +53,23 @@ def test_mixed_precision_changes_the_bound_little(name: str, batch: FrameSequenc
     negative_elbo(mixed).backward()
     torch.testing.assert_close(mixed.total.float(), exact.total, rtol=0.01, atol=0)
     assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.filterwarnings("error")
+def test_without_actions_a_model_trains_and_generates(name: str) -> None:
+    data = PerfectRecall(source="mnist5k", batch_size=3, train_size=3, val_size=2, test_size=2)
+    data.setup()
+    batch = next(iter(data.train_dataloader()))
+    sizes = {"sequence_length": data.sequence_length, "action_size": data.action_size}
+    model = MODELS[name](controller_size=16, latent_size=6, **sizes)
+    optimiser = model.configure_optimizers()
+    before = negative_elbo(model.bound(batch))
+    before.backward()
+    assert all(p.grad is not None for p in model.parameters())
+    optimiser.step()
+    assert negative_elbo(model.bound(batch)) < before
+    assert model(batch.frames[:, :4], batch.actions).logits.shape == batch.frames.shape
 
 
 @pytest.mark.parametrize("name", MODELS)

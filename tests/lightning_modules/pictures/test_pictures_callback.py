@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
-from datamodules import MNISTMaze
+from datamodules import MNISTMaze, PerfectRecall
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.callback import kl_sentence, title_of
@@ -93,6 +93,25 @@ def test_nothing_global_is_touched(model: GTMM, maze: MNISTMaze, tmp_path: Path)
     assert torch.equal(torch.get_rng_state(), random)
     assert model.training and not names(tmp_path)
     assert set(figures) == MAZE - {"kl_curve"}, "no validation has been summarised yet"
+
+
+@pytest.mark.parametrize("length", [5, 50])
+def test_a_task_without_a_maze_has_the_other_pictures(length: int, tmp_path: Path) -> None:
+    sizes = {"train_size": 4, "val_size": 4, "test_size": 4, "batch_size": 2}
+    data = PerfectRecall(pre_recall_length=length, source="mnist5k", **sizes)
+    model = GTMM(
+        sequence_length=length + 5,
+        action_size=0,
+        frame_shape=(1, 28, 28),
+        visual=SMALL,
+        controller_size=8,
+        latent_size=4,
+    )
+    trainer(tmp_path, Pictures(tmp_path), num_sanity_val_steps=0).fit(model, data)
+    assert {name for name in names(tmp_path) if "_step" not in name} == {
+        "kl_curve.png",
+        "memory_film.png",
+    }
 
 
 def test_no_pictures_in_a_dry_run_or_a_sanity_check(

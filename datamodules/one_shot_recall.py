@@ -1,0 +1,49 @@
+"""One-shot recall (Gemici et al. 2017, section 5.3 and algorithm 1).
+
+Perfect recall of drawn characters. The test shows characters of which no drawing was ever trained
+on, three of each alphabet (see `sources.characters`): to recall them a model must represent, after
+one look, what it has never seen.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from datamodules.perfect_recall import PerfectRecall
+from datamodules.sources import CHARACTERS, Family, Source
+
+
+class OneShotRecall(PerfectRecall):
+    """Characters of which the first k come again after l steps; tested on unseen characters."""
+
+    family: ClassVar[Family] = CHARACTERS
+
+    def __init__(
+        self,
+        pre_recall_length: int = 20,
+        recall_length: int = 5,
+        source: Source = "auto",
+        **settings: Any,
+    ) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            pre_recall_length: l, frames of random characters.
+            recall_length: k, how many of them come again, at most l.
+            source: where characters come from; `auto` takes Omniglot if it is on disk or can be
+                downloaded, else `glyphs`, letters drawn by simulated hands.
+            **settings: of `SequenceDataModule`.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(pre_recall_length, recall_length, source=source, **settings)
+
+    def data_record(self) -> dict[str, str]:
+        """What was really used, and `test_characters`: how many and which were held out."""
+        test = self.dataset("test")
+        names = [test.names[number] for number in np.unique(test.labels)]
+        return {
+            **super().data_record(),
+            "test_characters": f"{len(names)} held out: {', '.join(names)}",
+        }

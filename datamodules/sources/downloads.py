@@ -1,0 +1,51 @@
+"""Downloads that are complete and checked, or leave nothing behind."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pooch
+
+CONNECT_SECONDS, READ_SECONDS = 5, 15
+
+
+def arrive_together(
+    folder: Path, names: Sequence[str], fetch: Callable[[str, Path], None], suffix: str = ""
+) -> None:
+    """Move files into a folder by atomic renaming, once all of them have arrived.
+
+    Args:
+        folder: destination; made if it is missing.
+        names: of the files, without the suffix.
+        fetch: brings the file of a name to a folder, or raises.
+        suffix: of every file.
+    """
+    # Beside the destination, where renaming is atomic, yet creating no folder if this fails.
+    nearby = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with TemporaryDirectory(prefix=".download-", dir=nearby) as arrivals:
+        for name in names:
+            fetch(name, Path(arrivals))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            os.replace(Path(arrivals, f"{name}{suffix}"), folder / f"{name}{suffix}")
+
+
+def retrieve(url: str, md5: str, folder: Path) -> None:
+    """Download one file, under the name that it has in its address.
+
+    Raises:
+        OSError: the server does not answer, or the folder cannot be written.
+        ValueError: what was downloaded does not match its checksum.
+    """
+    # pooch announces every attempt; the choice of the source is reported in one line instead.
+    pooch.get_logger().setLevel("WARNING")
+    pooch.retrieve(
+        url,
+        known_hash=f"md5:{md5}",
+        fname=url.rpartition("/")[2],
+        path=folder,
+        downloader=pooch.HTTPDownloader(
+            timeout=(CONNECT_SECONDS, READ_SECONDS), chunk_size=1 << 16
+        ),
+    )

@@ -1,0 +1,70 @@
+"""Sources whose images mean the same, so that a benchmark works with any of them."""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from datamodules.sources import glyphs, mnist, mnist5k, omniglot
+from datamodules.sources.images import LabelledImages, Split
+
+
+class RealSource(Protocol):
+    """A module that reads files from the data folder."""
+
+    FOLDER: str
+
+    def missing_files(self, data_dir: Path) -> list[str]:
+        """Names of the files that the source's folder lacks."""
+        ...
+
+    def download(self, data_dir: Path) -> None:
+        """Complete the folder; raises OSError or ValueError and leaves nothing behind."""
+        ...
+
+    def read(self, data_dir: Path, split: Split) -> LabelledImages:
+        """Read one split."""
+        ...
+
+
+class EmbeddedSource(Protocol):
+    """A module that needs no files but those of installed packages."""
+
+    def read(self, split: Split) -> LabelledImages:
+        """Read one split."""
+        ...
+
+
+class Family(NamedTuple):
+    """A real source and the embedded one that stands in for it."""
+
+    real: RealSource
+    real_name: str
+    real_title: str
+    real_contents: str
+    embedded: EmbeddedSource
+    embedded_name: str
+    embedded_contents: str
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Values of the setting `source`."""
+        return "auto", self.real_name, self.embedded_name
+
+
+DIGITS = Family(
+    real=mnist,
+    real_name="mnist",
+    real_title="MNIST",
+    real_contents="the 70,000 digits",
+    embedded=mnist5k,
+    embedded_name="mnist5k",
+    embedded_contents="the 5,000 embedded digits",
+)
+CHARACTERS = Family(
+    real=omniglot,
+    real_name="omniglot",
+    real_title="Omniglot",
+    real_contents="the 1,623 characters",
+    embedded=glyphs,
+    embedded_name="glyphs",
+    embedded_contents="the letters of 15 scripts drawn by simulated hands",
+)
