@@ -43,7 +43,7 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         self,
         data_dir: str = "data",
         source: Source = "auto",
-        batch_size: int = 10,
+        batch_size: int = 32,
         eval_batch_size: int = 50,
         num_workers: int = 0,
         train_size: int = 10_000,
