@@ -25,6 +25,7 @@ FROM_DATA = ("sequence_length", "action_size", "frame_shape")
 #: Packages whose base classes have settings that are none of ours.
 FOREIGN = ("torch.", "lightning.", "builtins")
 MOST_LINES = 3
+MOST_EXPERIMENTS = 3
 TYPES = {
     "int": "a whole number",
     "float": "a number",
@@ -89,9 +90,11 @@ def nearest_file(path: str) -> str:
 
 
 def _experiments() -> str:
-    """Every experiment, as a line; empty elsewhere than in a checkout."""
-    files = ", ".join(shown(file) for file in sorted(Path("conf").glob("*.yaml")))
-    return f"\nexperiments: {files}" if files else ""
+    """Some experiments, as a line; empty elsewhere than in a checkout."""
+    files = [shown(file) for file in sorted(Path("conf").glob("*.yaml"))]
+    named, more = ", ".join(files[:MOST_EXPERIMENTS]), len(files) - MOST_EXPERIMENTS
+    rest = f" and {more} more in conf/" if more > 0 else ""
+    return f"\nexperiments: {named}{rest}" if files else ""
 
 
 def plain_key(key: str) -> str:

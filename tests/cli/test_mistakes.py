@@ -38,7 +38,7 @@ MISTAKES = {
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
     # Unknown classes.
     "--model.memory=DNCC": ["model.memory: there is no DNCC; did you mean DNC?", "NoMemory"],
-    "--model.memory=VRNN": ["model.memory: there is no VRNN", "valid: DNC"],
+    "--model.memory=VRNN": ["model.memory: there is no VRNN", "valid: ContextWindow, DNC"],
     "--model.visual=Digits": ["model.visual: there is no Digits", "CompactNetworks"],
     "--model=GTM": ["model: there is no GTM; did you mean GTMM?", "VRNN"],
     "--data=Maze": ["data: there is no Maze; did you mean MNISTMaze?"],
@@ -48,7 +48,8 @@ MISTAKES = {
     "--model=models/dnc_gtm.yaml": ["no file models/dnc_gtm", "mean conf/models/dnc_gtmm.yaml?"],
     "--config=conf/nope.yaml": [
         "config: there is no file conf/nope.yaml\n",
-        "experiments: conf/dnc_gtmm_maze.yaml, conf/vrnn_maze.yaml",
+        "experiments: conf/dnc_gtmm_dynamic_dependency.yaml, conf/dnc_gtmm_maze.yaml, ",
+        " more in conf/",
     ],
     "--ckpt_path=nowhere.ckpt": ["ckpt_path: there is no file nowhere.ckpt"],
     "--ckpt_path=README.md": ["ckpt_path: README.md is no checkpoint"],

@@ -261,7 +261,7 @@ def test_no_picture_is_in_two_splits(make: Make, task: type) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_workers_change_nothing(make: Make, task: type) -> None:
     alone, helped = (
-        list(make(task, num_workers=workers, train_size=20).train_dataloader())
+        list(make(task, num_workers=workers, train_size=20, batch_size=10).train_dataloader())
         for workers in (0, 2)
     )
     assert len(alone) == len(helped) == 2
