@@ -16,7 +16,8 @@ from memory_cores.addressing import (
     usage_after_write,
 )
 from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemorySizes, Weightings, require_at_least
+from memory_cores.slot_memory import SlotMemory
 
 
 class DNCState(NamedTuple):
@@ -59,7 +60,7 @@ class ReadInterface(NamedTuple):
     content_modes: Tensor  #: [B, R, 1]
 
 
-class DNC(MemoryCore[DNCState]):
+class DNC(SlotMemory[DNCState]):
     """DNC memory; its controller is the model's. Order in a step: usage, write, link, read.
 
     It holds one item a step: a set is pooled to its mean, and an empty set closes the write gates.
@@ -97,9 +98,7 @@ class DNC(MemoryCore[DNCState]):
         written = sizes.control + sizes.key + sizes.value
         self.write_interface = nn.Linear(written, sum(self._write_parts))
         self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
-        if sizes.query:  # else they would be parameters without a gradient
-            self.query_interface = nn.Linear(sizes.query, word_size + 1)
-            self.value_of_word = nn.Linear(word_size, sizes.value)
+        self._build_lookup()
         self._open_gates()
         vectors = self.write_interface.weight.split(self._write_parts)[1]
         keys = self.read_interface.weight.split(self._read_parts)[0]
@@ -157,17 +156,10 @@ class DNC(MemoryCore[DNCState]):
         """Return what a look-up by content needs, and how much of each slot is in use."""
         return DNCSnapshot(state.memory, usage_after_write(state.usage, state.write_weights))
 
-    def lookup(self, snapshot: DNCSnapshot, queries: Tensor) -> Tensor:
-        """Look values up by content, like a read head whose key and strength come from a query."""
-        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
-        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
-        return self.value_of_word(weights @ snapshot.memory)
-
     def pool(self, state: DNCState) -> tuple[Tensor, Tensor]:
         """Sum the slots' values, each as far as its slot is in use."""
         memory, usage = self.snapshot(state)
-        used = usage.unsqueeze(2)
-        return (used * self.value_of_word(memory)).sum(1), used.sum(1)
+        return self._pool(memory, usage)
 
     @torch.no_grad()
     def _open_gates(self) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from memory_cores.addressing import content_weights, least_used_slots, usage_after_write
 from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemorySizes, Weightings, require_at_least
+from memory_cores.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
 INITIAL_WORD = 1e-6
@@ -34,7 +35,7 @@ class LRUSnapshot(NamedTuple):
     memory: Tensor  #: [B, N, W]
 
 
-class LRU(MemoryCore[LRUState]):
+class LRU(SlotMemory[LRUState]):
     """Content look-up; writes go to where a head last read or to the least used slots.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
@@ -72,9 +73,7 @@ class LRU(MemoryCore[LRUState]):
         self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, R * W)
         self.write_gates = nn.Linear(sizes.control, R)
         self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
-        if sizes.query:  # else they would be parameters without a gradient
-            self.query_interface = nn.Linear(sizes.query, word_size + 1)
-            self.value_of_word = nn.Linear(word_size, sizes.value)
+        self._build_lookup()
         self._start_as_associative_memory()
 
     @property
@@ -126,16 +125,9 @@ class LRU(MemoryCore[LRUState]):
         """Return what a look-up by content needs."""
         return LRUSnapshot(state.memory)
 
-    def lookup(self, snapshot: LRUSnapshot, queries: Tensor) -> Tensor:
-        """Look values up by content, like a read head whose key and strength come from a query."""
-        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
-        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
-        return self.value_of_word(weights @ snapshot.memory)
-
     def pool(self, state: LRUState) -> tuple[Tensor, Tensor]:
         """Sum the slots' values, each as far as its slot was written."""
-        written = state.written.unsqueeze(2)
-        return (written * self.value_of_word(state.memory)).sum(1), written.sum(1)
+        return self._pool(state.memory, state.written)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

@@ -14,7 +14,8 @@ from memory_cores.addressing import (
     usage_after_write,
 )
 from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemorySizes, Weightings, require_at_least
+from memory_cores.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
 INITIAL_WORD = 1e-6
@@ -52,7 +53,7 @@ class Addressing(NamedTuple):
     sharpness: Tensor  #: [B, K], at least 1
 
 
-class NTM(MemoryCore[NTMState]):
+class NTM(SlotMemory[NTMState]):
     """NTM memory; its controller is the model's. A step writes, then reads.
 
     It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
@@ -89,9 +90,7 @@ class NTM(MemoryCore[NTMState]):
         self.write_vectors = nn.Linear(written, 2 * write_heads * word_size)
         self.write_addressing = nn.Linear(written, sum(self._addressing_parts(write_heads)))
         self.read_addressing = nn.Linear(sizes.control, sum(self._addressing_parts(read_heads)))
-        if sizes.query:  # else they would be parameters without a gradient
-            self.query_interface = nn.Linear(sizes.query, word_size + 1)
-            self.value_of_word = nn.Linear(word_size, sizes.value)
+        self._build_lookup()
         self._start_as_associative_memory()
         self._start_writing_in_turn()
 
@@ -145,16 +144,9 @@ class NTM(MemoryCore[NTMState]):
         """Return what a look-up by content needs."""
         return NTMSnapshot(state.memory)
 
-    def lookup(self, snapshot: NTMSnapshot, queries: Tensor) -> Tensor:
-        """Look values up by content; a query has no place to move from."""
-        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
-        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
-        return self.value_of_word(weights @ snapshot.memory)
-
     def pool(self, state: NTMState) -> tuple[Tensor, Tensor]:
         """Sum the slots' values, each as far as its slot was written."""
-        written = state.written.unsqueeze(2)
-        return (written * self.value_of_word(state.memory)).sum(1), written.sum(1)
+        return self._pool(state.memory, state.written)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

@@ -1,0 +1,32 @@
+"""What cores with slots of words have in common: look-up by query, and pooling."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.addressing import content_weights
+from memory_cores.core import MemoryCore, State
+
+
+class SlotMemory(MemoryCore[State]):
+    """Base class of cores whose snapshots hold ``memory``, [..., N, W]."""
+
+    word_size: int
+
+    def _build_lookup(self) -> None:
+        """Make the maps that look-up and pooling need, if the model asks by query."""
+        if self.sizes.query:  # else they would be parameters without a gradient
+            self.query_interface = nn.Linear(self.sizes.query, self.word_size + 1)
+            self.value_of_word = nn.Linear(self.word_size, self.sizes.value)
+
+    def lookup(self, snapshot: Any, queries: Tensor) -> Tensor:
+        """Look values up by content, like a read head whose key and strength come from a query."""
+        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
+        weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
+        return self.value_of_word(weights @ snapshot.memory)
+
+    def _pool(self, memory: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the values of words [B, N, W], each as far as it is held, [B, N]."""
+        held = held.unsqueeze(2)
+        return (held * self.value_of_word(memory)).sum(1), held.sum(1)
