@@ -46,6 +46,11 @@ class RecallDataModule(SequenceDataModule):
         return self.pre_recall_length + self.recall_length
 
     @property
+    def prefix_length(self) -> int:
+        """All frames before recall."""
+        return self.pre_recall_length
+
+    @property
     def action_size(self) -> int:
         """No actions."""
         return 0

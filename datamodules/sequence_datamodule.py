@@ -95,6 +95,11 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         """Channels, height and width of a frame."""
         return (1, 28, 28)
 
+    @property
+    def prefix_length(self) -> int:
+        """First frames that a model is given before it generates the others; here, half of them."""
+        return self.sequence_length // 2
+
     @abstractmethod
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """The benchmark's rule for a split whose pictures have these classes, [N]."""

@@ -61,6 +61,11 @@ class SimilarityCuedRecall(RecallDataModule):
         require_at_least("recall_length", recall_length, 2)
         require_at_most("recall_length", recall_length, pre_recall_length - 1)
 
+    @property
+    def prefix_length(self) -> int:
+        """All frames before recall, and the cue, which cannot be known."""
+        return self.pre_recall_length + 1
+
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """Sequences of pictures of the split."""
         return SimilarityCuedRecallScript(self.pre_recall_length, self.recall_length, len(labels))

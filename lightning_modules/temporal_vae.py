@@ -33,7 +33,8 @@ class TemporalVAE(L.LightningModule):
     so that nats compare across runs.
 
     Args:
-        sequence_length: steps T; this and the next two come from the data on the command line.
+        sequence_length: steps T; this and the next three come from the data on the command line.
+        prefix_length: first frames that are given where the model generates the others.
         action_size: width A of the actions, 0 where there are none.
         frame_shape: channels, height and width of a frame.
         memory: builds the memory core.
@@ -52,6 +53,7 @@ class TemporalVAE(L.LightningModule):
     def __init__(
         self,
         sequence_length: int,
+        prefix_length: int,
         action_size: int,
         frame_shape: tuple[int, int, int],
         memory: Callable[[MemorySizes], MemoryCore],
@@ -90,6 +92,7 @@ class TemporalVAE(L.LightningModule):
         # One action is 1 and the others 0: unit variance whatever A is. Under the default for dense
         # inputs the moves drown in the noise of the latents, and no one learns where it is.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
+        self.prefix_length = prefix_length
         self.learning_rate = learning_rate
         self.validation_metrics = RecallMetrics(sequence_length)
         self.test_metrics = RecallMetrics(sequence_length)
@@ -145,6 +148,10 @@ class TemporalVAE(L.LightningModule):
         """Observation map: logits [B, T, C, H, W] from latents [B, T, Z] and psi [B, T, P]."""
         return self.visual.decode(torch.cat([latent, psi], 2))
 
+    def generate(self, batch: FrameSequences) -> Unrolled:
+        """Infer the latents of the prefix, then draw all others from the prior."""
+        return self(batch.frames[:, : self.prefix_length], batch.actions)
+
     def bound(self, batch: FrameSequences) -> Bound:
         """Terms of the variational bound of each sequence and step, with one posterior sample."""
         trajectory, logits = self(batch.frames, batch.actions)
@@ -193,9 +200,8 @@ class TemporalVAE(L.LightningModule):
         return summary
 
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
-        """Generate each sequence from its first half: frames [B, T, C, H, W] in [0, 1]."""
-        prefix = batch.frames[:, : batch.frames.shape[1] // 2]
-        return self(prefix, batch.actions).logits.sigmoid()
+        """Generate each sequence from its prefix: frames [B, T, C, H, W] in [0, 1]."""
+        return self.generate(batch).logits.sigmoid()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, as in the paper."""

@@ -21,7 +21,7 @@ from lightning_modules.temporal_vae import TemporalVAE
 #: What is named by class on the command line.
 ROOTS: dict[str, type] = {"model": TemporalVAE, "data": SequenceDataModule}
 #: What a model learns from its data instead of from the user.
-FROM_DATA = ("sequence_length", "action_size", "frame_shape")
+FROM_DATA = ("sequence_length", "prefix_length", "action_size", "frame_shape")
 #: Packages whose base classes have settings that are none of ours.
 FOREIGN = ("torch.", "lightning.", "builtins")
 MOST_LINES = 3

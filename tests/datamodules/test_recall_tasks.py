@@ -289,3 +289,12 @@ def test_settings_out_of_range_are_refused(task: type, settings: dict, message: 
     with pytest.raises(ValueError) as error:
         task(**settings)
     assert str(error.value) == message
+
+
+def test_generation_begins_where_everything_can_be_known(make: Make) -> None:
+    for task in TASKS:
+        data = make(task, pre_recall_length=20)
+        cues = 1 if task is SimilarityCuedRecall else 0
+        assert data.prefix_length == 20 + cues, "a cue can not be known, so it is given"
+        recalled = data.dataset("test")[0].recalled_from >= 0
+        assert not recalled[: data.prefix_length].any() and recalled[data.prefix_length :].all()

@@ -9,7 +9,12 @@ from lightning_modules.budget import controller_size_within
 from lightning_modules.temporal_vae import TemporalVAE
 from memory_cores import CORES, DNC, LRU, NTM, Introspection
 
-MAZE = {"sequence_length": 25, "action_size": 5, "frame_shape": (1, 28, 28)}
+MAZE = {
+    "sequence_length": 25,
+    "prefix_length": 12,
+    "action_size": 5,
+    "frame_shape": (1, 28, 28),
+}
 PAPER = {"visual": DigitNetworks, "map_size": 0, "parameter_budget": 1_870_000}
 #: Gemici et al. 2017, table 1, digits and characters.
 TABLE_1 = {

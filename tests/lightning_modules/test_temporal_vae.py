@@ -13,7 +13,12 @@ from lightning_modules.temporal_vae import TemporalVAE
 from memory_cores import DNC, NoMemory
 
 SAMPLES = 25
-DATA = {"sequence_length": 25, "action_size": 5, "frame_shape": (1, 28, 28)}
+DATA = {
+    "sequence_length": 25,
+    "prefix_length": 12,
+    "action_size": 5,
+    "frame_shape": (1, 28, 28),
+}
 MODELS = {
     "dnc_gtmm": partial(GTMM, **DATA, memory=partial(DNC, word_size=8, read_heads=2)),
     "no_memory_gtmm": partial(GTMM, **DATA, memory=NoMemory),

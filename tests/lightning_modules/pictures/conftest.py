@@ -32,6 +32,7 @@ def model() -> GTMM:
     torch.manual_seed(3)
     return GTMM(
         sequence_length=25,
+        prefix_length=12,
         action_size=5,
         frame_shape=(1, 28, 28),
         memory=partial(DNC, word_size=4, read_heads=2),

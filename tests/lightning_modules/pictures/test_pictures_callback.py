@@ -101,6 +101,7 @@ def test_a_task_without_a_maze_has_the_other_pictures(length: int, tmp_path: Pat
     data = PerfectRecall(pre_recall_length=length, source="mnist5k", **sizes)
     model = GTMM(
         sequence_length=length + 5,
+        prefix_length=length,
         action_size=0,
         frame_shape=(1, 28, 28),
         visual=SMALL,
@@ -139,7 +140,12 @@ def test_headings_tell_model_step_and_kl(model: GTMM) -> None:
 
 def test_without_a_grid_or_slots_only_the_curve_is_left(maze: MNISTMaze, tmp_path: Path) -> None:
     baseline = VRNN(
-        sequence_length=25, action_size=5, frame_shape=(1, 28, 28), visual=SMALL, controller_size=8
+        sequence_length=25,
+        prefix_length=12,
+        action_size=5,
+        frame_shape=(1, 28, 28),
+        visual=SMALL,
+        controller_size=8,
     )
     del maze.hparams["grid"]
     trainer(tmp_path, Pictures(tmp_path)).validate(baseline, maze, verbose=False)

@@ -41,7 +41,12 @@ def test_generation_sees_the_prefix_and_nothing_after_it(model: GTMM, maze: MNIS
 
 def test_a_baseline_that_sees_its_frames_is_sampled_alike(maze: MNISTMaze) -> None:
     baseline = VRNN(
-        sequence_length=25, action_size=5, frame_shape=(1, 28, 28), visual=SMALL, controller_size=8
+        sequence_length=25,
+        prefix_length=12,
+        action_size=5,
+        frame_shape=(1, 28, 28),
+        visual=SMALL,
+        controller_size=8,
     )
     samples = sample(baseline, first_sequences(maze.dataset("val"), 1), 0, seed=0)
     torch.testing.assert_close(samples.generated, samples.imagined, rtol=0, atol=1e-6)
