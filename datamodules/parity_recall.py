@@ -7,11 +7,13 @@ zero or one comes cannot be known.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.digit_classifier import DigitClassifier
 from datamodules.recall_datamodule import RecallDataModule
 from datamodules.script import Script, ScriptWriter
 from datamodules.settings import require_at_most, require_one_of
@@ -69,6 +71,12 @@ class ParityRecall(RecallDataModule):
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_most("recall_length", recall_length, pre_recall_length)
         require_one_of("zero_means", zero_means, get_args(Parity))
+
+    @cached_property
+    def classifier(self) -> DigitClassifier:
+        """Tells zeros and ones, and other digits, by the training digits; needs `setup`."""
+        digits = self.dataset("train")
+        return DigitClassifier(digits.images, digits.labels)
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """Sequences of digits of the split."""

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.batch import FrameSequences
 from datamodules.dataset import EpisodeDataset, as_is, fingerprint
+from datamodules.digit_classifier import Classifier
 from datamodules.loader import TrainingLoader
 from datamodules.sampler import EpisodeSampler, even_batch_size
 from datamodules.script import ScriptWriter
@@ -99,6 +100,11 @@ class SequenceDataModule(L.LightningDataModule, ABC):
     def prefix_length(self) -> int:
         """First frames that a model is given before it generates the others; here, half of them."""
         return self.sequence_length // 2
+
+    @property
+    def classifier(self) -> Classifier | None:
+        """Tells the class of a generated frame, where a class is all that is recalled."""
+        return None
 
     @abstractmethod
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:

@@ -8,11 +8,23 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import FrameSequences
+from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.backbone import Backbone, Step, Trajectory, psi_size
 from lightning_modules.budget import controller_size_within
 from lightning_modules.gaussian import kl_divergence
+from lightning_modules.metrics import (
+    BOUND_NAMES,
+    PRIOR_NAMES,
+    READ_NAMES,
+    Measurement,
+    RecallSummary,
+    StepMeans,
+    bound_measurements,
+    prior_recall_measurements,
+    read_measurements,
+    summarise,
+)
 from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
-from lightning_modules.recall_metrics import RecallMetrics, RecallSummary
 from lightning_modules.settings import require_not_negative, require_positive
 from lightning_modules.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
@@ -23,6 +35,15 @@ class Unrolled(NamedTuple):
 
     trajectory: Trajectory
     logits: Tensor  #: [B, T, C, H, W], of the intensities
+
+
+def bound_of(unrolled: Unrolled, frames: Tensor) -> Bound:
+    """Terms [B, T] of the variational bound of frames [B, T, C, H, W]."""
+    trajectory, logits = unrolled
+    return Bound(
+        reconstruction=bernoulli_log_likelihood(logits, frames),
+        kl=kl_divergence(trajectory.posterior, trajectory.prior),
+    )
 
 
 class TemporalVAE(L.LightningModule):
@@ -94,8 +115,9 @@ class TemporalVAE(L.LightningModule):
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
         self.prefix_length = prefix_length
         self.learning_rate = learning_rate
-        self.validation_metrics = RecallMetrics(sequence_length)
-        self.test_metrics = RecallMetrics(sequence_length)
+        names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
+        self.validation_metrics = StepMeans(names, sequence_length)
+        self.test_metrics = StepMeans(names, sequence_length)
         #: What the last validation and the last test showed, for pictures and reports.
         self.validation_summary: RecallSummary | None = None
         self.test_summary: RecallSummary | None = None
@@ -154,11 +176,7 @@ class TemporalVAE(L.LightningModule):
 
     def bound(self, batch: FrameSequences) -> Bound:
         """Terms of the variational bound of each sequence and step, with one posterior sample."""
-        trajectory, logits = self(batch.frames, batch.actions)
-        return Bound(
-            reconstruction=bernoulli_log_likelihood(logits, batch.frames),
-            kl=kl_divergence(trajectory.posterior, trajectory.prior),
-        )
+        return bound_of(self(batch.frames, batch.actions), batch.frames)
 
     def on_fit_start(self) -> None:
         """Let every process draw latents of its own: Lightning seeds them all alike."""
@@ -176,11 +194,23 @@ class TemporalVAE(L.LightningModule):
 
     def validation_step(self, batch: FrameSequences, batch_idx: int) -> None:
         """Gather the validation set's metrics."""
-        self.validation_metrics.update(self.bound(batch), batch.recalled_from)
+        self.validation_metrics.update(self.measure(batch))
 
     def test_step(self, batch: FrameSequences, batch_idx: int) -> None:
         """Gather the test set's metrics."""
-        self.test_metrics.update(self.bound(batch), batch.recalled_from)
+        self.test_metrics.update(self.measure(batch))
+
+    def measure(self, batch: FrameSequences) -> dict[str, Measurement]:
+        """Bound, reads, and recall from the prior, by step."""
+        unrolled = self(batch.frames, batch.actions, record=True)
+        data = getattr(self.trainer, "datamodule", None)
+        classifier = data.classifier if isinstance(data, SequenceDataModule) else None
+        generated = self.generate(batch).logits
+        return {
+            **bound_measurements(bound_of(unrolled, batch.frames), batch.recalled_from),
+            **read_measurements(unrolled.trajectory.weightings, batch),
+            **prior_recall_measurements(generated, batch, self.prefix_length, classifier),
+        }
 
     def on_validation_epoch_end(self) -> None:
         """Log scalars and the per-step KL curve of the validation set."""
@@ -190,8 +220,8 @@ class TemporalVAE(L.LightningModule):
         """Log scalars and the per-step KL curve of the test set."""
         self.test_summary = self._log_summary("test", self.test_metrics)
 
-    def _log_summary(self, stage: str, metrics: RecallMetrics) -> RecallSummary:
-        summary = metrics.compute()
+    def _log_summary(self, stage: str, metrics: StepMeans) -> RecallSummary:
+        summary = summarise(metrics.compute())
         metrics.reset()
         values = {f"{stage}/{name}": value for name, value in summary.scalars.items()}
         values |= {f"{stage}/kl_t/{t:02d}": kl for t, kl in enumerate(summary.curves["kl"], 1)}

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from datamodules.batch import FrameSequences
 from datamodules.dataset import EpisodeDataset
 from datamodules.sequence_datamodule import SequenceDataModule
+from lightning_modules.metrics import RecallSummary
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.maze_walk import Walk, maze_walk
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.samples import Samples, sample
 from lightning_modules.pictures.style import save
 from lightning_modules.pictures.visit_overlay import visit_overlay
-from lightning_modules.recall_metrics import RecallSummary
 from lightning_modules.settings import require_not_negative, require_positive
 from lightning_modules.temporal_vae import TemporalVAE
 from memory_cores import Weightings

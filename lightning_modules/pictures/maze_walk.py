@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from datamodules.maze import MOVES
+from lightning_modules.metrics import OLD_AGE
 from lightning_modules.pictures.style import (
     HEADING_INCHES,
     INK,
@@ -19,7 +20,6 @@ from lightning_modules.pictures.style import (
     pixels,
     sheet,
 )
-from lightning_modules.recall_metrics import OLD_AGE
 
 ARROWS = {"none": "", "up": "↑", "down": "↓", "left": "←", "right": "→"}
 ROWS = ("truth", "reconstruction", "generated")

@@ -12,9 +12,9 @@ from lightning.pytorch.loggers import CSVLogger
 
 from datamodules import MNISTMaze, PerfectRecall
 from lightning_modules import GTMM, VRNN, CompactNetworks
+from lightning_modules.metrics import RecallSummary
 from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.callback import kl_sentence, title_of
-from lightning_modules.recall_metrics import RecallSummary
 
 SMALL = partial(CompactNetworks, hidden_size=16)
 MAZE = {"kl_curve", "memory_film", "maze_walk", "visit_overlay"}

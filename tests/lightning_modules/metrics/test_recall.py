@@ -5,8 +5,15 @@ import math
 import pytest
 import torch
 
+from lightning_modules.metrics import (
+    BOUND_NAMES,
+    Measurement,
+    RecallSummary,
+    StepMeans,
+    bound_measurements,
+    summarise,
+)
 from lightning_modules.objectives import Bound
-from lightning_modules.recall_metrics import RecallMetrics
 
 T = 25
 
@@ -20,6 +27,13 @@ def batch() -> tuple[Bound, torch.Tensor]:
     steps = torch.arange(T)
     recalled_from = (torch.rand(6, T, generator=generator) * (steps + 1)).long() - 1
     return bound, recalled_from.clamp(max=steps - 1)
+
+
+def summary_of(*batches: tuple[Bound, torch.Tensor], steps: int = T) -> RecallSummary:
+    means = StepMeans(BOUND_NAMES, steps)
+    for bound, recalled_from in batches:
+        means.update(bound_measurements(bound, recalled_from))
+    return summarise(means.compute())
 
 
 def brute_force(bound: Bound, recalled_from: torch.Tensor) -> dict[str, list[float]]:
@@ -40,9 +54,7 @@ def mean(values: list[float]) -> float:
 
 
 def test_groups_equal_a_loop_over_sequences_and_steps(batch) -> None:
-    metrics = RecallMetrics(T)
-    metrics.update(*batch)
-    scalars = metrics.compute().scalars
+    scalars = summary_of(batch).scalars
     groups = brute_force(*batch)
     for group in ("new", "recalled", "recalled_old"):
         assert scalars[f"kl_{group}"].item() == pytest.approx(mean(groups[group]), rel=1e-6)
@@ -53,9 +65,7 @@ def test_groups_equal_a_loop_over_sequences_and_steps(batch) -> None:
 
 def test_bound_and_curves_average_over_sequences(batch) -> None:
     bound, recalled_from = batch
-    metrics = RecallMetrics(T)
-    metrics.update(bound, recalled_from)
-    scalars, curves = metrics.compute()
+    scalars, curves = summary_of(batch)
     assert scalars["bound"].item() == pytest.approx(bound.total.mean().item(), rel=1e-6)
     assert scalars["kl_last_step"].item() == pytest.approx(bound.kl[:, -1].mean().item(), rel=1e-6)
     torch.testing.assert_close(curves["kl"].float(), bound.kl.mean(0))
@@ -66,19 +76,39 @@ def test_bound_and_curves_average_over_sequences(batch) -> None:
 
 def test_parts_of_a_batch_add_up_to_the_whole(batch) -> None:
     bound, recalled_from = batch
-    whole, parts = RecallMetrics(T), RecallMetrics(T)
-    whole.update(bound, recalled_from)
-    for part in (slice(0, 1), slice(1, 6)):
-        parts.update(Bound(bound.reconstruction[part], bound.kl[part]), recalled_from[part])
-    for name, value in whole.compute().scalars.items():
-        assert parts.compute().scalars[name].item() == pytest.approx(value.item(), rel=1e-5), name
+    parts = [
+        (Bound(bound.reconstruction[part], bound.kl[part]), recalled_from[part])
+        for part in (slice(0, 1), slice(1, 6))
+    ]
+    whole, together = summary_of(batch).scalars, summary_of(*parts).scalars
+    for name, value in whole.items():
+        assert together[name].item() == pytest.approx(value.item(), rel=1e-5), name
 
 
 def test_a_group_that_never_occurs_is_nan_and_spoils_nothing_else() -> None:
-    metrics = RecallMetrics(3)
-    metrics.update(Bound(-torch.ones(2, 3), torch.ones(2, 3)), torch.full((2, 3), -1))
-    scalars, curves = metrics.compute()
+    batch = Bound(-torch.ones(2, 3), torch.ones(2, 3)), torch.full((2, 3), -1)
+    scalars, curves = summary_of(batch, steps=3)
     assert math.isnan(scalars["recall_ratio"].item())
     assert curves["kl_recalled"].isnan().all()
     assert scalars["kl"].item() == 1.0
     assert scalars["bound"].item() == -6.0
+
+
+def test_values_where_nothing_is_defined_do_not_count_even_if_nan() -> None:
+    means = StepMeans(["a"], 2)
+    values = torch.tensor([[1.0, float("nan")], [3.0, 5.0]])
+    means.update({"a": Measurement(values, torch.tensor([[True, False], [True, True]]))})
+    sums = means.compute()["a"]
+    assert sums.curve.tolist() == [2.0, 5.0]
+    assert sums.mean.item() == 3.0
+    assert sums.since(2).mean.item() == 5.0
+
+
+def test_what_is_nowhere_defined_is_left_out() -> None:
+    means = StepMeans([*BOUND_NAMES, "reads", "class"], 3)
+    here, nowhere = torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.bool)
+    values = torch.full((2, 3), 0.25)
+    means.update({"reads": Measurement(values, here), "class": Measurement(values, nowhere)})
+    scalars, curves = summarise(means.compute())
+    assert scalars["reads"].item() == 0.25 and curves["reads"].tolist() == [0.25] * 3
+    assert "class" not in scalars and "class" not in curves

@@ -1,0 +1,67 @@
+"""Recall from the prior: does a model generate what it was shown, without being told again?"""
+
+import torch
+from torch import Tensor
+
+from datamodules.batch import FrameSequences
+from datamodules.digit_classifier import Classifier
+from lightning_modules.metrics.read_correctness import answers
+from lightning_modules.metrics.step_means import Measurement
+
+PRIOR_NAMES = ("prior_recall_error", "prior_recall_error_other", "prior_recall_class_accuracy")
+
+
+def prior_recall_measurements(
+    logits: Tensor, batch: FrameSequences, prefix: int, classifier: Classifier | None
+) -> dict[str, Measurement]:
+    """Measure the generated frames whose answers were among the frames that were given.
+
+    Args:
+        logits: [B, T, C, H, W], generated after the prefix.
+        batch: the truth.
+        prefix: frames that were given.
+        classifier: tells the class of a frame, in benchmarks where a class is all that is recalled.
+
+    Returns:
+        ``prior_recall_error``, mean squared error against the true frame, in intensities squared;
+        ``prior_recall_error_other``, against another given frame, drawn from those that do not hold
+        the answer; ``prior_recall_class_accuracy``, 1 where the generated frame is of the true
+        class. (Not likelihoods: grey pixels have an entropy, which would blur the comparison.)
+    """
+    holds_answer = answers(batch)[:, :, :prefix]
+    known = holds_answer.any(2)
+    known[:, :prefix] = False
+    others, comparable = draw_others(holds_answer)
+    each = torch.arange(len(others), device=others.device).unsqueeze(1)
+    generated = logits.sigmoid()
+    measured = {
+        "prior_recall_error": Measurement(squared_error(generated, batch.frames), known),
+        "prior_recall_error_other": Measurement(
+            squared_error(generated, batch.frames[each, others]), known & comparable
+        ),
+    }
+    if classifier is not None:
+        right = torch.zeros_like(known)
+        right[known] = classifier(generated[known]) == batch.labels[known]
+        measured["prior_recall_class_accuracy"] = Measurement(right.to(generated.dtype), known)
+    return measured
+
+
+def squared_error(frames: Tensor, others: Tensor) -> Tensor:
+    """Mean over pixels, [B, T, C, H, W] -> [B, T]."""
+    return (frames - others).square().flatten(2).mean(2)
+
+
+def draw_others(holds_answer: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw, for every step, a given frame that does not hold its answer.
+
+    Args:
+        holds_answer: [B, T, S] bool.
+
+    Returns:
+        others: [B, T] in [0, S), at random; comparable: [B, T], whether there is one.
+    """
+    candidates = (~holds_answer).float()
+    comparable = candidates.any(2)
+    candidates[~comparable] = 1.0  # multinomial must draw something
+    return torch.multinomial(candidates.flatten(0, 1), 1).view_as(comparable), comparable

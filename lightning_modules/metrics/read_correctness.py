@@ -1,0 +1,70 @@
+"""Read correctness: how much of what is read comes from the step that holds the answer."""
+
+import torch
+from torch import Tensor
+
+from datamodules.batch import FrameSequences
+from lightning_modules.metrics.step_means import Measurement
+from memory_cores import Weightings
+
+READ_NAMES = ("read_correctness", "read_correctness_best_head")
+
+
+def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str, Measurement]:
+    """Measure the share of read mass on the steps that hold the answer, where there is one.
+
+    Those are all earlier steps that show the answer's place, so that in a maze any visit of a cell
+    will do. Of a core without slots nothing is measured.
+
+    Args:
+        weightings: read [B, T, R, N] and write [B, T, H, N].
+        batch: B sequences.
+
+    Returns:
+        ``read_correctness``, of the mass of all heads; ``read_correctness_best_head``, of the head
+        that reads the answer most in a step, since one is enough.
+    """
+    recalled = (batch.recalled_from >= 0) & (weightings.read.shape[-1] > 0)
+    found = mass_on(answers(batch), weightings)
+    mass = weightings.read.sum(3)
+    shares = found / mass.clamp(min=torch.finfo(mass.dtype).tiny)
+    overall = found.sum(2) / mass.sum(2).clamp(min=torch.finfo(mass.dtype).tiny)
+    best = shares.max(2).values
+    return {
+        "read_correctness": Measurement(overall, recalled),
+        "read_correctness_best_head": Measurement(best, recalled),
+    }
+
+
+def answers(batch: FrameSequences) -> Tensor:
+    """Whether step s < t shows the place that holds the answer to step t, [B, T, T] by t and s."""
+    asked = batch.place.gather(1, batch.recalled_from.clamp(min=0))
+    same = asked.unsqueeze(2) == batch.place.unsqueeze(1)
+    return (same & (batch.recalled_from >= 0).unsqueeze(2)).tril(-1)
+
+
+def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
+    """Mass that each head reads from the slots that hold chosen steps, as far as they hold them.
+
+    The latent of step s is written in step s + 1 (see ``Backbone``). Written to with weight w, a
+    slot holds that latent with share w, and of what it held before 1 - w is left. That is exact
+    where a write replaces; a core that adds without erasing holds more than this.
+
+    Args:
+        chosen: [B, T, T] bool, by the step that reads and the step that was stored.
+        weightings: read [B, T, R, N] and write [B, T, H, N].
+
+    Returns:
+        mass: [B, T, R].
+    """
+    written = 1 - (1 - weightings.write).prod(2)
+    steps = chosen.shape[1]
+    held = written.new_zeros(len(written), written.shape[2], steps)
+    mass = []
+    for t, share in enumerate(written.unbind(1)):
+        held = held * (1 - share).unsqueeze(2)
+        if t:
+            held[:, :, t - 1] = share
+        on_chosen = (held * chosen[:, t].unsqueeze(1)).sum(2)
+        mass.append((weightings.read[:, t] * on_chosen.unsqueeze(1)).sum(2))
+    return torch.stack(mass, 1)

@@ -1,0 +1,78 @@
+"""Bound and KL by step, split by whether a step can be recalled from memory."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lightning_modules.metrics.step_means import Measurement, StepSums
+from lightning_modules.objectives import Bound
+
+#: A recalled step is "old" if its content was last seen at least this many steps before ...
+OLD_AGE = 5
+#: ... and "late" if, in addition, it is the 20th step of its sequence or a later one.
+LATE_STEP = 20
+
+BOUND_NAMES = (
+    "reconstruction",
+    "kl",
+    "recalled_share",
+    "kl_new",
+    "kl_recalled",
+    "kl_recalled_old",
+)
+
+
+class RecallSummary(NamedTuple):
+    """What a set of sequences showed; curves are [T], NaN where no sequence has such a step."""
+
+    scalars: dict[str, Tensor]
+    curves: dict[str, Tensor]
+
+
+def bound_measurements(bound: Bound, recalled_from: Tensor) -> dict[str, Measurement]:
+    """Measure the bound's terms, and the KL of groups of steps.
+
+    ``new`` steps show what their sequence has not shown before, ``recalled`` ones what it has;
+    ``recalled_old`` are those last shown at least ``OLD_AGE`` steps before.
+
+    Args:
+        bound: terms [B, T].
+        recalled_from: [B, T], the earlier step that holds the answer to a step, -1 where none.
+    """
+    age = torch.arange(recalled_from.shape[1], device=recalled_from.device) - recalled_from
+    recalled = recalled_from >= 0
+    every = torch.ones_like(recalled)
+    return {
+        "reconstruction": Measurement(bound.reconstruction, every),
+        "kl": Measurement(bound.kl, every),
+        "recalled_share": Measurement(recalled.to(bound.kl.dtype), every),
+        "kl_new": Measurement(bound.kl, ~recalled),
+        "kl_recalled": Measurement(bound.kl, recalled),
+        "kl_recalled_old": Measurement(bound.kl, recalled & (age >= OLD_AGE)),
+    }
+
+
+def summarise(sums: Mapping[str, StepSums]) -> RecallSummary:
+    """Average over sequences, in nats per step (``bound``: per sequence).
+
+    Args:
+        sums: of ``BOUND_NAMES`` and of any other measurements; others that were nowhere defined
+            are left out.
+    """
+    kl, reconstruction, new = sums["kl"], sums["reconstruction"], sums["kl_new"].mean
+    late = sums["kl_recalled_old"].since(LATE_STEP).mean
+    scalars = {
+        "bound": (reconstruction.curve - kl.curve).sum(),
+        "reconstruction": reconstruction.mean,
+        "kl": kl.mean,
+        "kl_last_step": kl.curve[-1],
+        **{name: sums[name].mean for name in ("kl_new", "kl_recalled", "kl_recalled_old")},
+        "kl_recalled_late": late,
+        "recall_ratio": sums["kl_recalled_old"].mean / new,
+        "recall_ratio_late": late / new,
+    }
+    others = [name for name in sums if name not in BOUND_NAMES and not sums[name].nowhere]
+    scalars |= {name: sums[name].mean for name in others}
+    return RecallSummary(scalars, {name: sums[name].curve for name in (*BOUND_NAMES, *others)})

@@ -1,0 +1,75 @@
+"""Averages per step of a sequence, over batches and devices."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class Measurement(NamedTuple):
+    """A quantity of B sequences at the steps where it is defined."""
+
+    values: Tensor  #: [B, T]; may be anything, NaN too, where it is not defined
+    where: Tensor  #: [B, T] bool
+
+
+class StepSums(NamedTuple):
+    """Sums over sequences at T steps."""
+
+    total: Tensor  #: [T]
+    sequences: Tensor  #: [T], sequences that it was defined for
+
+    @property
+    def curve(self) -> Tensor:
+        """Means of the steps [T]; NaN where it was defined for no sequence."""
+        return self.total / self.sequences
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean over all steps of all sequences for which it was defined."""
+        return self.total.sum() / self.sequences.sum()
+
+    def since(self, step: int) -> "StepSums":
+        """The same from a step on, counted from 1."""
+        return StepSums(self.total[step - 1 :], self.sequences[step - 1 :])
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether it was not defined for any step of any sequence."""
+        return not self.sequences.any()
+
+
+class StepMeans(Metric):
+    """Sums of named quantities at T steps.
+
+    Args:
+        names: of the quantities that ``update`` may bring.
+        steps: T.
+    """
+
+    full_state_update = False
+    totals: Tensor
+    counts: Tensor
+
+    def __init__(self, names: Iterable[str], steps: int) -> None:
+        super().__init__()
+        self.rows = {name: row for row, name in enumerate(names)}
+        zeros = torch.zeros(len(self.rows), steps)
+        self.add_state("totals", zeros.clone(), dist_reduce_fx="sum")
+        self.add_state("counts", zeros.clone(), dist_reduce_fx="sum")
+
+    def update(self, measurements: Mapping[str, Measurement]) -> None:
+        """Add a batch."""
+        for name, (values, where) in measurements.items():
+            row = self.rows[name]
+            # Filled, not multiplied by 0: undefined values may be NaN.
+            self.totals[row] += values.masked_fill(~where, 0).sum(0)
+            self.counts[row] += where.sum(0)
+
+    def compute(self) -> dict[str, StepSums]:
+        """Return the sums over all batches and devices."""
+        return {
+            name: StepSums(self.totals[row], self.counts[row]) for name, row in self.rows.items()
+        }

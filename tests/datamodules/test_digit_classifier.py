@@ -1,0 +1,28 @@
+"""The judge of generated digits, on real ones."""
+
+import torch
+
+from datamodules import ParityRecall, PerfectRecall
+
+
+def test_unseen_digits_are_told_and_zeros_and_ones_nearly_always(tmp_path) -> None:
+    task = ParityRecall(data_dir=str(tmp_path), source="mnist5k")
+    task.setup()
+    test = task.dataset("test")
+    frames = test.images.unsqueeze(1).float() / 255
+    right = task.classifier(frames) == test.labels
+    assert right.float().mean() > 0.92
+    assert right[test.labels < 2].float().mean() > 0.98
+
+
+def test_half_precision_frames_are_told_alike(tmp_path) -> None:
+    task = ParityRecall(data_dir=str(tmp_path), source="mnist5k")
+    task.setup()
+    frames = task.dataset("test").images[:50].unsqueeze(1).float() / 255
+    agree = task.classifier(frames.bfloat16()) == task.classifier(frames)
+    assert agree.float().mean() > 0.95
+    assert task.classifier(frames).dtype == torch.int64
+
+
+def test_only_where_a_class_is_recalled_is_it_asked_for(tmp_path) -> None:
+    assert PerfectRecall(data_dir=str(tmp_path), source="mnist5k").classifier is None

@@ -1,0 +1,123 @@
+"""Read correctness against bookkeeping, slot by slot."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from datamodules import FrameSequences
+from lightning_modules.metrics import read_measurements
+from lightning_modules.metrics.read_correctness import answers
+from memory_cores import CORES, Introspection, Items, MemorySizes, NoMemory, Weightings
+
+
+def sequences(place: list[list[int]], recalled_from: list[list[int]]) -> FrameSequences:
+    B, T = len(place), len(place[0])
+    nothing = torch.zeros(B, T, 0)
+    return FrameSequences(
+        torch.zeros(B, T, 1, 1, 1),
+        nothing,
+        torch.tensor(recalled_from),
+        torch.tensor(place),
+        torch.zeros(B, T, dtype=torch.int64),
+    )
+
+
+# Places 0 1 0 2 1 0; the answers of steps 2, 4 and 5 are steps 0, 1 and (0 or 2).
+MAZE = sequences([[0, 1, 0, 2, 1, 0]], [[-1, -1, 0, -1, 1, 2]])
+# Parity: each step its own place, the answers of steps 3 and 4 are steps 0 and 1.
+PARITY = sequences([[0, 1, 2, 3, 4]], [[-1, -1, -1, 0, 1]])
+
+
+def test_every_earlier_visit_of_the_place_holds_the_answer() -> None:
+    pairs = answers(MAZE)[0].nonzero().tolist()
+    assert pairs == [[2, 0], [4, 1], [5, 0], [5, 2]]
+    assert answers(PARITY)[0].nonzero().tolist() == [[3, 0], [4, 1]]
+
+
+def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]]:
+    """Mass [T][R] on the chosen steps; every slot is a list of (step, share)."""
+    T, R, N = read.shape
+    slots: list[dict[int, float]] = [{} for _ in range(N)]
+    mass = []
+    for t in range(T):
+        for n in range(N):
+            kept = math.prod(1 - float(w) for w in write[t, :, n])
+            slots[n] = {s: kept * share for s, share in slots[n].items()}
+            if t > 0:
+                slots[n][t - 1] = 1 - kept
+        mass.append(
+            [
+                sum(
+                    float(read[t, r, n]) * share
+                    for n in range(N)
+                    for s, share in slots[n].items()
+                    if chosen[t, s]
+                )
+                for r in range(R)
+            ]
+        )
+    return mass
+
+
+def test_it_equals_bookkeeping_slot_by_slot() -> None:
+    generator = torch.Generator().manual_seed(0)
+    read = torch.rand(1, 6, 3, 4, generator=generator).softmax(3) * 0.8
+    write = torch.rand(1, 6, 2, 4, generator=generator) * 0.9
+    write[:, 0] = 0  # nothing is written before the first latent was drawn
+    found = read_measurements(Weightings(read, write), MAZE)
+    mass = bookkeeping(read[0], write[0], answers(MAZE)[0])
+    for t in (2, 4, 5):
+        overall = sum(mass[t]) / (3 * 0.8)
+        assert found["read_correctness"].values[0, t].item() == pytest.approx(overall, rel=1e-5)
+        best = max(mass[t]) / 0.8
+        value = found["read_correctness_best_head"].values[0, t].item()
+        assert value == pytest.approx(best, rel=1e-5)
+    assert found["read_correctness"].where[0].tolist() == [False, False, True, False, True, True]
+
+
+def test_a_head_on_the_right_slot_scores_one_until_the_slot_is_overwritten() -> None:
+    write = torch.zeros(1, 5, 1, 2)
+    write[0, 1, 0, 0] = 1  # step 0 is stored in slot 0,
+    write[0, 2, 0, 1] = 1  # step 1 in slot 1,
+    write[0, 4, 0, 1] = 1  # which step 3 takes
+    read = torch.zeros(1, 5, 1, 2)
+    read[0, 3, 0, 0] = read[0, 4, 0, 1] = 0.5
+    found = read_measurements(Weightings(read, write), PARITY)["read_correctness"]
+    assert found.values[0, 3:].tolist() == [1.0, 0.0]
+
+
+def test_introspection_is_followed_through_its_shifts() -> None:
+    """Positions move on with each item; the share must follow the item, not the position."""
+    torch.manual_seed(0)
+    core = Introspection(MemorySizes(control=3, key=3, value=2, steps=5), slots=3, read_heads=2)
+    state, seen = core.initial_state(1, torch.zeros(1)), []
+    for t in range(5):
+        control = torch.randn(1, 3)
+        item = Items(torch.zeros(1, 1, 3), torch.randn(1, 1, 2), torch.full((1, 1), t > 0))
+        state = core.write(state, control, item)
+        _, state = core.read(state, control)
+        seen.append((state.read_weights, core.weightings(state)))
+    weightings = Weightings(*(torch.stack(w, 1) for w in zip(*(w for _, w in seen), strict=True)))
+    found = read_measurements(weightings, PARITY)["read_correctness"].values[0]
+    # At step 3 the items of steps 2, 1, 0 are at positions 0, 1, 2; at step 4 that of 0 has left.
+    assert found[3].item() == pytest.approx(seen[3][0][0, :, 2].mean().item(), rel=1e-5)
+    assert found[4].item() == pytest.approx(seen[4][0][0, :, 2].mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_shares_of_every_core_are_shares(core_class: type) -> None:
+    torch.manual_seed(0)
+    core = core_class(MemorySizes(control=3, key=3, value=2, steps=6))
+    state, seen = core.initial_state(1, torch.zeros(1)), []
+    for t in range(6):
+        item = Items(torch.randn(1, 1, 3), torch.randn(1, 1, 2), torch.full((1, 1), t > 0))
+        state = core.write(state, torch.randn(1, 3), item)
+        _, state = core.read(state, torch.randn(1, 3))
+        seen.append(core.weightings(state))
+    weightings = Weightings(*(torch.stack(w, 1) for w in zip(*seen, strict=True)))
+    for measurement in read_measurements(weightings, MAZE).values():
+        shares = measurement.values[measurement.where]
+        assert len(shares) == (0 if core_class is NoMemory else 3)
+        assert ((shares >= 0) & (shares <= 1 + 1e-5)).all()
