@@ -1,12 +1,15 @@
 """The command line: fit, validate, test and predict any model with any memory core on any data.
 
 python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
+
+``COMMANDS`` are those that neither train nor measure.
 """
 
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -31,16 +34,22 @@ from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_restorable
-from lightning_modules.command_line.experiment_parser import ExperimentParser
+from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import UsageError, nearest_file
+from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.pictures.callback import Pictures
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
 INTERRUPTED = 130
-USAGE = "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
+#: Beside Lightning's; the first line of each one's docstring is its line in --help.
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"parameters": parameters}
+USAGE = (
+    "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]\n"
+    f"       python cli.py {{{','.join(COMMANDS)}}} --help"
+)
 CKPT_PATH = (
     "A checkpoint file to go on from. One in a run's folder brings that run's settings, if no "
     "--config is named, and the command goes on in that folder."
@@ -63,6 +72,15 @@ class ExperimentCLI(ExperimentParser):
 
     def __init__(self, args: list[str] | None = None) -> None:
         super().__init__(args, run=True)
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        """Name the commands that ``main`` runs, too, for --help and for mistyped names."""
+        super()._add_subcommands(parser, **kwargs)
+        parser.usage = USAGE
+        listed = parser._subcommands_action
+        assert listed is not None
+        for name, command in COMMANDS.items():
+            listed.add_subcommand(name, Parser(), help=str(command.__doc__).partition("\n")[0])
 
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
@@ -278,8 +296,12 @@ def main(args: list[str] | None = None) -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "Tip: For seamless cloud" not in record.getMessage()
     )
+    name, *options = (sys.argv[1:] if args is None else args) or [""]
     try:
-        ExperimentCLI(args)
+        if name in COMMANDS:
+            COMMANDS[name](options)
+        else:
+            ExperimentCLI(args)
     except UsageError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
