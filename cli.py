@@ -34,6 +34,7 @@ from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_restorable
+from lightning_modules.command_line.compare import compare
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import UsageError, nearest_file
@@ -45,7 +46,7 @@ from lightning_modules.pictures.callback import Pictures
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
 INTERRUPTED = 130
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"parameters": parameters}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"parameters": parameters, "compare": compare}
 USAGE = (
     "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]\n"
     f"       python cli.py {{{','.join(COMMANDS)}}} --help"
