@@ -1,12 +1,15 @@
 """The command line: fit, validate, test and predict any model with any memory core on any data.
 
 python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
+
+``COMMANDS`` are those that neither train nor measure.
 """
 
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,15 +17,12 @@ from typing import Any
 
 import lightning as L
 import yaml
-from jsonargparse import Namespace, set_parsing_settings
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-# Importing the packages makes short names resolve: --model.memory=NoMemory.
 import memory_cores
-from datamodules import SequenceDataModule
 from lightning_modules.callbacks.announcement import Announcement
 from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
 from lightning_modules.callbacks.config_file import ConfigFile
@@ -34,29 +34,26 @@ from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_restorable
+from lightning_modules.command_line.compare import compare
+from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
-from lightning_modules.command_line.mistakes import (
-    FROM_DATA,
-    UsageError,
-    explain_failure,
-    explain_parsing,
-    nearest_file,
-)
+from lightning_modules.command_line.mistakes import UsageError, nearest_file
+from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.pictures.callback import Pictures
-from lightning_modules.temporal_vae import TemporalVAE
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
 INTERRUPTED = 130
-USAGE = "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
+#: Beside Lightning's; the first line of each one's docstring is its line in --help.
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"parameters": parameters, "compare": compare}
+USAGE = (
+    "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]\n"
+    f"       python cli.py {{{','.join(COMMANDS)}}} --help"
+)
 CKPT_PATH = (
     "A checkpoint file to go on from. One in a run's folder brings that run's settings, if no "
     "--config is named, and the command goes on in that folder."
-)
-HINTS = (
-    "Settings of a model, a benchmark or a memory core: --model.help=GTMM, --data.help=MNISTMaze, "
-    "--model.memory.help=DNC"
 )
 #: Warnings about what is meant to be so, or that only concern Lightning itself.
 HARMLESS = (
@@ -67,50 +64,31 @@ HARMLESS = (
 )
 
 
-class Parser(LightningArgumentParser):
-    """Reports mistakes in a few lines instead of the whole usage."""
-
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Explain a message; nested parsers pass theirs on to the outermost."""
-        if not self.exit_on_error:
-            super().error(message, ex)
-        raise UsageError(explain_parsing(message, self)) from ex
-
-
-class ExperimentCLI(LightningCLI):
-    """LightningCLI whose every run has its own folder."""
+class ExperimentCLI(ExperimentParser):
+    """Lightning's subcommands; every run has its own folder."""
 
     folder: RunFolder | None = None
     #: Options of the command line alone, without those of files.
     typed: dict[str, str]
 
     def __init__(self, args: list[str] | None = None) -> None:
-        # Without this, `${...}` goes stale when several files or the command line override it.
-        set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-        super().__init__(
-            TemporalVAE,
-            SequenceDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_callback=None,
-            seed_everything_default=0,
-            trainer_defaults={"default_root_dir": "runs"},
-            parser_class=Parser,
-            parser_kwargs={
-                "parser_mode": "omegaconf+",
-                "allow_abbrev": False,
-                "prog": "cli.py",
-                "description": "Sequence models with interchangeable memory cores.",
-            },
-            auto_configure_optimizers=False,
-            args=args,
-        )
+        super().__init__(args, run=True)
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        """Name the commands that ``main`` runs, too, for --help and for mistyped names."""
+        super()._add_subcommands(parser, **kwargs)
+        parser.usage = USAGE
+        listed = parser._subcommands_action
+        assert listed is not None
+        for name, command in COMMANDS.items():
+            listed.add_subcommand(name, Parser(), help=str(command.__doc__).partition("\n")[0])
 
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
         """Fit Lightning's options to what they do here."""
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        parser.usage = USAGE
         for action in parser._actions:
             if action.dest == "ckpt_path":
                 action.help = CKPT_PATH
@@ -125,30 +103,8 @@ class ExperimentCLI(LightningCLI):
         self.typed = options_of(args)
         self.config = parser.parse_args(with_config_of_run(args))
 
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Names of the run, and what the model learns from its data."""
-        parser.usage = USAGE
-        parser.epilog = HINTS
-        parser.add_argument(
-            "--experiment",
-            type=str | None,
-            help="Folder of runs that belong together (default: the name of the first --config).",
-        )
-        parser.add_argument(
-            "--run",
-            type=str | None,
-            help="Folder of this run, in the experiment's (default: time, model and seed).",
-        )
-        for name in FROM_DATA:
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-
     def _parse_ckpt_path(self) -> None:
         """Leave the settings alone: Lightning would let the checkpoint override them silently."""
-
-    @property
-    def settings(self) -> Namespace:
-        """Parsed settings of the subcommand."""
-        return self.config[self.subcommand]
 
     def before_instantiate_classes(self) -> None:
         """Find a missing checkpoint before anything is built."""
@@ -160,19 +116,13 @@ class ExperimentCLI(LightningCLI):
         elif not Path(checkpoint).is_file():
             raise UsageError(f"ckpt_path: there is no file {checkpoint}{nearest_file(checkpoint)}")
 
-    def instantiate_classes(self) -> None:
-        """Build data, model and trainer; a setting out of range is the user's mistake."""
+    def explain(self, failure: ValueError) -> None:
+        """Leave nothing behind of a run that can not begin."""
         try:
-            super().instantiate_classes()
-        except ValueError as failure:
-            self._explain(failure)
-            raise
-
-    def _explain(self, failure: ValueError) -> None:
-        explanation = explain_failure(failure, self.settings)
-        if explanation is not None:
+            super().explain(failure)
+        except UsageError:
             self._leave_no_empty_folder()
-            raise UsageError(explanation) from failure
+            raise
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Give the run its folder, its loggers and its callbacks."""
@@ -220,7 +170,7 @@ class ExperimentCLI(LightningCLI):
         try:
             return RunFolder.create(
                 Path(self.settings.trainer.default_root_dir),
-                self._experiment(),
+                self.experiment_name(),
                 self.settings.run or self._default_run(),
                 on_disk=getattr(rank_zero_only, "rank", 0) == 0,
             )
@@ -255,10 +205,6 @@ class ExperimentCLI(LightningCLI):
         names = type(self.model).__name__, core_name(self.model), folder.experiment
         return [*filter(None, names), f"seed{self.settings.seed_everything}"]
 
-    def _experiment(self) -> str:
-        files = self.settings.get("config") or []
-        return self.settings.experiment or (Path(str(files[0])).stem if files else "unnamed")
-
     def _run_callbacks(self, folder: RunFolder) -> list[L.Callback]:
         trainer, stopwatch = self.settings.trainer, Stopwatch()
         seed, settings = TrainingSeed(self.settings.seed_everything), self._experiment_settings()
@@ -284,7 +230,7 @@ class ExperimentCLI(LightningCLI):
         settings = self.settings.clone()
         for key in OF_ONE_COMMAND:
             settings.pop(key, None)
-        settings.experiment = self._experiment()
+        settings.experiment = self.experiment_name()
         return self._parser(self.subcommand).dump(settings, skip_none=False, skip_validation=True)
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -293,7 +239,7 @@ class ExperimentCLI(LightningCLI):
             super()._run_subcommand(subcommand)
         except ValueError as failure:
             # Data that was asked for and is not there shows only now.
-            self._explain(failure)
+            self.explain(failure)
             raise
         except SystemExit:
             # Lightning turns Ctrl-C into an exit with status 1.
@@ -351,8 +297,12 @@ def main(args: list[str] | None = None) -> None:
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "Tip: For seamless cloud" not in record.getMessage()
     )
+    name, *options = (sys.argv[1:] if args is None else args) or [""]
     try:
-        ExperimentCLI(args)
+        if name in COMMANDS:
+            COMMANDS[name](options)
+        else:
+            ExperimentCLI(args)
     except UsageError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)

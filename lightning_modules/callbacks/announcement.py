@@ -3,6 +3,7 @@
 from typing import Any
 
 import lightning as L
+from torch import nn
 
 
 class Announcement(L.Callback):
@@ -37,6 +38,6 @@ def data_record(trainer: L.Trainer) -> dict[str, str]:
     return record() if record else {}
 
 
-def count_parameters(module: L.LightningModule) -> int:
+def count_parameters(module: nn.Module) -> int:
     """Trained numbers."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -52,8 +52,8 @@ def explain_parsing(message: str, parser: ArgumentParser) -> str:
             return explanation
     if "required" in message or '"subcommand"' in message:
         return (
-            "nothing to run: name a subcommand (fit, validate, test or predict) and an\n"
-            f"experiment, for example: {program()} fit --config {EXAMPLE}"
+            "nothing to run: name a subcommand (--help lists them) and an experiment,\n"
+            f"for example: {program()} fit --config {EXAMPLE}"
         )
     return "\n".join(line for line in message.splitlines()[:MOST_LINES] if line.strip())
 

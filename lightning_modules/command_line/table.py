@@ -1,13 +1,32 @@
-"""Metrics as a table that a terminal and a log file can hold."""
+"""Tables that a terminal and a log file can hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def table(title: str, scalars: Mapping[str, float | None]) -> str:
     """Names and values in two columns, a dash where there was nothing to average."""
-    width = max(map(len, [title, *scalars]))
-    rows = (
-        f"  {name:<{width}}  {'-' if value is None else f'{value:.4f}':>12}"
-        for name, value in scalars.items()
-    )
-    return "\n".join([f"\n  {title:<{width}}  {'value':>12}", f"  {'-' * (width + 14)}", *rows])
+    values = ["-" if value is None else f"{value:.4f}" for value in scalars.values()]
+    rows = [(name, f"{value:>12}") for name, value in zip(scalars, values, strict=True)]
+    return "\n" + columns((title, f"{'value':>12}"), rows, texts=1)
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
+    """Rows below a header and a rule.
+
+    Args:
+        header: of each column.
+        rows: as wide as the header.
+        texts: first columns that are words, flush left; the others are numbers, flush right.
+    """
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    lines = ["  ".join(_cells(row, widths, texts)).rstrip() for row in (header, *rows)]
+    return "\n".join(f"  {line}" for line in (lines[0], rule, *lines[1:]))
+
+
+def _cells(row: Sequence[str], widths: Sequence[int], texts: int) -> list[str]:
+    return [
+        f"{cell:<{width}}" if i < texts else f"{cell:>{width}}"
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]

@@ -33,8 +33,9 @@ def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: st
         axes, curves["kl_recalled"], "recalled steps", color=colour, lw=2.4, marker="o", ms=4
     )
     if "recalled_share" in curves:
-        _draw_share(axes, curves["recalled_share"])
-    _label(axes, len(curves["kl"]))
+        draw_share(axes, curves["recalled_share"])
+    label_steps(axes, len(curves["kl"]))
+    _draw_legend(axes)
     return figure
 
 
@@ -44,7 +45,8 @@ def _draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:
     axes.plot(steps.numpy(), curve.float().numpy(force=True), label=name, gid=name, **style)
 
 
-def _draw_share(axes: Axes, share: Tensor) -> None:
+def draw_share(axes: Axes, share: Tensor) -> None:
+    """Shade how many of the sequences recall at each step, share [T] in [0, 1]."""
     behind = axes.twinx()
     axes.set_zorder(behind.get_zorder() + 1)
     axes.patch.set_visible(False)
@@ -56,7 +58,8 @@ def _draw_share(axes: Axes, share: Tensor) -> None:
     behind.spines["left"].set_visible(False)
 
 
-def _label(axes: Axes, steps: int) -> None:
+def label_steps(axes: Axes, steps: int) -> None:
+    """Name the axes and fit them to what has been drawn over steps 1 to T."""
     axes.set_xlim(0.5, steps + 0.5)
     highest = axes.dataLim.y1
     # A run that diverged has no finite KL; its picture stays empty.
@@ -65,6 +68,9 @@ def _label(axes: Axes, steps: int) -> None:
     axes.set_ylabel("KL of posterior from prior (nats per step)", size=9, color=INK)
     axes.set_xticks([1, *range(5, steps + 1, 5)])
     tidy(axes)
+
+
+def _draw_legend(axes: Axes) -> None:
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1, 1),

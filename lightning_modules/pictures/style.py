@@ -3,6 +3,7 @@
 Figures are built without pyplot, so that none is registered anywhere and no display is needed.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,8 @@ def pixels(frames: Tensor) -> NDArray[np.float32]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of the figure's full size."""
+    """Write a PNG of the figure's full size; a reader sees the old one or the new one whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=figure.dpi)
+    partial = path.with_suffix(".partial")
+    figure.savefig(partial, format="png", dpi=figure.dpi)
+    os.replace(partial, path)

@@ -3,16 +3,24 @@
 import re
 import shlex
 from collections.abc import Callable
+from glob import glob
 
 import pytest
 from commands import ROOT
 
-from cli import ExperimentCLI
+from cli import COMMANDS, ExperimentCLI, main
+from lightning_modules.command_line.compare import parser
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)
 #: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
 FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]
+#: Options of the commands that are none of Lightning's.
+OPTIONS = {
+    words[2]: words[3:]
+    for words in map(shlex.split, "".join(BLOCKS[2:]).splitlines())
+    if words[2] in COMMANDS
+}
 
 
 def test_the_first_two_blocks_are_one_command_each() -> None:
@@ -28,6 +36,18 @@ def test_command_builds(line: str, build: Callable[..., ExperimentCLI]) -> None:
     if "ddp" in options:  # needs processes: test_processes.py runs it
         options = options[: options.index("--trainer.devices")]
     assert build(*options).model is not None
+
+
+def test_parameters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for pattern in OPTIONS["parameters"] for word in glob(pattern) or [pattern]]
+    main(["parameters", *words])
+    table = capsys.readouterr().out
+    assert "dnc_gtmm_maze" in table and "vrnn_maze" in table
+
+
+def test_comparison_has_runs_and_a_picture() -> None:
+    given = parser().parse_args(OPTIONS["compare"])
+    assert len(given.runs) == 1 and given.out.suffix == ".png"
 
 
 def test_there_are_commands_to_build() -> None:

@@ -1,0 +1,130 @@
+"""What ``test`` found in runs, read from their ``results.json``.
+
+Only what is needed is asked for, so that files of older and newer versions are read alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from math import nan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lightning_modules.command_line.closing_message import shown
+from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.run_folder import RunFolder
+
+#: Of the test set, in nats per sequence, nats per step (twice) and as a ratio of two KLs.
+SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio")
+
+
+class Benchmark(NamedTuple):
+    """What a run was tested on; only runs with the same compare."""
+
+    name: str  #: class of the data module
+    steps: int  #: T of every sequence
+    source: str
+    sequences: int  #: in the test set
+    sha256: str  #: of the test set
+
+    def __str__(self) -> str:
+        """Name it in a message."""
+        return f"{self.name} ({self.steps} steps, {self.source}, test set {self.sha256[:12]})"
+
+
+class RunResults(NamedTuple):
+    """One tested run."""
+
+    folder: Path
+    model: str
+    memory: str | None
+    seed: int | None
+    training_steps: int
+    model_settings: Mapping[str, Any]  #: as in config.yaml: ``class_path`` and ``init_args``
+    benchmark: Benchmark
+    scalars: Mapping[str, float]  #: those of ``SCALARS``; NaN where there was nothing to average
+    kl: Tensor  #: [T], nats per step
+    recalled_share: Tensor | None  #: [T], in [0, 1]
+
+
+class Unreadable(Exception):
+    """Why a file holds no results."""
+
+
+def results_files(folder: Path) -> list[Path]:
+    """Find the results of a run, or of all runs below a folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {shown(folder)}")
+    own = RunFolder(folder).results
+    return [own] if own.exists() else sorted(folder.rglob(own.name))
+
+
+def read_results(path: Path) -> RunResults:
+    """Read one file.
+
+    Raises:
+        Unreadable: it is damaged, or none of ``test``'s.
+    """
+    content = _content(path)
+    try:
+        results = _results(path, content)
+    except KeyError as failure:
+        raise Unreadable(f"has no {failure}; `test` did not write it") from failure
+    except (AttributeError, TypeError, ValueError) as failure:
+        raise Unreadable("has another form than what `test` writes") from failure
+    if not results.kl.isfinite().any():
+        raise Unreadable("has no finite KL: training diverged")
+    return results
+
+
+def _content(path: Path) -> Any:
+    try:
+        text = path.read_text()
+        if not text.strip():
+            raise Unreadable("is empty")
+        return json.loads(text)
+    except OSError as failure:
+        raise Unreadable(f"can not be read: {failure.strerror}") from failure
+    except ValueError as failure:
+        raise Unreadable("is damaged: no JSON, or half of it") from failure
+
+
+def _results(path: Path, content: Any) -> RunResults:
+    settings, curves = content["settings"], content["curves"]
+    share = curves.get("recalled_share")
+    return RunResults(
+        folder=path.parent,
+        model=content["model"],
+        memory=content["memory"],
+        seed=content["seed"],
+        training_steps=int(content["global_step"]),
+        model_settings=dict(settings["model"]),
+        benchmark=_benchmark(settings["data"], content["data"], len(curves["kl"])),
+        scalars={name: _number(content["scalars"].get(name)) for name in SCALARS},
+        kl=_numbers(curves["kl"]),
+        recalled_share=None if share is None else _numbers(share),
+    )
+
+
+def _benchmark(settings: Mapping[str, Any], used: Mapping[str, str], steps: int) -> Benchmark:
+    return Benchmark(
+        name=settings["class_path"].rpartition(".")[2],
+        steps=steps,
+        source=used["source"],
+        sequences=int(settings["init_args"]["test_size"]),
+        sha256=used["test_sha256"],
+    )
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else float(value)
+
+
+def _numbers(values: Iterable[float | None]) -> Tensor:
+    return torch.tensor([_number(value) for value in values])

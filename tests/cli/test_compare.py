@@ -1,0 +1,225 @@
+"""Comparing tested runs: the table, what the figure is given, what is skipped, and mistakes."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli import ExperimentCLI, main
+from lightning_modules.command_line import compare as command
+from lightning_modules.pictures.kl_comparison import kl_comparison
+
+SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio")
+SEEDS = {0: [15.0, 14.0, 3.0], 1: [16.0, 14.5, 2.0], 2: [14.5, 15.5, 2.8]}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes what `test` would, and returns the run's folder."""
+
+    def written(core: str, seed: int, kl: list[float | None], /, **changes: Any) -> Path:
+        memory = {} if core == "NoMemory" else {"memory": {"class_path": f"memory_cores.{core}"}}
+        model = "GTMM" if memory else "VRNN"
+        new, recalled = (v or 1.0 for v in (kl[0], kl[-1]))
+        values = (-100 * new, new, recalled, recalled / new)
+        content = {
+            "model": model,
+            "memory": core,
+            "scalars": dict(zip(SCALARS, values, strict=True)) | {"read_correctness": {"mean": 1}},
+            "curves": {"kl": kl, "recalled_share": [0.0, 0.0, 1.0], "reads": [[1.0], [2.0]]},
+            "settings": {
+                "model": {"class_path": f"lightning_modules.{model}", "init_args": memory},
+                "data": {
+                    "class_path": "datamodules.PerfectRecall",
+                    "init_args": {"test_size": 1000},
+                },
+            },
+            "data": {"source": "mnist5k", "test_sha256": "a" * 64},
+            "seed": seed,
+            "global_step": 3000,
+            **changes,
+        }
+        folder = tmp_path / "runs" / f"{core}_recall" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps(content))
+        return folder
+
+    return written
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What figures are drawn from."""
+    calls: list[tuple[Any, ...]] = []
+
+    def remember(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return kl_comparison(*arguments)
+
+    monkeypatch.setattr(command, "kl_comparison", remember)
+    return calls
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> str:
+    return f"--out={tmp_path}/pictures/kl.png"
+
+
+def cells(said: str) -> dict[str, list[str]]:
+    """Rows of the table by core."""
+    rows = [re.split(r"\s{2,}", line.strip()) for line in said.split("\n\n")[0].splitlines()[2:]]
+    return {row[1]: row for row in rows}
+
+
+def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: Path, capsys):
+    for seed, kl in SEEDS.items():
+        write("DNC", seed, kl)
+    write("NoMemory", 0, [11.0, 11.5, 11.25])
+    main(["compare", f"{tmp_path}/runs", out])
+    rows = cells(capsys.readouterr().out)
+    values = np.array(list(SEEDS.values()))
+    first, last = values[:, 0], values[:, -1]
+    expected = [
+        f"{x.mean():,.{digits}f} ± {x.std(ddof=1) / 3**0.5:,.{digits}f}"
+        for x, digits in ((-100 * first, 1), (first, 2), (last, 2), (last / first, 3))
+    ]
+    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected]
+    assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", "-1,100.0", "11.00", "11.25", "1.023"]
+    ((curves, share, title, subtitle),) = drawn
+    dnc, vrnn = curves
+    np.testing.assert_allclose(dnc.kl, values.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(dnc.error, values.std(0, ddof=1) / 3**0.5, rtol=1e-5)
+    assert vrnn.kl.tolist() == [11.0, 11.5, 11.25] and vrnn.error.isnan().all()
+    assert (dnc.name, vrnn.name) == ("GTMM (DNC), 3 runs", "VRNN, 1 run")
+    assert share.tolist() == [0, 0, 1]
+    assert title == "Perfect recall, 3 steps, mnist5k"
+    assert subtitle.startswith("1,000 test sequences; 3,000 training steps; mean")
+    picture = tmp_path / "pictures/kl.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert list(picture.parent.iterdir()) == [picture]
+
+
+def test_runs_are_found_once(write, drawn, out: str, tmp_path: Path):
+    run = write("DNC", 0, SEEDS[0])
+    main(["compare", str(run), out, str(run.parent), f"{tmp_path}/runs"])
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 run"]
+    assert "standard error" not in drawn[0][3]
+
+
+def test_steps_of_training_that_differ_are_both_named(write, drawn, out: str, tmp_path: Path):
+    write("DNC", 0, SEEDS[0])
+    write("NTM", 0, SEEDS[1], global_step=500)
+    main(["compare", f"{tmp_path}/runs", out])
+    assert "500 to 3,000 training steps" in drawn[0][3]
+
+
+def test_values_that_are_null_leave_gaps(write, drawn, out: str, tmp_path: Path, capsys):
+    nothing = dict.fromkeys(SCALARS)
+    write("DNC", 0, [1.0, None, 3.0], scalars=nothing, curves={"kl": [1.0, None, 3.0]})
+    main(["compare", f"{tmp_path}/runs", out])
+    assert drawn[0][0][0].kl.isnan().tolist() == [False, True, False]
+    assert drawn[0][1] is None, "an older file has no recalled_share"
+    assert cells(capsys.readouterr().out)["DNC"][3:] == ["-"] * 4
+
+
+def test_runs_that_are_no_repetitions_are_noted(write, out: str, tmp_path: Path, capsys):
+    write("DNC", 0, SEEDS[0])
+    write("DNC", 1, SEEDS[1], seed=0)
+    for seed, heads in enumerate((1, 4)):
+        memory = {"class_path": "memory_cores.NTM", "init_args": {"read_heads": heads}}
+        model = {"class_path": "lightning_modules.GTMM", "init_args": {"memory": memory}}
+        data = {"class_path": "datamodules.PerfectRecall", "init_args": {"test_size": 1000}}
+        write("NTM", seed, SEEDS[seed], settings={"model": model, "data": data})
+    main(["compare", f"{tmp_path}/runs", out])
+    notes = capsys.readouterr().err.splitlines()
+    assert notes == [
+        "note: GTMM (DNC): runs with the same seed count as independent",
+        "note: GTMM (NTM): averaged over runs that differ in model.memory.read_heads",
+    ]
+
+
+DAMAGES = {
+    "": "is empty",
+    '{"model": "GTMM", "mem': "is damaged",
+    "\x00\x01": "is damaged",
+    '{"accuracy": 0.9}': "has no 'settings'",
+    "[1, 2]": "has another form",
+    '{"settings": {}, "curves": {"loss": [1]}}': "has no 'model'",
+    '{"settings": 3, "curves": {"kl": "abc"}}': "has",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGES)
+def test_what_can_not_be_read_is_skipped(write, drawn, out: str, tmp_path: Path, capsys, content):
+    (write("DNC", 1, SEEDS[1]) / "results.json").write_text(content)
+    write("DNC", 0, SEEDS[0])
+    main(["compare", f"{tmp_path}/runs", out])
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"skipped: {tmp_path}/runs/DNC_recall/seed1/results.json ")
+    assert DAMAGES[content] in said
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 run"]
+
+
+def test_nothing_is_left(write, out: str, tmp_path: Path, complaint: Callable[..., str]):
+    write("DNC", 0, [None, None, None])
+    said = complaint("compare", f"{tmp_path}/runs", out).splitlines()
+    assert said[0].endswith("seed0/results.json has no finite KL: training diverged")
+    assert said[1] == "error: no run has results that can be read"
+    assert not (tmp_path / "pictures").exists()
+
+
+OTHERS = {
+    "data": {"source": "mnist", "test_sha256": "b" * 64},
+    "settings": {
+        "model": {"class_path": "lightning_modules.GTMM"},
+        "data": {"class_path": "datamodules.MNISTMaze", "init_args": {"test_size": 1000}},
+    },
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS)
+def test_other_test_sets_are_refused(write, complaint, out: str, tmp_path: Path, changed: str):
+    write("DNC", 0, SEEDS[0])
+    write("NTM", 0, SEEDS[1], **{changed: OTHERS[changed]})
+    said = complaint("compare", f"{tmp_path}/runs", out)
+    assert said.startswith("error: runs on different test sets")
+    both = [line.partition("_recall/seed0: ")[2] for line in said.splitlines()[1:]]
+    assert both[0] == "PerfectRecall (3 steps, mnist5k, test set aaaaaaaaaaaa)"
+    assert both[1] != both[0] and both[1].startswith(("PerfectRecall (3", "MNISTMaze (3"))
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path):
+    run = str(write("DNC", 0, SEEDS[0]))
+    (tmp_path / "file").touch()
+    assert "required: --out" in complaint("compare", run)
+    assert "required: RUN" in complaint("compare", out)
+    assert "--out: must end in .png, got kl.pdf" in complaint("compare", run, "--out=kl.pdf")
+    assert f"there is no folder {tmp_path}/none" in complaint("compare", f"{tmp_path}/none", out)
+    said = complaint("compare", run, f"--out={tmp_path}/file/kl.png")
+    assert f"--out: can not write {tmp_path}/file/kl.png: " in said
+
+
+def test_untested_runs_are_named(write, out: str, tmp_path: Path, complaint, capsys):
+    (untested := tmp_path / "untested").mkdir()
+    main(["compare", str(untested), str(write("DNC", 0, SEEDS[0])), out])
+    said = capsys.readouterr().err
+    assert said == f"skipped: {untested} holds no results.json; `test` writes it\n"
+    assert "error: no run has results" in complaint("compare", str(untested), out)
+
+
+def test_a_run_that_was_really_tested(fit: Callable[..., Path], drawn, out: str, capsys):
+    run = fit("--run=r", steps=1)
+    ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
+    found = json.loads((run / "results.json").read_text())
+    capsys.readouterr()
+    main(["compare", str(run), out])
+    (curve,) = drawn[0][0]
+    np.testing.assert_allclose(curve.kl, found["curves"]["kl"], rtol=1e-6)
+    assert drawn[0][2:] == ("MNIST maze, 6 steps, mnist5k", "4 test sequences; 1 training steps")
+    row = cells(capsys.readouterr().out)["DNC"]
+    assert row[3:5] == [f"{found['scalars']['bound']:,.1f}", f"{found['scalars']['kl_new']:.2f}"]

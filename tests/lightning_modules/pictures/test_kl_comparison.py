@@ -1,0 +1,74 @@
+"""One line a model, bands where they are known, and lines that can be told apart without colour."""
+
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from lightning_modules.pictures.kl_comparison import ModelCurve, kl_comparison
+from memory_cores import CORES, DNC
+
+NAN = float("nan")
+KL = torch.tensor([15.0, 14.0, 3.0])
+UNKNOWN = torch.full((3,), NAN)
+
+
+def figure_of(*curves: ModelCurve, share: torch.Tensor | None = None) -> Figure:
+    return kl_comparison(curves, share, "Title", "Subtitle")
+
+
+def test_lines_and_bands_are_drawn_over_steps_from_one() -> None:
+    error = torch.tensor([0.5, 0.25, 1.0])
+    dnc, vrnn = ModelCurve("A, 3 runs", "DNC", KL, error), ModelCurve("B", "NoMemory", KL, UNKNOWN)
+    axes = figure_of(dnc, vrnn).axes[0]
+    assert [line.get_ydata().tolist() for line in axes.lines] == [KL.tolist()] * 2
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 2, 3]] * 2
+    (band,) = axes.collections
+    assert band.get_gid() == "A, 3 runs"
+    low, high = (f(band.get_paths()[0].vertices[:, 1]) for f in (min, max))
+    assert (low, high) == (2, 15.5)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["A, 3 runs", "B"]
+    assert "nats" in axes.get_ylabel() and axes.get_xlabel() == "step t"
+
+
+def test_every_core_has_its_colour_and_a_marker_of_its_own() -> None:
+    curves = [ModelCurve(core.__name__, core.__name__, KL, UNKNOWN) for core in CORES]
+    lines = figure_of(*curves).axes[0].lines
+    assert [to_hex(line.get_color()) for line in lines] == [c.colour.lower() for c in CORES]
+    assert len({line.get_marker() for line in lines}) == len(CORES)
+
+
+def test_a_core_looks_the_same_whatever_it_is_compared_with() -> None:
+    alone, beside = (
+        figure_of(*(ModelCurve(name, name, KL, UNKNOWN) for name in names)).axes[0].lines[-1]
+        for names in (["LRU"], ["DNC", "NTM", "LRU"])
+    )
+    assert alone.get_marker() == beside.get_marker()
+    assert alone.get_linestyle() == beside.get_linestyle() == "-"
+
+
+def test_models_with_the_same_core_differ_in_their_line_style() -> None:
+    curves = [ModelCurve(name, "NoMemory", KL, UNKNOWN) for name in ("VRNN", "GTMM (NoMemory)")]
+    one, other = figure_of(*curves).axes[0].lines
+    assert one.get_linestyle() != other.get_linestyle()
+
+
+def test_long_sequences_have_fewer_markers_than_steps() -> None:
+    kl = torch.rand(55)
+    one, other = figure_of(*(ModelCurve(n, n, kl, kl) for n in ("DNC", "NTM"))).axes[0].lines
+    assert one.get_markevery() == (0, 2) and other.get_markevery() == (1, 2)
+
+
+@pytest.mark.parametrize(("share", "axes"), [(None, 1), ([0.0, 0, 0], 1), ([0.0, 0, 1], 2)])
+def test_recalled_steps_are_shaded_where_there_are_some(share, axes: int) -> None:
+    given = None if share is None else torch.tensor(share)
+    figure = figure_of(ModelCurve("A", "DNC", KL, UNKNOWN), share=given)
+    assert len(figure.axes) == axes
+    bars = [100 * value for value in share] if axes == 2 else []
+    assert [bar.get_height() for bar in figure.axes[-1].patches] == bars
+
+
+def test_gaps_and_cores_of_other_versions_are_drawn() -> None:
+    gap = torch.tensor([1.0, NAN, 2.0])
+    figure = figure_of(ModelCurve("A", "Gone", gap, gap), ModelCurve("B", None, gap, gap))
+    assert to_hex(figure.axes[0].lines[0].get_color()) != DNC.colour.lower()
