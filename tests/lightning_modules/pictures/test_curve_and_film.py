@@ -1,5 +1,6 @@
 """The KL curve's lines and units; the film's panels, axes and rings."""
 
+import pytest
 import torch
 from matplotlib.figure import Figure
 
@@ -81,6 +82,40 @@ def test_the_film_has_a_panel_for_every_head() -> None:
     rings = panels[1].lines[0]
     assert not panels[0].lines and rings.get_xdata().tolist() == [3, 5]
     assert rings.get_ydata().tolist() == [slots[1] + 1, slots[3] + 1]
+
+
+def test_heads_that_write_and_heads_that_read_have_rows_of_their_own() -> None:
+    five = torch.rand(5, 5, 4) / 4
+    figure = memory_film(Weightings(five, five), torch.full((5,), -1), "", "", "#009E73")
+    panels = [axes for axes in figure.axes if axes.images]
+    heights = {axes.get_title(loc="left")[:4]: round(axes.get_position().y0, 6) for axes in panels}
+    assert [round(axes.get_position().y0, 6) for axes in panels] == (
+        [heights["writ"]] * 5 + [heights["read"]] * 5
+    )
+    assert heights["writ"] > heights["read"]
+
+
+def ring_size(steps: int, slots: int) -> float:
+    weights = torch.rand(steps, 1, slots)
+    recalled_from = torch.tensor([*[-1] * (steps - 1), 0])
+    figure = memory_film(Weightings(weights, weights), recalled_from, "", "", "#D55E00")
+    (marks,) = figure.axes[1].lines
+    return float(marks.get_markersize())
+
+
+def test_rings_do_not_hide_the_weights_that_they_mark() -> None:
+    panel = 2.3 * 72
+    for steps in (15, 25):
+        assert ring_size(steps, steps) > panel / steps
+    assert ring_size(25, 125) == 5, "still to be seen where slots are thin"
+
+
+@pytest.mark.parametrize("steps", [3, 15, 25, 55])
+def test_steps_and_slots_are_whole_numbers(steps: int) -> None:
+    weights = torch.rand(steps, 1, steps)
+    film = memory_film(Weightings(weights, weights), torch.full((steps,), -1), "", "", "#D55E00")
+    for axes in film.axes[:2]:
+        assert all(tick == int(tick) for tick in (*axes.get_xticks(), *axes.get_yticks()))
 
 
 def test_films_without_recalled_steps_or_with_broken_weights_are_drawn() -> None:
