@@ -11,15 +11,16 @@ from matplotlib.figure import Figure
 
 from datamodules.batch import FrameSequences
 from datamodules.dataset import EpisodeDataset
+from datamodules.maze import MNISTMaze
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.metrics import RecallSummary
+from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.kl_curve import kl_curve
-from lightning_modules.pictures.maze_walk import Walk, maze_walk
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.samples import Samples, sample
 from lightning_modules.pictures.style import save
 from lightning_modules.pictures.visit_overlay import visit_overlay
-from lightning_modules.settings import require_not_negative, require_positive
+from lightning_modules.settings import require_positive
 from lightning_modules.temporal_vae import TemporalVAE
 from memory_cores import Weightings
 
@@ -27,28 +28,26 @@ from memory_cores import Weightings
 class Pictures(L.Callback):
     """Saves pictures of the first validation sequences and hands them to loggers with images.
 
-    Every benchmark has ``kl_curve`` and ``memory_film``, mazes also ``maze_walk`` and
-    ``visit_overlay``. Each goes to ``<folder>/pictures/<name>_step<step>.png`` and, as the latest,
-    to ``<name>.png``. Outside ``fit`` it goes to ``<name>_validate.png``, since there Lightning
-    counts steps from 0 even for a model from a checkpoint.
+    Every benchmark has ``kl_curve``, ``memory_film`` (if the core has slots) and ``generations``,
+    mazes also ``visit_overlay``. Each goes to ``<folder>/pictures/<name>_step<step>.png`` and, as
+    the latest, to ``<name>.png``. Outside ``fit`` it goes to ``<name>_validate.png``, since there
+    Lightning counts steps from 0 even for a model from a checkpoint.
 
     The noise is the same at every validation, so that pictures compare; training is not disturbed.
 
     Args:
         folder: of the run.
-        walks: sequences in ``maze_walk``.
-        prefix: true frames before generation.
+        sequences: how many are in ``generations``.
         seed: of the noise.
 
     Raises:
-        ValueError: a setting is out of range.
+        ValueError: there are no sequences to draw.
     """
 
-    def __init__(self, folder: str | Path, walks: int = 2, prefix: int = 12, seed: int = 0) -> None:
-        require_positive(walks=walks)
-        require_not_negative(prefix=prefix)
+    def __init__(self, folder: str | Path, sequences: int = 3, seed: int = 0) -> None:
+        require_positive(sequences=sequences)
         self.folder = Path(folder) / "pictures"
-        self.walks, self.prefix, self.seed = walks, prefix, seed
+        self.sequences, self.seed = sequences, seed
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw, in one process only."""
@@ -64,8 +63,8 @@ class Pictures(L.Callback):
     def _figures(
         self, data: SequenceDataModule, model: TemporalVAE, step: int | None
     ) -> Iterator[tuple[str, Figure]]:
-        batch = first_sequences(data.dataset("val"), self.walks)
-        samples = sample(model, batch, min(self.prefix, batch.frames.shape[1]), self.seed)
+        batch = first_sequences(data.dataset("val"), self.sequences)
+        samples = sample(model, batch, data.prefix_length, self.seed)
         summary = model.validation_summary
         headings = title_of(model, step), kl_sentence(summary)
         colour = type(model.backbone.memory).colour
@@ -73,8 +72,9 @@ class Pictures(L.Callback):
             yield "kl_curve", kl_curve(summary.curves, *headings, colour)
         if samples.weightings.read.shape[-1]:
             yield "memory_film", draw_film(samples, headings[0], colour)
-        if "grid" in data.hparams:
-            yield "maze_walk", maze_walk(walks_of(samples), *headings, colour)
+        maze = isinstance(data, MNISTMaze)
+        yield "generations", generation_grid(generations_of(samples, maze), *headings, colour)
+        if maze:
             yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], headings[0])
 
     def _save(self, name: str, figure: Figure, step: int | None) -> Path:
@@ -113,12 +113,20 @@ def kl_sentence(summary: RecallSummary | None) -> str:
     return f"Validation set, mean KL per step: new {new:.2f} nats, recalled {recalled:.2f} nats"
 
 
-def walks_of(samples: Samples) -> list[Walk]:
-    """One walk for each sequence."""
+def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation]:
+    """One for each sequence."""
     batch = samples.batch
-    fields = (batch.frames, samples.reconstruction, samples.generated)
-    rows = zip(*fields, batch.actions, batch.recalled_from, strict=True)
-    return [Walk(*row, prefix=samples.prefix) for row in rows]
+    return [
+        Generation(
+            batch.frames[i],
+            samples.reconstruction[i],
+            samples.generated[i],
+            batch.recalled_from[i],
+            samples.prefix,
+            batch.actions[i].argmax(1) if actions_are_moves else None,
+        )
+        for i in range(len(batch.frames))
+    ]
 
 
 def draw_overlay(samples: Samples, grid: int, title: str) -> Figure:

@@ -15,11 +15,13 @@ WIDTH, HEIGHT = 8.0, 4.4
 
 
 def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:
-    """Draw the KL of all, new and recalled steps over the steps of a sequence.
+    """Draw the KL of new and recalled steps over the steps of a sequence.
+
+    Where some sequences recall a step that others do not, as in mazes, also that of all.
 
     Args:
         curves: ``RecallSummary.curves``, each [T]: ``kl``, ``kl_new`` and ``kl_recalled`` in nats;
-            ``recalled_share`` in [0, 1], if there, is drawn as shaded bars behind them.
+            ``recalled_share`` in [0, 1] is drawn as shaded bars behind them.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the model.
@@ -27,13 +29,14 @@ def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: st
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
     top = 1 - (HEADING_INCHES + 0.35) / HEIGHT
     axes = figure.add_axes((0.085, 0.12, 0.83, top - 0.12))
-    _draw_curve(axes, curves["kl"], "all steps", color=QUIET, lw=1.4, ls=":")
+    share = curves["recalled_share"]
+    if is_mixed(share):
+        _draw_curve(axes, curves["kl"], "all steps", color=QUIET, lw=1.4, ls=":")
     _draw_curve(axes, curves["kl_new"], "new steps", color=INK, lw=1.6, ls="--")
     _draw_curve(
         axes, curves["kl_recalled"], "recalled steps", color=colour, lw=2.4, marker="o", ms=4
     )
-    if "recalled_share" in curves:
-        draw_share(axes, curves["recalled_share"])
+    draw_share(axes, share)
     label_steps(axes, len(curves["kl"]))
     _draw_legend(axes)
     return figure
@@ -45,16 +48,25 @@ def _draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:
     axes.plot(steps.numpy(), curve.float().numpy(force=True), label=name, gid=name, **style)
 
 
+def is_mixed(share: Tensor) -> bool:
+    """Whether some sequences recall a step that others do not, share [T] in [0, 1]."""
+    return bool(((share > 0) & (share < 1)).any())
+
+
 def draw_share(axes: Axes, share: Tensor) -> None:
-    """Shade how many of the sequences recall at each step, share [T] in [0, 1]."""
+    """Shade recalled steps by the share of sequences, [T]; if that is 0 or 1, without a scale."""
+    mixed = is_mixed(share)
     behind = axes.twinx()
     axes.set_zorder(behind.get_zorder() + 1)
     axes.patch.set_visible(False)
     steps = range(1, len(share) + 1)
     behind.bar(steps, 100 * share.float().numpy(force=True), width=1, color=FAINT, alpha=0.55, lw=0)
     behind.set_ylim(0, 100)
-    behind.set_ylabel("recalled steps (% of sequences, shaded)", size=9, color=QUIET)
+    unit = "% of sequences, shaded" if mixed else "shaded"
+    behind.set_ylabel(f"recalled steps ({unit})", size=9, color=QUIET)
     tidy(behind)
+    if not mixed:
+        behind.set_yticks([])
     behind.spines["left"].set_visible(False)
 
 

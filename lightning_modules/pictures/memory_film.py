@@ -8,23 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, sheet, tidy
+from lightning_modules.pictures.style import DPI, HEADING_INCHES, INK, QUIET, sheet, tidy
 from memory_cores import Weightings
 
-WIDTH, PANEL_INCHES, MARGIN_INCHES, COLUMNS = 10.0, 2.3, 0.35, 3
+PANEL_INCHES, MARGIN_INCHES = 2.3, 0.35
+# Columns, and the sheet's width in inches: one head that writes and five that read fill two rows of
+# three; five that write have a row, and five that read the next.
+FEW_HEADS, FEW, MANY = 6, (3, 10.0), (5, 12.6)
 
 
 def expected_reads(write: Tensor, recalled_from: Tensor) -> list[tuple[int, int]]:
-    """(step, slot) where the content of recalled steps was stored when it was last seen.
+    """(step, slot) where the answers of recalled steps were stored.
 
     The latent of step s is written in step s + 1; its slot is the one that was written most, over
     all heads. It may have been overwritten since. Where nothing was written there is no slot.
 
     Args:
         write: [T, H, N].
-        recalled_from: [T], the earlier step that shows the same content, -1 where none.
+        recalled_from: [T], the earlier step that holds the answer, -1 where none does.
     """
     strengths, slots = (part.tolist() for part in write.sum(1).max(1))
     return [
@@ -41,23 +45,24 @@ def memory_film(
 
     Args:
         weightings: read [T, R, N] and write [T, H, N] of one sequence, with N at least 1.
-        recalled_from: [T], the earlier step that shows the same content, -1 where none. In read
-            panels, rings mark the slot to which that content was written.
+        recalled_from: [T], the earlier step that holds the answer, -1 where none does. In read
+            panels, rings mark the slot to which that step was written.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the core; full weight is drawn in a dark tone of it.
     """
     panels = _panels(weightings)
-    rows = ceil(len(panels) / COLUMNS)
+    columns, width = FEW if len(panels) <= FEW_HEADS else MANY
+    rows = ceil(len(panels) / columns)
     height = HEADING_INCHES + rows * (PANEL_INCHES + MARGIN_INCHES) + 0.62
-    figure = sheet(WIDTH, height, title, subtitle)
+    figure = sheet(width, height, title, subtitle)
     rings = expected_reads(weightings.write, recalled_from)
     for i, (name, weights) in enumerate(panels):
-        axes = _add_panel(figure, *divmod(i, COLUMNS), name)
+        axes = _add_panel(figure, columns, *divmod(i, columns), name)
         image = _draw_weights(axes, weights, shades(colour))
         if name.startswith("read"):
-            _draw_rings(axes, rings)
-        _label(axes, outer_left=i % COLUMNS == 0, outer_bottom=i + COLUMNS >= len(panels))
+            _draw_rings(axes, rings, weights)
+        _label(axes, outer_left=i % columns == 0, outer_bottom=i + columns >= len(panels))
     _draw_colourbar(figure, image)
     _draw_note(figure)
     return figure
@@ -77,9 +82,9 @@ def _panels(weightings: Weightings) -> list[tuple[str, Tensor]]:
     ]
 
 
-def _add_panel(figure: Figure, row: int, column: int, name: str) -> Axes:
+def _add_panel(figure: Figure, columns: int, row: int, column: int, name: str) -> Axes:
     width, height = figure.get_size_inches()
-    left, step = 0.6, (width - 1.6) / COLUMNS
+    left, step = 0.6, (width - 1.6) / columns
     bottom = height - HEADING_INCHES - (row + 1) * (PANEL_INCHES + MARGIN_INCHES) + 0.1
     box = ((left + column * step) / width, bottom / height)
     axes = figure.add_axes((*box, (step - 0.25) / width, PANEL_INCHES / height))
@@ -100,15 +105,20 @@ def _draw_weights(axes: Axes, weights: Tensor, colours: Colormap) -> AxesImage:
     )
 
 
-def _draw_rings(axes: Axes, rings: list[tuple[int, int]]) -> None:
+def _draw_rings(axes: Axes, rings: list[tuple[int, int]], weights: Tensor) -> None:
+    """Put rings around weights, not over them, unless those are too small to be told apart."""
+    cell = min(axes.bbox.width / weights.shape[0], axes.bbox.height / weights.shape[1]) * 72 / DPI
     steps, slots = torch.tensor(rings).reshape(-1, 2).add(1).unbind(1)
-    axes.plot(
-        steps, slots, "o", mfc="none", mec=INK, mew=0.9, ms=5, ls="", clip_on=False, gid="expected"
+    (marks,) = axes.plot(
+        steps, slots, "o", mfc="none", mec=INK, mew=0.9, ms=max(5, 1.3 * cell), ls=""
     )
+    marks.set(clip_on=False, gid="expected")
 
 
 def _label(axes: Axes, outer_left: bool, outer_bottom: bool) -> None:
     tidy(axes)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.tick_params(labelleft=outer_left, labelbottom=outer_bottom)
     if outer_left:
         axes.set_ylabel("slot", size=9, color=INK)
@@ -127,6 +137,6 @@ def _draw_colourbar(figure: Figure, image: AxesImage) -> None:
 
 
 def _draw_note(figure: Figure) -> None:
-    text = "Ring: slot that was written most for this step's content when it was last seen."
+    text = "Ring: slot in which the step that holds this step's answer was written most."
     width, height = figure.get_size_inches()
     figure.text(1 - 0.2 / width, 0.1 / height, text, size=8, color=QUIET, ha="right", va="bottom")

@@ -30,7 +30,7 @@ def test_fit_leaves_everything_in_one_folder(fit: Callable[..., Path], capsys):
     held = {path.name for path in run.iterdir()} - {"wandb"}
     assert held == {"checkpoints", "config.yaml", "metrics.csv", "pictures"}
     pictures = {path.name for path in (run / "pictures").iterdir()}
-    assert {"maze_walk.png", "visit_overlay.png", "kl_curve.png", "memory_film.png"} <= pictures
+    assert {"generations.png", "visit_overlay.png", "kl_curve.png", "memory_film.png"} <= pictures
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
     said = capsys.readouterr().out
     for part in ("Data: ", "mnist5k", "parameters", "step 2 of 2", "validation at step 2"):

@@ -1,5 +1,6 @@
 """The KL curve's lines and units; the film's panels, axes and rings."""
 
+import pytest
 import torch
 from matplotlib.figure import Figure
 
@@ -12,6 +13,14 @@ CURVES = {
     "kl": torch.tensor([4.0, 3.0, 2.0]),
     "kl_new": torch.tensor([4.0, 3.5, 3.0]),
     "kl_recalled": torch.tensor([NAN, 2.0, 1.0]),
+    "recalled_share": torch.tensor([0.0, 0.5, 0.75]),
+}
+# The first two steps are new in every sequence; all recall the third one.
+RECALL_TASK = {
+    "kl": torch.tensor([4.0, 3.0, 1.0]),
+    "kl_new": torch.tensor([4.0, 3.0, NAN]),
+    "kl_recalled": torch.tensor([NAN, NAN, 1.0]),
+    "recalled_share": torch.tensor([0.0, 0.0, 1.0]),
 }
 
 
@@ -27,19 +36,30 @@ def test_the_curves_are_drawn_over_steps_from_one() -> None:
     axes = figure.axes[0]
     assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
     assert "nats" in axes.get_ylabel() and axes.get_xlabel() == "step t"
-    assert axes.get_ylim()[0] == 0 and len(figure.axes) == 1
+    assert axes.get_ylim()[0] == 0
 
 
 def test_shares_are_percentages_behind_the_lines() -> None:
-    share = {"recalled_share": torch.tensor([0.0, 0.5, 0.75])}
-    lines, bars = kl_curve(CURVES | share, "", "", "#0072B2").axes
+    lines, bars = kl_curve(CURVES, "", "", "#0072B2").axes
     assert [bar.get_height() for bar in bars.patches] == [0, 50, 75]
+    assert "%" in bars.get_ylabel() and len(bars.get_yticks())
     assert lines.get_zorder() > bars.get_zorder()
 
 
+def test_where_all_sequences_recall_the_same_steps_no_line_lies_over_another() -> None:
+    figure = kl_curve(RECALL_TASK, "", "", "#0072B2")
+    lines = lines_of(figure)
+    assert set(lines) == {"new steps", "recalled steps"}
+    assert lines["new steps"][:2] == [4, 3] and lines["recalled steps"][2] == 1
+    bars = figure.axes[1]
+    assert [bar.get_height() for bar in bars.patches] == [0, 0, 100]
+    assert "%" not in bars.get_ylabel() and not len(bars.get_yticks())
+
+
 def test_a_run_that_diverged_still_has_a_curve() -> None:
-    kl_curve({name: torch.full((3,), NAN) for name in CURVES}, "", "", "#0072B2")
-    kl_curve({name: torch.tensor([1, 2, float("inf")]) for name in CURVES}, "", "", "#0072B2")
+    for broken in (torch.full((3,), NAN), torch.tensor([1, 2, float("inf")])):
+        curves = {name: broken for name in CURVES} | {"recalled_share": torch.zeros(3)}
+        kl_curve(curves, "", "", "#0072B2")
 
 
 def test_content_is_expected_in_the_slot_written_one_step_after_it() -> None:
@@ -62,6 +82,40 @@ def test_the_film_has_a_panel_for_every_head() -> None:
     rings = panels[1].lines[0]
     assert not panels[0].lines and rings.get_xdata().tolist() == [3, 5]
     assert rings.get_ydata().tolist() == [slots[1] + 1, slots[3] + 1]
+
+
+def test_heads_that_write_and_heads_that_read_have_rows_of_their_own() -> None:
+    five = torch.rand(5, 5, 4) / 4
+    figure = memory_film(Weightings(five, five), torch.full((5,), -1), "", "", "#009E73")
+    panels = [axes for axes in figure.axes if axes.images]
+    heights = {axes.get_title(loc="left")[:4]: round(axes.get_position().y0, 6) for axes in panels}
+    assert [round(axes.get_position().y0, 6) for axes in panels] == (
+        [heights["writ"]] * 5 + [heights["read"]] * 5
+    )
+    assert heights["writ"] > heights["read"]
+
+
+def ring_size(steps: int, slots: int) -> float:
+    weights = torch.rand(steps, 1, slots)
+    recalled_from = torch.tensor([*[-1] * (steps - 1), 0])
+    figure = memory_film(Weightings(weights, weights), recalled_from, "", "", "#D55E00")
+    (marks,) = figure.axes[1].lines
+    return float(marks.get_markersize())
+
+
+def test_rings_do_not_hide_the_weights_that_they_mark() -> None:
+    panel = 2.3 * 72
+    for steps in (15, 25):
+        assert ring_size(steps, steps) > panel / steps
+    assert ring_size(25, 125) == 5, "still to be seen where slots are thin"
+
+
+@pytest.mark.parametrize("steps", [3, 15, 25, 55])
+def test_steps_and_slots_are_whole_numbers(steps: int) -> None:
+    weights = torch.rand(steps, 1, steps)
+    film = memory_film(Weightings(weights, weights), torch.full((steps,), -1), "", "", "#D55E00")
+    for axes in film.axes[:2]:
+        assert all(tick == int(tick) for tick in (*axes.get_xticks(), *axes.get_yticks()))
 
 
 def test_films_without_recalled_steps_or_with_broken_weights_are_drawn() -> None:

@@ -1,5 +1,6 @@
 """Pictures in real runs: files, sizes, loggers, and training that does not notice them."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,27 @@ import matplotlib
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from matplotlib.figure import Figure
 
-from datamodules import MNISTMaze, PerfectRecall
+from datamodules import (
+    DynamicDependency,
+    MNISTMaze,
+    OneShotRecall,
+    ParityRecall,
+    PerfectRecall,
+    SequenceDataModule,
+    SimilarityCuedRecall,
+)
+from datamodules.recall_datamodule import RecallDataModule
+from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics import RecallSummary
 from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.callback import kl_sentence, title_of
 
 SMALL = partial(CompactNetworks, hidden_size=16)
-MAZE = {"kl_curve", "memory_film", "maze_walk", "visit_overlay"}
+RECALL_TASK = {"kl_curve", "memory_film", "generations"}
+MAZE = RECALL_TASK | {"visit_overlay"}
 
 
 class ImageLogger(CSVLogger):
@@ -64,9 +77,9 @@ def test_a_run_leaves_pictures_and_hands_them_to_loggers(
         f"{name}{moment}.png" for name in MAZE for moment in ("", "_step000002", "_step000004")
     }
     for path in tmp_path.glob("pictures/*"):
-        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 300_000
-    latest = tmp_path / "pictures" / "maze_walk.png"
-    assert latest.read_bytes() == latest.with_name("maze_walk_step000004.png").read_bytes()
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 500_000
+    latest = tmp_path / "pictures" / "generations.png"
+    assert latest.read_bytes() == latest.with_name("generations_step000004.png").read_bytes()
     assert {(key, step) for key, _, step in logger.images} == {
         (f"pictures/{name}", step) for name in MAZE for step in (2, 4)
     }
@@ -76,7 +89,7 @@ def test_a_run_leaves_pictures_and_hands_them_to_loggers(
 def test_training_does_not_notice_pictures(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
     start = {name: value.clone() for name, value in model.state_dict().items()}
     results = []
-    for callbacks in ([], [Pictures(tmp_path, walks=1)]):
+    for callbacks in ([], [Pictures(tmp_path, sequences=1)]):
         model.load_state_dict(start)
         torch.manual_seed(0)
         # Pictures are drawn after the second of three steps.
@@ -88,31 +101,67 @@ def test_training_does_not_notice_pictures(model: GTMM, maze: MNISTMaze, tmp_pat
 
 def test_nothing_global_is_touched(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
     settings, random = dict(matplotlib.rcParams), torch.get_rng_state()
-    figures = dict(Pictures(tmp_path, walks=1)._figures(maze, model.train(), 5))
+    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, model.train(), 5))
     assert dict(matplotlib.rcParams) == settings
     assert torch.equal(torch.get_rng_state(), random)
     assert model.training and not names(tmp_path)
     assert set(figures) == MAZE - {"kl_curve"}, "no validation has been summarised yet"
 
 
-@pytest.mark.parametrize("length", [5, 50])
-def test_a_task_without_a_maze_has_the_other_pictures(length: int, tmp_path: Path) -> None:
-    sizes = {"train_size": 4, "val_size": 4, "test_size": 4, "batch_size": 2}
-    data = PerfectRecall(pre_recall_length=length, source="mnist5k", **sizes)
-    model = GTMM(
-        sequence_length=length + 5,
-        prefix_length=length,
-        action_size=0,
-        frame_shape=(1, 28, 28),
+RECALL_TASKS = [PerfectRecall, ParityRecall, OneShotRecall, DynamicDependency, SimilarityCuedRecall]
+
+
+@pytest.fixture(params=RECALL_TASKS, ids=lambda task: task.__name__)
+def task(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RecallDataModule]:
+    """Every recall task, short and with few sequences."""
+    monkeypatch.setattr(glyphs, "DRAWERS", 3)
+    source = "glyphs" if request.param is OneShotRecall else "mnist5k"
+    sizes = {"train_size": 2, "val_size": 2, "test_size": 2, "batch_size": 2}
+    yield request.param(pre_recall_length=10, recall_length=3, source=source, **sizes)
+
+
+def model_for(data: SequenceDataModule) -> GTMM:
+    return GTMM(
+        sequence_length=data.sequence_length,
+        prefix_length=data.prefix_length,
+        action_size=data.action_size,
+        frame_shape=data.frame_shape,
         visual=SMALL,
         controller_size=8,
         latent_size=4,
     )
-    trainer(tmp_path, Pictures(tmp_path), num_sanity_val_steps=0).fit(model, data)
-    assert {name for name in names(tmp_path) if "_step" not in name} == {
-        "kl_curve.png",
-        "memory_film.png",
+
+
+def test_recall_tasks_have_all_but_the_overlay(task: RecallDataModule, tmp_path: Path) -> None:
+    quick = {"num_sanity_val_steps": 0, "max_steps": 1}
+    trainer(tmp_path, Pictures(tmp_path, sequences=1), **quick).fit(model_for(task), task)
+    latest = {name for name in names(tmp_path) if "_step" not in name}
+    assert latest == {f"{name}.png" for name in RECALL_TASK}
+
+
+def given_frames(figure: Figure) -> int:
+    """Frames left of the line in the first row of the first line."""
+    axes = figure.axes[0]
+    (x,) = set(axes.lines[0].get_xdata())
+    return sum(image.get_extent()[1] < x for image in axes.images) // 3
+
+
+def test_generation_starts_where_the_benchmark_says(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    cued = SimilarityCuedRecall(pre_recall_length=10, recall_length=3, source="mnist5k")
+    cued.setup()
+    pictures = Pictures(tmp_path, sequences=1)
+    drawn = {
+        type(data): dict(pictures._figures(data, network, None))["generations"]
+        for data, network in ((maze, model), (cued, model_for(cued)))
     }
+    assert given_frames(drawn[MNISTMaze]) == 12
+    assert given_frames(drawn[SimilarityCuedRecall]) == 11, "the cue is given"
+    moves = [[t.get_text() for t in figure.axes[0].texts] for figure in drawn.values()]
+    assert ["move" in texts for texts in moves] == [True, False]
 
 
 def test_no_pictures_in_a_dry_run_or_a_sanity_check(
@@ -125,7 +174,7 @@ def test_no_pictures_in_a_dry_run_or_a_sanity_check(
 
 
 def test_outside_training_no_step_is_claimed(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
-    trainer(tmp_path, Pictures(tmp_path, walks=1)).validate(model, maze, verbose=False)
+    trainer(tmp_path, Pictures(tmp_path, sequences=1)).validate(model, maze, verbose=False)
     assert names(tmp_path) == {f"{name}{end}.png" for name in MAZE for end in ("", "_validate")}
     assert title_of(model, None) == "GTMM (DNC)"
 
@@ -138,7 +187,7 @@ def test_headings_tell_model_step_and_kl(model: GTMM) -> None:
     assert kl_sentence(None) == ""
 
 
-def test_without_a_grid_or_slots_only_the_curve_is_left(maze: MNISTMaze, tmp_path: Path) -> None:
+def test_without_slots_there_is_no_film(maze: MNISTMaze, tmp_path: Path) -> None:
     baseline = VRNN(
         sequence_length=25,
         prefix_length=12,
@@ -147,21 +196,18 @@ def test_without_a_grid_or_slots_only_the_curve_is_left(maze: MNISTMaze, tmp_pat
         visual=SMALL,
         controller_size=8,
     )
-    del maze.hparams["grid"]
-    trainer(tmp_path, Pictures(tmp_path)).validate(baseline, maze, verbose=False)
-    assert names(tmp_path) == {"kl_curve.png", "kl_curve_validate.png"}
+    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, baseline, None))
+    assert set(figures) == {"generations", "visit_overlay"}
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_model_that_diverged_is_drawn(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
     for parameter in model.parameters():
         parameter.data.fill_(float("nan"))
-    trainer(tmp_path, Pictures(tmp_path, walks=1)).validate(model, maze, verbose=False)
+    trainer(tmp_path, Pictures(tmp_path, sequences=1)).validate(model, maze, verbose=False)
     assert len(names(tmp_path)) == 2 * len(MAZE)
 
 
-@pytest.mark.parametrize("wrong", [{"walks": 0}, {"prefix": -1}])
-def test_settings_out_of_range_are_refused(wrong: dict[str, int], tmp_path: Path) -> None:
-    (setting,) = wrong
-    with pytest.raises(ValueError, match=f"{setting} must be"):
-        Pictures(tmp_path, **wrong)
+def test_no_sequences_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="sequences must be"):
+        Pictures(tmp_path, sequences=0)

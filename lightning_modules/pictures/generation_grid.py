@@ -1,0 +1,234 @@
+"""Sequences frame by frame: the truth, its reconstruction, and what is generated after a prefix.
+
+The rows of figures 19 to 27 of Gemici et al. 2017. Long sequences run over several lines.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from datamodules.maze import MOVES
+from lightning_modules.metrics import OLD_AGE
+from lightning_modules.pictures.style import (
+    HEADING_INCHES,
+    INK,
+    QUIET,
+    SKY,
+    VERMILION,
+    blank_axes,
+    pixels,
+    sheet,
+)
+
+ARROWS = {"none": "", "up": "↑", "down": "↓", "left": "←", "right": "→"}
+ROWS = ("truth", "reconstruction", "generated")
+MOST_COLUMNS, LEAST_COLUMNS = 30, 15
+
+# Lengths in columns. A frame is SIDE wide and high; rows of frames are ROW apart where recalled
+# ones are labelled, else 1. HEAD is for the steps, MOVE for the moves, CAPTION for what the line at
+# the prefix divides, and a gap follows each line, a wider one each sequence.
+SIDE, ROW, LABEL, MARGIN = 0.88, 1.42, 3.1, 1.05
+HEAD, MOVE, CAPTION, LINE_GAP, SEQUENCE_GAP = 0.55, 0.45, 0.35, 0.2, 0.6
+COLUMN_INCHES, LEGEND_LINE_INCHES = 0.352, 0.19
+
+
+class Generation(NamedTuple):
+    """One sequence of T frames [T, C, H, W] in [0, 1], and what a model makes of it."""
+
+    truth: Tensor
+    reconstruction: Tensor
+    generated: Tensor  #: reconstructed up to the prefix, from the prior after it
+    recalled_from: Tensor  #: [T], the earlier step that holds the answer, -1 where none does
+    prefix: int  #: frames that the model was given before it generated, at least 1, below T
+    moves: Tensor | None = None  #: [T], indices into ``MOVES``; None where there are no moves
+
+
+class Recall(NamedTuple):
+    """A frame to which an earlier one holds the answer; steps count from 0, labels from 1."""
+
+    step: int
+    answer: int  #: the step that holds it
+
+    @property
+    def colour(self) -> str:
+        """Vermilion if the answer is ``OLD_AGE`` steps old or more, else sky blue."""
+        return VERMILION if self.step - self.answer >= OLD_AGE else SKY
+
+
+class Line(NamedTuple):
+    """Successive steps of a sequence, drawn beside each other in every row."""
+
+    generation: Generation
+    steps: range
+
+    @property
+    def recalls(self) -> list[Recall]:
+        """Its frames that can be recalled."""
+        return [r for r in recalls(self.generation.recalled_from) if r.step in self.steps]
+
+    @property
+    def head(self) -> float:
+        """Height above the first row of frames."""
+        return HEAD + (MOVE if self.generation.moves is not None else 0)
+
+    @property
+    def bottom(self) -> float:
+        """End of the last row, with its labels."""
+        return self.head + len(ROWS) * self.row
+
+    @property
+    def row(self) -> float:
+        """Height of a row of frames, with its labels."""
+        return ROW if self.recalls else 1
+
+    @property
+    def divided(self) -> bool:
+        """Whether it holds the first generated frame."""
+        return self.generation.prefix in self.steps
+
+    @property
+    def height(self) -> float:
+        """All of it, with the gap below it."""
+        last = self.steps.stop == len(self.generation.truth)
+        return self.bottom + CAPTION * self.divided + (SEQUENCE_GAP if last else LINE_GAP)
+
+
+def recalls(recalled_from: Tensor) -> list[Recall]:
+    """All frames of a sequence to which an earlier one holds the answer; recalled_from is [T]."""
+    return [Recall(t, answer) for t, answer in enumerate(recalled_from.tolist()) if answer >= 0]
+
+
+def lines_of(generation: Generation) -> list[Line]:
+    """A sequence in as few lines as can hold it, all about as long."""
+    steps = len(generation.truth)
+    columns = ceil(steps / ceil(steps / MOST_COLUMNS))
+    starts = range(0, steps, columns)
+    return [Line(generation, range(start, min(start + columns, steps))) for start in starts]
+
+
+def generation_grid(
+    generations: Sequence[Generation], title: str, subtitle: str, colour: str
+) -> Figure:
+    """Draw three rows a line; frames that can be recalled have a border and the answer's step.
+
+    Args:
+        generations: of one benchmark, so of equal length.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        colour: of the model, for the names of its rows.
+    """
+    lines = [line for generation in generations for line in lines_of(generation)]
+    columns = LABEL + max(LEAST_COLUMNS, *(len(line.steps) for line in lines)) + MARGIN
+    key = _key(lines)
+    body = sum(line.height for line in lines) * COLUMN_INCHES
+    foot = len(key) * LEGEND_LINE_INCHES + 0.1
+    figure = sheet(columns * COLUMN_INCHES, HEADING_INCHES + body + foot, title, subtitle)
+    top = HEADING_INCHES
+    for line in lines:
+        _draw_line(_axes_of(figure, line, top, columns), line, colour)
+        top += line.height * COLUMN_INCHES
+    _draw_key(figure, key)
+    return figure
+
+
+def _axes_of(figure: Figure, line: Line, top: float, columns: float) -> Axes:
+    """Axes of a line in columns; the top is in inches from that of the figure."""
+    height, whole = line.height * COLUMN_INCHES, figure.get_figheight()
+    box = (0, 1 - (top + height) / whole, 1, height / whole)
+    return blank_axes(figure, box, columns, line.height)
+
+
+def _draw_line(axes: Axes, line: Line, colour: str) -> None:
+    _draw_head(axes, line)
+    for row, name in enumerate(ROWS):
+        top = line.head + row * line.row
+        _name(axes, top + SIDE / 2, name, 9, INK if name == "truth" else colour)
+        _draw_frames(axes, getattr(line.generation, name)[line.steps.start : line.steps.stop], top)
+        for recall in line.recalls:
+            _mark(axes, recall, recall.step - line.steps.start, top, row)
+    if line.divided:
+        _draw_boundary(axes, line)
+
+
+def _draw_head(axes: Axes, line: Line) -> None:
+    """Number the steps from 1, with the move into each where there are moves."""
+    _name(axes, 0.25, "t", 8, QUIET)
+    for column, t in enumerate(line.steps):
+        _centre(axes, column, 0.25, f"{t + 1}", 8, QUIET)
+    if line.generation.moves is None:
+        return
+    _name(axes, 0.68, "move", 8, QUIET)
+    for column, t in enumerate(line.steps):
+        _centre(axes, column, 0.68, ARROWS[MOVES[int(line.generation.moves[t])]], 9, INK)
+
+
+def _centre(axes: Axes, column: int, y: float, text: str, size: int, colour: str) -> None:
+    x = LABEL + column + SIDE / 2
+    axes.text(x, y, text, size=size, color=colour, ha="center", va="center")
+
+
+def _name(axes: Axes, y: float, name: str, size: int, colour: str) -> None:
+    axes.text(LABEL - 0.25, y, name, size=size, color=colour, ha="right", va="center")
+
+
+def _draw_frames(axes: Axes, frames: Tensor, top: float) -> None:
+    limits = axes.get_xlim(), axes.get_ylim()
+    for column, frame in enumerate(pixels(frames)):
+        extent = (LABEL + column, LABEL + column + SIDE, top + SIDE, top)
+        axes.imshow(frame, extent=extent, interpolation="nearest", aspect="auto", gid="frame")
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _mark(axes: Axes, recall: Recall, column: int, top: float, row: int) -> None:
+    border = Rectangle((LABEL + column, top), SIDE, SIDE, fill=False, ec=recall.colour, lw=2.2)
+    border.set_gid(f"recalled row {row} step {recall.step}")
+    axes.add_patch(border)
+    _centre(axes, column, top + SIDE + 0.25, f"t={recall.answer + 1}", 7, INK)
+
+
+def _draw_boundary(axes: Axes, line: Line) -> None:
+    """Divide what the model was given from what it generated, through all rows."""
+    given = line.generation.prefix - line.steps.start
+    x, y = LABEL + given - (1 - SIDE) / 2, line.bottom + CAPTION / 2
+    axes.plot([x, x], [0.05, line.bottom + CAPTION], color=INK, lw=1.8, gid="prefix")
+    axes.text(x + 0.2, y, "generated", size=8, color=INK, ha="left", va="center")
+    if given:
+        axes.text(x - 0.2, y, "given", size=8, color=INK, ha="right", va="center")
+
+
+def _key(lines: Sequence[Line]) -> dict[str, Line2D | Rectangle]:
+    """What is to be explained: the line at the prefix, and the borders that there are."""
+    moves = " and the moves" if lines[0].generation.moves is not None else ""
+    boundary = f"generated rows: given up to this line, from the prior{moves} after it"
+    key: dict[str, Line2D | Rectangle] = {
+        boundary: Line2D([], [], marker="|", ms=11, mew=1.8, ls="", color=INK)
+    }
+    used = {recall.colour for line in lines for recall in line.recalls}
+    for colour, age in ((SKY, f"fewer than {OLD_AGE}"), (VERMILION, f"{OLD_AGE} or more")):
+        if colour in used:
+            text = f"the step named under it holds the answer, {age} steps earlier"
+            key[text] = Rectangle((0, 0), 1, 1, fill=False, ec=colour, lw=2.2)
+    return key
+
+
+def _draw_key(figure: Figure, key: dict[str, Line2D | Rectangle]) -> None:
+    width, height = figure.get_size_inches()
+    figure.legend(
+        list(key.values()),
+        list(key),
+        loc="lower left",
+        bbox_to_anchor=(LABEL * COLUMN_INCHES / width, 0.04 / height),
+        fontsize=8,
+        frameon=False,
+        handlelength=1,
+        handleheight=1,
+        borderpad=0,
+        borderaxespad=0,
+        labelspacing=0.45,
+    )
