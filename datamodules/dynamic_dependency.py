@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.recall_datamodule import RecallDataModule
-from datamodules.script import Script, ScriptWriter, with_recall
-from datamodules.settings import require_at_least
+from datamodules.script import Curriculum, Script, ScriptWriter, with_recall
+from datamodules.settings import require_at_least, require_lengths
 from datamodules.sources import Split
 
 DIGITS = 10
@@ -46,7 +46,11 @@ class DynamicDependency(RecallDataModule):
     """
 
     def __init__(
-        self, pre_recall_length: int = 20, recall_length: int = 5, **settings: Any
+        self,
+        pre_recall_length: int = 20,
+        recall_length: int = 5,
+        train_pre_recall_lengths: list[int] | None = None,
+        **settings: Any,
     ) -> None:
         """Check the settings; no data is touched.
 
@@ -54,6 +58,9 @@ class DynamicDependency(RecallDataModule):
             pre_recall_length: l, frames of random digits; at least 10, so that every digit is an
                 address.
             recall_length: k, references that are followed.
+            train_pre_recall_lengths: curriculum; every training sequence draws its l from this
+                list, and follows references for the rest of it (null: always as in the test). At
+                least 10 each, at most l.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -61,7 +68,13 @@ class DynamicDependency(RecallDataModule):
         """
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_least("pre_recall_length", pre_recall_length, DIGITS)
+        lengths = train_pre_recall_lengths
+        require_lengths("train_pre_recall_lengths", lengths, DIGITS, pre_recall_length)
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Sequences of digits of the split."""
-        return DynamicDependencyScript(self.pre_recall_length, self.recall_length, labels)
+        """Sequences of digits of the split; only training follows the curriculum."""
+        lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
+        if lengths is None:
+            return DynamicDependencyScript(self.pre_recall_length, self.recall_length, labels)
+        steps = self.sequence_length
+        return Curriculum(tuple(DynamicDependencyScript(n, steps - n, labels) for n in lengths))

@@ -1,6 +1,7 @@
 """A sequence before it has pixels: which picture every step shows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +30,17 @@ class ScriptWriter(Protocol):
     def __call__(self, rng: np.random.Generator) -> Script:
         """Write one sequence from nothing but the generator's draws."""
         ...
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """Draws one of several rules for every sequence; all must write sequences of one length."""
+
+    writers: tuple[ScriptWriter, ...]
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence."""
+        return self.writers[rng.integers(len(self.writers))](rng)
 
 
 def recalled_from(place: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,6 +13,12 @@ def require_at_most(setting: str, value: int, most: int) -> None:
         raise ValueError(f"{setting} must be at most {most}, got {value}")
 
 
+def require_lengths(setting: str, values: list[int] | None, least: int, most: int) -> None:
+    """Raise ValueError unless there is no list (None), or one whose values all make sense."""
+    if values is not None and not (values and least <= min(values) and max(values) <= most):
+        raise ValueError(f"{setting} must be null or lengths from {least} to {most}, got {values}")
+
+
 def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ValueError where the value is not one of the choices."""
     if value not in choices:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.recall_datamodule import RecallDataModule
-from datamodules.script import Script, ScriptWriter, with_recall
-from datamodules.settings import require_at_least, require_at_most
+from datamodules.script import Curriculum, Script, ScriptWriter, with_recall
+from datamodules.settings import require_at_least, require_at_most, require_lengths
 from datamodules.sources import Split
 
 
@@ -38,6 +38,30 @@ class SimilarityCuedRecallScript:
         return script
 
 
+@dataclass(frozen=True)
+class RehearsalScript:
+    """Writes fewer pictures and, until the sequence is full, cue after cue with its run.
+
+    For training: among few pictures, reading is of use before one knows how to find the right one.
+    """
+
+    pre_recall_length: int
+    recall_length: int
+    steps: int
+    pictures: int
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence; runs have at most `recall_length` pictures, and at most half."""
+        shown = rng.integers(self.pictures, size=self.pre_recall_length)
+        run = min(self.recall_length, max(2, self.pre_recall_length // 2))
+        recalled = self.steps - self.pre_recall_length
+        starts = rng.integers(self.pre_recall_length - run, size=-(-recalled // run))
+        answers = (starts[:, None] + np.arange(run)).flatten()[:recalled]
+        script = with_recall(shown, answers)
+        script.recalled_from[self.pre_recall_length :: run] = -1
+        return script
+
+
 class SimilarityCuedRecall(RecallDataModule):
     """Digits of which k successive ones come again after l steps.
 
@@ -45,13 +69,20 @@ class SimilarityCuedRecall(RecallDataModule):
     """
 
     def __init__(
-        self, pre_recall_length: int = 20, recall_length: int = 5, **settings: Any
+        self,
+        pre_recall_length: int = 20,
+        recall_length: int = 5,
+        train_pre_recall_lengths: list[int] | None = None,
+        **settings: Any,
     ) -> None:
         """Check the settings; no data is touched.
 
         Args:
             pre_recall_length: l, frames of random pictures.
             recall_length: k, how many of them come again, the cue included; at least 2, below l.
+            train_pre_recall_lengths: curriculum; every training sequence draws its l from this
+                list, and the rest of it is cues and runs (null: always as in the test). At least
+                3 each, at most l.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -60,6 +91,8 @@ class SimilarityCuedRecall(RecallDataModule):
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_least("recall_length", recall_length, 2)
         require_at_most("recall_length", recall_length, pre_recall_length - 1)
+        lengths = train_pre_recall_lengths
+        require_lengths("train_pre_recall_lengths", lengths, 3, pre_recall_length)
 
     @property
     def prefix_length(self) -> int:
@@ -67,5 +100,9 @@ class SimilarityCuedRecall(RecallDataModule):
         return self.pre_recall_length + 1
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Sequences of pictures of the split."""
-        return SimilarityCuedRecallScript(self.pre_recall_length, self.recall_length, len(labels))
+        """Sequences of pictures of the split; only training follows the curriculum."""
+        lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
+        k, steps, pictures = self.recall_length, self.sequence_length, len(labels)
+        if lengths is None:
+            return SimilarityCuedRecallScript(self.pre_recall_length, k, pictures)
+        return Curriculum(tuple(RehearsalScript(n, k, steps, pictures) for n in lengths))

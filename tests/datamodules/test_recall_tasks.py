@@ -283,6 +283,16 @@ L, K = "pre_recall_length", "recall_length"
         (DynamicDependency, {L: 9}, f"{L} must be at least 10, got 9"),
         (SimilarityCuedRecall, {K: 1}, f"{K} must be at least 2, got 1"),
         (SimilarityCuedRecall, {L: 5}, f"{K} must be at most 4, got 5"),
+        (
+            SimilarityCuedRecall,
+            {f"train_{L}s": [2, 9]},
+            f"train_{L}s must be null or lengths from 3 to 20, got [2, 9]",
+        ),
+        (
+            DynamicDependency,
+            {f"train_{L}s": []},
+            f"train_{L}s must be null or lengths from 10 to 20, got []",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(task: type, settings: dict, message: str) -> None:
@@ -298,3 +308,41 @@ def test_generation_begins_where_everything_can_be_known(make: Make) -> None:
         assert data.prefix_length == 20 + cues, "a cue can not be known, so it is given"
         recalled = data.dataset("test")[0].recalled_from >= 0
         assert not recalled[: data.prefix_length].any() and recalled[data.prefix_length :].all()
+
+
+def test_rehearsals_are_cues_and_runs_until_the_sequence_is_full(make: Make) -> None:
+    task = make(SimilarityCuedRecall, train_pre_recall_lengths=[4, 7, 20])
+    lengths: Counter[int] = Counter()
+    starts: dict[int, Counter[int]] = {4: Counter(), 7: Counter(), 20: Counter()}
+    for seen in sequences(task, "train")[0]:
+        length = max(seen.place) + 1
+        run = {4: 2, 7: 3, 20: 5}[length]
+        assert seen.place[:length] == list(range(length))
+        for cue in range(length, 25, run):
+            first = seen.place[cue]
+            assert seen.place[cue : cue + run] == [*range(first, first + run)][: 25 - cue]
+            assert seen.recalled_from[cue] == -1
+            assert seen.recalled_from[cue + 1 : cue + run] == seen.place[cue + 1 : cue + run]
+            starts[length][first] += 1
+        lengths[length] += 1
+    assert min(lengths.values()) > SEQUENCES / 4
+    assert [sorted(starts[n]) for n in (4, 7, 20)] == [[0, 1], [0, 1, 2, 3], list(range(15))]
+
+
+def test_a_dependency_is_followed_for_the_rest_of_the_sequence(make: Make) -> None:
+    task = make(DynamicDependency, train_pre_recall_lengths=[10, 15])
+    lengths: Counter[int] = Counter()
+    for seen in sequences(task, "train")[0]:
+        length = seen.recalled_from.count(-1)
+        first, labels = (counted_from_1(s[:length]) for s in (seen.pictures, seen.labels))
+        assert seen.pictures == algorithm_3(first, labels, length, 25 - length)[0]
+        lengths[length] += 1
+    assert sorted(lengths) == [10, 15] and min(lengths.values()) > SEQUENCES / 3
+
+
+@pytest.mark.parametrize("task", [SimilarityCuedRecall, DynamicDependency])
+def test_a_curriculum_leaves_the_tests_alone(make: Make, task: type) -> None:
+    with_it, without = make(task, train_pre_recall_lengths=[12]), make(task)
+    for split, same in (("train", False), ("val", True), ("test", True)):
+        frames = (data.dataset(split)[3].frames for data in (with_it, without))
+        assert torch.equal(*frames) == same, split
