@@ -1,12 +1,15 @@
 """Recall metrics against loops over sequences and steps."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from lightning_modules.metrics import (
     BOUND_NAMES,
+    PRIOR_NAMES,
+    READ_NAMES,
     Measurement,
     RecallSummary,
     StepMeans,
@@ -112,3 +115,9 @@ def test_what_is_nowhere_defined_is_left_out() -> None:
     scalars, curves = summarise(means.compute())
     assert scalars["reads"].item() == 0.25 and curves["reads"].tolist() == [0.25] * 3
     assert "class" not in scalars and "class" not in curves
+
+
+def test_the_documentation_names_every_metric() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    names = [*summary_of(steps=3).scalars, *READ_NAMES, *PRIOR_NAMES]
+    assert [name for name in names if f"`{name}`" not in page] == []
