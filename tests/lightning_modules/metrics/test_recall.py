@@ -117,7 +117,7 @@ def test_what_is_nowhere_defined_is_left_out() -> None:
     assert "class" not in scalars and "class" not in curves
 
 
-def test_the_documentation_names_every_metric() -> None:
+def test_the_documentation_names_every_metric(batch) -> None:
     page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
-    names = [*summary_of(steps=3).scalars, *READ_NAMES, *PRIOR_NAMES]
+    names = [*summary_of(batch).scalars, *READ_NAMES, *PRIOR_NAMES]
     assert [name for name in names if f"`{name}`" not in page] == []
