@@ -60,7 +60,7 @@ class DynamicDependency(RecallDataModule):
             recall_length: k, references that are followed.
             train_pre_recall_lengths: curriculum; every training sequence draws its l from this
                 list, and follows references for the rest of it (null: always as in the test). At
-                least 10 each, at most l.
+                least 10 each; those above l are not used.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -74,7 +74,10 @@ class DynamicDependency(RecallDataModule):
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """Sequences of digits of the split; only training follows the curriculum."""
         lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
+        most = self.pre_recall_length
         if lengths is None:
             return DynamicDependencyScript(self.pre_recall_length, self.recall_length, labels)
         steps = self.sequence_length
-        return Curriculum(tuple(DynamicDependencyScript(n, steps - n, labels) for n in lengths))
+        return Curriculum(
+            tuple(DynamicDependencyScript(n, steps - n, labels) for n in lengths if n <= most)
+        )

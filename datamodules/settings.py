@@ -14,9 +14,15 @@ def require_at_most(setting: str, value: int, most: int) -> None:
 
 
 def require_lengths(setting: str, values: list[int] | None, least: int, most: int) -> None:
-    """Raise ValueError unless there is no list (None), or one whose values all make sense."""
-    if values is not None and not (values and least <= min(values) and max(values) <= most):
-        raise ValueError(f"{setting} must be null or lengths from {least} to {most}, got {values}")
+    """Raise ValueError unless there is no list (None), or one of possible lengths.
+
+    A length above the most is possible, and not used; at least one must be used.
+    """
+    if values is not None and not (values and least <= min(values) <= most):
+        raise ValueError(
+            f"{setting} must be null or lengths of at least {least}, one of them at most {most}, "
+            f"got {values}"
+        )
 
 
 def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:

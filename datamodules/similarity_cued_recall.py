@@ -82,7 +82,7 @@ class SimilarityCuedRecall(RecallDataModule):
             recall_length: k, how many of them come again, the cue included; at least 2, below l.
             train_pre_recall_lengths: curriculum; every training sequence draws its l from this
                 list, and the rest of it is cues and runs (null: always as in the test). At least
-                4 each, at most l.
+                4 each; those above l are not used.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -102,7 +102,10 @@ class SimilarityCuedRecall(RecallDataModule):
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """Sequences of pictures of the split; only training follows the curriculum."""
         lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
+        most = self.pre_recall_length
         k, steps, pictures = self.recall_length, self.sequence_length, len(labels)
         if lengths is None:
-            return SimilarityCuedRecallScript(self.pre_recall_length, k, pictures)
-        return Curriculum(tuple(RehearsalScript(n, k, steps, pictures) for n in lengths))
+            return SimilarityCuedRecallScript(most, k, pictures)
+        return Curriculum(
+            tuple(RehearsalScript(n, k, steps, pictures) for n in lengths if n <= most)
+        )

@@ -60,6 +60,7 @@ class ResultsFile(L.Callback):
                 "stage": "test",
                 "model": type(pl_module).__name__,
                 "memory": core_name(pl_module),
+                "sequences": summary.sequences,
                 "scalars": scalars,
                 "curves": curves,
                 **self._circumstances(trainer, pl_module),

@@ -1,6 +1,5 @@
 """``compare``: tested runs of several models on one benchmark, as a figure and as a table."""
 
-import re
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
@@ -11,23 +10,36 @@ from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.model_runs import Estimate, ModelRuns, by_model
 from lightning_modules.command_line.run_results import (
+    SCALARS,
     RunResults,
     Unreadable,
     read_results,
     results_files,
 )
 from lightning_modules.command_line.table import columns
+from lightning_modules.pictures.headings import in_words
 from lightning_modules.pictures.kl_comparison import ModelCurve, kl_comparison
 from lightning_modules.pictures.style import save
 
 DESCRIPTION = """\
 Draw the KL of each step of several models on one benchmark, and print a table.
 
-Runs of the same model and memory core are averaged, with the standard error of
-the mean over runs. All must have been tested on the same sequences."""
+Runs of the same model, memory core and settings of both are averaged, with the
+standard error of the mean over runs. All must have been tested on the same
+sequences. Columns, with their names in docs/metrics.md:
+
+  bound               bound
+  KL, new             kl_new
+  KL, all recalled    kl_recalled
+  KL ratio, old       recall_ratio: of steps recalled after 5 steps or more
+  KL ratio, old late  recall_ratio_late: of those, step 20 and later
+  best head's reads   read_correctness_best_head"""
+#: Digits after the point for each of ``SCALARS``.
+DIGITS = (1, 2, 2, 3, 3, 3)
 HEADER = (
     *("model", "core", "runs"),
-    *("bound", "KL, new steps", "KL, recalled steps", "recall ratio"),
+    *("bound", "KL, new", "KL, all recalled"),
+    *("KL ratio, old", "KL ratio, old late", "best head's reads"),
 )
 
 
@@ -37,7 +49,7 @@ def compare(args: list[str]) -> None:
     Args:
         args: folders and options.
     """
-    given = parser().parse_intermixed_args(args)
+    given = parser().parse(args)
     runs = read_all(given.runs)
     require_one_benchmark(runs)
     models = by_model(runs)
@@ -64,7 +76,7 @@ def parser() -> CommandParser:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="folder of a run, or one with runs below it: runs/*_maze",
+        help="folder of a run, its results.json, or a folder with runs below it: runs/*_maze",
     )
     made.add_argument(
         "--out", type=png, required=True, metavar="FILE.png", help="where the figure goes"
@@ -74,7 +86,7 @@ def parser() -> CommandParser:
 
 def png(path: str) -> Path:
     """A path of a picture."""
-    if Path(path).suffix != ".png":
+    if Path(path).suffix.lower() != ".png":
         raise ArgumentTypeError(f"must end in .png, got {path}")
     return Path(path)
 
@@ -111,17 +123,17 @@ def require_one_benchmark(runs: Sequence[RunResults]) -> None:
     for run in runs:
         if run.benchmark != first.benchmark:
             raise UsageError(
-                "runs on different test sets do not compare:\n"
+                "runs that were tested on different sequences do not compare:\n"
                 f"{shown(first.folder)}: {first.benchmark}\n{shown(run.folder)}: {run.benchmark}"
             )
 
 
 def row(model: ModelRuns) -> list[str]:
     """A model's line of the table."""
-    bound, *others = (model.scalar(name) for name in ("bound", "kl_new", "kl_recalled"))
-    numbers = [with_error(bound, 1), *(with_error(other, 2) for other in others)]
-    ratio = with_error(model.scalar("recall_ratio"), 3)
-    return [model.model, model.memory or "-", str(len(model.runs)), *numbers, ratio]
+    core = ", ".join([model.memory or "-", *model.settings])
+    estimates = zip(map(model.scalar, SCALARS), DIGITS, strict=True)
+    numbers = [with_error(estimate, digits) for estimate, digits in estimates]
+    return [model.model, core, str(len(model.runs)), *numbers]
 
 
 def with_error(estimate: Estimate, digits: int) -> str:
@@ -148,9 +160,3 @@ def headings(models: Sequence[ModelRuns]) -> tuple[str, str]:
     if len(runs) > len(models):
         parts.append("mean over runs, band: standard error")
     return title, "; ".join(parts)
-
-
-def in_words(name: str) -> str:
-    """A class's name as words: MNISTMaze is an MNIST maze."""
-    first, *rest = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", name)
-    return " ".join([first, *map(str.lower, rest)])

@@ -1,6 +1,7 @@
 """Runs of one model with several seeds: means and their standard errors."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import nan
 from typing import Any, NamedTuple
 
@@ -9,6 +10,10 @@ from torch import Tensor
 
 from lightning_modules.command_line.checkpoint_check import flattened
 from lightning_modules.command_line.run_results import RunResults
+from lightning_modules.pictures.headings import model_label
+
+#: They change no result; of the sources, the one that was really used counts.
+IRRELEVANT = {f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")}
 
 
 class Estimate(NamedTuple):
@@ -19,9 +24,10 @@ class Estimate(NamedTuple):
 
 
 class ModelRuns(NamedTuple):
-    """Tested runs of one model with one memory core."""
+    """Tested runs of one model with one memory core and the same settings of both."""
 
     runs: list[RunResults]
+    settings: tuple[str, ...] = ()  #: what tells it from others with this core: "read_heads=1"
 
     @property
     def model(self) -> str:
@@ -35,9 +41,9 @@ class ModelRuns(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The model, and its core where that is a choice."""
+        """The model, its core where that is a choice, and its settings."""
         chosen = "memory" in self.runs[0].model_settings.get("init_args", {})
-        return f"{self.model} ({self.memory})" if chosen else self.model
+        return model_label(self.model, self.memory if chosen else None, *self.settings)
 
     def scalar(self, name: str) -> Estimate:
         """Of one of ``SCALARS``, []."""
@@ -49,19 +55,42 @@ class ModelRuns(NamedTuple):
 
     def caveats(self) -> Iterator[str]:
         """What makes the runs more than repetitions with other seeds, or less."""
-        if len({run.seed for run in self.runs}) < len(self.runs):
+        seeds = Counter(run.seed for run in self.runs)
+        unknown = seeds.pop(None, 0)
+        if any(count > 1 for count in seeds.values()):
             yield f"{self.label}: runs with the same seed count as independent"
-        keys = differing([dict(flattened("model", run.model_settings)) for run in self.runs])
+        if unknown and len(self.runs) > 1:
+            yield f"{self.label}: runs whose seed is not known count as independent"
+        data = differing([dict(flattened("data", run.data_settings)) for run in self.runs])
+        keys = [key for key in data if key not in IRRELEVANT]
         if keys:
             yield f"{self.label}: averaged over runs that differ in {', '.join(keys)}"
 
 
 def by_model(runs: Iterable[RunResults]) -> list[ModelRuns]:
-    """Put runs of the same model and core together, in the order of their first runs."""
-    groups: dict[tuple[str, str | None], ModelRuns] = {}
+    """Put runs of the same model, core and settings together; those of one core are neighbours."""
+    kinds: dict[tuple[str, str | None], list[RunResults]] = {}
     for run in runs:
-        groups.setdefault((run.model, run.memory), ModelRuns([])).runs.append(run)
+        kinds.setdefault((run.model, run.memory), []).append(run)
+    return [model for kind in kinds.values() for model in by_settings(kind)]
+
+
+def by_settings(runs: Sequence[RunResults]) -> list[ModelRuns]:
+    """Put runs together that have the same settings of the model, in the order of their first."""
+    settings = [dict(flattened("model", run.model_settings)) for run in runs]
+    names = short_names(differing(settings))
+    groups: dict[tuple[str, ...], ModelRuns] = {}
+    for run, own in zip(runs, settings, strict=True):
+        values = tuple(f"{name}={own[key]}" for key, name in names.items() if key in own)
+        groups.setdefault(values, ModelRuns([], values)).runs.append(run)
     return list(groups.values())
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key, or all but the first where that is not unique."""
+    last = {key: key.rpartition(".")[2] for key in keys}
+    count = Counter(last.values())
+    return {k: name if count[name] == 1 else k.partition(".")[2] for k, name in last.items()}
 
 
 def estimate(values: Tensor) -> Estimate:
@@ -77,7 +106,7 @@ def estimate(values: Tensor) -> Estimate:
     return Estimate(mean, values.std(0) / count**0.5)
 
 
-def differing(settings: list[Mapping[str, Any]]) -> list[str]:
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Keys whose values are not all the same."""
     keys = dict.fromkeys(key for each in settings for key in each)
     return [key for key in keys if any(e.get(key) != settings[0].get(key) for e in settings)]

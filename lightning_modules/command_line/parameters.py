@@ -26,6 +26,8 @@ HEADER = (
     *("units", "visual", "controller", "memory", "maps", "total", "of budget"),
 )
 OWN_OPTIONS = ("--help", "--overlay")
+#: How the other commands name experiments.
+CONFIG_OPTIONS = ("--config", "-c")
 
 
 class Sizes(NamedTuple):
@@ -44,9 +46,14 @@ def parameters(args: list[str]) -> None:
     Args:
         args: files and options.
     """
+    parser = _parser()
+    for word in args:
+        option = word.partition("=")[0]
+        if option in CONFIG_OPTIONS:
+            parser.error(f"{option}: here experiments' files are named without an option")
     words = joined(args)
     settings = [word for word in words if is_setting(word)]
-    given = _parser().parse_intermixed_args([word for word in words if not is_setting(word)])
+    given = parser.parse([word for word in words if not is_setting(word)])
     blueprints = [blueprint(file, given.overlay, settings) for file in given.experiments]
     print(columns(HEADER, [row(b.experiment_name(), b.model) for b in blueprints], texts=3))
     if len(blueprints) > 1:

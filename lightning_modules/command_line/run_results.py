@@ -16,8 +16,11 @@ from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.run_folder import RunFolder
 
-#: Of the test set, in nats per sequence, nats per step (twice) and as a ratio of two KLs.
-SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio")
+#: Of the test set, as in docs/metrics.md.
+SCALARS = (
+    *("bound", "kl_new", "kl_recalled"),
+    *("recall_ratio", "recall_ratio_late", "read_correctness_best_head"),
+)
 
 
 class Benchmark(NamedTuple):
@@ -26,12 +29,13 @@ class Benchmark(NamedTuple):
     name: str  #: class of the data module
     steps: int  #: T of every sequence
     source: str
-    sequences: int  #: in the test set
+    sequences: int  #: of the test set that were evaluated
     sha256: str  #: of the test set
 
     def __str__(self) -> str:
         """Name it in a message."""
-        return f"{self.name} ({self.steps} steps, {self.source}, test set {self.sha256[:12]})"
+        tested = f"{self.sequences:,} sequences of test set {self.sha256[:12]}"
+        return f"{self.name} ({self.steps} steps, {self.source}, {tested})"
 
 
 class RunResults(NamedTuple):
@@ -43,6 +47,7 @@ class RunResults(NamedTuple):
     seed: int | None
     training_steps: int
     model_settings: Mapping[str, Any]  #: as in config.yaml: ``class_path`` and ``init_args``
+    data_settings: Mapping[str, Any]  #: likewise
     benchmark: Benchmark
     scalars: Mapping[str, float]  #: those of ``SCALARS``; NaN where there was nothing to average
     kl: Tensor  #: [T], nats per step
@@ -54,11 +59,13 @@ class Unreadable(Exception):
 
 
 def results_files(folder: Path) -> list[Path]:
-    """Find the results of a run, or of all runs below a folder.
+    """Find the results of a run, or of all runs below a folder; a file is taken as it is.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder or file.
     """
+    if folder.is_file():
+        return [folder]
     if not folder.is_dir():
         raise UsageError(f"there is no folder {shown(folder)}")
     own = RunFolder(folder).results
@@ -105,19 +112,23 @@ def _results(path: Path, content: Any) -> RunResults:
         seed=content["seed"],
         training_steps=int(content["global_step"]),
         model_settings=dict(settings["model"]),
-        benchmark=_benchmark(settings["data"], content["data"], len(curves["kl"])),
+        data_settings=dict(settings["data"]),
+        benchmark=_benchmark(content),
         scalars={name: _number(content["scalars"].get(name)) for name in SCALARS},
         kl=_numbers(curves["kl"]),
         recalled_share=None if share is None else _numbers(share),
     )
 
 
-def _benchmark(settings: Mapping[str, Any], used: Mapping[str, str], steps: int) -> Benchmark:
+def _benchmark(content: Mapping[str, Any]) -> Benchmark:
+    settings, used = content["settings"]["data"], content["data"]
+    # Older files do not say how many were evaluated; by default all are.
+    sequences = content.get("sequences", settings["init_args"]["test_size"])
     return Benchmark(
         name=settings["class_path"].rpartition(".")[2],
-        steps=steps,
+        steps=len(content["curves"]["kl"]),
         source=used["source"],
-        sequences=int(settings["init_args"]["test_size"]),
+        sequences=int(sequences),
         sha256=used["test_sha256"],
     )
 

@@ -31,6 +31,7 @@ class RecallSummary(NamedTuple):
 
     scalars: dict[str, Tensor]
     curves: dict[str, Tensor]
+    sequences: int  #: over which it was averaged
 
 
 def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measurement]:
@@ -76,4 +77,5 @@ def summarise(sums: Mapping[str, StepSums]) -> RecallSummary:
     }
     others = [name for name in sums if name not in BOUND_NAMES and not sums[name].nowhere]
     scalars |= {name: sums[name].mean for name in others}
-    return RecallSummary(scalars, {name: sums[name].curve for name in (*BOUND_NAMES, *others)})
+    curves = {name: sums[name].curve for name in (*BOUND_NAMES, *others)}
+    return RecallSummary(scalars, curves, int(sums["kl"].sequences.max()))

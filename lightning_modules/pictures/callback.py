@@ -1,5 +1,6 @@
 """Draws what a model remembers after each validation."""
 
+import inspect
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from datamodules.maze import MNISTMaze
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.metrics import RecallSummary
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
+from lightning_modules.pictures.headings import in_words, model_label
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.samples import Samples, sample
@@ -66,16 +68,18 @@ class Pictures(L.Callback):
         batch = first_sequences(data.dataset("val"), self.sequences)
         samples = sample(model, batch, data.prefix_length, self.seed)
         summary = model.validation_summary
-        headings = title_of(model, step), kl_sentence(summary)
+        source = data.data_record()["source"]
+        title = title_of(data, model, step)
+        headings = title, kl_sentence(summary, source)
         colour = type(model.backbone.memory).colour
         if summary is not None:
             yield "kl_curve", kl_curve(summary.curves, *headings, colour)
         if samples.weightings.read.shape[-1]:
-            yield "memory_film", draw_film(samples, headings[0], colour)
+            yield "memory_film", draw_film(samples, title, source, colour)
         maze = isinstance(data, MNISTMaze)
         yield "generations", generation_grid(generations_of(samples, maze), *headings, colour)
         if maze:
-            yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], headings[0])
+            yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], title, source)
 
     def _save(self, name: str, figure: Figure, step: int | None) -> Path:
         moment = "validate" if step is None else f"step{step:06d}"
@@ -98,19 +102,21 @@ def first_sequences(dataset: EpisodeDataset, count: int) -> FrameSequences:
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))
 
 
-def title_of(model: TemporalVAE, step: int | None) -> str:
-    """Family, core and training step, such as "GTMM (DNC) after 500 training steps"."""
-    family, core = type(model).__name__, type(model.backbone.memory).__name__
-    moment = "" if step is None else f" after {step} training steps"
-    return f"{family} ({core}){moment}"
+def title_of(data: SequenceDataModule, model: TemporalVAE, step: int | None) -> str:
+    """Such as "Perfect recall: GTMM (DNC) after 500 training steps", the core if it is a choice."""
+    chosen = "memory" in inspect.signature(type(model)).parameters
+    core = type(model.backbone.memory).__name__ if chosen else None
+    moment = "" if step is None else f" after {step:,} training steps"
+    return f"{in_words(type(data).__name__)}: {model_label(type(model).__name__, core)}{moment}"
 
 
-def kl_sentence(summary: RecallSummary | None) -> str:
-    """The validation set's mean KL, if it is known."""
+def kl_sentence(summary: RecallSummary | None, source: str) -> str:
+    """The source, and the validation set's mean KL if it is known."""
     if summary is None:
-        return ""
+        return f"Validation set, {source}"
     new, recalled = (float(summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
-    return f"Validation set, mean KL per step: new {new:.2f} nats, recalled {recalled:.2f} nats"
+    kl = f"new {new:.2f} nats, recalled {recalled:.2f} nats"
+    return f"Validation set, {source}; mean KL per step: {kl}"
 
 
 def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation]:
@@ -129,7 +135,7 @@ def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation
     ]
 
 
-def draw_overlay(samples: Samples, grid: int, title: str) -> Figure:
+def draw_overlay(samples: Samples, grid: int, title: str, source: str) -> Figure:
     """Overlays of the first sequence: the truth, after the prefix, and without any frame."""
     after = f"generated\nafter t = {samples.prefix}"
     rows = {
@@ -137,12 +143,16 @@ def draw_overlay(samples: Samples, grid: int, title: str) -> Figure:
         after: samples.generated[0],
         "generated\nfrom the start": samples.imagined[0],
     }
-    subtitle = "First validation sequence; a coherent model turns cells yellow, then white"
+    subtitle = (
+        f"First validation sequence, {source}; a coherent model turns cells yellow, then white"
+    )
     return visit_overlay(rows, samples.batch.place[0], grid, title, subtitle)
 
 
-def draw_film(samples: Samples, title: str, colour: str) -> Figure:
+def draw_film(samples: Samples, title: str, source: str, colour: str) -> Figure:
     """Weightings of the first sequence while it was reconstructed."""
     weightings = Weightings(*(w[0] for w in samples.weightings))
-    subtitle = "First validation sequence; the latent of a step is written in the step after it"
+    subtitle = (
+        f"First validation sequence, {source}; the latent of a step is written in the step after it"
+    )
     return memory_film(weightings, samples.batch.recalled_from[0], title, subtitle, colour)

@@ -6,6 +6,7 @@ As in figures 4 to 12 of Gemici et al. 2017.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,8 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
 from memory_cores import CORES
 
 WIDTH, HEIGHT = 8.0, 5.0
-LEGEND_COLUMNS = 3
+#: A line of the legend has room for that many letters; a handle takes as much as some.
+MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
 LEGEND_ROW_INCHES = 0.22
 #: One for each core, in the order of ``CORES``, so that lines differ in grey print, too.
 MARKERS = "oDs^vXP*<>"
@@ -46,7 +48,8 @@ def kl_comparison(
         subtitle: in the second line.
     """
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
-    legend = LEGEND_ROW_INCHES * -(-len(curves) // LEGEND_COLUMNS) + 0.1
+    columns = legend_columns([curve.name for curve in curves])
+    legend = LEGEND_ROW_INCHES * -(-len(curves) // columns) + 0.1
     top = 1 - (HEADING_INCHES + legend) / HEIGHT
     axes = figure.add_axes((0.085, 0.105, 0.83, top - 0.105))
     for i, curve in enumerate(curves):
@@ -58,7 +61,7 @@ def kl_comparison(
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1.01),
-        ncols=LEGEND_COLUMNS,
+        ncols=columns,
         fontsize=9,
         frameon=False,
         handlelength=3,
@@ -66,6 +69,15 @@ def kl_comparison(
         borderaxespad=0,
     )
     return figure
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """As many as have room, at most ``MOST_COLUMNS``."""
+    for columns in range(min(MOST_COLUMNS, len(names)), 1, -1):
+        parts = np.array_split([len(name) for name in names], columns)
+        if sum(part.max() + HANDLE_LETTERS for part in parts) <= LEGEND_LETTERS:
+            return columns
+    return 1
 
 
 def _draw_model(axes: Axes, curve: ModelCurve, line_style: str, offset: int) -> None:

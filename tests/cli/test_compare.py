@@ -11,9 +11,10 @@ import pytest
 
 from cli import ExperimentCLI, main
 from lightning_modules.command_line import compare as command
+from lightning_modules.command_line.model_runs import short_names
 from lightning_modules.pictures.kl_comparison import kl_comparison
 
-SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio")
+SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio", "read_correctness_best_head")
 SEEDS = {0: [15.0, 14.0, 3.0], 1: [16.0, 14.5, 2.0], 2: [14.5, 15.5, 2.8]}
 
 
@@ -21,21 +22,30 @@ SEEDS = {0: [15.0, 14.0, 3.0], 1: [16.0, 14.5, 2.0], 2: [14.5, 15.5, 2.8]}
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Writes what `test` would, and returns the run's folder."""
 
-    def written(core: str, seed: int, kl: list[float | None], /, **changes: Any) -> Path:
-        memory = {} if core == "NoMemory" else {"memory": {"class_path": f"memory_cores.{core}"}}
-        model = "GTMM" if memory else "VRNN"
+    def written(
+        core: str,
+        seed: int,
+        kl: list[float | None],
+        /,
+        model: str = "GTMM",
+        memory: dict[str, Any] | None = None,
+        data_settings: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Path:
+        chosen = {"class_path": f"memory_cores.{core}", "init_args": memory or {}}
+        settings = {} if model == "VRNN" else {"memory": chosen}
         new, recalled = (v or 1.0 for v in (kl[0], kl[-1]))
-        values = (-100 * new, new, recalled, recalled / new)
+        values = (-100 * new, new, recalled, recalled / new, 0.875)
         content = {
             "model": model,
             "memory": core,
             "scalars": dict(zip(SCALARS, values, strict=True)) | {"read_correctness": {"mean": 1}},
             "curves": {"kl": kl, "recalled_share": [0.0, 0.0, 1.0], "reads": [[1.0], [2.0]]},
             "settings": {
-                "model": {"class_path": f"lightning_modules.{model}", "init_args": memory},
+                "model": {"class_path": f"lightning_modules.{model}", "init_args": settings},
                 "data": {
                     "class_path": "datamodules.PerfectRecall",
-                    "init_args": {"test_size": 1000},
+                    "init_args": {"test_size": 1000} | (data_settings or {}),
                 },
             },
             "data": {"source": "mnist5k", "test_sha256": "a" * 64},
@@ -43,7 +53,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
             "global_step": 3000,
             **changes,
         }
-        folder = tmp_path / "runs" / f"{core}_recall" / f"seed{seed}"
+        folder = tmp_path / "runs" / f"{core}_recall" / f"{'vrnn-' * (model == 'VRNN')}seed{seed}"
         folder.mkdir(parents=True)
         (folder / "results.json").write_text(json.dumps(content))
         return folder
@@ -78,7 +88,8 @@ def cells(said: str) -> dict[str, list[str]]:
 def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: Path, capsys):
     for seed, kl in SEEDS.items():
         write("DNC", seed, kl)
-    write("NoMemory", 0, [11.0, 11.5, 11.25])
+    baseline = {"bound": -1100, "kl_new": 11, "kl_recalled": 11.25, "recall_ratio_late": 1.5}
+    write("NoMemory", 0, [11.0, 11.5, 11.25], model="VRNN", scalars=baseline)
     main(["compare", f"{tmp_path}/runs", out])
     rows = cells(capsys.readouterr().out)
     values = np.array(list(SEEDS.values()))
@@ -87,8 +98,9 @@ def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: 
         f"{x.mean():,.{digits}f} ± {x.std(ddof=1) / 3**0.5:,.{digits}f}"
         for x, digits in ((-100 * first, 1), (first, 2), (last, 2), (last / first, 3))
     ]
-    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected]
-    assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", "-1,100.0", "11.00", "11.25", "1.023"]
+    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 ± 0.000"]
+    numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-"]
+    assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", *numbers]
     ((curves, share, title, subtitle),) = drawn
     dnc, vrnn = curves
     np.testing.assert_allclose(dnc.kl, values.mean(0), rtol=1e-6)
@@ -123,23 +135,53 @@ def test_values_that_are_null_leave_gaps(write, drawn, out: str, tmp_path: Path,
     main(["compare", f"{tmp_path}/runs", out])
     assert drawn[0][0][0].kl.isnan().tolist() == [False, True, False]
     assert drawn[0][1] is None, "an older file has no recalled_share"
-    assert cells(capsys.readouterr().out)["DNC"][3:] == ["-"] * 4
+    assert cells(capsys.readouterr().out)["DNC"][3:] == ["-"] * 6
 
 
 def test_runs_that_are_no_repetitions_are_noted(write, out: str, tmp_path: Path, capsys):
     write("DNC", 0, SEEDS[0])
     write("DNC", 1, SEEDS[1], seed=0)
-    for seed, heads in enumerate((1, 4)):
-        memory = {"class_path": "memory_cores.NTM", "init_args": {"read_heads": heads}}
-        model = {"class_path": "lightning_modules.GTMM", "init_args": {"memory": memory}}
-        data = {"class_path": "datamodules.PerfectRecall", "init_args": {"test_size": 1000}}
-        write("NTM", seed, SEEDS[seed], settings={"model": model, "data": data})
+    for seed in (0, 1):
+        irrelevant = {"num_workers": seed, "eval_batch_size": seed, "data_dir": str(seed)}
+        write("NTM", seed, SEEDS[seed], data_settings={"batch_size": seed} | irrelevant)
+        write("LRU", seed, SEEDS[seed], seed=None)
+    write("Introspection", 0, SEEDS[0], seed=None)
     main(["compare", f"{tmp_path}/runs", out])
     notes = capsys.readouterr().err.splitlines()
     assert notes == [
         "note: GTMM (DNC): runs with the same seed count as independent",
-        "note: GTMM (NTM): averaged over runs that differ in model.memory.read_heads",
+        "note: GTMM (LRU): runs whose seed is not known count as independent",
+        "note: GTMM (NTM): averaged over runs that differ in data.batch_size",
     ]
+
+
+def test_settings_of_one_core_have_lines_of_their_own(write, drawn, out, tmp_path: Path, capsys):
+    for seed, heads in enumerate((1, 5, 1)):
+        write("DNC", seed, SEEDS[seed], memory={"read_heads": heads, "word_size": 64})
+    write("NTM", 0, SEEDS[0], memory={"read_heads": 7})
+    main(["compare", f"{tmp_path}/runs", out])
+    assert [curve.name for curve in drawn[0][0]] == [
+        "GTMM (DNC, read_heads=1), 2 runs",
+        "GTMM (DNC, read_heads=5), 1 run",
+        "GTMM (NTM), 1 run",
+    ]
+    said = capsys.readouterr()
+    assert list(cells(said.out)) == ["DNC, read_heads=1", "DNC, read_heads=5", "NTM"]
+    assert said.err == ""
+
+
+def test_models_of_one_core_are_not_averaged(write, drawn, out: str, tmp_path: Path):
+    write("NoMemory", 0, SEEDS[0])
+    write("NoMemory", 1, SEEDS[1], model="VRNN")
+    main(["compare", f"{tmp_path}/runs", out])
+    first, second = drawn[0][0]
+    assert (first.name, second.name) == ("GTMM (NoMemory), 1 run", "VRNN, 1 run")
+    assert (first.kl.tolist(), second.kl.tolist()) == (SEEDS[0], SEEDS[1])
+
+
+def test_settings_are_named_briefly_where_that_is_unique():
+    keys = ["model.map_size", "model.visual.hidden_size", "model.memory.hidden_size"]
+    assert list(short_names(keys).values()) == ["map_size", "visual.hidden_size", keys[2][6:]]
 
 
 DAMAGES = {
@@ -173,6 +215,7 @@ def test_nothing_is_left(write, out: str, tmp_path: Path, complaint: Callable[..
 
 
 OTHERS = {
+    "sequences": 50,
     "data": {"source": "mnist", "test_sha256": "b" * 64},
     "settings": {
         "model": {"class_path": "lightning_modules.GTMM"},
@@ -186,9 +229,9 @@ def test_other_test_sets_are_refused(write, complaint, out: str, tmp_path: Path,
     write("DNC", 0, SEEDS[0])
     write("NTM", 0, SEEDS[1], **{changed: OTHERS[changed]})
     said = complaint("compare", f"{tmp_path}/runs", out)
-    assert said.startswith("error: runs on different test sets")
+    assert said.startswith("error: runs that were tested on different sequences")
     both = [line.partition("_recall/seed0: ")[2] for line in said.splitlines()[1:]]
-    assert both[0] == "PerfectRecall (3 steps, mnist5k, test set aaaaaaaaaaaa)"
+    assert both[0] == "PerfectRecall (3 steps, mnist5k, 1,000 sequences of test set aaaaaaaaaaaa)"
     assert both[1] != both[0] and both[1].startswith(("PerfectRecall (3", "MNISTMaze (3"))
     assert not (tmp_path / "pictures").exists()
 
@@ -200,8 +243,18 @@ def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path
     assert "required: RUN" in complaint("compare", out)
     assert "--out: must end in .png, got kl.pdf" in complaint("compare", run, "--out=kl.pdf")
     assert f"there is no folder {tmp_path}/none" in complaint("compare", f"{tmp_path}/none", out)
+    assert "--outt: there is no such option; did you mean --out?" in complaint(
+        "compare", run, "--outt", "kl.png"
+    )
     said = complaint("compare", run, f"--out={tmp_path}/file/kl.png")
     assert f"--out: can not write {tmp_path}/file/kl.png: " in said
+
+
+def test_files_and_endings_in_capitals_are_taken(write, drawn, tmp_path: Path):
+    run = write("DNC", 0, SEEDS[0])
+    main(["compare", str(run / "results.json"), str(run), f"--out={tmp_path}/KL.PNG"])
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 run"]
+    assert (tmp_path / "KL.PNG").read_bytes().startswith(b"\x89PNG")
 
 
 def test_untested_runs_are_named(write, out: str, tmp_path: Path, complaint, capsys):
@@ -214,12 +267,13 @@ def test_untested_runs_are_named(write, out: str, tmp_path: Path, complaint, cap
 
 def test_a_run_that_was_really_tested(fit: Callable[..., Path], drawn, out: str, capsys):
     run = fit("--run=r", steps=1)
-    ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
+    some = "--trainer.limit_test_batches=1", "--data.eval_batch_size=3"
+    ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}", *some])
     found = json.loads((run / "results.json").read_text())
     capsys.readouterr()
     main(["compare", str(run), out])
     (curve,) = drawn[0][0]
     np.testing.assert_allclose(curve.kl, found["curves"]["kl"], rtol=1e-6)
-    assert drawn[0][2:] == ("MNIST maze, 6 steps, mnist5k", "4 test sequences; 1 training steps")
+    assert drawn[0][2:] == ("MNIST maze, 6 steps, mnist5k", "3 test sequences; 1 training steps")
     row = cells(capsys.readouterr().out)["DNC"]
     assert row[3:5] == [f"{found['scalars']['bound']:,.1f}", f"{found['scalars']['kl_new']:.2f}"]

@@ -8,6 +8,8 @@ from commands import MAZE, ROOT
 
 from cli import ExperimentCLI, main
 from datamodules import SequenceDataModule
+from lightning_modules.command_line.blueprint import blueprint
+from lightning_modules.command_line.parameters import spread
 
 PAPER = "--overlay=conf/overlays/paper.yaml"
 MAZES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "conf").glob("*_maze.yaml"))
@@ -119,6 +121,16 @@ def test_nothing_is_read_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_spread_is_over_the_smallest():
+    said = "The largest model has 50.00% more parameters than the smallest."
+    assert spread([150, 100, 120]) == said
+
+
+def test_models_are_built_without_numbers():
+    model = blueprint("conf/vrnn_maze.yaml", [], []).model
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+
+
 def test_a_runs_own_settings_are_counted_too(counted, fit: Callable[..., Path]):
     config = fit("--model.memory=NTM", "--model.memory.slots=3", steps=1) / "config.yaml"
     (row,) = counted(str(config))
@@ -133,6 +145,8 @@ MISTAKES = {
     "conf/vrnn_maze.yaml --model.parameter_budget=9": ["model.parameter_budget must be at least"],
     "conf/vrnn_maze.yaml --overlay=conf/nope.yaml": ["there is no file conf/nope.yaml"],
     "conf/vrnn_maze.yaml --overlay": ["--overlay: expected one argument", "parameters --help"],
+    "--config conf/vrnn_maze.yaml": ["--config: here experiments' files are named without"],
+    "conf/dnc_gtmm_maze.yaml -c=conf/vrnn_maze.yaml": ["-c: here experiments' files are named"],
     "--overlay=conf/overlays/paper.yaml": ["required: EXPERIMENT", "parameters --help"],
 }
 

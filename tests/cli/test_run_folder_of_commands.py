@@ -103,6 +103,7 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     assert results["settings"] == {"model": saved["model"], "data": saved["data"]}
     assert results["settings"]["model"]["init_args"]["memory"]["class_path"].endswith("DNC")
     assert results["data"]["source"] == "mnist5k"
+    assert results["sequences"] == 4
     assert results["parameters"] > 1000
     assert results["wall_clock_seconds"] > 0
     assert {"python", "torch", "lightning", "jsonargparse", "gtmm"} <= results["versions"].keys()

@@ -83,7 +83,8 @@ def test_groups_equal_a_loop_over_sequences_and_steps(batch) -> None:
 
 def test_bound_and_curves_average_over_sequences(batch) -> None:
     bound, place = batch
-    scalars, curves = summary_of(batch)
+    scalars, curves, count = summary_of(batch)
+    assert count == 6
     assert scalars["bound"].item() == pytest.approx(bound.total.mean().item(), rel=1e-6)
     assert scalars["kl_last_step"].item() == pytest.approx(bound.kl[:, -1].mean().item(), rel=1e-6)
     torch.testing.assert_close(curves["kl"].float(), bound.kl.mean(0))
@@ -105,7 +106,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(batch) -> None:
 
 def test_a_group_that_never_occurs_is_nan_and_spoils_nothing_else() -> None:
     new = Bound(-torch.ones(2, 3), torch.ones(2, 3)), torch.arange(3).expand(2, 3)
-    scalars, curves = summary_of(new)
+    scalars, curves, _ = summary_of(new)
     assert math.isnan(scalars["recall_ratio"].item())
     assert curves["kl_recalled"].isnan().all()
     assert scalars["kl"].item() == 1.0
@@ -139,7 +140,7 @@ def test_what_is_nowhere_defined_is_left_out() -> None:
     here, nowhere = torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.bool)
     values = torch.full((2, 3), 0.25)
     means.update({"reads": Measurement(values, here), "class": Measurement(values, nowhere)})
-    scalars, curves = summarise(means.compute())
+    scalars, curves, _ = summarise(means.compute())
     assert scalars["reads"].item() == 0.25 and curves["reads"].tolist() == [0.25] * 3
     assert "class" not in scalars and "class" not in curves
 

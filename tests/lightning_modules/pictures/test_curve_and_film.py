@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from lightning_modules.pictures import kl_curve, memory_film
@@ -36,7 +37,22 @@ def test_the_curves_are_drawn_over_steps_from_one() -> None:
     axes = figure.axes[0]
     assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
     assert "nats" in axes.get_ylabel() and axes.get_xlabel() == "step t"
-    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim() == pytest.approx((0, 1.08 * 4)), "above the highest, from zero"
+
+
+@pytest.mark.parametrize("colour", ["#0072b2", "#d55e00"])
+def test_the_recalled_steps_have_the_models_colour(colour: str) -> None:
+    (line,) = [
+        line
+        for line in kl_curve(CURVES, "", "", colour).axes[0].lines
+        if line.get_gid() == "recalled steps"
+    ]
+    assert to_hex(line.get_color()) == colour
+
+
+def test_where_nothing_is_told_the_curve_lies_at_zero() -> None:
+    curves = {name: torch.zeros(3) for name in CURVES}
+    assert kl_curve(curves, "", "", "#0072B2").axes[0].get_ylim() == (0, 1)
 
 
 def test_shares_are_percentages_behind_the_lines() -> None:
@@ -67,6 +83,12 @@ def test_content_is_expected_in_the_slot_written_one_step_after_it() -> None:
     write[1, 0, 2], write[2, 1, 0] = 0.9, 0.6
     recalled_from = torch.tensor([-1, -1, 0, 1, 2])
     assert expected_reads(write, recalled_from) == [(2, 2), (3, 0)], "nothing was written at 3"
+
+
+def test_the_slot_is_the_one_that_all_heads_wrote_most() -> None:
+    write = torch.zeros(3, 2, 3)
+    write[1, :, 0], write[1, 0, 2] = 0.4, 0.5
+    assert expected_reads(write, torch.tensor([-1, -1, 0])) == [(2, 0)]
 
 
 def test_the_film_has_a_panel_for_every_head() -> None:

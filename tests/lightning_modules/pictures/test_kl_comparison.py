@@ -2,10 +2,15 @@
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from lightning_modules.pictures.kl_comparison import ModelCurve, kl_comparison
+from lightning_modules.pictures.kl_comparison import (
+    ModelCurve,
+    kl_comparison,
+    legend_columns,
+)
 from memory_cores import CORES, DNC
 
 NAN = float("nan")
@@ -66,6 +71,16 @@ def test_recalled_steps_are_shaded_where_there_are_some(share, axes: int) -> Non
     assert len(figure.axes) == axes
     bars = [100 * value for value in share] if axes == 2 else []
     assert [bar.get_height() for bar in figure.axes[-1].patches] == bars
+
+
+@pytest.mark.parametrize(("length", "columns"), [(16, 3), (23, 3), (32, 2), (48, 1), (90, 1)])
+def test_the_legend_has_room_for_its_names(length: int, columns: int) -> None:
+    name = ("GTMM (DNC, read_heads=1, word_size=20, map_size=0), 3 runs" * 4)[:length]
+    assert legend_columns([name] * 3) == columns
+    figure = figure_of(*[ModelCurve(name, "DNC", KL, UNKNOWN)] * 3)
+    figure.draw_without_rendering()
+    box = figure.axes[0].get_legend().get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    assert box.x1 < figure.bbox.x1
 
 
 def test_gaps_and_cores_of_other_versions_are_drawn() -> None:

@@ -10,6 +10,7 @@ import matplotlib
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datamodules import (
@@ -26,7 +27,13 @@ from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics import RecallSummary
 from lightning_modules.pictures import Pictures
-from lightning_modules.pictures.callback import kl_sentence, title_of
+from lightning_modules.pictures.callback import (
+    first_sequences,
+    generations_of,
+    kl_sentence,
+    title_of,
+)
+from lightning_modules.pictures.samples import sample
 
 SMALL = partial(CompactNetworks, hidden_size=16)
 RECALL_TASK = {"kl_curve", "memory_film", "generations"}
@@ -176,19 +183,51 @@ def test_no_pictures_in_a_dry_run_or_a_sanity_check(
 def test_outside_training_no_step_is_claimed(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
     trainer(tmp_path, Pictures(tmp_path, sequences=1)).validate(model, maze, verbose=False)
     assert names(tmp_path) == {f"{name}{end}.png" for name in MAZE for end in ("", "_validate")}
-    assert title_of(model, None) == "GTMM (DNC)"
+    assert title_of(maze, model, None) == "MNIST maze: GTMM (DNC)"
 
 
-def test_headings_tell_model_step_and_kl(model: GTMM) -> None:
-    assert title_of(model, 500) == "GTMM (DNC) after 500 training steps"
+def test_headings_tell_benchmark_model_step_and_kl(model: GTMM) -> None:
+    cued = SimilarityCuedRecall(source="mnist5k")
+    title = "Similarity-cued recall: GTMM (DNC) after 500 training steps"
+    assert title_of(cued, model, 500) == title
     scalars = {"kl_new": torch.tensor(6.125), "kl_recalled": torch.tensor(0.5)}
-    sentence = kl_sentence(RecallSummary(scalars, {}))
-    assert sentence == "Validation set, mean KL per step: new 6.12 nats, recalled 0.50 nats"
-    assert kl_sentence(None) == ""
+    sentence = kl_sentence(RecallSummary(scalars, {}, 1), "mnist5k")
+    kl = "mean KL per step: new 6.12 nats, recalled 0.50 nats"
+    assert sentence == f"Validation set, mnist5k; {kl}"
+    assert kl_sentence(None, "mnist5k") == "Validation set, mnist5k"
 
 
-def test_without_slots_there_is_no_film(maze: MNISTMaze, tmp_path: Path) -> None:
-    baseline = VRNN(
+def test_every_picture_names_its_benchmark_and_source(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    model.validation_summary = RecallSummary(
+        {"kl_new": torch.tensor(16.125), "kl_recalled": torch.tensor(10.5)},
+        dict.fromkeys(("kl", "kl_new", "kl_recalled", "recalled_share"), torch.rand(25)),
+        6,
+    )
+    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, model, 100_000))
+    assert set(figures) == MAZE
+    for figure in figures.values():
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        texts = {text.get_gid(): text for text in figure.texts}
+        assert texts["title"].get_text() == ("MNIST maze: GTMM (DNC) after 100,000 training steps")
+        assert "mnist5k" in texts["subtitle"].get_text()
+        for name in ("title", "subtitle"):
+            assert texts[name].get_window_extent(renderer).x1 < figure.bbox.x1
+
+
+def test_each_row_of_generations_has_its_frames(model: GTMM, maze: MNISTMaze) -> None:
+    samples = sample(model, first_sequences(maze.dataset("val"), 2), 12, seed=0)
+    for i, drawn in enumerate(generations_of(samples, actions_are_moves=True)):
+        assert torch.equal(drawn.truth, samples.batch.frames[i])
+        assert torch.equal(drawn.reconstruction, samples.reconstruction[i])
+        assert torch.equal(drawn.generated, samples.generated[i])
+        assert not torch.equal(drawn.generated, drawn.reconstruction)
+
+
+@pytest.fixture
+def baseline() -> VRNN:
+    return VRNN(
         sequence_length=25,
         prefix_length=12,
         action_size=5,
@@ -196,6 +235,13 @@ def test_without_slots_there_is_no_film(maze: MNISTMaze, tmp_path: Path) -> None
         visual=SMALL,
         controller_size=8,
     )
+
+
+def test_a_core_that_is_no_choice_is_not_named(baseline: VRNN, maze: MNISTMaze) -> None:
+    assert title_of(maze, baseline, None) == "MNIST maze: VRNN"
+
+
+def test_without_slots_there_is_no_film(baseline: VRNN, maze: MNISTMaze, tmp_path: Path) -> None:
     figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, baseline, None))
     assert set(figures) == {"generations", "visit_overlay"}
 

@@ -1,0 +1,23 @@
+"""Words that headings of all pictures share."""
+
+import re
+
+#: Second halves of words.
+CLINGING = ("cued", "shot")
+
+
+def in_words(name: str) -> str:
+    """A class's name as words: MNISTMaze is an MNIST maze, OneShotRecall is one-shot recall."""
+    first, *rest = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", name)
+    return first + "".join(f"{'-' if w in CLINGING else ' '}{w}" for w in map(str.lower, rest))
+
+
+def model_label(model: str, *details: str | None) -> str:
+    """A model with what was chosen for it, such as "GTMM (DNC, read_heads=1)".
+
+    Args:
+        model: its class.
+        *details: core and settings; None for what is no choice.
+    """
+    chosen = ", ".join(filter(None, details))
+    return f"{model} ({chosen})" if chosen else model
