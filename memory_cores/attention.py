@@ -5,9 +5,9 @@ A set is prepared once and may then be asked any number of times:
     memory = attention.prepare(keys, values, mask)
     values = attention.attend(attention.encode(queries), memory)
 
-Leading dimensions "..." (batch, time) are the same in all arguments. A query for which the mask is
-False everywhere gets zeros, with zero gradients; what stands in masked places, NaN too, never
-matters.
+Leading dimensions "...", one or more (batch, time), are the same in all arguments. A query for
+which the mask is False everywhere gets zeros, with zero gradients; what stands in masked places,
+NaN too, never matters.
 """
 
 from abc import ABC, abstractmethod
@@ -174,11 +174,11 @@ class DotProductAttention(Attention):
     def attend(self, codes: Tensor, memory: Prepared) -> Tensor:
         """Read values [..., M, Dv] with encoded queries, in one fused call."""
         parts = (self.project_queries(codes), memory.keys, memory.values)
-        heads = [self._split(part).flatten(0, -4) for part in parts]
+        queries, keys, values = (self._split(part).flatten(0, -4) for part in parts)
         some = memory.mask.any(-1, keepdim=True)
         # A row without a single True would be 0 / 0: it sees all, and what it sees is thrown away.
         visible = (memory.mask | ~some).flatten(0, -2)[:, None, None]
-        read = F.scaled_dot_product_attention(*heads, attn_mask=visible)
+        read = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
         read = self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, codes.shape[:-2])
         return read.masked_fill(~some.unsqueeze(-1), 0)
 
