@@ -26,7 +26,7 @@ class Prepared(NamedTuple):
     """A masked set as its attention sees it; E and V are the attention's own widths."""
 
     keys: Tensor  #: [..., N, E]
-    values: Tensor  #: [..., N, V]
+    values: Tensor  #: [..., N, V], zero where the mask is False
     mask: Tensor  #: [..., N] bool, False for padding
 
     def joined(self, other: "Prepared") -> "Prepared":
@@ -176,11 +176,11 @@ class DotProductAttention(Attention):
         parts = (self.project_queries(codes), memory.keys, memory.values)
         queries, keys, values = (self._split(part).flatten(0, -4) for part in parts)
         some = memory.mask.any(-1, keepdim=True)
-        # A row without a single True would be 0 / 0: it sees all, and what it sees is thrown away.
+        # A row without a single True would be 0 / 0, which backends treat differently: it sees all
+        # of its places instead, and all of them are zero.
         visible = (memory.mask | ~some).flatten(0, -2)[:, None, None]
         read = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
-        read = self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, codes.shape[:-2])
-        return read.masked_fill(~some.unsqueeze(-1), 0)
+        return self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, codes.shape[:-2])
 
 
 class MultiheadAttention(DotProductAttention):
