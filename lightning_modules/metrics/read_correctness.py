@@ -48,9 +48,11 @@ def answers(batch: FrameSequences) -> Tensor:
 def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
     """Mass that each head reads from the slots that hold chosen steps, as far as they hold them.
 
-    The latent of step s is written in step s + 1 (see ``Backbone``). Written to with weight w, a
-    slot holds that latent with share w, and of what it held before 1 - w is left. That is exact
-    where a write replaces; a core that adds without erasing holds more than this.
+    The latent of step s is written in step s + 1 (see ``Backbone``). A write of weight w leaves
+    1 - w of what was written to a slot before, and a slot's content is shared by its steps in
+    proportion to what is left of their writes. A lone faint write is all that its slot holds:
+    content look-up does not mind its faintness. Exact where a write replaces; a core that adds
+    without erasing holds more of the past than this.
 
     Args:
         chosen: [B, T, T] bool, by the step that reads and the step that was stored.
@@ -67,6 +69,7 @@ def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
         held = held * (1 - share).unsqueeze(2)
         if t:
             held[:, :, t - 1] = share
-        on_chosen = (held * chosen[:, t].unsqueeze(1)).sum(2)
+        shares = held / held.sum(2, keepdim=True).clamp(min=torch.finfo(held.dtype).tiny)
+        on_chosen = (shares * chosen[:, t].unsqueeze(1)).sum(2)
         mass.append((weightings.read[:, t] * on_chosen.unsqueeze(1)).sum(2))
     return torch.stack(mass, 1)

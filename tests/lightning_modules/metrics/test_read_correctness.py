@@ -37,22 +37,22 @@ def test_every_earlier_visit_of_the_place_holds_the_answer() -> None:
 
 
 def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]]:
-    """Mass [T][R] on the chosen steps; every slot is a list of (step, share)."""
+    """Mass [T][R] on the chosen steps; every slot has what is left of each step's write."""
     T, R, N = read.shape
     slots: list[dict[int, float]] = [{} for _ in range(N)]
     mass = []
     for t in range(T):
         for n in range(N):
             kept = math.prod(1 - float(w) for w in write[t, :, n])
-            slots[n] = {s: kept * share for s, share in slots[n].items()}
+            slots[n] = {s: kept * left for s, left in slots[n].items()}
             if t > 0:
                 slots[n][t - 1] = 1 - kept
         mass.append(
             [
                 sum(
-                    float(read[t, r, n]) * share
+                    float(read[t, r, n]) * left / sum(slots[n].values())
                     for n in range(N)
-                    for s, share in slots[n].items()
+                    for s, left in slots[n].items()
                     if chosen[t, s]
                 )
                 for r in range(R)
@@ -79,7 +79,7 @@ def test_it_equals_bookkeeping_slot_by_slot() -> None:
 
 def test_a_head_on_the_right_slot_scores_one_until_the_slot_is_overwritten() -> None:
     write = torch.zeros(1, 5, 1, 2)
-    write[0, 1, 0, 0] = 1  # step 0 is stored in slot 0,
+    write[0, 1, 0, 0] = 0.1  # step 0 is stored in slot 0, faintly, but alone,
     write[0, 2, 0, 1] = 1  # step 1 in slot 1,
     write[0, 4, 0, 1] = 1  # which step 3 takes
     read = torch.zeros(1, 5, 1, 2)
