@@ -37,7 +37,7 @@ from lightning_modules.command_line.checkpoint_check import require_restorable
 from lightning_modules.command_line.compare import compare
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
-from lightning_modules.command_line.mistakes import UsageError, nearest_file
+from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.pictures.callback import Pictures
@@ -101,6 +101,9 @@ class ExperimentCLI(ExperimentParser):
         """Parse; a checkpoint brings its run's settings where no others are named."""
         args = sys.argv[1:] if args is None else args
         self.typed = options_of(args)
+        for name in FROM_DATA:
+            if {f"--model.{name}", f"--model.init_args.{name}"} & self.typed.keys():
+                raise UsageError(f"model.{name}: comes from the data; leave it out")
         self.config = parser.parse_args(with_config_of_run(args))
 
     def _parse_ckpt_path(self) -> None:

@@ -184,7 +184,11 @@ class SequenceDataModule(L.LightningDataModule, ABC):
         _, world_size = self._process()
         at_most = self.hparams["eval_batch_size"]
         batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
-        return DataLoader(**self._loader_settings(self._sampler(split), batch_size))
+        # A loader draws a seed for its workers; from a generator of its own, or evaluations would
+        # change the noise of the training that they interrupt.
+        return DataLoader(
+            **self._loader_settings(self._sampler(split), batch_size), generator=torch.Generator()
+        )
 
     def _sampler(self, split: Split) -> EpisodeSampler:
         return EpisodeSampler(self.dataset(split), *self._process(), fixed=split != "train")

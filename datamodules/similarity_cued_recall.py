@@ -82,7 +82,7 @@ class SimilarityCuedRecall(RecallDataModule):
             recall_length: k, how many of them come again, the cue included; at least 2, below l.
             train_pre_recall_lengths: curriculum; every training sequence draws its l from this
                 list, and the rest of it is cues and runs (null: always as in the test). At least
-                3 each, at most l.
+                4 each, at most l.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -92,7 +92,7 @@ class SimilarityCuedRecall(RecallDataModule):
         require_at_least("recall_length", recall_length, 2)
         require_at_most("recall_length", recall_length, pre_recall_length - 1)
         lengths = train_pre_recall_lengths
-        require_lengths("train_pre_recall_lengths", lengths, 3, pre_recall_length)
+        require_lengths("train_pre_recall_lengths", lengths, 4, pre_recall_length)
 
     @property
     def prefix_length(self) -> int:

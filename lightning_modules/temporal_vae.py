@@ -1,6 +1,7 @@
 """What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import lightning as L
@@ -194,11 +195,21 @@ class TemporalVAE(L.LightningModule):
 
     def validation_step(self, batch: FrameSequences, batch_idx: int) -> None:
         """Gather the validation set's metrics."""
-        self.validation_metrics.update(self.measure(batch))
+        with self._noise_of_its_own(batch_idx):
+            self.validation_metrics.update(self.measure(batch))
 
     def test_step(self, batch: FrameSequences, batch_idx: int) -> None:
         """Gather the test set's metrics."""
-        self.test_metrics.update(self.measure(batch))
+        with self._noise_of_its_own(batch_idx):
+            self.test_metrics.update(self.measure(batch))
+
+    @contextmanager
+    def _noise_of_its_own(self, batch_idx: int) -> Iterator[None]:
+        """Draw the same noise in every evaluation, and leave that of training alone."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
+            yield
 
     def measure(self, batch: FrameSequences) -> dict[str, Measurement]:
         """Bound, reads, and recall from the prior, by step."""
@@ -207,7 +218,7 @@ class TemporalVAE(L.LightningModule):
         classifier = data.classifier if isinstance(data, SequenceDataModule) else None
         generated = self.generate(batch).logits
         return {
-            **bound_measurements(bound_of(unrolled, batch.frames), batch.recalled_from),
+            **bound_measurements(bound_of(unrolled, batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
             **prior_recall_measurements(generated, batch, self.prefix_length, classifier),
         }

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from datamodules.batch import FrameSequences
 from datamodules.digit_classifier import Classifier
-from lightning_modules.metrics.read_correctness import answers
+from lightning_modules.metrics.answers import answers
 from lightning_modules.metrics.step_means import Measurement
 
 PRIOR_NAMES = ("prior_recall_error", "prior_recall_error_other", "prior_recall_class_accuracy")
@@ -16,6 +16,8 @@ def prior_recall_measurements(
 ) -> dict[str, Measurement]:
     """Measure the generated frames whose answers were among the frames that were given.
 
+    Where only a class is recalled no frame is the right one, and only the class is measured.
+
     Args:
         logits: [B, T, C, H, W], generated after the prefix.
         batch: the truth.
@@ -23,28 +25,29 @@ def prior_recall_measurements(
         classifier: tells the class of a frame, in benchmarks where a class is all that is recalled.
 
     Returns:
-        ``prior_recall_error``, mean squared error against the true frame, in intensities squared;
-        ``prior_recall_error_other``, against another given frame, drawn from those that do not hold
-        the answer; ``prior_recall_class_accuracy``, 1 where the generated frame is of the true
-        class. (Not likelihoods: grey pixels have an entropy, which would blur the comparison.)
+        Without a classifier ``prior_recall_error``, mean squared error against the true frame, in
+        intensities squared, and ``prior_recall_error_other``, against another given frame, drawn
+        from those that do not hold the answer. (Not likelihoods: grey pixels have an entropy, which
+        would blur the comparison.) With one ``prior_recall_class_accuracy``, 1 where the generated
+        frame is of the true class.
     """
     holds_answer = answers(batch)[:, :, :prefix]
     known = holds_answer.any(2)
     known[:, :prefix] = False
-    others, comparable = draw_others(holds_answer)
-    each = torch.arange(len(others), device=others.device).unsqueeze(1)
     generated = logits.sigmoid()
-    measured = {
-        "prior_recall_error": Measurement(squared_error(generated, batch.frames), known),
-        "prior_recall_error_other": Measurement(
-            squared_error(generated, batch.frames[each, others]), known & comparable
-        ),
-    }
     if classifier is not None:
         right = torch.zeros_like(known)
         right[known] = classifier(generated[known]) == batch.labels[known]
-        measured["prior_recall_class_accuracy"] = Measurement(right.to(generated.dtype), known)
-    return measured
+        return {"prior_recall_class_accuracy": Measurement(right.to(generated.dtype), known)}
+    others, comparable = draw_others(holds_answer)
+    each = torch.arange(len(others), device=others.device).unsqueeze(1)
+    other_frames = batch.frames[each, others]
+    return {
+        "prior_recall_error": Measurement(squared_error(generated, batch.frames), known),
+        "prior_recall_error_other": Measurement(
+            squared_error(generated, other_frames), known & comparable
+        ),
+    }
 
 
 def squared_error(frames: Tensor, others: Tensor) -> Tensor:

@@ -4,8 +4,12 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import FrameSequences
+from lightning_modules.metrics.answers import answers
 from lightning_modules.metrics.step_means import Measurement
 from memory_cores import Weightings
+
+#: Of a write of this weight a slot is full, of a fainter one in part.
+TRACE = 0.01
 
 READ_NAMES = ("read_correctness", "read_correctness_best_head")
 
@@ -38,21 +42,15 @@ def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str
     }
 
 
-def answers(batch: FrameSequences) -> Tensor:
-    """Whether step s < t shows the place that holds the answer to step t, [B, T, T] by t and s."""
-    asked = batch.place.gather(1, batch.recalled_from.clamp(min=0))
-    same = asked.unsqueeze(2) == batch.place.unsqueeze(1)
-    return (same & (batch.recalled_from >= 0).unsqueeze(2)).tril(-1)
-
-
 def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
     """Mass that each head reads from the slots that hold chosen steps, as far as they hold them.
 
     The latent of step s is written in step s + 1 (see ``Backbone``). A write of weight w leaves
     1 - w of what was written to a slot before, and a slot's content is shared by its steps in
     proportion to what is left of their writes. A lone faint write is all that its slot holds:
-    content look-up does not mind its faintness. Exact where a write replaces; a core that adds
-    without erasing holds more of the past than this.
+    content look-up does not mind its faintness; only what is below ``TRACE`` counts as next to
+    nothing, for softmax weights have tails everywhere. Exact where a write replaces; a core that
+    adds without erasing holds more of the past than this.
 
     Args:
         chosen: [B, T, T] bool, by the step that reads and the step that was stored.
@@ -69,7 +67,7 @@ def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
         held = held * (1 - share).unsqueeze(2)
         if t:
             held[:, :, t - 1] = share
-        shares = held / held.sum(2, keepdim=True).clamp(min=torch.finfo(held.dtype).tiny)
+        shares = held / held.sum(2, keepdim=True).clamp(min=TRACE)
         on_chosen = (shares * chosen[:, t].unsqueeze(1)).sum(2)
         mass.append((weightings.read[:, t] * on_chosen.unsqueeze(1)).sum(2))
     return torch.stack(mass, 1)

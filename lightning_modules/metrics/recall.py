@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from datamodules.batch import FrameSequences
+from lightning_modules.metrics.answers import age_of_answer
 from lightning_modules.metrics.step_means import Measurement, StepSums
 from lightning_modules.objectives import Bound
 
@@ -31,7 +33,7 @@ class RecallSummary(NamedTuple):
     curves: dict[str, Tensor]
 
 
-def bound_measurements(bound: Bound, recalled_from: Tensor) -> dict[str, Measurement]:
+def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measurement]:
     """Measure the bound's terms, and the KL of groups of steps.
 
     ``new`` steps show what their sequence has not shown before, ``recalled`` ones what it has;
@@ -39,10 +41,9 @@ def bound_measurements(bound: Bound, recalled_from: Tensor) -> dict[str, Measure
 
     Args:
         bound: terms [B, T].
-        recalled_from: [B, T], the earlier step that holds the answer to a step, -1 where none.
+        batch: the sequences.
     """
-    age = torch.arange(recalled_from.shape[1], device=recalled_from.device) - recalled_from
-    recalled = recalled_from >= 0
+    recalled = batch.recalled_from >= 0
     every = torch.ones_like(recalled)
     return {
         "reconstruction": Measurement(bound.reconstruction, every),
@@ -50,7 +51,7 @@ def bound_measurements(bound: Bound, recalled_from: Tensor) -> dict[str, Measure
         "recalled_share": Measurement(recalled.to(bound.kl.dtype), every),
         "kl_new": Measurement(bound.kl, ~recalled),
         "kl_recalled": Measurement(bound.kl, recalled),
-        "kl_recalled_old": Measurement(bound.kl, recalled & (age >= OLD_AGE)),
+        "kl_recalled_old": Measurement(bound.kl, recalled & (age_of_answer(batch) >= OLD_AGE)),
     }
 
 

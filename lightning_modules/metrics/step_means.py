@@ -1,10 +1,11 @@
 """Averages per step of a sequence, over batches and devices."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torchmetrics import Metric
 
 
@@ -42,7 +43,7 @@ class StepSums(NamedTuple):
 
 
 class StepMeans(Metric):
-    """Sums of named quantities at T steps.
+    """Sums of named quantities at T steps, in single precision even if the model's is less.
 
     Args:
         names: of the quantities that ``update`` may bring.
@@ -60,12 +61,22 @@ class StepMeans(Metric):
         self.add_state("totals", zeros.clone(), dist_reduce_fx="sum")
         self.add_state("counts", zeros.clone(), dist_reduce_fx="sum")
 
+    def _apply(self, fn: Callable, exclude_state: Sequence[str] = "") -> Module:
+        """Follow the model to its device, not to its precision: in bfloat16, 256 + 1 is 256."""
+        moved = super()._apply(fn, exclude_state)
+        self.totals, self.counts = self.totals.float(), self.counts.float()
+        self._defaults |= {
+            "totals": torch.zeros_like(self.totals),
+            "counts": torch.zeros_like(self.counts),
+        }
+        return moved
+
     def update(self, measurements: Mapping[str, Measurement]) -> None:
         """Add a batch."""
         for name, (values, where) in measurements.items():
             row = self.rows[name]
             # Filled, not multiplied by 0: undefined values may be NaN.
-            self.totals[row] += values.masked_fill(~where, 0).sum(0)
+            self.totals[row] += values.float().masked_fill(~where, 0).sum(0)
             self.counts[row] += where.sum(0)
 
     def compute(self) -> dict[str, StepSums]:

@@ -159,3 +159,19 @@ def test_defaults_are_the_experiments(build: Callable[..., ExperimentCLI]):
     assert type(cli.model) is GTMM
     assert type(cli.model.visual) is CompactNetworks
     assert cli.settings.seed_everything == 0
+
+
+@pytest.mark.parametrize("benchmark", ["maze", "similarity_cued_recall", "dynamic_dependency"])
+def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
+    files = [f"vrnn_{benchmark}", "overlays/paper", f"overlays/paper_{benchmark}"]
+    data = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files)).datamodule
+    curricula = {name: value for name, value in data.hparams.items() if name.startswith("train_")}
+    assert {name for name, value in curricula.items() if value is not None} == {"train_size"}
+    assert len(curricula) == 2
+
+
+def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
+    data = (CONF / "data").glob("*.yaml")
+    with_one = {path.stem for path in data if "  train_" in path.read_text()}
+    ended = {path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")}
+    assert with_one == ended

@@ -42,6 +42,8 @@ MISTAKES = {
     "--model.visual=Digits": ["model.visual: there is no Digits", "CompactNetworks"],
     "--model=GTM": ["model: there is no GTM; did you mean GTMM?", "VRNN"],
     "--data=Maze": ["data: there is no Maze; did you mean MNISTMaze?"],
+    # What only the data know.
+    "--model.prefix_length=3": ["model.prefix_length: comes from the data; leave it out"],
     # Missing files.
     "--config=conf/dnc_gtm_maze.yaml": ["no file conf/dnc_gtm", "mean conf/dnc_gtmm_maze.yaml?"],
     "--config=nowhere/x.yaml": ["config: there is no file nowhere/x.yaml"],

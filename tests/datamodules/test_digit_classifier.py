@@ -26,3 +26,10 @@ def test_half_precision_frames_are_told_alike(tmp_path) -> None:
 
 def test_only_where_a_class_is_recalled_is_it_asked_for(tmp_path) -> None:
     assert PerfectRecall(data_dir=str(tmp_path), source="mnist5k").classifier is None
+
+
+def test_nothing_and_what_a_diverged_model_makes_have_a_class_too(tmp_path) -> None:
+    task = ParityRecall(data_dir=str(tmp_path), source="mnist5k")
+    task.setup()
+    assert task.classifier(torch.zeros(0, 1, 28, 28)).shape == (0,)
+    assert task.classifier(torch.full((2, 1, 28, 28), float("nan"))).shape == (2,)

@@ -285,8 +285,8 @@ L, K = "pre_recall_length", "recall_length"
         (SimilarityCuedRecall, {L: 5}, f"{K} must be at most 4, got 5"),
         (
             SimilarityCuedRecall,
-            {f"train_{L}s": [2, 9]},
-            f"train_{L}s must be null or lengths from 3 to 20, got [2, 9]",
+            {f"train_{L}s": [3, 9]},
+            f"train_{L}s must be null or lengths from 4 to 20, got [3, 9]",
         ),
         (
             DynamicDependency,

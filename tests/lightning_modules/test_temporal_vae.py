@@ -3,10 +3,17 @@
 import math
 from functools import partial
 
+import lightning as L
 import pytest
 import torch
 
-from datamodules import FrameSequences, MNISTMaze, PerfectRecall
+from datamodules import (
+    FrameSequences,
+    MNISTMaze,
+    ParityRecall,
+    PerfectRecall,
+    SequenceDataModule,
+)
 from lightning_modules import GTMM, VRNN
 from lightning_modules.objectives import bernoulli_log_likelihood, negative_elbo
 from lightning_modules.temporal_vae import TemporalVAE
@@ -159,3 +166,69 @@ def test_the_bound_is_below_the_importance_weighted_likelihood(
 def test_settings_out_of_range_are_named(setting: str, value: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GTMM(**DATA, **{setting: value})
+
+
+@pytest.fixture
+def parity(tmp_path) -> ParityRecall:
+    sizes = {"batch_size": 4, "train_size": 8, "val_size": 10, "test_size": 10}
+    return ParityRecall(data_dir=str(tmp_path), source="mnist5k", eval_batch_size=5, **sizes)
+
+
+def trainer(folder, **settings) -> L.Trainer:
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    settings = {"default_root_dir": folder, "enable_checkpointing": False, **quiet, **settings}
+    return L.Trainer(accelerator="cpu", **settings)
+
+
+def model_of(data: SequenceDataModule) -> GTMM:
+    torch.manual_seed(0)
+    names = ("sequence_length", "prefix_length", "action_size", "frame_shape")
+    sizes = {name: getattr(data, name) for name in names}
+    return GTMM(memory=partial(DNC, word_size=8), controller_size=16, latent_size=6, **sizes)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_class_is_measured_where_only_a_class_is_recalled(parity, tmp_path) -> None:
+    model = model_of(parity)
+    trainer(tmp_path).test(model, parity, verbose=False)
+    found = model.test_summary.scalars
+    assert 0 <= found["prior_recall_class_accuracy"] <= 1
+    assert 0 <= found["read_correctness"] <= found["read_correctness_best_head"] <= 1
+    assert "prior_recall_error" not in found
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_recall_is_measured_of_frames_that_are_generated(tmp_path) -> None:
+    data = PerfectRecall(data_dir=str(tmp_path), source="mnist5k", train_size=4, test_size=5)
+    model = model_of(data)
+    trainer(tmp_path).test(model, data, verbose=False)
+    batch = next(iter(data.test_dataloader()))
+    torch.manual_seed(0)  # as the first batch of every evaluation
+    model.eval()
+    reconstructed = model(batch.frames, batch.actions).logits
+    generated = model.generate(batch).logits
+    errors = [
+        (logits.sigmoid() - batch.frames).square().flatten(2).mean((0, 2))[data.prefix_length :]
+        for logits in (reconstructed, generated)
+    ]
+    measured = model.test_summary.curves["prior_recall_error"][data.prefix_length :]
+    torch.testing.assert_close(measured, errors[1])
+    assert not torch.allclose(measured, errors[0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_evaluations_agree_and_leave_the_noise_of_training_alone(parity, tmp_path) -> None:
+    model = model_of(parity)
+    found = []
+    for _ in range(2):
+        trainer(tmp_path).validate(model, parity, verbose=False)
+        found.append(model.validation_summary.scalars["bound"])
+    assert found[0] == found[1]
+    weights = []
+    for every in (1, 2):
+        fitted = model_of(parity)
+        torch.manual_seed(7)
+        settings = {"max_steps": 4, "val_check_interval": every, "num_sanity_val_steps": 0}
+        trainer(tmp_path, **settings).fit(fitted, parity)
+        weights.append(fitted.visual.state_dict())
+    assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())

@@ -44,6 +44,18 @@ def test_who_remembers_is_nearer_to_the_truth_than_to_other_frames(batch: FrameS
     assert (true.values[true.where] < other.values[true.where]).all()
 
 
+def test_the_error_is_a_mean_over_pixels_and_leaves_the_prefix_out() -> None:
+    place = torch.tensor([[0, 0, 1, 0]])  # step 1 shows again, in the prefix, what step 0 showed
+    recalled_from = torch.tensor([[-1, 0, -1, 1]])
+    frames = torch.zeros(1, 4, 1, 2, 2)
+    frames[0, 3, 0, 0, 0] = 1.0
+    shown = FrameSequences(frames, torch.zeros(1, 4, 0), recalled_from, place, place)
+    found = prior_recall_measurements(torch.full((1, 4, 1, 2, 2), -50.0), shown, 3, None)
+    error = found["prior_recall_error"]
+    assert error.where[0].tolist() == [False, False, False, True]
+    assert error.values[0, 3].item() == pytest.approx(0.25)
+
+
 def test_others_are_given_frames_of_other_places_equally_often() -> None:
     torch.manual_seed(0)
     holds_answer = torch.tensor([[[True, False, False, True]]]).expand(3000, 1, 4)
@@ -70,5 +82,6 @@ def test_the_classifier_sees_the_frames_that_count(batch: FrameSequences) -> Non
     logits = torch.randn(2, 7, 1, 1, 1)
     found = prior_recall_measurements(logits, batch, PREFIX, classify)
     accuracy = found["prior_recall_class_accuracy"]
+    assert set(found) == {"prior_recall_class_accuracy"}, "no frame is the right one"
     torch.testing.assert_close(seen[0], logits[:, [3, 5]].flatten(0, 1).sigmoid())
     assert accuracy.values[accuracy.where].tolist() == [1.0, 0.0, 0.0, 1.0]

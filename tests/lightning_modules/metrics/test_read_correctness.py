@@ -8,7 +8,7 @@ from torch import Tensor
 
 from datamodules import FrameSequences
 from lightning_modules.metrics import read_measurements
-from lightning_modules.metrics.read_correctness import answers
+from lightning_modules.metrics.answers import age_of_answer, answers
 from memory_cores import CORES, RMR, Introspection, Items, MemorySizes, NoMemory, Weightings
 
 
@@ -36,6 +36,13 @@ def test_every_earlier_visit_of_the_place_holds_the_answer() -> None:
     assert answers(PARITY)[0].nonzero().tolist() == [[3, 0], [4, 1]]
 
 
+def test_the_age_is_that_of_the_last_showing() -> None:
+    assert age_of_answer(MAZE)[0].tolist() == [0, 0, 2, 0, 3, 3]
+    # Step 4 is told by step 0, whose picture step 3 has shown again: it was seen a step ago.
+    followed = sequences([[0, 1, 2, 0, 0]], [[-1, -1, -1, 0, 0]])
+    assert age_of_answer(followed)[0].tolist() == [0, 0, 0, 3, 1]
+
+
 def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]]:
     """Mass [T][R] on the chosen steps; every slot has what is left of each step's write."""
     T, R, N = read.shape
@@ -50,7 +57,7 @@ def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]
         mass.append(
             [
                 sum(
-                    float(read[t, r, n]) * left / sum(slots[n].values())
+                    float(read[t, r, n]) * left / max(sum(slots[n].values()), 0.01)
                     for n in range(N)
                     for s, left in slots[n].items()
                     if chosen[t, s]
@@ -63,18 +70,19 @@ def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]
 
 def test_it_equals_bookkeeping_slot_by_slot() -> None:
     generator = torch.Generator().manual_seed(0)
-    read = torch.rand(1, 6, 3, 4, generator=generator).softmax(3) * 0.8
+    read = torch.rand(1, 6, 3, 4, generator=generator).softmax(3)
+    read = read * torch.tensor([0.8, 0.3, 0.5]).view(3, 1)  # heads of unequal mass
     write = torch.rand(1, 6, 2, 4, generator=generator) * 0.9
     write[:, 0] = 0  # nothing is written before the first latent was drawn
-    found = read_measurements(Weightings(read, write), MAZE)
+    measured = read_measurements(Weightings(read, write), MAZE)
     mass = bookkeeping(read[0], write[0], answers(MAZE)[0])
     for t in (2, 4, 5):
-        overall = sum(mass[t]) / (3 * 0.8)
-        assert found["read_correctness"].values[0, t].item() == pytest.approx(overall, rel=1e-5)
-        best = max(mass[t]) / 0.8
-        value = found["read_correctness_best_head"].values[0, t].item()
+        overall = sum(mass[t]) / (0.8 + 0.3 + 0.5)
+        assert measured["read_correctness"].values[0, t].item() == pytest.approx(overall, rel=1e-5)
+        best = max(found / whole for found, whole in zip(mass[t], (0.8, 0.3, 0.5), strict=True))
+        value = measured["read_correctness_best_head"].values[0, t].item()
         assert value == pytest.approx(best, rel=1e-5)
-    assert found["read_correctness"].where[0].tolist() == [False, False, True, False, True, True]
+    assert measured["read_correctness"].where[0].tolist() == [False, False, True, False, True, True]
 
 
 def test_a_head_on_the_right_slot_scores_one_until_the_slot_is_overwritten() -> None:
@@ -86,6 +94,23 @@ def test_a_head_on_the_right_slot_scores_one_until_the_slot_is_overwritten() -> 
     read[0, 3, 0, 0] = read[0, 4, 0, 1] = 0.5
     found = read_measurements(Weightings(read, write), PARITY)["read_correctness"]
     assert found.values[0, 3:].tolist() == [1.0, 0.0]
+
+
+def test_the_tails_of_a_softmax_do_not_fill_the_slots_that_nothing_was_written_to() -> None:
+    write = torch.full((1, 5, 1, 6), 1e-6)
+    write[0, 0] = 0
+    for t in range(1, 5):
+        write[0, t, 0, t - 1] = 1
+    read = torch.zeros(1, 5, 1, 6)
+    read[0, :, 0, 4:] = 0.5  # from the two empty slots
+    found = read_measurements(Weightings(read, write), PARITY)["read_correctness"]
+    assert found.values[0, 3:].max() < 1e-3
+
+
+def test_reading_nothing_is_not_correct() -> None:
+    nothing = torch.zeros(1, 5, 2, 3)
+    found = read_measurements(Weightings(nothing, nothing), PARITY)
+    assert [m.values[0, 3:].tolist() for m in found.values()] == [[0.0, 0.0]] * 2
 
 
 def test_introspection_is_followed_through_its_shifts() -> None:

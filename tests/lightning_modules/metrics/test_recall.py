@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from datamodules import FrameSequences
+from datamodules.script import recalled_from as latest_equal
 from lightning_modules.metrics import (
     BOUND_NAMES,
     PRIOR_NAMES,
@@ -21,29 +23,40 @@ from lightning_modules.objectives import Bound
 T = 25
 
 
+Batch = tuple[Bound, torch.Tensor]
+
+
 @pytest.fixture
-def batch() -> tuple[Bound, torch.Tensor]:
+def batch() -> Batch:
+    """Bounds, and for each step the latest earlier one with the same content, -1 where none."""
     generator = torch.Generator().manual_seed(0)
     bound = Bound(
         -100 * torch.rand(6, T, generator=generator), torch.rand(6, T, generator=generator)
     )
-    steps = torch.arange(T)
-    recalled_from = (torch.rand(6, T, generator=generator) * (steps + 1)).long() - 1
-    return bound, recalled_from.clamp(max=steps - 1)
+    place = torch.randint(12, (6, T), generator=generator)
+    return bound, place
 
 
-def summary_of(*batches: tuple[Bound, torch.Tensor], steps: int = T) -> RecallSummary:
-    means = StepMeans(BOUND_NAMES, steps)
-    for bound, recalled_from in batches:
-        means.update(bound_measurements(bound, recalled_from))
+def sequences(place: torch.Tensor) -> FrameSequences:
+    recalled_from = torch.from_numpy(latest_equal(place.numpy()))
+    steps = place.shape[1]
+    nothing = torch.zeros(len(place), steps, 0)
+    return FrameSequences(nothing, nothing, recalled_from, place, place)
+
+
+def summary_of(*batches: Batch) -> RecallSummary:
+    means = StepMeans(BOUND_NAMES, batches[0][1].shape[1])
+    for bound, place in batches:
+        means.update(bound_measurements(bound, sequences(place)))
     return summarise(means.compute())
 
 
-def brute_force(bound: Bound, recalled_from: torch.Tensor) -> dict[str, list[float]]:
+def brute_force(bound: Bound, place: torch.Tensor) -> dict[str, list[float]]:
     groups: dict[str, list[float]] = {"new": [], "recalled": [], "recalled_old": [], "late": []}
-    for b in range(recalled_from.shape[0]):
+    for b, places in enumerate(place.tolist()):
         for t in range(T):
-            kl, source = bound.kl[b, t].item(), recalled_from[b, t].item()
+            kl = bound.kl[b, t].item()
+            source = max((s for s in range(t) if places[s] == places[t]), default=-1)
             groups["new" if source < 0 else "recalled"].append(kl)
             if source >= 0 and t - source >= 5:
                 groups["recalled_old"].append(kl)
@@ -64,23 +77,25 @@ def test_groups_equal_a_loop_over_sequences_and_steps(batch) -> None:
     late, new = mean(groups["late"]), mean(groups["new"])
     assert scalars["kl_recalled_late"].item() == pytest.approx(late, rel=1e-6)
     assert scalars["recall_ratio_late"].item() == pytest.approx(late / new, rel=1e-6)
+    old = mean(groups["recalled_old"])
+    assert scalars["recall_ratio"].item() == pytest.approx(old / new, rel=1e-6)
 
 
 def test_bound_and_curves_average_over_sequences(batch) -> None:
-    bound, recalled_from = batch
+    bound, place = batch
     scalars, curves = summary_of(batch)
     assert scalars["bound"].item() == pytest.approx(bound.total.mean().item(), rel=1e-6)
     assert scalars["kl_last_step"].item() == pytest.approx(bound.kl[:, -1].mean().item(), rel=1e-6)
     torch.testing.assert_close(curves["kl"].float(), bound.kl.mean(0))
     torch.testing.assert_close(curves["reconstruction"].float(), bound.reconstruction.mean(0))
-    share = (recalled_from >= 0).float().mean(0)
+    share = (sequences(place).recalled_from >= 0).float().mean(0)
     torch.testing.assert_close(curves["recalled_share"], share)
 
 
 def test_parts_of_a_batch_add_up_to_the_whole(batch) -> None:
-    bound, recalled_from = batch
+    bound, place = batch
     parts = [
-        (Bound(bound.reconstruction[part], bound.kl[part]), recalled_from[part])
+        (Bound(bound.reconstruction[part], bound.kl[part]), place[part])
         for part in (slice(0, 1), slice(1, 6))
     ]
     whole, together = summary_of(batch).scalars, summary_of(*parts).scalars
@@ -89,8 +104,8 @@ def test_parts_of_a_batch_add_up_to_the_whole(batch) -> None:
 
 
 def test_a_group_that_never_occurs_is_nan_and_spoils_nothing_else() -> None:
-    batch = Bound(-torch.ones(2, 3), torch.ones(2, 3)), torch.full((2, 3), -1)
-    scalars, curves = summary_of(batch, steps=3)
+    new = Bound(-torch.ones(2, 3), torch.ones(2, 3)), torch.arange(3).expand(2, 3)
+    scalars, curves = summary_of(new)
     assert math.isnan(scalars["recall_ratio"].item())
     assert curves["kl_recalled"].isnan().all()
     assert scalars["kl"].item() == 1.0
@@ -105,6 +120,18 @@ def test_values_where_nothing_is_defined_do_not_count_even_if_nan() -> None:
     assert sums.curve.tolist() == [2.0, 5.0]
     assert sums.mean.item() == 3.0
     assert sums.since(2).mean.item() == 5.0
+
+
+def test_a_model_in_half_precision_is_counted_exactly() -> None:
+    """In bfloat16, 256 + 1 is 256."""
+    means = StepMeans(["a"], 1).to(torch.bfloat16)
+    for value in range(600):
+        values = torch.tensor([[value % 2]], dtype=torch.bfloat16)
+        means.update({"a": Measurement(values, torch.ones(1, 1, dtype=torch.bool))})
+    sums = means.compute()["a"]
+    assert (sums.sequences.item(), sums.mean.item()) == (600.0, 0.5)
+    means.reset()
+    assert means.totals.dtype == torch.float32 and not means.totals.any()
 
 
 def test_what_is_nowhere_defined_is_left_out() -> None:
