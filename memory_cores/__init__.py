@@ -7,9 +7,10 @@ from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
 from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
+from memory_cores.rmr import RMR
 
 #: Every core; the conformance suite runs over this list.
-CORES: tuple[type[MemoryCore], ...] = (DNC, ContextWindow, Introspection, LRU, NTM, NoMemory)
+CORES: tuple[type[MemoryCore], ...] = (DNC, ContextWindow, Introspection, LRU, NTM, NoMemory, RMR)
 
 __all__ = [
     "CORES",
@@ -22,5 +23,6 @@ __all__ = [
     "MemorySizes",
     "NTM",
     "NoMemory",
+    "RMR",
     "Weightings",
 ]

@@ -52,7 +52,11 @@ class Items(NamedTuple):
 
 
 class Weightings(NamedTuple):
-    """Where a core read and wrote in the last step; each weighting sums to at most 1."""
+    """Where a core read and wrote in the last step; each weighting sums to at most 1.
+
+    A core whose slots hold no single steps, because each step makes them anew from all that was
+    held, has no write weighting (H = 0), and nobody may conclude from its reads which step it read.
+    """
 
     read: Tensor  #: [B, R, N]
     write: Tensor  #: [B, H, N]
@@ -89,7 +93,11 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def write(self, state: State, control: Tensor, items: Items) -> State:
-        """Store the step's items under the given control [B, control]."""
+        """Store the step's items under the given control [B, control].
+
+        What the state keeps of the current step's items may be as many rows as there are items, in
+        the initial state none; everything else in it has a constant shape.
+        """
 
     @abstractmethod
     def read(self, state: State, control: Tensor) -> tuple[Tensor, State]:

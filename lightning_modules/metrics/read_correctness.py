@@ -18,7 +18,8 @@ def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str
     """Measure the share of read mass on the steps that hold the answer, where there is one.
 
     Those are all earlier steps that show the answer's place, so that in a maze any visit of a cell
-    will do. Of a core without slots nothing is measured.
+    will do. Of a core without slots, or whose slots hold no single steps and which therefore has no
+    write weighting, nothing is measured.
 
     Args:
         weightings: read [B, T, R, N] and write [B, T, H, N].
@@ -28,7 +29,8 @@ def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str
         ``read_correctness``, of the mass of all heads; ``read_correctness_best_head``, of the head
         that reads the answer most in a step, since one is enough.
     """
-    recalled = (batch.recalled_from >= 0) & (weightings.read.shape[-1] > 0)
+    tells = weightings.read.shape[-1] > 0 and weightings.write.shape[-2] > 0
+    recalled = (batch.recalled_from >= 0) & tells
     found = mass_on(answers(batch), weightings)
     mass = weightings.read.sum(3)
     shares = found / mass.clamp(min=torch.finfo(mass.dtype).tiny)

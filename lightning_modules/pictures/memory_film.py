@@ -64,7 +64,8 @@ def memory_film(
             _draw_rings(axes, rings, weights)
         _label(axes, outer_left=i % columns == 0, outer_bottom=i + columns >= len(panels))
     _draw_colourbar(figure, image)
-    _draw_note(figure)
+    if weightings.write.shape[1]:  # else the core holds no single steps, and nothing is ringed
+        _draw_note(figure)
     return figure
 
 

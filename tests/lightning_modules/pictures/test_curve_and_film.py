@@ -106,6 +106,17 @@ def test_the_film_has_a_panel_for_every_head() -> None:
     assert rings.get_ydata().tolist() == [slots[1] + 1, slots[3] + 1]
 
 
+def test_a_film_of_a_core_that_holds_no_single_steps_rings_nothing() -> None:
+    read = torch.rand(5, 2, 4) / 4
+    figure = memory_film(
+        Weightings(read, read[:, :0]), torch.tensor([-1, -1, 0, -1, 2]), "", "", "#D55E00"
+    )
+    panels = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title(loc="left") for axes in panels] == ["read head 1", "read head 2"]
+    assert all(len(line.get_xdata()) == 0 for axes in panels for line in axes.lines)
+    assert not any("Ring" in text.get_text() for text in figure.texts)
+
+
 def test_heads_that_write_and_heads_that_read_have_rows_of_their_own() -> None:
     five = torch.rand(5, 5, 4) / 4
     figure = memory_film(Weightings(five, five), torch.full((5,), -1), "", "", "#009E73")

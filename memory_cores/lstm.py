@@ -1,0 +1,64 @@
+"""LSTM cells for what is tracked: one for all rows, or one for each of K cells."""
+
+import torch
+from torch import Tensor, nn
+
+
+class LSTMCell(nn.Module):
+    """One LSTM step with one bias a gate, whatever the leading dimensions (any but the last).
+
+    Glorot weights, zero biases, 1 at the forget gate, as in the authors' TensorFlow.
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(input_size + hidden_size, 4 * hidden_size)
+        nn.init.xavier_uniform_(self.gates.weight)
+        start_remembering(self.gates.bias)
+
+    def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the new hidden and cell states [..., H] for inputs of widths that sum to I."""
+        return gated(self.gates(torch.cat([*inputs, hidden], -1)), cell)
+
+
+class SeparateLSTMCells(nn.Module):
+    """K LSTM cells with weights of their own, in one batched product.
+
+    Args:
+        cells: K.
+        input_size: I.
+        hidden_size: H.
+    """
+
+    def __init__(self, cells: int, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(cells, input_size + hidden_size, 4 * hidden_size))
+        self.bias = nn.Parameter(torch.empty(cells, 1, 4 * hidden_size))
+        for weight in self.weight.unbind():
+            nn.init.xavier_uniform_(weight)
+        start_remembering(self.bias)
+
+    def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the new hidden and cell states [B, K, H] for inputs [B, K, ...] of width I."""
+        rows = torch.cat([*inputs, hidden], -1).transpose(0, 1)
+        return gated(torch.baddbmm(self.bias, rows, self.weight).transpose(0, 1), cell)
+
+
+@torch.no_grad()
+def start_remembering(bias: Tensor) -> None:
+    """Zero the gates' biases [..., 4 H], and let the forget gates start at 1."""
+    hidden_size = bias.shape[-1] // 4
+    bias.zero_()[..., hidden_size : 2 * hidden_size] = 1
+
+
+def gated(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden and cell state [..., H] after the raw input, forget, output, candidate gates."""
+    hidden_size = cell.shape[-1]
+    sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], -1)
+    write, keep, show = sigmoids.sigmoid().chunk(3, -1)
+    cell = keep * cell + write * candidate.tanh()
+    return show * cell.tanh(), cell

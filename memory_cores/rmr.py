@@ -1,0 +1,256 @@
+"""Recurrent memory reconstruction: an imaginary context that follows the task (Yoon et al. 2020).
+
+K imaginary cells are made anew in every step from those of the step before and the step's items,
+so that nothing in them is obsolete (section 3.1, algorithm 1):
+
+    h^x_t, X_t = key tracker(X_{t-1}, control_t)                    eq. 6
+    h^k_t      = value tracker(x^k_t, v^k_{t-1})                    eq. 8, a proposal for each cell
+    V_t        = Attend(items_t and proposals (x^k_t, h^k_t); X_t)  eq. 9
+    read(x)    = Attend(items_t and cells (x^k_t, v^k_t); x)        section 3.1.3
+
+with one and the same attention.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.attention import AttentionKind, Prepared, glorot_linear, make_attention
+from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.lstm import LSTMCell, SeparateLSTMCells
+
+#: The initial values are drawn from -0.5 to 0.5.
+VALUE_RANGE = 0.5
+#: Read heads in models that do not ask by query.
+READ_HEADS = 5
+
+
+class RMRState(NamedTuple):
+    """B sequences, K imaginary cells, the N items of the current step, R read heads.
+
+    E and V are the widths that the attention gives to keys and values.
+    """
+
+    keys: Tensor  #: [B, K, Dk], learned at first
+    values: Tensor  #: [B, K, Dv], learned at first
+    key_parameters: Tensor  #: [B, K, 2 Dk], the keys' means and log sigmas; [B, K, 0] if not drawn
+    key_hidden: Tensor  #: [B, H], of the key tracker
+    key_cell: Tensor  #: [B, H]
+    proposals: Tensor  #: [B, K, Dv], the value trackers' hidden states
+    value_cells: Tensor  #: [B, K, Dv]
+    attended_keys: Tensor  #: [B, K, E], the cells' keys as the attention sees them
+    item_keys: Tensor  #: [B, N, E], likewise of the step's items
+    item_values: Tensor  #: [B, N, V]
+    item_mask: Tensor  #: [B, N] bool
+    item_sum: Tensor  #: [B, Dv], of the items' values
+    read_weights: Tensor  #: [B, R, K + 1], the last column is of all items together
+
+
+class RMRSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    keys: Tensor  #: [B, K, E], of the cells
+    values: Tensor  #: [B, K, Dv]
+    item_keys: Tensor  #: [B, N, E], of the step's items
+    item_values: Tensor  #: [B, N, V]
+    item_mask: Tensor  #: [B, N] bool
+
+
+class RMR(MemoryCore[RMRState]):
+    """K imaginary cells beside the items of the current step; older items live on in the cells.
+
+    In neural processes the control is the pooled encoding of the step's items, a key is a place x
+    and so is a query. The state advances whether there are items or not.
+
+    Args:
+        sizes: given by the model.
+        slots: number K of imaginary cells.
+        read_heads: R; default: 5, none for models that ask by query.
+        attention: its kind, for interaction and reading.
+        attention_heads: of multihead attention.
+        key_range: the initial keys are drawn from -key_range to key_range; 4 suits functions on
+            [-4, 4), 1 images and the states of a controller.
+        separate_weights: give each cell a value tracker with weights of its own.
+        without_flow_tracking: ablation. No value trackers: the proposals are the previous values.
+        without_flow_interaction: ablation. No attention between values: the proposals are the
+            values, and the control, which stands for the items, goes to the value trackers.
+        stochastic_keys: draw the keys from Gaussians. For their KL, see ``key_distribution``.
+
+    Raises:
+        ValueError: a number is too small, both ablations leave nothing that makes values, queries
+            are not of the keys' width, or there is no such attention.
+    """
+
+    colour = "#D55E00"
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int = 25,
+        read_heads: int | None = None,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+        key_range: float = 4.0,
+        separate_weights: bool = False,
+        without_flow_tracking: bool = False,
+        without_flow_interaction: bool = False,
+        stochastic_keys: bool = False,
+    ) -> None:
+        super().__init__(sizes)
+        self.slots, self.stochastic_keys = slots, stochastic_keys
+        self.read_heads = (0 if sizes.query else READ_HEADS) if read_heads is None else read_heads
+        require_at_least(1, slots=slots, attention_heads=attention_heads)
+        require_at_least(0, read_heads=self.read_heads)
+        if without_flow_tracking and without_flow_interaction:
+            raise ValueError("without flow tracking and interaction nothing makes values")
+        if sizes.query not in (0, sizes.key):
+            raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
+        self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
+        self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
+        self._build_trackers(separate_weights)
+        self._build_start(key_range)
+        if self.read_heads:
+            self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
+
+    def _build_trackers(self, separate_weights: bool) -> None:
+        """Make the trackers; all are as wide as a value, as in the paper."""
+        K, (control, key, value) = self.slots, self.sizes[:3]
+        self.key_tracker = LSTMCell(K * key + control, value)
+        outputs = K * key * (2 if self.stochastic_keys else 1)
+        hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
+        self.key_output = nn.Sequential(hidden, nn.ReLU(), output)
+        if self.tracks:
+            inputs = key + value + (0 if self.interacts else control)
+            self.value_tracker = (
+                SeparateLSTMCells(K, inputs, value) if separate_weights else LSTMCell(inputs, value)
+            )
+
+    def _build_start(self, key_range: float) -> None:
+        """Make the learned initial keys and values."""
+        self.initial_keys = nn.Parameter(torch.empty(self.slots, self.sizes.key))
+        self.initial_values = nn.Parameter(torch.empty(self.slots, self.sizes.value))
+        nn.init.uniform_(self.initial_keys, -key_range, key_range)
+        nn.init.uniform_(self.initial_values, -VALUE_RANGE, VALUE_RANGE)
+
+    @property
+    def context_size(self) -> int:
+        """R * Dv: the concatenated reads."""
+        return self.read_heads * self.sizes.value
+
+    def initial_state(self, batch_size: int, like: Tensor) -> RMRState:
+        """Return the learned cells, trackers at zero and no items."""
+        B, K, value = batch_size, self.slots, self.sizes.value
+        keys = self.initial_keys.to(like.dtype).expand(B, -1, -1)
+        widths = self.attention.code_sizes
+        return RMRState(
+            keys=keys,
+            values=self.initial_values.to(like.dtype).expand(B, -1, -1),
+            key_parameters=like.new_zeros(B, K, 2 * self.sizes.key * self.stochastic_keys),
+            key_hidden=like.new_zeros(B, value),
+            key_cell=like.new_zeros(B, value),
+            proposals=like.new_zeros(B, K, value),
+            value_cells=like.new_zeros(B, K, value),
+            attended_keys=self.attention.project_keys(self.attention.encode(keys)),
+            item_keys=like.new_zeros(B, 0, widths[0]),
+            item_values=like.new_zeros(B, 0, widths[1]),
+            item_mask=like.new_zeros(B, 0, dtype=torch.bool),
+            item_sum=like.new_zeros(B, value),
+            read_weights=like.new_zeros(B, self.read_heads, K + 1),
+        )
+
+    def write(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
+        """Imagine new keys, then new values with the step's items; items of before are let go."""
+        state = self._draw_keys(self._track_keys(state, control))
+        real = self.attention.prepare(*items)
+        codes = self.attention.encode(state.keys)
+        state = state._replace(
+            attended_keys=self.attention.project_keys(codes),
+            item_keys=real.keys,
+            item_values=real.values,
+            item_mask=real.mask,
+            item_sum=items.values.masked_fill(~items.mask.unsqueeze(2), 0).sum(1),
+        )
+        state = self._track_values(state, control)
+        if not self.interacts:
+            return state._replace(values=state.proposals)
+        proposed = self.snapshot(state._replace(values=state.proposals))
+        return state._replace(values=self.attention.attend(codes, self._attended(proposed)))
+
+    def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
+        """Means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
+
+        Prior and posterior share the key tracker and differ in the control (the context's pooled
+        encoding or the targets'). A model writes under the posterior's control, finds the
+        posterior's parameters in ``key_parameters`` of the new state, and here, from the state
+        before, the prior's.
+        """
+        return self._track_keys(state, control).key_parameters
+
+    def read(self, state: RMRState, control: Tensor) -> tuple[Tensor, RMRState]:
+        """Attend to the step's items and the cells with R queries from the control."""
+        if not self.read_heads:
+            return control.new_zeros(len(control), 0), state
+        queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
+        memory = self._attended(self.snapshot(state))
+        weights = self.attention.weights(self.attention.encode(queries), memory)
+        items, cells = weights.mean(1).split([state.item_mask.shape[1], self.slots], 2)
+        read_weights = torch.cat([cells, items.sum(2, keepdim=True)], 2)
+        reads = self.attention.mix(weights, memory)
+        return reads.flatten(1), state._replace(read_weights=read_weights)
+
+    def weightings(self, state: RMRState) -> Weightings:
+        """Return the read weights over the cells and, last, over the step's items together.
+
+        No write weighting: in every step all cells are made anew from all others and the items, so
+        that none of them holds the item of a single step.
+        """
+        return Weightings(read=state.read_weights, write=state.read_weights[:, :0])
+
+    def snapshot(self, state: RMRState) -> RMRSnapshot:
+        """Return the cells and the step's items."""
+        items = (state.item_keys, state.item_values, state.item_mask)
+        return RMRSnapshot(state.attended_keys, state.values, *items)
+
+    def lookup(self, snapshot: RMRSnapshot, queries: Tensor) -> Tensor:
+        """Attend to the step's items and the cells."""
+        return self.attention.attend(self.attention.encode(queries), self._attended(snapshot))
+
+    def pool(self, state: RMRState) -> tuple[Tensor, Tensor]:
+        """Sum the values of the cells and of the step's items, and count both."""
+        count = self.slots + state.item_mask.sum(1, keepdim=True)
+        return state.values.sum(1) + state.item_sum, count.to(state.values.dtype)
+
+    def _track_keys(self, state: RMRState, control: Tensor) -> RMRState:
+        """Move on the key tracker and what the new keys are, or are drawn from (eq. 6)."""
+        tracked = (state.key_hidden, state.key_cell)
+        hidden, cell = self.key_tracker(*tracked, state.keys.flatten(1), control)
+        parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
+        return state._replace(key_hidden=hidden, key_cell=cell, key_parameters=parameters)
+
+    def _draw_keys(self, state: RMRState) -> RMRState:
+        """Take the keys from their parameters, which only Gaussians leave behind."""
+        if not self.stochastic_keys:
+            return state._replace(
+                keys=state.key_parameters, key_parameters=state.key_parameters[:, :, :0]
+            )
+        means, log_sigmas = state.key_parameters.chunk(2, 2)
+        return state._replace(keys=means + log_sigmas.exp() * torch.randn_like(means))
+
+    def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
+        """Move on the value trackers (eq. 8); without them, propose the previous values."""
+        if not self.tracks:
+            return state._replace(proposals=state.values)
+        inputs = [state.keys, state.values]
+        if not self.interacts:
+            inputs.append(control.unsqueeze(1).expand(-1, self.slots, -1))
+        proposals, cells = self.value_tracker(state.proposals, state.value_cells, *inputs)
+        return state._replace(proposals=proposals, value_cells=cells)
+
+    def _attended(self, snapshot: RMRSnapshot) -> Prepared:
+        """Items and cells together, as the attention sees them."""
+        mask = snapshot.item_mask
+        real = Prepared(snapshot.item_keys, snapshot.item_values, mask)
+        always = mask.new_ones(*mask.shape[:-1], self.slots)
+        values = self.attention.project_values(snapshot.values)
+        return real.joined(Prepared(snapshot.keys, values, always))

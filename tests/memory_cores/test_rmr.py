@@ -1,0 +1,254 @@
+"""RMR against a NumPy oracle, and its look-ups, sets, ablations, Gaussian keys and sizes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import rmr_oracle as oracle
+import torch
+from rmr_parameters import of_core
+from torch import Tensor
+
+from lightning_modules.gaussian import DiagonalGaussian, kl_divergence
+from memory_cores import RMR, Items, MemorySizes
+from memory_cores.rmr import RMRSnapshot, RMRState
+
+SIZES = MemorySizes(control=4, key=2, value=6, steps=7, query=2)
+DOUBLE = torch.zeros(1, dtype=torch.float64)
+
+
+def make_core(sizes: MemorySizes = SIZES, **settings: Any) -> RMR:
+    """A float64 core with biases that are not zero."""
+    torch.manual_seed(0)
+    core = RMR(sizes, **settings).double()
+    for name, parameter in core.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.3)
+    return core
+
+
+def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
+    """A control and a set of which some items are padding, all of them for some sequences."""
+    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
+    keys = 2 * torch.randn(batch, items, SIZES.key, dtype=torch.float64)
+    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
+    return control, Items(keys, values, torch.rand(batch, items) < 0.6)
+
+
+def unroll(core: RMR, steps: list[tuple[Tensor, Items]]) -> list[RMRState]:
+    states, state = [], core.initial_state(len(steps[0][0]), DOUBLE)
+    for control, items in steps:
+        state = core.write(state, control, items)
+        states.append(state)
+    return states
+
+
+def points(items: Items, b: int) -> list[oracle.Point]:
+    keys, values, mask = (part[b].numpy() for part in items)
+    return [(keys[i], values[i]) for i in range(len(mask)) if mask[i]]
+
+
+# The oracle -------------------------------------------------------------------------------------
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "one cell": {"slots": 1},
+    "25 cells": {"slots": 25, "attention_heads": 8},
+    "one head": {"slots": 4, "attention_heads": 1},
+    "three heads": {"slots": 4, "attention_heads": 3},
+    "dot product": {"slots": 4, "attention": "dot_product"},
+    "laplace": {"slots": 4, "attention": "laplace"},
+    "uniform": {"slots": 4, "attention": "uniform"},
+    "separate weights": {"slots": 5, "separate_weights": True},
+    "attention only": {"slots": 5, "without_flow_tracking": True},
+    "recurrence only": {"slots": 5, "without_flow_interaction": True},
+    "separate, recurrence only": {
+        "slots": 5,
+        "separate_weights": True,
+        "without_flow_interaction": True,
+    },
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_fifty_steps_equal_the_oracle(name: str) -> None:
+    settings = VARIANTS[name]
+    core = make_core(read_heads=2, **settings)
+    parameters = of_core(core, settings.get("attention", "multihead"))
+    ablations = {"tracking": core.tracks, "interaction": core.interacts}
+    state, memories = core.initial_state(2, DOUBLE), [oracle.start(parameters)] * 2
+    for t in range(50):
+        control, items = random_step(2, items=(0, 1, 3, 7)[t % 4])
+        with torch.no_grad():
+            state = core.write(state, control, items)
+            reads, state = core.read(state, control)
+            queries = core.read_keys(control).view(2, 2, SIZES.key)
+            found = core.lookup(core.snapshot(state), queries)
+        total, count = core.pool(state)
+        for b in range(2):
+            context, told = points(items, b), control[b].numpy()
+            memories[b] = memory = oracle.step(memories[b], context, told, parameters, **ablations)
+            expected = [oracle.read(memory, query.numpy(), parameters) for query in queries[b]]
+            weights = [oracle.read_weights(memory, q.numpy(), parameters) for q in queries[b]]
+            held = [*memory.values, *(value for _, value in context)]
+            for ours, theirs in [
+                (state.keys[b], memory.keys),
+                (state.values[b], memory.values),
+                (reads[b].view(2, -1), expected),
+                (found[b], expected),
+                (state.read_weights[b], weights),
+                (total[b], sum(held)),
+                (count[b], len(held)),
+            ]:
+                difference = np.abs(ours.detach().numpy() - np.array(theirs)).max()
+                assert difference < 1e-9, f"step {t}, sequence {b}"
+
+
+def test_its_start_is_learned_and_within_the_ranges() -> None:
+    core = RMR(SIZES, slots=200, key_range=3)
+    assert 2.8 < core.initial_keys.abs().max() <= 3
+    assert 0.48 < core.initial_values.abs().max() <= 0.5
+    assert core.initial_keys.requires_grad and core.initial_values.requires_grad
+
+
+# Sets -------------------------------------------------------------------------------------------
+
+
+def test_five_hundred_points_are_read_beside_the_cells() -> None:
+    core = make_core(slots=1)
+    control, items = random_step(2, items=500)
+    (state,) = unroll(core, [(control, items)])
+    assert core.lookup(core.snapshot(state), items.keys).shape == items.values.shape
+    turned = Items(*(part.flip(1) for part in items))
+    (other,) = unroll(core, [(control, turned)])
+    torch.testing.assert_close(other.values, state.values)
+    queries = items.keys[:, :5]
+    torch.testing.assert_close(
+        core.lookup(core.snapshot(other), queries), core.lookup(core.snapshot(state), queries)
+    )
+
+
+def test_a_masked_point_is_as_one_left_out_with_no_gradient() -> None:
+    core = make_core(slots=3)
+    control, items = random_step(1, items=4)
+    items = items._replace(mask=torch.tensor([[True, False, True, True]]))
+    items.values.requires_grad_(), items.keys.requires_grad_()
+    states = unroll(core, [(control, items), random_step(1, 0)])
+    kept = Items(*(part[:, [0, 2, 3]] for part in items))
+    others = unroll(core, [(control, kept), random_step(1, 0)])
+    torch.testing.assert_close(others[0].values, states[0].values)
+    for pair in zip(core.pool(others[0]), core.pool(states[0]), strict=True):
+        torch.testing.assert_close(*pair)
+    states[1].values.square().sum().backward()
+    for part in (items.keys, items.values):
+        assert (part.grad[:, 1] == 0).all() and (part.grad[:, [0, 2, 3]] != 0).any()
+
+
+def test_an_empty_set_moves_the_cells_on_and_leaves_no_items() -> None:
+    core = make_core(slots=3)
+    control, items = random_step(2, items=3)
+    first, second = unroll(core, [(control, items), random_step(2, 0)])
+    assert second.item_keys.shape[1] == 0 and (core.pool(second)[1] == 3).all()
+    assert (first.keys != second.keys).any() and (first.values != second.values).any()
+
+
+# Look-ups ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attention", ["multihead", "laplace"])
+def test_all_steps_at_once_equal_one_after_the_other(attention: Any) -> None:
+    core = make_core(slots=3, attention=attention)
+    states = unroll(core, [random_step(2, 4) for _ in range(5)])
+    snapshots = [core.snapshot(state) for state in states]
+    stacked = RMRSnapshot(*(torch.stack(parts, 1) for parts in zip(*snapshots, strict=True)))
+    queries = torch.randn(2, 5, 6, SIZES.query).double()
+    together = core.lookup(stacked, queries)
+    assert together.shape == (2, 5, 6, SIZES.value)
+    for t, snapshot in enumerate(snapshots):
+        torch.testing.assert_close(together[:, t], core.lookup(snapshot, queries[:, t]))
+
+
+def test_gradients_are_those_of_the_function() -> None:
+    core = make_core(slots=2, attention_heads=2, read_heads=1)
+    control, items = random_step(2, items=2)
+    items = items._replace(mask=torch.tensor([[True, True], [False, False]]))
+
+    def read_twice(control: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        step = (control, Items(keys, values, items.mask))
+        return core.read(unroll(core, [step, step])[-1], control)[0]
+
+    inputs = [x.requires_grad_() for x in (control, items.keys, items.values)]
+    assert torch.autograd.gradcheck(read_twice, inputs)
+
+
+# Gaussian keys ----------------------------------------------------------------------------------
+
+
+def test_gaussian_keys_follow_their_means_and_sigmas() -> None:
+    core = make_core(slots=3, stochastic_keys=True)
+    control, items = random_step(1, items=2)
+    many = Items(*(part.expand(20_000, *part.shape[1:]) for part in items))
+    (state,) = unroll(core, [(control.expand(20_000, -1), many)])
+    mean, sigma = state.key_parameters[0].chunk(2, 1)
+    torch.testing.assert_close(state.keys.mean(0), mean, atol=0.05, rtol=0.02)
+    torch.testing.assert_close(state.keys.std(0), sigma.exp(), atol=0.02, rtol=0.05)
+
+
+def test_a_model_finds_the_divergence_of_the_keys() -> None:
+    """Posterior and prior differ in their control; the state before is shared."""
+    core = make_core(slots=3, stochastic_keys=True)
+    (before,) = unroll(core, [random_step(2, 3)])
+    (of_targets, items), (of_contexts, _) = random_step(2, 3), random_step(2, 3)
+    after = core.write(before, of_targets, items)
+    torch.testing.assert_close(after.key_parameters, core.key_distribution(before, of_targets))
+    q, p = (
+        DiagonalGaussian.from_parameters(parameters)
+        for parameters in (after.key_parameters, core.key_distribution(before, of_contexts))
+    )
+    kl = kl_divergence(q, p).sum(1)
+    assert kl.shape == (2,) and (kl > 0).all()
+    kl.sum().backward()
+    assert all((p.grad != 0).any() for p in core.key_output.parameters())
+
+
+def test_certain_keys_have_no_parameters_of_a_distribution() -> None:
+    states = unroll(make_core(slots=3), [random_step(2, 3)])
+    assert states[0].key_parameters.shape == (2, 3, 0)
+
+
+# Sizes and settings -----------------------------------------------------------------------------
+
+
+def test_the_paper_has_as_many_parameters() -> None:
+    """ASNP-RMR at h = 128, K = 25, one x and y, as far as it is the core."""
+    core = RMR(MemorySizes(control=128, key=1, value=128, steps=50, query=1))
+    parts = {
+        "attention": 16_768 + 65_536,
+        "key_tracker": 4 * 128 * (25 + 128 + 128) + 4 * 128,
+        "key_output": 128 * 128 + 128 + 128 * 25 + 25,
+        "value_tracker": 4 * 128 * (1 + 128 + 128) + 4 * 128,
+    }
+    for name, count in parts.items():
+        assert sum(p.numel() for p in getattr(core, name).parameters()) == count, name
+    start = 25 * (1 + 128)
+    assert sum(p.numel() for p in core.parameters()) == sum(parts.values()) + start == 381_746
+
+
+def test_read_heads_are_there_only_for_models_that_do_not_ask_by_query() -> None:
+    assert RMR(SIZES).context_size == 0
+    assert RMR(SIZES._replace(query=0)).context_size == 5 * SIZES.value
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"slots": 0}, "slots must be at least 1, got 0"),
+        ({"attention_heads": 0}, "attention_heads must be at least 1, got 0"),
+        ({"read_heads": -1}, "read_heads must be at least 0, got -1"),
+        ({"attention": "cosine"}, "attention must be one of .*, got 'cosine'"),
+        ({"sizes": SIZES._replace(query=3)}, "as wide as keys, 2, got 3"),
+        ({"without_flow_tracking": True, "without_flow_interaction": True}, "nothing makes values"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RMR(**{"sizes": SIZES, **settings})
