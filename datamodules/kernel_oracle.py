@@ -42,8 +42,8 @@ def infer(
             same for all sequences, float32 [S, T, 2].
         sequences: B drifting functions.
         points: G, of the grid that they were generated on.
-        noise: standard deviation of the error that observations are taken to have; 0.05 to 0.1
-            serves hundreds of samples best.
+        noise: standard deviation of the error that observations are taken to have; 0.03 to 0.05
+            serves a thousand samples best.
     """
     target = sequences.target_y[..., 0].double()
     total = squares = torch.full_like(target[..., 0], -torch.inf)

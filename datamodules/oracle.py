@@ -91,14 +91,13 @@ def condition(factor: Tensor, sequences: FunctionSequences, noise: float = NOISE
     steps = torch.arange(len(factor), device=factor.device)
     visible = seen.real.unsqueeze(1) & (seen.step.unsqueeze(1) <= steps.unsqueeze(-1))
     rows = factor[steps.view(-1, 1), grid_index(sequences.target_x[..., 0], points)]
-    # [B, T, M, N]: how each target depends on each whitened observation that its step knows.
+    # [B, T, M, N]: how each target depends on each whitened observation.
     known = (rows.flatten(1, 2) @ basis.mT).unflatten(1, rows.shape[1:3])
-    known = known * visible.unsqueeze(2)
-    return Prediction(
-        mean=(known @ coordinates[:, None, :, None]).squeeze(-1),
-        variance=(rows.square().sum(-1) - known.square().sum(-1)).clamp_min(0),
-        log_evidence=(log_density.unsqueeze(1) * visible).sum(-1),
-    )
+    mean = (known @ (coordinates.unsqueeze(1) * visible).unsqueeze(-1)).squeeze(-1)
+    explained = (known.square_() @ visible.to(known).unsqueeze(-1)).squeeze(-1)
+    variance = torch.linalg.vector_norm(rows, dim=-1).square() - explained
+    log_evidence = (log_density.unsqueeze(1) * visible).sum(-1)
+    return Prediction(mean, variance.clamp_min(0), log_evidence)
 
 
 def observations(sequences: FunctionSequences, points: int) -> Observations:
