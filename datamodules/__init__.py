@@ -1,7 +1,10 @@
 """Benchmarks as LightningDataModules: importing the package makes their names resolve."""
 
 from datamodules.batch import FrameSequences
+from datamodules.benchmark_datamodule import BenchmarkDataModule
+from datamodules.drifting_functions import DriftingFunctions
 from datamodules.dynamic_dependency import DynamicDependency
+from datamodules.function_batch import FunctionSequences
 from datamodules.maze import MNISTMaze
 from datamodules.one_shot_recall import OneShotRecall
 from datamodules.parity_recall import ParityRecall
@@ -10,8 +13,11 @@ from datamodules.sequence_datamodule import SequenceDataModule
 from datamodules.similarity_cued_recall import SimilarityCuedRecall
 
 __all__ = [
+    "BenchmarkDataModule",
+    "DriftingFunctions",
     "DynamicDependency",
     "FrameSequences",
+    "FunctionSequences",
     "MNISTMaze",
     "OneShotRecall",
     "ParityRecall",

@@ -1,18 +1,21 @@
 """Sequences as a pure function of (seed, split, epoch, index)."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from datamodules.batch import FrameSequences
-from datamodules.script import ScriptWriter, render
-from datamodules.sources import LabelledImages, Split
+from datamodules.function_batch import FunctionSequences
+from datamodules.sources import Split
 
 SPLIT_KEYS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
+#: Sequences that a fingerprint generates at once; it does not depend on them.
+TOGETHER = 16
+Batch = TypeVar("Batch", FrameSequences, FunctionSequences)
 
 
 def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Generator:
@@ -21,35 +24,31 @@ def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Ge
     return np.random.Generator(np.random.PCG64(key))
 
 
-class EpisodeDataset(Dataset[FrameSequences]):
+class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     """Sequences of one split, addressed by the global episode id `epoch * size + index`.
 
     `__getitems__` generates a whole batch at once, so a loader's collate function is `as_is`.
     """
 
-    def __init__(
-        self, writer: ScriptWriter, images: LabelledImages, seed: int, split: Split, size: int
-    ) -> None:
-        """Take the rule, the split's images and the number of sequences in an epoch."""
-        self.writer, self.seed, self.split, self.size = writer, seed, split, size
-        self.images = torch.tensor(images.images)
-        self.labels = torch.tensor(images.labels)
-        self.names = images.names
+    def __init__(self, seed: int, split: Split, size: int) -> None:
+        """Take the number of sequences in an epoch, and what tells them from other sets."""
+        self.seed, self.split, self.size = seed, split, size
 
     def __len__(self) -> int:
         """Sequences in one epoch."""
         return self.size
 
-    def __getitem__(self, episode: int) -> FrameSequences:
+    def __getitem__(self, episode: int) -> Batch:
         """One sequence, without the batch dimension."""
-        return FrameSequences(*(field[0] for field in self.__getitems__([episode])))
+        batch = self.__getitems__([episode])
+        return type(batch)(*(field[0] for field in batch))
 
-    def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
+    @abstractmethod
+    def __getitems__(self, episodes: Sequence[int]) -> Batch:
         """A batch of sequences."""
-        scripts = [self.writer(self._rng(episode)) for episode in episodes]
-        return render(scripts, self.images, self.labels)
 
-    def _rng(self, episode: int) -> np.random.Generator:
+    def rng(self, episode: int) -> np.random.Generator:
+        """The generator of one sequence."""
         return episode_rng(self.seed, self.split, *divmod(episode, self.size))
 
 
@@ -58,10 +57,12 @@ def as_is(batch: Any) -> Any:
     return batch
 
 
-def fingerprint(dataset: EpisodeDataset) -> str:
+def fingerprint(dataset: EpisodeDataset[Any]) -> str:
     """Hex SHA-256 of every field of the sequences of epoch 0, one sequence after the other."""
     digest = hashlib.sha256()
-    for episode in range(len(dataset)):
-        for field in dataset[episode]:
-            digest.update(field.numpy().tobytes())
+    for first in range(0, len(dataset), TOGETHER):
+        batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
+        for sequence in zip(*batch, strict=True):
+            for field in sequence:
+                digest.update(field.numpy().tobytes())
     return digest.hexdigest()

@@ -20,5 +20,5 @@ class TrainingLoader(DataLoader[Any]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """One epoch of new sequences, from the first one that was not handed out yet."""
         for batch in super().__iter__():
-            self.sampler.start += len(batch.frames) * self.sampler.num_replicas
+            self.sampler.start += len(batch[0]) * self.sampler.num_replicas
             yield batch

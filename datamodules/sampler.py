@@ -1,6 +1,7 @@
 """Which process gets which sequences."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch.utils.data import DistributedSampler
 
@@ -19,7 +20,9 @@ class EpisodeSampler(DistributedSampler[int]):
     processes' numbers differ by at most one (see `even_batch_size`).
     """
 
-    def __init__(self, dataset: EpisodeDataset, rank: int, world_size: int, fixed: bool) -> None:
+    def __init__(
+        self, dataset: EpisodeDataset[Any], rank: int, world_size: int, fixed: bool
+    ) -> None:
         """Take the rank explicitly, so that no process group is needed."""
         super().__init__(dataset, num_replicas=world_size, rank=rank, shuffle=False)
         self.size, self.fixed = len(dataset), fixed

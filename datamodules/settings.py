@@ -1,7 +1,7 @@
 """Checks of settings, all with one form of message: "<setting> must be ..., got <value>"."""
 
 
-def require_at_least(setting: str, value: int, least: int) -> None:
+def require_at_least(setting: str, value: float, least: float) -> None:
     """Raise ValueError where the value is below the least that makes sense."""
     if value < least:
         raise ValueError(f"{setting} must be at least {least}, got {value}")
@@ -22,6 +22,15 @@ def require_lengths(setting: str, values: list[int] | None, least: int, most: in
         raise ValueError(
             f"{setting} must be null or lengths of at least {least}, one of them at most {most}, "
             f"got {values}"
+        )
+
+
+def require_interval(setting: str, interval: tuple[float, float], least: float) -> None:
+    """Raise ValueError unless both ends make sense, the lower one first."""
+    low, high = interval
+    if not least <= low <= high:
+        raise ValueError(
+            f"{setting} must be an interval that starts at {least} or above, got {interval}"
         )
 
 

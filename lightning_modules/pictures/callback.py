@@ -11,8 +11,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from matplotlib.figure import Figure
 
 from datamodules.batch import FrameSequences
-from datamodules.dataset import EpisodeDataset
 from datamodules.maze import MNISTMaze
+from datamodules.picture_dataset import PictureDataset
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.metrics import RecallSummary
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
@@ -96,7 +96,7 @@ def hand_out(trainer: L.Trainer, name: str, path: Path) -> None:
             logger.log_image(f"pictures/{name}", [str(path)], step=trainer.global_step)
 
 
-def first_sequences(dataset: EpisodeDataset, count: int) -> FrameSequences:
+def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
     """The first sequences of a fixed set as a batch, as many as there are up to ``count``."""
     items = [dataset[i] for i in range(min(count, len(dataset)))]
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))

@@ -1,0 +1,81 @@
+"""Sequences of drifting functions, generated a batch at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datamodules.context_sets import ContextSets, PointSets, show
+from datamodules.dataset import EpisodeDataset
+from datamodules.function_batch import FunctionSequences
+from datamodules.gaussian_process import draw_functions, grid
+from datamodules.kernel_drift import KernelDrift, reflect, reflected
+from datamodules.sources import Split
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the sequences of a split have in common."""
+
+    drift: KernelDrift
+    sets: ContextSets
+    points: int
+    """Points G of the grid."""
+    everything: bool
+    """Targets are all points of the grid, not those that were drawn."""
+    same_size: int = 1
+    """So many sequences in a row share the sizes of their point sets."""
+
+
+class FunctionDataset(EpisodeDataset[FunctionSequences]):
+    """Functions from Gaussian processes whose kernels drift, seen at a few points.
+
+    The functions of a fixed split are kept: they cost far more than what is drawn beside them.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, split: Split, size: int) -> None:
+        """Take the recipe and the number of sequences in an epoch."""
+        super().__init__(seed, split, size)
+        self.recipe = recipe
+        self._kept: dict[int, Tensor] = {}
+
+    def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
+        """A batch of sequences."""
+        recipe = self.recipe
+        drawn = [self._draw(episode) for episode in episodes]
+        free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        # In float32, so that who is given the kernels knows them exactly.
+        kernels = torch.from_numpy(reflect(free)).float()
+        y = self._functions(episodes, kernels, torch.from_numpy(white)).unsqueeze(-1)
+        x = grid(recipe.points).unsqueeze(-1)
+        contexts = recipe.sets.contexts[1]
+        return show(PointSets(*sets), contexts, recipe.everything, x, y, kernels)
+
+    def reflected_share(self) -> float:
+        """Share of the sequences of epoch 0 whose kernel touches the floor."""
+        steps = self.recipe.sets.steps
+        free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
+        return float(reflected(np.concatenate(free)).mean())
+
+    def _draw(self, episode: int) -> tuple[NDArray, ...]:
+        """Path of the kernel, white vector, numbers of contexts and of extras, order of points."""
+        recipe, rng = self.recipe, self.rng(episode)
+        free = recipe.drift.free_paths(rng, 1, recipe.sets.steps)[0]
+        white = rng.standard_normal(recipe.points)
+        # From a stream of their own, so that sequences can share them and nothing else.
+        (leader,) = self.rng(episode - episode % recipe.same_size).spawn(1)
+        order = recipe.sets.order(rng, recipe.points)
+        return free, white, *recipe.sets.sizes(leader), order
+
+    def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:
+        """The functions on the grid, float32 [B, T, G]."""
+        if self.split == "train":
+            return draw_functions(kernels, white).float()
+        new = [row for row, episode in enumerate(episodes) if episode not in self._kept]
+        if new:
+            values = draw_functions(kernels[new], white[new]).float()
+            self._kept |= {episodes[row]: value for row, value in zip(new, values, strict=True)}
+        return torch.stack([self._kept[episode] for episode in episodes])

@@ -1,0 +1,66 @@
+"""How the kernel of a drifting function changes (Singh et al. 2020, appendix B.1)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+DriftNoise = Literal["multiplicative", "additive"]
+NOISE = 0.1
+#: Least length scale and scale. Not below the spacing of the training grid, 0.08, where a function
+#: would be white noise, nor below five times the jitter, 0.02, where it would drown.
+FLOOR = 0.1
+
+
+@dataclass(frozen=True)
+class KernelDrift:
+    """Length scale l and scale s move with constant velocities, and a little noise.
+
+    Both start uniformly in their ranges, and every step adds dl (1 + 0.1 e), with e ~ N(0, 1) and a
+    velocity dl that is uniform in +-`velocities` and drawn once (the same for s). That is the
+    authors' code; the text adds dl + 0.1 e instead ("additive").
+    """
+
+    length_scale: tuple[float, float]
+    """Range of l in the first step."""
+    scale: tuple[float, float]
+    """Range of s in the first step."""
+    velocities: tuple[float, float]
+    """Largest change of l and of s per step."""
+    noise: DriftNoise = "multiplicative"
+    tied: bool = False
+    """s is drawn with the random numbers of l, as in the authors' test data."""
+
+    def free_paths(self, rng: np.random.Generator, count: int, steps: int) -> NDArray[np.float64]:
+        """Draw paths that know no floor.
+
+        Returns:
+            l and s of every step, [count, steps, 2]; any sign.
+        """
+        start, velocity = rng.random((2, count, 1, 2))
+        noise = NOISE * rng.standard_normal((count, steps - 1, 2))
+        if self.tied:
+            start, velocity, noise = (draw[..., [0, 0]] for draw in (start, velocity, noise))
+        low, high = np.array([self.length_scale, self.scale]).T
+        velocity = (2 * velocity - 1) * np.array(self.velocities)
+        moves = velocity * (1 + noise) if self.noise == "multiplicative" else velocity + noise
+        return np.cumsum(np.concatenate([low + (high - low) * start, moves], axis=1), axis=1)
+
+    def paths(self, rng: np.random.Generator, count: int, steps: int) -> NDArray[np.float64]:
+        """Draw paths of l and s that stay above the floor, [count, steps, 2]."""
+        return reflect(self.free_paths(rng, count, steps))
+
+
+def reflect(free: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fold paths at the floor, so that what reaches it turns back with the speed it had.
+
+    The authors' code has no floor, but squares l and s, which folds their paths at 0: this is the
+    same, but for values that are numerically useless. Rejecting such paths would bias velocities.
+    """
+    return FLOOR + np.abs(free - FLOOR)
+
+
+def reflected(free: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which paths [count, T, 2] touch the floor with l or with s, [count]."""
+    return np.any(free <= FLOOR, axis=(1, 2))
