@@ -267,8 +267,8 @@ def test_untested_runs_are_named(write, out: str, tmp_path: Path, complaint, cap
 
 def test_a_run_that_was_really_tested(fit: Callable[..., Path], drawn, out: str, capsys):
     run = fit("--run=r", steps=1)
-    some = "--trainer.limit_test_batches=1", "--data.eval_batch_size=3"
-    ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}", *some])
+    checkpoint = run / "checkpoints/last.ckpt"
+    ExperimentCLI(["test", f"--ckpt_path={checkpoint}", "--data.test_size=3"])
     found = json.loads((run / "results.json").read_text())
     capsys.readouterr()
     main(["compare", str(run), out])
