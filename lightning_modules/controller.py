@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from memory_cores.lstm import gated, start_remembering
+
 
 class ControllerState(NamedTuple):
     """LSTM state of B sequences."""
@@ -29,8 +31,7 @@ class Controller(nn.Module):
             warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
             self.evidence_gates = nn.Linear(evidence_size, 4 * hidden_size)
         self.recurrent_gates = nn.Linear(hidden_size + feedback_size, 4 * hidden_size, bias=False)
-        nn.init.zeros_(self.evidence_gates.bias)
-        nn.init.ones_(self.evidence_gates.bias[hidden_size : 2 * hidden_size])
+        start_remembering(self.evidence_gates.bias)
 
     def initial_state(self, batch_size: int, like: Tensor) -> ControllerState:
         """Return zeros on the device and in the dtype of ``like``."""
@@ -46,7 +47,4 @@ class Controller(nn.Module):
             feedback: [B, F].
         """
         gates = evidence + self.recurrent_gates(torch.cat([state.hidden, feedback], 1))
-        sigmoids, candidate = gates.split([3 * self.hidden_size, self.hidden_size], 1)
-        inputs, forget, output = sigmoids.sigmoid().chunk(3, 1)
-        cell = forget * state.cell + inputs * candidate.tanh()
-        return ControllerState(output * cell.tanh(), cell)
+        return ControllerState(*gated(gates, state.cell))

@@ -93,6 +93,7 @@ class TemporalVAE(L.LightningModule):
         require_not_negative(map_size=map_size)
 
         def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
+            """Make all that the controller's width decides on; the budget's search calls it."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
             core = memory(sizes)
             decoder_inputs = latent_size + psi_size(core, controller_size)

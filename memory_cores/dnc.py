@@ -16,7 +16,7 @@ from memory_cores.addressing import (
     usage_after_write,
 )
 from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemorySizes, require_at_least
 from memory_cores.slot_memory import SlotMemory
 
 
@@ -104,11 +104,6 @@ class DNC(SlotMemory[DNCState]):
         keys = self.read_interface.weight.split(self._read_parts)[0]
         associate_keys_with_values(vectors, keys, word_size, sizes)
 
-    @property
-    def context_size(self) -> int:
-        """R * W: the concatenated read vectors."""
-        return self.read_heads * self.word_size
-
     def initial_state(self, batch_size: int, like: Tensor) -> DNCState:
         """Return empty memory, unused slots, no links."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
@@ -147,10 +142,6 @@ class DNC(SlotMemory[DNCState]):
             1
         ) + interface.content_modes * content
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
-
-    def weightings(self, state: DNCState) -> Weightings:
-        """Return the state's read and write weights."""
-        return Weightings(read=state.read_weights, write=state.write_weights)
 
     def snapshot(self, state: DNCState) -> DNCSnapshot:
         """Return what a look-up by content needs, and how much of each slot is in use."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from memory_cores.addressing import content_weights, least_used_slots, usage_after_write
 from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemorySizes, require_at_least
 from memory_cores.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
@@ -76,11 +76,6 @@ class LRU(SlotMemory[LRUState]):
         self._build_lookup()
         self._start_as_associative_memory()
 
-    @property
-    def context_size(self) -> int:
-        """R * W: the concatenated read vectors."""
-        return self.read_heads * self.word_size
-
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
         """Return memory that holds next to nothing, and unused slots."""
         B, N, W, R = batch_size, self.slots, self.word_size, self.read_heads
@@ -116,10 +111,6 @@ class LRU(SlotMemory[LRUState]):
         keys = keys.unflatten(1, (-1, self.word_size))
         weights = content_weights(state.memory, keys, F.softplus(strengths))
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
-
-    def weightings(self, state: LRUState) -> Weightings:
-        """Return the state's read and write weights."""
-        return Weightings(read=state.read_weights, write=state.write_weights)
 
     def snapshot(self, state: LRUState) -> LRUSnapshot:
         """Return what a look-up by content needs."""

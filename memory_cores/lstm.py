@@ -1,4 +1,4 @@
-"""LSTM cells for what is tracked: one for all rows, or one for each of K cells."""
+"""The LSTM's equations, and cells for what is tracked: one for all rows, or one for each of K."""
 
 import torch
 from torch import Tensor, nn

@@ -14,7 +14,7 @@ from memory_cores.addressing import (
     usage_after_write,
 )
 from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemorySizes, require_at_least
 from memory_cores.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
@@ -94,11 +94,6 @@ class NTM(SlotMemory[NTMState]):
         self._start_as_associative_memory()
         self._start_writing_in_turn()
 
-    @property
-    def context_size(self) -> int:
-        """R * W: the concatenated read vectors."""
-        return self.read_heads * self.word_size
-
     def initial_state(self, batch_size: int, like: Tensor) -> NTMState:
         """Return memory that holds next to nothing, and all heads on slot 0."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
@@ -135,10 +130,6 @@ class NTM(SlotMemory[NTMState]):
         addressing = self._addressing(self.read_addressing(control), self.read_heads)
         weights = address(state.memory, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
-
-    def weightings(self, state: NTMState) -> Weightings:
-        """Return the state's read and write weights."""
-        return Weightings(read=state.read_weights, write=state.write_weights)
 
     def snapshot(self, state: NTMState) -> NTMSnapshot:
         """Return what a look-up by content needs."""

@@ -6,13 +6,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.addressing import content_weights
-from memory_cores.core import MemoryCore, State
+from memory_cores.core import MemoryCore, State, Weightings
 
 
 class SlotMemory(MemoryCore[State]):
-    """Base class of cores whose snapshots hold ``memory``, [..., N, W]."""
+    """Base class of cores that read whole words; snapshots hold ``memory``, [..., N, W]."""
 
     word_size: int
+    read_heads: int
+
+    @property
+    def context_size(self) -> int:
+        """R * W: the concatenated read vectors."""
+        return self.read_heads * self.word_size
+
+    def weightings(self, state: Any) -> Weightings:
+        """Return the state's ``read_weights`` and ``write_weights``."""
+        return Weightings(read=state.read_weights, write=state.write_weights)
 
     def _build_lookup(self) -> None:
         """Make the maps that look-up and pooling need, if the model asks by query."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from context_window_oracle import step
-from torch import Tensor
+from random_use import random_step, randomised
 
 from memory_cores import ContextWindow, Items, MemorySizes
 from memory_cores.addressing import masked_softmax
@@ -18,18 +18,7 @@ SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 def make_window(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int) -> ContextWindow:
     """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
     torch.manual_seed(0)
-    core = ContextWindow(sizes, **{"read_heads": 2, **settings}).double()
-    for parameter in core.parameters():
-        torch.nn.init.normal_(parameter, std=scale)
-    return core
-
-
-def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
-    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
-    keys = torch.randn(batch, items, SIZES.key, dtype=torch.float64)
-    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
-    return control, Items(keys, values, torch.rand(batch, items) < 0.6)
+    return randomised(ContextWindow(sizes, **{"read_heads": 2, **settings}), scale)
 
 
 def write_numbers(core: ContextWindow, sets: list[list[float]]) -> ContextWindowState:
@@ -55,7 +44,7 @@ def test_fifty_steps_equal_the_oracle(scale: float, slots: int, heads: int) -> N
     state, windows = core.initial_state(3, torch.zeros(1, dtype=torch.float64)), [[], [], []]
     weight, bias = (p.detach().numpy() for p in core.read_keys.parameters())
     for t in range(50):
-        control, items = random_step(3, items=t % 5)
+        control, items = random_step(SIZES, 3, items=t % 5)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
@@ -114,8 +103,11 @@ def test_write_weighting_is_shared_by_the_slots_of_the_step() -> None:
 def test_no_item_leaves_the_window_bit_for_bit() -> None:
     core = make_window(slots=4)
     state = write_numbers(core, [[1, 2], [3]])
-    control, items = random_step(1, items=3)
-    for nothing in (random_step(1, 0)[1], items._replace(mask=torch.zeros(1, 3, dtype=torch.bool))):
+    control, items = random_step(SIZES, 1, items=3)
+    for nothing in (
+        random_step(SIZES, 1, 0)[1],
+        items._replace(mask=torch.zeros(1, 3, dtype=torch.bool)),
+    ):
         new = core.write(state, control, nothing)
         assert torch.equal(new.keys, state.keys) and torch.equal(new.values, state.values)
         assert torch.equal(new.written, state.written)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from dnc_oracle import Array, Linear, OracleItems, OracleState, step
+from random_use import random_step
 from torch import Tensor
 from torch.func import functional_call
 
@@ -35,14 +36,6 @@ def random_state(dnc: DNC, batch: int) -> DNCState:
     link = fields["link"] * (1 - torch.eye(dnc.slots, dtype=torch.float64))
     fields["link"] = link / max(dnc.slots - 1, 1)
     return DNCState(**fields)
-
-
-def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
-    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
-    keys = torch.randn(batch, items, SIZES.key, dtype=torch.float64)
-    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
-    return control, Items(keys, values, torch.rand(batch, items) < 0.6)
 
 
 def to_oracle(dnc: DNC) -> tuple[Linear, Linear]:
@@ -89,7 +82,7 @@ def test_fifty_steps_equal_the_oracle(case: Case) -> None:
     state = dnc.initial_state(3, like) if case.from_zero else random_state(dnc, 3)
     oracle, maps = to_numpy(state), to_oracle(dnc)
     for t in range(50):
-        control, items = random_step(3, items=t % 4)
+        control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = dnc.write(state, control, items)
             reads, state = dnc.read(state, control)
@@ -103,7 +96,7 @@ def test_fifty_steps_equal_the_oracle(case: Case) -> None:
 def test_interfaces_saturate_in_the_widest_case() -> None:
     """The comparison above includes gates that are as good as 0 and 1."""
     dnc = make_dnc(scale=8.0)
-    control, items = random_step(64, items=3)
+    control, items = random_step(SIZES, 64, items=3)
     gates = dnc._write_interface(control, items).allocation_gates
     assert gates.min() < 1e-4 and gates.max() > 1 - 1e-4
 
@@ -118,7 +111,7 @@ def test_state_starts_at_zero_and_follows_dtype() -> None:
 
 def test_usage_passes_no_gradient_to_write_weights() -> None:
     dnc = make_dnc(write_heads=2, read_heads=2)
-    control, items = random_step(2, items=2)
+    control, items = random_step(SIZES, 2, items=2)
     state = random_state(dnc, 2)
     for field in state:
         field.requires_grad_()
@@ -139,7 +132,7 @@ def test_gradients_of_three_steps_equal_finite_differences_of_the_oracle(
     steps = 3
     dnc = make_dnc(seed=1, read_heads=heads[0], write_heads=heads[1])
     state = first = random_state(dnc, 1)
-    inputs = [random_step(1, items=2) for _ in range(steps)]
+    inputs = [random_step(SIZES, 1, items=2) for _ in range(steps)]
     inputs = [(c, items._replace(mask=torch.tensor([[True, False]]))) for c, items in inputs]
     leaves: list[Tensor] = [*dnc.parameters()]
     for control, items in inputs:
@@ -192,7 +185,7 @@ def test_one_step_passes_gradcheck_for_parameters_inputs_and_state() -> None:
     dnc = make_dnc(seed=2, read_heads=2, write_heads=2)
     names = [name for name, _ in dnc.named_parameters()]
     state = random_state(dnc, 1)
-    control, items = random_step(1, items=2)
+    control, items = random_step(SIZES, 1, items=2)
     mask = torch.tensor([[True, True]])
 
     class OneStep(torch.nn.Module):
@@ -228,7 +221,7 @@ def test_every_interface_number_gets_a_gradient() -> None:
     state = dnc.initial_state(2, torch.zeros(1, dtype=torch.float64))
     total = torch.zeros((), dtype=torch.float64)
     for _ in range(5):
-        control, items = random_step(2, items=6)
+        control, items = random_step(SIZES, 2, items=6)
         state = dnc.write(state, control, items)
         reads, state = dnc.read(state, control)
         total = total + (reads * torch.randn_like(reads)).sum()
@@ -256,7 +249,7 @@ def plant(dnc: DNC, write: dict[str, float], read: dict[str, float]) -> None:
 
 
 def some_items(batch: int = 1) -> Items:
-    control, items = random_step(batch, items=1)
+    control, items = random_step(SIZES, batch, items=1)
     return items._replace(mask=torch.ones(batch, 1, dtype=torch.bool))
 
 
@@ -333,7 +326,7 @@ def test_without_freeing_a_full_memory_has_nothing_to_allocate() -> None:
 def test_closed_write_gates_leave_memory_and_links_bit_for_bit(closed_by: str) -> None:
     dnc = make_dnc(slots=4, write_heads=2)
     state = random_state(dnc, 2)
-    control, items = random_step(2, items=0 if closed_by == "no items" else 3)
+    control, items = random_step(SIZES, 2, items=0 if closed_by == "no items" else 3)
     if closed_by == "masked items":
         items = items._replace(mask=torch.zeros_like(items.mask))
     if closed_by == "write gate":
@@ -350,7 +343,7 @@ def test_empty_set_still_frees_what_was_read() -> None:
     plant(dnc, {"free": OPEN}, {})
     state = random_state(dnc, 1)
     state = state._replace(read_weights=torch.eye(3).double()[[1]].unsqueeze(0))
-    control, nothing = random_step(1, items=0)
+    control, nothing = random_step(SIZES, 1, items=0)
     usage = dnc.write(state, control, nothing).usage[0]
     assert usage[1] < 1e-12 and usage[0] >= state.usage[0, 0] and usage[2] >= state.usage[0, 2]
 

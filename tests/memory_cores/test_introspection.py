@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from introspection_oracle import Maps, step
-from torch import Tensor
+from random_use import random_step, randomised
 
 from memory_cores import Introspection, Items, MemorySizes
 from memory_cores.introspection import IntrospectionSnapshot, PositionAttention, log_softplus
@@ -18,18 +18,9 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 def make_core(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings) -> Introspection:
     """A float64 core with standard-normal parameters times ``scale``."""
     torch.manual_seed(0)
-    core = Introspection(sizes, **{"read_heads": 2, "hidden_size": 6, **settings}).double()
-    for parameter in core.parameters():
-        torch.nn.init.normal_(parameter, std=scale)
-    return core
-
-
-def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
-    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
-    keys = torch.randn(batch, items, SIZES.key, dtype=torch.float64)
-    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
-    return control, Items(keys, values, torch.rand(batch, items) < 0.6)
+    return randomised(
+        Introspection(sizes, **{"read_heads": 2, "hidden_size": 6, **settings}), scale
+    )
 
 
 def to_oracle(core: Introspection) -> Maps:
@@ -55,7 +46,7 @@ def test_fifty_steps_equal_the_oracle(kind: str, scale: float, slots: int, heads
     state, memories = core.initial_state(3, torch.zeros(1, dtype=torch.float64)), [[], [], []]
     maps = to_oracle(core)
     for t in range(50):
-        control, items = random_step(3, items=t % 4)
+        control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
@@ -82,7 +73,7 @@ def test_an_empty_set_shifts_nothing_for_its_sequence_alone() -> None:
     core = make_core()
     before = core.initial_state(2, torch.zeros(1).double())
     before = before._replace(memory=torch.randn_like(before.memory))
-    control, items = random_step(2, items=3)
+    control, items = random_step(SIZES, 2, items=3)
     items = items._replace(mask=torch.tensor([[False] * 3, [True, False, True]]))
     after = core.write(before, control, items)
     assert torch.equal(after.memory[0], before.memory[0])
@@ -118,7 +109,7 @@ def test_log_softplus_is_exact_where_softplus_underflows() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_saturated_attention_has_finite_gradients(kind: str, dtype: torch.dtype) -> None:
     core = make_core(300.0, slots=30, attention=kind).to(dtype)
-    control, (keys, values, mask) = random_step(4, items=1)
+    control, (keys, values, mask) = random_step(SIZES, 4, items=1)
     control, items = (
         control.to(dtype).requires_grad_(),
         Items(keys.to(dtype), values.to(dtype), mask),
@@ -136,7 +127,7 @@ def test_gradients_reach_every_row_of_every_parameter(kind: str) -> None:
     core = make_core(0.5, attention=kind)
     state, total = core.initial_state(3, torch.zeros(1).double()), torch.zeros(()).double()
     for _ in range(6):
-        control, items = random_step(3, items=2)
+        control, items = random_step(SIZES, 3, items=2)
         state = core.write(state, control, items)
         reads, state = core.read(state, control)
         total = total + (reads * torch.randn_like(reads)).sum()

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from lru_oracle import Maps, OracleState, step
-from torch import Tensor
+from random_use import empty, random_step, randomised, unroll
 
 from memory_cores import LRU, Items, MemorySizes
 from memory_cores.addressing import least_used_slots
-from memory_cores.lru import LRUSnapshot, LRUState
+from memory_cores.lru import LRUSnapshot
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 OPEN, CLOSED = 60.0, -800.0  # raw gates: 1 to rounding, exactly 0
@@ -17,33 +17,9 @@ OPEN, CLOSED = 60.0, -800.0  # raw gates: 1 to rounding, exactly 0
 def make_lru(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: float) -> LRU:
     """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
     torch.manual_seed(0)
-    core = LRU(sizes, **{"slots": 4, "word_size": 3, "read_heads": 2, **settings}).double()
-    for parameter in core.parameters():
-        torch.nn.init.normal_(parameter, std=scale)
-    return core
-
-
-def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
-    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
-    keys = torch.randn(batch, items, SIZES.key, dtype=torch.float64)
-    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
-    return control, Items(keys, values, torch.rand(batch, items) < 0.6)
-
-
-def empty(core: LRU, batch: int = 1) -> LRUState:
-    return core.initial_state(batch, torch.zeros(1, dtype=torch.float64))
-
-
-def unroll(core: LRU, steps: int, batch: int = 1) -> list[LRUState]:
-    """The states of a random unroll with one item a step."""
-    state, states = empty(core, batch), []
-    for _ in range(steps):
-        control, items = random_step(batch, items=1)
-        state = core.write(state, control, items._replace(mask=torch.ones_like(items.mask)))
-        _, state = core.read(state, control)
-        states.append(state)
-    return states
+    return randomised(
+        LRU(sizes, **{"slots": 4, "word_size": 3, "read_heads": 2, **settings}), scale
+    )
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
@@ -61,7 +37,7 @@ def test_fifty_steps_equal_the_oracle(
     state = empty(core, 3)
     oracle = OracleState(*(field.numpy() for field in state))
     for t in range(50):
-        control, items = random_step(3, items=t % 4)
+        control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
@@ -106,7 +82,7 @@ def test_open_gates_write_where_the_heads_last_read_but_erase_the_least_used() -
         usage=torch.tensor([[0.5, 0.0, 9.0, 0.1]]).double(),
         read_weights=torch.eye(4).double()[[2, 0]].unsqueeze(0),
     )
-    control, items = random_step(1, items=1)
+    control, items = random_step(SIZES, 1, items=1)
     new = core.write(state, control, items._replace(mask=torch.ones_like(items.mask)))
     torch.testing.assert_close(new.write_weights, state.read_weights)
     assert new.memory[0, [1, 3]].abs().max() < 1e-12, "slots 1 and 3 were least used"
@@ -118,7 +94,7 @@ def test_open_gates_write_where_the_heads_last_read_but_erase_the_least_used() -
 def test_no_item_leaves_memory_bit_for_bit_while_usage_decays(count: int) -> None:
     core = make_lru(4.0)
     state = unroll(core, 5, batch=2)[-1]
-    control, items = random_step(2, items=count)
+    control, items = random_step(SIZES, 2, items=count)
     new = core.write(state, control, items._replace(mask=torch.zeros_like(items.mask)))
     assert torch.equal(new.memory, state.memory) and torch.equal(new.written, state.written)
     assert (new.write_weights == 0).all()

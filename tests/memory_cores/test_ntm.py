@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from ntm_oracle import Maps, OracleState, step
-from torch import Tensor
+from random_use import empty, random_step, randomised, unroll
 
 from memory_cores import NTM, Items, MemorySizes
 from memory_cores.addressing import sharpened, shifted
-from memory_cores.ntm import NTMSnapshot, NTMState
+from memory_cores.ntm import NTMSnapshot
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 
@@ -16,33 +16,9 @@ SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 def make_ntm(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int) -> NTM:
     """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
     torch.manual_seed(0)
-    core = NTM(sizes, **{"slots": 4, "word_size": 3, "read_heads": 2, **settings}).double()
-    for parameter in core.parameters():
-        torch.nn.init.normal_(parameter, std=scale)
-    return core
-
-
-def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
-    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
-    keys = torch.randn(batch, items, SIZES.key, dtype=torch.float64)
-    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
-    return control, Items(keys, values, torch.rand(batch, items) < 0.6)
-
-
-def empty(core: NTM, batch: int = 1) -> NTMState:
-    return core.initial_state(batch, torch.zeros(1, dtype=torch.float64))
-
-
-def unroll(core: NTM, steps: int, batch: int = 1) -> list[NTMState]:
-    """The states of a random unroll with one item a step."""
-    state, states = empty(core, batch), []
-    for _ in range(steps):
-        control, items = random_step(batch, items=1)
-        state = core.write(state, control, items._replace(mask=torch.ones_like(items.mask)))
-        _, state = core.read(state, control)
-        states.append(state)
-    return states
+    return randomised(
+        NTM(sizes, **{"slots": 4, "word_size": 3, "read_heads": 2, **settings}), scale
+    )
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
@@ -60,7 +36,7 @@ def test_fifty_steps_equal_the_oracle(
     state = empty(core, 3)
     oracle = OracleState(*(field.numpy() for field in state))
     for t in range(50):
-        control, items = random_step(3, items=t % 4)
+        control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
@@ -123,7 +99,7 @@ def test_sharpening_passes_gradcheck() -> None:
 def test_no_item_leaves_memory_bit_for_bit_and_the_heads_where_they_are(count: int) -> None:
     core = make_ntm(4.0, write_heads=2)
     state = unroll(core, 5, batch=2)[-1]
-    control, items = random_step(2, items=count)
+    control, items = random_step(SIZES, 2, items=count)
     new = core.write(state, control, items._replace(mask=torch.zeros_like(items.mask)))
     for name in ("memory", "written", "write_focus", "read_weights"):
         assert torch.equal(getattr(new, name), getattr(state, name)), name
