@@ -224,7 +224,10 @@ class ExperimentCLI(ExperimentParser):
             ValidationReport(),
         ]
         if trainer.enable_checkpointing is not False:
-            callbacks += [best_checkpoint(folder), LastCheckpoint(folder.last_checkpoint)]
+            callbacks += [
+                best_checkpoint(folder, self.model.criterion),
+                LastCheckpoint(folder.last_checkpoint),
+            ]
         if trainer.enable_progress_bar is not False:
             callbacks.append(progress())
         return callbacks

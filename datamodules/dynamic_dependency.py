@@ -39,6 +39,34 @@ class DynamicDependencyScript:
         return with_recall(shown, np.array(answers))
 
 
+@dataclass(frozen=True)
+class QuestionsScript:
+    """Writes l digits below l and, until the sequence is full, asks: a new digit, 1 to k answers.
+
+    For training: of few addresses, a read is of use before one knows how to find the right one.
+    """
+
+    pre_recall_length: int
+    recall_length: int
+    steps: int
+    labels: NDArray[np.int64]
+
+    def __call__(self, rng: np.random.Generator) -> Script:
+        """Write one sequence; the first question is the last of the l digits."""
+        digits = np.flatnonzero(self.labels < self.pre_recall_length)
+        new = digits[rng.integers(len(digits), size=self.steps)]
+        place = np.arange(self.steps)
+        step = self.pre_recall_length
+        while step < self.steps:
+            last = min(step + rng.integers(1, self.recall_length + 1), self.steps)
+            for answer in range(step, last):
+                place[answer] = self.labels[new[place[answer - 1]]]
+            step = last + 1
+        recalled = place < np.arange(self.steps)
+        actions = np.zeros((self.steps, 0), np.float32)
+        return Script(new[place], actions, np.where(recalled, place, -1), place)
+
+
 class DynamicDependency(RecallDataModule):
     """Digits, then each says which of the first ten comes next.
 
@@ -59,8 +87,9 @@ class DynamicDependency(RecallDataModule):
                 address.
             recall_length: k, references that are followed.
             train_pre_recall_lengths: curriculum; every training sequence draws its l from this
-                list, and follows references for the rest of it (null: always as in the test). At
-                least 10 each; those above l are not used.
+                list, shows digits below l only, and asks for the rest of it: a new digit, then 1 to
+                k references from it (null: always as in the test). At least 2 each; those above l
+                are not used.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -69,15 +98,12 @@ class DynamicDependency(RecallDataModule):
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_least("pre_recall_length", pre_recall_length, DIGITS)
         lengths = train_pre_recall_lengths
-        require_lengths("train_pre_recall_lengths", lengths, DIGITS, pre_recall_length)
+        require_lengths("train_pre_recall_lengths", lengths, 2, pre_recall_length)
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """Sequences of digits of the split; only training follows the curriculum."""
         lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
-        most = self.pre_recall_length
+        most, k, steps = self.pre_recall_length, self.recall_length, self.sequence_length
         if lengths is None:
-            return DynamicDependencyScript(self.pre_recall_length, self.recall_length, labels)
-        steps = self.sequence_length
-        return Curriculum(
-            tuple(DynamicDependencyScript(n, steps - n, labels) for n in lengths if n <= most)
-        )
+            return DynamicDependencyScript(most, k, labels)
+        return Curriculum(tuple(QuestionsScript(n, k, steps, labels) for n in lengths if n <= most))

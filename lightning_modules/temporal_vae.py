@@ -1,12 +1,10 @@
 """What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from datamodules.batch import FrameSequences
 from datamodules.sequence_datamodule import SequenceDataModule
@@ -18,14 +16,15 @@ from lightning_modules.metrics import (
     PRIOR_NAMES,
     READ_NAMES,
     Measurement,
-    RecallSummary,
-    StepMeans,
+    StepSums,
+    Summary,
     bound_measurements,
     prior_recall_measurements,
     read_measurements,
     summarise,
 )
 from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
+from lightning_modules.sequence_model import Criterion, SequenceModel
 from lightning_modules.settings import require_not_negative, require_positive
 from lightning_modules.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
@@ -47,7 +46,7 @@ def bound_of(unrolled: Unrolled, frames: Tensor) -> Bound:
     )
 
 
-class TemporalVAE(L.LightningModule):
+class TemporalVAE(SequenceModel):
     """Latents z_t from a prior that sees the past, frames x_t from an observation map.
 
     Subclasses say what the recurrence knows of each step: ``evidence`` and its width, and
@@ -72,6 +71,9 @@ class TemporalVAE(L.LightningModule):
         ValueError: a setting is out of range.
     """
 
+    criterion = Criterion("bound", "max")
+    logged_curve = "kl"
+
     def __init__(
         self,
         sequence_length: int,
@@ -86,10 +88,11 @@ class TemporalVAE(L.LightningModule):
         map_size: int = 128,
         learning_rate: float = 2e-3,
     ) -> None:
-        super().__init__()
+        names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
+        super().__init__(sequence_length, names, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
-        require_positive(latent_size=latent_size, learning_rate=learning_rate)
+        require_positive(latent_size=latent_size)
         require_not_negative(map_size=map_size)
 
         def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
@@ -116,13 +119,26 @@ class TemporalVAE(L.LightningModule):
         # inputs the moves drown in the noise of the latents, and no one learns where it is.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
         self.prefix_length = prefix_length
-        self.learning_rate = learning_rate
-        names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
-        self.validation_metrics = StepMeans(names, sequence_length)
-        self.test_metrics = StepMeans(names, sequence_length)
-        #: What the last validation and the last test showed, for pictures and reports.
-        self.validation_summary: RecallSummary | None = None
-        self.test_summary: RecallSummary | None = None
+
+    @property
+    def core(self) -> MemoryCore:
+        """The memory core."""
+        return self.backbone.memory
+
+    @property
+    def units(self) -> int:
+        """Width of the controller's state."""
+        return self.backbone.controller.hidden_size
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """Encoder and decoder, the recurrent network, the memory core, prior and posterior."""
+        backbone = self.backbone
+        return {
+            "visual": [self.visual],
+            "controller": [backbone.controller],
+            "memory": [backbone.memory],
+            "maps": [backbone.prior_map, backbone.posterior_map],
+        }
 
     def evidence_size(self, action_size: int, feature_size: int) -> int:
         """Width E of a step's evidence, of which the actions come first."""
@@ -180,11 +196,6 @@ class TemporalVAE(L.LightningModule):
         """Terms of the variational bound of each sequence and step, with one posterior sample."""
         return bound_of(self(batch.frames, batch.actions), batch.frames)
 
-    def on_fit_start(self) -> None:
-        """Let every process draw latents of its own: Lightning seeds them all alike."""
-        if self.trainer.world_size > 1:
-            torch.manual_seed(torch.initial_seed() + self.global_rank)
-
     def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
         """Minimise the negative bound."""
         bound = self.bound(batch)
@@ -193,24 +204,6 @@ class TemporalVAE(L.LightningModule):
         self.log("train/kl", bound.kl.mean(), prog_bar=True)
         self.log("train/kl_last_step", bound.kl[:, -1].mean())
         return loss
-
-    def validation_step(self, batch: FrameSequences, batch_idx: int) -> None:
-        """Gather the validation set's metrics."""
-        with self._noise_of_its_own(batch_idx):
-            self.validation_metrics.update(self.measure(batch))
-
-    def test_step(self, batch: FrameSequences, batch_idx: int) -> None:
-        """Gather the test set's metrics."""
-        with self._noise_of_its_own(batch_idx):
-            self.test_metrics.update(self.measure(batch))
-
-    @contextmanager
-    def _noise_of_its_own(self, batch_idx: int) -> Iterator[None]:
-        """Draw the same noise in every evaluation, and leave that of training alone."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
-            yield
 
     def measure(self, batch: FrameSequences) -> dict[str, Measurement]:
         """Bound, reads, and recall from the prior, by step."""
@@ -224,27 +217,10 @@ class TemporalVAE(L.LightningModule):
             **prior_recall_measurements(generated, batch, self.prefix_length, classifier),
         }
 
-    def on_validation_epoch_end(self) -> None:
-        """Log scalars and the per-step KL curve of the validation set."""
-        self.validation_summary = self._log_summary("val", self.validation_metrics)
+    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences, with the KL of recalled and of new steps apart."""
+        return summarise(sums)
 
-    def on_test_epoch_end(self) -> None:
-        """Log scalars and the per-step KL curve of the test set."""
-        self.test_summary = self._log_summary("test", self.test_metrics)
-
-    def _log_summary(self, stage: str, metrics: StepMeans) -> RecallSummary:
-        summary = summarise(metrics.compute())
-        metrics.reset()
-        values = {f"{stage}/{name}": value for name, value in summary.scalars.items()}
-        values |= {f"{stage}/kl_t/{t:02d}": kl for t, kl in enumerate(summary.curves["kl"], 1)}
-        # Summed over devices already: averaging equal numbers only keeps Lightning from warning.
-        self.log_dict(values, sync_dist=True)
-        return summary
-
-    def predict_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
-        """Generate each sequence from its prefix: frames [B, T, C, H, W] in [0, 1]."""
-        return self.generate(batch).logits.sigmoid()
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, as in the paper."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+    def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
+        """Generate each sequence from its prefix: ``frames`` [B, T, C, H, W] in [0, 1]."""
+        return {"frames": self.generate(batch).logits.sigmoid()}

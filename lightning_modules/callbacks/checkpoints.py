@@ -9,15 +9,16 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.sequence_model import Criterion
 
 
-def best_checkpoint(folder: RunFolder) -> ModelCheckpoint:
-    """Keep the state with the highest validation bound as ``best.ckpt``."""
+def best_checkpoint(folder: RunFolder, criterion: Criterion) -> ModelCheckpoint:
+    """Keep the state that validates best as ``best.ckpt``."""
     return ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename=folder.best_checkpoint.stem,
-        monitor="val/bound",
-        mode="max",
+        monitor=f"val/{criterion.metric}",
+        mode=criterion.mode,
         save_on_train_epoch_end=False,
         enable_version_counter=False,
     )

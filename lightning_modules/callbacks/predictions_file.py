@@ -11,7 +11,9 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 
 class PredictionsFile(BasePredictionWriter):
-    """Writes ``frames`` [N, T, C, H, W] in half precision, and which sequence each one is, [N].
+    """Writes what the model predicts, [N, ...] in half precision, and of which sequence, [N].
+
+    A model names its predictions: ``frames`` [N, T, C, H, W], or ``mean`` and ``sigma`` of targets.
 
     With several processes each writes its own file.
     """
@@ -35,7 +37,10 @@ class PredictionsFile(BasePredictionWriter):
         """Write all batches, on a machine that may not share the first process's disk."""
         rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
         self.written = self.path.with_stem(self.path.stem + rank)
-        frames = torch.cat(list(predictions)).half().cpu().numpy()
+        named = {
+            name: torch.cat([batch[name] for batch in predictions]).half().cpu().numpy()
+            for name in predictions[0]
+        }
         index = np.array([i for loader in batch_indices for batch in loader for i in batch])
         self.written.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(self.written, frames=frames, index=index)
+        np.savez(self.written, index=index, **named)

@@ -76,14 +76,22 @@ class ProgressLines(ProgressBar):
 class ValidationReport(L.Callback):
     """Prints a line after every validation of a training, a table after one that was asked for."""
 
-    NAMES = ("bound", "kl_new", "kl_recalled", "kl_recalled_old")
+    NAMES = (
+        "bound",
+        "kl_new",
+        "kl_recalled",
+        "kl_recalled_old",
+        "nll",
+        "nll_without_context",
+        "kl",
+    )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print what the validation found."""
         found = {
             name.removeprefix("val/"): value.item()
             for name, value in trainer.callback_metrics.items()
-            if name.startswith("val/") and not name.startswith("val/kl_t/")
+            if name.startswith("val/") and "_t/" not in name
         }
         if trainer.sanity_checking or not trainer.is_global_zero or not found:
             return

@@ -19,6 +19,7 @@ from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.table import table
+from lightning_modules.sequence_model import SequenceModel
 
 PACKAGES = ("torch", "lightning", "jsonargparse", "gtmm")
 
@@ -84,9 +85,8 @@ class ResultsFile(L.Callback):
 
 
 def core_name(model: L.LightningModule) -> str | None:
-    """Class of the memory core, None for a model that is built without one."""
-    memory = getattr(getattr(model, "backbone", None), "memory", None)
-    return None if memory is None else type(memory).__name__
+    """Class of the memory core, None for models of other kinds."""
+    return type(model.core).__name__ if isinstance(model, SequenceModel) else None
 
 
 def trained_steps(trainer: L.Trainer) -> int:

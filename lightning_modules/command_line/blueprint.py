@@ -7,13 +7,13 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from lightning_modules.command_line.experiment_parser import ExperimentParser
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.temporal_vae import TemporalVAE
+from lightning_modules.sequence_model import SequenceModel
 
 
 class Blueprint(ExperimentParser):
     """Builds an experiment's model on the meta device; no data are read, and no folder is made."""
 
-    model: TemporalVAE
+    model: SequenceModel
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; Lightning would warn that the process has arguments of its own."""

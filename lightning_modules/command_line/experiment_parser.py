@@ -6,16 +6,17 @@ from typing import Any
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-# Importing the package makes short names of its classes resolve: --model.memory=NoMemory.
+# Importing the packages makes short names of their classes resolve: --model.memory=NoMemory.
+import lightning_modules  # noqa: F401
 import memory_cores  # noqa: F401
-from datamodules import SequenceDataModule
+from datamodules import BenchmarkDataModule
 from lightning_modules.command_line.mistakes import (
     FROM_DATA,
     UsageError,
     explain_failure,
     explain_parsing,
 )
-from lightning_modules.temporal_vae import TemporalVAE
+from lightning_modules.sequence_model import SequenceModel
 
 HINTS = (
     "Settings of a model, a benchmark or a memory core: --model.help=GTMM, --data.help=MNISTMaze, "
@@ -45,8 +46,8 @@ class ExperimentParser(LightningCLI):
         # Without this, `${...}` goes stale when several files or the command line override it.
         set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
         super().__init__(
-            TemporalVAE,
-            SequenceDataModule,
+            SequenceModel,
+            BenchmarkDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
             save_config_callback=None,

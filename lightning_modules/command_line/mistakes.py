@@ -14,14 +14,17 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from datamodules import SequenceDataModule
+from datamodules import BenchmarkDataModule
 from lightning_modules.command_line.closing_message import program, shown
-from lightning_modules.temporal_vae import TemporalVAE
+from lightning_modules.sequence_model import SequenceModel
 
 #: What is named by class on the command line.
-ROOTS: dict[str, type] = {"model": TemporalVAE, "data": SequenceDataModule}
+ROOTS: dict[str, type] = {"model": SequenceModel, "data": BenchmarkDataModule}
 #: What a model learns from its data instead of from the user.
-FROM_DATA = ("sequence_length", "prefix_length", "action_size", "frame_shape")
+FROM_DATA = (
+    *("sequence_length", "prefix_length", "action_size", "frame_shape"),
+    *("test_length", "x_size", "y_size"),
+)
 #: Packages whose base classes have settings that are none of ours.
 FOREIGN = ("torch.", "lightning.", "builtins")
 MOST_LINES = 3

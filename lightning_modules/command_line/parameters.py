@@ -1,43 +1,33 @@
 """``parameters``: how many each model has, and where (Gemici et al. 2017, table 1)."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.callbacks.results_file import core_name
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.table import columns
-from lightning_modules.temporal_vae import TemporalVAE
+from lightning_modules.sequence_model import SequenceModel
 
 DESCRIPTION = """\
 Count the parameters of each experiment's model, without reading data or training.
 
-  units       width of the controller's state
-  visual      encoder and decoder
+  units       width of the recurrent state
+  visual      encoder and decoder of frames
   controller  the recurrent network
   memory      the memory core
   maps        prior and posterior
+  encoders    of points (neural processes)
+  latents     their recurrent network and its maps (neural processes)
+  decoder     of points (neural processes)
   of budget   total against model.parameter_budget, which decides on the units;
-              "-" where model.controller_size is given instead"""
+              "-" where there is none, or model.controller_size is given instead"""
 EPILOG = """\
 Settings (--model.memory=NTM, --data.sequence_length=50, ...) hold for all experiments."""
-HEADER = (
-    *("experiment", "model", "core"),
-    *("units", "visual", "controller", "memory", "maps", "total", "of budget"),
-)
+NAMES = ("experiment", "model", "core")
 OWN_OPTIONS = ("--help", "--overlay")
 #: How the other commands name experiments.
 CONFIG_OPTIONS = ("--config", "-c")
-
-
-class Sizes(NamedTuple):
-    """Parameters of the parts of a model."""
-
-    visual: int
-    controller: int
-    memory: int
-    maps: int
-    total: int
 
 
 def parameters(args: list[str]) -> None:
@@ -55,7 +45,11 @@ def parameters(args: list[str]) -> None:
     settings = [word for word in words if is_setting(word)]
     given = parser.parse([word for word in words if not is_setting(word)])
     blueprints = [blueprint(file, given.overlay, settings) for file in given.experiments]
-    print(columns(HEADER, [row(b.experiment_name(), b.model) for b in blueprints], texts=3))
+    # Models of one family have the same parts; those of all, in the order in which they come.
+    parts = list(dict.fromkeys(part for b in blueprints for part in b.model.parts()))
+    header = (*NAMES, "units", *parts, "total", "of budget")
+    rows = [row(b.experiment_name(), b.model, parts) for b in blueprints]
+    print(columns(header, rows, texts=len(NAMES)))
     if len(blueprints) > 1:
         print(f"\n  {spread([count_parameters(b.model) for b in blueprints])}")
 
@@ -96,26 +90,21 @@ def is_setting(word: str) -> bool:
     return word.startswith("--") and word.partition("=")[0] not in OWN_OPTIONS
 
 
-def sizes(model: TemporalVAE) -> Sizes:
-    """Count the parameters of a model and of its parts."""
-    backbone = model.backbone
-    return Sizes(
-        visual=count_parameters(model.visual),
-        controller=count_parameters(backbone.controller),
-        memory=count_parameters(backbone.memory),
-        maps=count_parameters(backbone.prior_map) + count_parameters(backbone.posterior_map),
-        total=count_parameters(model),
-    )
-
-
-def row(experiment: str, model: TemporalVAE) -> list[str]:
-    """A model's line of the table."""
-    counted = sizes(model)
-    given = model.hparams["controller_size"] is not None
-    of_budget = "-" if given else f"{counted.total / model.hparams['parameter_budget'] - 1:+.2%}"
+def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str]:
+    """A model's line of the table; a dash for parts that only other models have."""
+    own = {name: sum(map(count_parameters, modules)) for name, modules in model.parts().items()}
+    total = count_parameters(model)
     names = experiment, type(model).__name__, core_name(model) or "-"
-    units = model.backbone.controller.hidden_size
-    return [*names, str(units), *(f"{count:,}" for count in counted), of_budget]
+    counts = [f"{own[part]:,}" if part in own else "-" for part in parts]
+    return [*names, str(model.units), *counts, f"{total:,}", of_budget(model, total)]
+
+
+def of_budget(model: SequenceModel, total: int) -> str:
+    """How far the parameters are from the model's budget, a dash where it decides on nothing."""
+    budget = model.hparams.get("parameter_budget")
+    if budget is None or model.hparams["controller_size"] is not None:
+        return "-"
+    return f"{total / budget - 1:+.2%}"
 
 
 def spread(totals: list[int]) -> str:

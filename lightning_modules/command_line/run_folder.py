@@ -66,7 +66,7 @@ class RunFolder:
 
     @property
     def best_checkpoint(self) -> Path:
-        """The state with the highest validation bound."""
+        """The state that validated best."""
         return self.checkpoints / "best.ckpt"
 
     @property

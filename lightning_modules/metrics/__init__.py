@@ -5,11 +5,10 @@ from lightning_modules.metrics.read_correctness import READ_NAMES, read_measurem
 from lightning_modules.metrics.recall import (
     BOUND_NAMES,
     OLD_AGE,
-    RecallSummary,
     bound_measurements,
     summarise,
 )
-from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums
+from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
 
 __all__ = [
     "BOUND_NAMES",
@@ -17,9 +16,9 @@ __all__ = [
     "PRIOR_NAMES",
     "READ_NAMES",
     "Measurement",
-    "RecallSummary",
     "StepMeans",
     "StepSums",
+    "Summary",
     "bound_measurements",
     "prior_recall_measurements",
     "read_measurements",

@@ -1,14 +1,12 @@
 """Bound and KL by step, split by whether a step can be recalled from memory."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from datamodules.batch import FrameSequences
 from lightning_modules.metrics.answers import age_of_answer
-from lightning_modules.metrics.step_means import Measurement, StepSums
+from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.objectives import Bound
 
 #: A recalled step is "old" if its content was last seen at least this many steps before ...
@@ -24,14 +22,6 @@ BOUND_NAMES = (
     "kl_recalled",
     "kl_recalled_old",
 )
-
-
-class RecallSummary(NamedTuple):
-    """What a set of sequences showed; curves are [T], NaN where no sequence has such a step."""
-
-    scalars: dict[str, Tensor]
-    curves: dict[str, Tensor]
-    sequences: int  #: over which it was averaged
 
 
 def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measurement]:
@@ -56,7 +46,7 @@ def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measure
     }
 
 
-def summarise(sums: Mapping[str, StepSums]) -> RecallSummary:
+def summarise(sums: Mapping[str, StepSums]) -> Summary:
     """Average over sequences, in nats per step (``bound``: per sequence).
 
     Args:
@@ -78,4 +68,4 @@ def summarise(sums: Mapping[str, StepSums]) -> RecallSummary:
     others = [name for name in sums if name not in BOUND_NAMES and not sums[name].nowhere]
     scalars |= {name: sums[name].mean for name in others}
     curves = {name: sums[name].curve for name in (*BOUND_NAMES, *others)}
-    return RecallSummary(scalars, curves, int(sums["kl"].sequences.max()))
+    return Summary(scalars, curves, int(sums["kl"].sequences.max()))

@@ -42,6 +42,14 @@ class StepSums(NamedTuple):
         return not self.sequences.any()
 
 
+class Summary(NamedTuple):
+    """What a set of sequences showed; curves are [T], NaN where nothing was defined."""
+
+    scalars: dict[str, Tensor]
+    curves: dict[str, Tensor]
+    sequences: int  #: over which it was averaged
+
+
 class StepMeans(Metric):
     """Sums of named quantities at T steps, in single precision even if the model's is less.
 

@@ -14,7 +14,7 @@ from datamodules.batch import FrameSequences
 from datamodules.maze import MNISTMaze
 from datamodules.picture_dataset import PictureDataset
 from datamodules.sequence_datamodule import SequenceDataModule
-from lightning_modules.metrics import RecallSummary
+from lightning_modules.metrics import Summary
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.headings import in_words, model_label
 from lightning_modules.pictures.kl_curve import kl_curve
@@ -71,7 +71,7 @@ class Pictures(L.Callback):
         source = data.data_record()["source"]
         title = title_of(data, model, step)
         headings = title, kl_sentence(summary, source)
-        colour = type(model.backbone.memory).colour
+        colour = type(model.core).colour
         if summary is not None:
             yield "kl_curve", kl_curve(summary.curves, *headings, colour)
         if samples.weightings.read.shape[-1]:
@@ -105,12 +105,12 @@ def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
 def title_of(data: SequenceDataModule, model: TemporalVAE, step: int | None) -> str:
     """Such as "Perfect recall: GTMM (DNC) after 500 training steps", the core if it is a choice."""
     chosen = "memory" in inspect.signature(type(model)).parameters
-    core = type(model.backbone.memory).__name__ if chosen else None
+    core = type(model.core).__name__ if chosen else None
     moment = "" if step is None else f" after {step:,} training steps"
     return f"{in_words(type(data).__name__)}: {model_label(type(model).__name__, core)}{moment}"
 
 
-def kl_sentence(summary: RecallSummary | None, source: str) -> str:
+def kl_sentence(summary: Summary | None, source: str) -> str:
     """The source, and the validation set's mean KL if it is known."""
     if summary is None:
         return f"Validation set, {source}"

@@ -20,7 +20,7 @@ def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: st
     Where some sequences recall a step that others do not, as in mazes, also that of all.
 
     Args:
-        curves: ``RecallSummary.curves``, each [T]: ``kl``, ``kl_new`` and ``kl_recalled`` in nats;
+        curves: ``Summary.curves``, each [T]: ``kl``, ``kl_new`` and ``kl_recalled`` in nats;
             ``recalled_share`` in [0, 1] is drawn as shaded bars behind them.
         title: bold, in the first line.
         subtitle: in the second line.

@@ -291,7 +291,7 @@ L, K = "pre_recall_length", "recall_length"
         (
             DynamicDependency,
             {f"train_{L}s": []},
-            f"train_{L}s must be null or lengths of at least 10, one of them at most 20, got []",
+            f"train_{L}s must be null or lengths of at least 2, one of them at most 20, got []",
         ),
     ],
 )
@@ -329,15 +329,28 @@ def test_rehearsals_are_cues_and_runs_until_the_sequence_is_full(make: Make) -> 
     assert [sorted(starts[n]) for n in (4, 7, 20)] == [[0, 1], [0, 1, 2, 3], list(range(15))]
 
 
-def test_a_dependency_is_followed_for_the_rest_of_the_sequence(make: Make) -> None:
-    task = make(DynamicDependency, train_pre_recall_lengths=[10, 15])
+def test_questions_are_new_digits_and_their_references_until_the_sequence_is_full(
+    make: Make,
+) -> None:
+    task = make(DynamicDependency, train_pre_recall_lengths=[3, 6, 20, 21])
     lengths: Counter[int] = Counter()
+    answers: Counter[int] = Counter()
     for seen in sequences(task, "train")[0]:
-        length = seen.recalled_from.count(-1)
-        first, labels = (counted_from_1(s[:length]) for s in (seen.pictures, seen.labels))
-        assert seen.pictures == algorithm_3(first, labels, length, 25 - length)[0]
+        # What is asked at step t is the label of step t - 1, whether that is new or an answer.
+        for t, (place, origin) in enumerate(zip(seen.place, seen.recalled_from, strict=True)):
+            if origin >= 0:
+                assert place == origin == seen.labels[t - 1]
+                assert seen.pictures[t] == seen.pictures[origin]
+            else:
+                assert place == t
+        length = next(t for t, origin in enumerate(seen.recalled_from) if origin >= 0)
+        assert max(seen.labels) < length
         lengths[length] += 1
-    assert sorted(lengths) == [10, 15] and min(lengths.values()) > SEQUENCES / 3
+        said = "".join("a" if origin >= 0 else "q" for origin in seen.recalled_from[length:])
+        answers.update(len(run) for run in said.rstrip("a").split("q") if run)
+        assert "qq" not in said
+    assert sorted(lengths) == [3, 6, 20] and min(lengths.values()) > SEQUENCES / 4
+    assert sorted(answers) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("task", [SimilarityCuedRecall, DynamicDependency])

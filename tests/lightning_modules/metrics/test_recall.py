@@ -13,8 +13,8 @@ from lightning_modules.metrics import (
     PRIOR_NAMES,
     READ_NAMES,
     Measurement,
-    RecallSummary,
     StepMeans,
+    Summary,
     bound_measurements,
     summarise,
 )
@@ -44,7 +44,7 @@ def sequences(place: torch.Tensor) -> FrameSequences:
     return FrameSequences(nothing, nothing, recalled_from, place, place)
 
 
-def summary_of(*batches: Batch) -> RecallSummary:
+def summary_of(*batches: Batch) -> Summary:
     means = StepMeans(BOUND_NAMES, batches[0][1].shape[1])
     for bound, place in batches:
         means.update(bound_measurements(bound, sequences(place)))

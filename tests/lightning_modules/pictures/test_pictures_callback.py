@@ -25,7 +25,7 @@ from datamodules import (
 from datamodules.recall_datamodule import RecallDataModule
 from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
-from lightning_modules.metrics import RecallSummary
+from lightning_modules.metrics import Summary
 from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.callback import (
     first_sequences,
@@ -191,7 +191,7 @@ def test_headings_tell_benchmark_model_step_and_kl(model: GTMM) -> None:
     title = "Similarity-cued recall: GTMM (DNC) after 500 training steps"
     assert title_of(cued, model, 500) == title
     scalars = {"kl_new": torch.tensor(6.125), "kl_recalled": torch.tensor(0.5)}
-    sentence = kl_sentence(RecallSummary(scalars, {}, 1), "mnist5k")
+    sentence = kl_sentence(Summary(scalars, {}, 1), "mnist5k")
     kl = "mean KL per step: new 6.12 nats, recalled 0.50 nats"
     assert sentence == f"Validation set, mnist5k; {kl}"
     assert kl_sentence(None, "mnist5k") == "Validation set, mnist5k"
@@ -200,7 +200,7 @@ def test_headings_tell_benchmark_model_step_and_kl(model: GTMM) -> None:
 def test_every_picture_names_its_benchmark_and_source(
     model: GTMM, maze: MNISTMaze, tmp_path: Path
 ) -> None:
-    model.validation_summary = RecallSummary(
+    model.validation_summary = Summary(
         {"kl_new": torch.tensor(16.125), "kl_recalled": torch.tensor(10.5)},
         dict.fromkeys(("kl", "kl_new", "kl_recalled", "recalled_share"), torch.rand(25)),
         6,

@@ -1,0 +1,126 @@
+"""What all families of models share: the optimiser, evaluation with fixed noise, summaries."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
+from lightning_modules.settings import require_positive
+from memory_cores import MemoryCore
+
+
+class Criterion(NamedTuple):
+    """The validation metric by which the best state of a run is chosen."""
+
+    metric: str
+    mode: Literal["min", "max"]
+
+
+class SequenceModel(L.LightningModule, ABC):
+    """A model of sequences with a memory core.
+
+    Families say how they are trained (``training_step``), what is measured (``measure``,
+    ``summarise``) and what they predict (``predict_step``).
+
+    Args:
+        steps: T of the sequences that are evaluated.
+        measured: names that ``measure`` may bring.
+        learning_rate: of Adam.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    #: Chooses ``best.ckpt``.
+    criterion: ClassVar[Criterion]
+    #: Curve of ``summarise`` that is logged step by step, as ``<stage>/<name>_t/<step>``.
+    logged_curve: ClassVar[str]
+
+    def __init__(self, steps: int, measured: Iterable[str], learning_rate: float) -> None:
+        super().__init__()
+        require_positive(learning_rate=learning_rate)
+        self.learning_rate = learning_rate
+        names = tuple(measured)
+        self.validation_metrics = StepMeans(names, steps)
+        self.test_metrics = StepMeans(names, steps)
+        #: What the last validation and the last test showed, for pictures and reports.
+        self.validation_summary: Summary | None = None
+        self.test_summary: Summary | None = None
+
+    @property
+    @abstractmethod
+    def core(self) -> MemoryCore:
+        """The memory core."""
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """Width of the recurrent state."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The modules behind each part of the model's name, every parameter in one of them."""
+
+    @abstractmethod
+    def measure(self, batch: Any) -> Mapping[str, Measurement]:
+        """Measure a batch of the validation or test set."""
+
+    @abstractmethod
+    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences."""
+
+    def on_fit_start(self) -> None:
+        """Let every process draw latents of its own: Lightning seeds them all alike."""
+        if self.trainer.world_size > 1:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Gather the validation set's metrics."""
+        with self._noise_of_its_own(batch_idx):
+            self.validation_metrics.update(self.measure(batch))
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Gather the test set's metrics."""
+        with self._noise_of_its_own(batch_idx):
+            self.test_metrics.update(self.measure(batch))
+
+    @contextmanager
+    def _noise_of_its_own(self, batch_idx: int) -> Iterator[None]:
+        """Draw the same noise in every evaluation, and leave that of training alone."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
+            yield
+
+    def on_validation_epoch_end(self) -> None:
+        """Log scalars and a per-step curve of the validation set."""
+        self.validation_summary = self._log_summary("val", self.validation_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log scalars and a per-step curve of the test set."""
+        self.test_summary = self._log_summary("test", self.test_metrics)
+
+    def _log_summary(self, stage: str, metrics: StepMeans) -> Summary:
+        summary = self.summarise(metrics.compute())
+        metrics.reset()
+        values = {f"{stage}/{name}": value for name, value in summary.scalars.items()}
+        curve = self.logged_curve
+        values |= {
+            f"{stage}/{curve}_t/{t:02d}": value for t, value in enumerate(summary.curves[curve], 1)
+        }
+        # Summed over devices already: averaging equal numbers only keeps Lightning from warning.
+        self.log_dict(values, sync_dist=True)
+        return summary
+
+    @abstractmethod
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Named predictions [B, ...] for a batch."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam, as in both papers."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
