@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
+
+from memory_cores.gaussian import kl_divergence
+
+__all__ = ["DiagonalGaussian", "kl_divergence"]
 
 
 class DiagonalGaussian(NamedTuple):
@@ -20,10 +23,3 @@ class DiagonalGaussian(NamedTuple):
     def sample(self, noise: Tensor) -> Tensor:
         """Reparameterised sample from standard normal ``noise`` [..., Z]."""
         return self.mean + self.log_sigma.exp() * noise
-
-
-def kl_divergence(q: DiagonalGaussian, p: DiagonalGaussian) -> Tensor:
-    """KL[q || p] in nats, summed over dimensions: [..., Z] -> [...]."""
-    log_ratio = q.log_sigma - p.log_sigma
-    distance = (q.mean - p.mean) * torch.exp(-p.log_sigma)
-    return 0.5 * (torch.exp(2 * log_ratio) + distance.square() - 1 - 2 * log_ratio).sum(-1)

@@ -1,7 +1,7 @@
 """Memory cores: one file each, interchangeable behind ``memory_cores.core.MemoryCore``."""
 
 from memory_cores.context_window import ContextWindow
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings
+from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.dnc import DNC
 from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
@@ -24,5 +24,6 @@ __all__ = [
     "NTM",
     "NoMemory",
     "RMR",
+    "Recollections",
     "Weightings",
 ]

@@ -8,11 +8,12 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-and models that ask by query (every target location of a neural process) stack ``snapshot(state)``
-over time and call ``lookup`` once for all steps.
+and models that ask by query (every target location of a neural process), which know all controls
+and items beforehand, write all steps with ``unroll`` and call ``lookup`` once for all of them.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
@@ -51,6 +52,15 @@ class Items(NamedTuple):
         return total / count.clamp(min=1), count.clamp(max=1)
 
 
+class Recollections(NamedTuple):
+    """What a core holds after each of T steps, for models that know all items beforehand."""
+
+    snapshot: Any  #: what ``lookup`` needs for queries [B, T, M, Dq]
+    total: Tensor  #: [B, T, Dv], ``pool`` of every step
+    number: Tensor  #: [B, T, 1]
+    kl: Tensor  #: [B, T] nats, of what a stochastic core drew; else 0
+
+
 class Weightings(NamedTuple):
     """Where a core read and wrote in the last step; each weighting sums to at most 1.
 
@@ -77,6 +87,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True
+    #: Whether it draws some of what it holds, so that there is a posterior and ``unroll`` has a KL.
+    stochastic: bool = False
 
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()
@@ -129,7 +141,57 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def pool(self, state: State) -> tuple[Tensor, Tensor]:
-        """Sum [B, Dv] and number [B, 1] of the values held, for latents that pool them."""
+        """Sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
+
+        For latents that pool them together with the context. Cores whose items live on in slots
+        hold the current ones there too.
+        """
+
+    def unroll(
+        self, controls: Tensor, items: Items, observed: Tensor | None = None
+    ) -> Recollections:
+        """Write all steps, from the initial state.
+
+        Args:
+            controls: [B, T, control].
+            items: keys [B, T, N, Dk], values [B, T, N, Dv], mask [B, T, N].
+            observed: [B, T, control], the posterior's controls; cores that draw nothing need none.
+        """
+        state = self.initial_state(len(controls), like=controls)
+        posterior = [None] * controls.shape[1] if observed is None else observed.unbind(1)
+        snapshots, sums = [], []
+        for control, told, *step in zip(
+            controls.unbind(1), posterior, *(part.unbind(1) for part in items), strict=True
+        ):
+            state, divergence = self.advance(state, control, Items(*step), told)
+            snapshots.append(self.snapshot(state))
+            sums.append((*self.pool(state), divergence))
+        total, number, kl = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
+        return Recollections(stacked(snapshots), total, number, kl)
+
+    def advance(
+        self, state: State, control: Tensor, items: Items, observed: Tensor | None
+    ) -> tuple[State, Tensor]:
+        """Write a step, what is drawn from the posterior if it is observed, else from the prior.
+
+        The posterior decides about nothing but what is drawn, so that the KL covers all that the
+        state learns from it.
+
+        Args:
+            state: of the step before.
+            control: [B, control].
+            items: the step's.
+            observed: [B, control], the posterior's control.
+
+        Returns:
+            state; kl: [B], KL[posterior || prior], 0 where nothing is drawn or observed.
+        """
+        return self.write(state, control, items), control.new_zeros(len(control))
+
+
+def stacked(steps: Sequence[Any]) -> Any:
+    """Stack NamedTuples of tensors [B, ...] over time, [B, T, ...]."""
+    return type(steps[0])(*(torch.stack(parts, 1) for parts in zip(*steps, strict=True)))
 
 
 def require_at_least(minimum: int, **settings: int) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from memory_cores.attention import AttentionKind, Prepared, glorot_linear, make_attention
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.gaussian import kl_divergence
 from memory_cores.lstm import LSTMCell, SeparateLSTMCells
 
 #: The initial values are drawn from -0.5 to 0.5.
@@ -43,7 +44,6 @@ class RMRState(NamedTuple):
     item_keys: Tensor  #: [B, N, E], likewise of the step's items
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
-    item_sum: Tensor  #: [B, Dv], of the items' values
     read_weights: Tensor  #: [B, R, K + 1], the last column is of all items together
 
 
@@ -75,7 +75,7 @@ class RMR(MemoryCore[RMRState]):
         without_flow_tracking: ablation. No value trackers: the proposals are the previous values.
         without_flow_interaction: ablation. No attention between values: the proposals are the
             values, and the control, which stands for the items, goes to the value trackers.
-        stochastic_keys: draw the keys from Gaussians. For their KL, see ``key_distribution``.
+        stochastic_keys: draw the keys from Gaussians.
 
     Raises:
         ValueError: a number is too small, both ablations leave nothing that makes values, queries
@@ -98,7 +98,7 @@ class RMR(MemoryCore[RMRState]):
         stochastic_keys: bool = False,
     ) -> None:
         super().__init__(sizes)
-        self.slots, self.stochastic_keys = slots, stochastic_keys
+        self.slots, self.stochastic = slots, stochastic_keys
         self.read_heads = (0 if sizes.query else READ_HEADS) if read_heads is None else read_heads
         require_at_least(1, slots=slots, attention_heads=attention_heads)
         require_at_least(0, read_heads=self.read_heads)
@@ -117,7 +117,7 @@ class RMR(MemoryCore[RMRState]):
         """Make the trackers; all are as wide as a value, as in the paper."""
         K, (control, key, value) = self.slots, self.sizes[:3]
         self.key_tracker = LSTMCell(K * key + control, value)
-        outputs = K * key * (2 if self.stochastic_keys else 1)
+        outputs = K * key * (2 if self.stochastic else 1)
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
         self.key_output = nn.Sequential(hidden, nn.ReLU(), output)
         if self.tracks:
@@ -146,7 +146,7 @@ class RMR(MemoryCore[RMRState]):
         return RMRState(
             keys=keys,
             values=self.initial_values.to(like.dtype).expand(B, -1, -1),
-            key_parameters=like.new_zeros(B, K, 2 * self.sizes.key * self.stochastic_keys),
+            key_parameters=like.new_zeros(B, K, 2 * self.sizes.key * self.stochastic),
             key_hidden=like.new_zeros(B, value),
             key_cell=like.new_zeros(B, value),
             proposals=like.new_zeros(B, K, value),
@@ -155,35 +155,25 @@ class RMR(MemoryCore[RMRState]):
             item_keys=like.new_zeros(B, 0, widths[0]),
             item_values=like.new_zeros(B, 0, widths[1]),
             item_mask=like.new_zeros(B, 0, dtype=torch.bool),
-            item_sum=like.new_zeros(B, value),
             read_weights=like.new_zeros(B, self.read_heads, K + 1),
         )
 
     def write(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
         """Imagine new keys, then new values with the step's items; items of before are let go."""
-        state = self._draw_keys(self._track_keys(state, control))
-        real = self.attention.prepare(*items)
-        codes = self.attention.encode(state.keys)
-        state = state._replace(
-            attended_keys=self.attention.project_keys(codes),
-            item_keys=real.keys,
-            item_values=real.values,
-            item_mask=real.mask,
-            item_sum=items.values.masked_fill(~items.mask.unsqueeze(2), 0).sum(1),
-        )
-        state = self._track_values(state, control)
-        if not self.interacts:
-            return state._replace(values=state.proposals)
-        proposed = self.snapshot(state._replace(values=state.proposals))
-        return state._replace(values=self.attention.attend(codes, self._attended(proposed)))
+        return self.advance(state, control, items, None)[0]
+
+    def advance(
+        self, state: RMRState, control: Tensor, items: Items, observed: Tensor | None
+    ) -> tuple[RMRState, Tensor]:
+        """Write, with keys from the posterior if it is observed."""
+        state, kl = self._draw_keys(state, control, observed)
+        return self._imagine_values(state, control, items), kl
 
     def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
         """Means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
 
         Prior and posterior share the key tracker and differ in the control (the context's pooled
-        encoding or the targets'). A model writes under the posterior's control, finds the
-        posterior's parameters in ``key_parameters`` of the new state, and here, from the state
-        before, the prior's.
+        encoding or the targets').
         """
         return self._track_keys(state, control).key_parameters
 
@@ -217,9 +207,8 @@ class RMR(MemoryCore[RMRState]):
         return self.attention.attend(self.attention.encode(queries), self._attended(snapshot))
 
     def pool(self, state: RMRState) -> tuple[Tensor, Tensor]:
-        """Sum the values of the cells and of the step's items, and count both."""
-        count = self.slots + state.item_mask.sum(1, keepdim=True)
-        return state.values.sum(1) + state.item_sum, count.to(state.values.dtype)
+        """Sum the cells' values."""
+        return state.values.sum(1), state.values.new_full((len(state.values), 1), self.slots)
 
     def _track_keys(self, state: RMRState, control: Tensor) -> RMRState:
         """Move on the key tracker and what the new keys are, or are drawn from (eq. 6)."""
@@ -228,14 +217,40 @@ class RMR(MemoryCore[RMRState]):
         parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
         return state._replace(key_hidden=hidden, key_cell=cell, key_parameters=parameters)
 
-    def _draw_keys(self, state: RMRState) -> RMRState:
-        """Take the keys from their parameters, which only Gaussians leave behind."""
-        if not self.stochastic_keys:
-            return state._replace(
-                keys=state.key_parameters, key_parameters=state.key_parameters[:, :, :0]
-            )
-        means, log_sigmas = state.key_parameters.chunk(2, 2)
-        return state._replace(keys=means + log_sigmas.exp() * torch.randn_like(means))
+    def _draw_keys(
+        self, state: RMRState, control: Tensor, observed: Tensor | None
+    ) -> tuple[RMRState, Tensor]:
+        """Take new keys from their parameters, which only Gaussians leave behind.
+
+        Returns:
+            state; kl: [B], of the keys' posterior if it is observed, else 0.
+        """
+        before, state = state, self._track_keys(state, control)
+        kl, parameters = control.new_zeros(len(control)), state.key_parameters
+        if not self.stochastic:
+            return state._replace(keys=parameters, key_parameters=parameters[:, :, :0]), kl
+        if observed is not None:
+            parameters = self.key_distribution(before, observed)
+            kl = kl_divergence(parameters.chunk(2, 2), state.key_parameters.chunk(2, 2)).sum(1)
+        means, log_sigmas = parameters.chunk(2, 2)
+        keys = means + log_sigmas.exp() * torch.randn_like(means)
+        return state._replace(keys=keys, key_parameters=parameters), kl
+
+    def _imagine_values(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
+        """Make the values for new keys, with the step's items in place of those of before."""
+        real = self.attention.prepare(*items)
+        codes = self.attention.encode(state.keys)
+        state = state._replace(
+            attended_keys=self.attention.project_keys(codes),
+            item_keys=real.keys,
+            item_values=real.values,
+            item_mask=real.mask,
+        )
+        state = self._track_values(state, control)
+        if not self.interacts:
+            return state._replace(values=state.proposals)
+        proposed = self.snapshot(state._replace(values=state.proposals))
+        return state._replace(values=self.attention.attend(codes, self._attended(proposed)))
 
     def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
         """Move on the value trackers (eq. 8); without them, propose the previous values."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from memory_cores import CORES, Items, MemoryCore, MemorySizes, Weightings
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
+ASKED = SIZES._replace(query=3)
 BATCH = 3
 Settings = dict[str, int]
 #: Given only to cores whose constructor has the setting.
@@ -44,12 +45,13 @@ def build(
     core_class: type[MemoryCore],
     shape: str = "small",
     dtype: torch.dtype = torch.float64,
+    sizes: MemorySizes = SIZES,
     **settings: int,
 ) -> MemoryCore:
     torch.manual_seed(0)
     known = inspect.signature(core_class).parameters
     settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in known}
-    return core_class(SIZES, **settings).to(dtype)
+    return core_class(sizes, **settings).to(dtype)
 
 
 def sequence(
@@ -407,3 +409,139 @@ def test_an_unroll_runs_under_autocast(core_class: type[MemoryCore]) -> None:
     if unrolled.reads.requires_grad:
         unrolled.reads.float().square().sum().backward()
         assert all(p.grad.isfinite().all() for p in core.parameters() if p.grad is not None)
+
+
+# All steps at once ------------------------------------------------------------------------------
+
+
+class Known(NamedTuple):
+    """Everything that is known before the core runs, [B, T, ...], and 6 queries a step."""
+
+    controls: Tensor
+    items: Items
+    queries: Tensor
+
+
+def known(
+    steps: int = SIZES.steps,
+    items: int = 4,
+    dtype: torch.dtype = torch.float64,
+    device: str = "cpu",
+) -> Known:
+    """Random ragged sets; one sequence has an empty set at the last step, one never has any."""
+    torch.manual_seed(2)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(BATCH, steps, *shape).to(device, dtype).requires_grad_()
+
+    mask = torch.rand(BATCH, steps, items) < 0.7
+    mask[0, -1] = mask[1] = False
+    rows = Items(random(items, SIZES.key), random(items, SIZES.value), mask.to(device))
+    return Known(random(SIZES.control), rows, random(6, ASKED.query))
+
+
+def asked(core_class: type[MemoryCore], **settings: Any) -> MemoryCore:
+    return build(core_class, sizes=ASKED, **settings)
+
+
+def recall(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
+    """What the look-ups of all steps return, the pools, and the KL: all [B, T, ...]."""
+    snapshot, *rest = core.unroll(sequences.controls, sequences.items)
+    return core.lookup(snapshot, sequences.queries), *rest
+
+
+def recall_step_by_step(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
+    state, steps = core.initial_state(BATCH, like=sequences.controls), []
+    for t in range(sequences.controls.shape[1]):
+        items = Items(*(part[:, t] for part in sequences.items))
+        state = core.write(state, sequences.controls[:, t], items)
+        found = core.lookup(core.snapshot(state), sequences.queries[:, t])
+        steps.append((found, *core.pool(state), found.new_zeros(BATCH)))
+    return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+
+
+def assert_close(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> None:
+    for left, right in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-10)
+
+
+@every_core
+@pytest.mark.parametrize("shape", ["small", "wide"])
+@pytest.mark.parametrize(("steps", "items"), [(7, 4), (1, 4), (7, 0), (1, 0)])
+def test_all_steps_at_once_equal_step_by_step(
+    core_class: type[MemoryCore], shape: str, steps: int, items: int
+) -> None:
+    core, sequences = asked(core_class, shape=shape), known(steps, items)
+    found, total, number, kl = recall(core, sequences)
+    assert found.shape == (BATCH, steps, 6, SIZES.value)
+    assert total.shape == (BATCH, steps, SIZES.value) and number.shape == (BATCH, steps, 1)
+    assert kl.shape == (BATCH, steps)
+    assert_close((found, total, number, kl), recall_step_by_step(core, sequences))
+
+
+@every_core
+def test_permuting_a_batch_permutes_what_is_recalled(core_class: type[MemoryCore]) -> None:
+    core, sequences, order = asked(core_class), known(), [2, 0, 1]
+    controls, items, queries = sequences
+    permuted = Known(controls[order], Items(*(part[order] for part in items)), queries[order])
+    straight = tuple(part[order] for part in recall(core, sequences))
+    assert_close(recall(core, permuted), straight)
+
+
+@every_core
+def test_padding_with_nan_changes_nothing_that_is_recalled_nor_its_gradients(
+    core_class: type[MemoryCore],
+) -> None:
+    core, sequences = asked(core_class), known()
+    controls, items, queries = sequences
+    hole, mask = ~items.mask.unsqueeze(3), items.mask
+    spoilt = Items(*(part.masked_fill(hole, torch.nan) for part in items[:2]), mask)
+
+    def gradients(sequences: Known) -> tuple[Tensor, ...]:
+        found, total, *rest = recall(core, sequences)
+        leaves = [*core.parameters(), controls, *items[:2], queries]
+        loss = found.square().sum() + total.square().sum()
+        if not loss.requires_grad:
+            return found, total, *rest
+        grads = torch.autograd.grad(loss, leaves, allow_unused=True)
+        assert all(grad is None or grad.isfinite().all() for grad in grads)
+        return found, total, *rest, *(grad for grad in grads if grad is not None)
+
+    assert_close(gradients(Known(controls, spoilt, queries)), gradients(sequences))
+
+
+@every_core
+def test_later_items_change_nothing_that_is_recalled_before(core_class: type[MemoryCore]) -> None:
+    core, sequences = asked(core_class), known()
+    controls, items, queries = sequences
+    later = torch.arange(SIZES.steps).view(1, -1, 1, 1) > 3
+    changed = Items(*(torch.where(later, part + 1, part) for part in items[:2]), items.mask)
+    after = recall(core, Known(controls, changed, queries))
+    before = recall(core, sequences)
+    assert_close(tuple(part[:, :4] for part in after), tuple(part[:, :4] for part in before))
+
+
+@every_core
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_what_is_recalled_follows_dtype_and_device(
+    core_class: type[MemoryCore], dtype: torch.dtype
+) -> None:
+    core = asked(core_class, dtype=dtype)
+    parts = recall(core, known(dtype=dtype))
+    assert all(part.dtype == dtype and part.isfinite().all() for part in parts)
+    far = recall(core.to("meta"), known(dtype=dtype, device="meta"))
+    assert all(part.is_meta for part in far)
+    assert [part.shape for part in far] == [part.shape for part in parts]
+
+
+@every_core
+def test_recall_compiles_into_one_graph_and_runs_under_autocast(
+    core_class: type[MemoryCore],
+) -> None:
+    core, sequences = asked(core_class, dtype=torch.float32), known(3, dtype=torch.float32)
+    torch.compiler.reset()
+    compiled = torch.compile(lambda known: recall(core, known), fullgraph=True, backend="eager")
+    for ours, theirs in zip(compiled(sequences), recall(core, sequences), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(part.isfinite().all() for part in recall(core, sequences))
