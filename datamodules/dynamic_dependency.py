@@ -58,7 +58,7 @@ class QuestionsScript:
         place = np.arange(self.steps)
         step = self.pre_recall_length
         while step < self.steps:
-            last = min(step + rng.integers(1, self.recall_length + 1), self.steps)
+            last = min(step + int(rng.integers(1, self.recall_length + 1)), self.steps)
             for answer in range(step, last):
                 place[answer] = self.labels[new[place[answer - 1]]]
             step = last + 1

@@ -28,6 +28,15 @@ def negative_elbo(bound: Bound) -> Tensor:
     return -bound.total.mean()
 
 
+def negative_weighted_bound(bound: Bound, targets: Tensor) -> Tensor:
+    """Training loss of the authors' code (Yoon et al. 2020), which is no bound.
+
+    Reconstructions are divided by the number of a step's targets [B, T], KLs are not, and steps are
+    averaged.
+    """
+    return (bound.kl - bound.reconstruction / targets).mean()
+
+
 def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
     """Log-likelihood of intensities in [0, 1] as independent Bernoulli means, in nats.
 

@@ -43,4 +43,4 @@ class PredictionsFile(BasePredictionWriter):
         }
         index = np.array([i for loader in batch_indices for batch in loader for i in batch])
         self.written.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(self.written, index=index, **named)
+        np.savez(self.written, **{"index": index, **named})  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from lightning_modules.command_line.mistakes import (
     UsageError,
     explain_failure,
     explain_parsing,
+    require_fitting,
 )
 from lightning_modules.sequence_model import SequenceModel
 
@@ -93,6 +94,7 @@ class ExperimentParser(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; a setting out of range is the user's mistake."""
+        require_fitting(self.settings.model.class_path, self.settings.data.class_path)
         try:
             super().instantiate_classes()
         except ValueError as failure:

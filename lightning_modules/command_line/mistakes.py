@@ -75,6 +75,24 @@ def explain_failure(failure: Exception, settings: Namespace) -> str | None:
     return f"{keys[0]} {complaint}" if keys else None
 
 
+def require_fitting(model: str, data: str) -> None:
+    """Refuse a benchmark of another kind of sequences than the model's.
+
+    Args:
+        model: class path.
+        data: class path.
+
+    Raises:
+        UsageError: the data lack something that the model learns from them.
+    """
+    needed = _settings(_class(model)).keys() & set(FROM_DATA)
+    benchmarks = [c for c in _concrete(BenchmarkDataModule) if all(hasattr(c, n) for n in needed)]
+    name, chosen = (path.rpartition(".")[2] for path in (model, data))
+    if _class(data) not in benchmarks:
+        names = ", ".join(sorted(benchmark.__name__ for benchmark in benchmarks))
+        raise UsageError(f"data: {chosen} has other sequences than {name} models\nvalid: {names}")
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The choice that was probably meant, as the end of a sentence; empty if none is near."""
     close = get_close_matches(name, list(choices), n=1, cutoff=0.5)

@@ -1,0 +1,94 @@
+"""Target-NLL: how well a model predicts a function where it is asked for it.
+
+-E_{z ~ P(Z | C)} log P(Y | X, Z, C) per target, in nats (Yoon et al. 2020, section 5). Strictly, of
+K samples the log of the mean density is taken ("marginal predictive"); the paper has one sample.
+"""
+
+from collections.abc import Mapping
+from math import log
+from typing import NamedTuple
+
+from torch import Tensor
+
+from datamodules.function_batch import FunctionSequences
+from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.objectives import Bound
+
+TARGET_NAMES = (
+    "nll",
+    "nll_with_context",
+    "nll_without_context",
+    "nll_seen",
+    "nll_unseen",
+    "nll_joint",
+    "nll_one_sample",
+    "mse",
+    "reconstruction",
+    "kl",
+)
+
+
+class Scores(NamedTuple):
+    """What a mixture of K predictions is worth for each target."""
+
+    nll: Tensor  #: [B, T, M]
+    joint: Tensor  #: [B, T], of all targets of a step together, per target
+    one_sample: Tensor  #: [B, T, M], of the first of the K predictions
+    squared_error: Tensor  #: [B, T, M], of the mixture's mean, averaged over dimensions
+
+    @classmethod
+    def of(cls, targets: Targets, batch: FunctionSequences) -> "Scores":
+        """Score predictions [K, B, T, M, Dy]."""
+        density = targets.log_density(batch.target_y)
+        samples = log(len(density))
+        together = (density * batch.target_mask).sum(3).logsumexp(0) - samples
+        error = targets.mean.mean(0) - batch.target_y
+        return cls(
+            nll=samples - density.logsumexp(0),
+            joint=-together / batch.target_mask.sum(2),
+            one_sample=-density[0],
+            squared_error=error.square().mean(-1),
+        )
+
+
+def target_measurements(
+    scores: Scores, bound: Bound, batch: FunctionSequences
+) -> dict[str, Measurement]:
+    """Average each step over its targets: over all, over seen and unseen ones.
+
+    A target is seen if it is one of its own step's context points. ``reconstruction`` and ``kl``
+    are the terms of the bound.
+    """
+    real, seen = batch.target_mask, batch.target_seen
+    nll, every = mean_over(scores.nll, real)
+    context = batch.context_mask.any(2)
+    return {
+        "nll": Measurement(nll, every),
+        "nll_with_context": Measurement(nll, context),
+        "nll_without_context": Measurement(nll, ~context),
+        "nll_seen": mean_over(scores.nll, seen),
+        "nll_unseen": mean_over(scores.nll, real & ~seen),
+        "nll_joint": Measurement(scores.joint, every),
+        "nll_one_sample": mean_over(scores.one_sample, real),
+        "mse": mean_over(scores.squared_error, real),
+        "reconstruction": Measurement(bound.reconstruction, every),
+        "kl": Measurement(bound.kl, every),
+    }
+
+
+def mean_over(values: Tensor, chosen: Tensor) -> Measurement:
+    """Mean of values [B, T, M] over the chosen targets of each step, where there are any."""
+    number = chosen.sum(2)
+    total = values.masked_fill(~chosen, 0).sum(2)
+    return Measurement(total / number.clamp(min=1), number > 0)
+
+
+def summarise_targets(sums: Mapping[str, StepSums]) -> Summary:
+    """Average over sequences, in nats per target; ``bound``: per sequence, ``kl``: per step."""
+    kl, reconstruction = sums["kl"], sums["reconstruction"]
+    named = [name for name in TARGET_NAMES if not sums[name].nowhere]
+    scalars = {name: sums[name].mean for name in named}
+    scalars["bound"] = (reconstruction.curve - kl.curve).sum()
+    curves = {name: sums[name].curve for name in named}
+    return Summary(scalars, curves, int(sums["kl"].sequences.max()))

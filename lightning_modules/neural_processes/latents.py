@@ -1,0 +1,106 @@
+"""The latents z_t of a sequence of tasks: one by one, or each from those before (eqs. 1 and 2).
+
+What prior and posterior are made from is pooled beforehand for all steps; they share the head.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.gaussian import DiagonalGaussian
+from lightning_modules.neural_processes.networks import LatentHead
+from lightning_modules.neural_processes.pool import Pool, Pooling
+from memory_cores.lstm import LSTMCell
+
+
+class Evidence(NamedTuple):
+    """What latents are drawn from, by step."""
+
+    context: Pool  #: encodings of the step's context
+    memory: Pool  #: values that the memory holds; empty where latents do not pool it
+    target: Pool | None  #: encodings of the step's targets, None where they are not known
+
+    def repeated(self, samples: int) -> "Evidence":
+        """The same evidence for each of K samples, the first dimension [K * B]."""
+        return Evidence(*(pool and pool.repeated(samples) for pool in self))
+
+
+class Latents(NamedTuple):
+    """A sample, and what it was drawn from: the posterior if the targets are known."""
+
+    sample: Tensor  #: [B, T, h]
+    prior: DiagonalGaussian  #: [B, T, h]
+    posterior: DiagonalGaussian  #: [B, T, h]; the prior again where the targets are not known
+
+
+class LatentPath(nn.Module, ABC):
+    """Base class.
+
+    Args:
+        size: width h of encodings and latents.
+        pooling: of encodings.
+    """
+
+    def __init__(self, size: int, pooling: Pooling) -> None:
+        super().__init__()
+        self.pooling: Pooling = pooling
+        self.head = LatentHead(size)
+
+    @abstractmethod
+    def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
+        """Draw the latents of T steps with standard normal noise [B, T, h]."""
+
+
+class IndependentLatents(LatentPath):
+    """z_t from all that was seen up to step t, whatever the latents before (NP, ANP)."""
+
+    def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
+        """Draw all at once."""
+        prior = self.head(self._pooled(evidence.context, evidence.memory))
+        posterior = prior
+        if evidence.target is not None:
+            posterior = self.head(self._pooled(evidence.target, evidence.memory))
+        return Latents(posterior.sample(noise), prior, posterior)
+
+    def _pooled(self, points: Pool, memory: Pool) -> Tensor:
+        return points.so_far().joined(memory).pooled(self.pooling)
+
+
+class SequentialLatents(LatentPath):
+    """z_t from h_t = LSTM(h_{t-1}, z_{t-1} + r_t) and the step's set (SNP and its descendants).
+
+    r_t pools the step's context. h_t is added to what the head sees: the pooled context, or for the
+    posterior the pooled targets, either one together with what the memory holds.
+
+    Args:
+        size: width h of encodings, latents and the LSTM's state.
+        pooling: of encodings.
+    """
+
+    def __init__(self, size: int, pooling: Pooling) -> None:
+        super().__init__(size, pooling)
+        self.lstm = LSTMCell(size, size)
+
+    def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
+        """Draw one after the other; the prior of all steps is computed after the loop."""
+        contexts = evidence.context.pooled(self.pooling)
+        known = self._pooled(evidence.context, evidence.memory)
+        told = known if evidence.target is None else self._pooled(evidence.target, evidence.memory)
+        hidden = cell = latent = torch.zeros_like(noise[:, 0])
+        steps = []
+        for context, shown, noise_t in zip(
+            contexts.unbind(1), told.unbind(1), noise.unbind(1), strict=True
+        ):
+            hidden, cell = self.lstm(hidden, cell, latent + context)
+            posterior = self.head(hidden + shown)
+            latent = posterior.sample(noise_t)
+            steps.append((hidden, latent, *posterior))
+        states, latents, *parameters = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+        drawn_from = DiagonalGaussian(*parameters)
+        prior = drawn_from if evidence.target is None else self.head(states + known)
+        return Latents(latents, prior, drawn_from)
+
+    def _pooled(self, points: Pool, memory: Pool) -> Tensor:
+        return points.joined(memory).pooled(self.pooling)

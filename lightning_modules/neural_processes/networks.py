@@ -1,0 +1,117 @@
+"""Encoder, latent head and decoder of the neural processes (Yoon et al. 2020, appendix A).
+
+Sizes are those of the authors' code; all layers start with Glorot weights and zero biases.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightning_modules.gaussian import DiagonalGaussian
+from memory_cores.attention import glorot_linear
+
+#: The decoder's sigma is never below this, so that no density grows without bound.
+LEAST_SIGMA = 0.1
+
+
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of these sizes with ReLUs between them; the last one is linear."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [glorot_linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class PointEncoder(nn.Module):
+    """Encodes every point (x, y) of a set by itself.
+
+    Args:
+        point_size: width Dx + Dy of a point.
+        size: width h of an encoding and of the hidden layers.
+        layers: linear layers.
+    """
+
+    def __init__(self, point_size: int, size: int, layers: int) -> None:
+        super().__init__()
+        self.size = size
+        self.network = mlp([point_size, *[size] * layers])
+
+    def forward(self, x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+        """Encode the real points; padding costs nothing.
+
+        Args:
+            x: [..., N, Dx].
+            y: [..., N, Dy].
+            mask: [..., N] bool.
+
+        Returns:
+            encodings: [..., N, h], 0 where the mask is False.
+        """
+        encodings = self.network(torch.cat([x[mask], y[mask]], -1))
+        padded = encodings.new_zeros(*mask.shape, self.size)
+        return padded.masked_scatter(mask.unsqueeze(-1), encodings)
+
+
+class LatentHead(nn.Module):
+    """From a pooled encoding [..., h] to the Gaussian of a latent [..., h].
+
+    Args:
+        size: h.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.network = mlp([size, size, 2 * size])
+
+    def forward(self, pooled: Tensor) -> DiagonalGaussian:
+        """Means and, from log variances, log standard deviations."""
+        mean, log_variance = self.network(pooled).chunk(2, -1)
+        return DiagonalGaussian(mean, 0.5 * log_variance)
+
+
+class Targets(NamedTuple):
+    """Gaussians of the function's values at targets, independent in all dimensions."""
+
+    mean: Tensor  #: [..., M, Dy]
+    sigma: Tensor  #: [..., M, Dy], at least ``LEAST_SIGMA``
+
+    def log_density(self, y: Tensor) -> Tensor:
+        """Log density [..., M] of actual values [..., M, Dy] in nats, summed over dimensions."""
+        return torch.distributions.Normal(self.mean, self.sigma).log_prob(y).sum(-1)
+
+
+class Decoder(nn.Module):
+    """Observation model P(y | x, z_t, r_t(x)), with sigma = 0.1 + 0.9 softplus.
+
+    The first layer is linear in [r, x] and z, so a latent passes it once for all targets of its
+    step, and r and x once for all samples of the latent.
+
+    Args:
+        size: width h of reads, latents and hidden layers.
+        x_size: Dx.
+        y_size: Dy.
+    """
+
+    def __init__(self, size: int, x_size: int, y_size: int) -> None:
+        super().__init__()
+        self.point_size = size + x_size
+        self.first = glorot_linear(self.point_size + size, size)
+        self.rest = nn.Sequential(nn.ReLU(), mlp([size, size, 2 * y_size]))
+
+    def of_points(self, reads: Tensor, x: Tensor) -> Tensor:
+        """The points' part of the first layer [..., M, h], from reads [..., M, h] and x."""
+        weight = self.first.weight[:, : self.point_size]
+        return F.linear(torch.cat([reads, x], -1), weight, self.first.bias)
+
+    def of_latents(self, latents: Tensor) -> Tensor:
+        """The latents' part of the first layer [..., 1, h], from latents [..., h]."""
+        return F.linear(latents, self.first.weight[:, self.point_size :]).unsqueeze(-2)
+
+    def forward(self, points: Tensor, latents: Tensor) -> Targets:
+        """Decode what ``of_points`` and ``of_latents`` return."""
+        mean, raw = self.rest(points + latents).chunk(2, -1)
+        return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))

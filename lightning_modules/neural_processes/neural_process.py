@@ -1,0 +1,264 @@
+"""What all neural processes share: memory first, then latents, then all targets at once.
+
+    r_t(x)  = look-up of x in what the memory holds after step t       (section 3.1.3)
+    z_t     ~ prior P(z_t | z_<t, C_t), or posterior Q given the targets (eqs. 10 and 11)
+    y       ~ P(y | x, z_t, r_t(x))
+
+No latent enters the memory, so that all steps are written before any is drawn, and all targets of
+all steps are read and decoded in one call.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from datamodules.function_batch import FunctionSequences
+from lightning_modules.gaussian import kl_divergence
+from lightning_modules.metrics import Measurement, StepSums, Summary
+from lightning_modules.metrics.target_nll import (
+    TARGET_NAMES,
+    Scores,
+    summarise_targets,
+    target_measurements,
+)
+from lightning_modules.neural_processes.latents import Evidence, LatentPath, Latents
+from lightning_modules.neural_processes.networks import Decoder, PointEncoder, Targets
+from lightning_modules.neural_processes.pool import Pool, Pooling
+from lightning_modules.neural_processes.recurrent_path import RecurrentPath
+from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
+from lightning_modules.sequence_model import Criterion, SequenceModel
+from lightning_modules.settings import require_one_of, require_positive
+from memory_cores import Items, MemoryCore, MemorySizes
+
+Objective = Literal["elbo", "paper"]
+
+
+class Recalled(NamedTuple):
+    """A batch before anything is drawn but the memory."""
+
+    points: Tensor  #: [B, T, M, h], the targets' part of the decoder's first layer
+    evidence: Evidence
+    kl: Tensor  #: [B, T], of what the memory drew
+
+
+class Inferred(NamedTuple):
+    """What a model makes of a batch whose targets it is told."""
+
+    targets: Targets  #: [B, T, M, Dy]
+    latents: Latents
+    memory_kl: Tensor  #: [B, T], of what the memory drew
+
+
+class NeuralProcess(SequenceModel):
+    """A sequence of functions, from a few points of each.
+
+    Subclasses say how latents depend on one another (``latent_path``).
+
+    Args:
+        sequence_length: steps T of training; this and the next three come from the data on the
+            command line.
+        test_length: steps of validation and test.
+        x_size: width Dx of a place.
+        y_size: width Dy of a function's value.
+        memory: builds the memory core.
+        hidden_size: width h of encodings, latents, reads and hidden layers.
+        learning_rate: of Adam.
+        objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
+            step's mean over targets of log-likelihoods, minus its undivided KL.
+        pooling: of encodings to latents and controls; the paper's text says "sum", its code "mean".
+        latent_layers: of the encoder whose encodings the latents pool.
+        deterministic_layers: of the encoder whose encodings the memory holds.
+        step_in_x: append the step to every x, as 0.25 + 0.5 t / T.
+        recurrent_path: add SNP's deterministic LSTM to what targets read.
+        pool_memory: let latents pool what the memory holds with the context.
+        validation_samples: samples of the latents that a validation's NLL averages over.
+        test_samples: likewise in tests; 1 in the paper.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    criterion = Criterion("nll", "min")
+    logged_curve = "nll"
+
+    def __init__(
+        self,
+        sequence_length: int,
+        test_length: int,
+        x_size: int,
+        y_size: int,
+        memory: Callable[[MemorySizes], MemoryCore],
+        hidden_size: int = 64,
+        learning_rate: float = 1e-3,
+        objective: Objective = "elbo",
+        pooling: Pooling = "mean",
+        latent_layers: int = 4,
+        deterministic_layers: int = 4,
+        step_in_x: bool = False,
+        recurrent_path: bool = False,
+        pool_memory: bool = False,
+        validation_samples: int = 5,
+        test_samples: int = 50,
+    ) -> None:
+        super().__init__(test_length, TARGET_NAMES, learning_rate)
+        # From the command line these are class paths and plain numbers, safe to load.
+        self.save_hyperparameters()
+        require_one_of("objective", objective, get_args(Objective))
+        require_one_of("pooling", pooling, get_args(Pooling))
+        require_positive(hidden_size=hidden_size)
+        require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)
+        require_positive(validation_samples=validation_samples, test_samples=test_samples)
+        self.steps, self.step_in_x, self.pool_memory = sequence_length, step_in_x, pool_memory
+        self.objective, self.pooling = objective, pooling
+        self.validation_samples, self.test_samples = validation_samples, test_samples
+        h, place = hidden_size, x_size + step_in_x
+        self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
+        self.deterministic_encoder = PointEncoder(place + y_size, h, deterministic_layers)
+        self.memory = memory(MemorySizes(h, place, h, sequence_length, place))
+        self.recurrent_path = RecurrentPath(h) if recurrent_path else None
+        self.latent_path = self.make_latent_path(h, pooling)
+        self.decoder = Decoder(h, place, y_size)
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """How latents of this width depend on one another."""
+        raise NotImplementedError
+
+    @property
+    def core(self) -> MemoryCore:
+        """The memory core."""
+        return self.memory
+
+    @property
+    def units(self) -> int:
+        """Width h."""
+        return self.decoder.first.out_features
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """Encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
+        recurrent = [] if self.recurrent_path is None else [self.recurrent_path]
+        return {
+            "encoders": [self.latent_encoder, self.deterministic_encoder],
+            "memory": [self.memory],
+            "recurrent": [*recurrent],
+            "latents": [self.latent_path],
+            "decoder": [self.decoder],
+        }
+
+    def recall(self, batch: FunctionSequences, told: bool) -> Recalled:
+        """Write all contexts, look all targets up, and pool what latents are drawn from.
+
+        Args:
+            batch: B sequences.
+            told: whether the targets' values may be used, for posteriors.
+        """
+        context_x, target_x = self._places(batch.context_x), self._places(batch.target_x)
+        context = context_x, batch.context_y, batch.context_mask
+        target = (target_x, batch.target_y, batch.target_mask) if told else None
+        values = self.deterministic_encoder(*context)
+        pooled = Pool.of(values, batch.context_mask).pooled(self.pooling)
+        recollections = self.memory.unroll(
+            pooled, Items(context_x, values, batch.context_mask), self._observed(target)
+        )
+        reads = self.memory.lookup(recollections.snapshot, target_x)
+        if self.recurrent_path is not None:
+            reads = reads + self.recurrent_path(pooled).unsqueeze(2)
+        held = Pool(recollections.total, recollections.number)
+        empty = Pool(*map(torch.zeros_like, held))
+        evidence = Evidence(
+            context=Pool.of(self.latent_encoder(*context), batch.context_mask),
+            memory=held if self.pool_memory else empty,
+            target=None if target is None else Pool.of(self.latent_encoder(*target), target[2]),
+        )
+        return Recalled(self.decoder.of_points(reads, target_x), evidence, recollections.kl)
+
+    def _observed(self, target: tuple[Tensor, Tensor, Tensor] | None) -> Tensor | None:
+        """The posterior's controls for a core that draws, [B, T, h]."""
+        if target is None or not self.memory.stochastic:
+            return None
+        encodings = self.deterministic_encoder(*target)
+        return Pool.of(encodings, target[2]).pooled(self.pooling)
+
+    def _places(self, x: Tensor) -> Tensor:
+        """[B, T, N, Dx], with the step appended where the model wants it."""
+        if not self.step_in_x:
+            return x
+        step = 0.25 + 0.5 * torch.arange(x.shape[1], device=x.device) / self.steps
+        return torch.cat([x, step.to(x.dtype).view(1, -1, 1, 1).expand(*x.shape[:3], 1)], -1)
+
+    def forward(self, batch: FunctionSequences, noise: Tensor | None = None) -> Inferred:
+        """Infer the latents, being told the targets.
+
+        Args:
+            batch: B sequences.
+            noise: [B, T, h], standard normal; drawn if not given.
+        """
+        recalled = self.recall(batch, told=True)
+        latents = self.latent_path(recalled.evidence, self._noise(batch, 1, noise))
+        targets = self.decoder(recalled.points, self.decoder.of_latents(latents.sample))
+        return Inferred(targets, latents, recalled.kl)
+
+    def predict(self, batch: FunctionSequences, samples: int) -> Targets:
+        """Draw K samples of the latents from the prior, and decode each.
+
+        Returns:
+            Gaussians of the targets, [K, B, T, M, Dy]: a mixture with equal weights.
+        """
+        if self.memory.stochastic and samples > 1:
+            parts = [self.predict(batch, 1) for _ in range(samples)]
+            return Targets(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+        recalled = self.recall(batch, told=False)
+        noise = self._noise(batch, samples)
+        latents = self.latent_path(recalled.evidence.repeated(samples), noise).sample
+        rows = self.decoder.of_latents(latents).unflatten(0, (samples, -1))
+        parts = [self.decoder(recalled.points, row) for row in rows]
+        return Targets(*(torch.stack(fields) for fields in zip(*parts, strict=True)))
+
+    def _noise(self, batch: FunctionSequences, samples: int, given: Tensor | None = None) -> Tensor:
+        if given is not None:
+            return given
+        sequences, steps = batch.context_mask.shape[:2]
+        return torch.randn(
+            samples * sequences,
+            steps,
+            self.units,
+            device=batch.context_x.device,
+            dtype=batch.context_x.dtype,
+        )
+
+    def bound(self, batch: FunctionSequences, inferred: Inferred) -> Bound:
+        """Terms of the variational bound; reconstructions are sums over targets."""
+        density = inferred.targets.log_density(batch.target_y)
+        kl = kl_divergence(inferred.latents.posterior, inferred.latents.prior)
+        return Bound((density * batch.target_mask).sum(2), kl + inferred.memory_kl)
+
+    def training_step(self, batch: FunctionSequences, batch_idx: int) -> Tensor:
+        """Minimise the negative objective."""
+        bound = self.bound(batch, self(batch))
+        targets = batch.target_mask.sum(2)
+        self.log("train/bound", bound.total.mean(), prog_bar=True)
+        self.log("train/kl", bound.kl.mean(), prog_bar=True)
+        reconstruction = (bound.reconstruction / targets).mean()
+        self.log("train/nll_posterior", -reconstruction, prog_bar=True)
+        if self.objective == "paper":
+            return negative_weighted_bound(bound, targets)
+        return negative_elbo(bound)
+
+    def measure(self, batch: FunctionSequences) -> Mapping[str, Measurement]:
+        """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
+        samples = self.test_samples if self.trainer.testing else self.validation_samples
+        scores = Scores.of(self.predict(batch, samples), batch)
+        bound = self.bound(batch, self(batch))
+        return target_measurements(scores, bound, batch)
+
+    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences."""
+        return summarise_targets(sums)
+
+    def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
+        """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""
+        targets = self.predict(batch, self.test_samples)
+        mean = targets.mean.mean(0)
+        variance = (targets.sigma.square() + targets.mean.square()).mean(0) - mean.square()
+        return {"mean": mean, "sigma": variance.sqrt()}

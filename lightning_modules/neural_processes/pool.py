@@ -1,0 +1,35 @@
+"""Sums over sets, from which an encoding of the whole set is pooled."""
+
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+Pooling = Literal["mean", "sum"]
+
+
+class Pool(NamedTuple):
+    """What sets of encodings add up to, one set for each step of B sequences."""
+
+    total: Tensor  #: [B, T, h]
+    number: Tensor  #: [B, T, 1], members of each set
+
+    @classmethod
+    def of(cls, encodings: Tensor, mask: Tensor) -> "Pool":
+        """Add up encodings [B, T, N, h] where the mask [B, T, N] is True; elsewhere they are 0."""
+        return cls(encodings.sum(2), mask.sum(2, keepdim=True).to(encodings.dtype))
+
+    def repeated(self, samples: int) -> "Pool":
+        """The same sets for each of K samples, the first dimension [K * B]."""
+        return Pool(*(part.repeat(samples, 1, 1) for part in self))
+
+    def joined(self, other: "Pool") -> "Pool":
+        """The union with other sets."""
+        return Pool(self.total + other.total, self.number + other.number)
+
+    def so_far(self) -> "Pool":
+        """The union of the sets of all steps up to each one."""
+        return Pool(self.total.cumsum(1), self.number.cumsum(1))
+
+    def pooled(self, pooling: Pooling) -> Tensor:
+        """The sets' means or sums [B, T, h]; exactly 0 where a set is empty."""
+        return self.total / self.number.clamp(min=1) if pooling == "mean" else self.total

@@ -1,0 +1,31 @@
+"""The deterministic LSTM of SNP, whose state is added to what targets read."""
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.lstm import LSTMCell
+
+
+class RecurrentPath(nn.Module):
+    """h_t = LSTM(h_{t-1}, r_{t-1} + r_t), where r_t pools the context of step t.
+
+    The authors' code feeds h_{t-1} in once more, as part of what targets read in the step before;
+    that only adds two matrices of weights.
+
+    Args:
+        size: width h.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.lstm = LSTMCell(size, size)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Return h [B, T, h] for pooled encodings [B, T, h], 0 where a context is empty."""
+        hidden = cell = before = torch.zeros_like(pooled[:, 0])
+        states = []
+        for context in pooled.unbind(1):
+            hidden, cell = self.lstm(hidden, cell, before + context)
+            before = context
+            states.append(hidden)
+        return torch.stack(states, 1)
