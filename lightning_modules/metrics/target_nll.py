@@ -42,7 +42,7 @@ class Scores(NamedTuple):
         """Score predictions [K, B, T, M, Dy]."""
         density = targets.log_density(batch.target_y)
         samples = log(len(density))
-        together = (density * batch.target_mask).sum(3).logsumexp(0) - samples
+        together = density.masked_fill(~batch.target_mask, 0).sum(3).logsumexp(0) - samples
         error = targets.mean.mean(0) - batch.target_y
         return cls(
             nll=samples - density.logsumexp(0),

@@ -231,7 +231,7 @@ class NeuralProcess(SequenceModel):
         """Terms of the variational bound; reconstructions are sums over targets."""
         density = inferred.targets.log_density(batch.target_y)
         kl = kl_divergence(inferred.latents.posterior, inferred.latents.prior)
-        return Bound((density * batch.target_mask).sum(2), kl + inferred.memory_kl)
+        return Bound(density.masked_fill(~batch.target_mask, 0).sum(2), kl + inferred.memory_kl)
 
     def training_step(self, batch: FunctionSequences, batch_idx: int) -> Tensor:
         """Minimise the negative objective."""
