@@ -26,8 +26,13 @@ class Prepared(NamedTuple):
     """A masked set as its attention sees it; E and V are the attention's own widths."""
 
     keys: Tensor  #: [..., N, E]
-    values: Tensor  #: [..., N, V], zero where the mask is False
-    mask: Tensor  #: [..., N] bool, False for padding
+    values: Tensor  #: [..., N, V]
+    mask: Tensor  #: [..., N] bool, False for padding; [..., M or 1, N] if queries differ in it
+
+    @property
+    def visible(self) -> Tensor:
+        """What each query sees, [..., M or 1, N] bool."""
+        return self.mask if self.mask.dim() == self.keys.dim() else self.mask.unsqueeze(-2)
 
     def joined(self, other: "Prepared") -> "Prepared":
         """Return the union of two sets with the same leading dimensions."""
@@ -88,7 +93,7 @@ class Attention(nn.Module, ABC):
     def weights(self, codes: Tensor, memory: Prepared) -> Tensor:
         """Weights [..., H, M, N] of encoded queries, for those who want to see them."""
         scores = self.scores(self._split(self.project_queries(codes)), self._split(memory.keys))
-        return masked_softmax(scores, memory.mask[..., None, None, :])
+        return masked_softmax(scores, memory.visible.unsqueeze(-3))
 
     def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
         """Values [..., M, Dv] that weights [..., H, M, N] read."""
@@ -175,12 +180,13 @@ class DotProductAttention(Attention):
         """Read values [..., M, Dv] with encoded queries, in one fused call."""
         parts = (self.project_queries(codes), memory.keys, memory.values)
         queries, keys, values = (self._split(part).flatten(0, -4) for part in parts)
-        some = memory.mask.any(-1, keepdim=True)
+        visible = memory.visible.flatten(0, -3).unsqueeze(1)
         # A row without a single True would be 0 / 0, which backends treat differently: it sees all
-        # of its places instead, and all of them are zero.
-        visible = (memory.mask | ~some).flatten(0, -2)[:, None, None]
-        read = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
-        return self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, codes.shape[:-2])
+        # of its places instead, and what it reads there is dropped.
+        none = ~visible.any(-1, keepdim=True)
+        read = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible | none)
+        read = read.masked_fill(none, 0).transpose(1, 2).flatten(2)
+        return self.combine(read).unflatten(0, codes.shape[:-2])
 
 
 class MultiheadAttention(DotProductAttention):

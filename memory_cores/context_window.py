@@ -1,38 +1,83 @@
 """Attention over the most recent items, kept one by one as they are."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from memory_cores.addressing import masked_softmax
 from memory_cores.associative import KEY_GAIN, SHARP
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.attention import AttentionKind, Prepared, make_attention
+from memory_cores.core import (
+    Items,
+    MemoryCore,
+    MemorySizes,
+    Recollections,
+    Weightings,
+    require_at_least,
+)
 
 #: Makes the order of the items of a set (``shuffled``) unlike that of their coordinates.
 FREQUENCY = 100.0
 
 
+#: Look-ups of several steps go into one call up to about so many queries.
+QUERIES = 512
+#: Copying a row of the store for a step takes as long as attending to it with so many queries.
+COPY = 64
+
+
 class ContextWindowState(NamedTuple):
-    """B sequences, N slots in a ring, R read heads. All zero at first."""
+    """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
+
+    Read heads see the slots, a ring that holds the current items too. Models that ask by query
+    have no heads; they see the current items beside the slots, which then hold earlier ones in the
+    order in which they came.
+    """
 
     keys: Tensor  #: [B, N, Dk]
     values: Tensor  #: [B, N, Dv]
-    written: Tensor  #: [B, 1] int64, items written so far; the next one's slot is that modulo N
-    write_weights: Tensor  #: [B, 1, N], shared by the slots that the last step wrote
+    written: Tensor  #: [B, 1] int64, items so far; a ring's next slot is that modulo N
+    item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
+    item_values: Tensor  #: [B, I, Dv]
+    item_mask: Tensor  #: [B, I] bool
+    write_weights: Tensor  #: [B, 1, N], shared by the slots that the last step wrote; [B, 0, N]
     read_weights: Tensor  #: [B, R, N]
 
 
-class ContextWindowSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+class ContextWindowStore(NamedTuple):
+    """The S items of all T steps, oldest first; a step sees the rows from start to end."""
 
-    keys: Tensor  #: [B, N, Dk]
-    values: Tensor  #: [B, N, Dv]
-    stored: Tensor  #: [B, N] bool, whether a slot holds an item
+    rows: Prepared  #: [B, S, ...]
+    start: Tensor  #: [B, T] int64
+    end: Tensor  #: [B, T] int64
+    reach: tuple[int, ...]  #: T numbers, at least what ``end`` is in any sequence
+    width: int  #: at least what any step sees
+
+    def in_steps(self, first: int, last: int, queries: int) -> Prepared:
+        """What M queries of each of the steps from first to last see, together [B, steps * M]."""
+        S = self.reach[last - 1]
+        seen = between(self.start[:, first:last], self.end[:, first:last], S)
+        # Queries of a single step see the same.
+        copies = queries if last - first > 1 else 1
+        seen = seen.unsqueeze(2).expand(-1, -1, copies, -1).flatten(1, 2)
+        return Prepared(self.rows.keys[:, :S], self.rows.values[:, :S], seen)
+
+    def copied(self) -> Prepared:
+        """Each step's rows, [B, T, width, ...]."""
+        index = self.start.unsqueeze(2) + torch.arange(self.width, device=self.start.device)
+        seen = index < self.end.unsqueeze(2)
+        batch = torch.arange(len(index), device=index.device).view(-1, 1, 1)
+        index = index.clamp(max=self.rows.mask.shape[1] - 1)
+        return Prepared(self.rows.keys[batch, index], self.rows.values[batch, index], seen)
 
 
 class ContextWindow(MemoryCore[ContextWindowState]):
-    """The last N items, found by dot products with their keys; values are read as they are.
+    """The last N items as they are, found by the likeness of their keys.
+
+    Models that read with heads see the last N items by dot products. Those that ask by query see
+    all items of the current step and the N before it, by an attention that is learned (the window
+    of ASNP-W in Yoon et al. 2020).
 
     Every item of a set is kept. The items of a set are equally recent: where the window has room
     for some of a set only, those that stay are chosen by a fixed, scrambled function of their
@@ -42,24 +87,47 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     Args:
         sizes: given by the model.
-        slots: number of items N; default: the sequence length.
-        read_heads: R.
+        slots: number of items N; default: the sequence length. For models that ask by query also
+            0, which leaves the current step's items, or "all".
+        read_heads: R; models that ask by query have none.
+        attention: its kind, for look-ups.
+        attention_heads: of multihead attention.
 
     Raises:
-        ValueError: a setting is below 1.
+        ValueError: a number is too small, read heads are to see all items, queries are not of the
+            keys' width, or there is no such attention.
     """
 
     colour = "#56B4E9"
 
-    def __init__(self, sizes: MemorySizes, slots: int | None = None, read_heads: int = 5) -> None:
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | Literal["all"] | None = None,
+        read_heads: int = 5,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+    ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
-        self.read_heads = read_heads
-        require_at_least(1, slots=self.slots, read_heads=read_heads)
-        self.read_keys = nn.Linear(sizes.control, read_heads * sizes.key)
-        if sizes.query:  # else they would be parameters without a gradient
-            self.query_keys = nn.Linear(sizes.query, sizes.key)
-        self._start_by_finding_like_keys()
+        self.read_heads = 0 if sizes.query else read_heads
+        self._require_valid(read_heads, attention_heads)
+        if sizes.query:  # else it would be parameters without a gradient
+            self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
+        else:
+            self.read_keys = nn.Linear(sizes.control, read_heads * sizes.key)
+            self._start_by_finding_like_keys()
+
+    def _require_valid(self, read_heads: int, attention_heads: int) -> None:
+        """Raise a ValueError that names a setting that makes no sense."""
+        query, key = self.sizes.query, self.sizes.key
+        require_at_least(1, read_heads=read_heads, attention_heads=attention_heads)
+        if self.slots != "all":
+            require_at_least(0 if query else 1, slots=self.slots)
+        elif not query:
+            raise ValueError("slots can be 'all' only in models that ask by query")
+        if query not in (0, key):
+            raise ValueError(f"queries must be as wide as keys, {key}, got {query}")
 
     @property
     def context_size(self) -> int:
@@ -68,18 +136,107 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
         """Return an empty window."""
-        B, N, R = batch_size, self.slots, self.read_heads
+        B, N, R = batch_size, self._held_of(0), self.read_heads
         return ContextWindowState(
             keys=like.new_zeros(B, N, self.sizes.key),
             values=like.new_zeros(B, N, self.sizes.value),
             written=like.new_zeros(B, 1, dtype=torch.int64),
-            write_weights=like.new_zeros(B, 1, N),
+            item_keys=like.new_zeros(B, 0, self.sizes.key),
+            item_values=like.new_zeros(B, 0, self.sizes.value),
+            item_mask=like.new_zeros(B, 0, dtype=torch.bool),
+            write_weights=like.new_zeros(B, min(R, 1), N),
             read_weights=like.new_zeros(B, R, N),
         )
 
     def write(self, state: ContextWindowState, control: Tensor, items: Items) -> ContextWindowState:
-        """Put each real item in the place of the oldest."""
+        """Put the items where the model sees them, in the place of the oldest."""
         items = shuffled(items)
+        return self._follow(state, items) if self.sizes.query else self._put(state, items)
+
+    def read(self, state: ContextWindowState, control: Tensor) -> tuple[Tensor, ContextWindowState]:
+        """Attend to the stored items."""
+        if not self.read_heads:
+            return control.new_zeros(len(control), 0), state
+        queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
+        scores = queries @ state.keys.mT / self.sizes.key**0.5
+        weights = masked_softmax(scores, self._held(state).unsqueeze(1))
+        return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
+
+    def weightings(self, state: ContextWindowState) -> Weightings:
+        """Return the read weights, and one write weighting that its step's slots share.
+
+        Models that ask by query have neither.
+        """
+        return Weightings(read=state.read_weights, write=state.write_weights)
+
+    def snapshot(self, state: ContextWindowState) -> Prepared:
+        """Return the current items and those held of earlier steps."""
+        return self.attention.prepare(*self._seen(state))
+
+    def lookup(self, snapshot: Prepared | ContextWindowStore, queries: Tensor) -> Tensor:
+        """Attend to the current items and those held of earlier steps."""
+        codes, asked = self.attention.encode(queries), queries.shape[-2]
+        if isinstance(snapshot, Prepared):
+            return self.attention.attend(codes, snapshot)
+        if snapshot.width * (asked + COPY) < snapshot.rows.mask.shape[1] * asked:
+            return self.attention.attend(codes, snapshot.copied())
+        return self._attend_in_groups(codes, snapshot)
+
+    def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
+        """Sum the stored values; empty slots are zero."""
+        number = self._held(state).sum(1, keepdim=True)
+        return state.values.sum(1), number.to(state.values.dtype)
+
+    def unroll(
+        self, controls: Tensor, items: Items, observed: Tensor | None = None
+    ) -> Recollections:
+        """Write all steps at once: each sees a range of the rows of one store."""
+        B, T, N = items.mask.shape
+        number, most = items.mask.sum(2), self._held_of(T * N)
+        end = number.cumsum(1)
+        before = end - number
+        start = (before - most).clamp(min=0)
+        reach, width = extents(start, end, N, most)
+        ordered = shuffled(Items(*(part.flatten(0, 1) for part in items)))
+        rows = real_first(Items(*(part.unflatten(0, (B, T)).flatten(1, 2) for part in ordered)))
+        rows = Items(*(part[:, : reach[-1]] for part in rows))
+        held = between(start, before, reach[-1]).to(rows.values.dtype)
+        store = ContextWindowStore(self.attention.prepare(*rows), start, end, reach, width)
+        total, number = held @ rows.values, held.sum(2, keepdim=True)
+        return Recollections(store, total, number, controls.new_zeros(B, T))
+
+    def _held_of(self, rows: int) -> int:
+        """How many of so many earlier items are held at most."""
+        return rows if self.slots == "all" else self.slots
+
+    def _held(self, state: ContextWindowState) -> Tensor:
+        """Which slots hold an item, [B, N] bool."""
+        slots = torch.arange(state.keys.shape[1], device=state.keys.device)
+        return slots < state.written
+
+    def _seen(self, state: ContextWindowState) -> Items:
+        """All that a look-up sees."""
+        current = (state.item_keys, state.item_values, state.item_mask)
+        held = (state.keys, state.values, self._held(state))
+        return Items(*(torch.cat(parts, 1) for parts in zip(held, current, strict=True)))
+
+    def _follow(self, state: ContextWindowState, items: Items) -> ContextWindowState:
+        """Add the items of the step before to the slots, and let the new ones be current."""
+        earlier = real_first(self._seen(state))
+        N = self._held_of(earlier.mask.shape[1])
+        first = (earlier.mask.sum(1, keepdim=True) - N).clamp(min=0)
+        kept = first + torch.arange(N, device=first.device)
+        return state._replace(
+            keys=rows_at(earlier.keys, kept),
+            values=rows_at(earlier.values, kept),
+            written=state.written + state.item_mask.sum(1, keepdim=True),
+            item_keys=items.keys,
+            item_values=items.values,
+            item_mask=items.mask,
+        )
+
+    def _put(self, state: ContextWindowState, items: Items) -> ContextWindowState:
+        """Put each real item in the place of the oldest in the ring."""
         written = state.written + items.mask.sum(1, keepdim=True)
         taken_by = self._places(state.written, written, items.mask).to(items.keys.dtype)
         taken = taken_by.sum(2, keepdim=True)
@@ -90,32 +247,22 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).mT,
         )
 
-    def read(self, state: ContextWindowState, control: Tensor) -> tuple[Tensor, ContextWindowState]:
-        """Attend to the stored items."""
-        queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
-        weights = attend(queries, self.snapshot(state))
-        return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
-
-    def weightings(self, state: ContextWindowState) -> Weightings:
-        """Return the read weights, and one write weighting that its step's slots share."""
-        return Weightings(read=state.read_weights, write=state.write_weights)
-
-    def snapshot(self, state: ContextWindowState) -> ContextWindowSnapshot:
-        """Return the items and which slots hold one."""
-        slots = torch.arange(self.slots, device=state.written.device)
-        return ContextWindowSnapshot(state.keys, state.values, slots < state.written)
-
-    def lookup(self, snapshot: ContextWindowSnapshot, queries: Tensor) -> Tensor:
-        """Attend to the stored items like a head whose query comes from outside."""
-        return attend(self.query_keys(queries), snapshot) @ snapshot.values
-
-    def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
-        """Sum the stored values; empty slots are zero."""
-        return state.values.sum(1), state.written.clamp(max=self.slots).to(state.values.dtype)
+    def _attend_in_groups(self, codes: Tensor, store: ContextWindowStore) -> Tensor:
+        """Attend with encoded queries [B, T, M, ...] of some steps at a time to the rows so far."""
+        T, M = codes.shape[1:3]
+        size = max(1, QUERIES // max(M, 1))
+        reads = [
+            self.attention.attend(
+                codes[:, first : first + size].flatten(1, 2),
+                store.in_steps(first, min(first + size, T), M),
+            )
+            for first in range(0, T, size)
+        ]
+        return torch.cat(reads, 1).unflatten(1, (T, M))
 
     @torch.no_grad()
     def _start_by_finding_like_keys(self) -> None:
-        """Start by finding, sharply, the item whose key is like the control or the query.
+        """Start by finding, sharply, the item whose key is like the control.
 
         Products of vectors with entries of the order of 1/3 start at the strength that other cores
         give to a cosine. Where the sizes differ, likeness has to be learned.
@@ -124,8 +271,6 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
         if self.sizes.control == size:
             self.read_keys.weight.copy_(like.repeat(self.read_heads, 1))
-        if self.sizes.query == size:
-            self.query_keys.weight.copy_(like)
 
     def _places(self, before: Tensor, after: Tensor, mask: Tensor) -> Tensor:
         """Which item [B, M] takes which slot, [B, N, M] bool; if too many come, the last ones do.
@@ -135,16 +280,11 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             after: [B, 1], with those that come.
             mask: [B, M], which come.
         """
+        N = self._held_of(0)
         index = before + mask.cumsum(1) - 1
-        stays = mask & (index >= after - self.slots)
-        slots = torch.arange(self.slots, device=mask.device).unsqueeze(1)
-        return stays.unsqueeze(1) & (index.unsqueeze(1) % self.slots == slots)
-
-
-def attend(queries: Tensor, snapshot: ContextWindowSnapshot) -> Tensor:
-    """Weights [..., M, N] of queries [..., M, Dk]: scaled dot products, over stored items only."""
-    scores = queries @ snapshot.keys.mT / queries.shape[-1] ** 0.5
-    return masked_softmax(scores, snapshot.stored.unsqueeze(-2))
+        stays = mask & (index >= after - N)
+        slots = torch.arange(N, device=mask.device).unsqueeze(1)
+        return stays.unsqueeze(1) & (index.unsqueeze(1) % N == slots)
 
 
 def shuffled(items: Items) -> Items:
@@ -158,6 +298,36 @@ def shuffled(items: Items) -> Items:
     # Square roots of different numbers: no two coordinates make up for one another.
     roots = torch.arange(1, exact.shape[2] + 1, device=exact.device).to(exact.dtype).sqrt()
     order = ((exact * roots).sum(2) * FREQUENCY).sin().argsort(1)
-    content = content.gather(1, order.unsqueeze(2).expand_as(content))
+    content = rows_at(content, order)
     keys, values = content.split([items.keys.shape[2], items.values.shape[2]], 2)
     return Items(keys, values, items.mask.gather(1, order))
+
+
+def real_first(items: Items) -> Items:
+    """Move the padding behind the real items, which stay in their order."""
+    order = (~items.mask).to(torch.uint8).argsort(dim=1, stable=True)
+    keys, values = rows_at(items.keys, order), rows_at(items.values, order)
+    return Items(keys, values, items.mask.gather(1, order))
+
+
+def rows_at(rows: Tensor, index: Tensor) -> Tensor:
+    """Rows [B, M, W] of [B, N, W] at places [B, M]."""
+    return rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
+
+
+def between(start: Tensor, end: Tensor, rows: int) -> Tensor:
+    """Which of so many rows are from start to end, both [B, T]: [B, T, rows] bool."""
+    row = torch.arange(rows, device=start.device)
+    return (start.unsqueeze(2) <= row) & (row < end.unsqueeze(2))
+
+
+def extents(start: Tensor, end: Tensor, items: int, held: int) -> tuple[tuple[int, ...], int]:
+    """How far the steps reach in any sequence, and how many rows a step sees at most.
+
+    Where shapes must not depend on the data, as if there were no padding.
+    """
+    if torch.compiler.is_compiling() or end.is_meta:
+        steps = range(1, end.shape[1] + 1)
+        return tuple(step * items for step in steps), min(held, (len(steps) - 1) * items) + items
+    *reach, width = torch.cat([end.amax(0), (end - start).amax().unsqueeze(0)]).tolist()
+    return tuple(reach), width

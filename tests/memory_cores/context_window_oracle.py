@@ -1,4 +1,4 @@
-"""One step of a context window in plain float64 loops.
+"""One step of a context window in plain float64 loops, read by heads or by query.
 
 Each sequence's window is a list of (key, value) pairs from the oldest to the newest, cut at its
 front. It shares nothing with the implementation: no ring, no batch, no masks in the softmax.
@@ -55,6 +55,16 @@ def step(
         weights.append(by_head)
         after.append(window)
     return np.array(reads, dtype=np.float64), weights, after
+
+
+def seen(steps: list[Window], slots: int | None) -> Window:
+    """What a look-up sees after some steps of one sequence, given the points of each.
+
+    All points of the last step, and the most recent ones of those before, or all of them.
+    """
+    *before, current = steps
+    earlier = [point for points in before for point in sorted(points, key=scramble)]
+    return current + (earlier if slots is None else earlier[max(0, len(earlier) - slots) :])
 
 
 def attend(query: Sequence[float], window: Window) -> list[float]:

@@ -55,6 +55,30 @@ def test_it_equals_the_oracle(kind: str, heads: int, points: int) -> None:
 
 
 @every_kind
+@pytest.mark.parametrize("points", [0, 5, 200])
+def test_queries_that_see_different_parts_equal_the_oracle(kind: str, points: int) -> None:
+    """With zeros, and finite gradients, for one that sees nothing beside others that do."""
+    attention, (queries, keys, values, mask) = make(kind), inputs(2, 2, points=points)
+    parameters = of_attention(kind, attention)
+    visible = (torch.rand(2, 2, 3, points) < 0.6) & mask.unsqueeze(2)
+    visible[1, 1, 2] = False
+    memory = attention.prepare(keys, values.requires_grad_(), mask)._replace(mask=visible)
+    found = attention.attend(attention.encode(queries.requires_grad_()), memory)
+    weights = attention.weights(attention.encode(queries), memory)
+    torch.testing.assert_close(attention.mix(weights, memory), found)
+    found.square().sum().backward()
+    for leaf in (queries, values, *attention.parameters()):
+        assert leaf.grad is None or leaf.grad.isfinite().all()
+    assert queries.grad is None or (queries.grad[1, 1, 2] == 0).all()
+    for b, t, m in np.ndindex(2, 2, 3):
+        seen = visible[b, t, m].numpy()
+        parts = (part[b, t].detach().numpy()[seen] for part in (keys, values))
+        query = queries[b, t, m].detach().numpy()
+        expected = oracle.attend(query, list(zip(*parts, strict=True)), parameters)
+        assert np.abs(found[b, t, m].detach().numpy() - expected).max() < 1e-9
+
+
+@every_kind
 def test_weights_are_what_it_reads_with(kind: str) -> None:
     attention, (queries, keys, values, mask) = make(kind), inputs(2, 3)
     memory, codes = attention.prepare(keys, values, mask), attention.encode(queries)

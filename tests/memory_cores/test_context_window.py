@@ -1,18 +1,23 @@
 """The context window against a NumPy oracle, and its order, overflow, start, look-ups and pool."""
 
 from itertools import permutations
+from typing import Any, Literal
 
+import context_window_oracle as oracle
 import numpy as np
 import pytest
+import rmr_oracle
 import torch
-from context_window_oracle import step
 from random_use import random_step, randomised
+from rmr_parameters import of_attention
+from torch import Tensor
 
-from memory_cores import ContextWindow, Items, MemorySizes
+from memory_cores import ContextWindow, Items, MemorySizes, context_window
 from memory_cores.addressing import masked_softmax
-from memory_cores.context_window import ContextWindowSnapshot, ContextWindowState
+from memory_cores.context_window import ContextWindowState
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
+ASKED = SIZES._replace(query=2)
 
 
 def make_window(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int) -> ContextWindow:
@@ -32,9 +37,9 @@ def write_numbers(core: ContextWindow, sets: list[list[float]]) -> ContextWindow
 
 
 def held(core: ContextWindow, state: ContextWindowState) -> list[float]:
-    keys, values, stored = core.snapshot(state)
-    assert torch.equal(keys, values)
-    return sorted(values[stored][:, 0].tolist())
+    assert torch.equal(state.keys, state.values)
+    number = int(core.pool(state)[1])
+    return sorted(state.values[0, :number, 0].tolist())
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 8.0])
@@ -49,7 +54,9 @@ def test_fifty_steps_equal_the_oracle(scale: float, slots: int, heads: int) -> N
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
         parts = tuple(part.numpy() for part in items)
-        expected, weights, windows = step(windows, slots, control.numpy(), parts, weight, bias)
+        expected, weights, windows = oracle.step(
+            windows, slots, control.numpy(), parts, weight, bias
+        )
         assert np.abs(reads.numpy() - expected).max() < 1e-9, f"reads at step {t}"
         for b, (window, by_head) in enumerate(zip(windows, weights, strict=True)):
             last = int(state.written[b])
@@ -137,30 +144,135 @@ def test_masked_softmax_is_softmax_over_what_is_there() -> None:
 
 def test_a_new_core_finds_an_item_by_a_control_like_its_key() -> None:
     torch.manual_seed(0)
-    core = ContextWindow(MemorySizes(control=32, key=32, value=8, steps=12, query=32))
+    core = ContextWindow(MemorySizes(control=32, key=32, value=8, steps=12))
     keys, values = torch.randn(2, 12, 32) / 3, torch.randn(2, 12, 8)
     items = Items(keys, values, torch.ones(2, 12, dtype=torch.bool))
     state = core.write(core.initial_state(2, keys), torch.zeros(2, 32), items)
     for t in range(12):
         reads, _ = core.read(state, keys[:, t])
         assert (reads.view(2, 5, 8) - values[:, t : t + 1]).abs().mean() < 0.2
-    assert (core.lookup(core.snapshot(state), keys) - values).abs().mean() < 0.2
 
 
-# Look-ups and pool ------------------------------------------------------------------------------
+# Look-ups ---------------------------------------------------------------------------------------
 
 
-def test_all_steps_at_once_equal_one_after_the_other() -> None:
-    core = make_window(sizes=SIZES._replace(query=3))
-    stored = torch.arange(7) < torch.tensor([0, 2, 7]).view(1, 3, 1)
-    keys, values = torch.randn(2, 2, 3, 7, 2).double()
-    snapshot = ContextWindowSnapshot(keys, values, stored.expand(2, 3, 7))
-    queries = torch.randn(2, 3, 6, 3).double()
-    together = core.lookup(snapshot, queries)
-    assert together.shape == (2, 3, 6, 2) and (together[:, 0] == 0).all()
-    for t in range(3):
-        alone = core.lookup(ContextWindowSnapshot(*(x[:, t] for x in snapshot)), queries[:, t])
-        torch.testing.assert_close(together[:, t], alone)
+def make_asked(slots: int | Literal["all"], **settings: Any) -> ContextWindow:
+    """A float64 core for models that ask by query."""
+    torch.manual_seed(0)
+    return ContextWindow(ASKED, slots=slots, attention_heads=4, **settings).double()
+
+
+def random_sets(steps: int, most: int) -> tuple[Tensor, Items, Tensor]:
+    """Controls, sets of 0 to so many items, and 4 queries a step, of 3 sequences."""
+    items = [random_step(SIZES, 3, most)[1] for _ in range(steps)]
+    together = Items(*(torch.stack(parts, 1) for parts in zip(*items, strict=True)))
+    together.mask[:, 3] = together.mask[2, :5] = False
+    queries = torch.randn(3, steps, 4, ASKED.query, dtype=torch.float64)
+    return torch.zeros(3, steps, SIZES.control).double(), together, queries
+
+
+def step_by_step(
+    core: ContextWindow, controls: Tensor, items: Items, queries: Tensor
+) -> tuple[Tensor, ...]:
+    state, steps = core.initial_state(3, controls), []
+    for t in range(controls.shape[1]):
+        state = core.write(state, controls[:, t], Items(*(part[:, t] for part in items)))
+        found = core.lookup(core.snapshot(state), queries[:, t])
+        steps.append((found, *core.pool(state)))
+    return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+
+
+every_window = pytest.mark.parametrize("slots", [0, 3, 1_000, "all"])
+#: What a copy of a row costs in queries decides about the form of the look-up.
+every_form = pytest.mark.parametrize(
+    ("copy", "queries"), [(1e9, 1), (1e9, 7), (1e9, 10_000), (-1e9, 1)]
+)
+
+
+@every_window
+@every_form
+@pytest.mark.parametrize("attention", ["multihead", "laplace"])
+def test_fifty_look_ups_equal_the_oracle(
+    slots: Any, copy: float, queries: int, attention: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once and step by step: the current items and the most recent earlier ones."""
+    monkeypatch.setattr(context_window, "COPY", copy)
+    monkeypatch.setattr(context_window, "QUERIES", queries)
+    core = make_asked(slots, attention=attention)
+    controls, items, places = random_sets(steps=50, most=5)
+    parameters = of_attention(attention, core.attention)
+    with torch.no_grad():
+        snapshot, *pooled, _ = core.unroll(controls, items)
+        results = [(core.lookup(snapshot, places), *pooled)]
+        results.append(step_by_step(core, controls, items, places))
+    for b in range(3):
+        keys, values, mask = (part[b].numpy() for part in items)
+        sets = [list(zip(keys[t][mask[t]], values[t][mask[t]], strict=True)) for t in range(50)]
+        for t in range(50):
+            visible = oracle.seen(sets[: t + 1], None if slots == "all" else slots)
+            found = [rmr_oracle.attend(q, visible, parameters) for q in places[b, t].numpy()]
+            held = [value for _, value in visible[len(sets[t]) :]]
+            expected = (np.array(found), sum(held, np.zeros(SIZES.value)), np.array([len(held)]))
+            for ours in results:
+                for ours_part, part in zip(ours, expected, strict=True):
+                    assert np.abs(ours_part[b, t].numpy() - part).max() < 1e-9, f"step {t}"
+
+
+@every_window
+@every_form
+def test_gradients_at_once_are_those_step_by_step(
+    slots: Any, copy: float, queries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context_window, "COPY", copy)
+    monkeypatch.setattr(context_window, "QUERIES", queries)
+    core = make_asked(slots)
+    controls, items, places = random_sets(steps=8, most=4)
+    leaves = [*core.parameters(), *(x.requires_grad_() for x in (*items[:2], places))]
+    snapshot, total, _, _ = core.unroll(controls, items)
+    together = core.lookup(snapshot, places).square().sum() + total.square().sum()
+    found, total, _ = step_by_step(core, controls, items, places)
+    alone = found.square().sum() + total.square().sum()
+    for ours, theirs in zip(
+        torch.autograd.grad(together, leaves), torch.autograd.grad(alone, leaves), strict=True
+    ):
+        assert ours.isfinite().all()
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_look_ups_where_shapes_must_not_depend_on_data_are_the_same() -> None:
+    controls, items, places = random_sets(steps=6, most=3)
+    for slots in (0, 2, "all"):
+        core = make_asked(slots)
+
+        def recall(core: ContextWindow = core) -> tuple[Tensor, ...]:
+            snapshot, *pooled, _ = core.unroll(controls, items)
+            return core.lookup(snapshot, places), *pooled
+
+        torch.compiler.reset()
+        compiled = torch.compile(recall, fullgraph=True, backend="eager")()
+        for ours, theirs in zip(compiled, recall(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+def test_an_empty_set_is_read_as_zeros_with_finite_gradients() -> None:
+    core = make_asked("all")
+    controls, items, places = random_sets(steps=4, most=3)
+    items.mask[:, :2] = False
+    snapshot = core.unroll(controls, items).snapshot
+    found = core.lookup(snapshot, places.requires_grad_())
+    assert (found[:, :2] == 0).all() and (found[0, 2] != 0).any()
+    found.square().sum().backward()
+    assert places.grad is not None and (places.grad[:, :2] == 0).all()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in core.parameters())
+
+
+def test_models_that_ask_by_query_have_no_heads() -> None:
+    core = make_asked(3)
+    assert core.context_size == 0 and not hasattr(core, "read_keys")
+    assert not hasattr(make_window(), "attention")
+
+
+# Pool -------------------------------------------------------------------------------------------
 
 
 def test_a_pool_counts_what_is_held() -> None:
@@ -177,7 +289,18 @@ def test_slots_default_to_the_length_of_the_sequence() -> None:
     assert ContextWindow(SIZES).slots == SIZES.steps
 
 
-@pytest.mark.parametrize("name", ["slots", "read_heads"])
-def test_a_setting_below_one_is_named(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
-        ContextWindow(SIZES, **{name: 0})
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"slots": 0}, "slots must be at least 1, got 0"),
+        ({"read_heads": 0}, "read_heads must be at least 1, got 0"),
+        ({"attention_heads": 0}, "attention_heads must be at least 1, got 0"),
+        ({"slots": "all"}, "slots can be 'all' only in models that ask by query"),
+        ({"sizes": ASKED, "slots": -1}, "slots must be at least 0, got -1"),
+        ({"sizes": ASKED, "attention": "cosine"}, "attention must be one of .*, got 'cosine'"),
+        ({"sizes": ASKED._replace(query=3)}, "as wide as keys, 2, got 3"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ContextWindow(**{"sizes": SIZES, **settings})
