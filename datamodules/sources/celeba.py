@@ -73,9 +73,9 @@ def _decode(folder: Path, split: Split) -> NDArray[np.uint8]:
     try:
         with zipfile.ZipFile(folder / ARCHIVE) as archive:
             return np.stack([_photograph(archive, name) for name in names])
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{folder / ARCHIVE} does not hold what {PARTITION} names: {error.args[0]}"
+            f"{folder / ARCHIVE} does not hold what {PARTITION} names: {error}"
         ) from error
 
 
@@ -92,11 +92,14 @@ def _names(partition: Path, split: Split) -> list[str]:
 
 
 def _photograph(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
-    content = archive.read(f"img_align_celeba/{name}")
-    photograph = Image.open(io.BytesIO(content)).convert("RGB")
+    try:
+        content = archive.read(f"img_align_celeba/{name}")
+        photograph = Image.open(io.BytesIO(content)).convert("RGB")
+    except (KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{name} is missing or damaged") from error
     if photograph.size != ALIGNED:
         raise ValueError(f"{name} has {photograph.size} pixels, expected {ALIGNED}")
     left, top = ((length - CROP) // 2 for length in ALIGNED)
-    middle = (left, top, left + CROP, top + CROP)
+    middle = photograph.crop((left, top, left + CROP, top + CROP))
     # The bilinear filter is stretched to the reduction, so that it does not alias.
-    return np.asarray(photograph.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=middle))
+    return np.asarray(middle.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
