@@ -1,5 +1,6 @@
 """Which points of a function a model sees, and which ones it is asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -52,27 +53,57 @@ class ContextSets:
 
     def order(self, rng: np.random.Generator, points: int) -> NDArray[np.int64]:
         """Draw distinct points for every step, of as many as there are, [T, P]."""
-        # The places of the smallest of random numbers are distinct and in random order.
-        return rng.random((self.steps, points)).argsort(axis=1)[:, : self.most_points]
+        # The places of the smallest of random numbers are distinct and in random order; of a
+        # picture's many pixels, most need not be sorted.
+        keys = rng.random((self.steps, points))
+        smallest = keys.argpartition(self.most_points - 1, axis=1)[:, : self.most_points]
+        ranks = np.take_along_axis(keys, smallest, axis=1).argsort(axis=1)
+        return np.take_along_axis(smallest, ranks, axis=1)
+
+
+@dataclass(frozen=True)
+class PointRecipe:
+    """How all sequences of a split choose their points."""
+
+    sets: ContextSets
+    everything: bool
+    """Targets are all points there are, not those that were drawn."""
+    same_size: int = 1
+    """So many sequences in a row share the sizes of their point sets."""
+
+    def leader(self, episode: int) -> int:
+        """The episode whose sizes this one has."""
+        return episode - episode % self.same_size
+
+    def draw(self, rng: np.random.Generator, leader: np.random.Generator, points: int) -> PointSets:
+        """Draw the point sets of a sequence, of as many points as there are.
+
+        Args:
+            rng: the sequence's own generator.
+            leader: the generator of its leader's sequence, fresh.
+            points: that there are, at least `most_points`.
+        """
+        # From a stream of their own, so that sequences can share the sizes and nothing else.
+        (stream,) = leader.spawn(1)
+        return PointSets(*self.sets.sizes(stream), self.sets.order(rng, points))
 
 
 def show(
-    sets: PointSets, most_contexts: int, everything: bool, x: Tensor, y: Tensor, task: Tensor
+    recipe: PointRecipe, sets: PointSets, x: Tensor, y: Callable[[Tensor], Tensor], task: Tensor
 ) -> FunctionSequences:
     """Make a batch of the chosen points.
 
     Args:
+        recipe: of the batch's split; contexts are padded to the most that it can draw.
         sets: of the batch.
-        most_contexts: N, to which contexts are padded.
-        everything: targets are all points in the grid's order, not those of the sets.
-        x: the grid, float32 [G, Dx].
-        y: the functions on it, float32 [B, T, G, Dy].
+        x: all points in their order, float32 [G, Dx].
+        y: the functions at the points with these numbers, [B, T, K] to float32 [B, T, K, Dy].
         task: hidden state of every step, float32 [B, T, P].
     """
     contexts, extras, order = (torch.from_numpy(field) for field in sets)
-    shown = order[:, :, :most_contexts]
+    shown = order[:, :, : recipe.sets.contexts[1]]
     context_mask = _first(contexts, shown.shape[-1])
-    if everything:
+    if recipe.everything:
         targets = torch.arange(len(x)).expand(*order.shape[:2], -1)
         target_mask = torch.ones_like(targets, dtype=torch.bool)
         seen = torch.zeros_like(target_mask).scatter(-1, shown, context_mask)
@@ -80,9 +111,8 @@ def show(
         targets = order
         target_mask = _first(contexts + extras, order.shape[-1])
         seen = _first(contexts, order.shape[-1])
-    return FunctionSequences(
-        *_points(shown, context_mask, x, y), *_points(targets, target_mask, x, y), seen, task
-    )
+    context = _points(x[shown], y(shown), context_mask)
+    return FunctionSequences(*context, *_points(x[targets], y(targets), target_mask), seen, task)
 
 
 def _first(counts: Tensor, size: int) -> Tensor:
@@ -90,8 +120,7 @@ def _first(counts: Tensor, size: int) -> Tensor:
     return torch.arange(size) < counts.unsqueeze(-1)
 
 
-def _points(index: Tensor, mask: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """X and y of the points, 0 where the mask [B, T, K] is False, and the mask."""
-    values = y.gather(2, index.unsqueeze(-1).expand(-1, -1, -1, y.shape[-1]))
+def _points(x: Tensor, y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """X and y [B, T, K, D] of the points, 0 where the mask [B, T, K] is False, and the mask."""
     hidden = ~mask.unsqueeze(-1)
-    return x[index].masked_fill(hidden, 0), values.masked_fill(hidden, 0), mask
+    return x.masked_fill(hidden, 0), y.masked_fill(hidden, 0), mask

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datamodules.context_sets import ContextSets, PointSets, show
+from datamodules.context_sets import PointRecipe, PointSets, show
 from datamodules.dataset import EpisodeDataset
 from datamodules.function_batch import FunctionSequences
 from datamodules.gaussian_process import draw_functions, grid
@@ -21,13 +21,9 @@ class Recipe:
     """Everything that the sequences of a split have in common."""
 
     drift: KernelDrift
-    sets: ContextSets
-    points: int
+    points: PointRecipe
+    grid: int
     """Points G of the grid."""
-    everything: bool
-    """Targets are all points of the grid, not those that were drawn."""
-    same_size: int = 1
-    """So many sequences in a row share the sizes of their point sets."""
 
 
 class FunctionDataset(EpisodeDataset[FunctionSequences]):
@@ -49,26 +45,27 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
         # In float32, so that who is given the kernels knows them exactly.
         kernels = torch.from_numpy(reflect(free)).float()
-        y = self._functions(episodes, kernels, torch.from_numpy(white)).unsqueeze(-1)
-        x = grid(recipe.points).unsqueeze(-1)
-        contexts = recipe.sets.contexts[1]
-        return show(PointSets(*sets), contexts, recipe.everything, x, y, kernels)
+        y = self._functions(episodes, kernels, torch.from_numpy(white))
+        x = grid(recipe.grid).unsqueeze(-1)
+
+        def values(index: Tensor) -> Tensor:
+            return y.gather(2, index).unsqueeze(-1)
+
+        return show(recipe.points, PointSets(*sets), x, values, kernels)
 
     def reflected_share(self) -> float:
         """Share of the sequences of epoch 0 whose kernel touches the floor."""
-        steps = self.recipe.sets.steps
+        steps = self.recipe.points.sets.steps
         free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
         return float(reflected(np.concatenate(free)).mean())
 
     def _draw(self, episode: int) -> tuple[NDArray, ...]:
         """Path of the kernel, white vector, numbers of contexts and of extras, order of points."""
         recipe, rng = self.recipe, self.rng(episode)
-        free = recipe.drift.free_paths(rng, 1, recipe.sets.steps)[0]
-        white = rng.standard_normal(recipe.points)
-        # From a stream of their own, so that sequences can share them and nothing else.
-        (leader,) = self.rng(episode - episode % recipe.same_size).spawn(1)
-        order = recipe.sets.order(rng, recipe.points)
-        return free, white, *recipe.sets.sizes(leader), order
+        free = recipe.drift.free_paths(rng, 1, recipe.points.sets.steps)[0]
+        white = rng.standard_normal(recipe.grid)
+        leader = self.rng(recipe.points.leader(episode))
+        return free, white, *recipe.points.draw(rng, leader, recipe.grid)
 
     def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:
         """The functions on the grid, float32 [B, T, G]."""

@@ -1,14 +1,14 @@
 """What all benchmarks of image sequences share."""
 
 from abc import abstractmethod
-from hashlib import sha256
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.benchmark_datamodule import SPLITS, BenchmarkDataModule
+from datamodules.benchmark_datamodule import BenchmarkDataModule
 from datamodules.digit_classifier import Classifier
+from datamodules.image_splits import image_splits
 from datamodules.picture_dataset import PictureDataset
 from datamodules.script import ScriptWriter
 from datamodules.settings import require_one_of
@@ -19,8 +19,6 @@ from datamodules.sources import (
     Source,
     Split,
     fetch_images,
-    load_images,
-    resolve_source,
 )
 
 
@@ -80,17 +78,10 @@ class SequenceDataModule(BenchmarkDataModule[PictureDataset]):
 
     def make_datasets(self) -> dict[Split, PictureDataset]:
         """Read the images of all splits from the source that all processes agree on."""
-        source = resolve_source(self.hparams["source"], self.hparams["data_dir"], self.family)
-        if self.trainer is not None:
-            source = self.trainer.strategy.broadcast(source)
-        digest = sha256()
-        datasets = {}
-        for split in SPLITS:
-            images = load_images(source, self.hparams["data_dir"], split, self.family)
-            digest.update(images.sha256.encode())
-            datasets[split] = self._dataset(split, images)
-        self._source_record = {"source": source, "sha256": digest.hexdigest()}
-        return datasets
+        hparams = self.hparams
+        splits = image_splits(hparams["source"], hparams["data_dir"], self.family, self.trainer)
+        self._source_record = splits.record
+        return {split: self._dataset(split, images) for split, images in splits.images.items()}
 
     def source_record(self) -> dict[str, str]:
         """`source`, never `auto`, and `sha256` of all its images and labels; needs `setup`."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from datamodules.sources import glyphs, mnist, mnist5k, omniglot
+from datamodules.sources import celeba, faces, glyphs, mnist, mnist5k, omniglot
 from datamodules.sources.images import LabelledImages, Split
 
 
@@ -67,4 +67,13 @@ CHARACTERS = Family(
     embedded=glyphs,
     embedded_name="glyphs",
     embedded_contents="the letters of 15 scripts drawn by simulated hands",
+)
+FACES = Family(
+    real=celeba,
+    real_name="celeba",
+    real_title="CelebA",
+    real_contents="the photographs of faces",
+    embedded=faces,
+    embedded_name="faces",
+    embedded_contents="5,000 procedural faces",
 )

@@ -13,7 +13,7 @@ class LabelledImages(NamedTuple):
     """The images of one split of one source."""
 
     images: NDArray[np.uint8]
-    """Intensities, ink bright on black, uint8 [N, H, W]."""
+    """Intensities, uint8: ink bright on black [N, H, W], or red, green, blue [N, H, W, 3]."""
     labels: NDArray[np.int64]
     """Class of each image, int64 [N]."""
     source: str

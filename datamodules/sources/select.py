@@ -10,7 +10,7 @@ from datamodules.sources.families import DIGITS, Family
 from datamodules.sources.images import LabelledImages, Split
 
 #: Of all families; each benchmark takes those of one.
-Source = Literal["auto", "mnist", "mnist5k", "omniglot", "glyphs"]
+Source = Literal["auto", "mnist", "mnist5k", "omniglot", "glyphs", "celeba", "faces"]
 
 
 def fetch_images(source: str, data_dir: str | Path, family: Family = DIGITS) -> None:
