@@ -6,13 +6,17 @@ others.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, get_args
+
+from torch import Tensor
 
 from datamodules.benchmark_datamodule import SPLITS
 from datamodules.context_sets import Regime
 from datamodules.function_datamodule import FunctionDataModule, RegimeSettings
 from datamodules.function_dataset import FunctionDataset, Recipe
 from datamodules.kernel_drift import FLOOR, DriftNoise, KernelDrift
+from datamodules.optimal_nll import optimal_nll
 from datamodules.settings import require_at_least, require_interval, require_one_of
 from datamodules.sources import Split
 
@@ -53,6 +57,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
 
     def __init__(
         self,
+        data_dir: str = "data",
         length_scale: tuple[float, float] | None = None,
         scale: tuple[float, float] | None = None,
         velocities: tuple[float, float] = (0.03, 0.05),
@@ -67,6 +72,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         """Check the settings; null takes what the paper says of the regime (in parentheses).
 
         Args:
+            data_dir: folder in which the optimal NLL of test sets is kept.
             length_scale: range of l in the first step (sparse 0.7 to 1.2, transfer 1.2 to 1.9).
             scale: range of s in the first step (sparse 1.0 to 1.6, transfer 1.6 to 3.1).
             velocities: largest change of l and of s per step.
@@ -105,6 +111,19 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         """
         share = self.dataset("test").reflected_share()
         return {"source": "generated", "reflected": f"{share:.3f}"}
+
+    def optimal_nll(self) -> dict[str, Tensor]:
+        """Mean NLL of each test step, [T] in nats, that one who is told the kernels would have.
+
+        Of groups of steps and targets, as `datamodules.optimal_nll` says. Takes minutes at first;
+        then it is kept in `data_dir`. Needs `setup`.
+        """
+        rank, _ = self._process()
+        name = f"{self.data_record()['test_sha256'][:16]}.json"
+        kept = Path(self.hparams["data_dir"]) / "optimal_nll" / name
+        found = optimal_nll(self.dataset("test"), kept) if rank == 0 else {}
+        # One process computes; all know.
+        return found if self.trainer is None else self.trainer.strategy.broadcast(found)
 
     def recipe(self, split: Split) -> Recipe:
         """How the sequences of a split are made."""

@@ -34,6 +34,7 @@ def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
         context points of their step and of others; NaN where a step has none.
     """
     if not kept.is_file():
+        print(f"Computing the optimal NLL of {len(dataset):,} test sequences, once, for {kept}")
         write(kept, curves(dataset))
     content = json.loads(kept.read_text())
     return {
@@ -47,7 +48,7 @@ def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
     parts = []
     for first in range(0, len(dataset), TOGETHER):
         batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
-        prediction = predict(batch, dataset.recipe.points)
+        prediction = predict(batch, dataset.recipe.grid)
         values = nll(batch.target_y[..., 0].double(), prediction.mean, prediction.variance)
         parts.append(by_group(values, batch))
     return {name: torch.cat([part[name] for part in parts]).nanmean(0) for name in parts[0]}

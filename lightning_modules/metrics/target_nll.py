@@ -84,11 +84,24 @@ def mean_over(values: Tensor, chosen: Tensor) -> Measurement:
     return Measurement(total / number.clamp(min=1), number > 0)
 
 
-def summarise_targets(sums: Mapping[str, StepSums]) -> Summary:
-    """Average over sequences, in nats per target; ``bound``: per sequence, ``kl``: per step."""
+def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor]) -> Summary:
+    """Average over sequences, in nats per target; ``bound``: per sequence, ``kl``: per step.
+
+    Args:
+        sums: of ``TARGET_NAMES``.
+        optimal: curves [T] of the least NLLs that are possible on the same sequences, by the names
+            of NLLs; may be empty. Of each comes ``gap_<name>``, and a curve ``optimal_<name>``.
+    """
     kl, reconstruction = sums["kl"], sums["reconstruction"]
     named = [name for name in TARGET_NAMES if not sums[name].nowhere]
     scalars = {name: sums[name].mean for name in named}
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
     curves = {name: sums[name].curve for name in named}
+    for name in (name for name in named if name in optimal):
+        curve = optimal[name].to(curves[name])
+        curves[f"optimal_{name}"] = curve
+        # Weighted as the model's mean over steps is.
+        weights = sums[name].sequences
+        least = (curve * weights).nan_to_num(0).sum() / weights.sum()
+        scalars[f"gap_{name}"] = scalars[name] - least
     return Summary(scalars, curves, int(sums["kl"].sequences.max()))

@@ -24,7 +24,11 @@ class Evidence(NamedTuple):
 
     def repeated(self, samples: int) -> "Evidence":
         """The same evidence for each of K samples, the first dimension [K * B]."""
-        return Evidence(*(pool and pool.repeated(samples) for pool in self))
+        return Evidence(
+            context=self.context.repeated(samples),
+            memory=self.memory.repeated(samples),
+            target=self.target and self.target.repeated(samples),
+        )
 
 
 class Latents(NamedTuple):
