@@ -1,0 +1,116 @@
+"""Target-NLL against torch's mixtures and loops over targets."""
+
+import math
+
+import pytest
+import torch
+
+from datamodules import FunctionSequences
+from lightning_modules.metrics import StepMeans
+from lightning_modules.metrics.target_nll import (
+    TARGET_NAMES,
+    Scores,
+    summarise_targets,
+    target_measurements,
+)
+from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.objectives import Bound
+
+K, B, T, M, D = 7, 3, 2, 4, 2
+
+
+@pytest.fixture
+def batch() -> FunctionSequences:
+    torch.manual_seed(0)
+    mask = torch.tensor(
+        [[[1, 1, 1, 1], [1, 0, 0, 0]], [[1, 1, 0, 0], [1, 1, 1, 0]]] + [[[1, 1, 1, 1]] * 2]
+    )
+    seen = mask.bool() & torch.tensor([1, 0, 1, 0]).bool()
+    context = torch.tensor([[[1], [1]], [[0], [1]], [[1], [0]]]).bool()
+    seen = seen & context
+    x = torch.randn(B, T, M, 1)
+    y = torch.randn(B, T, M, D)
+    return FunctionSequences(
+        x[:, :, :1], y[:, :, :1], context, x, y, mask.bool(), seen, torch.zeros(B, T, 1)
+    )
+
+
+@pytest.fixture
+def targets() -> Targets:
+    torch.manual_seed(1)
+    return Targets(torch.randn(K, B, T, M, D), torch.rand(K, B, T, M, D) + 0.1)
+
+
+def density(targets: Targets, y: torch.Tensor) -> torch.Tensor:
+    """Log density of each target under the mixture, by torch.distributions."""
+    parts = torch.distributions.Independent(
+        torch.distributions.Normal(*(part.movedim(0, -2) for part in targets)), 1
+    )
+    weights = torch.distributions.Categorical(torch.ones(B, T, M, K))
+    return torch.distributions.MixtureSameFamily(weights, parts).log_prob(y)
+
+
+def test_nll_is_that_of_the_mixture(batch: FunctionSequences, targets: Targets) -> None:
+    scores = Scores.of(targets, batch)
+    torch.testing.assert_close(scores.nll, -density(targets, batch.target_y))
+    first = torch.distributions.Normal(targets.mean[0], targets.sigma[0])
+    torch.testing.assert_close(scores.one_sample, -first.log_prob(batch.target_y).sum(-1))
+    alone = Scores.of(Targets(*(part[:1] for part in targets)), batch)
+    torch.testing.assert_close(alone.nll, alone.one_sample)
+
+
+def test_joint_nll_is_of_all_targets_of_a_step_together(
+    batch: FunctionSequences, targets: Targets
+) -> None:
+    joint = Scores.of(targets, batch).joint
+    each = torch.distributions.Normal(*targets).log_prob(batch.target_y).sum(-1)
+    for b in range(B):
+        for t in range(T):
+            real = batch.target_mask[b, t]
+            together = each[:, b, t, real].sum(-1).exp().mean().log()
+            assert joint[b, t].item() == pytest.approx(-together.item() / int(real.sum()), rel=1e-4)
+
+
+def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Targets) -> None:
+    scores = Scores.of(targets, batch)
+    bound = Bound(torch.randn(B, T), torch.rand(B, T))
+    means = StepMeans(TARGET_NAMES, T)
+    for rows in (slice(0, 2), slice(2, 3)):  # in two batches
+        part = FunctionSequences(*(field[rows] for field in batch))
+        means.update(
+            target_measurements(
+                Scores(*(score[rows] for score in scores)), Bound(*(b[rows] for b in bound)), part
+            )
+        )
+    optimal = {"nll": torch.tensor([-1.0, -0.5]), "nll_seen": torch.tensor([-1.3, -1.2])}
+    summary = summarise_targets(means.compute(), optimal)
+    groups: dict[str, list[list[float]]] = {name: [[], []] for name in TARGET_NAMES}
+    for b in range(B):
+        for t in range(T):
+            chosen = {"nll": batch.target_mask[b, t], "nll_seen": batch.target_seen[b, t]}
+            chosen["nll_unseen"] = chosen["nll"] & ~chosen["nll_seen"]
+            kind = "with" if batch.context_mask[b, t].any() else "without"
+            chosen[f"nll_{kind}_context"] = chosen["nll"]
+            for name, which in chosen.items():
+                if which.any():
+                    groups[name][t].append(scores.nll[b, t, which].mean().item())
+    for name in ("nll", "nll_seen", "nll_unseen", "nll_with_context", "nll_without_context"):
+        values = [value for step in groups[name] for value in step]
+        assert summary.scalars[name].item() == pytest.approx(sum(values) / len(values), rel=1e-5)
+        for t in range(T):
+            own = groups[name][t]
+            expected = sum(own) / len(own) if own else math.nan
+            assert summary.curves[name][t].item() == pytest.approx(expected, rel=1e-5, nan_ok=True)
+    assert summary.scalars["gap_nll"].item() == pytest.approx(
+        summary.scalars["nll"].item() + 0.75, rel=1e-5
+    )
+    seen = [len(step) for step in groups["nll_seen"]]
+    least = -(1.3 * seen[0] + 1.2 * seen[1]) / sum(seen)
+    assert summary.scalars["gap_nll_seen"].item() == pytest.approx(
+        summary.scalars["nll_seen"].item() - least, rel=1e-5
+    )
+    assert "gap_nll_unseen" not in summary.scalars
+    assert summary.sequences == B
+    assert summary.scalars["bound"].item() == pytest.approx(
+        (bound.reconstruction - bound.kl).sum(1).mean().item(), rel=1e-5
+    )

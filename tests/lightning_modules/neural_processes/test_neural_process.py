@@ -1,0 +1,188 @@
+"""Properties of every model of the family, on sets of every size."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import MODELS, draw
+
+from datamodules import FunctionSequences
+from lightning_modules import ASNP
+from lightning_modules.neural_processes import NeuralProcess
+from memory_cores import CORES, MemoryCore, NoMemory
+
+Make = Callable[..., NeuralProcess]
+RAGGED = draw([[3, 0, 5, 1], [0, 2, 0, 4]], [[4, 2, 6, 1], [3, 5, 2, 6]])
+
+
+def predicted(model: NeuralProcess, batch: FunctionSequences, samples: int = 3) -> torch.Tensor:
+    """Means and sigmas with fixed noise, [2, K, B, T, M, Dy]."""
+    torch.manual_seed(1)
+    return torch.stack(model.predict(batch, samples))
+
+
+def loss(model: NeuralProcess, batch: FunctionSequences) -> torch.Tensor:
+    torch.manual_seed(2)
+    return -model.bound(batch, model(batch)).total
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("NP", 199_554), ("ANP", 281_986), ("SNP", 462_338), ("ASNP-RMR", 712_500)],
+)
+def test_has_as_many_parameters_as_the_authors(name: str, parameters: int) -> None:
+    """Theirs has 715,725 with RMR, of which 3,225 have no gradient."""
+    sizes = {"sequence_length": 20, "test_length": 20, "x_size": 1, "y_size": 1}
+    settings = {} if name != "ASNP-RMR" else {"pool_memory": True}
+    build = ASNP if name == "ASNP-RMR" else MODELS[name]
+    model = build(**sizes, hidden_size=128, **settings)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_asnp_w_has_as_many_parameters_as_the_authors() -> None:
+    model = MODELS["ASNP-W"](
+        sequence_length=20, test_length=20, x_size=1, y_size=1, hidden_size=128
+    )
+    assert sum(p.numel() for p in model.parameters()) == 545_154
+
+
+def test_parts_hold_every_parameter_once(make: Make) -> None:
+    model = make()
+    of_parts = [p for modules in model.parts().values() for m in modules for p in m.parameters()]
+    assert len(of_parts) == len({id(p) for p in of_parts})
+    assert {id(p) for p in of_parts} == {id(p) for p in model.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("contexts", "targets"),
+    [
+        ([[0, 0, 0, 0]], [[1, 1, 1, 1]]),
+        ([[0, 3, 1, 2]], [[1, 3, 1, 2]]),
+        ([[500, 0, 1, 0]], [[1, 1, 1, 1]]),
+        ([[0, 0, 0, 500]], [[1, 501, 1, 500]]),
+    ],
+    ids=["no context", "none at first", "500 points", "500 points at last"],
+)
+def test_sets_of_any_size(make: Make, contexts: list, targets: list) -> None:
+    model, batch = make(), draw(contexts, targets)
+    value = loss(model, batch).sum()
+    value.backward()
+    assert value.isfinite()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    assert predicted(model, batch).isfinite().all()
+
+
+def test_gradients_reach_every_parameter(make: Make) -> None:
+    model = make()
+    loss(model, RAGGED).sum().backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not without
+
+
+def test_padding_never_matters(make: Make) -> None:
+    model = make()
+    holes = {
+        name: value.masked_fill(~mask.unsqueeze(-1), float("nan"))
+        for name, value, mask in (
+            ("context_x", RAGGED.context_x, RAGGED.context_mask),
+            ("context_y", RAGGED.context_y, RAGGED.context_mask),
+        )
+    }
+    dirty = RAGGED._replace(**holes)
+    real = RAGGED.target_mask
+    torch.testing.assert_close(
+        predicted(model, dirty)[..., real, :], predicted(model, RAGGED)[..., real, :]
+    )
+    torch.testing.assert_close(loss(model, dirty), loss(model, RAGGED))
+
+
+def test_order_within_a_set_does_not_matter(make: Make) -> None:
+    model, batch = make(), draw([[4, 0, 4, 4]], [[4, 4, 4, 4]])
+    order = torch.tensor([2, 0, 3, 1])
+    shuffled = batch._replace(
+        **{
+            name: getattr(batch, name)[:, :, order]
+            for name in ("context_x", "context_y", "context_mask")
+        }
+    )
+    torch.testing.assert_close(predicted(model, shuffled), predicted(model, batch))
+    targets = {
+        name: getattr(batch, name)[:, :, order]
+        for name in ("target_x", "target_y", "target_mask", "target_seen")
+    }
+    torch.testing.assert_close(loss(model, batch._replace(**targets)), loss(model, batch))
+
+
+def test_sequences_do_not_see_each_other(make: Make) -> None:
+    model = make()
+    noise = torch.randn(2, 4, 8, dtype=torch.float64)
+    if model.memory.stochastic:
+        pytest.skip("draws its keys in the order of the batch")
+    both = model.bound(RAGGED, model(RAGGED, noise)).total
+    for row in range(2):
+        alone = FunctionSequences(*(field[row : row + 1] for field in RAGGED))
+        own = model.bound(alone, model(alone, noise[row : row + 1])).total
+        torch.testing.assert_close(own[0], both[row])
+
+
+def test_later_contexts_tell_nothing_of_earlier_steps(make: Make) -> None:
+    model = make()
+    later = RAGGED._replace(context_y=RAGGED.context_y.clone(), target_y=RAGGED.target_y + 1)
+    later.context_y[:, 2:] += 1.0
+    before, after = predicted(model, RAGGED), predicted(model, later)
+    torch.testing.assert_close(before[:, :, :, :2], after[:, :, :, :2])
+    assert not torch.allclose(before[:, :, :, 2:], after[:, :, :, 2:])
+
+
+def test_a_context_is_remembered(make: Make) -> None:
+    """What step 0 showed changes what is predicted in step 3, which has no context."""
+    model, batch = make(), draw([[4, 0, 0, 0]], [[1, 1, 1, 5]])
+    other = batch._replace(context_y=batch.context_y + 3)
+    difference = (predicted(model, batch) - predicted(model, other))[:, :, :, 3]
+    assert difference.abs().max() > 1e-3
+
+
+def test_prior_is_posterior_where_targets_are_the_context(make: Make) -> None:
+    model = make()
+    batch = draw([[3, 1, 2, 4]], [[3, 1, 2, 4]])
+    kl = model.bound(batch, model(batch)).kl
+    torch.testing.assert_close(kl, torch.zeros_like(kl), atol=1e-12, rtol=0)
+    told = draw([[3, 1, 2, 4]], [[4, 2, 3, 5]])
+    assert (model.bound(told, model(told)).kl > 0).all()
+
+
+def test_sequences_may_be_longer_than_in_training(make: Make) -> None:
+    batch = draw([[2, 0, 1, 0, 0, 3, 0]], [[2] * 7])
+    assert predicted(make(test_length=7), batch).shape == (2, 3, 1, 7, 2, 1)
+
+
+def test_samples_are_drawn_from_one_prior(make: Make) -> None:
+    """K samples at once are as K predictions with the same noise."""
+    model = make()
+    if model.memory.stochastic:
+        pytest.skip("draws keys between the latents")
+    torch.manual_seed(3)
+    together = model.predict(RAGGED, 3).mean
+    torch.manual_seed(3)
+    alone = torch.cat([model.predict(RAGGED, 1).mean for _ in range(3)])
+    torch.testing.assert_close(together, alone)
+    assert not torch.allclose(together[0], together[1])
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
+    torch.manual_seed(0)
+    model = ASNP(
+        sequence_length=4,
+        test_length=4,
+        x_size=1,
+        y_size=1,
+        memory=core,
+        hidden_size=8,
+        pool_memory=True,
+    ).double()
+    loss(model, RAGGED).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    other = RAGGED._replace(context_y=RAGGED.context_y + 3)
+    reads = [model.recall(batch, told=False).points[0, 3] for batch in (RAGGED, other)]
+    assert torch.allclose(*reads) == (core is NoMemory)
