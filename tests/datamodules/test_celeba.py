@@ -21,7 +21,9 @@ def jpeg(brightness: float, size: tuple[int, int] = (178, 218)) -> bytes:
     page[35:183, 15:163] = RED
     page[35:109, 15:89] = GREEN
     file = io.BytesIO()
-    Image.fromarray((brightness * page).astype(np.uint8)).save(file, "jpeg", quality=95, subsampling=0)
+    Image.fromarray((brightness * page).astype(np.uint8)).save(
+        file, "jpeg", quality=95, subsampling=0
+    )
     return file.getvalue()
 
 
