@@ -101,18 +101,19 @@ def show(
         task: hidden state of every step, float32 [B, T, P].
     """
     contexts, extras, order = (torch.from_numpy(field) for field in sets)
-    shown = order[:, :, : recipe.sets.contexts[1]]
-    context_mask = _first(contexts, shown.shape[-1])
+    most = recipe.sets.contexts[1]
+    target_x, target_y = x[order], y(order)
+    context_mask = _first(contexts, most)
+    context = _points(target_x[:, :, :most], target_y[:, :, :most], context_mask)
     if recipe.everything:
         targets = torch.arange(len(x)).expand(*order.shape[:2], -1)
+        target_x, target_y = x[targets], y(targets)
         target_mask = torch.ones_like(targets, dtype=torch.bool)
-        seen = torch.zeros_like(target_mask).scatter(-1, shown, context_mask)
+        seen = torch.zeros_like(target_mask).scatter(-1, order[:, :, :most], context_mask)
     else:
-        targets = order
         target_mask = _first(contexts + extras, order.shape[-1])
         seen = _first(contexts, order.shape[-1])
-    context = _points(x[shown], y(shown), context_mask)
-    return FunctionSequences(*context, *_points(x[targets], y(targets), target_mask), seen, task)
+    return FunctionSequences(*context, *_points(target_x, target_y, target_mask), seen, task)
 
 
 def _first(counts: Tensor, size: int) -> Tensor:
