@@ -8,10 +8,21 @@ TINY = (
     "--data.val_size=4",
     "--data.test_size=4",
     "--data.batch_size=2",
-    "--model.controller_size=8",
     "--trainer.limit_val_batches=1",
     "--trainer.accelerator=cpu",
 )
+SMALL_CONTROLLER = ("--model.controller_size=8",)
 SHORT_MAZE = ("--data.sequence_length=6",)
 SHORT_RECALL = ("--data.pre_recall_length=10", "--data.recall_length=2")
+#: Neural processes: 4 steps, of which 2 have a context.
+SHORT_FUNCTIONS = (
+    "--model.hidden_size=8",
+    "--model.test_samples=2",
+    "--data.sequence_length=4",
+    "--data.context_steps=2",
+    "--data.contexts=[1,3]",
+    "--data.most_points=6",
+)
+FEW_POINTS = ("--data.train_points=20", "--data.test_points=20")
+EMBEDDED = {"digits": ("--data.source=mnist5k",), "faces": ("--data.source=faces",)}
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"

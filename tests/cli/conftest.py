@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import MAZE, ROOT, SHORT_MAZE, SHORT_RECALL, TINY
+from commands import (
+    EMBEDDED,
+    FEW_POINTS,
+    MAZE,
+    ROOT,
+    SHORT_FUNCTIONS,
+    SHORT_MAZE,
+    SHORT_RECALL,
+    SMALL_CONTROLLER,
+    TINY,
+)
 
 from cli import ExperimentCLI, main
 from datamodules.sources import glyphs
@@ -35,13 +45,22 @@ def tiny(runs: Path) -> Callable[..., list[str]]:
     """Completes a subcommand and options to a small command line."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
-        named = " ".join(options)
-        short = SHORT_RECALL if "recall" in named or "dependency" in named else SHORT_MAZE
-        source = "glyphs" if "one_shot" in named else "mnist5k"
-        small = (*TINY, *short, f"--data.source={source}")
-        return [subcommand, *options, *small, f"--trainer.default_root_dir={runs}"]
+        small = (*TINY, *shortened(" ".join(options)), f"--trainer.default_root_dir={runs}")
+        return [subcommand, *options, *small]
 
     return complete
+
+
+def shortened(named: str) -> tuple[str, ...]:
+    """Settings that make an experiment of these files small."""
+    if "_gp_" in named:
+        return *SHORT_FUNCTIONS, *FEW_POINTS
+    for pictures, source in EMBEDDED.items():
+        if f"_{pictures}_" in named:
+            return *SHORT_FUNCTIONS, *source
+    short = SHORT_RECALL if "recall" in named or "dependency" in named else SHORT_MAZE
+    source = "glyphs" if "one_shot" in named else "mnist5k"
+    return *SMALL_CONTROLLER, *short, f"--data.source={source}"
 
 
 @pytest.fixture

@@ -14,13 +14,15 @@ from memory_cores import CORES, DNC, NoMemory
 
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(CONF.glob("*.yaml"))
-#: `<overlay>.yaml` lies over every experiment, `<overlay>_<benchmark>.yaml` over one benchmark's.
+PROCESSES = [e for e in EXPERIMENTS if e.stem.startswith(("np_", "anp_", "snp_", "asnp_"))]
+MODELS_OF_FRAMES = [e for e in EXPERIMENTS if e not in PROCESSES]
+#: `paper.yaml` lies over every model of frames, `paper_<benchmark>.yaml` over one benchmark's.
 PAIRS = [
     (experiment, overlay)
     for overlay in sorted((CONF / "overlays").glob("*.yaml"))
-    for experiment in EXPERIMENTS
+    for experiment in MODELS_OF_FRAMES
     if experiment.stem.endswith(overlay.stem.removeprefix("paper"))
-]
+] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
 FRAGMENTS = {"models": "model", "data": "data", "trainer": "trainer"}
 DNC16 = """
 model:
@@ -55,7 +57,8 @@ def test_overlay_lies_over_experiment(
     build: Callable[..., ExperimentCLI], experiment: Path, overlay: Path
 ):
     files = f"--config={experiment}", f"--config={overlay}"
-    assert build(*files, "--model.controller_size=8").model is not None
+    size = "hidden_size" if experiment in PROCESSES else "controller_size"
+    assert build(*files, f"--model.{size}=8").model is not None
 
 
 def test_overlay_trains(tiny: Callable[..., list[str]]):
@@ -79,7 +82,7 @@ def test_every_fragment_is_used():
     assert fragments <= used
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
+@pytest.mark.parametrize("experiment", MODELS_OF_FRAMES, ids=named)
 def test_experiment_has_as_many_parameters_as_the_dncs(
     build: Callable[..., ExperimentCLI], experiment: Path
 ):
