@@ -19,8 +19,6 @@ from memory_cores.core import (
 
 #: Makes the order of the items of a set (``shuffled``) unlike that of their coordinates.
 FREQUENCY = 100.0
-
-
 #: Look-ups of several steps go into one call up to about so many queries.
 QUERIES = 512
 #: Copying a row of the store for a step takes as long as attending to it with so many queries.
@@ -125,7 +123,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         if self.slots != "all":
             require_at_least(0 if query else 1, slots=self.slots)
         elif not query:
-            raise ValueError("slots can be 'all' only in models that ask by query")
+            raise ValueError("slots must be a number in models that read with heads, got all")
         if query not in (0, key):
             raise ValueError(f"queries must be as wide as keys, {key}, got {query}")
 
@@ -191,19 +189,16 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         self, controls: Tensor, items: Items, observed: Tensor | None = None
     ) -> Recollections:
         """Write all steps at once: each sees a range of the rows of one store."""
-        B, T, N = items.mask.shape
-        number, most = items.mask.sum(2), self._held_of(T * N)
-        end = number.cumsum(1)
-        before = end - number
+        most = self._held_of(items.mask[0].numel())
+        end = items.mask.sum(2).cumsum(1)
+        before = end - items.mask.sum(2)
         start = (before - most).clamp(min=0)
-        reach, width = extents(start, end, N, most)
-        ordered = shuffled(Items(*(part.flatten(0, 1) for part in items)))
-        rows = real_first(Items(*(part.unflatten(0, (B, T)).flatten(1, 2) for part in ordered)))
-        rows = Items(*(part[:, : reach[-1]] for part in rows))
+        reach, width = extents(start, end, items.mask.shape[2], most)
+        rows = Items(*(part[:, : reach[-1]] for part in in_order(items)))
         held = between(start, before, reach[-1]).to(rows.values.dtype)
         store = ContextWindowStore(self.attention.prepare(*rows), start, end, reach, width)
-        total, number = held @ rows.values, held.sum(2, keepdim=True)
-        return Recollections(store, total, number, controls.new_zeros(B, T))
+        number = held.sum(2, keepdim=True)
+        return Recollections(store, held @ rows.values, number, torch.zeros_like(number[:, :, 0]))
 
     def _held_of(self, rows: int) -> int:
         """How many of so many earlier items are held at most."""
@@ -308,6 +303,13 @@ def real_first(items: Items) -> Items:
     order = (~items.mask).to(torch.uint8).argsort(dim=1, stable=True)
     keys, values = rows_at(items.keys, order), rows_at(items.values, order)
     return Items(keys, values, items.mask.gather(1, order))
+
+
+def in_order(items: Items) -> Items:
+    """Real items of all steps, [B, T, N, ...] -> [B, T * N, ...], oldest first; then padding."""
+    steps = items.mask.shape[:2]
+    sets = shuffled(Items(*(part.flatten(0, 1) for part in items)))
+    return real_first(Items(*(part.unflatten(0, steps).flatten(1, 2) for part in sets)))
 
 
 def rows_at(rows: Tensor, index: Tensor) -> Tensor:

@@ -295,7 +295,7 @@ def test_slots_default_to_the_length_of_the_sequence() -> None:
         ({"slots": 0}, "slots must be at least 1, got 0"),
         ({"read_heads": 0}, "read_heads must be at least 1, got 0"),
         ({"attention_heads": 0}, "attention_heads must be at least 1, got 0"),
-        ({"slots": "all"}, "slots can be 'all' only in models that ask by query"),
+        ({"slots": "all"}, "slots must be a number .*, got all"),
         ({"sizes": ASKED, "slots": -1}, "slots must be at least 0, got -1"),
         ({"sizes": ASKED, "attention": "cosine"}, "attention must be one of .*, got 'cosine'"),
         ({"sizes": ASKED._replace(query=3)}, "as wide as keys, 2, got 3"),
