@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from datamodules.function_batch import FunctionSequences
+from lightning_modules.metrics.overlap import LATE_STEP
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.neural_processes.networks import Targets
 from lightning_modules.objectives import Bound
@@ -35,7 +36,7 @@ class Scores(NamedTuple):
     nll: Tensor  #: [B, T, M]
     joint: Tensor  #: [B, T], of all targets of a step together, per target
     one_sample: Tensor  #: [B, T, M], of the first of the K predictions
-    squared_error: Tensor  #: [B, T, M], of the mixture's mean, averaged over dimensions
+    mean: Tensor  #: [B, T, M, Dy], of the mixture
 
     @classmethod
     def of(cls, targets: Targets, batch: FunctionSequences) -> "Scores":
@@ -43,12 +44,11 @@ class Scores(NamedTuple):
         density = targets.log_density(batch.target_y)
         samples = log(len(density))
         together = density.masked_fill(~batch.target_mask, 0).sum(3).logsumexp(0) - samples
-        error = targets.mean.mean(0) - batch.target_y
         return cls(
             nll=samples - density.logsumexp(0),
             joint=-together / batch.target_mask.sum(2),
             one_sample=-density[0],
-            squared_error=error.square().mean(-1),
+            mean=targets.mean.mean(0),
         )
 
 
@@ -63,6 +63,7 @@ def target_measurements(
     real, seen = batch.target_mask, batch.target_seen
     nll, every = mean_over(scores.nll, real)
     context = batch.context_mask.any(2)
+    error = (scores.mean - batch.target_y).square().mean(-1)
     return {
         "nll": Measurement(nll, every),
         "nll_with_context": Measurement(nll, context),
@@ -71,7 +72,7 @@ def target_measurements(
         "nll_unseen": mean_over(scores.nll, real & ~seen),
         "nll_joint": Measurement(scores.joint, every),
         "nll_one_sample": mean_over(scores.one_sample, real),
-        "mse": mean_over(scores.squared_error, real),
+        "mse": mean_over(error, real),
         "reconstruction": Measurement(bound.reconstruction, every),
         "kl": Measurement(bound.kl, every),
     }
@@ -88,13 +89,15 @@ def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor
     """Average over sequences, in nats per target; ``bound``: per sequence, ``kl``: per step.
 
     Args:
-        sums: of ``TARGET_NAMES``.
+        sums: of ``TARGET_NAMES``, and of any other measurements.
         optimal: curves [T] of the least NLLs that are possible on the same sequences, by the names
             of NLLs; may be empty. Of each comes ``gap_<name>``, and a curve ``optimal_<name>``.
     """
     kl, reconstruction = sums["kl"], sums["reconstruction"]
-    named = [name for name in TARGET_NAMES if not sums[name].nowhere]
+    named = [name for name in sums if not sums[name].nowhere]
     scalars = {name: sums[name].mean for name in named}
+    if "overlap_without_context" in named:
+        scalars["overlap_late"] = sums["overlap_without_context"].since(LATE_STEP).mean
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
     curves = {name: sums[name].curve for name in named}
     for name in (name for name in named if name in optimal):

