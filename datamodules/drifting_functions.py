@@ -65,6 +65,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         train_points: int = 100,
         test_points: int = 400,
         batch_size: int = 16,
+        eval_batch_size: int = 16,
         val_size: int = 128,
         test_size: int = 512,
         **settings: Any,
@@ -81,6 +82,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             train_points: points of the grid on [-4, 4) in training.
             test_points: points of the grid in validation and test.
             batch_size: as of `BenchmarkDataModule`, with the paper's value.
+            eval_batch_size: as of `BenchmarkDataModule`; all points of all sequences are targets.
             val_size: as of `BenchmarkDataModule`; a sequence is long and its targets are many.
             test_size: as of `BenchmarkDataModule`.
             **settings: of `FunctionDataModule`.
@@ -88,7 +90,13 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         Raises:
             ValueError: a setting is out of range.
         """
-        super().__init__(batch_size=batch_size, val_size=val_size, test_size=test_size, **settings)
+        super().__init__(
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            val_size=val_size,
+            test_size=test_size,
+            **settings,
+        )
         require_one_of("drift_noise", drift_noise, get_args(DriftNoise))
         for name in ("train_points", "test_points"):
             require_at_least(name, self.hparams[name], self._setting("most_points"))
