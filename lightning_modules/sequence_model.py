@@ -121,6 +121,6 @@ class SequenceModel(L.LightningModule, ABC):
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Named predictions [B, ...] for a batch."""
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> Any:
         """Adam, as in both papers."""
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)

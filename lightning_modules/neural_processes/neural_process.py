@@ -9,9 +9,11 @@ all steps are read and decoded in one call.
 """
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Literal, NamedTuple, get_args
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules.drifting_functions import DriftingFunctions
@@ -31,8 +33,9 @@ from lightning_modules.neural_processes.networks import Decoder, PointEncoder, T
 from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
+from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
-from lightning_modules.settings import require_one_of, require_positive
+from lightning_modules.settings import require_not_negative, require_one_of, require_positive
 from memory_cores import Items, MemoryCore, MemorySizes
 
 Objective = Literal["elbo", "paper"]
@@ -67,7 +70,9 @@ class NeuralProcess(SequenceModel):
         y_size: width Dy of a function's value.
         memory: builds the memory core.
         hidden_size: width h of encodings, latents, reads and hidden layers.
-        learning_rate: of Adam.
+        learning_rate: of Adam, at its highest.
+        warm_up: first steps, in which the learning rate rises.
+        decay: lower it to 0 until ``trainer.max_steps``, along half a cosine.
         objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
             step's mean over targets of log-likelihoods, minus its undivided KL.
         pooling: of encodings to latents and controls; the paper's text says "sum", its code "mean".
@@ -94,7 +99,9 @@ class NeuralProcess(SequenceModel):
         y_size: int,
         memory: Callable[[MemorySizes], MemoryCore],
         hidden_size: int = 64,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
+        warm_up: int = 100,
+        decay: bool = True,
         objective: Objective = "elbo",
         pooling: Pooling = "mean",
         latent_layers: int = 4,
@@ -111,10 +118,12 @@ class NeuralProcess(SequenceModel):
         require_one_of("objective", objective, get_args(Objective))
         require_one_of("pooling", pooling, get_args(Pooling))
         require_positive(hidden_size=hidden_size)
+        require_not_negative(warm_up=warm_up)
         require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)
         require_positive(validation_samples=validation_samples, test_samples=test_samples)
         self.steps, self.step_in_x, self.pool_memory = sequence_length, step_in_x, pool_memory
         self.objective, self.pooling = objective, pooling
+        self.warm_up, self.decay = warm_up, decay
         self.validation_samples, self.test_samples = validation_samples, test_samples
         h, place = hidden_size, x_size + step_in_x
         self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
@@ -247,6 +256,13 @@ class NeuralProcess(SequenceModel):
         if self.objective == "paper":
             return negative_weighted_bound(bound, targets)
         return negative_elbo(bound)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam; its learning rate follows the schedule step by step."""
+        optimizer = super().configure_optimizers()
+        steps = self.trainer.max_steps if self.decay and self.trainer.max_steps > 0 else inf
+        schedule = warm_up_and_decay(optimizer, self.warm_up, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def measure(self, batch: FunctionSequences) -> Mapping[str, Measurement]:
         """The targets' NLL under the prior, by groups of steps and targets, and the bound."""

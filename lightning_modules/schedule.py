@@ -1,0 +1,22 @@
+"""The learning rate over a training of known length."""
+
+from math import cos, pi
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def warm_up_and_decay(optimizer: Optimizer, warm_up: int, steps: float) -> LambdaLR:
+    """Raise the learning rate linearly, then lower it to 0 along half a cosine.
+
+    Args:
+        optimizer: with the highest learning rate.
+        warm_up: first steps, in which it rises; may be 0.
+        steps: of the whole training; infinity keeps the highest rate.
+    """
+
+    def share(step: int) -> float:
+        risen = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+        return risen * 0.5 * (1 + cos(pi * min(step / steps, 1.0)))
+
+    return LambdaLR(optimizer, share)
