@@ -10,55 +10,58 @@ from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.model_runs import Estimate, ModelRuns, by_model
 from lightning_modules.command_line.run_results import (
-    SCALARS,
     RunResults,
     Unreadable,
     read_results,
     results_files,
 )
 from lightning_modules.command_line.table import columns
+from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
 from lightning_modules.pictures.headings import in_words
-from lightning_modules.pictures.kl_comparison import ModelCurve, kl_comparison
 from lightning_modules.pictures.style import save
 
 DESCRIPTION = """\
-Draw the KL of each step of several models on one benchmark, and print a table.
+Draw a curve over steps of several models on one benchmark, and print a table.
 
 Runs of the same model, memory core and settings of both are averaged, with the
 standard error of the mean over runs. All must have been tested on the same
-sequences. Columns, with their names in docs/metrics.md:
+sequences. Columns, with their names in docs/metrics.md. Generative temporal
+models, whose curve is the KL:
 
   bound               bound
   KL, new             kl_new
   KL, all recalled    kl_recalled
   KL ratio, old       recall_ratio: of steps recalled after 5 steps or more
   KL ratio, old late  recall_ratio_late: of those, step 20 and later
-  best head's reads   read_correctness_best_head"""
-#: Digits after the point for each of ``SCALARS``.
-DIGITS = (1, 2, 2, 3, 3, 3)
-HEADER = (
-    *("model", "core", "runs"),
-    *("bound", "KL, new", "KL, all recalled"),
-    *("KL ratio, old", "KL ratio, old late", "best head's reads"),
-)
+  best head's reads   read_correctness_best_head
+
+Neural processes, whose curve is the target-NLL:
+
+  NLL                 nll
+  with context        nll_with_context: of steps with a context
+  without context     nll_without_context: of the others
+  unseen              nll_unseen: of targets that are not in their context
+  gap to optimum      gap_nll: to one who knows the kernels
+  MSE                 mse"""
 
 
 def compare(args: list[str]) -> None:
-    """Draw the KL of each step of several tested models, and print a table.
+    """Draw a curve over steps of several tested models, and print a table.
 
     Args:
         args: folders and options.
     """
     given = parser().parse(args)
     runs = read_all(given.runs)
+    require_one_family(runs)
     require_one_benchmark(runs)
     models = by_model(runs)
-    print(columns(HEADER, map(row, models), texts=2))
+    header = ["model", "core", "runs", *(column.header for column in runs[0].reading.columns)]
+    print(columns(header, map(row, models), texts=2))
     for model in models:
         for caveat in model.caveats():
             print(f"note: {caveat}", file=sys.stderr)
-    share = next((run.recalled_share for run in runs if run.recalled_share is not None), None)
-    figure = kl_comparison([line(model) for model in models], share, *headings(models))
+    figure = curve_comparison([line(model) for model in models], backdrop(runs), *headings(models))
     try:
         save(figure, given.out)
     except OSError as failure:
@@ -117,6 +120,17 @@ def skip(path: Path, reason: object) -> None:
     print(f"skipped: {shown(path)} {reason}", file=sys.stderr)
 
 
+def require_one_family(runs: Sequence[RunResults]) -> None:
+    """Refuse runs of which something else is measured than of the first one."""
+    first = runs[0]
+    for run in runs:
+        if run.reading is not first.reading:
+            raise UsageError(
+                f"{first.reading.family} and {run.reading.family} do not compare: "
+                f"{shown(first.folder)}, {shown(run.folder)}"
+            )
+
+
 def require_one_benchmark(runs: Sequence[RunResults]) -> None:
     """Refuse runs that were tested on something else than the first one."""
     first = runs[0]
@@ -131,8 +145,8 @@ def require_one_benchmark(runs: Sequence[RunResults]) -> None:
 def row(model: ModelRuns) -> list[str]:
     """A model's line of the table."""
     core = ", ".join([model.memory or "-", *model.settings])
-    estimates = zip(map(model.scalar, SCALARS), DIGITS, strict=True)
-    numbers = [with_error(estimate, digits) for estimate, digits in estimates]
+    wanted = model.runs[0].reading.columns
+    numbers = [with_error(model.scalar(column.scalar), column.digits) for column in wanted]
     return [model.model, core, str(len(model.runs)), *numbers]
 
 
@@ -146,7 +160,20 @@ def line(model: ModelRuns) -> ModelCurve:
     """A model's line of the figure."""
     count = len(model.runs)
     name = f"{model.label}, {count} run{'s' if count > 1 else ''}"
-    return ModelCurve(name, model.memory, *model.kl())
+    return ModelCurve(name, model.model, model.memory, *model.curve())
+
+
+def backdrop(runs: Sequence[RunResults]) -> Backdrop:
+    """What all runs have in common, from the first one that knows it."""
+    reading = runs[0].reading
+    return Backdrop(
+        reading.label,
+        reading.from_zero,
+        next((run.share for run in runs if run.share is not None), None),
+        reading.share_name,
+        next((run.optimum for run in runs if run.optimum is not None), None),
+        reading.optimum_name,
+    )
 
 
 def headings(models: Sequence[ModelRuns]) -> tuple[str, str]:
