@@ -12,7 +12,7 @@ from datamodules.function_datamodule import FunctionDataModule
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.pictures.frame_pictures import frame_pictures
-from lightning_modules.pictures.function_pictures import function_pictures, tested_pictures
+from lightning_modules.pictures.function_pictures import function_pictures, pictures_of_test
 from lightning_modules.pictures.style import save
 from lightning_modules.settings import require_positive
 from lightning_modules.temporal_vae import TemporalVAE
@@ -62,7 +62,7 @@ class Pictures(L.Callback):
         if dry or not trainer.is_global_zero:
             return
         if isinstance(data, FunctionDataModule) and isinstance(pl_module, NeuralProcess):
-            for name, figure in tested_pictures(data, pl_module):
+            for name, figure in pictures_of_test(data, pl_module):
                 self._save(f"{name}_test", figure)
 
     def _figures(

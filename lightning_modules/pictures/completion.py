@@ -40,7 +40,7 @@ def completion(prediction: Prediction, title: str, subtitle: str, colour: str) -
     ]
     for row, images in enumerate(image_rows(prediction, steps)):
         for axes, image in zip(panels[row], images, strict=True):
-            axes.imshow(image, interpolation="nearest", gid=ROWS[row].replace("\n", " "))
+            axes.imshow(image.numpy(), interpolation="nearest", gid=ROWS[row].replace("\n", " "))
     bar = _draw_deviations(panels[-1], deviations(prediction, steps), colour)
     for axes, step in zip(panels[0], steps, strict=True):
         axes.set_title(_head(prediction, step), size=8, color=INK, pad=4)

@@ -47,7 +47,9 @@ def function_pictures(
         yield from drawn_images(prediction, title, first, colour)
 
 
-def tested_pictures(data: FunctionDataModule, model: NeuralProcess) -> Iterator[tuple[str, Figure]]:
+def pictures_of_test(
+    data: FunctionDataModule, model: NeuralProcess
+) -> Iterator[tuple[str, Figure]]:
     """Draw the test set's NLL, beside the optimum where that is known."""
     if model.test_summary is not None:
         title, source = title_of(data, model, None), data.data_record()["source"]

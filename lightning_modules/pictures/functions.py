@@ -23,7 +23,7 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_
 
 PANELS, COLUMNS = 8, 4
 PANEL_INCHES, GAP_INCHES = (2.5, 1.9), (0.18, 0.5)
-LEFT_INCHES, FOOT_INCHES = 0.6, 0.68
+LEFT_INCHES, FOOT_INCHES = 0.6, 0.78
 #: Opacity of the band of one standard deviation, and of the second one around it.
 BANDS = (0.26, 0.14)
 #: Opacity of the context of the step before, and what is left of it for each step more.
