@@ -61,7 +61,7 @@ def fit(axes: Axes) -> None:
     if isfinite(low) and isfinite(high):
         margin = 0.06 * (high - low) or 0.5
         axes.set_ylim(low - margin, high + margin)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def draw_legend(axes: Axes) -> None:

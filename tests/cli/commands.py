@@ -1,5 +1,6 @@
-"""Parts of command lines that build a model and data in no time."""
+"""Parts of command lines that build a model and data in no time, and what commands print."""
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -15,3 +16,9 @@ TINY = (
 SHORT_MAZE = ("--data.sequence_length=6",)
 SHORT_RECALL = ("--data.pre_recall_length=10", "--data.recall_length=2")
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"
+
+
+def cells(said: str) -> dict[str, list[str]]:
+    """Rows of the table that `compare` prints, by core."""
+    rows = [re.split(r"\s{2,}", line.strip()) for line in said.split("\n\n")[0].splitlines()[2:]]
+    return {row[1]: row for row in rows}

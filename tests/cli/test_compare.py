@@ -1,18 +1,16 @@
 """Comparing tested runs: the table, what the figure is given, what is skipped, and mistakes."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import cells
 
 from cli import ExperimentCLI, main
-from lightning_modules.command_line import compare as command
 from lightning_modules.command_line.model_runs import short_names
-from lightning_modules.pictures.curve_comparison import curve_comparison
 
 SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio", "read_correctness_best_head")
 SEEDS = {0: [15.0, 14.0, 3.0], 1: [16.0, 14.5, 2.0], 2: [14.5, 15.5, 2.8]}
@@ -59,30 +57,6 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return written
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What figures are drawn from."""
-    calls: list[tuple[Any, ...]] = []
-
-    def remember(*arguments: Any) -> Any:
-        calls.append(arguments)
-        return curve_comparison(*arguments)
-
-    monkeypatch.setattr(command, "curve_comparison", remember)
-    return calls
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> str:
-    return f"--out={tmp_path}/pictures/kl.png"
-
-
-def cells(said: str) -> dict[str, list[str]]:
-    """Rows of the table by core."""
-    rows = [re.split(r"\s{2,}", line.strip()) for line in said.split("\n\n")[0].splitlines()[2:]]
-    return {row[1]: row for row in rows}
 
 
 def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: Path, capsys):
