@@ -5,8 +5,11 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.convergence import convergence
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.model_runs import Estimate, ModelRuns, by_model
 from lightning_modules.command_line.run_results import (
@@ -61,7 +64,7 @@ def compare(args: list[str]) -> None:
     for model in models:
         for caveat in model.caveats():
             print(f"note: {caveat}", file=sys.stderr)
-    figure = curve_comparison([line(model) for model in models], backdrop(runs), *headings(models))
+    figure = by_seconds(models) if given.against == "seconds" else by_step(models)
     try:
         save(figure, given.out)
     except OSError as failure:
@@ -71,8 +74,27 @@ def compare(args: list[str]) -> None:
     print(f"\nThe figure is {shown(given.out)}")
 
 
+def by_step(models: Sequence[ModelRuns]) -> Figure:
+    """The curve that tests found."""
+    runs = [run for model in models for run in model.runs]
+    tested = f"{runs[0].benchmark.sequences:,} test sequences"
+    lines = [ModelCurve(*known_by(model), *model.curve()) for model in models]
+    return curve_comparison(lines, backdrop(runs), *headings(models, tested))
+
+
+def by_seconds(models: Sequence[ModelRuns]) -> Figure:
+    """What validations found in the course of training."""
+    found = [convergence(model) for model in models]
+    lines = [
+        ModelCurve(*known_by(model), *each.values, each.seconds)
+        for model, each in zip(models, found, strict=True)
+    ]
+    label = models[0].runs[0].reading.validated_label
+    return curve_comparison(lines, Backdrop(label, False), *headings(models, "validation set"))
+
+
 def parser() -> CommandParser:
-    """Folders of runs, and where the figure goes."""
+    """Folders of runs, what is drawn of them, and where the figure goes."""
     made = CommandParser("compare", DESCRIPTION)
     made.add_argument(
         "runs",
@@ -83,6 +105,12 @@ def parser() -> CommandParser:
     )
     made.add_argument(
         "--out", type=png, required=True, metavar="FILE.png", help="where the figure goes"
+    )
+    made.add_argument(
+        "--against",
+        choices=("steps", "seconds"),
+        default="steps",
+        help="draw tests by step of a sequence, or validations by seconds of training",
     )
     return made
 
@@ -156,11 +184,11 @@ def with_error(estimate: Estimate, digits: int) -> str:
     return (f"{mean} ± {error}" if error else mean) or "-"
 
 
-def line(model: ModelRuns) -> ModelCurve:
-    """A model's line of the figure."""
+def known_by(model: ModelRuns) -> tuple[str, str, str | None]:
+    """A model's name in the figure, its class and its core's."""
     count = len(model.runs)
     name = f"{model.label}, {count} run{'s' if count > 1 else ''}"
-    return ModelCurve(name, model.model, model.memory, *model.curve())
+    return name, model.model, model.memory
 
 
 def backdrop(runs: Sequence[RunResults]) -> Backdrop:
@@ -176,14 +204,14 @@ def backdrop(runs: Sequence[RunResults]) -> Backdrop:
     )
 
 
-def headings(models: Sequence[ModelRuns]) -> tuple[str, str]:
-    """Title: the benchmark and its source; subtitle: sizes of the test set and of training."""
+def headings(models: Sequence[ModelRuns], measured: str) -> tuple[str, str]:
+    """Title: the benchmark and its source; subtitle: what was measured, and size of training."""
     runs = [run for model in models for run in model.runs]
     benchmark = runs[0].benchmark
     title = f"{in_words(benchmark.name)}, {benchmark.steps} steps, {benchmark.source}"
     least, most = (f(run.training_steps for run in runs) for f in (min, max))
     trained = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    parts = [f"{benchmark.sequences:,} test sequences", f"{trained} training steps"]
+    parts = [measured, f"{trained} training steps"]
     if len(runs) > len(models):
         parts.append("mean over runs, band: standard error")
     return title, "; ".join(parts)

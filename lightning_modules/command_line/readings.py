@@ -24,6 +24,8 @@ class Reading(NamedTuple):
     from_zero: bool  #: whether the curve is never negative
     share: str  #: curve of a share of sequences, drawn as shaded steps
     share_name: str
+    validated: str  #: number of a validation that tells how far training is
+    validated_label: str  #: of it, with its unit
     optimum: str = ""  #: curve of the least that is possible, where a family has one
     optimum_name: str = ""
 
@@ -43,6 +45,8 @@ FUNCTIONS = Reading(
     from_zero=False,
     share="context_share",
     share_name=CONTEXTS,
+    validated="nll",
+    validated_label=f"validation's {NLL}",
     optimum="optimal_nll",
     optimum_name=OPTIMUM,
 )
@@ -61,6 +65,8 @@ FRAMES = Reading(
     from_zero=True,
     share="recalled_share",
     share_name="recalled steps",
+    validated="bound",
+    validated_label="validation's lower bound (nats per sequence)",
 )
 #: A test belongs to the first family whose curve it has.
 READINGS = (FUNCTIONS, FRAMES)

@@ -1,4 +1,4 @@
-"""A quantity of each step, of several models on one benchmark.
+"""A quantity of each step, or over the time of training, of several models on one benchmark.
 
 As in figures 4 to 12 of Gemici et al. 2017, and 4 and 7 of Yoon et al. 2020.
 """
@@ -18,6 +18,7 @@ from lightning_modules.pictures.step_axes import (
     draw_share,
     fit,
     fit_from_zero,
+    label_seconds,
     label_steps,
 )
 from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
@@ -39,6 +40,7 @@ class ModelCurve(NamedTuple):
     core: str | None
     mean: Tensor  #: [T]
     error: Tensor  #: [T], standard error of it; NaN where it is not known
+    seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
 
 
 class Backdrop(NamedTuple):
@@ -78,7 +80,10 @@ def curve_comparison(
     (fit_from_zero if backdrop.from_zero else fit)(axes)
     if backdrop.share is not None and backdrop.share.any():
         draw_share(axes, backdrop.share, backdrop.share_name)
-    label_steps(axes, len(curves[0].mean), backdrop.label)
+    if curves[0].seconds is None:
+        label_steps(axes, len(curves[0].mean), backdrop.label)
+    else:
+        label_seconds(axes, backdrop.label)
     _draw_legend(axes, columns)
     return figure
 
@@ -112,12 +117,11 @@ def legend_columns(names: Sequence[str]) -> int:
 
 def _draw_model(axes: Axes, curve: ModelCurve, line_style: str, offset: int) -> None:
     colour, marker = look_of(curve.model, curve.core)
-    steps, mean, error = (
-        x.numpy() for x in (torch.arange(1, len(curve.mean) + 1), curve.mean, curve.error)
-    )
-    every = -(-len(steps) // MOST_MARKERS)
+    across = torch.arange(1, len(curve.mean) + 1) if curve.seconds is None else curve.seconds
+    places, mean, error = (x.numpy() for x in (across, curve.mean, curve.error))
+    every = -(-len(places) // MOST_MARKERS)
     axes.plot(
-        steps,
+        places,
         mean,
         color=colour,
         ls=line_style,
@@ -133,5 +137,5 @@ def _draw_model(axes: Axes, curve: ModelCurve, line_style: str, offset: int) -> 
     )
     if curve.error.isfinite().any():
         axes.fill_between(
-            steps, mean - error, mean + error, color=colour, alpha=0.2, lw=0, gid=curve.name
+            places, mean - error, mean + error, color=colour, alpha=0.2, lw=0, gid=curve.name
         )

@@ -1,4 +1,4 @@
-"""Axes whose first one counts the steps of a sequence."""
+"""Axes whose first one counts the steps of a sequence, or the time of training."""
 
 from math import isfinite
 from typing import Any
@@ -45,6 +45,14 @@ def label_steps(axes: Axes, steps: int, name: str) -> None:
     axes.set_xlabel("step t", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
     axes.set_xticks([1, *range(5, steps + 1, 5)])
+    tidy(axes)
+
+
+def label_seconds(axes: Axes, name: str) -> None:
+    """Let the first axis be the time of training instead."""
+    axes.set_xlim(left=0)
+    axes.set_xlabel("training time (seconds on the wall clock)", size=9, color=INK)
+    axes.set_ylabel(name, size=9, color=INK)
     tidy(axes)
 
 

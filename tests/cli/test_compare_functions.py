@@ -114,3 +114,34 @@ def test_families_are_refused_together_in_one_line(write, out: str, tmp_path: Pa
     (said,) = complaint("compare", f"{tmp_path}/runs", out).splitlines()
     assert "neural processes" in said and "generative temporal models" in said
     assert not (tmp_path / "pictures").exists()
+
+
+def write_metrics(run: Path, *rows: str) -> None:
+    (run / "metrics.csv").write_text("\n".join(("step,seconds,train/kl,val/nll", *rows)) + "\n")
+
+
+def test_validations_are_drawn_against_seconds(write, drawn, out: str, tmp_path: Path):
+    first, second = (write("ASNP", "RMR", seed, NLL[seed]) for seed in (0, 1))
+    # A step of training, a validation that was repeated after a resume, one outside training.
+    write_metrics(first, "4,,0.5,", "9,10,,2.0", "19,20,,9.0", "19,24,,1.0", "29,30,,0.5", "29,,,7")
+    write_metrics(second, "9,12,,3.0", "19,22,,2.0")
+    main(["compare", f"{tmp_path}/runs", out, "--against", "seconds"])
+    (((curve,), backdrop, _, subtitle),) = drawn
+    assert curve.seconds.tolist() == [11, 23], "at the steps that both runs have"
+    assert curve.mean.tolist() == [2.5, 1.5]
+    np.testing.assert_allclose(curve.error, [0.5, 0.5])
+    assert backdrop.share is None and backdrop.optimum is None and "NLL" in backdrop.label
+    assert subtitle.startswith("validation set; 3,000 training steps; mean over runs")
+
+
+def test_runs_without_seconds_are_named(write, out: str, tmp_path: Path, complaint):
+    run = write("NP", "ContextWindow", 0, NLL[0])
+    seconds = ("compare", str(run), out, "--against", "seconds")
+    assert f"can not read {run}/metrics.csv" in complaint(*seconds)
+    (run / "metrics.csv").write_text("step,val/nll\n9,2.0\n")
+    assert f"{run}/metrics.csv has no val/nll with seconds beside it" in complaint(*seconds)
+    write_metrics(run, "9,10,,2.0")
+    other = write("NP", "ContextWindow", 1, NLL[1])
+    write_metrics(other, "8,10,,2.0")
+    assert "no validation at the same training step" in complaint(*seconds, str(other))
+    assert "--against" in complaint(*seconds[:3], "--against", "hours")
