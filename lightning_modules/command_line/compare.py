@@ -90,7 +90,7 @@ def by_seconds(models: Sequence[ModelRuns]) -> Figure:
         for model, each in zip(models, found, strict=True)
     ]
     label = models[0].runs[0].reading.validated_label
-    return curve_comparison(lines, Backdrop(label, False), *headings(models, "validation set"))
+    return curve_comparison(lines, Backdrop(label, False), *headings(models, "Validation set"))
 
 
 def parser() -> CommandParser:

@@ -23,7 +23,7 @@ from lightning_modules.pictures.style import (
 )
 
 PANELS, COLUMNS = 10, 5
-SIDE_INCHES, GAP_INCHES, HEAD_INCHES, FOOT_INCHES = 1.8, 0.24, 0.2, 0.36
+SIDE_INCHES, GAP_INCHES, HEAD_INCHES, FOOT_INCHES = 1.8, 0.22, 0.28, 0.36
 MARGIN_INCHES = 0.14
 #: How far a panel reaches; the canvas goes from -1 to 1, and keys anywhere.
 REACH = 1.4

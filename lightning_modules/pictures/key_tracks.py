@@ -1,5 +1,7 @@
 """Where an RMR imagines points of functions of one variable, step by step."""
 
+from typing import Any
+
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +15,8 @@ from lightning_modules.pictures.step_axes import fit, label_steps
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet
 
 WIDTH, HEIGHT, FOOT_INCHES = 8.0, 4.6, 0.82
+#: Of a context point; behind the keys, which are what is shown.
+DOT: dict[str, Any] = {"marker": "o", "mfc": INK, "mec": "none", "ms": 3.2, "alpha": 0.45}
 
 
 def key_tracks(
@@ -47,14 +51,12 @@ def _draw_contexts(axes: Axes, prediction: Prediction) -> None:
     steps, points = prediction.sequence.context_mask.nonzero().unbind(1)
     places = prediction.sequence.context_x[steps, points, 0]
     times = torch.add(steps, 1)
-    axes.plot(
-        times.numpy(), places.numpy(), "o", color=INK, mec="none", ms=2.6, ls="", gid="contexts"
-    )
+    axes.plot(times.numpy(), places.numpy(), ls="", zorder=1, gid="contexts", **DOT)
 
 
 def _key(colour: str) -> dict[str, Line2D]:
     return {
         "imaginary keys": Line2D([], [], color=colour, lw=1.1),
-        "context points": Line2D([], [], color=INK, marker="o", ms=2.6, ls=""),
+        "context points": Line2D([], [], ls="", **DOT),
         "ends of the grid": Line2D([], [], color=QUIET, lw=0.9, ls="--"),
     }

@@ -131,7 +131,7 @@ def test_validations_are_drawn_against_seconds(write, drawn, out: str, tmp_path:
     assert curve.mean.tolist() == [2.5, 1.5]
     np.testing.assert_allclose(curve.error, [0.5, 0.5])
     assert backdrop.share is None and backdrop.optimum is None and "NLL" in backdrop.label
-    assert subtitle.startswith("validation set; 3,000 training steps; mean over runs")
+    assert subtitle.startswith("Validation set; 3,000 training steps; mean over runs")
 
 
 def test_runs_without_seconds_are_named(write, out: str, tmp_path: Path, complaint):
