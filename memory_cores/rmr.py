@@ -55,6 +55,7 @@ class RMRSnapshot(NamedTuple):
     item_keys: Tensor  #: [B, N, E], of the step's items
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
+    places: Tensor  #: [B, K, Dk], the cells' keys themselves, for pictures
 
 
 class RMR(MemoryCore[RMRState]):
@@ -200,7 +201,7 @@ class RMR(MemoryCore[RMRState]):
     def snapshot(self, state: RMRState) -> RMRSnapshot:
         """Return the cells and the step's items."""
         items = (state.item_keys, state.item_values, state.item_mask)
-        return RMRSnapshot(state.attended_keys, state.values, *items)
+        return RMRSnapshot(state.attended_keys, state.values, *items, state.keys)
 
     def lookup(self, snapshot: RMRSnapshot, queries: Tensor) -> Tensor:
         """Attend to the step's items and the cells."""

@@ -7,7 +7,11 @@ import lightning as L
 
 
 class Stopwatch(L.Callback):
-    """Counts the wall-clock seconds of training; checkpoints carry them on."""
+    """Counts the wall-clock seconds of training; checkpoints carry them on.
+
+    Every validation during training logs them as ``seconds``, beside its metrics. They include
+    what validations take.
+    """
 
     def __init__(self) -> None:
         self._before = 0.0
@@ -22,6 +26,11 @@ class Stopwatch(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start."""
         self._started = time.monotonic()
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log how long training took so far."""
+        if self._started is not None and not trainer.sanity_checking:
+            pl_module.log("seconds", self.seconds, sync_dist=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop."""

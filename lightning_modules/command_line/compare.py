@@ -5,60 +5,66 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.convergence import convergence
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.model_runs import Estimate, ModelRuns, by_model
 from lightning_modules.command_line.run_results import (
-    SCALARS,
     RunResults,
     Unreadable,
     read_results,
     results_files,
 )
 from lightning_modules.command_line.table import columns
+from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
 from lightning_modules.pictures.headings import in_words
-from lightning_modules.pictures.kl_comparison import ModelCurve, kl_comparison
 from lightning_modules.pictures.style import save
 
 DESCRIPTION = """\
-Draw the KL of each step of several models on one benchmark, and print a table.
+Draw a curve over steps of several models on one benchmark, and print a table.
 
 Runs of the same model, memory core and settings of both are averaged, with the
 standard error of the mean over runs. All must have been tested on the same
-sequences. Columns, with their names in docs/metrics.md:
+sequences. Columns, with their names in docs/metrics.md. Generative temporal
+models, whose curve is the KL:
 
   bound               bound
   KL, new             kl_new
   KL, all recalled    kl_recalled
   KL ratio, old       recall_ratio: of steps recalled after 5 steps or more
   KL ratio, old late  recall_ratio_late: of those, step 20 and later
-  best head's reads   read_correctness_best_head"""
-#: Digits after the point for each of ``SCALARS``.
-DIGITS = (1, 2, 2, 3, 3, 3)
-HEADER = (
-    *("model", "core", "runs"),
-    *("bound", "KL, new", "KL, all recalled"),
-    *("KL ratio, old", "KL ratio, old late", "best head's reads"),
-)
+  best head's reads   read_correctness_best_head
+
+Neural processes, whose curve is the target-NLL:
+
+  NLL                 nll
+  with context        nll_with_context: of steps with a context
+  without context     nll_without_context: of the others
+  unseen              nll_unseen: of targets that are not in their context
+  gap to optimum      gap_nll: to one who knows the kernels
+  MSE                 mse"""
 
 
 def compare(args: list[str]) -> None:
-    """Draw the KL of each step of several tested models, and print a table.
+    """Draw a curve over steps of several tested models, and print a table.
 
     Args:
         args: folders and options.
     """
     given = parser().parse(args)
     runs = read_all(given.runs)
+    require_one_family(runs)
     require_one_benchmark(runs)
     models = by_model(runs)
-    print(columns(HEADER, map(row, models), texts=2))
+    header = ["model", "core", "runs", *(column.header for column in runs[0].reading.columns)]
+    print(columns(header, map(row, models), texts=2))
     for model in models:
         for caveat in model.caveats():
             print(f"note: {caveat}", file=sys.stderr)
-    share = next((run.recalled_share for run in runs if run.recalled_share is not None), None)
-    figure = kl_comparison([line(model) for model in models], share, *headings(models))
+    figure = by_seconds(models) if given.against == "seconds" else by_step(models)
     try:
         save(figure, given.out)
     except OSError as failure:
@@ -68,8 +74,27 @@ def compare(args: list[str]) -> None:
     print(f"\nThe figure is {shown(given.out)}")
 
 
+def by_step(models: Sequence[ModelRuns]) -> Figure:
+    """The curve that tests found."""
+    runs = [run for model in models for run in model.runs]
+    tested = f"{runs[0].benchmark.sequences:,} test sequences"
+    lines = [ModelCurve(*known_by(model), *model.curve()) for model in models]
+    return curve_comparison(lines, backdrop(runs), *headings(models, tested))
+
+
+def by_seconds(models: Sequence[ModelRuns]) -> Figure:
+    """What validations found in the course of training."""
+    found = [convergence(model) for model in models]
+    lines = [
+        ModelCurve(*known_by(model), *each.values, each.seconds)
+        for model, each in zip(models, found, strict=True)
+    ]
+    label = models[0].runs[0].reading.validated_label
+    return curve_comparison(lines, Backdrop(label, False), *headings(models, "Validation set"))
+
+
 def parser() -> CommandParser:
-    """Folders of runs, and where the figure goes."""
+    """Folders of runs, what is drawn of them, and where the figure goes."""
     made = CommandParser("compare", DESCRIPTION)
     made.add_argument(
         "runs",
@@ -80,6 +105,12 @@ def parser() -> CommandParser:
     )
     made.add_argument(
         "--out", type=png, required=True, metavar="FILE.png", help="where the figure goes"
+    )
+    made.add_argument(
+        "--against",
+        choices=("steps", "seconds"),
+        default="steps",
+        help="draw tests by step of a sequence, or validations by seconds of training",
     )
     return made
 
@@ -117,6 +148,17 @@ def skip(path: Path, reason: object) -> None:
     print(f"skipped: {shown(path)} {reason}", file=sys.stderr)
 
 
+def require_one_family(runs: Sequence[RunResults]) -> None:
+    """Refuse runs of which something else is measured than of the first one."""
+    first = runs[0]
+    for run in runs:
+        if run.reading is not first.reading:
+            raise UsageError(
+                f"{first.reading.family} and {run.reading.family} do not compare: "
+                f"{shown(first.folder)}, {shown(run.folder)}"
+            )
+
+
 def require_one_benchmark(runs: Sequence[RunResults]) -> None:
     """Refuse runs that were tested on something else than the first one."""
     first = runs[0]
@@ -131,8 +173,8 @@ def require_one_benchmark(runs: Sequence[RunResults]) -> None:
 def row(model: ModelRuns) -> list[str]:
     """A model's line of the table."""
     core = ", ".join([model.memory or "-", *model.settings])
-    estimates = zip(map(model.scalar, SCALARS), DIGITS, strict=True)
-    numbers = [with_error(estimate, digits) for estimate, digits in estimates]
+    wanted = model.runs[0].reading.columns
+    numbers = [with_error(model.scalar(column.scalar), column.digits) for column in wanted]
     return [model.model, core, str(len(model.runs)), *numbers]
 
 
@@ -142,21 +184,34 @@ def with_error(estimate: Estimate, digits: int) -> str:
     return (f"{mean} ± {error}" if error else mean) or "-"
 
 
-def line(model: ModelRuns) -> ModelCurve:
-    """A model's line of the figure."""
+def known_by(model: ModelRuns) -> tuple[str, str, str | None]:
+    """A model's name in the figure, its class and its core's."""
     count = len(model.runs)
     name = f"{model.label}, {count} run{'s' if count > 1 else ''}"
-    return ModelCurve(name, model.memory, *model.kl())
+    return name, model.model, model.memory
 
 
-def headings(models: Sequence[ModelRuns]) -> tuple[str, str]:
-    """Title: the benchmark and its source; subtitle: sizes of the test set and of training."""
+def backdrop(runs: Sequence[RunResults]) -> Backdrop:
+    """What all runs have in common, from the first one that knows it."""
+    reading = runs[0].reading
+    return Backdrop(
+        reading.label,
+        reading.from_zero,
+        next((run.share for run in runs if run.share is not None), None),
+        reading.share_name,
+        next((run.optimum for run in runs if run.optimum is not None), None),
+        reading.optimum_name,
+    )
+
+
+def headings(models: Sequence[ModelRuns], measured: str) -> tuple[str, str]:
+    """Title: the benchmark and its source; subtitle: what was measured, and size of training."""
     runs = [run for model in models for run in model.runs]
     benchmark = runs[0].benchmark
     title = f"{in_words(benchmark.name)}, {benchmark.steps} steps, {benchmark.source}"
     least, most = (f(run.training_steps for run in runs) for f in (min, max))
     trained = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    parts = [f"{benchmark.sequences:,} test sequences", f"{trained} training steps"]
+    parts = [measured, f"{trained} training steps"]
     if len(runs) > len(models):
         parts.append("mean over runs, band: standard error")
     return title, "; ".join(parts)

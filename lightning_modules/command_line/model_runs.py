@@ -46,12 +46,12 @@ class ModelRuns(NamedTuple):
         return model_label(self.model, self.memory if chosen else None, *self.settings)
 
     def scalar(self, name: str) -> Estimate:
-        """Of one of ``SCALARS``, []."""
+        """Of a number that its family's reading has, []."""
         return estimate(torch.tensor([run.scalars[name] for run in self.runs]))
 
-    def kl(self) -> Estimate:
-        """Of the KL of each step, [T], in nats."""
-        return estimate(torch.stack([run.kl for run in self.runs]))
+    def curve(self) -> Estimate:
+        """Of the curve that its family's reading has, [T]."""
+        return estimate(torch.stack([run.curve for run in self.runs]))
 
     def caveats(self) -> Iterator[str]:
         """What makes the runs more than repetitions with other seeds, or less."""

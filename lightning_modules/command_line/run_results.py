@@ -14,13 +14,8 @@ from torch import Tensor
 
 from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.readings import Reading, reading_of
 from lightning_modules.command_line.run_folder import RunFolder
-
-#: Of the test set, as in docs/metrics.md.
-SCALARS = (
-    *("bound", "kl_new", "kl_recalled"),
-    *("recall_ratio", "recall_ratio_late", "read_correctness_best_head"),
-)
 
 
 class Benchmark(NamedTuple):
@@ -49,9 +44,11 @@ class RunResults(NamedTuple):
     model_settings: Mapping[str, Any]  #: as in config.yaml: ``class_path`` and ``init_args``
     data_settings: Mapping[str, Any]  #: likewise
     benchmark: Benchmark
-    scalars: Mapping[str, float]  #: those of ``SCALARS``; NaN where there was nothing to average
-    kl: Tensor  #: [T], nats per step
-    recalled_share: Tensor | None  #: [T], in [0, 1]
+    reading: Reading  #: of its family
+    scalars: Mapping[str, float]  #: those of the reading; NaN where there was nothing to average
+    curve: Tensor  #: [T], likewise
+    share: Tensor | None  #: [T] in [0, 1], of sequences
+    optimum: Tensor | None  #: [T], the least that is possible, where that is known
 
 
 class Unreadable(Exception):
@@ -85,8 +82,9 @@ def read_results(path: Path) -> RunResults:
         raise Unreadable(f"has no {failure}; `test` did not write it") from failure
     except (AttributeError, TypeError, ValueError) as failure:
         raise Unreadable("has another form than what `test` writes") from failure
-    if not results.kl.isfinite().any():
-        raise Unreadable("has no finite KL: training diverged")
+    if not results.curve.isfinite().any():
+        name = results.reading.curve.upper()
+        raise Unreadable(f"has no finite {name}: training diverged")
     return results
 
 
@@ -104,7 +102,9 @@ def _content(path: Path) -> Any:
 
 def _results(path: Path, content: Any) -> RunResults:
     settings, curves = content["settings"], content["curves"]
-    share = curves.get("recalled_share")
+    reading = reading_of(curves)
+    if reading is None:
+        raise Unreadable("has none of the curves that are compared")
     return RunResults(
         folder=path.parent,
         model=content["model"],
@@ -113,20 +113,22 @@ def _results(path: Path, content: Any) -> RunResults:
         training_steps=int(content["global_step"]),
         model_settings=dict(settings["model"]),
         data_settings=dict(settings["data"]),
-        benchmark=_benchmark(content),
-        scalars={name: _number(content["scalars"].get(name)) for name in SCALARS},
-        kl=_numbers(curves["kl"]),
-        recalled_share=None if share is None else _numbers(share),
+        benchmark=_benchmark(content, steps=len(curves[reading.curve])),
+        reading=reading,
+        scalars={c.scalar: _number(content["scalars"].get(c.scalar)) for c in reading.columns},
+        curve=_numbers(curves[reading.curve]),
+        share=_known(curves.get(reading.share)),
+        optimum=_known(curves.get(reading.optimum)),
     )
 
 
-def _benchmark(content: Mapping[str, Any]) -> Benchmark:
+def _benchmark(content: Mapping[str, Any], steps: int) -> Benchmark:
     settings, used = content["settings"]["data"], content["data"]
     # Older files do not say how many were evaluated; by default all are.
     sequences = content.get("sequences", settings["init_args"]["test_size"])
     return Benchmark(
         name=settings["class_path"].rpartition(".")[2],
-        steps=len(content["curves"]["kl"]),
+        steps=steps,
         source=used["source"],
         sequences=int(sequences),
         sha256=used["test_sha256"],
@@ -135,6 +137,10 @@ def _benchmark(content: Mapping[str, Any]) -> Benchmark:
 
 def _number(value: float | None) -> float:
     return nan if value is None else float(value)
+
+
+def _known(values: Iterable[float | None] | None) -> Tensor | None:
+    return None if values is None else _numbers(values)
 
 
 def _numbers(values: Iterable[float | None]) -> Tensor:

@@ -88,6 +88,8 @@ def mean_over(values: Tensor, chosen: Tensor) -> Measurement:
 def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor]) -> Summary:
     """Average over sequences, in nats per target; ``bound``: per sequence, ``kl``: per step.
 
+    The curve ``context_share`` is the share of sequences that have a context at a step.
+
     Args:
         sums: of ``TARGET_NAMES``, and of any other measurements.
         optimal: curves [T] of the least NLLs that are possible on the same sequences, by the names
@@ -100,6 +102,7 @@ def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor
         scalars["overlap_late"] = sums["overlap_without_context"].since(LATE_STEP).mean
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
     curves = {name: sums[name].curve for name in named}
+    curves["context_share"] = sums["nll_with_context"].sequences / sums["nll"].sequences
     for name in (name for name in named if name in optimal):
         curve = optimal[name].to(curves[name])
         curves[f"optimal_{name}"] = curve

@@ -83,6 +83,11 @@ class Targets(NamedTuple):
         """Log density [..., M] of actual values [..., M, Dy] in nats, summed over dimensions."""
         return torch.distributions.Normal(self.mean, self.sigma).log_prob(y).sum(-1)
 
+    def mixed(self) -> "Targets":
+        """Means and standard deviations of a mixture of K with equal weights, [K, ...] to [...]."""
+        variance = self.sigma.square().mean(0) + self.mean.var(0, correction=0)
+        return Targets(self.mean.mean(0), variance.sqrt())
+
 
 class Decoder(nn.Module):
     """Observation model P(y | x, z_t, r_t(x)), with sigma = 0.1 + 0.9 softplus.

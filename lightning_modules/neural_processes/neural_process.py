@@ -10,7 +10,7 @@ all steps are read and decoded in one call.
 
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -47,6 +47,7 @@ class Recalled(NamedTuple):
     points: Tensor  #: [B, T, M, h], the targets' part of the decoder's first layer
     evidence: Evidence
     kl: Tensor  #: [B, T], of what the memory drew
+    snapshot: Any  #: the core's, of all steps
 
 
 class Inferred(NamedTuple):
@@ -183,7 +184,8 @@ class NeuralProcess(SequenceModel):
             memory=held if self.pool_memory else empty,
             target=None if target is None else Pool.of(self.latent_encoder(*target), target[2]),
         )
-        return Recalled(self.decoder.of_points(reads, target_x), evidence, recollections.kl)
+        points = self.decoder.of_points(reads, target_x)
+        return Recalled(points, evidence, recollections.kl, recollections.snapshot)
 
     def _observed(self, target: tuple[Tensor, Tensor, Tensor] | None) -> Tensor | None:
         """The posterior's controls for a core that draws, [B, T, h]."""
@@ -284,7 +286,4 @@ class NeuralProcess(SequenceModel):
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""
-        targets = self.predict(batch, self.test_samples)
-        mean = targets.mean.mean(0)
-        variance = (targets.sigma.square() + targets.mean.square()).mean(0) - mean.square()
-        return {"mean": mean, "sigma": variance.sqrt()}
+        return self.predict(batch, self.test_samples).mixed()._asdict()

@@ -4,9 +4,11 @@ Figures are built without pyplot, so that none is registered anywhere and no dis
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -54,6 +56,21 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(QUIET)
     axes.tick_params(colors=QUIET, labelsize=8, width=0.8)
+
+
+def legend_below(figure: Figure, key: Mapping[str, Artist], columns: int) -> None:
+    """Explain what was drawn, by its name, along the figure's lower edge."""
+    figure.legend(
+        list(key.values()),
+        list(key),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.06 / figure.get_figheight()),
+        ncols=columns,
+        fontsize=8,
+        frameon=False,
+        borderpad=0,
+        borderaxespad=0,
+    )
 
 
 def pixels(frames: Tensor) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
-"""Parts of command lines that build a model and data in no time."""
+"""Parts of command lines that build a model and data in no time, and what commands print."""
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,3 +27,9 @@ SHORT_FUNCTIONS = (
 FEW_POINTS = ("--data.train_points=20", "--data.test_points=20")
 EMBEDDED = {"digits": ("--data.source=mnist5k",), "faces": ("--data.source=faces",)}
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"
+
+
+def cells(said: str) -> dict[str, list[str]]:
+    """Rows of the table that `compare` prints, by core."""
+    rows = [re.split(r"\s{2,}", line.strip()) for line in said.split("\n\n")[0].splitlines()[2:]]
+    return {row[1]: row for row in rows}

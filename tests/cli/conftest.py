@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,8 @@ from commands import (
 
 from cli import ExperimentCLI, main
 from datamodules.sources import glyphs
+from lightning_modules.command_line import compare
+from lightning_modules.pictures.curve_comparison import curve_comparison
 
 # Tests run beside each other; more threads than cores make them ten times as slow.
 torch.set_num_threads(1)
@@ -100,3 +103,22 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         return said
 
     return fail
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What figures are drawn from."""
+    calls: list[tuple[Any, ...]] = []
+
+    def remember(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return curve_comparison(*arguments)
+
+    monkeypatch.setattr(compare, "curve_comparison", remember)
+    return calls
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> str:
+    """Where `compare` puts its figure."""
+    return f"--out={tmp_path}/pictures/kl.png"

@@ -1,18 +1,16 @@
 """Comparing tested runs: the table, what the figure is given, what is skipped, and mistakes."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import cells
 
 from cli import ExperimentCLI, main
-from lightning_modules.command_line import compare as command
 from lightning_modules.command_line.model_runs import short_names
-from lightning_modules.pictures.kl_comparison import kl_comparison
 
 SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio", "read_correctness_best_head")
 SEEDS = {0: [15.0, 14.0, 3.0], 1: [16.0, 14.5, 2.0], 2: [14.5, 15.5, 2.8]}
@@ -61,30 +59,6 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return written
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What figures are drawn from."""
-    calls: list[tuple[Any, ...]] = []
-
-    def remember(*arguments: Any) -> Any:
-        calls.append(arguments)
-        return kl_comparison(*arguments)
-
-    monkeypatch.setattr(command, "kl_comparison", remember)
-    return calls
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> str:
-    return f"--out={tmp_path}/pictures/kl.png"
-
-
-def cells(said: str) -> dict[str, list[str]]:
-    """Rows of the table by core."""
-    rows = [re.split(r"\s{2,}", line.strip()) for line in said.split("\n\n")[0].splitlines()[2:]]
-    return {row[1]: row for row in rows}
-
-
 def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: Path, capsys):
     for seed, kl in SEEDS.items():
         write("DNC", seed, kl)
@@ -101,13 +75,14 @@ def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: 
     assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 ± 0.000"]
     numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-"]
     assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", *numbers]
-    ((curves, share, title, subtitle),) = drawn
+    ((curves, backdrop, title, subtitle),) = drawn
     dnc, vrnn = curves
-    np.testing.assert_allclose(dnc.kl, values.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(dnc.mean, values.mean(0), rtol=1e-6)
     np.testing.assert_allclose(dnc.error, values.std(0, ddof=1) / 3**0.5, rtol=1e-5)
-    assert vrnn.kl.tolist() == [11.0, 11.5, 11.25] and vrnn.error.isnan().all()
+    assert vrnn.mean.tolist() == [11.0, 11.5, 11.25] and vrnn.error.isnan().all()
     assert (dnc.name, vrnn.name) == ("GTMM (DNC), 3 runs", "VRNN, 1 run")
-    assert share.tolist() == [0, 0, 1]
+    assert backdrop.share.tolist() == [0, 0, 1] and backdrop.optimum is None
+    assert "KL" in backdrop.label and backdrop.from_zero
     assert title == "Perfect recall, 3 steps, mnist5k"
     assert subtitle.startswith("1,000 test sequences; 3,000 training steps; mean")
     picture = tmp_path / "pictures/kl.png"
@@ -133,8 +108,8 @@ def test_values_that_are_null_leave_gaps(write, drawn, out: str, tmp_path: Path,
     nothing = dict.fromkeys(SCALARS)
     write("DNC", 0, [1.0, None, 3.0], scalars=nothing, curves={"kl": [1.0, None, 3.0]})
     main(["compare", f"{tmp_path}/runs", out])
-    assert drawn[0][0][0].kl.isnan().tolist() == [False, True, False]
-    assert drawn[0][1] is None, "an older file has no recalled_share"
+    assert drawn[0][0][0].mean.isnan().tolist() == [False, True, False]
+    assert drawn[0][1].share is None, "an older file has no recalled_share"
     assert cells(capsys.readouterr().out)["DNC"][3:] == ["-"] * 6
 
 
@@ -176,7 +151,7 @@ def test_models_of_one_core_are_not_averaged(write, drawn, out: str, tmp_path: P
     main(["compare", f"{tmp_path}/runs", out])
     first, second = drawn[0][0]
     assert (first.name, second.name) == ("GTMM (NoMemory), 1 run", "VRNN, 1 run")
-    assert (first.kl.tolist(), second.kl.tolist()) == (SEEDS[0], SEEDS[1])
+    assert (first.mean.tolist(), second.mean.tolist()) == (SEEDS[0], SEEDS[1])
 
 
 def test_settings_are_named_briefly_where_that_is_unique():
@@ -190,7 +165,8 @@ DAMAGES = {
     "\x00\x01": "is damaged",
     '{"accuracy": 0.9}': "has no 'settings'",
     "[1, 2]": "has another form",
-    '{"settings": {}, "curves": {"loss": [1]}}': "has no 'model'",
+    '{"settings": {}, "curves": {"loss": [1]}}': "has none of the curves that are compared",
+    '{"settings": {}, "curves": {"kl": [1]}}': "has no 'model'",
     '{"settings": 3, "curves": {"kl": "abc"}}': "has",
 }
 
@@ -273,7 +249,7 @@ def test_a_run_that_was_really_tested(fit: Callable[..., Path], drawn, out: str,
     capsys.readouterr()
     main(["compare", str(run), out])
     (curve,) = drawn[0][0]
-    np.testing.assert_allclose(curve.kl, found["curves"]["kl"], rtol=1e-6)
+    np.testing.assert_allclose(curve.mean, found["curves"]["kl"], rtol=1e-6)
     assert drawn[0][2:] == ("MNIST maze, 6 steps, mnist5k", "3 test sequences; 1 training steps")
     row = cells(capsys.readouterr().out)["DNC"]
     assert row[3:5] == [f"{found['scalars']['bound']:,.1f}", f"{found['scalars']['kl_new']:.2f}"]

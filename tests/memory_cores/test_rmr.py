@@ -162,6 +162,7 @@ def test_all_steps_at_once_equal_one_after_the_other(attention: Any) -> None:
     assert together.shape == (2, 5, 6, SIZES.value)
     for t, snapshot in enumerate(snapshots):
         torch.testing.assert_close(together[:, t], core.lookup(snapshot, queries[:, t]))
+        assert torch.equal(stacked.places[:, t], states[t].keys), "where pictures show the cells"
 
 
 def test_gradients_are_those_of_the_function() -> None:

@@ -59,6 +59,15 @@ def test_nll_is_that_of_the_mixture(batch: FunctionSequences, targets: Targets) 
     torch.testing.assert_close(alone.nll, alone.one_sample)
 
 
+def test_mean_and_sigma_are_those_of_the_mixture(targets: Targets) -> None:
+    parts = torch.distributions.Normal(*(part.movedim(0, -1) for part in targets))
+    weights = torch.distributions.Categorical(torch.ones(B, T, M, D, K))
+    mixture = torch.distributions.MixtureSameFamily(weights, parts)
+    mean, sigma = targets.mixed()
+    torch.testing.assert_close(mean, mixture.mean)
+    torch.testing.assert_close(sigma, mixture.stddev)
+
+
 def test_joint_nll_is_of_all_targets_of_a_step_together(
     batch: FunctionSequences, targets: Targets
 ) -> None:
@@ -110,6 +119,8 @@ def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Tar
         summary.scalars["nll_seen"].item() - least, rel=1e-5
     )
     assert "gap_nll_unseen" not in summary.scalars
+    share = batch.context_mask.any(2).float().mean(0)
+    torch.testing.assert_close(summary.curves["context_share"], share)
     assert summary.sequences == B
     assert summary.scalars["bound"].item() == pytest.approx(
         (bound.reconstruction - bound.kl).sum(1).mean().item(), rel=1e-5

@@ -1,14 +1,35 @@
-"""A tiny untrained model and maze that the tests of pictures share."""
+"""Tiny untrained models and benchmarks that the tests of pictures share."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from datamodules import MNISTMaze
-from lightning_modules import GTMM, CompactNetworks
-from memory_cores import DNC
+from datamodules import (
+    DriftingFunctions,
+    FunctionDataModule,
+    FunctionSequences,
+    MNISTMaze,
+    MovingDigits,
+)
+from lightning_modules import ASNP, GTMM, CompactNetworks
+from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.pictures.predictions import Prediction
+from memory_cores import DNC, RMR
+
+POINTS = {
+    "sequence_length": 6,
+    "context_steps": 4,
+    "contexts": (2, 5),
+    "most_points": 8,
+    "batch_size": 2,
+    "train_size": 4,
+    "val_size": 2,
+    "test_size": 2,
+}
 
 
 @pytest.fixture
@@ -40,4 +61,58 @@ def model() -> GTMM:
         latent_size=4,
         controller_size=16,
         map_size=0,
+    )
+
+
+@pytest.fixture
+def drifting(tmp_path: Path) -> DriftingFunctions:
+    """Functions of six steps, of which four have a context, with 40 points each."""
+    data = DriftingFunctions(data_dir=str(tmp_path), regime="transfer", **POINTS, test_points=40)
+    data.setup()
+    return data
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> MovingDigits:
+    """Sequences of six canvases, of which four have a context."""
+    data = MovingDigits(data_dir=str(tmp_path), source="mnist5k", regime="transfer", **POINTS)
+    data.setup()
+    return data
+
+
+@pytest.fixture
+def process() -> Callable[..., NeuralProcess]:
+    """Builds an untrained ASNP for the points of a benchmark."""
+
+    def build(data: FunctionDataModule, **memory: object) -> NeuralProcess:
+        torch.manual_seed(3)
+        return ASNP(
+            sequence_length=6,
+            test_length=6,
+            x_size=data.x_size,
+            y_size=data.y_size,
+            hidden_size=8,
+            memory=partial(RMR, slots=5, attention_heads=2, **memory),
+            pool_memory=True,
+        )
+
+    return build
+
+
+@pytest.fixture
+def prediction() -> Prediction:
+    """Of a sequence of functions on a grid of five places; its sixth step has no context."""
+    torch.manual_seed(4)
+    T, M = 6, 5
+    x = torch.linspace(-4, 2.4, M).view(1, M, 1).expand(T, M, 1)
+    y = torch.randn(T, M, 1)
+    seen = torch.rand(T, M) < 0.4
+    seen[0, 1], seen[5] = True, False
+    order = (~seen).long().argsort(stable=True, dim=1)
+    context_x, context_y = (v.gather(1, order.unsqueeze(-1)) for v in (x, y))
+    context = context_x, context_y, seen.gather(1, order)
+    everything = torch.ones(T, M, dtype=torch.bool)
+    sequence = FunctionSequences(*context, x, y, everything, seen, torch.rand(T, 2))
+    return Prediction(
+        sequence, Targets(torch.randn(T, M, 1), torch.rand(T, M, 1) + 0.1), None, True
     )

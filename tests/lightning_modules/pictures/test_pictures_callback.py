@@ -27,12 +27,12 @@ from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics import Summary
 from lightning_modules.pictures import Pictures
-from lightning_modules.pictures.callback import (
+from lightning_modules.pictures.frame_pictures import (
     first_sequences,
     generations_of,
     kl_sentence,
-    title_of,
 )
+from lightning_modules.pictures.headings import title_of
 from lightning_modules.pictures.samples import sample
 
 SMALL = partial(CompactNetworks, hidden_size=16)

@@ -6,7 +6,7 @@ import torch
 
 from datamodules import MNISTMaze
 from lightning_modules import GTMM, VRNN, CompactNetworks
-from lightning_modules.pictures.callback import first_sequences
+from lightning_modules.pictures.frame_pictures import first_sequences
 from lightning_modules.pictures.samples import evaluating, sample
 
 PREFIX = 12

@@ -1,0 +1,24 @@
+"""Which steps of a long sequence are drawn."""
+
+import torch
+from torch import Tensor
+
+
+def chosen_steps(with_context: Tensor, count: int) -> list[int]:
+    """Steps, counted from 0, with and without a context, both spread over the sequence.
+
+    Half of them have none if there are so many; a sequence that is short enough is drawn whole.
+
+    Args:
+        with_context: [T] bool.
+        count: how many.
+    """
+    bare, given = ((with_context == which).nonzero().flatten() for which in (False, True))
+    without = min(len(bare), max(count // 2, count - len(given)))
+    return sorted(spread(bare, without) + spread(given, count - without))
+
+
+def spread(values: Tensor, count: int) -> list[int]:
+    """So many of the values [N], from the first to the last, or all if there are no more."""
+    places = torch.linspace(0, len(values) - 1, min(count, len(values))).round().long()
+    return values[places].tolist()

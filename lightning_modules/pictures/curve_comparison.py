@@ -1,0 +1,141 @@
+"""A quantity of each step, or over the time of training, of several models on one benchmark.
+
+As in figures 4 to 12 of Gemici et al. 2017, and 4 and 7 of Yoon et al. 2020.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_modules.pictures.looks import look_of
+from lightning_modules.pictures.step_axes import (
+    draw_curve,
+    draw_share,
+    fit,
+    fit_from_zero,
+    label_seconds,
+    label_steps,
+)
+from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
+
+WIDTH, HEIGHT = 8.0, 5.0
+#: A line of the legend has room for that many letters; a handle takes as much as some.
+MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
+LEGEND_ROW_INCHES = 0.22
+#: Of the first, second, ... model that looks alike.
+LINE_STYLES = ("-", "--", ":", "-.")
+MOST_MARKERS = 30
+
+
+class ModelCurve(NamedTuple):
+    """One model's line."""
+
+    name: str
+    model: str  #: its class; it and the core decide on colour and marker
+    core: str | None
+    mean: Tensor  #: [T]
+    error: Tensor  #: [T], standard error of it; NaN where it is not known
+    seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
+
+
+class Backdrop(NamedTuple):
+    """What a figure shows beside the models."""
+
+    label: str  #: of the quantity, with its unit
+    from_zero: bool  #: whether it is never negative
+    share: Tensor | None = None  #: [T] in [0, 1], of sequences; drawn as shaded bars
+    share_name: str = ""
+    optimum: Tensor | None = None  #: [T], drawn as a dashed line
+    optimum_name: str = ""
+
+
+def curve_comparison(
+    curves: Sequence[ModelCurve], backdrop: Backdrop, title: str, subtitle: str
+) -> Figure:
+    """Draw a line for each model, with a band of one standard error to both sides.
+
+    Args:
+        curves: of the models.
+        backdrop: what they are drawn on.
+        title: bold, in the first line.
+        subtitle: in the second line.
+    """
+    figure = sheet(WIDTH, HEIGHT, title, subtitle)
+    names = [curve.name for curve in curves]
+    if backdrop.optimum is not None:
+        names.append(backdrop.optimum_name)
+    columns = legend_columns(names)
+    axes = _add_axes(figure, -(-len(names) // columns))
+    for i, curve in enumerate(curves):
+        look = look_of(curve.model, curve.core)
+        alike = [look_of(other.model, other.core) for other in curves[:i]].count(look)
+        _draw_model(axes, curve, LINE_STYLES[alike % len(LINE_STYLES)], offset=i)
+    if backdrop.optimum is not None:
+        draw_curve(axes, backdrop.optimum, backdrop.optimum_name, color=INK, lw=1.6, ls="--")
+    (fit_from_zero if backdrop.from_zero else fit)(axes)
+    if backdrop.share is not None and backdrop.share.any():
+        draw_share(axes, backdrop.share, backdrop.share_name)
+    if curves[0].seconds is None:
+        label_steps(axes, len(curves[0].mean), backdrop.label)
+    else:
+        label_seconds(axes, backdrop.label)
+    _draw_legend(axes, columns)
+    return figure
+
+
+def _add_axes(figure: Figure, legend_rows: int) -> Axes:
+    top = 1 - (HEADING_INCHES + LEGEND_ROW_INCHES * legend_rows + 0.1) / HEIGHT
+    return figure.add_axes((0.085, 0.105, 0.83, top - 0.105))
+
+
+def _draw_legend(axes: Axes, columns: int) -> None:
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        ncols=columns,
+        fontsize=9,
+        frameon=False,
+        handlelength=3,
+        borderpad=0,
+        borderaxespad=0,
+    )
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """As many as have room, at most ``MOST_COLUMNS``."""
+    for columns in range(min(MOST_COLUMNS, len(names)), 1, -1):
+        parts = np.array_split([len(name) for name in names], columns)
+        if sum(part.max() + HANDLE_LETTERS for part in parts) <= LEGEND_LETTERS:
+            return columns
+    return 1
+
+
+def _draw_model(axes: Axes, curve: ModelCurve, line_style: str, offset: int) -> None:
+    colour, marker = look_of(curve.model, curve.core)
+    across = torch.arange(1, len(curve.mean) + 1) if curve.seconds is None else curve.seconds
+    places, mean, error = (x.numpy() for x in (across, curve.mean, curve.error))
+    every = -(-len(places) // MOST_MARKERS)
+    axes.plot(
+        places,
+        mean,
+        color=colour,
+        ls=line_style,
+        lw=1.8,
+        marker=marker,
+        ms=6,
+        # On long sequences not at every step, and not all models at the same ones.
+        markevery=(offset % every, every),
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        label=curve.name,
+        gid=curve.name,
+    )
+    if curve.error.isfinite().any():
+        axes.fill_between(
+            places, mean - error, mean + error, color=colour, alpha=0.2, lw=0, gid=curve.name
+        )

@@ -1,0 +1,104 @@
+"""All pictures of generative temporal models."""
+
+from collections.abc import Iterator
+
+import torch
+from matplotlib.figure import Figure
+
+from datamodules.batch import FrameSequences
+from datamodules.maze import MNISTMaze
+from datamodules.picture_dataset import PictureDataset
+from datamodules.sequence_datamodule import SequenceDataModule
+from lightning_modules.metrics import Summary
+from lightning_modules.pictures.generation_grid import Generation, generation_grid
+from lightning_modules.pictures.headings import title_of
+from lightning_modules.pictures.kl_curve import kl_curve
+from lightning_modules.pictures.looks import colour_of
+from lightning_modules.pictures.memory_film import memory_film
+from lightning_modules.pictures.samples import Samples, sample
+from lightning_modules.pictures.visit_overlay import visit_overlay
+from lightning_modules.temporal_vae import TemporalVAE
+from memory_cores import Weightings
+
+
+def frame_pictures(
+    data: SequenceDataModule, model: TemporalVAE, step: int | None, sequences: int, seed: int
+) -> Iterator[tuple[str, Figure]]:
+    """Draw the validation set's KL, then its first sequences.
+
+    Args:
+        data: that the model is validated on, set up.
+        model: of frames.
+        step: of training, None where it is not known.
+        sequences: how many are in ``generations``.
+        seed: of the noise.
+    """
+    batch = first_sequences(data.dataset("val"), sequences)
+    samples = sample(model, batch, data.prefix_length, seed)
+    summary = model.validation_summary
+    source = data.data_record()["source"]
+    title = title_of(data, model, step)
+    headings = title, kl_sentence(summary, source)
+    colour = colour_of(model)
+    if summary is not None:
+        yield "kl_curve", kl_curve(summary.curves, *headings, colour)
+    if samples.weightings.read.shape[-1]:
+        yield "memory_film", draw_film(samples, title, source, colour)
+    maze = isinstance(data, MNISTMaze)
+    yield "generations", generation_grid(generations_of(samples, maze), *headings, colour)
+    if maze:
+        yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], title, source)
+
+
+def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
+    """The first sequences of a fixed set as a batch, as many as there are up to ``count``."""
+    items = [dataset[i] for i in range(min(count, len(dataset)))]
+    return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))
+
+
+def kl_sentence(summary: Summary | None, source: str) -> str:
+    """The source, and the validation set's mean KL if it is known."""
+    if summary is None:
+        return f"Validation set, {source}"
+    new, recalled = (float(summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
+    kl = f"new {new:.2f} nats, recalled {recalled:.2f} nats"
+    return f"Validation set, {source}; mean KL per step: {kl}"
+
+
+def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation]:
+    """One for each sequence."""
+    batch = samples.batch
+    return [
+        Generation(
+            batch.frames[i],
+            samples.reconstruction[i],
+            samples.generated[i],
+            batch.recalled_from[i],
+            samples.prefix,
+            batch.actions[i].argmax(1) if actions_are_moves else None,
+        )
+        for i in range(len(batch.frames))
+    ]
+
+
+def draw_overlay(samples: Samples, grid: int, title: str, source: str) -> Figure:
+    """Overlays of the first sequence: the truth, after the prefix, and without any frame."""
+    after = f"generated\nafter t = {samples.prefix}"
+    rows = {
+        "truth": samples.batch.frames[0],
+        after: samples.generated[0],
+        "generated\nfrom the start": samples.imagined[0],
+    }
+    subtitle = (
+        f"First validation sequence, {source}; a coherent model turns cells yellow, then white"
+    )
+    return visit_overlay(rows, samples.batch.place[0], grid, title, subtitle)
+
+
+def draw_film(samples: Samples, title: str, source: str, colour: str) -> Figure:
+    """Weightings of the first sequence while it was reconstructed."""
+    weightings = Weightings(*(w[0] for w in samples.weightings))
+    subtitle = (
+        f"First validation sequence, {source}; the latent of a step is written in the step after it"
+    )
+    return memory_film(weightings, samples.batch.recalled_from[0], title, subtitle, colour)

@@ -1,0 +1,207 @@
+"""Functions of one variable: the truth, what is predicted, and all points that were seen.
+
+As in figures 5 and 11 of Yoon et al. 2020, for several steps of one sequence.
+"""
+
+from math import ceil
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from datamodules.gaussian_process import LEFT, RIGHT
+from lightning_modules.pictures.chosen_steps import chosen_steps
+from lightning_modules.pictures.predictions import Prediction
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet, tidy
+
+PANELS, COLUMNS = 8, 4
+PANEL_INCHES, GAP_INCHES = (2.5, 1.9), (0.18, 0.5)
+LEFT_INCHES, FOOT_INCHES = 0.6, 0.78
+#: Opacity of the band of one standard deviation, and of the second one around it.
+BANDS = (0.26, 0.14)
+#: Opacity of the context of the step before, and what is left of it for each step more.
+FRESH, FADING, OLDEST = 0.55, 0.85, 0.1
+
+
+def functions(prediction: Prediction, title: str, subtitle: str, colour: str) -> Figure:
+    """Draw a panel for each of some steps, with and without a context.
+
+    Args:
+        prediction: of a sequence of functions of one variable.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        colour: of the model.
+    """
+    steps = chosen_steps(prediction.with_context, PANELS)
+    rows = ceil(len(steps) / COLUMNS)
+    width = LEFT_INCHES + COLUMNS * (PANEL_INCHES[0] + GAP_INCHES[0])
+    body = rows * (PANEL_INCHES[1] + GAP_INCHES[1])
+    figure = sheet(width, HEADING_INCHES + body + FOOT_INCHES, title, subtitle)
+    limits = y_limits(prediction, steps)
+    for panel, step in enumerate(steps):
+        axes = _add_panel(figure, *divmod(panel, COLUMNS))
+        _draw_step(axes, prediction, step, colour)
+        axes.set(xlim=(LEFT, RIGHT), ylim=limits)
+        _label(axes, prediction, step, panel % COLUMNS == 0, panel + COLUMNS >= len(steps))
+    legend_below(figure, _key(prediction, colour), columns=4)
+    return figure
+
+
+def strength(age: int) -> float:
+    """Opacity of context points that were seen so many steps ago, 0 for the current ones."""
+    return 1 if age == 0 else OLDEST + (FRESH - OLDEST) * FADING ** (age - 1)
+
+
+def y_limits(prediction: Prediction, steps: list[int]) -> tuple[float, float]:
+    """Room for the truth and all bands of some steps, unless these are wider than the truth."""
+    mask = prediction.sequence.target_mask[steps]
+    truth = prediction.sequence.target_y[steps][mask]
+    mean, sigma = (part[steps][mask] for part in prediction.targets)
+    low, high = float(truth.min()), float(truth.max())
+    reach = high - low
+    told = torch.cat([truth, mean - 2 * sigma, mean + 2 * sigma])
+    told = told[told.isfinite()].clamp(low - reach, high + reach)
+    margin = 0.05 * float(told.max() - told.min()) or 0.5
+    return float(told.min()) - margin, float(told.max()) + margin
+
+
+def _add_panel(figure: Figure, row: int, column: int) -> Axes:
+    width, height = figure.get_size_inches()
+    left = LEFT_INCHES + column * (PANEL_INCHES[0] + GAP_INCHES[0])
+    bottom = height - HEADING_INCHES - (row + 1) * (PANEL_INCHES[1] + GAP_INCHES[1]) + 0.2
+    size = PANEL_INCHES[0] / width, PANEL_INCHES[1] / height
+    return figure.add_axes((left / width, bottom / height, *size))
+
+
+def _draw_step(axes: Axes, prediction: Prediction, step: int, colour: str) -> None:
+    draw = _draw_lines if prediction.whole else _draw_targets
+    mask = prediction.sequence.target_mask[step]
+    x, truth, mean, sigma = (
+        part[step][mask].squeeze(-1)
+        for part in (
+            prediction.sequence.target_x,
+            prediction.sequence.target_y,
+            *prediction.targets,
+        )
+    )
+    draw(axes, x, truth, mean, sigma, colour)
+    _draw_contexts(axes, prediction, step)
+    if prediction.keys is not None:
+        _draw_keys(axes, prediction.keys[step].squeeze(-1), colour)
+
+
+def _draw_lines(
+    axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
+) -> None:
+    """Curves over the grid."""
+    for sigmas, opacity in zip((2, 1), reversed(BANDS), strict=True):
+        band = (mean - sigmas * sigma).numpy(), (mean + sigmas * sigma).numpy()
+        gid = f"{sigmas} sigma"
+        axes.fill_between(x.numpy(), *band, color=colour, alpha=opacity, lw=0, gid=gid)
+    axes.plot(x.numpy(), mean.numpy(), color=colour, lw=1.8, gid="mean")
+    axes.plot(x.numpy(), truth.numpy(), color=INK, lw=1.3, ls=":", gid="truth")
+
+
+def _draw_targets(
+    axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
+) -> None:
+    """Single targets, where the function is not asked for everywhere."""
+    for sigmas, width in ((2, 1.2), (1, 3.0)):
+        ends = torch.stack([mean - sigmas * sigma, mean + sigmas * sigma], 1)
+        lines = torch.stack([x.unsqueeze(1).expand(-1, 2), ends], 2).numpy()
+        axes.add_collection(
+            LineCollection(list(lines), colors=colour, alpha=0.4, lw=width, gid=f"{sigmas} sigma")
+        )
+    axes.plot(x.numpy(), mean.numpy(), "o", color=colour, ms=3.5, ls="", gid="mean")
+    axes.plot(x.numpy(), truth.numpy(), "x", color=INK, ms=4.5, mew=1, ls="", gid="truth")
+
+
+def _draw_contexts(axes: Axes, prediction: Prediction, step: int) -> None:
+    """All points seen so far, the older the fainter."""
+    sequence = prediction.sequence
+    for seen in range(step + 1):
+        mask = sequence.context_mask[seen]
+        x, y = (part[seen][mask].squeeze(-1) for part in (sequence.context_x, sequence.context_y))
+        if len(x):
+            _draw_points(axes, x, y, step - seen)
+
+
+def _draw_points(axes: Axes, x: Tensor, y: Tensor, age: int) -> None:
+    axes.plot(
+        x.numpy(),
+        y.numpy(),
+        "o",
+        mfc=(*to_rgb(INK), strength(age)),
+        mec="none",
+        ms=3.4 if age else 4.6,
+        ls="",
+        zorder=4 if age == 0 else 3,
+        gid=f"context of age {age}",
+    )
+
+
+def _draw_keys(axes: Axes, keys: Tensor, colour: str) -> None:
+    """Mark keys on the axis, those beyond its ends by arrows there."""
+    beyond = keys.clamp(LEFT, RIGHT)
+    for marker, chosen, name in (
+        ("|", keys == beyond, "imaginary keys"),
+        ("<", keys < LEFT, "keys at the left"),
+        (">", keys > RIGHT, "keys at the right"),
+    ):
+        axes.plot(
+            beyond[chosen].numpy(),
+            torch.full((int(chosen.sum()),), 0.045).numpy(),
+            marker,
+            color=colour,
+            ms=9 if marker == "|" else 5,
+            mew=1.4 if marker == "|" else 0,
+            ls="",
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+            zorder=5,
+            gid=name,
+        )
+
+
+def _label(axes: Axes, prediction: Prediction, step: int, left: bool, bottom: bool) -> None:
+    tidy(axes)
+    number = int(prediction.sequence.context_mask[step].sum())
+    points = f"{number} context point{'' if number == 1 else 's'}" if number else "no context"
+    axes.set_title(f"t = {step + 1}, {points}", size=9, color=INK, loc="left", pad=4)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xticks([-4, -2, 0, 2])  # 4 is no place of the grid, and would touch the next panel
+    axes.tick_params(labelleft=left, labelbottom=bottom)
+    if left:
+        axes.set_ylabel("function y (no unit)", size=9, color=INK)
+    if bottom:
+        axes.set_xlabel("place x (no unit)", size=9, color=INK)
+
+
+def _key(prediction: Prediction, colour: str) -> dict[str, Line2D | Patch]:
+    """What is to be explained."""
+    dot: dict[str, Any] = {"marker": "o", "ls": "", "mec": "none"}
+    key: dict[str, Line2D | Patch] = {
+        "true function": Line2D([], [], color=INK, lw=1.3, ls=":"),
+        "predicted mean": Line2D([], [], color=colour, lw=1.8),
+        "one standard deviation": Patch(color=colour, alpha=sum(BANDS), lw=0),
+        "two standard deviations": Patch(color=colour, alpha=BANDS[1], lw=0),
+        "context of this step": Line2D([], [], mfc=INK, ms=4.6, **dot),
+        "earlier context, fading with age": Line2D([], [], mfc=QUIET, ms=3.4, alpha=0.6, **dot),
+    }
+    if not prediction.whole:
+        key["true function"] = Line2D([], [], color=INK, marker="x", ms=4.5, ls="")
+        key["predicted mean"] = Line2D([], [], color=colour, marker="o", ms=3.5, ls="")
+    if prediction.keys is not None:
+        key["imaginary keys"] = Line2D([], [], color=colour, marker="|", ms=9, mew=1.4, ls="")
+        if ((prediction.keys < LEFT) | (prediction.keys > RIGHT)).any():
+            key["imaginary keys beyond the axis"] = Line2D(
+                [], [], color=colour, marker=">", ms=5, ls=""
+            )
+    return key

@@ -1,0 +1,62 @@
+"""Where an RMR imagines points of functions of one variable, step by step."""
+
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from datamodules.gaussian_process import LEFT, RIGHT
+from lightning_modules.pictures.predictions import Prediction
+from lightning_modules.pictures.step_axes import fit, label_steps
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet
+
+WIDTH, HEIGHT, FOOT_INCHES = 8.0, 4.6, 0.82
+#: Of a context point; behind the keys, which are what is shown.
+DOT: dict[str, Any] = {"marker": "o", "mfc": INK, "mec": "none", "ms": 3.2, "alpha": 0.45}
+
+
+def key_tracks(
+    keys: Tensor, prediction: Prediction, title: str, subtitle: str, colour: str
+) -> Figure:
+    """Draw a line for each key, and the context points that are shown meanwhile.
+
+    Args:
+        keys: [T, K, 1].
+        prediction: of the same sequence.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        colour: of the core.
+    """
+    figure = sheet(WIDTH, HEIGHT, title, subtitle)
+    bottom = FOOT_INCHES / HEIGHT
+    axes = figure.add_axes((0.085, bottom, 0.895, 1 - HEADING_INCHES / HEIGHT - bottom))
+    steps = range(1, len(keys) + 1)
+    for cell, track in enumerate(keys.squeeze(-1).unbind(1), 1):
+        axes.plot(steps, track.numpy(), color=colour, lw=1.1, alpha=0.8, gid=f"key {cell}")
+    _draw_contexts(axes, prediction)
+    for end in (LEFT, RIGHT):
+        axes.axhline(end, color=QUIET, lw=0.9, ls="--", gid="end")
+    fit(axes)
+    axes.yaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+    label_steps(axes, len(keys), "place x (no unit)")
+    legend_below(figure, _key(colour), columns=3)
+    return figure
+
+
+def _draw_contexts(axes: Axes, prediction: Prediction) -> None:
+    steps, points = prediction.sequence.context_mask.nonzero().unbind(1)
+    places = prediction.sequence.context_x[steps, points, 0]
+    times = torch.add(steps, 1)
+    axes.plot(times.numpy(), places.numpy(), ls="", zorder=1, gid="contexts", **DOT)
+
+
+def _key(colour: str) -> dict[str, Line2D]:
+    return {
+        "imaginary keys": Line2D([], [], color=colour, lw=1.1),
+        "context points": Line2D([], [], ls="", **DOT),
+        "ends of the grid": Line2D([], [], color=QUIET, lw=0.9, ls="--"),
+    }

@@ -1,0 +1,43 @@
+"""Target-NLL of each step: how well a function is predicted (Yoon et al. 2020, figure 4, top)."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_modules.pictures.step_axes import (
+    draw_curve,
+    draw_legend,
+    draw_share,
+    fit,
+    label_steps,
+)
+from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
+
+WIDTH, HEIGHT = 8.0, 4.4
+NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
+#: What one who is told the kernels would have.
+OPTIMUM = "optimum (knows the kernels)"
+
+
+def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:
+    """Draw the NLL over the steps of a sequence.
+
+    Args:
+        curves: ``Summary.curves``, each [T]: ``nll`` in nats; if it is there, ``optimal_nll`` as a
+            dashed line; ``context_share`` in [0, 1] as shaded bars behind them.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        colour: of the model.
+    """
+    figure = sheet(WIDTH, HEIGHT, title, subtitle)
+    top = 1 - (HEADING_INCHES + 0.35) / HEIGHT
+    axes = figure.add_axes((0.085, 0.12, 0.83, top - 0.12))
+    draw_curve(axes, curves["nll"], "all targets", color=colour, lw=2.4, marker="o", ms=4)
+    if "optimal_nll" in curves:
+        draw_curve(axes, curves["optimal_nll"], OPTIMUM, color=INK, lw=1.6, ls="--")
+    fit(axes)
+    draw_share(axes, curves["context_share"], CONTEXTS)
+    label_steps(axes, len(curves["nll"]), NLL)
+    draw_legend(axes)
+    return figure

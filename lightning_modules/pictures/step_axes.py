@@ -1,0 +1,85 @@
+"""Axes whose first one counts the steps of a sequence, or the time of training."""
+
+from math import isfinite
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from lightning_modules.pictures.style import FAINT, INK, QUIET, tidy
+
+
+def draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:
+    """Draw a line over steps 1 to T; where there are no such steps (NaN) it has a gap."""
+    steps = torch.arange(1, len(curve) + 1)
+    axes.plot(steps.numpy(), curve.float().numpy(force=True), label=name, gid=name, **style)
+
+
+def is_mixed(share: Tensor) -> bool:
+    """Whether some sequences are in a share [T] at a step that others are not in at that step."""
+    return bool(((share > 0) & (share < 1)).any())
+
+
+def draw_share(axes: Axes, share: Tensor, name: str) -> None:
+    """Shade the named steps by the share of sequences, [T]; if that is 0 or 1, without a scale."""
+    mixed = is_mixed(share)
+    behind = axes.twinx()
+    axes.set_zorder(behind.get_zorder() + 1)
+    axes.patch.set_visible(False)
+    steps = range(1, len(share) + 1)
+    behind.bar(steps, 100 * share.float().numpy(force=True), width=1, color=FAINT, alpha=0.55, lw=0)
+    behind.set_ylim(0, 100)
+    unit = "% of sequences, shaded" if mixed else "shaded"
+    behind.set_ylabel(f"{name} ({unit})", size=9, color=QUIET)
+    tidy(behind)
+    if not mixed:
+        behind.set_yticks([])
+    behind.spines["left"].set_visible(False)
+
+
+def label_steps(axes: Axes, steps: int, name: str) -> None:
+    """Number the steps from 1 to T, and name the other axis."""
+    axes.set_xlim(0.5, steps + 0.5)
+    axes.set_xlabel("step t", size=9, color=INK)
+    axes.set_ylabel(name, size=9, color=INK)
+    axes.set_xticks([1, *range(5, steps + 1, 5)])
+    tidy(axes)
+
+
+def label_seconds(axes: Axes, name: str) -> None:
+    """Let the first axis be the time of training instead."""
+    axes.set_xlim(left=0)
+    axes.set_xlabel("training time (seconds on the wall clock)", size=9, color=INK)
+    axes.set_ylabel(name, size=9, color=INK)
+    tidy(axes)
+
+
+def fit_from_zero(axes: Axes) -> None:
+    """From zero to above what has been drawn, for quantities that are never negative."""
+    highest = axes.dataLim.y1
+    # A run that diverged has nothing finite to show; its picture stays empty.
+    axes.set_ylim(0, 1.08 * highest if isfinite(highest) and highest > 0 else 1)
+
+
+def fit(axes: Axes) -> None:
+    """From below to above what has been drawn."""
+    low, high = axes.dataLim.y0, axes.dataLim.y1
+    if isfinite(low) and isfinite(high):
+        margin = 0.06 * (high - low) or 0.5
+        axes.set_ylim(low - margin, high + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+
+
+def draw_legend(axes: Axes) -> None:
+    """Name the lines above the axes, at the right."""
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=3,
+        fontsize=9,
+        frameon=False,
+        handlelength=2.6,
+        borderpad=0,
+    )

@@ -1,0 +1,149 @@
+"""Panels of functions: which steps, the lines' data, ages of contexts, keys on the axis."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from lightning_modules.pictures import functions
+from lightning_modules.pictures.chosen_steps import chosen_steps
+from lightning_modules.pictures.functions import BANDS, strength
+from lightning_modules.pictures.predictions import Prediction
+
+COLOUR = "#d55e00"
+
+
+def draw(prediction: Prediction) -> Figure:
+    return functions(prediction, "Title", "Subtitle", COLOUR)
+
+
+def parts_of(axes: Axes) -> dict[str, Any]:
+    return {artist.get_gid(): artist for artist in (*axes.lines, *axes.collections)}
+
+
+def points_of(line: Any) -> list[tuple[float, float]]:
+    return sorted(zip(line.get_xdata().tolist(), line.get_ydata().tolist(), strict=True))
+
+
+def test_every_panel_shows_its_step(prediction: Prediction) -> None:
+    panels = draw(prediction).axes
+    assert len(panels) == 6
+    mean, sigma = (part.squeeze(-1) for part in prediction.targets)
+    for t, axes in enumerate(panels):
+        parts = parts_of(axes)
+        assert parts["truth"].get_ydata().tolist() == prediction.sequence.target_y[t, :, 0].tolist()
+        assert parts["mean"].get_ydata().tolist() == mean[t].tolist()
+        assert parts["mean"].get_xdata().tolist() == prediction.sequence.target_x[t, :, 0].tolist()
+        assert to_hex(parts["mean"].get_color()) == COLOUR
+        for n in (1, 2):
+            heights = {round(y, 4) for y in parts[f"{n} sigma"].get_paths()[0].vertices[:, 1]}
+            ends = torch.cat([mean[t] - n * sigma[t], mean[t] + n * sigma[t]])
+            assert heights == {round(y, 4) for y in ends.tolist()}
+        assert axes.get_title(loc="left").startswith(f"t = {t + 1}, ")
+    assert panels[5].get_title(loc="left") == "t = 6, no context"
+    assert BANDS[0] > BANDS[1], "the inner band is the darker one"
+
+
+def test_contexts_lie_where_they_were_seen_and_fade(prediction: Prediction) -> None:
+    sequence = prediction.sequence
+    for t, axes in enumerate(draw(prediction).axes):
+        parts, opacity = parts_of(axes), []
+        for age in range(t + 1):
+            mask = sequence.context_mask[t - age]
+            line = parts.get(f"context of age {age}")
+            assert (line is not None) == bool(mask.any())
+            if line is not None:
+                x, y = (v[t - age][mask, 0] for v in (sequence.context_x, sequence.context_y))
+                assert points_of(line) == sorted(zip(x.tolist(), y.tolist(), strict=True))
+                opacity.append(line.get_markerfacecolor()[3])
+        assert opacity == sorted(opacity, reverse=True) and len(set(opacity)) == len(opacity)
+        assert not any(f"context of age {age}" in parts for age in range(t + 1, 7)), "no future"
+
+
+def test_strength_falls_with_age_and_stays_visible() -> None:
+    shades = [strength(age) for age in range(50)]
+    assert shades[0] == 1 and shades == sorted(set(shades), reverse=True)
+    assert shades[-1] > 0.09
+
+
+def test_all_panels_have_one_scale(prediction: Prediction) -> None:
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in draw(prediction).axes}) == 1
+
+
+def test_a_model_that_is_far_off_does_not_flatten_the_truth(prediction: Prediction) -> None:
+    wide = prediction.targets._replace(sigma=torch.full((6, 5, 1), 1e6))
+    low, high = draw(prediction._replace(targets=wide)).axes[0].get_ylim()
+    truth = prediction.sequence.target_y
+    assert high - low < 3.5 * (truth.max() - truth.min())
+
+
+def test_imaginary_keys_are_marked_on_the_axis(prediction: Prediction) -> None:
+    keys = torch.tensor([-9.0, -1.0, 0.5, 7.0, 8.0]).view(1, 5, 1).expand(6, 5, 1)
+    figure = draw(prediction._replace(keys=keys))
+    parts = parts_of(figure.axes[3])
+    assert parts["imaginary keys"].get_xdata().tolist() == [-1, 0.5]
+    assert parts["keys at the left"].get_xdata().tolist() == [-4]
+    assert parts["keys at the right"].get_xdata().tolist() == [4, 4]
+    assert to_hex(parts["imaginary keys"].get_color()) == COLOUR
+    explained = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "imaginary keys beyond the axis" in explained
+    assert not any("keys" in (gid or "") for gid in parts_of(draw(prediction).axes[0]))
+
+
+def test_single_targets_are_dots(prediction: Prediction) -> None:
+    mask = prediction.sequence.target_mask.clone()
+    mask[:, 3:] = False
+    part = prediction._replace(whole=False, sequence=prediction.sequence._replace(target_mask=mask))
+    parts = parts_of(draw(part).axes[2])
+    truth = prediction.sequence.target_y[2, :3, 0].tolist()
+    assert parts["truth"].get_ydata().tolist() == truth and parts["truth"].get_linestyle() == "None"
+    mean, sigma = (v[2, 0, 0].item() for v in prediction.targets)
+    first = parts["2 sigma"].get_segments()[0][:, 1].tolist()
+    assert first == pytest.approx([mean - 2 * sigma, mean + 2 * sigma], rel=1e-5)
+
+
+def test_nothing_runs_out_of_the_picture(prediction: Prediction) -> None:
+    figure = draw(prediction._replace(keys=torch.full((6, 5, 1), 9.0)))
+    canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    boxes = [t.get_window_extent(canvas.get_renderer()) for t in figure.legends[0].get_texts()]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes)
+    lowest = min(axes.xaxis.label.get_window_extent().y0 for axes in figure.axes[4:])
+    assert max(box.y1 for box in boxes) < lowest
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_model_that_diverged_is_drawn(prediction: Prediction) -> None:
+    nothing = prediction.targets._replace(mean=torch.full((6, 5, 1), torch.nan))
+    draw(prediction._replace(targets=nothing))
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "rare"),
+    [
+        (range(10), 20, set()),
+        ([t for t in range(50) if t not in (8, 30)], 50, {8, 30}),
+        ([0], 20, {0}),
+        ([0, 2], 4, {1, 3}),
+        (range(20), 20, set()),
+    ],
+)
+def test_steps_with_and_without_a_context_are_spread(
+    given: Iterable[int], steps: int, rare: set[int]
+) -> None:
+    mask = torch.zeros(steps, dtype=torch.bool)
+    mask[list(given)] = True
+    chosen = chosen_steps(mask, 8)
+    assert chosen == sorted(set(chosen)) and len(chosen) == min(8, steps)
+    assert chosen[0] == 0 and chosen[-1] == steps - 1 and rare <= set(chosen)
+    gaps = [b - a for a, b in zip(chosen, chosen[1:], strict=False)]
+    assert max(gaps) <= steps // 4
+
+
+def test_transfer_shows_both_phases_alike() -> None:
+    assert chosen_steps(torch.arange(20) < 10, 8) == [0, 3, 6, 9, 10, 13, 16, 19]
