@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from lightning_modules.gaussian import DiagonalGaussian
 from memory_cores.attention import glorot_linear
 
+#: Targets that are decoded at once where there are very many: hidden layers fit into a core's cache.
+TOGETHER = 8192
 #: The decoder's sigma is never below this, so that no density grows without bound.
 LEAST_SIGMA = 0.1
 
@@ -120,3 +122,13 @@ class Decoder(nn.Module):
         """Decode what ``of_points`` and ``of_latents`` return."""
         mean, raw = self.rest(points + latents).chunk(2, -1)
         return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))
+
+    def in_parts(self, points: Tensor, latents: Tensor) -> Targets:
+        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time, in less memory and time."""
+        steps = max(1, TOGETHER // points.shape[2])
+        split = zip(
+            points.flatten(0, 1).split(steps), latents.flatten(0, 1).split(steps), strict=True
+        )
+        parts = [self(*part) for part in split]
+        fields = (torch.cat(field) for field in zip(*parts, strict=True))
+        return Targets(*(field.unflatten(0, points.shape[:2]) for field in fields))

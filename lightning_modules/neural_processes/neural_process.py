@@ -226,7 +226,7 @@ class NeuralProcess(SequenceModel):
         noise = self._noise(batch, samples)
         latents = self.latent_path(recalled.evidence.repeated(samples), noise).sample
         rows = self.decoder.of_latents(latents).unflatten(0, (samples, -1))
-        parts = [self.decoder(recalled.points, row) for row in rows]
+        parts = [self.decoder.in_parts(recalled.points, row) for row in rows]
         return Targets(*(torch.stack(fields) for fields in zip(*parts, strict=True)))
 
     def _noise(self, batch: FunctionSequences, samples: int, given: Tensor | None = None) -> Tensor:

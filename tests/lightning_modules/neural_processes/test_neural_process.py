@@ -186,3 +186,11 @@ def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
     other = RAGGED._replace(context_y=RAGGED.context_y + 3)
     reads = [model.recall(batch, told=False).points[0, 3] for batch in (RAGGED, other)]
     assert torch.allclose(*reads) == (core is NoMemory)
+
+
+def test_many_targets_are_decoded_in_parts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make()
+    whole = predicted(model, RAGGED)
+    # 6 targets a step: 2 steps at a time.
+    monkeypatch.setattr("lightning_modules.neural_processes.networks.TOGETHER", 12)
+    torch.testing.assert_close(predicted(model, RAGGED), whole)
