@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lightning_modules.gaussian import DiagonalGaussian
 from memory_cores.attention import glorot_linear
 
-#: Targets that are decoded at once where there are very many: hidden layers fit into a core's cache.
+#: So many targets are decoded at once: their hidden layers fit into a core's cache.
 TOGETHER = 8192
 #: The decoder's sigma is never below this, so that no density grows without bound.
 LEAST_SIGMA = 0.1
