@@ -50,7 +50,7 @@ MISTAKES = {
     "--model=models/dnc_gtm.yaml": ["no file models/dnc_gtm", "mean conf/models/dnc_gtmm.yaml?"],
     "--config=conf/nope.yaml": [
         "config: there is no file conf/nope.yaml\n",
-        "experiments: conf/dnc_gtmm_dynamic_dependency.yaml, conf/dnc_gtmm_maze.yaml, ",
+        "experiments: conf/anp_digits_sparse.yaml, conf/anp_digits_transfer.yaml, ",
         " more in conf/",
     ],
     "--ckpt_path=nowhere.ckpt": ["ckpt_path: there is no file nowhere.ckpt"],
