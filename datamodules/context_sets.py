@@ -69,11 +69,11 @@ class PointRecipe:
     everything: bool
     """Targets are all points there are, not those that were drawn."""
     same_size: int = 1
-    """So many sequences in a row share the sizes of their point sets."""
+    """So many sequences in a row of an epoch share the sizes of their point sets."""
 
-    def leader(self, episode: int) -> int:
-        """The episode whose sizes this one has."""
-        return episode - episode % self.same_size
+    def leader(self, episode: int, size: int) -> int:
+        """The episode whose sizes this one has, in epochs of so many."""
+        return episode - episode % size % self.same_size
 
     def draw(self, rng: np.random.Generator, leader: np.random.Generator, points: int) -> PointSets:
         """Draw the point sets of a sequence, of as many points as there are.

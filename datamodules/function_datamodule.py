@@ -6,6 +6,8 @@ A model sees a few points of each step's function, or none, and is asked for oth
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
+from torch import Tensor
+
 from datamodules.benchmark_datamodule import BenchmarkDataModule
 from datamodules.context_sets import ContextSets, PointRecipe, Regime
 from datamodules.dataset import EpisodeDataset
@@ -82,6 +84,18 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         self._check_sizes()
 
     @property
+    def asks_for_inked_pictures(self) -> bool:
+        """Whether the targets of validation and test are all pixels of ink on a white canvas."""
+        return False
+
+    def optimal_nll(self) -> dict[str, Tensor]:
+        """Least NLL that is possible in each test step, [T] in nats, by names of metrics.
+
+        Empty where it is not known. Needs `setup`.
+        """
+        return {}
+
+    @property
     def sequence_length(self) -> int:
         """Steps T of a training sequence."""
         return self._setting("sequence_length")
@@ -94,10 +108,12 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     def point_recipe(self, split: Split) -> PointRecipe:
         """How the sequences of a split choose their points."""
         paper, training = self.hparams["protocol"] == "paper", split == "train"
+        _, devices = self._process()
+        batch_size = self.hparams["batch_size" if training else "eval_batch_size"]
         return PointRecipe(
             sets=self._sets(self.sequence_length if training else self.test_length),
             everything=not paper and not training,
-            same_size=self.hparams["batch_size" if training else "eval_batch_size"] if paper else 1,
+            same_size=batch_size * devices if paper and training else batch_size if paper else 1,
         )
 
     def _sets(self, steps: int) -> ContextSets:

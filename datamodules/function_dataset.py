@@ -64,7 +64,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         recipe, rng = self.recipe, self.rng(episode)
         free = recipe.drift.free_paths(rng, 1, recipe.points.sets.steps)[0]
         white = rng.standard_normal(recipe.grid)
-        leader = self.rng(recipe.points.leader(episode))
+        leader = self.rng(recipe.points.leader(episode, self.size))
         return free, white, *recipe.points.draw(rng, leader, recipe.grid)
 
     def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:

@@ -33,6 +33,11 @@ class MovingDigits(MovingPictures):
         """
         super().__init__(batch_size=batch_size, **settings)
 
+    @property
+    def asks_for_inked_pictures(self) -> bool:
+        """In the strict protocol."""
+        return self.point_recipe("test").everything
+
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Digits in black ink on white, [N, 28, 28, 1]."""
         return 255 - images[..., None]

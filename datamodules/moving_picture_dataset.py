@@ -64,5 +64,5 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
         recipe, rng = self.recipe, self.rng(episode)
         number = rng.integers(len(self.pictures))
         path = recipe.motion.path(rng, recipe.points.sets.steps)
-        leader = self.rng(recipe.points.leader(episode))
+        leader = self.rng(recipe.points.leader(episode, self.size))
         return np.array(number), path, *recipe.points.draw(rng, leader, recipe.side**2)

@@ -3,11 +3,12 @@
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.addressing import masked_softmax
 from memory_cores.associative import KEY_GAIN, SHARP
-from memory_cores.attention import AttentionKind, Prepared, make_attention
+from memory_cores.attention import AttentionKind, Prepared, UniformAttention, make_attention
 from memory_cores.core import (
     Items,
     MemoryCore,
@@ -60,6 +61,12 @@ class ContextWindowStore(NamedTuple):
         copies = queries if last - first > 1 else 1
         seen = seen.unsqueeze(2).expand(-1, -1, copies, -1).flatten(1, 2)
         return Prepared(self.rows.keys[:, :S], self.rows.values[:, :S], seen)
+
+    def means(self) -> Tensor:
+        """Means [B, T, 1, Dv] of what each step sees, 0 where that is nothing."""
+        sums = F.pad(self.rows.values.cumsum(1), (0, 0, 1, 0))
+        total = rows_at(sums, self.end) - rows_at(sums, self.start)
+        return (total / (self.end - self.start).clamp(min=1).unsqueeze(2)).unsqueeze(2)
 
     def copied(self) -> Prepared:
         """Each step's rows, [B, T, width, ...]."""
@@ -173,6 +180,9 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     def lookup(self, snapshot: Prepared | ContextWindowStore, queries: Tensor) -> Tensor:
         """Attend to the current items and those held of earlier steps."""
+        uniform = isinstance(self.attention, UniformAttention)
+        if uniform and isinstance(snapshot, ContextWindowStore):
+            return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
         codes, asked = self.attention.encode(queries), queries.shape[-2]
         if isinstance(snapshot, Prepared):
             return self.attention.attend(codes, snapshot)

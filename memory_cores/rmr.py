@@ -104,7 +104,10 @@ class RMR(MemoryCore[RMRState]):
         require_at_least(1, slots=slots, attention_heads=attention_heads)
         require_at_least(0, read_heads=self.read_heads)
         if without_flow_tracking and without_flow_interaction:
-            raise ValueError("without flow tracking and interaction nothing makes values")
+            raise ValueError(
+                "without_flow_tracking must be false with without_flow_interaction, or nothing "
+                f"makes values, got {without_flow_tracking}"
+            )
         if sizes.query not in (0, sizes.key):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction

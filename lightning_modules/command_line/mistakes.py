@@ -67,11 +67,13 @@ def explain_failure(failure: Exception, settings: Namespace) -> str | None:
     if found is None:
         return None
     name, complaint, got = found.groups()
-    keys = [
-        plain_key(key)
+    values = {
+        plain_key(key): str(value)
         for key, value in vars(settings.as_flat()).items()
-        if key.rpartition(".")[2] == name and str(value) == got
-    ]
+        if key.rpartition(".")[2] == name
+    }
+    # A setting may stand for the default of another one, or for a list of which one is wrong.
+    keys = [key for key, value in values.items() if value == got] or list(values)
     return f"{keys[0]} {complaint}" if keys else None
 
 

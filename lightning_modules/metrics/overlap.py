@@ -7,8 +7,6 @@ from datamodules.function_batch import FunctionSequences
 from lightning_modules.metrics.step_means import Measurement
 
 OVERLAP_NAMES = ("overlap", "overlap_without_context")
-#: ``overlap_late`` averages from this step on: a sequence's first half is over.
-LATE_STEP = 26
 
 
 def overlap_measurements(mean: Tensor, batch: FunctionSequences) -> dict[str, Measurement]:

@@ -4,14 +4,14 @@
 K samples the log of the mean density is taken ("marginal predictive"); the paper has one sample.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import log
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from datamodules.function_batch import FunctionSequences
-from lightning_modules.metrics.overlap import LATE_STEP
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.neural_processes.networks import Targets
 from lightning_modules.objectives import Bound
@@ -39,16 +39,41 @@ class Scores(NamedTuple):
     mean: Tensor  #: [B, T, M, Dy], of the mixture
 
     @classmethod
-    def of(cls, targets: Targets, batch: FunctionSequences) -> "Scores":
-        """Score predictions [K, B, T, M, Dy]."""
-        density = targets.log_density(batch.target_y)
-        samples = log(len(density))
-        together = density.masked_fill(~batch.target_mask, 0).sum(3).logsumexp(0) - samples
+    def of(cls, predictions: Iterable[Targets], batch: FunctionSequences) -> "Scores":
+        """Score K predictions, each [B, T, M, Dy], of which only sums are kept."""
+        each = iter(predictions)
+        sums, count = _Sums.of(next(each), batch), 1
+        one_sample = -sums.density
+        for targets in each:
+            sums, count = sums.plus(_Sums.of(targets, batch)), count + 1
         return cls(
-            nll=samples - density.logsumexp(0),
-            joint=-together / batch.target_mask.sum(2),
-            one_sample=-density[0],
-            mean=targets.mean.mean(0),
+            nll=log(count) - sums.density,
+            joint=(log(count) - sums.joint) / batch.target_mask.sum(2),
+            one_sample=one_sample,
+            mean=sums.mean / count,
+        )
+
+
+class _Sums(NamedTuple):
+    """Of predictions so far; the first two are logs of sums of densities."""
+
+    density: Tensor  #: [B, T, M]
+    joint: Tensor  #: [B, T]
+    mean: Tensor  #: [B, T, M, Dy]
+
+    @classmethod
+    def of(cls, targets: Targets, batch: FunctionSequences) -> "_Sums":
+        """One prediction alone."""
+        density = targets.log_density(batch.target_y)
+        together = density.masked_fill(~batch.target_mask, 0).sum(2)
+        return cls(density, together, targets.mean.float())
+
+    def plus(self, other: "_Sums") -> "_Sums":
+        """Add those of other predictions."""
+        return _Sums(
+            torch.logaddexp(self.density, other.density),
+            torch.logaddexp(self.joint, other.joint),
+            self.mean + other.mean,
         )
 
 
@@ -99,7 +124,8 @@ def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor
     named = [name for name in sums if not sums[name].nowhere]
     scalars = {name: sums[name].mean for name in named}
     if "overlap_without_context" in named:
-        scalars["overlap_late"] = sums["overlap_without_context"].since(LATE_STEP).mean
+        late = sums["overlap_without_context"].since(len(kl.total) // 2 + 1)
+        scalars |= {} if late.nowhere else {"overlap_late": late.mean}
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
     curves = {name: sums[name].curve for name in named}
     curves["context_share"] = sums["nll_with_context"].sequences / sums["nll"].sequences

@@ -1,43 +1,41 @@
-"""NP and ANP: every step's latent from all contexts so far, whatever the latents before."""
+"""NP and ANP: every step's latent from all contexts so far, whatever the latents before.
+
+The contexts of all steps are one set, in which the step is part of x.
+"""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning_modules.neural_processes.latents import IndependentLatents, LatentPath
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.pool import Pooling
 from memory_cores import ContextWindow
+from memory_cores.attention import AttentionKind
 
 
-class IndependentProcess(NeuralProcess):
-    """Base class: the contexts of all steps are one set, in which the step is part of x."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(step_in_x=True, **settings)
-
-    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Latents that do not depend on one another."""
-        return IndependentLatents(size, pooling)
-
-
-class NP(IndependentProcess):
+class NP(NeuralProcess):
     """Neural process (Garnelo et al. 2018): every target reads the mean of all contexts so far.
 
     Args:
         **settings: of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
     """
 
+    attention: ClassVar[AttentionKind] = "uniform"
+
     def __init__(self, **settings: Any) -> None:
-        memory = partial(ContextWindow, slots="all", attention="uniform")
-        super().__init__(memory=memory, **settings)
+        memory = partial(ContextWindow, slots="all", attention=self.attention)
+        super().__init__(memory=memory, step_in_x=True, **settings)
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Latents that do not depend on one another."""
+        return IndependentLatents(size, pooling)
 
 
-class ANP(IndependentProcess):
+class ANP(NP):
     """Attentive neural process (Kim et al. 2019): targets attend to all contexts so far.
 
     Args:
         **settings: of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(memory=partial(ContextWindow, slots="all"), **settings)
+    attention = "multihead"

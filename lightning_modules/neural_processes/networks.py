@@ -5,6 +5,7 @@ Sizes are those of the authors' code; all layers start with Glorot weights and z
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import log, pi
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from memory_cores.attention import glorot_linear
 
 #: So many targets are decoded at once: their hidden layers fit into a core's cache.
 TOGETHER = 8192
+LOG_2_PI = log(2 * pi)
 #: The decoder's sigma is never below this, so that no density grows without bound.
 LEAST_SIGMA = 0.1
 
@@ -83,7 +85,9 @@ class Targets(NamedTuple):
 
     def log_density(self, y: Tensor) -> Tensor:
         """Log density [..., M] of actual values [..., M, Dy] in nats, summed over dimensions."""
-        return torch.distributions.Normal(self.mean, self.sigma).log_prob(y).sum(-1)
+        # In single precision at least, whatever the decoder computes in.
+        mean, sigma = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in self)
+        return -(((y - mean) / sigma).square() / 2 + sigma.log() + LOG_2_PI / 2).sum(-1)
 
     def mixed(self) -> "Targets":
         """Means and standard deviations of a mixture of K with equal weights, [K, ...] to [...]."""

@@ -8,7 +8,9 @@ No latent enters the memory, so that all steps are written before any is drawn, 
 all steps are read and decoded in one call.
 """
 
-from collections.abc import Callable, Mapping
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -16,9 +18,8 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from datamodules.drifting_functions import DriftingFunctions
 from datamodules.function_batch import FunctionSequences
-from datamodules.moving_digits import MovingDigits
+from datamodules.function_datamodule import FunctionDataModule
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import Measurement, StepSums, Summary
 from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
@@ -73,7 +74,8 @@ class NeuralProcess(SequenceModel):
         hidden_size: width h of encodings, latents, reads and hidden layers.
         learning_rate: of Adam, at its highest.
         warm_up: first steps, in which the learning rate rises.
-        decay: lower it to 0 until ``trainer.max_steps``, along half a cosine.
+        decay: lower it to 0 until the training ends, along half a cosine; a training that is
+            resumed with a later end goes on on that one's curve.
         objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
             step's mean over targets of log-likelihoods, minus its undivided KL.
         pooling: of encodings to latents and controls; the paper's text says "sum", its code "mean".
@@ -115,7 +117,9 @@ class NeuralProcess(SequenceModel):
     ) -> None:
         super().__init__(test_length, (*TARGET_NAMES, *OVERLAP_NAMES), learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
-        self.save_hyperparameters()
+        # Elsewhere a core that the model's class decides on is none of them.
+        chosen = "memory" in inspect.signature(type(self)).parameters
+        self.save_hyperparameters(ignore=[] if chosen else ["memory"])
         require_one_of("objective", objective, get_args(Objective))
         require_one_of("pooling", pooling, get_args(Pooling))
         require_positive(hidden_size=hidden_size)
@@ -134,9 +138,9 @@ class NeuralProcess(SequenceModel):
         self.latent_path = self.make_latent_path(h, pooling)
         self.decoder = Decoder(h, place, y_size)
 
+    @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
         """How latents of this width depend on one another."""
-        raise NotImplementedError
 
     @property
     def core(self) -> MemoryCore:
@@ -219,15 +223,20 @@ class NeuralProcess(SequenceModel):
         Returns:
             Gaussians of the targets, [K, B, T, M, Dy]: a mixture with equal weights.
         """
+        parts = zip(*self.predictions(batch, samples), strict=True)
+        return Targets(*(torch.stack(fields) for fields in parts))
+
+    def predictions(self, batch: FunctionSequences, samples: int) -> Iterator[Targets]:
+        """Yield what ``predict`` stacks, [B, T, M, Dy] at a time: pictures have many targets."""
         if self.memory.stochastic and samples > 1:
-            parts = [self.predict(batch, 1) for _ in range(samples)]
-            return Targets(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+            for _ in range(samples):
+                yield from self.predictions(batch, 1)
+            return
         recalled = self.recall(batch, told=False)
         noise = self._noise(batch, samples)
         latents = self.latent_path(recalled.evidence.repeated(samples), noise).sample
-        rows = self.decoder.of_latents(latents).unflatten(0, (samples, -1))
-        parts = [self.decoder.in_parts(recalled.points, row) for row in rows]
-        return Targets(*(torch.stack(fields) for fields in zip(*parts, strict=True)))
+        for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
+            yield self.decoder.in_parts(recalled.points, row)
 
     def _noise(self, batch: FunctionSequences, samples: int, given: Tensor | None = None) -> Tensor:
         if given is not None:
@@ -262,24 +271,24 @@ class NeuralProcess(SequenceModel):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam; its learning rate follows the schedule step by step."""
         optimizer = super().configure_optimizers()
-        steps = self.trainer.max_steps if self.decay and self.trainer.max_steps > 0 else inf
+        steps = self.trainer.estimated_stepping_batches if self.decay else inf
         schedule = warm_up_and_decay(optimizer, self.warm_up, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def measure(self, batch: FunctionSequences) -> Mapping[str, Measurement]:
         """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
         samples = self.test_samples if self.trainer.testing else self.validation_samples
-        scores = Scores.of(self.predict(batch, samples), batch)
+        scores = Scores.of(self.predictions(batch, samples), batch)
         measured = target_measurements(scores, self.bound(batch, self(batch)), batch)
         data = getattr(self.trainer, "datamodule", None)
-        if isinstance(data, MovingDigits) and data.point_recipe("test").everything:
+        if isinstance(data, FunctionDataModule) and data.asks_for_inked_pictures:
             measured |= overlap_measurements(scores.mean, batch)
         return measured
 
     def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
         """Average over sequences; a whole test set of functions is held against the optimum."""
         data = getattr(self.trainer, "datamodule", None)
-        if not (self.trainer.testing and isinstance(data, DriftingFunctions)):
+        if not (self.trainer.testing and isinstance(data, FunctionDataModule)):
             return summarise_targets(sums, {})
         whole = int(sums["nll"].sequences.max()) == len(data.dataset("test"))
         return summarise_targets(sums, data.optimal_nll() if whole else {})

@@ -10,15 +10,7 @@ from lightning_modules.neural_processes.pool import Pooling
 from memory_cores import RMR, ContextWindow, MemoryCore, MemorySizes
 
 
-class SequentialProcess(NeuralProcess):
-    """Base class."""
-
-    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Latents that an LSTM hands from step to step."""
-        return SequentialLatents(size, pooling)
-
-
-class SNP(SequentialProcess):
+class SNP(NeuralProcess):
     """Sequential neural process: no attention, no memory but the states of two LSTMs.
 
     Args:
@@ -30,8 +22,12 @@ class SNP(SequentialProcess):
         memory = partial(ContextWindow, slots=0, attention="uniform")
         super().__init__(memory=memory, recurrent_path=True, **settings)
 
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Latents that an LSTM hands from step to step."""
+        return SequentialLatents(size, pooling)
 
-class ASNP(SequentialProcess):
+
+class ASNP(NeuralProcess):
     """Attentive sequential neural process, with any memory core.
 
     ASNP-RMR has the core ``RMR`` and pools it; ASNP-W has the core ``ContextWindow``,
@@ -44,3 +40,7 @@ class ASNP(SequentialProcess):
 
     def __init__(self, memory: Callable[[MemorySizes], MemoryCore] = RMR, **settings: Any) -> None:
         super().__init__(memory=memory, **settings)
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Latents that an LSTM hands from step to step."""
+        return SequentialLatents(size, pooling)

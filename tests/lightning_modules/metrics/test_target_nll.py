@@ -1,6 +1,7 @@
 """Target-NLL against torch's mixtures and loops over targets."""
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -41,6 +42,10 @@ def targets() -> Targets:
     return Targets(torch.randn(K, B, T, M, D), torch.rand(K, B, T, M, D) + 0.1)
 
 
+def one_by_one(targets: Targets) -> Iterator[Targets]:
+    return (Targets(*parts) for parts in zip(*targets, strict=True))
+
+
 def density(targets: Targets, y: torch.Tensor) -> torch.Tensor:
     """Log density of each target under the mixture, by torch.distributions."""
     parts = torch.distributions.Independent(
@@ -51,11 +56,11 @@ def density(targets: Targets, y: torch.Tensor) -> torch.Tensor:
 
 
 def test_nll_is_that_of_the_mixture(batch: FunctionSequences, targets: Targets) -> None:
-    scores = Scores.of(targets, batch)
+    scores = Scores.of(one_by_one(targets), batch)
     torch.testing.assert_close(scores.nll, -density(targets, batch.target_y))
     first = torch.distributions.Normal(targets.mean[0], targets.sigma[0])
     torch.testing.assert_close(scores.one_sample, -first.log_prob(batch.target_y).sum(-1))
-    alone = Scores.of(Targets(*(part[:1] for part in targets)), batch)
+    alone = Scores.of(one_by_one(Targets(*(part[:1] for part in targets))), batch)
     torch.testing.assert_close(alone.nll, alone.one_sample)
 
 
@@ -71,7 +76,7 @@ def test_mean_and_sigma_are_those_of_the_mixture(targets: Targets) -> None:
 def test_joint_nll_is_of_all_targets_of_a_step_together(
     batch: FunctionSequences, targets: Targets
 ) -> None:
-    joint = Scores.of(targets, batch).joint
+    joint = Scores.of(one_by_one(targets), batch).joint
     each = torch.distributions.Normal(*targets).log_prob(batch.target_y).sum(-1)
     for b in range(B):
         for t in range(T):
@@ -81,7 +86,7 @@ def test_joint_nll_is_of_all_targets_of_a_step_together(
 
 
 def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Targets) -> None:
-    scores = Scores.of(targets, batch)
+    scores = Scores.of(one_by_one(targets), batch)
     bound = Bound(torch.randn(B, T), torch.rand(B, T))
     means = StepMeans(TARGET_NAMES, T)
     for rows in (slice(0, 2), slice(2, 3)):  # in two batches

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from conftest import SIZES, draw
+from small_processes import SIZES, draw
 from torch import Tensor, nn
 
 from lightning_modules import NP

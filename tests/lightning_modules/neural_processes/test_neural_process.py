@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import MODELS, draw
+from small_processes import MODELS, draw
 
 from datamodules import FunctionSequences
 from lightning_modules import ASNP
