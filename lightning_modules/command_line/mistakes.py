@@ -150,7 +150,9 @@ def _nothing_below(message: str, parser: ArgumentParser) -> str | None:
 
 
 def _missing_class(message: str, parser: ArgumentParser) -> str | None:
-    found = re.search(r"(?:dot import path string|import path format): (\S+)", message)
+    # Of a class that can not be built itself, jsonargparse says that it is no path.
+    forms = r"(?:dot import path string: |import path format: |Expected a path but )(\S+)"
+    found = re.search(forms, message)
     key = _key(message)
     names = _class_names(key)
     if found is None or names is None:

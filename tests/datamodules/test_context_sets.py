@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamodules.context_sets import ContextSets
+from datamodules.context_sets import ContextSets, PointRecipe
 
 SPARSE = ContextSets(50, 45, True, (1, 1), 11)
 TRANSFER = ContextSets(20, 10, False, (5, 50), 51)
@@ -66,3 +66,11 @@ def test_points_of_a_step_are_distinct_and_uniform(points: int) -> None:
     limit = points + 4 * (2 * points) ** 0.5
     assert chi_square(np.bincount(order[:, 0], minlength=points)) < limit
     assert chi_square(np.bincount(order[:, 50], minlength=points)) < limit
+
+
+def test_sizes_are_shared_within_batches_of_every_epoch() -> None:
+    """12 sequences in batches of 8: the second epoch begins with a batch of its own."""
+    sets = ContextSets(3, 2, True, (1, 5), 9)
+    recipe = PointRecipe(sets, everything=False, same_size=8)
+    leaders = [recipe.leader(episode, 12) for episode in range(24)]
+    assert leaders == [0] * 8 + [8] * 4 + [12] * 8 + [20] * 4

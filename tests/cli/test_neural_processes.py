@@ -1,0 +1,86 @@
+"""From fit to results for the family of neural processes, and its users' mistakes."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import ROOT
+
+from cli import ExperimentCLI, main
+from datamodules.oracle import FLOOR
+from lightning_modules.neural_processes.networks import LEAST_SIGMA
+
+EXPERIMENT = "--config=conf/asnp_rmr_gp_transfer.yaml"
+PAPER = "--config=conf/overlays/paper_neural_processes.yaml"
+MISTAKES = {
+    "--data.sequence_length=1": "data.context_steps must be at most 1, got 10",
+    "--data.contexts=[5,100]": "data.most_points must be at least 101, got 51",
+    "--data.contexts=[9,5]": "data.contexts must be an interval that starts at 1 or above, got",
+    "--data.velocities=[-1,0.1]": "data.velocities must be at least 0, got -1.0",
+    "--data.regime=dense": "data.regime must be one of sparse, transfer, got dense",
+    "--model.objective=bound": "model.objective must be one of elbo, paper, got bound",
+    "--model.hidden_size=0": "model.hidden_size must be above 0, got 0",
+    "--model.test_samples=0": "model.test_samples must be above 0, got 0",
+    "--model.warm_up=-1": "model.warm_up must be at least 0, got -1",
+    "--model.memory.slots=0": "model.memory.slots must be at least 1, got 0",
+    "--model.memory.attention=cosine": "model.memory.attention must be one of multihead, ",
+    "--model=NeuralProcess": "model: there is no NeuralProcess",
+    "--data=MNISTMaze": "data: MNISTMaze has other sequences than ASNP models\nvalid: Drifting",
+}
+
+
+@pytest.mark.parametrize("option", MISTAKES)
+def test_mistake_is_named(complaint: Callable[..., str], option: str) -> None:
+    assert MISTAKES[option] in complaint("fit", EXPERIMENT, option, "--trainer.fast_dev_run=2")
+
+
+def test_both_ablations_leave_nothing(complaint: Callable[..., str]) -> None:
+    options = ("--model.memory.without_flow_tracking=true",)
+    said = complaint("fit", EXPERIMENT, *options, "--model.memory.without_flow_interaction=true")
+    assert "model.memory.without_flow_tracking must be false" in said
+
+
+def test_a_run_is_trained_tested_and_generates(
+    tiny: Callable[..., list[str]], runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--run=a", f"--data.data_dir={tmp_path}", "--trainer.max_steps=2")
+    ExperimentCLI(tiny("fit", EXPERIMENT, *options, "--trainer.val_check_interval=2"))
+    run = runs / "asnp_rmr_gp_transfer" / "a"
+    held = {path.name for path in (run / "pictures").iterdir()}
+    assert {"functions.png", "nll_curve.png", "imaginary_keys.png"} <= held
+    checkpoint = f"--ckpt_path={run}/checkpoints/best.ckpt"
+    for subcommand in ("test", "predict"):
+        main([subcommand, checkpoint])
+    results = json.loads((run / "results.json").read_text())
+    optimal = results["curves"]["optimal_nll"]
+    assert len(optimal) == 4 and min(optimal) > math.log(FLOOR) + 0.91
+    gap = results["scalars"]["nll"] - sum(optimal) / 4
+    assert results["scalars"]["gap_nll"] == pytest.approx(gap, rel=1e-4)
+    (kept,) = (tmp_path / "optimal_nll").iterdir()
+    assert kept.stem == results["data"]["test_sha256"][:16]
+    predictions = np.load(run / "predictions.npz")
+    assert predictions["mean"].shape == predictions["sigma"].shape == (4, 4, 20, 1)
+    assert predictions["sigma"].min() > 0.099
+    assert "gap_nll" in capsys.readouterr().out
+
+
+def test_the_papers_overlay_has_the_papers_sizes(build: Callable[..., ExperimentCLI]) -> None:
+    counts = {"np": 199_554, "anp": 281_986, "snp": 462_338, "asnp_w": 545_154, "asnp_rmr": 712_500}
+    for name, parameters in counts.items():
+        experiment = f"--config={ROOT}/conf/{name}_gp_sparse.yaml"
+        built = build(experiment, PAPER)
+        model, data = built.model, built.datamodule
+        assert sum(p.numel() for p in model.parameters()) == parameters
+        attention = getattr(model.memory, "attention", None)
+        assert attention.heads == (1 if name in ("np", "snp") else 8)
+        settings = model.learning_rate, model.warm_up, model.decay, model.objective
+        assert settings == (1e-4, 0, False, "paper")
+        assert model.test_samples == 1 and data.hparams["protocol"] == "paper"
+        assert data.hparams["batch_size"] == 16
+
+
+def test_the_optimum_has_the_decoders_floor() -> None:
+    assert FLOOR == LEAST_SIGMA
