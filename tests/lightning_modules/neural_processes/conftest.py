@@ -1,7 +1,9 @@
 """Small sequences of functions, and every model of the family."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,9 @@ from datamodules import FunctionSequences
 from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.neural_processes import NeuralProcess
 from memory_cores import RMR, ContextWindow
+
+# The cores' oracles are beside the cores' tests.
+sys.path.append(str(Path(__file__).parents[2] / "memory_cores"))
 
 SIZES = {"sequence_length": 4, "test_length": 4, "x_size": 1, "y_size": 1}
 MODELS: dict[str, Callable[..., NeuralProcess]] = {
