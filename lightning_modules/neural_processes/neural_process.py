@@ -79,6 +79,7 @@ class NeuralProcess(SequenceModel):
         objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
             step's mean over targets of log-likelihoods, minus its undivided KL.
         pooling: of encodings to latents and controls; the paper's text says "sum", its code "mean".
+            Sums of large contexts begin with enormous variances, and need a small learning rate.
         latent_layers: of the encoder whose encodings the latents pool.
         deterministic_layers: of the encoder whose encodings the memory holds.
         step_in_x: append the step to every x, as 0.25 + 0.5 t / T.

@@ -73,6 +73,27 @@ def test_mean_and_sigma_are_those_of_the_mixture(targets: Targets) -> None:
     torch.testing.assert_close(sigma, mixture.stddev)
 
 
+def test_mse_is_of_the_mean_of_the_mixture(batch: FunctionSequences, targets: Targets) -> None:
+    bound = Bound(torch.zeros(B, T), torch.zeros(B, T))
+    found = target_measurements(Scores.of(one_by_one(targets), batch), bound, batch)["mse"]
+    assert found.where.all()
+    for b in range(B):
+        for t in range(T):
+            squares = [
+                (
+                    sum(targets.mean[k, b, t, i, d] for k in range(K)) / K
+                    - batch.target_y[b, t, i, d]
+                )
+                ** 2
+                for i in range(M)
+                for d in range(D)
+                if batch.target_mask[b, t, i]
+            ]
+            assert found.values[b, t].item() == pytest.approx(
+                float(sum(squares)) / len(squares), rel=1e-5
+            )
+
+
 def test_joint_nll_is_of_all_targets_of_a_step_together(
     batch: FunctionSequences, targets: Targets
 ) -> None:

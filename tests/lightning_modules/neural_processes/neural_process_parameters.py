@@ -1,0 +1,88 @@
+"""Models as the oracle sees them, and their batches as lists of real points.
+
+What a name of the family stands for is said here once more, not taken from the model.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from neural_process_oracle import Array, Layers, Point, Process, Step
+from rmr_parameters import array, of_attention, of_core
+from torch import Tensor, nn
+
+from datamodules import FunctionSequences
+from lightning_modules.neural_processes import NeuralProcess
+
+#: Slots of the window, the kind of attention, and whether: latents do not depend on one another,
+#: the step is part of x, there is a deterministic LSTM, latents pool the memory.
+WINDOWS: dict[str, tuple[int | None, str, bool, bool, bool]] = {
+    "NP": (None, "uniform", True, True, False),
+    "ANP": (None, "multihead", True, True, False),
+    "SNP": (0, "uniform", False, False, True),
+    "ASNP-W": (3, "multihead", False, True, True),
+}
+
+
+def process_of(name: str, model: NeuralProcess, steps: int, **settings: Any) -> Process:
+    """The oracle's view of a model of a name; ``settings`` are those that it was built with."""
+    window, kind, independent, step_in_x, recurrent = WINDOWS.get(
+        name, (None, "multihead", False, False, False)
+    )
+    cells = name not in WINDOWS
+    memory = of_core(model.memory, kind) if cells else {}
+    recurrent = settings.get("recurrent_path", recurrent)
+    return Process(
+        independent=independent,
+        cells=cells,
+        stochastic="stochastic" in name,
+        window=window,
+        pool_memory=settings.get("pool_memory", cells),
+        pooling=settings.get("pooling", "mean"),
+        steps=steps if settings.get("step_in_x", step_in_x) else None,
+        latent_encoder=layers(model.latent_encoder),
+        deterministic_encoder=layers(model.deterministic_encoder),
+        head=layers(model.latent_path.head),
+        decoder=layers(model.decoder),
+        latent_rnn=None if independent else layers(model.latent_path.lstm)[0],
+        deterministic_rnn=layers(model.recurrent_path)[0] if recurrent else None,
+        memory=memory or {"attention": of_attention(kind, model.memory.attention)},
+    )
+
+
+def layers(network: nn.Module) -> Layers:
+    """Weights and biases of linear layers, from first to last."""
+    linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    return [(array(layer.weight), array(layer.bias)) for layer in linears]
+
+
+def sequences_of(batch: FunctionSequences) -> list[list[Step]]:
+    """Each sequence's steps, without padding."""
+    return [
+        [
+            Step(
+                points(batch.context_x[b, t], batch.context_y[b, t], batch.context_mask[b, t]),
+                points(batch.target_x[b, t], batch.target_y[b, t], batch.target_mask[b, t]),
+            )
+            for t in range(batch.context_mask.shape[1])
+        ]
+        for b in range(len(batch.context_mask))
+    ]
+
+
+def points(x: Tensor, y: Tensor, mask: Tensor) -> list[Point]:
+    return [(x[i].numpy(), y[i].numpy()) for i in range(len(mask)) if mask[i]]
+
+
+def draw_noise(model: NeuralProcess, batch: FunctionSequences) -> tuple[Array | None, Array]:
+    """What a model that starts with the same random numbers draws: for keys, then for latents.
+
+    [B, T, K, Dk] or None, and [B, T, h].
+    """
+    sequences, steps = batch.context_mask.shape[:2]
+    key_noise = None
+    if model.memory.stochastic:
+        shape = sequences, *model.memory.initial_keys.shape
+        draws = [torch.randn(shape, dtype=torch.float64) for _ in range(steps)]
+        key_noise = np.stack([draw.numpy() for draw in draws], 1)
+    return key_noise, torch.randn(sequences, steps, model.units, dtype=torch.float64).numpy()
