@@ -40,6 +40,7 @@ TYPES = {
     "dict": "a mapping",
     "NoneType": "null",
 }
+NUMBERS = {kind: TYPES[kind] for kind in ("int", "float")}
 EXAMPLE = "conf/dnc_gtmm_maze.yaml"
 
 
@@ -198,7 +199,12 @@ def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
     choices = re.findall(r"typing\.Literal\[(.*?)\]", message)
     if choices:
         names = list(dict.fromkeys(n.strip(" '") for part in choices for n in part.split(",")))
-        return f"{key} must be one of {', '.join(names)}, got {value}{nearest(value, names)}"
+        # A choice besides numbers: "all", or how many.
+        others = [words for kind, words in NUMBERS.items() if f"<class '{kind}'>" in message]
+        either = "".join(f" or {words}" for words in others)
+        return (
+            f"{key} must be one of {', '.join(names)}{either}, got {value}{nearest(value, names)}"
+        )
     inner = message[message.rfind("Parser key") :]
     expected = list(dict.fromkeys(re.findall(r"Expected (?:an? )?<class '([\w.]+)'>", inner)))
     # The outermost union always allows null in place of the whole model.

@@ -32,6 +32,11 @@ MISTAKES = {
 }
 
 
+def test_a_choice_besides_numbers(complaint: Callable[..., str]) -> None:
+    said = complaint("fit", "--config=conf/asnp_w_gp_sparse.yaml", "--model.memory.slots=lots")
+    assert "model.memory.slots must be one of all or a whole number, got lots" in said
+
+
 @pytest.mark.parametrize("option", MISTAKES)
 def test_mistake_is_named(complaint: Callable[..., str], option: str) -> None:
     assert MISTAKES[option] in complaint("fit", EXPERIMENT, option, "--trainer.fast_dev_run=2")
