@@ -109,11 +109,13 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """How the sequences of a split choose their points."""
         paper, training = self.hparams["protocol"] == "paper", split == "train"
         _, devices = self._process()
-        batch_size = self.hparams["batch_size" if training else "eval_batch_size"]
+        together = self.hparams["eval_batch_size"]
+        if training:
+            together = self.hparams["batch_size"] * devices
         return PointRecipe(
             sets=self._sets(self.sequence_length if training else self.test_length),
             everything=not paper and not training,
-            same_size=batch_size * devices if paper and training else batch_size if paper else 1,
+            same_size=together if paper else 1,
         )
 
     def _sets(self, steps: int) -> ContextSets:

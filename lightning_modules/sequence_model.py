@@ -1,8 +1,8 @@
 """What all families of models share: the optimiser, evaluation with fixed noise, summaries."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import lightning as L
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
+from lightning_modules.noise import noise_of
 from lightning_modules.settings import require_positive
 from memory_cores import MemoryCore
 
@@ -89,13 +90,10 @@ class SequenceModel(L.LightningModule, ABC):
         with self._noise_of_its_own(batch_idx):
             self.test_metrics.update(self.measure(batch))
 
-    @contextmanager
-    def _noise_of_its_own(self, batch_idx: int) -> Iterator[None]:
-        """Draw the same noise in every evaluation, and leave that of training alone."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(batch_idx * self.trainer.world_size + self.global_rank)
-            yield
+    def _noise_of_its_own(self, batch_idx: int) -> AbstractContextManager[None]:
+        """Draw the same noise in every evaluation."""
+        seed = batch_idx * self.trainer.world_size + self.global_rank
+        return noise_of(seed, self.device)
 
     def on_validation_epoch_end(self) -> None:
         """Log scalars and a per-step curve of the validation set."""

@@ -8,12 +8,6 @@ def require_positive(**settings: float) -> None:
             raise ValueError(f"{name} must be above 0, got {value}")
 
 
-def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise a ValueError where the value is not one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{setting} must be one of {', '.join(choices)}, got {value}")
-
-
 def require_not_negative(**settings: float) -> None:
     """Raise a ValueError that names the first setting below 0."""
     for name, value in settings.items():

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from datamodules.function_batch import FunctionSequences
 from datamodules.function_datamodule import FunctionDataModule
+from datamodules.settings import require_one_of
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import Measurement, StepSums, Summary
 from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
@@ -36,7 +37,7 @@ from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
 from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
-from lightning_modules.settings import require_not_negative, require_one_of, require_positive
+from lightning_modules.settings import require_not_negative, require_positive
 from memory_cores import Items, MemoryCore, MemorySizes
 
 Objective = Literal["elbo", "paper"]

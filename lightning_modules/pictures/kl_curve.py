@@ -12,10 +12,9 @@ from lightning_modules.pictures.step_axes import (
     fit_from_zero,
     is_mixed,
     label_steps,
+    step_sheet,
 )
-from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, sheet
-
-WIDTH, HEIGHT = 8.0, 4.4
+from lightning_modules.pictures.style import INK, QUIET
 
 
 def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:
@@ -30,9 +29,7 @@ def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: st
         subtitle: in the second line.
         colour: of the model.
     """
-    figure = sheet(WIDTH, HEIGHT, title, subtitle)
-    top = 1 - (HEADING_INCHES + 0.35) / HEIGHT
-    axes = figure.add_axes((0.085, 0.12, 0.83, top - 0.12))
+    figure, axes = step_sheet(title, subtitle)
     share = curves["recalled_share"]
     if is_mixed(share):
         draw_curve(axes, curves["kl"], "all steps", color=QUIET, lw=1.4, ls=":")

@@ -11,10 +11,10 @@ from lightning_modules.pictures.step_axes import (
     draw_share,
     fit,
     label_steps,
+    step_sheet,
 )
-from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
+from lightning_modules.pictures.style import INK
 
-WIDTH, HEIGHT = 8.0, 4.4
 NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
 #: What one who is told the kernels would have.
 OPTIMUM = "optimum (knows the kernels)"
@@ -30,9 +30,7 @@ def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: s
         subtitle: in the second line.
         colour: of the model.
     """
-    figure = sheet(WIDTH, HEIGHT, title, subtitle)
-    top = 1 - (HEADING_INCHES + 0.35) / HEIGHT
-    axes = figure.add_axes((0.085, 0.12, 0.83, top - 0.12))
+    figure, axes = step_sheet(title, subtitle)
     draw_curve(axes, curves["nll"], "all targets", color=colour, lw=2.4, marker="o", ms=4)
     if "optimal_nll" in curves:
         draw_curve(axes, curves["optimal_nll"], OPTIMUM, color=INK, lw=1.6, ls="--")

@@ -1,7 +1,5 @@
 """What a neural process predicts of one sequence, and where its memory imagines points."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +8,7 @@ from torch import Tensor
 from datamodules.function_batch import FunctionSequences
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.noise import noise_of
 from lightning_modules.pictures.samples import evaluating
 from memory_cores.rmr import RMRSnapshot
 
@@ -52,14 +51,6 @@ def predict(
     mean, sigma = (part[0].float().cpu() for part in targets)
     keys = _keys(snapshot, sequence.context_x.shape[-1])
     return Prediction(sequence, Targets(mean, sigma), keys, whole)
-
-
-@contextmanager
-def noise_of(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw the seed's noise, and leave that of everybody else alone."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _moved(field: Tensor, like: Tensor) -> Tensor:

@@ -5,10 +5,21 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from lightning_modules.pictures.style import FAINT, INK, QUIET, tidy
+from lightning_modules.pictures.style import FAINT, HEADING_INCHES, INK, QUIET, sheet, tidy
+
+#: Inches of a sheet with one curve over the steps.
+WIDTH, HEIGHT = 8.0, 4.4
+
+
+def step_sheet(title: str, subtitle: str) -> tuple[Figure, Axes]:
+    """Return a sheet with its headings, and the axes below them and a legend."""
+    figure = sheet(WIDTH, HEIGHT, title, subtitle)
+    top = 1 - (HEADING_INCHES + 0.35) / HEIGHT
+    return figure, figure.add_axes((0.085, 0.12, 0.83, top - 0.12))
 
 
 def draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:

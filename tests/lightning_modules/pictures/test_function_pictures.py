@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import lightning as L
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from quiet_runs import names, trainer
 
 from datamodules import DriftingFunctions, FunctionDataModule, MNISTMaze, MovingDigits
 from lightning_modules import ANP, GTMM
@@ -25,21 +24,6 @@ from memory_cores import RMR
 
 FUNCTIONS = {"nll_curve", "functions", "imaginary_keys"}
 IMAGES = {"nll_curve", "completion", "imaginary_keys"}
-
-
-def trainer(folder: Path, *callbacks: L.Callback, **settings: Any) -> L.Trainer:
-    quiet = dict.fromkeys(
-        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
-    )
-    return L.Trainer(
-        **{**quiet, "accelerator": "cpu", "max_epochs": 1, **settings},
-        default_root_dir=folder,
-        callbacks=list(callbacks),
-    )
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("pictures/*")}
 
 
 def test_a_run_leaves_pictures_and_a_test_its_curve(

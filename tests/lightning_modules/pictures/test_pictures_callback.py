@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import matplotlib
@@ -12,6 +11,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from quiet_runs import names, trainer
 
 from datamodules import (
     DynamicDependency,
@@ -58,21 +58,6 @@ class SanityChecks(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.seen += trainer.sanity_checking
-
-
-def trainer(folder: Path, *callbacks: L.Callback, **settings: Any) -> L.Trainer:
-    quiet = dict.fromkeys(
-        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
-    )
-    return L.Trainer(
-        **{**quiet, "accelerator": "cpu", "max_epochs": 1, **settings},
-        default_root_dir=folder,
-        callbacks=list(callbacks),
-    )
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("pictures/*")}
 
 
 def test_a_run_leaves_pictures_and_hands_them_to_loggers(
