@@ -3,7 +3,7 @@
 A set is prepared once and may then be asked any number of times:
 
     memory = attention.prepare(keys, values, mask)
-    values = attention.attend(attention.encode(queries), memory)
+    values = attention.attend(attention.ask(queries), memory)
 
 Leading dimensions "...", one or more (batch, time), are the same in all arguments. A query for
 which the mask is False everywhere gets zeros, with zero gradients; what stands in masked places,
@@ -28,6 +28,7 @@ class Prepared(NamedTuple):
     keys: Tensor  #: [..., N, E]
     values: Tensor  #: [..., N, V]
     mask: Tensor  #: [..., N] bool, False for padding; [..., M or 1, N] if queries differ in it
+    never_empty: bool = False  #: whether every query is known to see something
 
     @property
     def visible(self) -> Tensor:
@@ -36,8 +37,12 @@ class Prepared(NamedTuple):
 
     def joined(self, other: "Prepared") -> "Prepared":
         """Return the union of two sets with the same leading dimensions."""
-        keys, values, mask = zip(self, other, strict=True)
-        return Prepared(torch.cat(keys, -2), torch.cat(values, -2), torch.cat(mask, -1))
+        return Prepared(
+            torch.cat([self.keys, other.keys], -2),
+            torch.cat([self.values, other.values], -2),
+            torch.cat([self.mask, other.mask], -1),
+            self.never_empty or other.never_empty,
+        )
 
 
 class Attention(nn.Module, ABC):
@@ -71,6 +76,10 @@ class Attention(nn.Module, ABC):
         """Map encoded queries to the space [..., M, E] in which they meet the keys."""
         return codes
 
+    def ask(self, queries: Tensor) -> Tensor:
+        """Encode and project queries [..., M, Dk] to [..., M, E]."""
+        return self.project_queries(self.encode(queries))
+
     def project_keys(self, codes: Tensor) -> Tensor:
         """Map encoded keys to [..., N, E]."""
         return codes
@@ -90,18 +99,18 @@ class Attention(nn.Module, ABC):
         keys, values = keys.masked_fill(hole, 0), values.masked_fill(hole, 0)
         return Prepared(self.project_keys(self.encode(keys)), self.project_values(values), mask)
 
-    def weights(self, codes: Tensor, memory: Prepared) -> Tensor:
-        """Weights [..., H, M, N] of encoded queries, for those who want to see them."""
-        scores = self.scores(self._split(self.project_queries(codes)), self._split(memory.keys))
+    def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """Weights [..., H, M, N] of projected queries, for those who want to see them."""
+        scores = self.scores(self._split(queries), self._split(memory.keys))
         return masked_softmax(scores, memory.visible.unsqueeze(-3))
 
     def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
         """Values [..., M, Dv] that weights [..., H, M, N] read."""
         return self.combine((weights @ self._split(memory.values)).transpose(-3, -2).flatten(-2))
 
-    def attend(self, codes: Tensor, memory: Prepared) -> Tensor:
-        """Read values [..., M, Dv] with encoded queries."""
-        return self.mix(self.weights(codes, memory), memory)
+    def attend(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """Read values [..., M, Dv] with projected queries."""
+        return self.mix(self.weights(queries, memory), memory)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """Read values once.
@@ -115,7 +124,7 @@ class Attention(nn.Module, ABC):
         Returns:
             values: [..., M, Dv].
         """
-        return self.attend(self.encode(queries), self.prepare(keys, values, mask))
+        return self.attend(self.ask(queries), self.prepare(keys, values, mask))
 
     def _split(self, parts: Tensor) -> Tensor:
         """[..., N, H * E] -> [..., H, N, E]."""
@@ -176,17 +185,19 @@ class DotProductAttention(Attention):
         """Dot products over the square root of their width."""
         return queries @ keys.mT / queries.shape[-1] ** 0.5
 
-    def attend(self, codes: Tensor, memory: Prepared) -> Tensor:
-        """Read values [..., M, Dv] with encoded queries, in one fused call."""
-        parts = (self.project_queries(codes), memory.keys, memory.values)
-        queries, keys, values = (self._split(part).flatten(0, -4) for part in parts)
+    def attend(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """Read values [..., M, Dv] with projected queries, in one fused call."""
+        heads = [self._split(part).flatten(0, -4) for part in (queries, memory.keys, memory.values)]
         visible = memory.visible.flatten(0, -3).unsqueeze(1)
-        # A row without a single True would be 0 / 0, which backends treat differently: it sees all
-        # of its places instead, and what it reads there is dropped.
-        none = ~visible.any(-1, keepdim=True)
-        read = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible | none)
-        read = read.masked_fill(none, 0).transpose(1, 2).flatten(2)
-        return self.combine(read).unflatten(0, codes.shape[:-2])
+        if memory.never_empty:
+            read = F.scaled_dot_product_attention(*heads, attn_mask=visible)
+        else:
+            # A row without a single True would be 0 / 0, which backends treat differently: it sees
+            # all of its places instead, and what it reads there is dropped.
+            none = ~visible.any(-1, keepdim=True)
+            read = F.scaled_dot_product_attention(*heads, attn_mask=visible | none)
+            read = read.masked_fill(none, 0)
+        return self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, queries.shape[:-2])
 
 
 class MultiheadAttention(DotProductAttention):

@@ -183,12 +183,12 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         uniform = isinstance(self.attention, UniformAttention)
         if uniform and isinstance(snapshot, ContextWindowStore):
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
-        codes, asked = self.attention.encode(queries), queries.shape[-2]
+        asking, asked = self.attention.ask(queries), queries.shape[-2]
         if isinstance(snapshot, Prepared):
-            return self.attention.attend(codes, snapshot)
+            return self.attention.attend(asking, snapshot)
         if snapshot.width * (asked + COPY) < snapshot.rows.mask.shape[1] * asked:
-            return self.attention.attend(codes, snapshot.copied())
-        return self._attend_in_groups(codes, snapshot)
+            return self.attention.attend(asking, snapshot.copied())
+        return self._attend_in_groups(asking, snapshot)
 
     def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
         """Sum the stored values; empty slots are zero."""
@@ -252,13 +252,13 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).mT,
         )
 
-    def _attend_in_groups(self, codes: Tensor, store: ContextWindowStore) -> Tensor:
-        """Attend with encoded queries [B, T, M, ...] of some steps at a time to the rows so far."""
-        T, M = codes.shape[1:3]
+    def _attend_in_groups(self, asking: Tensor, store: ContextWindowStore) -> Tensor:
+        """Attend with projected queries [B, T, M, E] of some steps at a time to the rows so far."""
+        T, M = asking.shape[1:3]
         size = max(1, QUERIES // max(M, 1))
         reads = [
             self.attention.attend(
-                codes[:, first : first + size].flatten(1, 2),
+                asking[:, first : first + size].flatten(1, 2),
                 store.in_steps(first, min(first + size, T), M),
             )
             for first in range(0, T, size)

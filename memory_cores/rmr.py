@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from memory_cores.attention import AttentionKind, Prepared, glorot_linear, make_attention
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.core import (
+    Items,
+    MemoryCore,
+    MemorySizes,
+    Recollections,
+    Weightings,
+    require_at_least,
+)
 from memory_cores.gaussian import kl_divergence
 from memory_cores.lstm import LSTMCell, SeparateLSTMCells
 
@@ -45,6 +52,17 @@ class RMRState(NamedTuple):
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
     read_weights: Tensor  #: [B, R, K + 1], the last column is of all items together
+
+
+class RMRCells(NamedTuple):
+    """New keys and the step's items, as the attention sees them; [B, T, ...] for many steps."""
+
+    places: Tensor  #: [B, K, Dk], the keys themselves
+    queries: Tensor  #: [B, K, E], what the keys ask for when values interact
+    keys: Tensor  #: [B, K, E], what the keys answer to
+    item_keys: Tensor  #: [B, N, E]
+    item_values: Tensor  #: [B, N, V]
+    item_mask: Tensor  #: [B, N] bool
 
 
 class RMRSnapshot(NamedTuple):
@@ -171,7 +189,33 @@ class RMR(MemoryCore[RMRState]):
     ) -> tuple[RMRState, Tensor]:
         """Write, with keys from the posterior if it is observed."""
         state, kl = self._draw_keys(state, control, observed)
-        return self._imagine_values(state, control, items), kl
+        cells = self._place(state.keys, items)
+        state = state._replace(
+            attended_keys=cells.keys,
+            item_keys=cells.item_keys,
+            item_values=cells.item_values,
+            item_mask=cells.item_mask,
+        )
+        return self._imagine_values(state, control, cells), kl
+
+    def unroll(
+        self, controls: Tensor, items: Items, observed: Tensor | None = None
+    ) -> Recollections:
+        """Write all steps: all keys first, since no value moves them, then value after value.
+
+        What the attention makes of keys and items is made between the two, for all steps at once.
+        """
+        state = self.initial_state(len(controls), like=controls)
+        keys, kl = self._draw_all_keys(state, controls, observed)
+        cells = self._place(keys, items)
+        values = []
+        for control, *step in zip(controls.unbind(1), *(p.unbind(1) for p in cells), strict=True):
+            state = self._imagine_values(state, control, RMRCells(*step))
+            values.append(state.values)
+        held = torch.stack(values, 1)
+        snapshot = RMRSnapshot(cells.keys, held, *cells[3:], keys)
+        number = held.new_full((*held.shape[:2], 1), self.slots)
+        return Recollections(snapshot, held.sum(2), number, kl)
 
     def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
         """Means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
@@ -187,7 +231,7 @@ class RMR(MemoryCore[RMRState]):
             return control.new_zeros(len(control), 0), state
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         memory = self._attended(self.snapshot(state))
-        weights = self.attention.weights(self.attention.encode(queries), memory)
+        weights = self.attention.weights(self.attention.ask(queries), memory)
         items, cells = weights.mean(1).split([state.item_mask.shape[1], self.slots], 2)
         read_weights = torch.cat([cells, items.sum(2, keepdim=True)], 2)
         reads = self.attention.mix(weights, memory)
@@ -208,7 +252,7 @@ class RMR(MemoryCore[RMRState]):
 
     def lookup(self, snapshot: RMRSnapshot, queries: Tensor) -> Tensor:
         """Attend to the step's items and the cells."""
-        return self.attention.attend(self.attention.encode(queries), self._attended(snapshot))
+        return self.attention.attend(self.attention.ask(queries), self._attended(snapshot))
 
     def pool(self, state: RMRState) -> tuple[Tensor, Tensor]:
         """Sum the cells' values."""
@@ -240,21 +284,34 @@ class RMR(MemoryCore[RMRState]):
         keys = means + log_sigmas.exp() * torch.randn_like(means)
         return state._replace(keys=keys, key_parameters=parameters), kl
 
-    def _imagine_values(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
-        """Make the values for new keys, with the step's items in place of those of before."""
+    def _draw_all_keys(
+        self, state: RMRState, controls: Tensor, observed: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Keys [B, T, K, Dk] of all steps, and the KL [B, T] of their posteriors."""
+        posterior = [None] * controls.shape[1] if observed is None else observed.unbind(1)
+        keys, kl = [], []
+        for control, told in zip(controls.unbind(1), posterior, strict=True):
+            state, divergence = self._draw_keys(state, control, told)
+            keys.append(state.keys)
+            kl.append(divergence)
+        return torch.stack(keys, 1), torch.stack(kl, 1)
+
+    def _place(self, keys: Tensor, items: Items) -> RMRCells:
+        """Let the attention see keys and items, of one step or of many."""
+        codes = self.attention.encode(keys)
+        queries, answers = self.attention.project_queries(codes), self.attention.project_keys(codes)
         real = self.attention.prepare(*items)
-        codes = self.attention.encode(state.keys)
-        state = state._replace(
-            attended_keys=self.attention.project_keys(codes),
-            item_keys=real.keys,
-            item_values=real.values,
-            item_mask=real.mask,
-        )
-        state = self._track_values(state, control)
+        return RMRCells(keys, queries, answers, real.keys, real.values, real.mask)
+
+    def _imagine_values(self, state: RMRState, control: Tensor, cells: RMRCells) -> RMRState:
+        """Make a step's values: each cell proposes one, then all of them and the items interact."""
+        state = self._track_values(state._replace(keys=cells.places), control)
         if not self.interacts:
             return state._replace(values=state.proposals)
-        proposed = self.snapshot(state._replace(values=state.proposals))
-        return state._replace(values=self.attention.attend(codes, self._attended(proposed)))
+        proposed = RMRSnapshot(cells.keys, state.proposals, *cells[3:], cells.places)
+        return state._replace(
+            values=self.attention.attend(cells.queries, self._attended(proposed))
+        )
 
     def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
         """Move on the value trackers (eq. 8); without them, propose the previous values."""
@@ -272,4 +329,4 @@ class RMR(MemoryCore[RMRState]):
         real = Prepared(snapshot.item_keys, snapshot.item_values, mask)
         always = mask.new_ones(*mask.shape[:-1], self.slots)
         values = self.attention.project_values(snapshot.values)
-        return real.joined(Prepared(snapshot.keys, values, always))
+        return real.joined(Prepared(snapshot.keys, values, always, never_empty=True))

@@ -63,8 +63,8 @@ def test_queries_that_see_different_parts_equal_the_oracle(kind: str, points: in
     visible = (torch.rand(2, 2, 3, points) < 0.6) & mask.unsqueeze(2)
     visible[1, 1, 2] = False
     memory = attention.prepare(keys, values.requires_grad_(), mask)._replace(mask=visible)
-    found = attention.attend(attention.encode(queries.requires_grad_()), memory)
-    weights = attention.weights(attention.encode(queries), memory)
+    found = attention.attend(attention.ask(queries.requires_grad_()), memory)
+    weights = attention.weights(attention.ask(queries), memory)
     torch.testing.assert_close(attention.mix(weights, memory), found)
     found.square().sum().backward()
     for leaf in (queries, values, *attention.parameters()):
@@ -81,13 +81,13 @@ def test_queries_that_see_different_parts_equal_the_oracle(kind: str, points: in
 @every_kind
 def test_weights_are_what_it_reads_with(kind: str) -> None:
     attention, (queries, keys, values, mask) = make(kind), inputs(2, 3)
-    memory, codes = attention.prepare(keys, values, mask), attention.encode(queries)
-    weights = attention.weights(codes, memory)
+    memory, asked = attention.prepare(keys, values, mask), attention.ask(queries)
+    weights = attention.weights(asked, memory)
     assert weights.shape == (2, 3, attention.heads, 3, 5)
     assert (weights.masked_select(~mask[:, :, None, None]) == 0).all()
     some = mask.any(-1).to(weights.dtype)[:, :, None, None].expand(weights.shape[:-1])
     torch.testing.assert_close(weights.sum(-1), some)
-    torch.testing.assert_close(attention.mix(weights, memory), attention.attend(codes, memory))
+    torch.testing.assert_close(attention.mix(weights, memory), attention.attend(asked, memory))
 
 
 @every_kind
