@@ -187,15 +187,16 @@ class DotProductAttention(Attention):
 
     def attend(self, queries: Tensor, memory: Prepared) -> Tensor:
         """Read values [..., M, Dv] with projected queries, in one fused call."""
-        heads = [self._split(part).flatten(0, -4) for part in (queries, memory.keys, memory.values)]
+        parts = (queries, memory.keys, memory.values)
+        asked, keys, values = (self._split(part).flatten(0, -4) for part in parts)
         visible = memory.visible.flatten(0, -3).unsqueeze(1)
         if memory.never_empty:
-            read = F.scaled_dot_product_attention(*heads, attn_mask=visible)
+            read = F.scaled_dot_product_attention(asked, keys, values, attn_mask=visible)
         else:
             # A row without a single True would be 0 / 0, which backends treat differently: it sees
             # all of its places instead, and what it reads there is dropped.
             none = ~visible.any(-1, keepdim=True)
-            read = F.scaled_dot_product_attention(*heads, attn_mask=visible | none)
+            read = F.scaled_dot_product_attention(asked, keys, values, attn_mask=visible | none)
             read = read.masked_fill(none, 0)
         return self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, queries.shape[:-2])
 

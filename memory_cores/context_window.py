@@ -104,6 +104,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     """
 
     colour = "#56B4E9"
+    unroll_recurs = False
 
     def __init__(
         self,

@@ -89,6 +89,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     context_includes_control: ClassVar[bool] = True
     #: Whether it draws some of what it holds, so that there is a posterior and ``unroll`` has a KL.
     stochastic: bool = False
+    #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
+    unroll_recurs: ClassVar[bool] = True
 
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()

@@ -309,9 +309,7 @@ class RMR(MemoryCore[RMRState]):
         if not self.interacts:
             return state._replace(values=state.proposals)
         proposed = RMRSnapshot(cells.keys, state.proposals, *cells[3:], cells.places)
-        return state._replace(
-            values=self.attention.attend(cells.queries, self._attended(proposed))
-        )
+        return state._replace(values=self.attention.attend(cells.queries, self._attended(proposed)))
 
     def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
         """Move on the value trackers (eq. 8); without them, propose the previous values."""

@@ -35,10 +35,12 @@ from lightning_modules.neural_processes.networks import Decoder, PointEncoder, T
 from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
+from lightning_modules.replay import Replay
 from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
 from lightning_modules.settings import require_not_negative, require_positive
 from memory_cores import Items, MemoryCore, MemorySizes
+from memory_cores.core import Recollections
 
 Objective = Literal["elbo", "paper"]
 
@@ -86,6 +88,7 @@ class NeuralProcess(SequenceModel):
         step_in_x: append the step to every x, as 0.25 + 0.5 t / T.
         recurrent_path: add SNP's deterministic LSTM to what targets read.
         pool_memory: let latents pool what the memory holds with the context.
+        compile: capture what is recurrent as CUDA graphs; elsewhere it makes no difference.
         validation_samples: samples of the latents that a validation's NLL averages over.
         test_samples: likewise in tests; 1 in the paper.
 
@@ -114,6 +117,7 @@ class NeuralProcess(SequenceModel):
         step_in_x: bool = False,
         recurrent_path: bool = False,
         pool_memory: bool = False,
+        compile: bool = False,
         validation_samples: int = 5,
         test_samples: int = 50,
     ) -> None:
@@ -139,6 +143,21 @@ class NeuralProcess(SequenceModel):
         self.recurrent_path = RecurrentPath(h) if recurrent_path else None
         self.latent_path = self.make_latent_path(h, pooling)
         self.decoder = Decoder(h, place, y_size)
+        self._unroll: Callable[..., Recollections] = self.memory.unroll
+        self._draw: Callable[..., Latents] = self.latent_path.forward
+        self._follow: Callable[..., Tensor] | None = None
+        if self.recurrent_path is not None:
+            self._follow = self.recurrent_path.forward
+        if compile:
+            self._capture_recurrences()
+
+    def _capture_recurrences(self) -> None:
+        """Let CUDA graphs do what takes one step after the other."""
+        if self.memory.unroll_recurs:
+            self._unroll = Replay(self.memory, self._unroll)
+        self._draw = Replay(self.latent_path, self._draw)
+        if self.recurrent_path is not None and self._follow is not None:
+            self._follow = Replay(self.recurrent_path, self._follow)
 
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
@@ -177,12 +196,11 @@ class NeuralProcess(SequenceModel):
         target = (target_x, batch.target_y, batch.target_mask) if told else None
         values = self.deterministic_encoder(*context)
         pooled = Pool.of(values, batch.context_mask).pooled(self.pooling)
-        recollections = self.memory.unroll(
-            pooled, Items(context_x, values, batch.context_mask), self._observed(target)
-        )
+        items = Items(context_x, values, batch.context_mask)
+        recollections = self._unroll(pooled, items, *self._observed(target))
         reads = self.memory.lookup(recollections.snapshot, target_x)
-        if self.recurrent_path is not None:
-            reads = reads + self.recurrent_path(pooled).unsqueeze(2)
+        if self._follow is not None:
+            reads = reads + self._follow(pooled).unsqueeze(2)
         held = Pool(recollections.total, recollections.number)
         empty = Pool(*map(torch.zeros_like, held))
         evidence = Evidence(
@@ -193,12 +211,12 @@ class NeuralProcess(SequenceModel):
         points = self.decoder.of_points(reads, target_x)
         return Recalled(points, evidence, recollections.kl, recollections.snapshot)
 
-    def _observed(self, target: tuple[Tensor, Tensor, Tensor] | None) -> Tensor | None:
-        """The posterior's controls for a core that draws, [B, T, h]."""
+    def _observed(self, target: tuple[Tensor, Tensor, Tensor] | None) -> tuple[Tensor, ...]:
+        """The posterior's controls [B, T, h] for a core that draws, otherwise nothing."""
         if target is None or not self.memory.stochastic:
-            return None
+            return ()
         encodings = self.deterministic_encoder(*target)
-        return Pool.of(encodings, target[2]).pooled(self.pooling)
+        return (Pool.of(encodings, target[2]).pooled(self.pooling),)
 
     def _places(self, x: Tensor) -> Tensor:
         """[B, T, N, Dx], with the step appended where the model wants it."""
@@ -215,7 +233,7 @@ class NeuralProcess(SequenceModel):
             noise: [B, T, h], standard normal; drawn if not given.
         """
         recalled = self.recall(batch, told=True)
-        latents = self.latent_path(recalled.evidence, self._noise(batch, 1, noise))
+        latents = self._draw(recalled.evidence, self._noise(batch, 1, noise))
         targets = self.decoder(recalled.points, self.decoder.of_latents(latents.sample))
         return Inferred(targets, latents, recalled.kl)
 
@@ -236,7 +254,7 @@ class NeuralProcess(SequenceModel):
             return
         recalled = self.recall(batch, told=False)
         noise = self._noise(batch, samples)
-        latents = self.latent_path(recalled.evidence.repeated(samples), noise).sample
+        latents = self._draw(recalled.evidence.repeated(samples), noise).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
             yield self.decoder.in_parts(recalled.points, row)
 

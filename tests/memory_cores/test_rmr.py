@@ -10,7 +10,7 @@ from rmr_parameters import of_core
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
-from memory_cores import RMR, Items, MemorySizes
+from memory_cores import RMR, Items, MemoryCore, MemorySizes
 from memory_cores.rmr import RMRSnapshot, RMRState
 
 SIZES = MemorySizes(control=4, key=2, value=6, steps=7, query=2)
@@ -201,6 +201,33 @@ def random_steps(batch: int, steps: int) -> tuple[Tensor, Items, Tensor]:
 def gaussian(parameters: Tensor) -> Independent:
     means, log_sigmas = parameters.chunk(2, -1)
     return Independent(Normal(means, log_sigmas.exp()), 2)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"without_flow_tracking": True},
+        {"without_flow_interaction": True},
+        {"separate_weights": True, "attention": "laplace"},
+        {"stochastic_keys": True},
+    ],
+    ids=str,
+)
+def test_all_steps_at_once_are_the_steps_one_by_one(settings: dict[str, Any]) -> None:
+    """What is hoisted out of the loop changes neither what is held nor any gradient."""
+    core = make_core(slots=3, **settings)
+    controls, items, observed = random_steps(2, steps=4)
+    outcomes = []
+    for unroll_all in (core.unroll, lambda *inputs: MemoryCore.unroll(core, *inputs)):
+        torch.manual_seed(3)
+        found = unroll_all(controls, items, observed)
+        read = core.lookup(found.snapshot, items.keys)
+        core.zero_grad()
+        (read.square().sum() + found.kl.sum()).backward()
+        gradients = [p.grad.clone() for p in core.parameters() if p.grad is not None]
+        outcomes.append([*found.snapshot, found.total, found.number, found.kl, read, *gradients])
+    torch.testing.assert_close(*outcomes)
 
 
 @pytest.mark.parametrize("without_flow_interaction", [False, True])
