@@ -27,7 +27,7 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         self,
         batch_size: int = 32,
         eval_batch_size: int = 50,
-        num_workers: int = 0,
+        num_workers: int = 1,
         train_size: int = 10_000,
         val_size: int = 500,
         test_size: int = 1_000,
