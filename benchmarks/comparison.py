@@ -34,10 +34,10 @@ def earlier_ratio(
     return ratio(earlier[row].get(key), earlier)
 
 
-def why_not_compared(now: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> str | None:
-    """Why earlier results have no ratios for these; None if they have."""
+def about_earlier(now: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> str:
+    """Say what earlier results are compared with, or why none are."""
     if earlier is None:
-        return "no earlier results of this machine are kept (--keep keeps these)"
+        return "before: no results of this machine are kept (--keep keeps these)"
     if earlier["sizes"] != now["sizes"]:
-        return "the earlier results of this machine are of other sizes"
-    return None
+        return "before: the results that are kept are of other sizes"
+    return f"before: revision {earlier['git_revision']}"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import machine
-from comparison import earlier_ratio, ratio, read_results, why_not_compared, write_results
+from comparison import about_earlier, earlier_ratio, ratio, read_results, write_results
 from compilation import compiled_contestant
 from contestants import LSTM, NAMES, PYPI_DNC, VARIANTS, Contestant, contestants
 from dispatches import count_dispatches, count_kernels
@@ -135,7 +135,7 @@ def main(args: list[str] | None = None) -> None:
     with_ratios(results, earlier, sizes.batch)
     print(f"{about['machine']['device']}, {about['precision']}, {about['threads']} thread(s)\n")
     print(report(results))
-    print("\n" + (why_not_compared(results, earlier) or f"before: {earlier['git_revision']}"))
+    print("\n" + about_earlier(results, earlier))
     for path in filter(None, (options.json, kept if options.keep else None)):
         write_results(path, results)
 

@@ -1,4 +1,4 @@
-"""Times that compare: contestants take turns, so that a noisy machine disturbs all of them alike."""
+"""Times that compare: contestants take turns, so that a noisy machine disturbs all alike."""
 
 import gc
 import time
