@@ -133,9 +133,7 @@ def main(args: list[str] | None = None) -> None:
     results |= measure(options, sizes, device)
     earlier = read_results(options.before or kept)
     with_ratios(results, earlier, sizes.batch)
-    print(f"{about['machine']['device']}, {about['precision']}, {about['threads']} thread(s)\n")
-    print(report(results))
-    print("\n" + about_earlier(results, earlier))
+    print(f"{machine.heading(about)}\n\n{report(results)}\n\n{about_earlier(results, earlier)}")
     for path in filter(None, (options.json, kept if options.keep else None)):
         write_results(path, results)
 

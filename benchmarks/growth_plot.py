@@ -51,9 +51,11 @@ def growth_plot(curves: Mapping[str, Growth], title: str, subtitle: str, size: s
 def draw(axes: Axes, name: str, growth: Growth) -> Line2D:
     """Draw one contestant's line."""
     colour, marker = look(name)
+    style = "-" if name in VARIANTS else "--"
     (line,) = axes.plot(
-        growth.sizes, growth.median_ms, color=colour, marker=marker, ms=5, lw=1.8, gid=name
+        growth.sizes, growth.median_ms, style, color=colour, marker=marker, gid=name
     )
+    line.set(markersize=5, linewidth=1.8)
     return line
 
 

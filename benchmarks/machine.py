@@ -66,6 +66,15 @@ def record(device: torch.device, bf16: bool = False) -> dict[str, Any]:
     }
 
 
+def heading(record: dict[str, Any]) -> str:
+    """Device, precision and threads in words."""
+    threads = record["threads"]
+    return (
+        f"{record['machine']['device']}, {record['precision']}, "
+        f"{threads} thread{'s' if threads > 1 else ''}"
+    )
+
+
 def results_file(record: dict[str, Any], benchmark: str) -> Path:
     """Where this machine's results are kept."""
     machine = record["machine"]

@@ -158,7 +158,7 @@ def main(args: list[str] | None = None) -> None:
     options = parse(args)
     torch.set_num_threads(options.threads)
     results: dict[str, Any] = machine.record(torch.device(options.device))
-    about = f"{results['machine']['device']}, {results['threads']} thread(s), float32"
+    about = machine.heading(results)
     for key in options.axes:
         axis = AXES[key]
         curves = sweep(axis, options)
