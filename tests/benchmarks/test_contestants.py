@@ -61,7 +61,7 @@ def test_it_runs_in_bfloat16(name: str) -> None:
     assert loss.dtype == torch.float32 and loss.isfinite()
 
 
-@every_variant
+@pytest.mark.parametrize("name", ["dnc", "rmr"])
 def test_a_compiled_step_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     contestant = one(name)
