@@ -87,10 +87,11 @@ def timed(times: Mapping[str, Times], name: str) -> Row:
 
 def measure(options: Namespace, sizes: Sizes, device: torch.device) -> dict[str, Row]:
     """Measure all rows."""
-    everyone = dict(contestants((LSTM, *options.only), sizes, device, options.bf16))
+    names = tuple(dict.fromkeys((LSTM, *options.only)))
+    everyone = dict(contestants(names, sizes, device, options.bf16))
     rows = {name: describe(each, sizes.steps, device) for name, each in everyone.items()}
     runners = dict(everyone)
-    for name in VARIANTS.keys() & everyone.keys() if options.compile else ():
+    for name in (name for name in VARIANTS if options.compile and name in everyone):
         runners[name + COMPILED], rows[name]["compiling_s"] = compiled_contestant(everyone[name])
     steps = {name: runner.step for name, runner in runners.items()}
     times = interleaved(steps, options.rounds, timer_of(device))

@@ -79,5 +79,5 @@ def results_file(record: dict[str, Any], benchmark: str) -> Path:
     """Where this machine's results are kept."""
     machine = record["machine"]
     name = machine["processor"] if machine["device"] == "cpu" else machine["device"]
-    words = f"{benchmark} {name} {record['precision'].split()[0]} {record['threads']} threads"
+    words = f"{benchmark} {name} {record['precision'].split()[0]} threads {record['threads']}"
     return ROOT / "benchmarks/results" / f"{re.sub('[^a-z0-9]+', '-', words.lower())}.json"
