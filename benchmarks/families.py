@@ -1,6 +1,6 @@
 """What is a training step of each family spent on?
 
-    python benchmarks/families.py --json families.json
+    python benchmarks/families.py --json families.json --plot families.png
 
 Prints for each experiment the time of a step, the shares of it that encoder, decoder and matrix
 products take and that waiting for data takes, and the time of its matrix products alone.
@@ -16,7 +16,9 @@ import torch
 import machine
 from comparison import write_results
 from lightning_modules.command_line.table import columns
+from lightning_modules.pictures.style import save
 from products import is_attention, products_of, replay
+from shares_plot import shares_plot
 from step_profile import profiled
 from timing import Times, interleaved, timer_of
 from trainee import Trainee, rmr_trainee, trainee_of
@@ -48,6 +50,7 @@ def parse(args: list[str] | None) -> Namespace:
     """Parse the command line."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG of the shares here")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: 15)")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
@@ -105,6 +108,9 @@ def main(args: list[str] | None = None) -> None:
     results = machine.record(torch.device("cpu"))
     rows = {name: measure(name, build(name, options.set), options.rounds) for name in options.only}
     print(report(rows))
+    if options.plot is not None:
+        title = "What training steps are spent on"
+        save(shares_plot(rows, title, machine.heading(results)), options.plot)
     if options.json is not None:
         write_results(options.json, results | {"rounds": options.rounds} | rows)
 

@@ -61,10 +61,12 @@ def test_scaling(tmp_path: Path) -> None:
 
 
 def test_families(tmp_path: Path) -> None:
-    file = tmp_path / "families.json"
+    file, plot = tmp_path / "families.json", tmp_path / "families.png"
     small = ("--set", "data.batch_size=2", "data.sequence_length=3", "data.context_steps=2")
     rows = ("snp_gp_sparse", "asnp_rmr_gp_sparse")
-    printed = run("families", "--rounds=1", f"--json={file}", "--only", *rows, *small)
+    files = (f"--json={file}", f"--plot={plot}")
+    printed = run("families", "--rounds=1", *files, "--only", *rows, *small)
+    assert plot.is_file()
     results = json.loads(file.read_text())
     assert results.keys() >= ABOUT
     for name in rows:
