@@ -42,14 +42,15 @@ class Trainee:
         for name in ("log", "log_dict"):
             object.__setattr__(model, name, lambda *args, **kwargs: None)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate)
-        self.fetch()
+        #: Always the same: the numbers of points differ, and steps are held against their products.
+        self.batch = self.fetch()
 
-    def fetch(self) -> None:
+    def fetch(self) -> Any:
         """Wait for the next batch."""
-        self.batch = next(self.batches)
+        return next(self.batches)
 
     def step(self) -> None:
-        """Train on the batch."""
+        """Train on the first batch."""
         self.optimizer.zero_grad(set_to_none=True)
         loss: Any = self.model.training_step(self.batch, 0)
         loss.backward()
