@@ -1,0 +1,43 @@
+"""Results beside earlier ones: as ratios to the LSTM of the same run, for machines are noisy."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LSTM_MS = "lstm_ms"
+
+
+def read_results(path: Path) -> dict[str, Any] | None:
+    """Results that were kept, None where there are none."""
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def write_results(path: Path, results: Mapping[str, Any]) -> None:
+    """Write JSON for people and programs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def ratio(milliseconds: float | None, results: Mapping[str, Any]) -> float | None:
+    """How many times the LSTM's time; None where one of them was not measured."""
+    floor = results[LSTM_MS]
+    return None if milliseconds is None or not floor else milliseconds / floor
+
+
+def earlier_ratio(
+    row: str, key: str, now: Mapping[str, Any], earlier: Mapping[str, Any] | None
+) -> float | None:
+    """The ratio that earlier results of the same sizes have for a row."""
+    if earlier is None or earlier["sizes"] != now["sizes"] or row not in earlier:
+        return None
+    return ratio(earlier[row].get(key), earlier)
+
+
+def about_earlier(now: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> str:
+    """Say what earlier results are compared with, or why none are."""
+    if earlier is None:
+        return "before: no results of this machine are kept (--keep keeps these)"
+    if earlier["sizes"] != now["sizes"]:
+        return "before: the results that are kept are of other sizes"
+    return f"before: revision {earlier['git_revision']}"

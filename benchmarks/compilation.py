@@ -1,0 +1,30 @@
+"""Compiled unrolls; the one place that says how."""
+
+import time
+from copy import copy
+
+import torch
+
+from contestants import Contestant
+from recurrence import Recurrence
+
+#: All cores share the code of a step, and each needs graphs of its own.
+GRAPHS = 256
+
+
+def compiled(recurrence: Recurrence) -> Recurrence:
+    """The same parameters, with a compiled step."""
+    torch._dynamo.config.recompile_limit = GRAPHS
+    twin = copy(recurrence)
+    twin.advance = torch.compile(recurrence.step, dynamic=False)
+    return twin
+
+
+def compiled_contestant(contestant: Contestant) -> tuple[Contestant, float]:
+    """A contestant with a compiled unroll, and the seconds that compiling took."""
+    assert isinstance(contestant.module, Recurrence)
+    fast = contestant._replace(module=compiled(contestant.module))
+    start = time.perf_counter()
+    fast.step()
+    fast.step()
+    return fast, time.perf_counter() - start

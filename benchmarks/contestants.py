@@ -1,0 +1,108 @@
+"""Who takes part: every core in the same unroll, an LSTM as the floor, and a public DNC."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import pypi_dnc
+from memory_cores import (
+    DNC,
+    LRU,
+    NTM,
+    RMR,
+    ContextWindow,
+    Introspection,
+    MemoryCore,
+    MemorySizes,
+    NoMemory,
+)
+from recurrence import Recurrence
+from sizes import Sizes
+
+LSTM, PYPI_DNC = "lstm", "pypi_dnc"
+
+
+class Variant(NamedTuple):
+    """A core with some of its options."""
+
+    core: type[MemoryCore[Any]]
+    settings: dict[str, Any] = {}
+
+    def builder(self, sizes: Sizes) -> Callable[[MemorySizes], MemoryCore[Any]]:
+        """Builds it, with those of the common sizes that it has."""
+        common = {"slots": sizes.slots, "word_size": sizes.word, "read_heads": sizes.read_heads}
+        known = inspect.signature(self.core).parameters
+        settings = {name: value for name, value in common.items() if name in known} | self.settings
+        return lambda memory_sizes: self.core(memory_sizes, **settings)
+
+
+#: By the names of their rows and keys.
+VARIANTS: dict[str, Variant] = {
+    "dnc": Variant(DNC),
+    "dnc_two_write_heads": Variant(DNC, {"write_heads": 2}),
+    "ntm": Variant(NTM),
+    "lru": Variant(LRU),
+    "introspection": Variant(Introspection),
+    "context_window": Variant(ContextWindow),
+    "rmr": Variant(RMR, {"key_range": 1.0}),
+    "rmr_stochastic_keys": Variant(RMR, {"key_range": 1.0, "stochastic_keys": True}),
+    "no_memory": Variant(NoMemory),
+}
+NAMES = (LSTM, PYPI_DNC, *VARIANTS)
+
+
+class Contestant(NamedTuple):
+    """A module with the inputs that it is trained on."""
+
+    module: nn.Module
+    inputs: Tensor
+    bf16: bool = False  #: under autocast, with the loss in float32
+
+    def loss(self) -> Tensor:
+        """Forward, to a scalar."""
+        with torch.autocast(self.inputs.device.type, torch.bfloat16, enabled=self.bf16):
+            outputs = self.module(self.inputs)
+        return outputs.float().square().mean()
+
+    def step(self) -> None:
+        """Forward and backward."""
+        self.module.zero_grad(set_to_none=True)
+        self.loss().backward()
+
+
+class FirstOutput(nn.Module):
+    """The outputs of a recurrent network, without its last state."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [B, T, W] to [B, T, H]."""
+        return self.network(inputs)[0]
+
+
+def module_of(name: str, sizes: Sizes, device: torch.device) -> nn.Module:
+    """Build a contestant's module."""
+    if name == LSTM:
+        return FirstOutput(nn.LSTM(sizes.word, sizes.controller, batch_first=True))
+    if name == PYPI_DNC:
+        return pypi_dnc.PypiDNC(sizes, device)
+    return Recurrence(VARIANTS[name].builder(sizes), sizes)
+
+
+def contestants(
+    names: tuple[str, ...], sizes: Sizes, device: torch.device, bf16: bool
+) -> Iterator[tuple[str, Contestant]]:
+    """Build those of these names that can take part here, all with the same inputs."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(sizes.batch, sizes.steps, sizes.word, generator=generator).to(device)
+    for name in names:
+        if name == PYPI_DNC and not pypi_dnc.is_installed():
+            print("pypi_dnc is left out: pip install --no-deps dnc==1.1.0 brings it")
+            continue
+        torch.manual_seed(0)
+        yield name, Contestant(module_of(name, sizes, device).to(device), inputs, bf16)

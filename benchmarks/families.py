@@ -1,0 +1,119 @@
+"""What is a training step of each family spent on?
+
+    python benchmarks/families.py --json families.json --plot families.png
+
+Prints for each experiment the time of a step, the shares of it that encoder, decoder and matrix
+products take and that waiting for data takes, and the time of its matrix products alone.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import machine
+from comparison import write_results
+from lightning_modules.command_line.table import columns
+from lightning_modules.pictures.style import save
+from products import is_attention, products_of, replay
+from shares_plot import shares_plot
+from step_profile import profiled
+from timing import Times, interleaved, timer_of
+from trainee import Trainee, rmr_trainee, trainee_of
+
+GTMM = ("vrnn", "dnc_gtmm", "ntm_gtmm", "lru_gtmm", "introspective_gtmm")
+PROCESSES = ("snp", "asnp_w", "asnp_rmr", "anp")
+DATA = ("gp_transfer", "gp_sparse", "digits_sparse")
+#: An RMR at the sizes of its target: numbers of context points and of targets.
+SETS = {"rmr_50_points": (50, 50), "rmr_1_point": (1, 10)}
+NAMES = (
+    *(f"{model}_maze" for model in GTMM),
+    *(f"{model}_{data}" for data in DATA for model in PROCESSES),
+    *SETS,
+)
+#: Pictures that need no network.
+EMBEDDED = ["--data.source=mnist5k"]
+COLUMNS = (
+    ("step ms", "step_ms", "{:.0f}"),
+    ("networks", "networks", "{:.0%}"),
+    ("products", "products", "{:.0%}"),
+    ("elsewhere", "elsewhere", "{:.0%}"),
+    ("data", "data_share", "{:.1%}"),
+    ("products alone ms", "products_ms", "{:.0f}"),
+    ("step x products", "step_ratio", "{:.2f}"),
+)
+
+
+def parse(args: list[str] | None) -> Namespace:
+    """Parse the command line."""
+    parser = ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG of the shares here")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: 15)")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of experiments")
+    return parser.parse_args(args)
+
+
+def build(name: str, settings: list[str]) -> Trainee:
+    """A row's model."""
+    if name in SETS:
+        return rmr_trainee(*SETS[name])
+    source = [] if "_gp_" in name else EMBEDDED
+    return trainee_of(name, [*source, *(f"--{setting}" for setting in settings)])
+
+
+def measure(name: str, trainee: Trainee, rounds: int) -> dict[str, Any]:
+    """Measure a row; its step, its data and its products take turns."""
+    trainee.step()
+    calls = products_of(trainee.step)
+    steps = {
+        "step": trainee.step,
+        "data": trainee.fetch,
+        "products": replay(calls),
+        "attention": replay(call for call in calls if is_attention(call.operator)),
+    }
+    times = interleaved(steps, rounds, timer_of(torch.device("cpu")))
+    shares = profiled(trainee.step, trainee.networks())
+    return summary(times) | shares._asdict()
+
+
+def summary(times: Mapping[str, Times]) -> dict[str, Any]:
+    """What follows from the times."""
+    step, data, products = (times[name].median for name in ("step", "data", "products"))
+    return {
+        "step_ms": step,
+        "step_least_ms": times["step"].least,
+        "data_ms": data,
+        "data_share": data / (step + data),
+        "products_ms": products,
+        "of_which_attention_ms": times["attention"].median,
+        "step_ratio": step / products,
+    }
+
+
+def report(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table."""
+    cells = [[name, *(form.format(row[k]) for _, k, form in COLUMNS)] for name, row in rows.items()]
+    return columns(["", *(heading for heading, *_ in COLUMNS)], cells, texts=1)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    options = parse(args)
+    torch.set_num_threads(options.threads)
+    results = machine.record(torch.device("cpu"))
+    rows = {name: measure(name, build(name, options.set), options.rounds) for name in options.only}
+    print(report(rows))
+    if options.plot is not None:
+        title = "What training steps are spent on"
+        save(shares_plot(rows, title, machine.heading(results)), options.plot)
+    if options.json is not None:
+        write_results(options.json, results | {"rounds": options.rounds} | rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""How a step's time grows with a size."""
+
+from collections.abc import Sequence
+from math import log
+from statistics import linear_regression
+from typing import NamedTuple
+
+#: Points at the large end that count; at the small end fixed costs hide what grows.
+LAST = 3
+
+
+class Growth(NamedTuple):
+    """Of one contestant, by size in rising order."""
+
+    sizes: list[int]
+    median_ms: list[float]
+    least_ms: list[float]
+    peak_mebibytes: list[float]
+
+    @classmethod
+    def none(cls) -> "Growth":
+        """Before anything was measured."""
+        return cls([], [], [], [])
+
+    @property
+    def exponent(self) -> float | None:
+        """Slope of log time over log size at the large end; 1 is linear."""
+        return slope(self.sizes[-LAST:], self.median_ms[-LAST:])
+
+    def add(self, size: int, median: float, least: float, peak: float) -> None:
+        """Add a point."""
+        self.sizes.append(size)
+        self.median_ms.append(median)
+        self.least_ms.append(least)
+        self.peak_mebibytes.append(peak)
+
+
+def slope(sizes: Sequence[float], values: Sequence[float]) -> float | None:
+    """Least-squares slope in log-log; None for a single point."""
+    if len(sizes) < 2:
+        return None
+    return linear_regression([log(x) for x in sizes], [log(y) for y in values]).slope

@@ -1,0 +1,66 @@
+"""Pictures of how times grow, both axes logarithmic."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from contestants import VARIANTS
+from growth import Growth
+from lightning_modules.pictures.looks import Look, look_of
+from lightning_modules.pictures.style import FAINT, INK, legend_below, sheet, tidy
+
+WIDTH, HEIGHT = 8.0, 5.0
+
+
+def look(name: str) -> Look:
+    """A contestant's: its core's, if it has one."""
+    return look_of("", VARIANTS[name].core.__name__ if name in VARIANTS else None)
+
+
+def label(name: str, growth: Growth) -> str:
+    """Name and exponent."""
+    core = VARIANTS[name].core.__name__ if name in VARIANTS else name.upper()
+    return core if growth.exponent is None else f"{core}, exponent {growth.exponent:.2f}"
+
+
+def growth_plot(curves: Mapping[str, Growth], title: str, subtitle: str, size: str) -> Figure:
+    """Draw the median times of contestants over a size.
+
+    Args:
+        curves: by the contestants' names.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        size: names the horizontal axis.
+    """
+    figure = sheet(WIDTH, HEIGHT, title, subtitle)
+    axes = figure.add_axes((0.09, 0.24, 0.87, 0.6))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.grid(which="major", color=FAINT, lw=0.6)
+    lines = {label(name, growth): draw(axes, name, growth) for name, growth in curves.items()}
+    number_sizes(axes, curves)
+    axes.set_xlabel(size, size=9, color=INK)
+    axes.set_ylabel("training step (ms, median)", size=9, color=INK)
+    tidy(axes)
+    legend_below(figure, lines, columns=3)
+    return figure
+
+
+def draw(axes: Axes, name: str, growth: Growth) -> Line2D:
+    """Draw one contestant's line."""
+    colour, marker = look(name)
+    style = "-" if name in VARIANTS else "--"
+    (line,) = axes.plot(
+        growth.sizes, growth.median_ms, style, color=colour, marker=marker, gid=name
+    )
+    line.set(markersize=5, linewidth=1.8)
+    return line
+
+
+def number_sizes(axes: Axes, curves: Mapping[str, Growth]) -> None:
+    """Number the sizes that were measured, not powers of ten."""
+    sizes = sorted({size for growth in curves.values() for size in growth.sizes})
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.set_xticks([], minor=True)

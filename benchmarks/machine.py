@@ -1,0 +1,83 @@
+"""Where and of what something was measured, to be stored with the numbers."""
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+
+
+def processor() -> str:
+    """What the CPU is called."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def revision() -> str | None:
+    """Of the checkout, with a plus where it has changes; None where git does not know."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def package_version(name: str) -> str | None:
+    """Of an installed package."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def load() -> float | None:
+    """Processes that wanted to run in the last minute, on average."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def record(device: torch.device, bf16: bool = False) -> dict[str, Any]:
+    """Machine, versions, revision and threads."""
+    cuda = device.type == "cuda"
+    return {
+        "machine": {
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "device": torch.cuda.get_device_name(device) if cuda else "cpu",
+            "load_at_start": load(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "dnc": package_version("dnc"),
+        },
+        "git_revision": revision(),
+        "threads": torch.get_num_threads(),
+        "precision": "bf16 autocast" if bf16 else "float32",
+    }
+
+
+def heading(record: dict[str, Any]) -> str:
+    """Device, precision and threads in words."""
+    threads = record["threads"]
+    return (
+        f"{record['machine']['device']}, {record['precision']}, "
+        f"{threads} thread{'s' if threads > 1 else ''}"
+    )
+
+
+def results_file(record: dict[str, Any], benchmark: str) -> Path:
+    """Where this machine's results are kept."""
+    machine = record["machine"]
+    name = machine["processor"] if machine["device"] == "cpu" else machine["device"]
+    words = f"{benchmark} {name} {record['precision'].split()[0]} threads {record['threads']}"
+    return ROOT / "benchmarks/results" / f"{re.sub('[^a-z0-9]+', '-', words.lower())}.json"

@@ -1,0 +1,104 @@
+"""The matrix products of a training step alone: nothing that needs them can be faster."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from timing import Step
+
+aten = torch.ops.aten
+PRODUCTS = {aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default}
+CONVOLUTIONS = {aten.convolution.default, aten.convolution_backward.default}
+ATTENTION = "_scaled_dot_product"
+
+
+class Layout(NamedTuple):
+    """All that a product's time depends on."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> "Layout":
+        """Of a tensor."""
+        return cls(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
+
+    def filled(self) -> Tensor:
+        """Random numbers laid out so."""
+        last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
+        numbers = torch.randn(max(last, 0) + 1, dtype=torch.float32, device=self.device)
+        return numbers.to(self.dtype).as_strided(self.shape, self.stride)
+
+
+class Call(NamedTuple):
+    """An operator with layouts in place of tensors."""
+
+    operator: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def is_attention(operator: Any) -> bool:
+    """Whether it is a fused attention, or its gradient."""
+    return ATTENTION in str(operator)
+
+
+def is_product(operator: Any) -> bool:
+    """Whether it is a matrix product, a convolution or a fused attention, or such a gradient."""
+    return operator in PRODUCTS | CONVOLUTIONS or is_attention(operator)
+
+
+class ProductRecorder(TorchDispatchMode):
+    """Keeps the products of all that runs under it, backward passes too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Keep a product's layouts, and go on."""
+        kwargs = kwargs or {}
+        if is_product(func):
+            self.calls.append(Call(func, *tree_map_only(Tensor, Layout.of, (args, kwargs))))
+        return func(*args, **kwargs)
+
+
+def replay(calls: Iterable[Call]) -> Step:
+    """A step that does these products and nothing else; equal layouts share their numbers."""
+    tensors: dict[Layout, Tensor] = {}
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, Layout):
+            if part not in tensors:
+                tensors[part] = part.filled()
+            return tensors[part]
+        if isinstance(part, tuple | list):
+            return type(part)(map(filled, part))
+        return part
+
+    ready = [
+        (call.operator, filled(call.args), {k: filled(v) for k, v in call.kwargs.items()})
+        for call in calls
+    ]
+
+    @torch.no_grad()
+    def step() -> None:
+        for operator, args, kwargs in ready:
+            operator(*args, **kwargs)
+
+    return step
+
+
+def products_of(step: Step) -> list[Call]:
+    """The products of one step."""
+    with ProductRecorder() as recorder:
+        step()
+    return recorder.calls

@@ -1,0 +1,65 @@
+"""The DNC of the PyPI package ``dnc`` 1.1.0, the most used public one (extra ``bench``)."""
+
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sizes import Sizes
+
+#: Near-neighbour indices for its sparse memories, which are not used here.
+UNUSED = {
+    "pyflann": ("FLANN",),
+    "faiss": (
+        "cast_integer_to_float_ptr",
+        "cast_integer_to_int_ptr",
+        "cast_integer_to_long_ptr",
+    ),
+}
+
+
+def is_installed() -> bool:
+    """Whether the package is there."""
+    return find_spec("dnc") is not None
+
+
+def stand_in(name: str, members: tuple[str, ...]) -> None:
+    """Let an import succeed whose members are never called, whether the package is there or not."""
+    module: Any = ModuleType(name)
+    for member in members:
+        setattr(module, member, None)
+    sys.modules[name] = module
+
+
+class PypiDNC(nn.Module):
+    """One LSTM layer as controller, and its memory.
+
+    Args:
+        sizes: of everything.
+        device: where it allocates its states.
+    """
+
+    def __init__(self, sizes: Sizes, device: torch.device) -> None:
+        super().__init__()
+        for name, members in UNUSED.items():
+            stand_in(name, members)
+        from dnc import DNC
+
+        self.dnc = DNC(
+            input_size=sizes.word,
+            hidden_size=sizes.controller,
+            rnn_type="lstm",
+            num_layers=1,
+            num_hidden_layers=1,
+            nr_cells=sizes.slots,
+            cell_size=sizes.word,
+            read_heads=sizes.read_heads,
+            gpu_id=-1 if device.type == "cpu" else device.index or 0,
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [B, T, W] to [B, T, W], from an erased memory."""
+        return self.dnc(inputs, (None, None, None), reset_experience=True)[0]

@@ -1,0 +1,178 @@
+"""How does a training step's time grow with slots, steps, batch, cells and context?
+
+    python benchmarks/scaling.py --json scaling.json --plots plots/
+
+Prints a table for each of these sizes, with the exponent of the growth: the slope of log time over
+log size at the three largest sizes. A contestant leaves where the next size would not fit.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+import machine
+from comparison import write_results
+from contestants import LSTM, VARIANTS, Contestant, contestants
+from growth import Growth
+from growth_plot import growth_plot
+from lightning_modules.command_line.table import columns
+from lightning_modules.pictures.style import save
+from peak_memory import peak_mebibytes
+from set_unroll import SetSizes, SetUnroll
+from sizes import Sizes
+from timing import interleaved, timer_of
+
+HEADED = ("dnc", "ntm", "lru", "introspection", "context_window")
+ALL = (LSTM, *HEADED, "rmr", "no_memory")
+Build = Callable[[str, int, torch.device], Contestant]
+
+
+class Axis(NamedTuple):
+    """A size that is varied."""
+
+    title: str
+    unit: str
+    sizes: tuple[int, ...]
+    names: tuple[str, ...]
+    build: Build
+
+
+def in_recurrence(field: str) -> Build:
+    """Vary a size of the core beside a controller."""
+
+    def build(name: str, size: int, device: torch.device) -> Contestant:
+        sizes = Sizes()._replace(**{field: size})
+        return dict(contestants((name,), sizes, device, bf16=False))[name]
+
+    return build
+
+
+def in_sets(field: str) -> Build:
+    """Vary a size of the core in a neural process."""
+
+    def build(name: str, size: int, device: torch.device) -> Contestant:
+        sizes = SetSizes()._replace(**{field: size})
+        torch.manual_seed(0)
+        builder = VARIANTS[name].builder(Sizes(slots=sizes.slots, word=sizes.width))
+        controls = torch.randn(sizes.batch, sizes.steps, sizes.width)
+        return Contestant(SetUnroll(builder, sizes).to(device), controls.to(device))
+
+    return build
+
+
+AXES = {
+    "slots": Axis(
+        "Slots of the memory", "slots N", (25, 64, 256, 1024, 4096), HEADED, in_recurrence("slots")
+    ),
+    "steps": Axis(
+        "Length of the sequence", "steps T", (25, 50, 100, 200, 400), ALL, in_recurrence("steps")
+    ),
+    "batch": Axis(
+        "Sequences in a batch", "sequences B", (10, 32, 128, 512), ALL, in_recurrence("batch")
+    ),
+    "cells": Axis(
+        "Imaginary cells of an RMR",
+        "cells K",
+        (9, 25, 49, 100, 225, 400),
+        ("rmr",),
+        in_sets("slots"),
+    ),
+    "context": Axis(
+        "Context points in a step of a neural process",
+        "points N",
+        (1, 5, 25, 100, 500),
+        (*HEADED, "rmr"),
+        in_sets("context"),
+    ),
+}
+
+
+def parse(args: list[str] | None) -> Namespace:
+    """Parse the command line."""
+    parser = ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write a PNG for each size here")
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="some sizes")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: 5)")
+    parser.add_argument("--quick", action="store_true", help="two smallest sizes, one round")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
+    limits = parser.add_argument_group("where a contestant leaves")
+    limits.add_argument("--most-mebibytes", type=float, default=8192, metavar="MIB")
+    limits.add_argument("--most-seconds", type=float, default=20, metavar="S")
+    return parser.parse_args(args)
+
+
+def sweep(axis: Axis, options: Namespace) -> dict[str, Growth]:
+    """Measure all contestants at each size, interleaved."""
+    device = torch.device(options.device)
+    curves = {name: Growth.none() for name in axis.names}
+    for size in axis.sizes[:2] if options.quick else axis.sizes:
+        names = [name for name in axis.names if fits(name, curves[name], size, options)]
+        present = {name: axis.build(name, size, device) for name in names}
+        peaks = {name: peak(contestant, device) for name, contestant in present.items()}
+        steps = {name: contestant.step for name, contestant in present.items()}
+        rounds = 1 if options.quick else options.rounds
+        times = interleaved(steps, rounds, timer_of(device), warm_up=1)
+        for name, (median, least) in times.items():
+            curves[name].add(size, median, least, peaks[name])
+    return curves
+
+
+def peak(contestant: Contestant, device: torch.device) -> float:
+    """Peak memory of a step, in MiB; nothing of it stays."""
+    mebibytes = peak_mebibytes(contestant.step, device)
+    contestant.module.zero_grad(set_to_none=True)
+    return mebibytes
+
+
+def fits(name: str, growth: Growth, size: int, options: Namespace) -> bool:
+    """Whether the next size is within the limits if all grows with its square, as links do."""
+    if not growth.sizes:
+        return True
+    factor = (size / growth.sizes[-1]) ** 2
+    mebibytes, seconds = growth.peak_mebibytes[-1] * factor, growth.least_ms[-1] / 1000 * factor
+    if mebibytes <= options.most_mebibytes and seconds <= options.most_seconds:
+        return True
+    print(f"{name} is left out at {size:,}: up to {mebibytes:,.0f} MiB, {seconds:.0f} s a step")
+    return False
+
+
+def report(curves: Mapping[str, Growth], unit: str) -> str:
+    """Times in ms by size, and the exponent."""
+    sizes = sorted({size for growth in curves.values() for size in growth.sizes})
+    rows = []
+    for name, growth in curves.items():
+        times = dict(zip(growth.sizes, growth.median_ms, strict=True))
+        cells = [f"{times[size]:.1f}" if size in times else "-" for size in sizes]
+        exponent = "-" if growth.exponent is None else f"{growth.exponent:.2f}"
+        rows.append([name, *cells, exponent])
+    return columns([f"ms, by {unit}", *(f"{s:,}" for s in sizes), "exponent"], rows, texts=1)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Measure, print, draw and write."""
+    options = parse(args)
+    torch.set_num_threads(options.threads)
+    results: dict[str, Any] = machine.record(torch.device(options.device))
+    about = machine.heading(results)
+    for key in options.axes:
+        axis = AXES[key]
+        curves = sweep(axis, options)
+        print(f"\n{axis.title}\n\n{report(curves, axis.unit)}")
+        results[key] = {
+            name: growth._asdict() | {"exponent": growth.exponent}
+            for name, growth in curves.items()
+        }
+        if options.plots is not None:
+            figure = growth_plot(curves, axis.title, about, axis.unit)
+            save(figure, options.plots / f"{key}.png")
+    if options.json is not None:
+        write_results(options.json, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Times that compare: contestants take turns, so that a noisy machine disturbs all alike."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from statistics import median
+from typing import NamedTuple
+
+import torch
+
+Step = Callable[[], object]
+#: Runs a step and returns how long it took, in ms.
+Timer = Callable[[Step], float]
+
+
+class Times(NamedTuple):
+    """Of one contestant over all rounds, in ms."""
+
+    median: float
+    least: float
+
+    @classmethod
+    def of(cls, milliseconds: Sequence[float]) -> "Times":
+        """Summarise what was measured."""
+        return cls(median(milliseconds), min(milliseconds))
+
+
+def host_timer(clock: Callable[[], float] = time.perf_counter) -> Timer:
+    """Time with a clock that counts seconds."""
+
+    def timed(step: Step) -> float:
+        start = clock()
+        step()
+        return 1000 * (clock() - start)
+
+    return timed
+
+
+def cuda_timer() -> Timer:
+    """Time with events on the device, from an idle device to the end of the step's last kernel."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+
+    def timed(step: Step) -> float:
+        torch.cuda.synchronize()
+        start.record()
+        step()
+        end.record()
+        torch.cuda.synchronize()
+        return start.elapsed_time(end)
+
+    return timed
+
+
+def timer_of(device: torch.device) -> Timer:
+    """The timer for steps on a device."""
+    return cuda_timer() if device.type == "cuda" else host_timer()
+
+
+def interleaved(
+    steps: Mapping[str, Step], rounds: int, timer: Timer, warm_up: int = 2
+) -> dict[str, Times]:
+    """Time each contestant once a round, every other round in reverse order.
+
+    Args:
+        steps: what each contestant does in its turn.
+        rounds: that count.
+        timer: of one step.
+        warm_up: rounds before them.
+    """
+    milliseconds: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
+    with without_garbage_collection() as collect:
+        for turn in range(-warm_up, rounds):
+            collect()
+            for name in names if turn % 2 == 0 else reversed(names):
+                spent = timer(steps[name])
+                if turn >= 0:
+                    milliseconds[name].append(spent)
+    return {name: Times.of(spent) for name, spent in milliseconds.items()}
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[Callable[[], object]]:
+    """Keep the collector out of the steps; what is yielded runs it between them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        if enabled:
+            gc.enable()

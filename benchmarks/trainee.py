@@ -1,0 +1,103 @@
+"""A model in training, without a trainer: batches, steps, and what each of them costs."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from datamodules.function_batch import FunctionSequences
+from lightning_modules import ASNP
+from lightning_modules.command_line.blueprint import Blueprint
+from lightning_modules.command_line.experiment_parser import ExperimentParser
+from lightning_modules.sequence_model import SequenceModel
+from machine import ROOT
+from memory_cores import RMR
+
+#: Parts of models that are encoders and decoders.
+NETWORKS = ("visual", "encoders", "decoder")
+
+
+class Experiment(Blueprint):
+    """An experiment's model with numbers, and its data."""
+
+    def instantiate_classes(self) -> None:
+        """Build as ``fit`` would."""
+        torch.manual_seed(0)
+        ExperimentParser.instantiate_classes(self)
+
+
+class Trainee:
+    """A model with its batches.
+
+    Args:
+        model: is trained.
+        batches: without end.
+    """
+
+    def __init__(self, model: SequenceModel, batches: Iterator[Any]) -> None:
+        self.model, self.batches = model, batches
+        # Only a trainer can log.
+        for name in ("log", "log_dict"):
+            object.__setattr__(model, name, lambda *args, **kwargs: None)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate)
+        #: Always the same: the numbers of points differ, and steps are held against their products.
+        self.batch = self.fetch()
+
+    def fetch(self) -> Any:
+        """Wait for the next batch."""
+        return next(self.batches)
+
+    def step(self) -> None:
+        """Train on the first batch."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss: Any = self.model.training_step(self.batch, 0)
+        loss.backward()
+        self.optimizer.step()
+
+    def networks(self) -> list[nn.Module]:
+        """Encoders and decoders."""
+        parts = self.model.parts()
+        return [module for name in NETWORKS for module in parts.get(name, [])]
+
+
+def trainee_of(experiment: str, settings: list[str]) -> Trainee:
+    """Build an experiment of conf/."""
+    built = Experiment([f"--config={ROOT}/conf/{experiment}.yaml", *settings], run=False)
+    built.datamodule.setup("fit")
+    return Trainee(built.model, without_end(built.datamodule.train_dataloader()))
+
+
+def without_end(loader: Any) -> Iterator[Any]:
+    """One epoch after another."""
+    while True:
+        yield from loader
+
+
+def rmr_trainee(context: int, targets: int, steps: int = 50, batch: int = 16) -> Trainee:
+    """An ASNP-RMR with K = 25 and h = 128 on random sets, always the same."""
+    torch.manual_seed(0)
+    model = ASNP(
+        memory=partial(RMR, slots=25),
+        sequence_length=steps,
+        test_length=steps,
+        x_size=1,
+        y_size=1,
+        hidden_size=128,
+        pool_memory=True,
+    )
+    return Trainee(model, without_end([random_batch(batch, steps, context, targets)]))
+
+
+def random_batch(batch: int, steps: int, context: int, targets: int) -> FunctionSequences:
+    """Sets without padding."""
+    sizes = context, targets
+    (context_x, target_x), (context_y, target_y) = (
+        [torch.randn(batch, steps, size, 1) for size in sizes] for _ in range(2)
+    )
+    real, asked = (torch.ones(batch, steps, size, dtype=torch.bool) for size in sizes)
+    task = torch.zeros(batch, steps, 0)
+    return FunctionSequences(
+        context_x, context_y, real, target_x, target_y, asked, torch.zeros_like(asked), task
+    )

@@ -1,0 +1,67 @@
+"""Exponents of growth, who leaves, and the picture."""
+
+from argparse import Namespace
+
+import pytest
+from matplotlib.colors import to_hex
+
+from growth import Growth, slope
+from growth_plot import growth_plot
+from memory_cores import DNC
+from scaling import AXES, fits, report
+
+
+def grown(*times: float) -> Growth:
+    sizes = [25 * 2**n for n in range(len(times))]
+    return Growth(sizes, list(times), list(times), [1.0] * len(times))
+
+
+def test_a_slope_is_a_power() -> None:
+    assert slope([1, 2, 4], [3, 6, 12]) == pytest.approx(1)
+    assert slope([10, 100], [1, 100]) == pytest.approx(2)
+    assert slope([10], [1]) is None
+
+
+def test_only_the_large_end_counts() -> None:
+    assert grown(5, 5, 5, 20, 80).exponent == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "stays"),
+    [((16, 9), True), ((15, 9), False), ((16, 0.0001), False)],
+)
+def test_who_may_not_fit_next_leaves(
+    limits: tuple[float, float], stays: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Namespace(most_mebibytes=limits[0], most_seconds=limits[1])
+    growth = Growth([25], [1.0], [1.0], [1.0])
+    assert fits("dnc", growth, 100, options) is stays
+    assert ("left out at 100" in capsys.readouterr().out) is not stays
+
+
+def test_a_report_has_dashes_where_someone_left() -> None:
+    lines = report({"dnc": grown(1, 4), "ntm": grown(1, 2, 4)}, "slots N").splitlines()
+    assert lines[-2].split() == ["dnc", "1.0", "4.0", "-", "2.00"]
+    assert lines[-1].split() == ["ntm", "1.0", "2.0", "4.0", "1.00"]
+
+
+def test_axes_cover_what_is_asked_for() -> None:
+    ends = {key: (axis.sizes[0], axis.sizes[-1]) for key, axis in AXES.items()}
+    assert ends == {
+        "slots": (25, 4096),
+        "steps": (25, 400),
+        "batch": (10, 512),
+        "cells": (9, 400),
+        "context": (1, 500),
+    }
+
+
+def test_a_picture_has_logarithmic_axes_units_and_the_cores_colours() -> None:
+    figure = growth_plot({"dnc": grown(1, 2, 4), "lstm": grown(1, 1)}, "Slots", "cpu", "slots N")
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert axes.get_xlabel() == "slots N" and "ms" in axes.get_ylabel()
+    lines = {line.get_gid(): line for line in axes.lines}
+    assert to_hex(lines["dnc"].get_color()) == DNC.colour.lower()
+    (legend,) = figure.legends
+    assert "DNC, exponent 1.00" in [text.get_text() for text in legend.texts]
