@@ -1,6 +1,7 @@
 """The LSTM's equations, and cells for what is tracked: one for all rows, or one for each of K."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -23,6 +24,21 @@ class LSTMCell(nn.Module):
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [..., H] for inputs of widths that sum to I."""
         return gated(self.gates(torch.cat([*inputs, hidden], -1)), cell)
+
+    def unroll(self, inputs: Tensor) -> Tensor:
+        """Return the hidden states [B, T, H] after each of the inputs [B, T, I], all known before.
+
+        Whatever does not depend on the hidden state is one product for all steps.
+        """
+        size = self.gates.out_features // 4
+        from_input, from_hidden = self.gates.weight.split([inputs.shape[-1], size], 1)
+        known = F.linear(inputs, from_input, self.gates.bias)
+        hidden = cell = inputs.new_zeros(len(inputs), size)
+        states = []
+        for step in known.unbind(1):
+            hidden, cell = gated(torch.addmm(step, hidden, from_hidden.T), cell)
+            states.append(hidden)
+        return torch.stack(states, 1)
 
 
 class SeparateLSTMCells(nn.Module):

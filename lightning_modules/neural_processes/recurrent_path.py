@@ -1,6 +1,6 @@
 """The deterministic LSTM of SNP, whose state is added to what targets read."""
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.lstm import LSTMCell
@@ -22,10 +22,5 @@ class RecurrentPath(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Return h [B, T, h] for pooled encodings [B, T, h], 0 where a context is empty."""
-        hidden = cell = before = torch.zeros_like(pooled[:, 0])
-        states = []
-        for context in pooled.unbind(1):
-            hidden, cell = self.lstm(hidden, cell, before + context)
-            before = context
-            states.append(hidden)
-        return torch.stack(states, 1)
+        before = F.pad(pooled, (0, 0, 1, 0))[:, :-1]
+        return self.lstm.unroll(before + pooled)

@@ -200,6 +200,15 @@ def test_an_lstm_cell_equals_pytorchs() -> None:
         torch.testing.assert_close(*pair)
 
 
+def test_a_whole_sequence_is_the_steps_one_by_one() -> None:
+    cell, inputs = LSTMCell(3, 4).double(), torch.randn(2, 5, 3, dtype=torch.float64)
+    hidden = state = torch.zeros(2, 4, dtype=torch.float64)
+    for t in range(5):
+        hidden, state = cell(hidden, state, inputs[:, t])
+        torch.testing.assert_close(cell.unroll(inputs)[:, t], hidden)
+    assert torch.autograd.gradcheck(cell.unroll, inputs.requires_grad_())
+
+
 def test_separate_cells_with_equal_weights_are_one_cell() -> None:
     torch.manual_seed(0)
     shared, separate = LSTMCell(3, 4), SeparateLSTMCells(6, 3, 4)
