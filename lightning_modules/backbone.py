@@ -22,6 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.compiled_steps import CHUNK, CompiledSteps, begins_chunk
 from lightning_modules.controller import Controller, ControllerState
 from lightning_modules.gaussian import DiagonalGaussian
 from memory_cores import Items, MemoryCore, Weightings
@@ -43,6 +44,7 @@ class Step(NamedTuple):
     latent: Tensor  #: [B, Z]
     psi: Tensor  #: [B, P]
     parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
+    seen: Tensor  #: [B, H + F], detached, by the controller's recurrent gates
 
 
 class Trajectory(NamedTuple):
@@ -75,6 +77,7 @@ class Backbone(nn.Module):
         latent_size: Z.
         controller_size: H.
         map_size: hidden units of the prior and posterior maps; 0 makes them linear.
+        compile: compile the steps whose evidence and frame are known, where gradients are wanted.
     """
 
     def __init__(
@@ -85,8 +88,10 @@ class Backbone(nn.Module):
         latent_size: int,
         controller_size: int,
         map_size: int,
+        compile: bool = False,
     ) -> None:
         super().__init__()
+        self.compiled_steps = CompiledSteps(self.known_steps) if compile else None
         self.latent_size = latent_size
         self.memory = memory
         feedback_size = latent_size
@@ -107,12 +112,15 @@ class Backbone(nn.Module):
             drawn=torch.zeros(batch_size, 1, dtype=torch.bool, device=like.device),
         )
 
-    def advance(self, state: BackboneState, evidence: Tensor) -> tuple[BackboneState, Tensor]:
+    def advance(
+        self, state: BackboneState, evidence: Tensor, late: bool = False
+    ) -> tuple[BackboneState, Tensor]:
         """Update controller and memory for one step, up to what its latent depends on.
 
         Args:
             state: of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
+            late: evidence is of ``controller.known_gates``.
 
         Returns:
             state: with the latent still that of the step before; psi: [B, P].
@@ -120,7 +128,7 @@ class Backbone(nn.Module):
         before = state.controller.hidden
         includes_control = self.memory.context_includes_control
         feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
-        controller = self.controller.step(state.controller, evidence, feedback)
+        controller = self.controller.step(state.controller, evidence, feedback, late)
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
         memory = self.memory.write(state.memory, controller.hidden, item)
         reads, memory = self.memory.read(memory, controller.hidden)
@@ -128,7 +136,12 @@ class Backbone(nn.Module):
         return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
 
     def step(
-        self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor | None
+        self,
+        state: BackboneState,
+        evidence: Tensor,
+        noise: Tensor,
+        observed: Tensor | None,
+        late: bool = False,
     ) -> tuple[BackboneState, Step]:
         """Advance one step and draw its latent: from the posterior if ``observed``, else the prior.
 
@@ -137,12 +150,30 @@ class Backbone(nn.Module):
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             noise: [B, Z], standard normal.
             observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
+            late: evidence is of ``controller.known_gates``.
         """
-        state, psi = self.advance(state, evidence)
+        state, psi = self.advance(state, evidence, late)
         parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
         latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
         state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
-        return state, Step(latent, psi, parameters)
+        return state, Step(latent, psi, parameters, state.controller.seen)
+
+    def known_steps(
+        self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor
+    ) -> tuple[BackboneState, list[Step]]:
+        """Take several steps with known evidence and frames, as one function to be compiled.
+
+        Args:
+            state: of the step before.
+            evidence: [S, B, 4 H], of ``controller.known_gates``.
+            noise: [S, B, Z], standard normal.
+            observed: [S, B, map width], of ``posterior_map.observe``.
+        """
+        steps = []
+        for inputs in zip(evidence, noise, observed, strict=True):
+            state, step = self.step(state, *inputs, late=True)
+            steps.append(step)
+        return state, steps
 
     def unroll(
         self,
@@ -163,25 +194,32 @@ class Backbone(nn.Module):
                 recurrence sees frames that they must generate first.
             record: keep the weightings of every step.
         """
-        gates = self.controller.evidence_gates(evidence).unbind(1)
-        observed = self.posterior_map.observe(features).unbind(1)
+        seen: list[Tensor] = []
+        gates = self.controller.known_gates(evidence, seen)
+        observed = self.posterior_map.observe(features.transpose(0, 1))
+        known, noises = min(len(gates), len(observed)), noise.transpose(0, 1)
         state = self.initial_state(noise.shape[0], noise)
         steps: list[Step] = []
         weightings: list[Weightings] = []
-        for t, noise_t in enumerate(noise.unbind(1)):
-            if t < len(gates):
-                gates_t = gates[t]
-            else:
-                gates_t = self.controller.evidence_gates(imagine(t, steps[-1]))
+        while (t := len(steps)) < len(noises):
+            if self.compiled_steps is not None and not record and begins_chunk(t, known):
+                chunk = slice(t, t + CHUNK)
+                parts = gates[chunk], noises[chunk], observed[chunk]
+                state, more = self.compiled_steps(state, *parts)
+                steps += more
+                continue
+            late = t < len(gates)
+            gates_t = gates[t] if late else self.controller.evidence_gates(imagine(t, steps[-1]))
             observed_t = observed[t] if t < len(observed) else None
-            state, step = self.step(state, gates_t, noise_t, observed_t)
+            state, step = self.step(state, gates_t, noises[t], observed_t, late)
             steps.append(step)
             if record:
                 weightings.append(self.memory.weightings(state.memory))
+        seen += [step.seen for step in steps[: len(gates)]]
         return self._trajectory(steps, weightings)
 
     def _trajectory(self, steps: list[Step], weightings: list[Weightings]) -> Trajectory:
-        latent, psi, drawn_from = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+        latent, psi, drawn_from, _ = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
         return Trajectory(
             latent=latent,
             psi=psi,

@@ -66,6 +66,7 @@ class TemporalVAE(SequenceModel):
             where the controller's size is given.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: of Adam.
+        compile: compile the recurrence, for training. It takes about a minute, the first time.
 
     Raises:
         ValueError: a setting is out of range.
@@ -87,6 +88,7 @@ class TemporalVAE(SequenceModel):
         parameter_budget: int = 1_172_000,
         map_size: int = 128,
         learning_rate: float = 2e-3,
+        compile: bool = False,
     ) -> None:
         names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
         super().__init__(sequence_length, names, learning_rate)
@@ -109,6 +111,7 @@ class TemporalVAE(SequenceModel):
                 latent_size=latent_size,
                 controller_size=controller_size,
                 map_size=map_size,
+                compile=compile,
             )
 
         if controller_size is None:
