@@ -16,13 +16,14 @@ Cores with ``context_includes_control = False`` keep reads out of the controller
 of psi_t (eq. 12).
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled_steps import CHUNK, CompiledSteps, begins_chunk
+from lightning_modules.compiled_steps import CHUNK, CompiledSteps, in_spans, span_sizes
 from lightning_modules.controller import Controller, ControllerState
 from lightning_modules.gaussian import DiagonalGaussian
 from memory_cores import Items, MemoryCore, Weightings
@@ -170,7 +171,7 @@ class Backbone(nn.Module):
             observed: [S, B, map width], of ``posterior_map.observe``.
         """
         steps = []
-        for inputs in zip(evidence, noise, observed, strict=True):
+        for inputs in zip(evidence.unbind(), noise.unbind(), observed.unbind(), strict=True):
             state, step = self.step(state, *inputs, late=True)
             steps.append(step)
         return state, steps
@@ -197,21 +198,24 @@ class Backbone(nn.Module):
         seen: list[Tensor] = []
         gates = self.controller.known_gates(evidence, seen)
         observed = self.posterior_map.observe(features.transpose(0, 1))
-        known, noises = min(len(gates), len(observed)), noise.transpose(0, 1)
+        compiled = self.compiled_steps if torch.is_grad_enabled() and not record else None
+        sizes = span_sizes(noise.shape[1], min(len(gates), len(observed)) if compiled else 0)
+        spans = (in_spans(part, sizes) for part in (gates, noise.transpose(0, 1), observed))
         state = self.initial_state(noise.shape[0], noise)
         steps: list[Step] = []
         weightings: list[Weightings] = []
-        while (t := len(steps)) < len(noises):
-            if self.compiled_steps is not None and not record and begins_chunk(t, known):
-                chunk = slice(t, t + CHUNK)
-                parts = gates[chunk], noises[chunk], observed[chunk]
-                state, more = self.compiled_steps(state, *parts)
-                steps += more
+        for of_evidence, of_noise, of_frames in itertools.zip_longest(*spans):
+            if compiled and len(of_noise) == CHUNK:
+                state, chunk = compiled(state, of_evidence, of_noise, of_frames)
+                steps += chunk
                 continue
-            late = t < len(gates)
-            gates_t = gates[t] if late else self.controller.evidence_gates(imagine(t, steps[-1]))
-            observed_t = observed[t] if t < len(observed) else None
-            state, step = self.step(state, gates_t, noises[t], observed_t, late)
+            late = of_evidence is not None
+            if not late:
+                of_evidence = self.controller.evidence_gates(imagine(len(steps), steps[-1])[None])
+            observed_t = None if of_frames is None else of_frames.squeeze(0)
+            state, step = self.step(
+                state, of_evidence.squeeze(0), of_noise.squeeze(0), observed_t, late
+            )
             steps.append(step)
             if record:
                 weightings.append(self.memory.weightings(state.memory))

@@ -30,13 +30,22 @@ def require_compiler() -> None:
         ) from None
 
 
-def begins_chunk(t: int, known: int) -> bool:
-    """Whether step t of ``known`` ones, counted from 0, is the first of a compiled chunk.
+def span_sizes(steps: int, known: int) -> list[int]:
+    """Divide steps into chunks to be compiled, among the first ``known``, and single steps.
 
-    The chunks end with the last known step; at least the first step of all is taken one by one.
+    The chunks end with the last known step; at least the first step of all is taken by itself.
     """
-    left = known - t
-    return t > 0 and left > 0 and left % CHUNK == 0 and torch.is_grad_enabled()
+    chunks = max(known - 1, 0) // CHUNK
+    singles = known - chunks * CHUNK
+    return [1] * singles + [CHUNK] * chunks + [1] * (steps - known)
+
+
+def in_spans(parts: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+    """Divide [K, ...] by sizes of which those beyond K are single steps.
+
+    In one operator, whose gradient is one too; that of a slice is as large as the whole.
+    """
+    return parts.split(sizes[: len(sizes) - (sum(sizes) - len(parts))]) if len(parts) else ()
 
 
 class CompiledSteps:
@@ -51,7 +60,9 @@ class CompiledSteps:
     """
 
     def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
-        self._steps = torch.compile(steps, fullgraph=True, dynamic=False)
+        # The asserts check what inductor itself allocated, at a tenth of the time of a chunk.
+        options = {"size_asserts": False, "alignment_asserts": False}
+        self._steps = torch.compile(steps, fullgraph=True, dynamic=False, options=options)
         self._announced = False
 
     def __call__(self, state: Any, *inputs: Tensor) -> tuple[Any, Any]:
