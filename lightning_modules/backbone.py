@@ -92,7 +92,7 @@ class Backbone(nn.Module):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        self.compiled_steps = CompiledSteps(self.known_steps) if compile else None
+        self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
         self.latent_size = latent_size
         self.memory = memory
         feedback_size = latent_size
@@ -206,7 +206,7 @@ class Backbone(nn.Module):
         weightings: list[Weightings] = []
         for of_evidence, of_noise, of_frames in itertools.zip_longest(*spans):
             if compiled and len(of_noise) == CHUNK:
-                state, chunk = compiled(state, of_evidence, of_noise, of_frames)
+                state, chunk = compiled(self, state, of_evidence, of_noise, of_frames)
                 steps += chunk
                 continue
             late = of_evidence is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from torch import Tensor
+from torch import Tensor, nn
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -20,14 +20,12 @@ CHUNK = 4
 
 
 def require_compiler() -> None:
-    """Raise a RuntimeError that says what is missing, where nothing can be compiled."""
+    """Raise a ValueError where nothing can be compiled."""
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
-        raise RuntimeError(
-            "compile=true needs a C++ compiler (g++ or clang++, or its path in CXX); "
-            "without one leave it out"
-        ) from None
+        missing = "there is no C++ compiler (g++, clang++ or what CXX names)"
+        raise ValueError(f"compile must be false where {missing}, got True") from None
 
 
 def span_sizes(steps: int, known: int) -> list[int]:
@@ -49,39 +47,41 @@ def in_spans(parts: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
 
 
 class CompiledSteps:
-    """A function from a state and inputs of ``CHUNK`` steps to the state after them and outcomes.
+    """A function of a module, its state and inputs of ``CHUNK`` steps, compiled.
 
     The same graph serves every chunk, since the state always comes in contiguous and after at least
     one step, when all that will ever depend on a parameter does. Compiled code is kept in torch's
     cache, where later runs find it.
 
     Args:
-        steps: the function; all its tensors may be nested in tuples and lists.
+        steps: (module, state, *inputs) -> (state, outcomes). Not bound to the module, of which
+            there may be copies; tensors may be nested in tuples and lists.
     """
 
     def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
         # The asserts check what inductor itself allocated, at a tenth of the time of a chunk.
         options = {"size_asserts": False, "alignment_asserts": False}
-        self._steps = torch.compile(steps, fullgraph=True, dynamic=False, options=options)
-        self._announced = False
+        self.steps = torch.compile(steps, fullgraph=True, dynamic=False, options=options)
+        self.announced = False
 
-    def __call__(self, state: Any, *inputs: Tensor) -> tuple[Any, Any]:
+    def __call__(self, module: nn.Module, state: Any, *inputs: Tensor) -> tuple[Any, Any]:
         """Return the state after the steps, and their outcomes."""
-        arguments = tree_map_only(Tensor, Tensor.contiguous, (state, *inputs))
-        if not self._announced:
-            self._announce(arguments)
-        return self._steps(*arguments)
+        state, *inputs = tree_map_only(Tensor, Tensor.contiguous, (state, *inputs))
+        if not self.announced:
+            self._announce(module, state, *inputs)
+        return self.steps(module, state, *inputs)
 
-    def _announce(self, arguments: tuple[Any, ...]) -> None:
-        """Compile both passes at once, and say how long it took."""
+    def _announce(self, module: nn.Module, *inputs: Any) -> None:
+        """Compile both passes on copies of the inputs, and say how long it took."""
         started = time.perf_counter()
-        leaves = tree_map_only(Tensor, _leaf, arguments)
-        outcomes = [x for x in tree_leaves(self._steps(*leaves)) if x.requires_grad]
-        wanted = [x for x in tree_leaves(leaves) if x.requires_grad]
+        copies = tree_map_only(Tensor, _leaf, inputs)
+        outcomes = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
+        wanted = [x for x in tree_leaves(copies) if x.requires_grad]
         torch.autograd.grad([x.sum() for x in outcomes], wanted, allow_unused=True)
-        seconds = time.perf_counter() - started
-        say(f"Compiled {CHUNK} steps of the loop over time in {seconds:.0f} s")
-        self._announced = True
+        say(
+            f"Compiled {CHUNK} steps of the loop over time in {time.perf_counter() - started:.0f} s"
+        )
+        self.announced = True
 
 
 def _leaf(tensor: Tensor) -> Tensor:

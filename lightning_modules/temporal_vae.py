@@ -10,6 +10,7 @@ from datamodules.batch import FrameSequences
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.backbone import Backbone, Step, Trajectory, psi_size
 from lightning_modules.budget import controller_size_within
+from lightning_modules.compiled_steps import require_compiler
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import (
     BOUND_NAMES,
@@ -122,6 +123,12 @@ class TemporalVAE(SequenceModel):
         # inputs the moves drown in the noise of the latents, and no one learns where it is.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
         self.prefix_length = prefix_length
+
+    def on_fit_start(self) -> None:
+        """Ask for a compiler before anything is trained, if one is needed."""
+        super().on_fit_start()
+        if self.backbone.compiled_steps is not None:
+            require_compiler()
 
     @property
     def core(self) -> MemoryCore:
