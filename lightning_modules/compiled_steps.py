@@ -16,7 +16,7 @@ from torch._inductor.exc import InvalidCxxCompiler
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 #: Steps of one graph. More gain little, and compiling takes in proportion to them.
-CHUNK = 4
+CHUNK = 5
 
 
 def require_compiler() -> None:
@@ -31,10 +31,9 @@ def require_compiler() -> None:
 def span_sizes(steps: int, known: int) -> list[int]:
     """Divide steps into chunks to be compiled, among the first ``known``, and single steps.
 
-    The chunks end with the last known step; at least the first step of all is taken by itself.
+    The chunks end with the last known step.
     """
-    chunks = max(known - 1, 0) // CHUNK
-    singles = known - chunks * CHUNK
+    chunks, singles = divmod(known, CHUNK)
     return [1] * singles + [CHUNK] * chunks + [1] * (steps - known)
 
 
@@ -49,9 +48,8 @@ def in_spans(parts: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
 class CompiledSteps:
     """A function of a module, its state and inputs of ``CHUNK`` steps, compiled.
 
-    The same graph serves every chunk, since the state always comes in contiguous and after at least
-    one step, when all that will ever depend on a parameter does. Compiled code is kept in torch's
-    cache, where later runs find it.
+    The same graph serves every chunk, since the state always comes in alike, whatever of it depends
+    on a parameter by then. Compiled code is kept in torch's cache, where later runs find it.
 
     Args:
         steps: (module, state, *inputs) -> (state, outcomes). Not bound to the module, of which
@@ -66,7 +64,7 @@ class CompiledSteps:
 
     def __call__(self, module: nn.Module, state: Any, *inputs: Tensor) -> tuple[Any, Any]:
         """Return the state after the steps, and their outcomes."""
-        state, *inputs = tree_map_only(Tensor, Tensor.contiguous, (state, *inputs))
+        state, *inputs = tree_map_only(Tensor, _alike, (state, *inputs))
         if not self.announced:
             self._announce(module, state, *inputs)
         return self.steps(module, state, *inputs)
@@ -84,8 +82,14 @@ class CompiledSteps:
         self.announced = True
 
 
+def _alike(tensor: Tensor) -> Tensor:
+    """The tensor in an object of its own, contiguous, differentiable if its type allows it."""
+    tensor = tensor.contiguous()
+    return tensor.view_as(tensor) if tensor.requires_grad else _leaf(tensor)
+
+
 def _leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().requires_grad_(tensor.requires_grad)
+    return tensor.detach().requires_grad_(tensor.is_floating_point())
 
 
 @rank_zero_only
