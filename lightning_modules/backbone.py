@@ -16,14 +16,17 @@ Cores with ``context_includes_control = False`` keep reads out of the controller
 of psi_t (eq. 12).
 """
 
+import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.compiled_steps import CHUNK, CompiledSteps, in_spans, span_sizes
 from lightning_modules.controller import Controller, ControllerState
 from lightning_modules.gaussian import DiagonalGaussian
+from lightning_modules.replay import Replay
 from memory_cores import Items, MemoryCore, Weightings
 
 
@@ -43,6 +46,7 @@ class Step(NamedTuple):
     latent: Tensor  #: [B, Z]
     psi: Tensor  #: [B, P]
     parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
+    seen: Tensor  #: [B, H + F], detached, by the controller's recurrent gates
 
 
 class Trajectory(NamedTuple):
@@ -75,6 +79,8 @@ class Backbone(nn.Module):
         latent_size: Z.
         controller_size: H.
         map_size: hidden units of the prior and posterior maps; 0 makes them linear.
+        compile: compile the steps whose evidence and frame are known, where gradients are wanted;
+            on CUDA, capture them all as one graph.
     """
 
     def __init__(
@@ -85,8 +91,11 @@ class Backbone(nn.Module):
         latent_size: int,
         controller_size: int,
         map_size: int,
+        compile: bool = False,
     ) -> None:
         super().__init__()
+        self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
+        self.replay = Replay(self, self._known_loop) if compile else None
         self.latent_size = latent_size
         self.memory = memory
         feedback_size = latent_size
@@ -107,12 +116,15 @@ class Backbone(nn.Module):
             drawn=torch.zeros(batch_size, 1, dtype=torch.bool, device=like.device),
         )
 
-    def advance(self, state: BackboneState, evidence: Tensor) -> tuple[BackboneState, Tensor]:
+    def advance(
+        self, state: BackboneState, evidence: Tensor, late: bool = False
+    ) -> tuple[BackboneState, Tensor]:
         """Update controller and memory for one step, up to what its latent depends on.
 
         Args:
             state: of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
+            late: evidence is of ``controller.known_gates``.
 
         Returns:
             state: with the latent still that of the step before; psi: [B, P].
@@ -120,7 +132,7 @@ class Backbone(nn.Module):
         before = state.controller.hidden
         includes_control = self.memory.context_includes_control
         feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
-        controller = self.controller.step(state.controller, evidence, feedback)
+        controller = self.controller.step(state.controller, evidence, feedback, late)
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
         memory = self.memory.write(state.memory, controller.hidden, item)
         reads, memory = self.memory.read(memory, controller.hidden)
@@ -128,7 +140,12 @@ class Backbone(nn.Module):
         return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
 
     def step(
-        self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor | None
+        self,
+        state: BackboneState,
+        evidence: Tensor,
+        noise: Tensor,
+        observed: Tensor | None,
+        late: bool = False,
     ) -> tuple[BackboneState, Step]:
         """Advance one step and draw its latent: from the posterior if ``observed``, else the prior.
 
@@ -137,12 +154,30 @@ class Backbone(nn.Module):
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             noise: [B, Z], standard normal.
             observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
+            late: evidence is of ``controller.known_gates``.
         """
-        state, psi = self.advance(state, evidence)
+        state, psi = self.advance(state, evidence, late)
         parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
         latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
         state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
-        return state, Step(latent, psi, parameters)
+        return state, Step(latent, psi, parameters, state.controller.seen)
+
+    def known_steps(
+        self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor
+    ) -> tuple[BackboneState, list[Step]]:
+        """Take several steps with known evidence and frames, as one function to be compiled.
+
+        Args:
+            state: of the step before.
+            evidence: [S, B, 4 H], of ``controller.known_gates``.
+            noise: [S, B, Z], standard normal.
+            observed: [S, B, map width], of ``posterior_map.observe``.
+        """
+        steps = []
+        for inputs in zip(evidence.unbind(), noise.unbind(), observed.unbind(), strict=True):
+            state, step = self.step(state, *inputs, late=True)
+            steps.append(step)
+        return state, steps
 
     def unroll(
         self,
@@ -163,25 +198,54 @@ class Backbone(nn.Module):
                 recurrence sees frames that they must generate first.
             record: keep the weightings of every step.
         """
-        gates = self.controller.evidence_gates(evidence).unbind(1)
-        observed = self.posterior_map.observe(features).unbind(1)
+        known = evidence.shape[1] == features.shape[1] == noise.shape[1]
+        if self.replay is not None and noise.is_cuda and known and not record:
+            latent, psi, prior, posterior = self.replay(evidence, features, noise)
+            return Trajectory(latent, psi, prior, posterior, None)
+        return self._loop(evidence, features, noise, imagine, record)
+
+    def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
+        """Unroll over steps of which all is known, to nothing but tensors."""
+        return self._loop(evidence, features, noise)[:-1]
+
+    def _loop(
+        self,
+        evidence: Tensor,
+        features: Tensor,
+        noise: Tensor,
+        imagine: Callable[[int, Step], Tensor] = nothing_to_imagine,
+        record: bool = False,
+    ) -> Trajectory:
+        seen: list[Tensor] = []
+        gates = self.controller.known_gates(evidence, seen)
+        observed = self.posterior_map.observe(features.transpose(0, 1))
+        compiled = self.compiled_steps if torch.is_grad_enabled() and not record else None
+        compiled = None if noise.is_cuda else compiled
+        sizes = span_sizes(noise.shape[1], min(len(gates), len(observed)) if compiled else 0)
+        spans = (in_spans(part, sizes) for part in (gates, noise.transpose(0, 1), observed))
         state = self.initial_state(noise.shape[0], noise)
         steps: list[Step] = []
         weightings: list[Weightings] = []
-        for t, noise_t in enumerate(noise.unbind(1)):
-            if t < len(gates):
-                gates_t = gates[t]
-            else:
-                gates_t = self.controller.evidence_gates(imagine(t, steps[-1]))
-            observed_t = observed[t] if t < len(observed) else None
-            state, step = self.step(state, gates_t, noise_t, observed_t)
+        for of_evidence, of_noise, of_frames in itertools.zip_longest(*spans):
+            if compiled and len(of_noise) == CHUNK:
+                state, chunk = compiled(self, state, of_evidence, of_noise, of_frames)
+                steps += chunk
+                continue
+            late = of_evidence is not None
+            if not late:
+                of_evidence = self.controller.evidence_gates(imagine(len(steps), steps[-1])[None])
+            observed_t = None if of_frames is None else of_frames.squeeze(0)
+            state, step = self.step(
+                state, of_evidence.squeeze(0), of_noise.squeeze(0), observed_t, late
+            )
             steps.append(step)
             if record:
                 weightings.append(self.memory.weightings(state.memory))
+        seen += [step.seen for step in steps[: len(gates)]]
         return self._trajectory(steps, weightings)
 
     def _trajectory(self, steps: list[Step], weightings: list[Weightings]) -> Trajectory:
-        latent, psi, drawn_from = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+        latent, psi, drawn_from, _ = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
         return Trajectory(
             latent=latent,
             psi=psi,

@@ -4,8 +4,10 @@ import warnings
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_modules.late_gradient import LateGradient
 from memory_cores.lstm import gated, start_remembering
 
 
@@ -14,6 +16,7 @@ class ControllerState(NamedTuple):
 
     hidden: Tensor  #: [B, H], what the rest of the model sees as h_t
     cell: Tensor  #: [B, H]
+    seen: Tensor  #: [B, H + F], detached: what the recurrent gates were computed from
 
 
 class Controller(nn.Module):
@@ -36,15 +39,32 @@ class Controller(nn.Module):
     def initial_state(self, batch_size: int, like: Tensor) -> ControllerState:
         """Return zeros on the device and in the dtype of ``like``."""
         zeros = like.new_zeros(batch_size, self.hidden_size)
-        return ControllerState(zeros, zeros)
+        return ControllerState(
+            zeros, zeros, like.new_zeros(batch_size, self.recurrent_gates.in_features)
+        )
 
-    def step(self, state: ControllerState, evidence: Tensor, feedback: Tensor) -> ControllerState:
+    def known_gates(self, evidence: Tensor, seen: list[Tensor]) -> Tensor:
+        """Map the evidence of all steps [B, T, E] to [T, B, 4 H], for steps that are ``late``.
+
+        Args:
+            evidence: [B, T, E].
+            seen: to which the loop must append what the gates of each step have ``seen``.
+        """
+        gates = self.evidence_gates(evidence.transpose(0, 1))
+        return LateGradient.apply(gates, self.recurrent_gates.weight, seen)
+
+    def step(
+        self, state: ControllerState, evidence: Tensor, feedback: Tensor, late: bool = False
+    ) -> ControllerState:
         """Advance one step.
 
         Args:
             state: of the step before.
             evidence: [B, 4 H], this step's row of ``evidence_gates`` of the whole sequence.
             feedback: [B, F].
+            late: evidence is of ``known_gates``, which gives the recurrent weight its gradient.
         """
-        gates = evidence + self.recurrent_gates(torch.cat([state.hidden, feedback], 1))
-        return ControllerState(*gated(gates, state.cell))
+        inputs = torch.cat([state.hidden, feedback], 1)
+        weight = self.recurrent_gates.weight
+        gates = evidence + F.linear(inputs, weight.detach() if late else weight)
+        return ControllerState(*gated(gates, state.cell), inputs.detach())

@@ -10,6 +10,7 @@ from datamodules.batch import FrameSequences
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.backbone import Backbone, Step, Trajectory, psi_size
 from lightning_modules.budget import controller_size_within
+from lightning_modules.compiled_steps import require_compiler
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import (
     BOUND_NAMES,
@@ -66,6 +67,8 @@ class TemporalVAE(SequenceModel):
             where the controller's size is given.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: of Adam.
+        compile: compile the recurrence, for training, which takes about a minute the first time; on
+            CUDA, capture it as a graph, which takes no time.
 
     Raises:
         ValueError: a setting is out of range.
@@ -87,6 +90,7 @@ class TemporalVAE(SequenceModel):
         parameter_budget: int = 1_172_000,
         map_size: int = 128,
         learning_rate: float = 2e-3,
+        compile: bool = False,
     ) -> None:
         names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
         super().__init__(sequence_length, names, learning_rate)
@@ -109,6 +113,7 @@ class TemporalVAE(SequenceModel):
                 latent_size=latent_size,
                 controller_size=controller_size,
                 map_size=map_size,
+                compile=compile,
             )
 
         if controller_size is None:
@@ -119,6 +124,12 @@ class TemporalVAE(SequenceModel):
         # inputs the moves drown in the noise of the latents, and no one learns where it is.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
         self.prefix_length = prefix_length
+
+    def on_fit_start(self) -> None:
+        """Ask for a compiler before anything is trained, if one is needed."""
+        super().on_fit_start()
+        if self.backbone.compiled_steps is not None and self.device.type == "cpu":
+            require_compiler()
 
     @property
     def core(self) -> MemoryCore:

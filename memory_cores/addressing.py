@@ -4,6 +4,8 @@ B sequences, H heads, N slots, W words per slot. Names and equations follow the 
 Graves et al. 2016, "Hybrid computing using a neural network with dynamic external memory".
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -25,35 +27,47 @@ def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor) -> Tensor:
     Returns:
         weights: [..., H, N], each row sums to 1.
     """
-    slot_norms = (memory.square().sum(-1) + EPSILON).sqrt()
-    key_norms = (keys.square().sum(-1) + EPSILON).sqrt()
-    scale = (strengths / key_norms).unsqueeze(-1) / slot_norms.unsqueeze(-2)
-    return torch.softmax((keys @ memory.mT) * scale, dim=-1)
+    keys = keys * (strengths * inverse_norms(keys)).unsqueeze(-1)
+    product = torch.bmm if keys.ndim == memory.ndim == 3 else torch.matmul  # bmm: no reshaping
+    return torch.softmax(product(keys, memory.mT) * inverse_norms(memory).unsqueeze(-2), dim=-1)
+
+
+def inverse_norms(rows: Tensor) -> Tensor:
+    """One over the Euclidean norms [...] of rows [..., W]; finite for a row of zeros."""
+    return torch.rsqrt(rows.square().sum(-1) + EPSILON)
+
+
+def product_over_heads(factors: Tensor) -> Tensor:
+    """Product over H of factors [B, H, ...].
+
+    Not ``Tensor.prod``: its gradient asks the data for zeros, which waits for the device, and it
+    does not fuse with what is around it.
+    """
+    return functools.reduce(torch.mul, factors.unbind(1))
 
 
 def usage_after_write(usage: Tensor, write_weights: Tensor) -> Tensor:
     """Usage [B, N] after the last step's writes [B, H, N]: a slot is used as much as written to."""
-    return 1 - (1 - usage) * (1 - write_weights).prod(1)
+    return 1 - (1 - usage) * product_over_heads(1 - write_weights)
 
 
 def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
     """What the free gates keep of each slot (``psi``): [B, R, N], [B, R] -> [B, N] in [0, 1]."""
-    return (1 - free_gates.unsqueeze(2) * read_weights).prod(1)
+    return product_over_heads(1 - free_gates.unsqueeze(2) * read_weights)
 
 
 def allocation_weights(usage: Tensor) -> Tensor:
     """Weighting that prefers the least used slots (``a_t``), [B, N] in [0, 1] -> [B, N].
 
-    ``a[i] = (1 - u[i]) * product of u[j] over all slots j that are freer than i``. The paper sorts
-    by usage; comparing all pairs gives the same numbers (ties go to the lower slot) and no sort.
+    ``a[i] = (1 - u[i]) * product of u[j] over all slots j that are freer than i``; of slots used
+    alike, the lower one is freer. Comparing all pairs instead of sorting is slower even among nine
+    slots, and quadratic.
     """
-    usage = EPSILON + (1 - EPSILON) * usage
-    this, other = usage.unsqueeze(2), usage.unsqueeze(1)
-    slots = torch.arange(usage.shape[1], device=usage.device)
-    earlier_slot = slots.unsqueeze(0) < slots.unsqueeze(1)
-    freer = ((other < this) | ((other == this) & earlier_slot)).to(usage.dtype)
-    log_product = (freer @ usage.log().unsqueeze(2)).squeeze(2)
-    return (1 - usage) * log_product.exp()
+    usage, freest_first = (EPSILON + (1 - EPSILON) * usage).sort(dim=1, stable=True)
+    log_usage = usage.log()
+    log_product = log_usage.cumsum(1) - log_usage
+    weights = (1 - usage) * log_product.exp()
+    return torch.empty_like(weights).scatter(1, freest_first, weights)
 
 
 def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
@@ -69,7 +83,8 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
     """
     written, before = write_weights.unsqueeze(3), write_weights.unsqueeze(2)
     link = (1 - written - before) * link + written * precedence.unsqueeze(2)
-    return link - torch.diag_embed(link.diagonal(dim1=-2, dim2=-1))
+    itself = torch.eye(link.shape[-1], dtype=torch.bool, device=link.device)
+    return link.masked_fill(itself, 0)
 
 
 def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
@@ -86,8 +101,8 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tenso
         erase: [B, H, W] in [0, 1].
         vectors: [B, H, W], what each head adds.
     """
-    kept = (1 - weights.unsqueeze(3) * erase.unsqueeze(2)).prod(1)
-    return memory * kept + weights.mT @ vectors
+    kept = product_over_heads(1 - weights.unsqueeze(3) * erase.unsqueeze(2))
+    return memory * kept + torch.bmm(weights.mT, vectors)
 
 
 def least_used_slots(usage: Tensor, heads: int) -> Tensor:
@@ -97,27 +112,26 @@ def least_used_slots(usage: Tensor, heads: int) -> Tensor:
     [B, N] that differ by less than ``TIE`` are ties: slots that were never written look alike, and
     the rounding of their weights must not choose between them.
     """
+    slots = usage.shape[1]
     order = torch.argsort((usage / TIE).round(), dim=1, stable=True)
-    slots = torch.arange(usage.shape[1], device=usage.device)
-    chosen = order[:, torch.arange(heads, device=usage.device) % usage.shape[1]]
-    return (chosen.unsqueeze(2) == slots).to(usage.dtype)
+    chosen = order.repeat(1, -(-heads // slots))[:, :heads].unsqueeze(2)
+    return usage.new_zeros(len(usage), heads, slots).scatter_(2, chosen, 1.0)
 
 
 def shifted(weights: Tensor, shifts: Tensor) -> Tensor:
     """Weights [B, H, N] moved by -1, 0 and +1 slots with weights [B, H, 3], in a circle."""
     back, stay, on = shifts.split(1, 2)
-    return back * weights.roll(-1, 2) + stay * weights + on * weights.roll(1, 2)
+    moved = torch.addcmul(stay * weights, back, weights.roll(-1, 2))
+    return torch.addcmul(moved, on, weights.roll(1, 2))
 
 
 def sharpened(weights: Tensor, sharpness: Tensor) -> Tensor:
     """Weights [B, H, N] to the power [B, H], at least 1, and normalised.
 
-    The largest weight is divided out first, or all of them could underflow. It cancels, so it
-    needs no gradient.
+    A softmax of their logarithms, since powers of small weights underflow.
     """
-    largest = weights.detach().amax(2, keepdim=True)
-    powers = (weights / largest) ** sharpness.unsqueeze(2)
-    return powers / powers.sum(2, keepdim=True)
+    smallest = torch.finfo(weights.dtype).tiny  # not 0: its logarithm has no gradient
+    return torch.softmax(sharpness.unsqueeze(2) * weights.clamp(min=smallest).log(), 2)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

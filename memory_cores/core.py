@@ -45,11 +45,13 @@ class Items(NamedTuple):
             present: [B, 1], 1 where a sequence has at least one real item, else 0.
         """
         items = torch.cat([self.keys, self.values], dim=2)
-        real = self.mask.unsqueeze(2)
-        count = real.to(items.dtype).sum(1)
         # Filled, not multiplied by 0: padding may hold anything, NaN too.
-        total = items.masked_fill(~real, 0).sum(1)
-        return total / count.clamp(min=1), count.clamp(max=1)
+        real = items.masked_fill(~self.mask.unsqueeze(2), 0)
+        count = self.mask.to(items.dtype)
+        if items.shape[1] == 1:  # the usual case inside a loop over time: nothing to average
+            return real.squeeze(1), count
+        count = count.sum(1, keepdim=True)
+        return real.sum(1) / count.clamp(min=1), count.clamp(max=1)
 
 
 class Recollections(NamedTuple):

@@ -55,8 +55,8 @@ class ReadInterface(NamedTuple):
 
     keys: Tensor  #: [B, R, W]
     strengths: Tensor  #: [B, R], non-negative
-    backward_modes: Tensor  #: [B, H, R, 1]; the modes of a read head sum to 1
-    forward_modes: Tensor  #: [B, H, R, 1]
+    backward_modes: Tensor  #: [B, R, H]; the modes of a read head sum to 1
+    forward_modes: Tensor  #: [B, R, H]
     content_modes: Tensor  #: [B, R, 1]
 
 
@@ -135,13 +135,10 @@ class DNC(SlotMemory[DNCState]):
     def read(self, state: DNCState, control: Tensor) -> tuple[Tensor, DNCState]:
         """Mix content look-up with steps along the links, both ways, from the last read."""
         interface = self._read_interface(control)
-        last = state.read_weights.unsqueeze(1)
-        forward, backward = last @ state.link.mT, last @ state.link
         content = content_weights(state.memory, interface.keys, interface.strengths)
-        weights = (interface.backward_modes * backward + interface.forward_modes * forward).sum(
-            1
-        ) + interface.content_modes * content
-        return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
+        weights = interface.content_modes * content + followed(state, interface)
+        reads = torch.bmm(weights, state.memory).flatten(1)
+        return reads, state._replace(read_weights=weights)
 
     def snapshot(self, state: DNCState) -> DNCSnapshot:
         """Return what a look-up by content needs, and how much of each slot is in use."""
@@ -168,29 +165,31 @@ class DNC(SlotMemory[DNCState]):
 
     def _write_interface(self, control: Tensor, items: Items) -> WriteInterface:
         item, present = items.pooled()
-        parts = self.write_interface(torch.cat([control, item], 1)).split(self._write_parts, 1)
-        keys, vectors, erase, strengths, allocation, write, free = parts
-        heads = (self.write_heads, self.word_size)
+        H, heads = self.write_heads, (-1, self.write_heads, self.word_size)
+        vectors, strengths, gates = self.write_interface(torch.cat([control, item], 1)).split(
+            [3 * H * self.word_size, H, 2 * H + self.read_heads], 1
+        )
+        keys, vectors, erase = vectors.chunk(3, 1)
+        allocation, write, free = gates.sigmoid().split([H, H, self.read_heads], 1)
         return WriteInterface(
-            keys=keys.unflatten(1, heads),
-            vectors=vectors.unflatten(1, heads),
-            erase=erase.sigmoid().unflatten(1, heads),
+            keys=keys.view(heads),
+            vectors=vectors.view(heads),
+            erase=erase.sigmoid().view(heads),
             strengths=F.softplus(strengths),
-            allocation_gates=allocation.sigmoid(),
-            write_gates=write.sigmoid() * present,
-            free_gates=free.sigmoid(),
+            allocation_gates=allocation,
+            write_gates=write * present,
+            free_gates=free,
         )
 
     def _read_interface(self, control: Tensor) -> ReadInterface:
         keys, strengths, modes = self.read_interface(control).split(self._read_parts, 1)
         R, H = self.read_heads, self.write_heads
-        modes = modes.unflatten(1, (R, 1 + 2 * H)).softmax(2)
-        backward, forward, content = modes.split([H, H, 1], 2)
+        backward, forward, content = modes.view(-1, R, 1 + 2 * H).softmax(2).split([H, H, 1], 2)
         return ReadInterface(
-            keys=keys.unflatten(1, (R, self.word_size)),
+            keys=keys.view(-1, R, self.word_size),
             strengths=F.softplus(strengths),
-            backward_modes=backward.mT.unsqueeze(3),
-            forward_modes=forward.mT.unsqueeze(3),
+            backward_modes=backward,
+            forward_modes=forward,
             content_modes=content,
         )
 
@@ -203,8 +202,22 @@ class DNC(SlotMemory[DNCState]):
 
     def _allocation(self, usage: Tensor, gates: Tensor) -> Tensor:
         """Allocate for one write head after another, each seeing the slots the others took."""
-        allocations = []
-        for head in range(self.write_heads):
-            allocations.append(allocation_weights(usage))
+        allocations = [allocation_weights(usage)]
+        for head in range(self.write_heads - 1):
             usage = usage + (1 - usage) * gates[:, head : head + 1] * allocations[-1]
+            allocations.append(allocation_weights(usage))
         return torch.stack(allocations, 1)
+
+
+def followed(state: DNCState, interface: ReadInterface) -> Tensor:
+    """Steps from the last reads along the links of all write heads, both ways (``b``, ``f``).
+
+    Returns:
+        weights: [B, R, N], each way times its mode, summed.
+    """
+    last, link = state.read_weights, state.link.flatten(1, 2)  # [B, R, N], [B, H * N, N]
+    forward = torch.bmm(last, link.mT).view(*last.shape[:2], *state.link.shape[1:3])
+    forward = (interface.forward_modes.unsqueeze(3) * forward).sum(2)
+    # The modes go to the reads, not to the steps: a product then sums over the write heads, too.
+    backward = (interface.backward_modes.unsqueeze(3) * last.unsqueeze(2)).flatten(2)
+    return forward + torch.bmm(backward, link)

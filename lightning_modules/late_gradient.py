@@ -1,0 +1,38 @@
+"""The gradient of a weight that a loop over time uses in every step, in one product after it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class LateGradient(torch.autograd.Function):
+    """Passes on offsets, and gives their weight its gradient when the loop's backward pass ends.
+
+    In a loop over ``y_t = offset_t + W x_t`` the offset's gradient is that of ``y_t``, so with
+    ``W`` detached inside the loop dL/dW = sum of (dL/doffset_t) x_t^T is one product of T * B rows.
+    Autograd's own T products of B rows, each added to a matrix as large as ``W``, take a third of
+    the backward pass of a small batch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, offsets: Tensor, weight: Tensor, inputs: list[Tensor]) -> Tensor:
+        """Return the offsets.
+
+        Args:
+            ctx: autograd's.
+            offsets: [T, B, O].
+            weight: [O, I].
+            inputs: empty; the loop appends each x_t [B, I], detached.
+        """
+        ctx.inputs, ctx.weight_dtype = inputs, weight.dtype
+        return offsets.view_as(offsets)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Return the offsets' gradient as it is, and the weight's."""
+        inputs = torch.stack(ctx.inputs).flatten(0, 1).to(gradient.dtype)
+        weight = gradient.flatten(0, 1).mT @ inputs
+        return gradient, weight.to(ctx.weight_dtype), None
