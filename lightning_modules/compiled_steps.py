@@ -58,8 +58,12 @@ class CompiledSteps:
 
     def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
         # The asserts check what inductor itself allocated, at a tenth of the time of a chunk.
-        options = {"size_asserts": False, "alignment_asserts": False}
-        self.steps = torch.compile(steps, fullgraph=True, dynamic=False, options=options)
+        self.steps = torch.compile(
+            steps,
+            fullgraph=True,
+            dynamic=False,
+            options={"size_asserts": False, "alignment_asserts": False},
+        )
         self.announced = False
 
     def __call__(self, module: nn.Module, state: Any, *inputs: Tensor) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """Differentiable Neural Computer: content, allocation and temporal links (Graves et al. 2016)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from memory_cores.addressing import (
 from memory_cores.associative import SHARP, associate_keys_with_values
 from memory_cores.core import Items, MemorySizes, require_at_least
 from memory_cores.slot_memory import SlotMemory
+from memory_cores.sparse_links import SparseRows, linked_rows, no_links, stepped
 
 
 class DNCState(NamedTuple):
@@ -27,6 +28,20 @@ class DNCState(NamedTuple):
     usage: Tensor  #: [B, N] in [0, 1]
     precedence: Tensor  #: [B, H, N]
     link: Tensor  #: [B, H, N, N]
+    write_weights: Tensor  #: [B, H, N]
+    read_weights: Tensor  #: [B, R, N]
+
+
+class SparseDNCState(NamedTuple):
+    """A ``DNCState`` whose links are the K strongest of each slot, in either direction."""
+
+    memory: Tensor  #: [B, N, W]
+    usage: Tensor  #: [B, N] in [0, 1]
+    precedence: Tensor  #: [B, H, N]
+    sources: Tensor  #: [B, H, N, K] int64, after which slots one was written
+    from_sources: Tensor  #: [B, H, N, K], how surely: rows of the link matrix
+    targets: Tensor  #: [B, H, N, K] int64, which slots were written after one
+    to_targets: Tensor  #: [B, H, N, K], how surely: rows of its transpose
     write_weights: Tensor  #: [B, H, N]
     read_weights: Tensor  #: [B, R, N]
 
@@ -60,7 +75,7 @@ class ReadInterface(NamedTuple):
     content_modes: Tensor  #: [B, R, 1]
 
 
-class DNC(SlotMemory[DNCState]):
+class DNC(SlotMemory[DNCState | SparseDNCState]):
     """DNC memory; its controller is the model's. Order in a step: usage, write, link, read.
 
     It holds one item a step: a set is pooled to its mean, and an empty set closes the write gates.
@@ -71,6 +86,8 @@ class DNC(SlotMemory[DNCState]):
         word_size: width W of a slot.
         read_heads: R. The papers use 5 in generative temporal models.
         write_heads: H.
+        sparse_links: K, links kept of each slot (Rae et al. 2016 take 8), so that time and memory
+            are linear in the slots; default: all, in a matrix of N x N.
 
     Raises:
         ValueError: a setting is below 1.
@@ -85,6 +102,7 @@ class DNC(SlotMemory[DNCState]):
         word_size: int = 64,
         read_heads: int = 5,
         write_heads: int = 1,
+        sparse_links: int | None = None,
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
@@ -92,6 +110,10 @@ class DNC(SlotMemory[DNCState]):
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
+        if sparse_links is not None:
+            require_at_least(1, sparse_links=sparse_links)
+            sparse_links = min(sparse_links, self.slots)
+        self.sparse_links = sparse_links
         W, R, H = word_size, read_heads, write_heads
         self._write_parts = [H * W, H * W, H * W, H, H, H, R]
         self._read_parts = [R * W, R, R * (1 + 2 * H)]
@@ -104,35 +126,46 @@ class DNC(SlotMemory[DNCState]):
         keys = self.read_interface.weight.split(self._read_parts)[0]
         associate_keys_with_values(vectors, keys, word_size, sizes)
 
-    def initial_state(self, batch_size: int, like: Tensor) -> DNCState:
+    def initial_state(self, batch_size: int, like: Tensor) -> DNCState | SparseDNCState:
         """Return empty memory, unused slots, no links."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
-        return DNCState(
-            memory=like.new_zeros(B, N, W),
-            usage=like.new_zeros(B, N),
-            precedence=like.new_zeros(B, H, N),
-            link=like.new_zeros(B, H, N, N),
-            write_weights=like.new_zeros(B, H, N),
-            read_weights=like.new_zeros(B, R, N),
+        parts = {
+            "memory": like.new_zeros(B, N, W),
+            "usage": like.new_zeros(B, N),
+            "precedence": like.new_zeros(B, H, N),
+            "write_weights": like.new_zeros(B, H, N),
+            "read_weights": like.new_zeros(B, R, N),
+        }
+        if self.sparse_links is None:
+            return DNCState(link=like.new_zeros(B, H, N, N), **parts)
+        sources, targets = (no_links((B, H, N, self.sparse_links), like) for _ in range(2))
+        return SparseDNCState(
+            sources=sources.slots,
+            from_sources=sources.links,
+            targets=targets.slots,
+            to_targets=targets.links,
+            **parts,
         )
 
-    def write(self, state: DNCState, control: Tensor, items: Items) -> DNCState:
+    def write(
+        self, state: DNCState | SparseDNCState, control: Tensor, items: Items
+    ) -> DNCState | SparseDNCState:
         """Free what was read, choose slots, erase and add, and link the slots in write order."""
         interface = self._write_interface(control, items)
         # As in the reference implementation, usage passes no gradient to the write weights.
         usage = usage_after_write(state.usage, state.write_weights.detach())
         usage = usage * retention(state.read_weights, interface.free_gates)
         weights = self._write_weights(state.memory, usage, interface)
-        return DNCState(
+        return with_links_after(state, weights)._replace(
             memory=erase_and_add(state.memory, weights, interface.erase, interface.vectors),
             usage=usage,
             precedence=preceded(state.precedence, weights),
-            link=linked(state.link, state.precedence, weights),
             write_weights=weights,
-            read_weights=state.read_weights,
         )
 
-    def read(self, state: DNCState, control: Tensor) -> tuple[Tensor, DNCState]:
+    def read(
+        self, state: DNCState | SparseDNCState, control: Tensor
+    ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Mix content look-up with steps along the links, both ways, from the last read."""
         interface = self._read_interface(control)
         content = content_weights(state.memory, interface.keys, interface.strengths)
@@ -140,11 +173,11 @@ class DNC(SlotMemory[DNCState]):
         reads = torch.bmm(weights, state.memory).flatten(1)
         return reads, state._replace(read_weights=weights)
 
-    def snapshot(self, state: DNCState) -> DNCSnapshot:
+    def snapshot(self, state: DNCState | SparseDNCState) -> DNCSnapshot:
         """Return what a look-up by content needs, and how much of each slot is in use."""
         return DNCSnapshot(state.memory, usage_after_write(state.usage, state.write_weights))
 
-    def pool(self, state: DNCState) -> tuple[Tensor, Tensor]:
+    def pool(self, state: DNCState | SparseDNCState) -> tuple[Tensor, Tensor]:
         """Sum the slots' values, each as far as its slot is in use."""
         memory, usage = self.snapshot(state)
         return self._pool(memory, usage)
@@ -209,13 +242,35 @@ class DNC(SlotMemory[DNCState]):
         return torch.stack(allocations, 1)
 
 
-def followed(state: DNCState, interface: ReadInterface) -> Tensor:
+def with_links_after(state: DNCState | SparseDNCState, weights: Tensor) -> Any:
+    """The state with links as they are after writes [B, H, N], and the rest as it was."""
+    if isinstance(state, DNCState):
+        return state._replace(link=linked(state.link, state.precedence, weights))
+    sources = SparseRows(state.sources, state.from_sources)
+    targets = SparseRows(state.targets, state.to_targets)
+    sources = linked_rows(sources, weights, weights, state.precedence)
+    targets = linked_rows(targets, weights, state.precedence, weights)
+    return state._replace(
+        sources=sources.slots,
+        from_sources=sources.links,
+        targets=targets.slots,
+        to_targets=targets.links,
+    )
+
+
+def followed(state: DNCState | SparseDNCState, interface: ReadInterface) -> Tensor:
     """Steps from the last reads along the links of all write heads, both ways (``b``, ``f``).
 
     Returns:
         weights: [B, R, N], each way times its mode, summed.
     """
-    last, link = state.read_weights, state.link.flatten(1, 2)  # [B, R, N], [B, H * N, N]
+    last = state.read_weights
+    if isinstance(state, SparseDNCState):
+        sources = SparseRows(state.sources, state.from_sources)
+        targets = SparseRows(state.targets, state.to_targets)
+        forward = stepped(sources, last, interface.forward_modes)
+        return forward + stepped(targets, last, interface.backward_modes)
+    link = state.link.flatten(1, 2)  # [B, H * N, N]
     forward = torch.bmm(last, link.mT).view(*last.shape[:2], *state.link.shape[1:3])
     forward = (interface.forward_modes.unsqueeze(3) * forward).sum(2)
     # The modes go to the reads, not to the steps: a product then sums over the write heads, too.

@@ -20,6 +20,7 @@ SHAPES: dict[str, Settings] = {
     "smallest": {"slots": 1, "word_size": 1, "read_heads": 1, "write_heads": 1},
     "small": {"word_size": 4, "read_heads": 2},
     "wide": {"slots": 5, "word_size": 4, "read_heads": 3, "write_heads": 2},
+    "sparse": {"word_size": 4, "read_heads": 2, "sparse_links": 3},
 }
 
 every_core = pytest.mark.parametrize("core_class", CORES, ids=lambda core: core.__name__)
