@@ -6,6 +6,8 @@ from copy import copy
 import torch
 
 from contestants import Contestant
+from lightning_modules.compiled_steps import CompiledSteps
+from lightning_modules.replay import Replay
 from recurrence import Recurrence
 
 #: All cores share the code of a step, and each needs graphs of its own.
@@ -13,10 +15,11 @@ GRAPHS = 256
 
 
 def compiled(recurrence: Recurrence) -> Recurrence:
-    """The same parameters, with a compiled step."""
+    """The same parameters, compiled as the models' own recurrence is."""
     torch._dynamo.config.recompile_limit = GRAPHS
     twin = copy(recurrence)
-    twin.advance = torch.compile(recurrence.step, dynamic=False)
+    twin.compiled_steps = CompiledSteps(Recurrence.steps)
+    twin.replay = Replay(twin, twin.unroll)
     return twin
 
 

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.compiled_steps import CHUNK, CompiledSteps, in_spans, span_sizes
 from lightning_modules.controller import Controller, ControllerState
+from lightning_modules.replay import Replay
 from memory_cores import Items, MemoryCore, MemorySizes
 from sizes import Sizes
 
@@ -27,6 +29,13 @@ class RecurrentState(NamedTuple):
     controller: ControllerState
     memory: NamedTuple
     reads: Tensor  #: [B, C]
+
+
+class Outcome(NamedTuple):
+    """What is kept of one step."""
+
+    state: Tensor  #: [B, H + C], the controller's state and what was read
+    seen: Tensor  #: [B, H + C], by the controller's recurrent gates
 
 
 class Recurrence(nn.Module):
@@ -43,18 +52,28 @@ class Recurrence(nn.Module):
         self.core = core(MemorySizes(control=H, key=H, value=W, steps=sizes.steps))
         self.controller = Controller(W, self.core.context_size, H)
         self.output = nn.Linear(H + self.core.context_size, W)
-        #: One step; a compiled one takes its place.
-        self.advance: Callable[..., RecurrentState] = self.step
+        #: Both are for ``compilation.compiled``.
+        self.compiled_steps: CompiledSteps | None = None
+        self.replay: Replay | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map [B, T, W] to [B, T, W]."""
-        evidence = self.controller.evidence_gates(inputs)
-        state = self.initial_state(len(inputs), evidence)
-        outputs = []
-        for evidence_t, inputs_t in zip(evidence.unbind(1), inputs.unbind(1), strict=True):
-            state = self.advance(state, evidence_t, inputs_t)
-            outputs.append(torch.cat([state.controller.hidden, state.reads], 1))
-        return self.output(torch.stack(outputs, 1))
+        return self.replay(inputs) if self.replay and inputs.is_cuda else self.unroll(inputs)
+
+    def unroll(self, inputs: Tensor) -> Tensor:
+        """Step after step, or chunk after chunk."""
+        seen: list[Tensor] = []
+        gates = self.controller.known_gates(inputs, seen)
+        compiled = None if inputs.is_cuda else self.compiled_steps
+        sizes = span_sizes(len(gates), len(gates) if compiled else 0)
+        state, outcomes = self.initial_state(len(inputs), gates), []
+        spans = (in_spans(part, sizes) for part in (gates, inputs.transpose(0, 1)))
+        for evidence, rows in zip(*spans, strict=True):
+            run = compiled if compiled and len(evidence) == CHUNK else Recurrence.steps
+            state, more = run(self, state, evidence, rows)
+            outcomes += more
+        seen += [outcome.seen for outcome in outcomes]
+        return self.output(torch.stack([outcome.state for outcome in outcomes], 1))
 
     def initial_state(self, batch_size: int, like: Tensor) -> RecurrentState:
         """Before the first step."""
@@ -64,9 +83,20 @@ class Recurrence(nn.Module):
             like.new_zeros(batch_size, self.core.context_size),
         )
 
+    def steps(
+        self, state: RecurrentState, evidence: Tensor, inputs: Tensor
+    ) -> tuple[RecurrentState, list[Outcome]]:
+        """S steps, with evidence [S, B, 4 H] of the inputs [S, B, W]."""
+        outcomes = []
+        for step in zip(evidence.unbind(), inputs.unbind(), strict=True):
+            state = self.step(state, *step)
+            read = torch.cat([state.controller.hidden, state.reads], 1)
+            outcomes.append(Outcome(read, state.controller.seen))
+        return state, outcomes
+
     def step(self, state: RecurrentState, evidence: Tensor, inputs: Tensor) -> RecurrentState:
         """One step, with evidence [B, 4 H] of the inputs [B, W]."""
-        controller = self.controller.step(state.controller, evidence, state.reads)
+        controller = self.controller.step(state.controller, evidence, state.reads, late=True)
         present = torch.ones(len(inputs), 1, dtype=torch.bool, device=inputs.device)
         item = Items(state.controller.hidden.unsqueeze(1), inputs.unsqueeze(1), present)
         memory = self.core.write(state.memory, controller.hidden, item)
