@@ -13,7 +13,10 @@ from lightning_modules.command_line.run_results import RunResults
 from lightning_modules.pictures.headings import model_label
 
 #: They change no result; of the sources, the one that was really used counts.
-IRRELEVANT = {f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")}
+IRRELEVANT = {
+    *(f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")),
+    "model.compile",
+}
 
 
 class Estimate(NamedTuple):
@@ -78,7 +81,7 @@ def by_model(runs: Iterable[RunResults]) -> list[ModelRuns]:
 def by_settings(runs: Sequence[RunResults]) -> list[ModelRuns]:
     """Put runs together that have the same settings of the model, in the order of their first."""
     settings = [dict(flattened("model", run.model_settings)) for run in runs]
-    names = short_names(differing(settings))
+    names = short_names([key for key in differing(settings) if key not in IRRELEVANT])
     groups: dict[tuple[str, ...], ModelRuns] = {}
     for run, own in zip(runs, settings, strict=True):
         values = tuple(f"{name}={own[key]}" for key, name in names.items() if key in own)

@@ -145,6 +145,16 @@ def test_settings_of_one_core_have_lines_of_their_own(write, drawn, out, tmp_pat
     assert said.err == ""
 
 
+def test_a_compiled_model_is_the_same_model(write, drawn, out: str, tmp_path: Path):
+    data = {"class_path": "datamodules.PerfectRecall", "init_args": {"test_size": 1000}}
+    for seed, compiled in enumerate((False, True)):
+        own = {"memory": {"class_path": "memory_cores.DNC"}, "compile": compiled}
+        model = {"class_path": "lightning_modules.GTMM", "init_args": own}
+        write("DNC", seed, SEEDS[seed], settings={"model": model, "data": data})
+    main(["compare", f"{tmp_path}/runs", out])
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 2 runs"]
+
+
 def test_models_of_one_core_are_not_averaged(write, drawn, out: str, tmp_path: Path):
     write("NoMemory", 0, SEEDS[0])
     write("NoMemory", 1, SEEDS[1], model="VRNN")
