@@ -45,10 +45,8 @@ def by_benchmark(runs: Iterable[RunRecord]) -> list[BenchmarkRuns]:
         keys.setdefault(settings, key)
         groups.setdefault(key, []).append(run)
     found = list(groups.values())
-    return [
-        BenchmarkRuns(f"b{i}", label, group)
-        for i, (label, group) in enumerate(zip(_labels(found), found, strict=True))
-    ]
+    labelled = sorted(zip(_labels(found), found, strict=True), key=lambda pair: pair[0])
+    return [BenchmarkRuns(f"b{i}", label, group) for i, (label, group) in enumerate(labelled)]
 
 
 def _identity(run: RunRecord) -> Hashable:

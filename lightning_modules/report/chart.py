@@ -11,8 +11,8 @@ from torch import Tensor
 
 from lightning_modules.command_line.model_runs import Estimate
 from lightning_modules.report.colours import on_dark, translucent
-from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.thinning import kept, plain
 
 HEIGHT = 340
@@ -63,6 +63,16 @@ PAPER: dict[str, Any] = {
     "plot_bgcolor": "rgba(0,0,0,0)",
     "font": {"size": 12},
 }
+
+
+def unit_of(label: str) -> str:
+    """What stands in brackets behind a quantity, which the panel's title names."""
+    return label.rpartition("(")[2].rstrip(")")
+
+
+def capitalised(label: str) -> str:
+    """As a title; abbreviations stay as they are."""
+    return label[:1].upper() + label[1:]
 
 
 class Style(NamedTuple):

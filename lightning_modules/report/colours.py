@@ -1,4 +1,4 @@
-"""Colours in light and in dark: a core keeps its own; greys, and black, change places with white."""
+"""Colours in light and in dark: a core keeps its own; of greys, black and white change places."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,4 +42,5 @@ def _between(ends: Sequence[tuple[float, float, float]], place: float) -> str:
     below = int(place)
     share = place - below
     pairs = zip(ends[below], ends[below + 1], strict=True)
-    return to_hex([(1 - share) * first + share * second for first, second in pairs])
+    red, green, blue = ((1 - share) * first + share * second for first, second in pairs)
+    return to_hex((red, green, blue))

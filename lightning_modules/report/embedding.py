@@ -13,7 +13,9 @@ from lightning_modules.pictures.style import pixels
 from lightning_modules.report.run_finder import Problem
 
 #: Longest side; letters of the runs' pictures can still be read.
-MOST_PIXELS, QUALITY = 1100, 70
+MOST_PIXELS = 1100
+#: The second is Pillow's effort, from 0 to 6: what more of it saves takes ten times as long.
+QUALITY, EFFORT = 70, 1
 
 
 class Budget:
@@ -66,7 +68,7 @@ def _small_copy(path: Path, modified: int, size: int) -> str:
     """Of the file as it was then; copied once while a live page is built again and again."""
     with Image.open(path) as picture:
         copy = picture.convert("RGB")
-    copy.thumbnail((MOST_PIXELS, 4 * MOST_PIXELS))
+    copy.thumbnail((MOST_PIXELS, 4 * MOST_PIXELS), Image.Resampling.BOX)
     return _uri(copy)
 
 
@@ -78,5 +80,5 @@ def film_strip(frames: Tensor) -> str:
 
 def _uri(picture: Image.Image) -> str:
     buffer = BytesIO()
-    picture.save(buffer, "WEBP", quality=QUALITY)
+    picture.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
     return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"

@@ -1,5 +1,6 @@
 """The page: all sections, its scripts and its style in one file."""
 
+import os
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +28,7 @@ from lightning_modules.report.sections.memory_scaling import memory_scaling
 from lightning_modules.report.sections.step_curves import step_curves
 
 #: Characters of pictures and films; Plotly takes 5 million, and a page has at most 20.
-FOR_FILMS, FOR_PICTURES = 4_000_000, 5_000_000
+FOR_FILMS, FOR_PICTURES = 4_000_000, 4_000_000
 TITLE = "Which memory should my sequence model have?"
 #: Plotly's own, for light and dark.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
@@ -79,9 +80,15 @@ def page(found: Found, *scripts: Markup) -> str:
     return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
 
 
-def _sections(
-    benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]
-) -> list[Section]:
+def write(content: str, path: Path) -> None:
+    """Write the page; a reader sees the old one or the new one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(content)
+    os.replace(partial, path)
+
+
+def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) -> list[Section]:
     for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
     shown = [
         league(benchmarks),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightning_modules.report.colours import on_dark
-from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.variants import Variant
 
 #: CSS's names of Plotly's dashes.
@@ -35,12 +35,13 @@ def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = N
     return tag("article", *heading, *content, class_="panel", **marks.attributes())
 
 
-def key_of(variants: Sequence[Variant]) -> Markup:
-    """What the lines are."""
+def key_of(variants: Sequence[Variant], *others: tuple[Markup, str]) -> Markup:
+    """What the lines are; samples and names of those that are no variants come last."""
     entries = (
         tag("li", swatch(v), v.label, **Marks(core=v.core).attributes()) for v in unique(variants)
     )
-    return tag("ul", *entries, class_="key")
+    more = (tag("li", sample, name) for sample, name in others)
+    return tag("ul", *entries, *more, class_="key")
 
 
 def unique(variants: Sequence[Variant]) -> list[Variant]:

@@ -13,7 +13,12 @@ from lightning_modules.report.run_record import RunRecord
 
 #: Plotly's names, of the first, second, ... variant that looks alike.
 DASHES = ("solid", "dash", "dot", "dashdot")
+#: A setting that changes no result.
+COMPILED = "model.compile"
 TEST, VALIDATION = "test", "validation"
+
+
+NOTHING = torch.tensor(torch.nan)
 
 
 class Variant(NamedTuple):
@@ -53,7 +58,8 @@ class Variant(NamedTuple):
     def scalar(self, name: str) -> Estimate:
         """A number over the runs that know it, []."""
         values = self.values(name)
-        return estimate(values[values.isfinite()])
+        known = values[values.isfinite()]
+        return estimate(known) if len(known) else Estimate(NOTHING, NOTHING)
 
     def by_seed(self, name: str) -> dict[int | None, float]:
         """A number by seed; runs with the same seed are averaged."""
@@ -83,7 +89,7 @@ def by_variant(runs: Sequence[RunRecord]) -> list[Variant]:
 
 
 def _of_kind(runs: Sequence[RunRecord]) -> Iterator[Variant]:
-    settings = [run.of("model") for run in runs]
+    settings = [{k: v for k, v in run.of("model").items() if k != COMPILED} for run in runs]
     for values, places in alike(settings).items():
         yield Variant([runs[i] for i in places], values)
 

@@ -17,8 +17,8 @@ from lightning_modules.report.benchmarks import BenchmarkRuns
 from lightning_modules.report.chart import PAPER, Chart
 from lightning_modules.report.colours import weight_scale
 from lightning_modules.report.embedding import Embedded, film_strip
-from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.run_finder import Problem
 from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, panel
@@ -56,7 +56,7 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
         film = _film(run, embedded)
         picture = RunFolder(run.folder).pictures / "memory_film.png"
         if film is not None:
-            shown.append((FilmOfRun(variant, run, film)))
+            shown.append(FilmOfRun(variant, run, film))
         elif picture.is_file() and (uri := embedded.uri(picture)) is not None:
             pictures.append(figure(run, variant, uri))
     boxes = [b for each in shown if embedded.budget.take(b := _box(each))]
@@ -65,7 +65,7 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
         yield panel(benchmark.label, _tested(benchmark), *content, benchmark=benchmark.key)
     if pictures:
         row = tag("div", *pictures, class_="row", tabindex="0")
-        subtitle = "First validation sequence: runs that were not tested yet have no slider"
+        subtitle = "First validation sequence; a test adds the slider"
         yield panel(benchmark.label, subtitle, row, benchmark=benchmark.key)
 
 
@@ -113,8 +113,9 @@ def film_chart(film: Film, colour: str) -> Chart:
     heads = _heads(film)
     strip = _map(torch.zeros(len(heads), read.shape[-1]), colour, len(maps) + 1, "%{y}, slot %{x}")
     strip.y = heads
+    strip.ygap = 1
     moments = [_encoded(moment) for moment in torch.cat([write, read], 1)]
-    layout = _layout([name for name, _ in maps], len(film.frames))
+    layout = _layout([name for name, _ in maps], len(film.frames), read.shape[-1])
     return Chart([*traces, strip], layout, {"moments": moments})
 
 
@@ -124,7 +125,9 @@ def _heads(film: Film) -> list[str]:
 
 
 def _map(weights: Tensor, colour: str, axis: int, place: str) -> go.Heatmap:
-    scales = {f"{shade}_scale": weight_scale(colour, shade == "dark") for shade in ("light", "dark")}
+    scales = {
+        f"{shade}_scale": weight_scale(colour, shade == "dark") for shade in ("light", "dark")
+    }
     return go.Heatmap(
         z=None,
         x0=1,
@@ -163,20 +166,25 @@ def _encoded(weights: Tensor) -> dict[str, str]:
     return {"dtype": "u2", "bdata": b64encode(whole.tobytes()).decode(), "shape": shape}
 
 
-def _layout(maps: Sequence[str], steps: int) -> go.Layout:
+def _layout(maps: Sequence[str], steps: int, slots: int) -> go.Layout:
     """Axes below each other; only the last map of steps names them."""
     bottoms = {2: (0.68, 0.36), 1: (0.42,)}[len(maps)]
     height = 0.28 if len(maps) == 2 else 0.58
     axes: dict[str, Any] = {}
     for i, (name, bottom) in enumerate(zip(maps, bottoms, strict=True), 1):
         last = i == len(maps)
-        axes[f"xaxis{i}"] = _axis("step t" if last else "", anchor=f"y{i}", range=[0.5, steps + 0.5])
+        axes[f"xaxis{i}"] = _axis(
+            "step t" if last else "", anchor=f"y{i}", range=[0.5, steps + 0.5]
+        )
         axes[f"xaxis{i}"]["showticklabels"] = last
         top = [bottom, bottom + height]
-        axes[f"yaxis{i}"] = _axis(f"{name}: slot", anchor=f"x{i}", domain=top, autorange="reversed")
+        axes[f"yaxis{i}"] = _axis(
+            f"{name}: slot", anchor=f"x{i}", domain=top, range=[slots + 0.5, 0.5]
+        )
     n = len(maps) + 1
     axes[f"xaxis{n}"] = _axis("slot", anchor=f"y{n}")
-    axes[f"yaxis{n}"] = _axis("", anchor=f"x{n}", domain=[0, 0.2], autorange="reversed")
+    axes[f"yaxis{n}"] = _axis("", anchor=f"x{n}", domain=[0, 0.22], autorange="reversed", dtick=1)
+    axes[f"yaxis{n}"]["tickfont"] = {"size": 10}
     margin = {"l": 62, "r": 8, "t": 6, "b": 40}
     return go.Layout(height=HEIGHT, margin=margin, showlegend=False, **PAPER, **axes)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.report.benchmarks import BenchmarkRuns
 from lightning_modules.report.embedding import Embedded
-from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, panel
 from lightning_modules.report.variants import Variant, by_variant, seed_name
@@ -62,5 +62,3 @@ def figure(run: RunRecord, variant: Variant, uri: str) -> Markup:
     picture = tag("img", src=uri, alt=caption, loading="lazy", decoding="async")
     marks = Marks(run.core, [seed_name(run)])
     return tag("figure", tag("figcaption", caption), picture, **marks.attributes())
-
-

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from lightning_modules.command_line.compare import with_error
 from lightning_modules.command_line.readings import Column, Reading
 from lightning_modules.report.benchmarks import BenchmarkRuns
-from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, panel, scrolling, swatch
 from lightning_modules.report.significance import PairedDifference, holm, paired_difference
@@ -68,9 +68,9 @@ def standing(benchmark: BenchmarkRuns) -> Standing:
 def headline(reading: Reading, variants: Iterable[Variant]) -> Column:
     """The first of the family's headlines that all know; else its last one."""
     columns = {column.scalar: column for column in reading.columns}
-    known = [v for v in variants]
+    measured = list(variants)
     for name in reading.headlines:
-        if all(variant.scalar(name).mean.isfinite() for variant in known):
+        if all(variant.scalar(name).mean.isfinite() for variant in measured):
             return columns[name]
     return columns[reading.headlines[-1]]
 
@@ -94,7 +94,7 @@ def _overview(standings: Sequence[Standing]) -> Markup:
         for s in standings
     ]
     body = [_overview_row(label, standings) for label in labels]
-    return _table([tag("th", "model"), *head], body)
+    return _table([tag("th", "model"), *head], body, "overview")
 
 
 def _overview_row(label: str, standings: Sequence[Standing]) -> Markup:
@@ -109,7 +109,9 @@ def _overview_row(label: str, standings: Sequence[Standing]) -> Markup:
 
 def _overview_number(row: Row, column: Column) -> Markup:
     number = with_error(row.variant.scalar(column.scalar), column.digits)
-    text = tag("strong" if row.best else "em" if row.variant.stage == VALIDATION else "span", number)
+    text = tag(
+        "strong" if row.best else "em" if row.variant.stage == VALIDATION else "span", number
+    )
     star = "*" * (row.p < LEVEL)
     return tag("span", text, star, **Marks(seeds=row.variant.seeds).attributes())
 
@@ -119,29 +121,38 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 
 def _details(standing: Standing) -> Markup:
-    columns = standing.benchmark.runs[0].reading.columns
     texts = ["model", "measured in", "seed", "training steps"]
-    head = [*texts, *map(_with_arrow, columns), "to the best", "p", "pairs"]
+    first, *others = map(_with_arrow, _columns(standing))
+    head = [*texts, first, "to the best", "p", "pairs", *others]
     rows = [line for row in standing.rows for line in _detail_rows(row, standing)]
-    table = scrolling(_table([tag("th", title) for title in head], rows))
+    table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
     key = standing.benchmark.key
     return panel(standing.benchmark.label, standing.benchmark.details, table, benchmark=key)
 
 
 def _detail_rows(row: Row, standing: Standing) -> Iterator[Markup]:
     """The mean, then the runs that stand in for it when a seed is not ticked."""
-    columns, runs = standing.benchmark.runs[0].reading.columns, row.variant.runs
-    ranked_by = standing.headline
-    numbers = [with_error(row.variant.scalar(c.scalar), c.digits) for c in columns]
-    compared = _compared(row, ranked_by.digits)
-    seeds = row.variant.seeds
-    marks = Marks(row.variant.core, seeds)
-    yield _detail_row(row, runs, ", ".join(seeds), [*numbers, *compared], marks)
+    runs, seeds = row.variant.runs, row.variant.seeds
+    compared = _compared(row, standing.headline.digits)
+    numbers = _numbers(row.variant, standing, compared)
+    yield _detail_row(row, runs, ", ".join(seeds), numbers, Marks(row.variant.core, seeds))
     for run in runs if len(runs) > 1 else ():
-        single = row.variant._replace(runs=[run])
-        numbers = [with_error(single.scalar(c.scalar), c.digits) for c in columns]
+        numbers = _numbers(row.variant._replace(runs=[run]), standing, ["", "", ""])
         marks = Marks(row.variant.core, [seed_name(run)], seeds)
-        yield _detail_row(row, [run], seed_name(run), [*numbers, "", "", ""], marks)
+        yield _detail_row(row, [run], seed_name(run), numbers, marks)
+
+
+def _columns(standing: Standing) -> list[Column]:
+    """The headline, then the others."""
+    columns = standing.benchmark.runs[0].reading.columns
+    return [standing.headline, *(column for column in columns if column != standing.headline)]
+
+
+def _numbers(variant: Variant, standing: Standing, compared: Sequence[str]) -> list[str]:
+    """The headline, how it compares, then the others."""
+    columns = _columns(standing)
+    first, *others = (with_error(variant.scalar(c.scalar), c.digits) for c in columns)
+    return [first, *compared, *others]
 
 
 def _detail_row(
@@ -184,5 +195,5 @@ def _from_to(values: Sequence[int]) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _table(head: Sequence[Markup], rows: Sequence[Markup]) -> Markup:
-    return tag("table", tag("thead", tag("tr", join(head))), tag("tbody", join(rows)))
+def _table(head: Sequence[Markup], rows: Sequence[Markup], kind: str) -> Markup:
+    return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_=kind)

@@ -8,18 +8,26 @@ from torch import Tensor
 
 from lightning_modules.command_line.model_runs import Estimate, estimate
 from lightning_modules.report.benchmarks import BenchmarkRuns
-from lightning_modules.report.chart import Chart, Style, axes_layout, band, line
+from lightning_modules.report.chart import (
+    Chart,
+    Style,
+    axes_layout,
+    band,
+    capitalised,
+    line,
+    unit_of,
+)
 from lightning_modules.report.history import History
-from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import kept, plain
 from lightning_modules.report.variants import Variant, by_variant, seed_name
 
 LEAD = (
-    "Mean over seeds at the validations that all of them have had; band: one standard error to both "
-    "sides. Seconds are those of training on the wall clock, with validations."
+    "Mean over seeds at the validations that all of them have had; band: one standard error to "
+    "both sides. Seconds are those of training on the wall clock, with validations."
 )
 STEPS, SECONDS = "training steps", "training time (seconds)"
 
@@ -43,9 +51,11 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
     traces = [trace for variant in variants for trace in _lines(variant)]
     if traces:
         label = benchmark.runs[0].reading.validated_label
-        chart = Chart(traces, axes_layout(STEPS, label), {"titles": {"seconds": SECONDS}})
+        chart = Chart(traces, axes_layout(STEPS, unit_of(label)), {"titles": {"seconds": SECONDS}})
         drawn = chart.markup(f"{label} in training, {benchmark.label}")
-        yield panel(benchmark.label, label, key_of(variants), drawn, benchmark=benchmark.key)
+        yield panel(
+            benchmark.label, capitalised(label), key_of(variants), drawn, benchmark=benchmark.key
+        )
 
 
 def _lines(variant: Variant) -> Iterator[BaseTraceType]:

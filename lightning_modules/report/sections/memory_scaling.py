@@ -8,8 +8,8 @@ import torch
 from lightning_modules.report.benchmarks import BenchmarkRuns
 from lightning_modules.report.chart import Chart, Style, axes_layout, line
 from lightning_modules.report.colours import on_dark
-from lightning_modules.report.markup import Markup
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup
 from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.sections.league import standing
 from lightning_modules.report.thinning import plain
@@ -82,6 +82,6 @@ def _line(family: Sequence[Variant], scalar: str, dash: str) -> go.Scatter:
     means = torch.stack([each.mean for each in found])
     seeds = list(dict.fromkeys(seed for member in family for seed in member.seeds))
     drawn = line(slots, means, Style(named.label, named.colour, dash), Marks(named.core, seeds))
-    drawn.error_y = {"array": plain(each.error for each in found), "color": named.colour}
+    drawn.error_y = {"array": plain(float(each.error) for each in found), "color": named.colour}
     drawn.meta["dark"]["error_y.color"] = on_dark(named.colour)
     return drawn

@@ -1,6 +1,7 @@
 """A quantity of each step of the sequence: the NLL of neural processes, and the KL of all."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import torch
@@ -10,9 +11,18 @@ from torch import Tensor
 from lightning_modules.command_line.model_runs import Estimate
 from lightning_modules.pictures.style import INK
 from lightning_modules.report.benchmarks import BenchmarkRuns
-from lightning_modules.report.chart import Chart, Style, axes_layout, band, line, thinned
-from lightning_modules.report.markup import Markup, join, tag
+from lightning_modules.report.chart import (
+    Chart,
+    Style,
+    axes_layout,
+    band,
+    capitalised,
+    line,
+    thinned,
+    unit_of,
+)
 from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, key_of, panel, sample_line
 from lightning_modules.report.thinning import plain
@@ -46,23 +56,21 @@ def _panel(benchmark: BenchmarkRuns, variants: list[Variant], name: str, label: 
     optimum = _optimum(benchmark, name)
     share = _share(benchmark)
     traces = [trace for variant in variants for trace in _lines(variant, name)]
-    key = [key_of(variants)]
+    others: list[tuple[Markup, str]] = []
     reading = benchmark.runs[0].reading
     if optimum is not None:
         traces.append(_line_of_optimum(optimum, reading.optimum_name))
-        key.append(_entry(sample_line(INK, "dash"), reading.optimum_name))
+        others.append((sample_line(INK, "dash"), reading.optimum_name))
     if share is not None:
         traces.insert(0, _bars_of_share(share, reading.share_name))
-        key.append(_entry(tag("span", class_="shade"), f"{reading.share_name} (share, shaded)"))
-    layout = axes_layout("step t of the sequence", label, **_second_axis(name))
+        others.append((tag("span", class_="shade"), f"{reading.share_name} (share of sequences)"))
+    layout = axes_layout("step t", unit_of(label), **_axes(benchmark, name))
+    keys = key_of(variants, *others)
     chart = Chart(traces, layout).markup(f"{label}, {benchmark.label}")
     stages = {variant.stage for variant in variants}
-    found = "Found in tests" if stages == {TEST} else "Dotted: last validation, not tested yet"
-    return panel(f"{benchmark.label}: {label}", found, *key, chart, benchmark=benchmark.key)
-
-
-def _entry(sample: Markup, name: str) -> Markup:
-    return tag("ul", tag("li", sample, name), class_="key")
+    found = "tests" if stages == {TEST} else "tests; dotted: last validations"
+    subtitle = f"{capitalised(label)}, in {found}"
+    return panel(benchmark.label, subtitle, keys, chart, benchmark=benchmark.key)
 
 
 def _lines(variant: Variant, name: str) -> Iterator[BaseTraceType]:
@@ -84,8 +92,8 @@ def _line_of_run(variant: Variant, run: RunRecord, name: str) -> Iterator[BaseTr
     if curve is not None:
         seed = seed_name(run)
         style = Style(f"{_name(variant)}, seed {seed}", variant.colour, _dash(variant), 1.2)
-        places = thinned(torch.arange(1, len(curve) + 1), curve)
-        yield line(*places, style, Marks(variant.core, [seed], variant.seeds))
+        x, y = thinned(torch.arange(1, len(curve) + 1), curve)
+        yield line(x, y, style, Marks(variant.core, [seed], variant.seeds))
 
 
 def _name(variant: Variant) -> str:
@@ -105,7 +113,9 @@ def _optimum(benchmark: BenchmarkRuns, name: str) -> Tensor | None:
 
 def _share(benchmark: BenchmarkRuns) -> Tensor | None:
     tested = (run.tested for run in benchmark.runs if run.tested is not None)
-    return next((test.share for test in tested if test.share is not None and test.share.any()), None)
+    return next(
+        (test.share for test in tested if test.share is not None and test.share.any()), None
+    )
 
 
 def _line_of_optimum(optimum: Tensor, name: str) -> go.Scatter:
@@ -127,10 +137,10 @@ def _bars_of_share(share: Tensor, name: str) -> go.Bar:
     )
 
 
-def _second_axis(name: str) -> dict[str, object]:
-    """From 0 to 1 behind the first one, without marks; a KL begins at zero."""
-    second = {"overlaying": None, "range": [0, 1], "visible": False, "fixedrange": True}
-    own: dict[str, object] = {"overlaying": "y2", "zeroline": False}
-    if name == "kl":
-        own["rangemode"] = "tozero"
-    return {"yaxis": own, "yaxis2": second, "bargap": 0}
+def _axes(benchmark: BenchmarkRuns, name: str) -> dict[str, Any]:
+    """Of the curves, from zero for a KL, and behind it one of shares from 0 to 1, without marks."""
+    curves = [curve for run in benchmark.runs if (curve := run.curve(name)) is not None]
+    steps = max(map(len, curves))
+    own = {"overlaying": "y2", "tickmode": "auto", "rangemode": "tozero" * (name == "kl") or None}
+    second = {"range": [0, 1], "visible": False, "fixedrange": True}
+    return {"xaxis_range": [0.5, steps + 0.5], "yaxis": own, "yaxis2": second, "bargap": 0}

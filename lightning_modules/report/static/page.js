@@ -118,6 +118,9 @@
   document.getElementById("filters").addEventListener("change", filter);
   document.getElementById("against")?.addEventListener("change", () => redraw(document.querySelectorAll("#learning .plot")));
   dark.addEventListener("change", () => redraw(charts.keys()));
+  for (const figure of document.querySelectorAll("figure")) {
+    figure.addEventListener("click", () => figure.classList.toggle("large"));
+  }
   if (innerWidth <= 600) document.querySelector(".filters").open = false;
   document.querySelectorAll(".slider").forEach(slide);
   filter();
