@@ -1,6 +1,7 @@
 """Colours in light and in dark: a core keeps its own; of greys, black and white change places."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from matplotlib.colors import to_hex, to_rgb
@@ -25,6 +26,7 @@ def translucent(colour: str, opacity: float = BAND) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
+@cache
 def weight_scale(colour: str, dark: bool) -> list[list[Any]]:
     """Of weights from 0 to 1, on a square-root scale that shows diffuse ones too."""
     light = [to_hex(shade) for shade in shades(colour)([i / (STOPS - 1) for i in range(STOPS)])]

@@ -1,6 +1,7 @@
 """Pictures inside the page: small copies, as many as its size allows."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,7 @@ QUALITY, EFFORT = 70, 1
 
 
 class Budget:
-    """Characters that are left for what is large.
+    """Characters that are left for what is large; what is too large for them ends it.
 
     Args:
         characters: to begin with.
@@ -29,13 +30,20 @@ class Budget:
         self.left = characters
         self.refused = 0
 
-    def take(self, content: str) -> bool:
-        """Whether there is room for it; if not, it is counted as refused."""
-        if len(content) > self.left:
+    def take(self, make: Callable[[], str]) -> str | None:
+        """Make it if there may be room for it; None, and counted as refused, if there is not."""
+        content = make() if self.left > 0 else None
+        if content is None or len(content) > self.left:
+            self.left = 0
             self.refused += 1
-            return False
+            return None
         self.left -= len(content)
-        return True
+        return content
+
+
+def left_out_of(budget: Budget) -> str:
+    """A sentence that says how many were refused, if any were."""
+    return f" {budget.refused} more are left out, to keep the page small." * (budget.refused > 0)
 
 
 class Embedded:
@@ -51,16 +59,12 @@ class Embedded:
 
     def uri(self, path: Path) -> str | None:
         """A small copy; None if it is no picture, or if there is no room for it."""
-        if self.budget.left <= 0:
-            self.budget.refused += 1
-            return None
         try:
             state = path.stat()
-            content = _small_copy(path, state.st_mtime_ns, state.st_size)
+            return self.budget.take(lambda: _small_copy(path, state.st_mtime_ns, state.st_size))
         except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
             self.problems.append(Problem(path, "is damaged: no picture, or half of one"))
             return None
-        return content if self.budget.take(content) else None
 
 
 @lru_cache(maxsize=2000)

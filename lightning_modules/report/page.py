@@ -28,7 +28,7 @@ from lightning_modules.report.sections.memory_scaling import memory_scaling
 from lightning_modules.report.sections.step_curves import step_curves
 
 #: Characters of pictures and films; Plotly takes 5 million, and a page has at most 20.
-FOR_FILMS, FOR_PICTURES = 4_000_000, 4_000_000
+FOR_FILMS, FOR_PICTURES = 2_000_000, 4_000_000
 TITLE = "Which memory should my sequence model have?"
 #: Plotly's own, for light and dark.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}

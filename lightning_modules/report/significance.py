@@ -11,7 +11,10 @@ from math import isfinite, nan
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_1samp
+
+#: Of numbers that were equal before they were rounded: no spread to measure by.
+ROUNDING = 1e-9
 
 
 class PairedDifference(NamedTuple):
@@ -36,10 +39,10 @@ def paired_difference(
     differences = np.array([ours[seed] - best[seed] for seed in seeds])
     pairs = len(seeds)
     mean = float(differences.mean()) if pairs else nan
-    if pairs < 2 or np.ptp(differences) == 0:
+    if pairs < 2 or np.ptp(differences) <= ROUNDING * max(abs(ours[seed]) for seed in seeds):
         return PairedDifference(pairs, mean, nan, nan)
     error = float(differences.std(ddof=1)) / pairs**0.5
-    p = ttest_rel([ours[s] for s in seeds], [best[s] for s in seeds]).pvalue
+    p = ttest_1samp(differences, 0).pvalue
     return PairedDifference(pairs, mean, error, float(p))
 
 

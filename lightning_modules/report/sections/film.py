@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from lightning_modules.pictures.memory_film import expected_reads
 from lightning_modules.report.benchmarks import BenchmarkRuns
 from lightning_modules.report.chart import PAPER, Chart
 from lightning_modules.report.colours import weight_scale
-from lightning_modules.report.embedding import Embedded, film_strip
+from lightning_modules.report.embedding import Embedded, film_strip, left_out_of
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.run_finder import Problem
@@ -47,7 +48,7 @@ class FilmOfRun(NamedTuple):
 def films(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
     """A panel for each benchmark, with a slider for all of its films."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark, embedded)]
-    return Section("film", "Memory film", LEAD, panels)
+    return Section("film", "Memory film", LEAD + left_out_of(embedded.budget), panels)
 
 
 def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
@@ -59,7 +60,8 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
             shown.append(FilmOfRun(variant, run, film))
         elif picture.is_file() and (uri := embedded.uri(picture)) is not None:
             pictures.append(figure(run, variant, uri))
-    boxes = [b for each in shown if embedded.budget.take(b := _box(each))]
+    made = (embedded.budget.take(partial(_box, each)) for each in shown)
+    boxes = [Markup(box) for box in made if box is not None]
     if boxes:
         content = _slider(shown[0].film), tag("div", *boxes, class_="films")
         yield panel(benchmark.label, _tested(benchmark), *content, benchmark=benchmark.key)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.report.benchmarks import BenchmarkRuns
-from lightning_modules.report.embedding import Embedded
+from lightning_modules.report.embedding import Embedded, left_out_of
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.run_record import RunRecord
@@ -29,9 +29,7 @@ def gallery(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
     """A panel for each benchmark and kind of picture."""
     kinds = [(benchmark, name) for name in PICTURES for benchmark in benchmarks]
     found = [p for kind in kinds for p in _panels(*kind, embedded)]
-    refused = embedded.budget.refused
-    left_out = f" {refused} more are left out, to keep the page small." if refused else ""
-    return Section("gallery", "Samples", LEAD + left_out, found)
+    return Section("gallery", "Samples", LEAD + left_out_of(embedded.budget), found)
 
 
 def _panels(benchmark: BenchmarkRuns, name: str, embedded: Embedded) -> Iterator[Markup]:

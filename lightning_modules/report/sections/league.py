@@ -121,9 +121,9 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 
 def _details(standing: Standing) -> Markup:
-    texts = ["model", "measured in", "seed", "training steps"]
     first, *others = map(_with_arrow, _columns(standing))
-    head = [*texts, first, "to the best", "p", "pairs", *others]
+    compared = ["to the best", "p", "pairs"]
+    head = ["model", first, *compared, *others, "measured in", "seed", "training steps"]
     rows = [line for row in standing.rows for line in _detail_rows(row, standing)]
     table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
     key = standing.benchmark.key
@@ -159,7 +159,7 @@ def _detail_row(
     row: Row, runs: Sequence[RunRecord], seeds: str, numbers: Sequence[str], marks: Marks
 ) -> Markup:
     texts = [row.variant.stage, seeds, _from_to([run.training_steps for run in runs])]
-    cells = [tag("td", text) for text in (*texts, *numbers)]
+    cells = [tag("td", text) for text in (*numbers, *texts)]
     kind = "best" if row.best else row.variant.stage
     return tag("tr", _name_cell(row.variant), *cells, class_=kind, **marks.attributes())
 
