@@ -57,6 +57,6 @@ def first_seeds_first(benchmark: BenchmarkRuns) -> list[tuple[Variant, RunRecord
 def figure(run: RunRecord, variant: Variant, uri: str) -> Markup:
     """A picture with what it is of."""
     caption = f"{variant.label}, seed {seed_name(run)}"
-    picture = tag("img", src=uri, alt=caption, loading="lazy", decoding="async")
+    picture = tag("img", src=uri, alt=caption, decoding="async")
     marks = Marks(run.core, [seed_name(run)])
     return tag("figure", tag("figcaption", caption), picture, **marks.attributes())

@@ -1,4 +1,4 @@
-"""The page in Chromium: all panels, the filter, the switch, the slider, both widths, both tastes."""
+"""The page in Chromium: panels, filter, switch and slider, on phones and in the dark, too."""
 
 import threading
 from collections.abc import Iterator
@@ -120,9 +120,8 @@ def test_learning_against_seconds(opened: Browser):
 def test_the_slider_moves_all_films(opened: Browser):
     opened.scroll_through()
     assert opened.shown("#film output") == ["1 of 12: new"]
-    weights = (
-        "[...document.querySelectorAll('.film .plot')].map((p) => [...p._fullData.at(-1).z[0]])"
-    )
+    films = "[...document.querySelectorAll('.film .plot')]"
+    weights = f"{films}.map((place) => [...place._fullData.at(-1).z[0]])"
     assert opened.js(weights) == [[1000, 0, 0, 0, 0, 0]] * 6
     opened.js(
         "(() => { const bar = document.querySelector('#film input'); bar.value = 4;"
