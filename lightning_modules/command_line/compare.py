@@ -111,7 +111,9 @@ def write_page(folders: Sequence[Path], out: Path) -> None:
     with writing(out):
         write(page(found), out)
     size = out.stat().st_size / 1e6
-    print(f"The page is {shown(out)}: {len(found.runs)} runs, {size:.1f} MB")
+    count = len(found.runs)
+    runs = f"{count} run{'s' * (count > 1)}"
+    print(f"The page is {shown(out)}: {runs}, {size:.1f} MB")
 
 
 @contextmanager
