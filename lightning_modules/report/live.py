@@ -64,6 +64,36 @@ def _shown_files(folder: RunFolder) -> list[Path]:
     return [*single, *sorted(folder.pictures.glob("*.png"))]
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the page, and with its version."""
+
+    live: LivePage
+
+    def do_GET(self) -> None:
+        """Answer only to names of this machine, so that no other site can read the page."""
+        host = self.headers.get("Host", "").rpartition(":")[0]
+        if host not in (HOST, "localhost"):
+            self.send_error(HTTPStatus.FORBIDDEN)
+        elif self.path == "/":
+            self._answer(self.live.content(), "text/html; charset=utf-8")
+        elif self.path == "/version":
+            self._answer(self.live.version(), "text/plain")
+        else:
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Leave the terminal alone."""
+
+    def _answer(self, text: str, kind: str) -> None:
+        content = text.encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+
 def server(live: LivePage, port: int) -> ThreadingHTTPServer:
     """Listen on this machine only.
 
@@ -74,32 +104,4 @@ def server(live: LivePage, port: int) -> ThreadingHTTPServer:
     Raises:
         OSError: the port is taken.
     """
-
-    class Handler(BaseHTTPRequestHandler):
-        """Answers with the page, and with its version."""
-
-        def do_GET(self) -> None:
-            """Answer only to names of this machine, so that no other site can read the page."""
-            host = self.headers.get("Host", "").rpartition(":")[0]
-            if host not in (HOST, "localhost"):
-                self.send_error(HTTPStatus.FORBIDDEN)
-            elif self.path == "/":
-                self._answer(live.content(), "text/html; charset=utf-8")
-            elif self.path == "/version":
-                self._answer(live.version(), "text/plain")
-            else:
-                self.send_error(HTTPStatus.NOT_FOUND)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Leave the terminal alone."""
-
-        def _answer(self, text: str, kind: str) -> None:
-            content = text.encode()
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(content)
-
-    return ThreadingHTTPServer((HOST, port), Handler)
+    return ThreadingHTTPServer((HOST, port), type("LiveHandler", (Handler,), {"live": live}))

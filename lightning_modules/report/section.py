@@ -8,9 +8,6 @@ from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.variants import Variant
 
-#: CSS's names of Plotly's dashes.
-BORDERS = {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "double"}
-
 
 class Section(NamedTuple):
     """One subject."""
@@ -56,8 +53,8 @@ def swatch(variant: Variant) -> Markup:
 
 def sample_line(colour: str, dash: str = "solid") -> Markup:
     """A short piece of a line."""
-    style = f"--light:{colour};--dark:{on_dark(colour)};border-top-style:{BORDERS[dash]}"
-    return tag("span", class_="swatch", style=style)
+    style = f"--light:{colour};--dark:{on_dark(colour)}"
+    return tag("span", class_=f"swatch {dash}", style=style)
 
 
 def scrolling(*content: Markup) -> Markup:

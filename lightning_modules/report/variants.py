@@ -1,5 +1,6 @@
 """Runs of one model, core and settings on one benchmark: repetitions with other seeds."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -90,8 +91,13 @@ def by_variant(runs: Sequence[RunRecord]) -> list[Variant]:
 
 def _of_kind(runs: Sequence[RunRecord]) -> Iterator[Variant]:
     settings = [{k: v for k, v in run.of("model").items() if k != COMPILED} for run in runs]
-    for values, places in alike(settings).items():
+    for values, places in sorted(alike(settings).items(), key=lambda item: _natural(item[0])):
         yield Variant([runs[i] for i in places], values)
+
+
+def _natural(values: Sequence[str]) -> list[str]:
+    """Numbers by their size: slots=8 comes before slots=16."""
+    return [re.sub(r"\d+", lambda digits: digits[0].zfill(12), value) for value in values]
 
 
 def _with_dashes(variants: Iterable[Variant]) -> Iterator[Variant]:

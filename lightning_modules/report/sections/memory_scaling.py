@@ -1,6 +1,7 @@
 """How good a core is with more memory, where runs differ in their number of slots."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import torch
@@ -17,8 +18,8 @@ from lightning_modules.report.variants import DASHES, TEST, Variant
 
 SLOTS = "model.memory.slots"
 LEAD = (
-    "Of tested runs that differ in `slots` alone: mean over seeds, bar: one standard error to both "
-    "sides. Runs whose slots follow from the sequence length (`slots: null`) are left out."
+    "Tested runs that differ in the number of slots alone: mean over seeds, bar: one standard "
+    "error to both sides. Runs whose slots follow from the sequence length are left out."
 )
 
 
@@ -36,10 +37,17 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
         arrow = "lower" if found.headline.better == "lower" else "higher"
         title = f"{found.headline.header} ({arrow} is better)"
         traces = [_line(f, found.headline.scalar, DASHES[i]) for i, f in _dashed(families)]
-        chart = Chart(traces, axes_layout("slots of the memory", title))
+        sizes = sorted({slots_of(member) for family in families for member in family})
+        layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))
+        chart = Chart(traces, layout)
         drawn = chart.markup(f"{title} by slots, {benchmark.label}")
         keys = key_of([_named(f)._replace(dash=DASHES[i]) for i, f in _dashed(families)])
         yield panel(benchmark.label, title, keys, drawn, benchmark=benchmark.key)
+
+
+def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
+    """An axis with equal steps for equal ratios."""
+    return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
 
 
 def scaling_families(variants: Sequence[Variant]) -> Iterator[list[Variant]]:

@@ -53,24 +53,32 @@ def _shown(benchmark: BenchmarkRuns, name: str) -> list[Variant]:
 
 
 def _panel(benchmark: BenchmarkRuns, variants: list[Variant], name: str, label: str) -> Markup:
-    optimum = _optimum(benchmark, name)
-    share = _share(benchmark)
     traces = [trace for variant in variants for trace in _lines(variant, name)]
-    others: list[tuple[Markup, str]] = []
+    behind, names = _context(benchmark, name)
+    layout = axes_layout("step t", unit_of(label), **_axes(benchmark, name))
+    chart = Chart([*behind, *traces], layout).markup(f"{label}, {benchmark.label}")
+    only_tests = all(variant.stage == TEST for variant in variants)
+    found = "tests" if only_tests else "tests; dotted: last validations"
+    subtitle = f"{capitalised(label)}, in {found}"
+    keys = key_of(variants, *names)
+    return panel(benchmark.label, subtitle, keys, chart, benchmark=benchmark.key)
+
+
+def _context(
+    benchmark: BenchmarkRuns, name: str
+) -> tuple[list[BaseTraceType], list[tuple[Markup, str]]]:
+    """What all runs have in common, and what stands for it in the key."""
     reading = benchmark.runs[0].reading
+    traces, names = [], []
+    share, optimum = _share(benchmark), _optimum(benchmark, name)
+    if share is not None:
+        traces.append(_bars_of_share(share, reading.share_name))
+        shade = tag("span", class_="shade")
+        names.append((shade, f"{reading.share_name} (share of sequences)"))
     if optimum is not None:
         traces.append(_line_of_optimum(optimum, reading.optimum_name))
-        others.append((sample_line(INK, "dash"), reading.optimum_name))
-    if share is not None:
-        traces.insert(0, _bars_of_share(share, reading.share_name))
-        others.append((tag("span", class_="shade"), f"{reading.share_name} (share of sequences)"))
-    layout = axes_layout("step t", unit_of(label), **_axes(benchmark, name))
-    keys = key_of(variants, *others)
-    chart = Chart(traces, layout).markup(f"{label}, {benchmark.label}")
-    stages = {variant.stage for variant in variants}
-    found = "tests" if stages == {TEST} else "tests; dotted: last validations"
-    subtitle = f"{capitalised(label)}, in {found}"
-    return panel(benchmark.label, subtitle, keys, chart, benchmark=benchmark.key)
+        names.append((sample_line(INK, "dash"), reading.optimum_name))
+    return traces, names
 
 
 def _lines(variant: Variant, name: str) -> Iterator[BaseTraceType]:

@@ -123,7 +123,7 @@ def test_curves_with_bands_and_the_oracle(runs):
     for seed, nll in enumerate((1.0, 2.0)):
         runs.functions("RMR", seed, nll)
     charts = [c for c in read(page(read_runs([runs.root]))).data if "traces" in c]
-    band, mean, first, second, optimum = charts[0]["traces"]
+    optimum, band, mean, first, second = charts[0]["traces"]
     error = np.std([1, 2], ddof=1) / 2**0.5
     assert mean["y"] == [1.5] * 100 and mean["x"] == list(range(1, 101))
     assert band["y"][0] == pytest.approx(1.5 + error, rel=1e-4)
