@@ -74,4 +74,5 @@ def _label(run: RunRecord, others: Sequence[dict[str, object]]) -> str:
 def _test_set(run: RunRecord, number: int) -> str:
     if run.tested is None:
         return f"data {number}"
-    return f"test set {run.tested.benchmark.sha256[:8]}, {run.tested.benchmark.sequences:,}"
+    used = run.tested.benchmark
+    return f"test set {used.sha256[:8]} of {used.sequences:,}"
