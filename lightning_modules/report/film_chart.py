@@ -19,6 +19,8 @@ from lightning_modules.report.colours import on_dark, weight_scale
 #: Weights are whole numbers in the page: thousandths.
 FULL = 1000
 HEIGHT = 470
+#: Pixels that the names of all heads have, below each other.
+LETTERS = 80
 MARGIN = {"l": 62, "r": 8, "t": 6, "b": 40}
 
 
@@ -36,7 +38,8 @@ def film_chart(film: Film, colour: str) -> Chart:
     strip.y = heads
     strip.ygap = 1
     moments = [_encoded(moment) for moment in torch.cat([write, read], 1)]
-    layout = _layout([name for name, _ in maps], len(film.frames), read.shape[-1])
+    layout = _layout([name for name, _ in maps], *film.weightings.read.shape[::2])
+    layout.update({f"yaxis{len(maps) + 1}_tickfont_size": min(10, LETTERS // len(heads))})
     return Chart([*traces, strip], layout, {"moments": moments})
 
 
@@ -98,7 +101,7 @@ def _layout(maps: Sequence[str], steps: int, slots: int) -> go.Layout:
         down = {"range": [slots + 0.5, 0.5], "domain": domain}
         axes[f"yaxis{i}"] = _axis(f"{name}: slot", anchor=f"x{i}", **down)
     n = len(maps) + 1
-    heads = {"domain": [0, 0.22], "autorange": "reversed", "dtick": 1, "tickfont": {"size": 10}}
+    heads = {"domain": [0, 0.22], "autorange": "reversed", "dtick": 1}
     axes |= {f"xaxis{n}": _axis("slot", anchor=f"y{n}")}
     axes |= {f"yaxis{n}": _axis("", anchor=f"x{n}", **heads)}
     return go.Layout(height=HEIGHT, margin=MARGIN, showlegend=False, **PAPER, **axes)
