@@ -39,7 +39,8 @@ def film_chart(film: Film, colour: str) -> Chart:
     strip.ygap = 1
     moments = [_encoded(moment) for moment in torch.cat([write, read], 1)]
     layout = _layout([name for name, _ in maps], *film.weightings.read.shape[::2])
-    layout.update({f"yaxis{len(maps) + 1}_tickfont_size": min(10, LETTERS // len(heads))})
+    size = max(1, min(10, LETTERS // len(heads)))
+    layout.update({f"yaxis{len(maps) + 1}_tickfont_size": size})
     return Chart([*traces, strip], layout, {"moments": moments})
 
 
