@@ -1,8 +1,9 @@
-"""``compare``: tested runs of several models on one benchmark, as a figure and as a table."""
+"""``compare``: tested runs of several models as a figure and a table, or all runs as a page."""
 
 import sys
-from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -24,8 +25,14 @@ from lightning_modules.pictures.headings import in_words
 from lightning_modules.pictures.style import save
 
 DESCRIPTION = """\
-Draw a curve over steps of several models on one benchmark, and print a table.
+Draw a curve over steps of several models on one benchmark, and print a table;
+or make a page of all that runs hold, for any browser, without a network.
 
+  --out FILE.png   the curve
+  --out FILE.html  the page: tested runs and others, of any benchmark and model
+  --live           the page on this machine, made again while runs go on
+
+The table and the curve:
 Runs of the same model, memory core and settings of both are averaged, with the
 standard error of the mean over runs. All must have been tested on the same
 sequences. Columns, with their names in docs/metrics.md. Generative temporal
@@ -54,7 +61,17 @@ def compare(args: list[str]) -> None:
     Args:
         args: folders and options.
     """
-    given = parser().parse(args)
+    given = parse(args)
+    if given.live:
+        serve(given.runs, given.port or 0, given.out)
+    elif given.out.suffix.lower() == ".html":
+        write_page(given.runs, given.out)
+    else:
+        draw(given)
+
+
+def draw(given: Namespace) -> None:
+    """Draw the curve, and print the table."""
     runs = read_all(given.runs)
     require_one_family(runs)
     require_one_benchmark(runs)
@@ -65,13 +82,47 @@ def compare(args: list[str]) -> None:
         for caveat in model.caveats():
             print(f"note: {caveat}", file=sys.stderr)
     figure = by_seconds(models) if given.against == "seconds" else by_step(models)
-    try:
+    with writing(given.out):
         save(figure, given.out)
-    except OSError as failure:
-        raise UsageError(
-            f"--out: can not write {shown(given.out)}: {failure.strerror}"
-        ) from failure
     print(f"\nThe figure is {shown(given.out)}")
+
+
+def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
+    """Serve the page until Ctrl-C."""
+    # Slow to import, and not needed by other commands.
+    from lightning_modules.report.live import LivePage, server
+
+    try:
+        made = server(LivePage(folders, out), port)
+    except OSError as failure:
+        raise UsageError(f"--port: can not take {port}: {failure.strerror}") from failure
+    print(f"The page is http://127.0.0.1:{made.server_port}/ until Ctrl-C", flush=True)
+    with made, suppress(KeyboardInterrupt):
+        made.serve_forever()
+
+
+def write_page(folders: Sequence[Path], out: Path) -> None:
+    """Write the page, and say what is left out."""
+    from lightning_modules.report.page import page, read_runs, write
+
+    found = read_runs(folders)
+    for problem in found.problems:
+        skip(problem.path, problem.reason)
+    with writing(out):
+        write(page(found), out)
+    size = out.stat().st_size / 1e6
+    count = len(found.runs)
+    runs = f"{count} run{'s' * (count > 1)}"
+    print(f"The page is {shown(out)}: {runs}, {size:.1f} MB")
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Name a file that can not be written."""
+    try:
+        yield
+    except OSError as failure:
+        raise UsageError(f"--out: can not write {shown(out)}: {failure.strerror}") from failure
 
 
 def by_step(models: Sequence[ModelRuns]) -> Figure:
@@ -93,8 +144,28 @@ def by_seconds(models: Sequence[ModelRuns]) -> Figure:
     return curve_comparison(lines, Backdrop(label, False), *headings(models, "Validation set"))
 
 
+def parse(args: list[str]) -> Namespace:
+    """Read the command line.
+
+    Raises:
+        UsageError: options do not go together.
+    """
+    made = parser()
+    given = made.parse(args)
+    picture = given.out is not None and given.out.suffix.lower() == ".png"
+    if given.out is None and not given.live:
+        made.error("the following arguments are required: --out or --live")
+    if given.live and picture:
+        made.error(f"--live: makes a page; --out must end in .html, got {given.out}")
+    if given.port is not None and not given.live:
+        made.error("--port: is for --live")
+    if given.against is not None and not picture:
+        made.error("--against: is for a .png; the page has a switch")
+    return given
+
+
 def parser() -> CommandParser:
-    """Folders of runs, what is drawn of them, and where the figure goes."""
+    """Folders of runs, what is made of them, and where it goes."""
     made = CommandParser("compare", DESCRIPTION)
     made.add_argument(
         "runs",
@@ -104,22 +175,32 @@ def parser() -> CommandParser:
         help="folder of a run, its results.json, or a folder with runs below it: runs/*_maze",
     )
     made.add_argument(
-        "--out", type=png, required=True, metavar="FILE.png", help="where the figure goes"
+        "--out", type=picture_or_page, metavar="FILE", help="where it goes: .png or .html"
+    )
+    made.add_argument("--live", action="store_true", help="serve the page, and keep it up to date")
+    made.add_argument(
+        "--port", type=port, metavar="NUMBER", help="of the live page; default: one that is free"
     )
     made.add_argument(
         "--against",
         choices=("steps", "seconds"),
-        default="steps",
-        help="draw tests by step of a sequence, or validations by seconds of training",
+        help="draw tests by step of a sequence (default), or validations by seconds of training",
     )
     return made
 
 
-def png(path: str) -> Path:
-    """A path of a picture."""
-    if Path(path).suffix.lower() != ".png":
-        raise ArgumentTypeError(f"must end in .png, got {path}")
+def picture_or_page(path: str) -> Path:
+    """A path that says what is to be made."""
+    if Path(path).suffix.lower() not in (".png", ".html"):
+        raise ArgumentTypeError(f"must end in .png or .html, got {path}")
     return Path(path)
+
+
+def port(number: str) -> int:
+    """A port that a server may listen on."""
+    if not number.isdecimal() or not 1 <= int(number) <= 65535:
+        raise ArgumentTypeError(f"must be a number from 1 to 65535, got {number}")
+    return int(number)
 
 
 def read_all(folders: Sequence[Path]) -> list[RunResults]:

@@ -81,12 +81,18 @@ def by_model(runs: Iterable[RunResults]) -> list[ModelRuns]:
 def by_settings(runs: Sequence[RunResults]) -> list[ModelRuns]:
     """Put runs together that have the same settings of the model, in the order of their first."""
     settings = [dict(flattened("model", run.model_settings)) for run in runs]
+    groups = alike(settings).items()
+    return [ModelRuns([runs[i] for i in places], values) for values, places in groups]
+
+
+def alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:
+    """Places of those that are the same, by what tells them from the others: "read_heads=1"."""
     names = short_names([key for key in differing(settings) if key not in IRRELEVANT])
-    groups: dict[tuple[str, ...], ModelRuns] = {}
-    for run, own in zip(runs, settings, strict=True):
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, own in enumerate(settings):
         values = tuple(f"{name}={own[key]}" for key, name in names.items() if key in own)
-        groups.setdefault(values, ModelRuns([], values)).runs.append(run)
-    return list(groups.values())
+        groups.setdefault(values, []).append(place)
+    return groups
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

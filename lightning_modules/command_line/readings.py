@@ -1,7 +1,7 @@
 """What ``compare`` shows of each family of models: columns of a table, the curve of a figure."""
 
 from collections.abc import Container
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from lightning_modules.pictures.nll_curve import CONTEXTS, NLL, OPTIMUM
 
@@ -12,6 +12,7 @@ class Column(NamedTuple):
     scalar: str
     header: str
     digits: int  #: after the point
+    better: Literal["lower", "higher"]
 
 
 class Reading(NamedTuple):
@@ -26,6 +27,7 @@ class Reading(NamedTuple):
     share_name: str
     validated: str  #: number of a validation that tells how far training is
     validated_label: str  #: of it, with its unit
+    headlines: tuple[str, ...]  #: of the columns: models are ranked by the first that all have
     optimum: str = ""  #: curve of the least that is possible, where a family has one
     optimum_name: str = ""
 
@@ -33,12 +35,12 @@ class Reading(NamedTuple):
 FUNCTIONS = Reading(
     family="neural processes",
     columns=(
-        Column("nll", "NLL", 3),
-        Column("nll_with_context", "with context", 3),
-        Column("nll_without_context", "without context", 3),
-        Column("nll_unseen", "unseen", 3),
-        Column("gap_nll", "gap to optimum", 3),
-        Column("mse", "MSE", 4),
+        Column("nll", "NLL", 3, "lower"),
+        Column("nll_with_context", "with context", 3, "lower"),
+        Column("nll_without_context", "without context", 3, "lower"),
+        Column("nll_unseen", "unseen", 3, "lower"),
+        Column("gap_nll", "gap to optimum", 3, "lower"),
+        Column("mse", "MSE", 4, "lower"),
     ),
     curve="nll",
     label=NLL,
@@ -47,18 +49,19 @@ FUNCTIONS = Reading(
     share_name=CONTEXTS,
     validated="nll",
     validated_label=f"validation's {NLL}",
+    headlines=("nll",),
     optimum="optimal_nll",
     optimum_name=OPTIMUM,
 )
 FRAMES = Reading(
     family="generative temporal models",
     columns=(
-        Column("bound", "bound", 1),
-        Column("kl_new", "KL, new", 2),
-        Column("kl_recalled", "KL, all recalled", 2),
-        Column("recall_ratio", "KL ratio, old", 3),
-        Column("recall_ratio_late", "KL ratio, old late", 3),
-        Column("read_correctness_best_head", "best head's reads", 3),
+        Column("bound", "bound", 1, "higher"),
+        Column("kl_new", "KL, new", 2, "lower"),
+        Column("kl_recalled", "KL, all recalled", 2, "lower"),
+        Column("recall_ratio", "KL ratio, old", 3, "lower"),
+        Column("recall_ratio_late", "KL ratio, old late", 3, "lower"),
+        Column("read_correctness_best_head", "best head's reads", 3, "higher"),
     ),
     curve="kl",
     label="KL of posterior from prior (nats per step)",
@@ -67,6 +70,7 @@ FRAMES = Reading(
     share_name="recalled steps",
     validated="bound",
     validated_label="validation's lower bound (nats per sequence)",
+    headlines=("recall_ratio_late", "recall_ratio", "bound"),
 )
 #: A test belongs to the first family whose curve it has.
 READINGS = (FUNCTIONS, FRAMES)

@@ -85,6 +85,16 @@ class RunFolder:
         return self.path / "results.json"
 
     @property
+    def film(self) -> Path:
+        """Where the memory was written and read in the first test sequence."""
+        return self.path / "memory_film.npz"
+
+    @property
+    def pictures(self) -> Path:
+        """What was drawn after validations and tests."""
+        return self.path / "pictures"
+
+    @property
     def predictions(self) -> Path:
         """What ``predict`` generated."""
         return self.path / "predictions.npz"

@@ -49,6 +49,12 @@ class RunResults(NamedTuple):
     curve: Tensor  #: [T], likewise
     share: Tensor | None  #: [T] in [0, 1], of sequences
     optimum: Tensor | None  #: [T], the least that is possible, where that is known
+    kl: Tensor | None  #: [T], of the posterior from the prior
+    facts: Mapping[str, Any]  #: ``FACTS``, as far as the file has them
+
+
+#: Of a run: no settings, and no measurements of the test.
+FACTS = ("parameters", "wall_clock_seconds", "revision")
 
 
 class Unreadable(Exception):
@@ -119,7 +125,14 @@ def _results(path: Path, content: Any) -> RunResults:
         curve=_numbers(curves[reading.curve]),
         share=_known(curves.get(reading.share)),
         optimum=_known(curves.get(reading.optimum)),
+        kl=_known(curves.get("kl")),
+        facts=_facts(content),
     )
+
+
+def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
+    known = {**(content.get("versions") or {}), **content}
+    return {name: known[name] for name in FACTS if name in known}
 
 
 def _benchmark(content: Mapping[str, Any], steps: int) -> Benchmark:

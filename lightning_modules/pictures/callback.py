@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 from datamodules.function_datamodule import FunctionDataModule
 from datamodules.sequence_datamodule import SequenceDataModule
+from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.pictures.frame_pictures import frame_pictures
+from lightning_modules.pictures.film_file import save_film
+from lightning_modules.pictures.frame_pictures import film_of_test, frame_pictures
 from lightning_modules.pictures.function_pictures import function_pictures, pictures_of_test
 from lightning_modules.pictures.style import save
 from lightning_modules.settings import require_positive
@@ -26,7 +28,8 @@ class Pictures(L.Callback):
     ``functions`` or ``completion``, and ``imaginary_keys`` (if the core has some). Each goes to
     ``<folder>/pictures/<name>_step<step>.png`` and, as the latest, to ``<name>.png``. Outside
     ``fit`` it goes to ``<name>_validate.png``, since there Lightning counts steps from 0 even for a
-    model from a checkpoint. Tests of functions leave ``nll_curve_test.png``.
+    model from a checkpoint. Tests of functions leave ``nll_curve_test.png``; those of frames
+    ``<folder>/memory_film.npz`` (if the core has slots), from which ``compare`` makes a film.
 
     The noise is the same at every validation, so that pictures compare; training is not disturbed.
 
@@ -57,13 +60,17 @@ class Pictures(L.Callback):
             hand_out(trainer, name, path)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw what only a test shows: how far functions are from the optimum."""
+        """Keep what only a test shows: how far functions are from the optimum, and the film."""
         data, dry = getattr(trainer, "datamodule", None), getattr(trainer, "fast_dev_run", False)
         if dry or not trainer.is_global_zero:
             return
         if isinstance(data, FunctionDataModule) and isinstance(pl_module, NeuralProcess):
             for name, figure in pictures_of_test(data, pl_module):
                 self._save(f"{name}_test", figure)
+        if isinstance(data, SequenceDataModule) and isinstance(pl_module, TemporalVAE):
+            film = film_of_test(data, pl_module, self.seed)
+            if film is not None:
+                save_film(film, RunFolder(self.folder.parent).film)
 
     def _figures(
         self, data: object, model: L.LightningModule, step: int | None

@@ -10,6 +10,7 @@ from datamodules.maze import MNISTMaze
 from datamodules.picture_dataset import PictureDataset
 from datamodules.sequence_datamodule import SequenceDataModule
 from lightning_modules.metrics import Summary
+from lightning_modules.pictures.film_file import Film, film_of
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.headings import title_of
 from lightning_modules.pictures.kl_curve import kl_curve
@@ -48,6 +49,12 @@ def frame_pictures(
     yield "generations", generation_grid(generations_of(samples, maze), *headings, colour)
     if maze:
         yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], title, source)
+
+
+def film_of_test(data: SequenceDataModule, model: TemporalVAE, seed: int) -> Film | None:
+    """Of the first test sequence; None if the core has no slots."""
+    samples = sample(model, first_sequences(data.dataset("test"), 1), data.prefix_length, seed)
+    return film_of(samples) if samples.weightings.read.shape[-1] else None
 
 
 def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:

@@ -227,7 +227,8 @@ def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path
     (tmp_path / "file").touch()
     assert "required: --out" in complaint("compare", run)
     assert "required: RUN" in complaint("compare", out)
-    assert "--out: must end in .png, got kl.pdf" in complaint("compare", run, "--out=kl.pdf")
+    said = complaint("compare", run, "--out=kl.pdf")
+    assert "--out: must end in .png or .html, got kl.pdf" in said
     assert f"there is no folder {tmp_path}/none" in complaint("compare", f"{tmp_path}/none", out)
     assert "--outt: there is no such option; did you mean --out?" in complaint(
         "compare", run, "--outt", "kl.png"

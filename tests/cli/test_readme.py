@@ -16,11 +16,11 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)
 #: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
 FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]
 #: Options of the commands that are none of Lightning's.
-OPTIONS = {
-    words[2]: words[3:]
+OPTIONS = [
+    (words[2], words[3:])
     for words in map(shlex.split, "".join(BLOCKS[2:]).splitlines())
     if words[2] in COMMANDS
-}
+]
 
 
 def test_the_first_two_blocks_are_one_command_each() -> None:
@@ -39,15 +39,17 @@ def test_command_builds(line: str, build: Callable[..., ExperimentCLI]) -> None:
 
 
 def test_parameters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [word for pattern in OPTIONS["parameters"] for word in glob(pattern) or [pattern]]
+    (options,) = (options for command, options in OPTIONS if command == "parameters")
+    words = [word for pattern in options for word in glob(pattern) or [pattern]]
     main(["parameters", *words])
     table = capsys.readouterr().out
     assert "dnc_gtmm_maze" in table and "vrnn_maze" in table
 
 
-def test_comparison_has_runs_and_a_picture() -> None:
-    given = parser().parse_args(OPTIONS["compare"])
-    assert len(given.runs) == 1 and given.out.suffix == ".png"
+def test_comparisons_have_runs_and_make_a_picture_and_a_page() -> None:
+    given = [parser().parse_args(options) for command, options in OPTIONS if command == "compare"]
+    assert [len(each.runs) for each in given] == [1, 1]
+    assert [each.out.suffix for each in given] == [".png", ".html"]
 
 
 def test_there_are_commands_to_build() -> None:

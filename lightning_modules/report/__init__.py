@@ -1,0 +1,1 @@
+"""The page of ``compare``: everything that runs hold, in one file that opens anywhere."""

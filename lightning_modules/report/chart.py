@@ -1,0 +1,128 @@
+"""Charts: Plotly's traces and layout, which the page draws when they come into view."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+import torch
+from plotly.basedatatypes import BaseTraceType
+from torch import Tensor
+
+from lightning_modules.command_line.model_runs import Estimate
+from lightning_modules.report.colours import on_dark, translucent
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, data, join, tag
+from lightning_modules.report.thinning import kept, plain
+
+HEIGHT = 340
+#: Points up to which each one is marked.
+FEW_POINTS = 30
+
+
+class Chart(NamedTuple):
+    """What is drawn together."""
+
+    traces: Sequence[BaseTraceType]
+    layout: go.Layout
+    extras: dict[str, Any] = {}  #: for the page's own script
+
+    def markup(self, label: str) -> Markup:
+        """An empty place of the right height, and what will be drawn there.
+
+        Args:
+            label: of the chart, for readers that do not see it.
+        """
+        style = f"height:{self.layout.height}px"
+        place = tag("div", class_="plot", role="img", aria_label=label, style=style)
+        return join([place, data(self.content())])
+
+    def content(self) -> dict[str, Any]:
+        """As JSON has it."""
+        traces = [trace.to_plotly_json() for trace in self.traces]
+        return {"traces": traces, "layout": self.layout.to_plotly_json(), **self.extras}
+
+
+def axes_layout(x: str, y: str, height: int = HEIGHT, **settings: Any) -> go.Layout:
+    """Of one pair of axes with these titles."""
+    layout = go.Layout(
+        height=height,
+        margin={"l": 58, "r": 10, "t": 10, "b": 46},
+        showlegend=False,
+        hovermode="closest",
+        xaxis={"title": {"text": x}, "zeroline": False},
+        yaxis={"title": {"text": y}, "zeroline": False},
+        **PAPER,
+    )
+    return layout.update(settings)
+
+
+#: The page's own background shows through.
+PAPER: dict[str, Any] = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"size": 12},
+}
+
+
+def unit_of(label: str) -> str:
+    """What stands in brackets behind a quantity, which the panel's title names."""
+    return label.rpartition("(")[2].rstrip(")")
+
+
+def capitalised(label: str) -> str:
+    """As a title; abbreviations stay as they are."""
+    return label[:1].upper() + label[1:]
+
+
+class Style(NamedTuple):
+    """Of a line."""
+
+    name: str
+    colour: str
+    dash: str = "solid"
+    width: float = 2
+
+
+def line(x: Tensor, y: Tensor, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
+    """A line through the points; ``meta`` is for the page's own script."""
+    few = len(x) <= FEW_POINTS
+    return go.Scatter(
+        x=plain(x),
+        y=plain(y),
+        name=escape(style.name, quote=False),
+        mode="lines+markers" if few else "lines",
+        marker={"size": 5, "color": style.colour},
+        line={"color": style.colour, "dash": style.dash, "width": style.width},
+        meta={
+            **dict(marks.meta()),
+            **meta,
+            "dark": {"line.color": on_dark(style.colour), "marker.color": on_dark(style.colour)},
+        },
+    )
+
+
+def band(x: Tensor, estimate: Estimate, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
+    """One standard error to both sides, along x and back."""
+    known = (estimate.mean + estimate.error).isfinite()
+    places, mean, error = x[known], estimate.mean[known], estimate.error[known]
+    return go.Scatter(
+        x=plain(torch.cat([places, places.flip(0)])),
+        y=plain(torch.cat([mean + error, (mean - error).flip(0)])),
+        fill="toself",
+        fillcolor=translucent(style.colour),
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        meta={
+            **dict(marks.meta()),
+            **meta,
+            "dark": {"fillcolor": translucent(on_dark(style.colour))},
+        },
+    )
+
+
+def thinned(x: Tensor, *curves: Tensor) -> tuple[Tensor, ...]:
+    """Points that are kept, of all curves the same."""
+    places = kept(len(x))
+    return tuple(curve[places] for curve in (x, *curves))

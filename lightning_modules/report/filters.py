@@ -1,0 +1,36 @@
+"""Boxes to tick: benchmarks, cores and seeds."""
+
+from collections.abc import Iterable, Sequence
+
+from lightning_modules.pictures.looks import look_of
+from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.report.markup import Markup, tag
+from lightning_modules.report.section import sample_line
+from lightning_modules.report.variants import seed_name
+
+
+def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:
+    """A form; everything is ticked."""
+    runs = [run for benchmark in benchmarks for run in benchmark.runs]
+    colours = {run.core: look_of(run.model, run.memory).colour for run in runs}
+    seeds = sorted({seed_name(run) for run in runs}, key=lambda name: (len(name), name))
+    groups = [
+        _group("benchmark", ((b.key, b.label, None) for b in benchmarks)),
+        _group("core", ((core, core, colours[core]) for core in sorted(colours))),
+        _group("seed", ((seed, seed, None) for seed in seeds)),
+    ]
+    form = tag("form", *groups, id="filters")
+    return tag("details", tag("summary", "Filter"), form, class_="filters", open=True)
+
+
+def _group(name: str, boxes: Iterable[tuple[str, str, str | None]]) -> Markup:
+    ticked = [
+        tag(
+            "label",
+            tag("input", type="checkbox", name=name, value=value, checked=True),
+            *([sample_line(colour)] if colour else []),
+            label,
+        )
+        for value, label, colour in boxes
+    ]
+    return tag("fieldset", tag("legend", name.capitalize()), *ticked)

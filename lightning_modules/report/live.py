@@ -1,0 +1,107 @@
+"""The page on this machine, made again when a file of a run has changed."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from hashlib import sha256
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+
+from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.report.markup import tag
+from lightning_modules.report.page import page, read_runs, static, write
+from lightning_modules.report.run_finder import find_runs
+
+HOST = "127.0.0.1"
+
+
+class LivePage:
+    """The newest page.
+
+    Args:
+        folders: of runs, or with runs below them.
+        out: where to write each page, too.
+    """
+
+    def __init__(self, folders: Sequence[Path], out: Path | None = None) -> None:
+        self.folders, self.out = folders, out
+        self._lock = Lock()
+        self._made: tuple[str, str] | None = None
+
+    def version(self) -> str:
+        """Changes with the files of the runs."""
+        return sha256(repr(list(self._states())).encode()).hexdigest()[:16]
+
+    def content(self) -> str:
+        """The page, made again if a file has changed since the last one."""
+        with self._lock:
+            version = self.version()
+            if self._made is None or self._made[0] != version:
+                self._made = version, self._make(version)
+            return self._made[1]
+
+    def _make(self, version: str) -> str:
+        script = tag("script", static("live.js"), data_version=version, id="live")
+        try:
+            content = page(read_runs(self.folders), script)
+        except UsageError as reason:
+            return f"<!doctype html>{tag('html', tag('body', f'Waiting: {reason}.', script))}\n"
+        if self.out is not None:
+            write(content, self.out)
+        return content
+
+    def _states(self) -> Iterator[Hashable]:
+        for run in find_runs(self.folders)[0]:
+            for file in _shown_files(RunFolder(run)):
+                if file.is_file():
+                    state = file.stat()
+                    yield str(file), state.st_mtime_ns, state.st_size
+
+
+def _shown_files(folder: RunFolder) -> list[Path]:
+    single = [folder.results, folder.metrics, folder.config, folder.film]
+    return [*single, *sorted(folder.pictures.glob("*.png"))]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the page, and with its version."""
+
+    live: LivePage
+
+    def do_GET(self) -> None:
+        """Answer only to names of this machine, so that no other site can read the page."""
+        host = self.headers.get("Host", "").rpartition(":")[0]
+        if host not in (HOST, "localhost"):
+            self.send_error(HTTPStatus.FORBIDDEN)
+        elif self.path == "/":
+            self._answer(self.live.content(), "text/html; charset=utf-8")
+        elif self.path == "/version":
+            self._answer(self.live.version(), "text/plain")
+        else:
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Leave the terminal alone."""
+
+    def _answer(self, text: str, kind: str) -> None:
+        content = text.encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def server(live: LivePage, port: int) -> ThreadingHTTPServer:
+    """Listen on this machine only.
+
+    Args:
+        live: what is served.
+        port: to listen on; 0 for one that is free.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    return ThreadingHTTPServer((HOST, port), type("LiveHandler", (Handler,), {"live": live}))

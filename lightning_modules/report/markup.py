@@ -1,0 +1,46 @@
+"""HTML, with everything escaped that a run's name or setting could hold."""
+
+import json
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+VOID = ("img", "input", "meta", "link")
+
+
+class Markup(str):
+    """HTML that is whole."""
+
+
+def tag(name: str, /, *children: str, **attributes: object) -> Markup:
+    """An element; text among its children is escaped.
+
+    Args:
+        name: of the element.
+        *children: text, or Markup as it is.
+        **attributes: ``data_core`` is written data-core, ``class_`` class; True is an attribute
+            without a value, False and None are none.
+    """
+    given = "".join(_attribute(key, value) for key, value in attributes.items())
+    if name in VOID:
+        return Markup(f"<{name}{given}>")
+    return Markup(f"<{name}{given}>{join(children)}</{name}>")
+
+
+def join(parts: Iterable[str]) -> Markup:
+    """One after the other."""
+    return Markup("".join(p if isinstance(p, Markup) else escape(p, quote=False) for p in parts))
+
+
+def data(content: Any) -> Markup:
+    """JSON that a script of the page reads; nothing in it can end the element."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return tag("script", Markup(safe), type="application/json")
+
+
+def _attribute(key: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'

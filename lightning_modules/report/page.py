@@ -1,0 +1,143 @@
+"""The page: all sections, its scripts and its style in one file."""
+
+import os
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import plotly.io as pio
+from plotly.offline import get_plotlyjs
+
+from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.report.benchmarks import BenchmarkRuns, by_benchmark
+from lightning_modules.report.embedding import Embedded
+from lightning_modules.report.filters import filters
+from lightning_modules.report.markup import Markup, data, join, tag
+from lightning_modules.report.record_reader import read_record
+from lightning_modules.report.run_finder import Problem, find_runs
+from lightning_modules.report.run_record import RunRecord
+from lightning_modules.report.section import Section
+from lightning_modules.report.sections.configuration import configuration
+from lightning_modules.report.sections.film import films
+from lightning_modules.report.sections.gallery import gallery
+from lightning_modules.report.sections.league import league
+from lightning_modules.report.sections.learning_curves import learning_curves
+from lightning_modules.report.sections.left_out import left_out
+from lightning_modules.report.sections.memory_scaling import memory_scaling
+from lightning_modules.report.sections.step_curves import step_curves
+
+#: Characters of pictures and films; Plotly takes 5 million, and a page has at most 20.
+FOR_FILMS, FOR_PICTURES = 2_000_000, 4_000_000
+TITLE = "Which memory should my sequence model have?"
+#: Plotly's own, for light and dark.
+TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
+#: Nothing may be loaded from anywhere; a live page asks its own server whether it is still new.
+POLICY = (
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; connect-src 'self'"
+)
+
+
+class Found(NamedTuple):
+    """What the folders hold."""
+
+    runs: list[RunRecord]
+    problems: list[Problem]
+
+
+def read_runs(folders: Iterable[Path]) -> Found:
+    """Read all runs in or below folders.
+
+    Raises:
+        UsageError: a folder is none.
+    """
+    paths, problems = find_runs(folders)
+    runs = []
+    for path in paths:
+        run, said = read_record(path)
+        problems += said
+        runs += [run] if run is not None else []
+    return Found(runs, problems)
+
+
+def page(found: Found, *scripts: Markup) -> str:
+    """The whole file.
+
+    Args:
+        found: runs, and what could not be read.
+        *scripts: more elements at the end of the page.
+
+    Raises:
+        UsageError: there is nothing to show.
+    """
+    if not found.runs:
+        raise UsageError("no run has measurements that can be read")
+    benchmarks = by_benchmark(found.runs)
+    sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
+    head, end = _head(), join([*_scripts(), *scripts])
+    body = tag("body", _header(sections, found), filters(benchmarks), _main(sections), end)
+    return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
+
+
+def write(content: str, path: Path) -> None:
+    """Write the page; a reader sees the old one or the new one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(content)
+    os.replace(partial, path)
+
+
+def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) -> list[Section]:
+    for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
+    shown = [
+        league(benchmarks),
+        step_curves(benchmarks),
+        learning_curves(benchmarks),
+        memory_scaling(benchmarks),
+        gallery(benchmarks, for_pictures),
+        films(benchmarks, for_films),
+        configuration(benchmarks),
+    ]
+    return [*shown, left_out([*problems, *for_pictures.problems, *for_films.problems])]
+
+
+def _head() -> Markup:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", TITLE),
+        tag("style", static("page.css")),
+    )
+
+
+def _header(sections: Sequence[Section], found: Found) -> Markup:
+    links = [tag("a", section.title, href=f"#{section.key}") for section in sections]
+    tested = sum(run.tested is not None for run in found.runs)
+    said = f"{len(found.runs)} runs, {tested} of them tested"
+    missed = f"; {len(found.problems)} files or folders left out" if found.problems else ""
+    return tag("header", tag("h1", TITLE), tag("p", said + missed), tag("nav", *links))
+
+
+def _main(sections: Sequence[Section]) -> Markup:
+    return tag("main", *(section.markup() for section in sections))
+
+
+def _scripts() -> list[Markup]:
+    """After all that is seen first."""
+    templates = {shade: _template(name) for shade, name in TEMPLATES.items()}
+    holder = tag("div", data(templates), id="templates", hidden=True)
+    return [holder, tag("script", Markup(get_plotlyjs())), tag("script", static("page.js"))]
+
+
+def _template(name: str) -> Any:
+    return {"layout": pio.templates[name].layout.to_plotly_json()}
+
+
+def static(name: str) -> Markup:
+    """A file of this package."""
+    return Markup(files("lightning_modules.report").joinpath("static", name).read_text())

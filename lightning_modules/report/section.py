@@ -1,0 +1,62 @@
+"""Parts of the page: sections, their panels, and keys to what a panel's lines are."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lightning_modules.report.colours import on_dark
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, join, tag
+from lightning_modules.report.variants import Variant
+
+
+class Section(NamedTuple):
+    """One subject."""
+
+    key: str
+    title: str
+    lead: str  #: what is to be seen, in a sentence or two
+    panels: Sequence[Markup]
+
+    def markup(self) -> Markup:
+        """Nothing where there is nothing to show."""
+        if not self.panels:
+            return Markup("")
+        heading, lead = tag("h2", self.title), tag("p", self.lead, class_="lead")
+        return tag("section", heading, lead, *self.panels, id=self.key)
+
+
+def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = None) -> Markup:
+    """A framed part that is hidden with its benchmark, or when nothing in it is left."""
+    heading = [tag("h3", title), tag("p", subtitle, class_="subtitle")]
+    marks = Marks(benchmark=benchmark)
+    return tag("article", *heading, *content, class_="panel", **marks.attributes())
+
+
+def key_of(variants: Sequence[Variant], *others: tuple[Markup, str]) -> Markup:
+    """What the lines are; samples and names of those that are no variants come last."""
+    entries = (
+        tag("li", swatch(v), v.label, **Marks(core=v.core).attributes()) for v in unique(variants)
+    )
+    more = (tag("li", sample, name) for sample, name in others)
+    return tag("ul", *entries, *more, class_="key")
+
+
+def unique(variants: Sequence[Variant]) -> list[Variant]:
+    """One of each label."""
+    return list({variant.label: variant for variant in reversed(variants)}.values())[::-1]
+
+
+def swatch(variant: Variant) -> Markup:
+    """A short piece of its line."""
+    return sample_line(variant.colour, variant.dash)
+
+
+def sample_line(colour: str, dash: str = "solid") -> Markup:
+    """A short piece of a line."""
+    style = f"--light:{colour};--dark:{on_dark(colour)}"
+    return tag("span", class_=f"swatch {dash}", style=style)
+
+
+def scrolling(*content: Markup) -> Markup:
+    """What may be wider than the page, in a frame that scrolls by itself."""
+    return tag("div", join(content), class_="scrolling", tabindex="0")

@@ -1,0 +1,69 @@
+"""Which settings the runs differ in."""
+
+from collections.abc import Iterator, Sequence
+
+from lightning_modules.command_line.model_runs import differing
+from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, join, tag
+from lightning_modules.report.run_record import RunRecord
+from lightning_modules.report.section import Section, panel, scrolling
+from lightning_modules.report.variants import seed_name
+
+#: Settings of the machine, not of the experiment.
+OF_THE_MACHINE = {
+    "data.data_dir",
+    "data.num_workers",
+    "trainer.default_root_dir",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+}
+LEAD = "One run in a row; only settings that are not the same in all runs of the benchmark."
+FACTS = {
+    "parameters": "parameters",
+    "wall_clock_seconds": "seconds of training",
+    "revision": "revision",
+}
+
+
+def configuration(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+    """A table for each benchmark."""
+    panels = [_panel(benchmark) for benchmark in benchmarks]
+    return Section("configuration", "Runs and their settings", LEAD, panels)
+
+
+def _panel(benchmark: BenchmarkRuns) -> Markup:
+    keys = differing_settings(benchmark.runs)
+    titles = ["run", "core", "seed", "training steps", *FACTS.values(), *keys]
+    head = tag("thead", tag("tr", *(tag("th", title) for title in titles)))
+    body = tag("tbody", *(_row(run, keys) for run in benchmark.runs))
+    subtitle = f"{len(benchmark.runs)} runs, {len(keys)} settings that differ"
+    table = scrolling(tag("table", head, body, class_="settings"))
+    return panel(benchmark.label, subtitle, table, benchmark=benchmark.key)
+
+
+def differing_settings(runs: Sequence[RunRecord]) -> list[str]:
+    """Keys of the command line whose values are not the same in all runs."""
+    keys = differing([run.settings for run in runs])
+    return [key for key in keys if key not in OF_THE_MACHINE]
+
+
+def _row(run: RunRecord, keys: Sequence[str]) -> Markup:
+    cells = join(tag("td", text) for text in _cells(run, keys))
+    marks = Marks(run.core, [seed_name(run)])
+    return tag("tr", tag("th", run.name, scope="row"), cells, **marks.attributes())
+
+
+def _cells(run: RunRecord, keys: Sequence[str]) -> Iterator[str]:
+    yield run.core
+    yield seed_name(run)
+    yield f"{run.training_steps:,}"
+    for fact in FACTS:
+        yield _shown(run.facts.get(fact))
+    for key in keys:
+        yield str(run.settings[key]) if key in run.settings else ""
+
+
+def _shown(fact: object) -> str:
+    """Whole numbers; of a revision the first letters."""
+    return f"{fact:,.0f}" if isinstance(fact, int | float) else str(fact or "")[:9]

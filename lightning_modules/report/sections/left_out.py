@@ -1,0 +1,16 @@
+"""What could not be shown, and why."""
+
+from collections.abc import Sequence
+
+from lightning_modules.command_line.closing_message import shown
+from lightning_modules.report.markup import tag
+from lightning_modules.report.run_finder import Problem
+from lightning_modules.report.section import Section
+
+LEAD = "Files and folders that could not be read, or not to their end; all else is shown."
+
+
+def left_out(problems: Sequence[Problem]) -> Section:
+    """A list, with the path of each."""
+    entries = [tag("li", tag("code", shown(p.path)), f" {p.reason}") for p in problems]
+    return Section("left_out", "Left out", LEAD, [tag("ul", *entries)] if entries else [])

@@ -1,0 +1,95 @@
+"""How good a core is with more memory, where runs differ in their number of slots."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import torch
+
+from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.report.chart import Chart, Style, axes_layout, line
+from lightning_modules.report.colours import on_dark
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup
+from lightning_modules.report.section import Section, key_of, panel
+from lightning_modules.report.sections.league import standing
+from lightning_modules.report.thinning import plain
+from lightning_modules.report.variants import DASHES, TEST, Variant
+
+SLOTS = "model.memory.slots"
+LEAD = (
+    "Tested runs that differ in the number of slots alone: mean over seeds, bar: one standard "
+    "error to both sides. Runs whose slots follow from the sequence length are left out."
+)
+
+
+def memory_scaling(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+    """A panel for each benchmark with such runs."""
+    panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
+    return Section("scaling", "More memory", LEAD, panels)
+
+
+def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
+    found = standing(benchmark)
+    tested = [row.variant for row in found.rows if row.variant.stage == TEST]
+    families = list(scaling_families(tested))
+    if families:
+        arrow = "lower" if found.headline.better == "lower" else "higher"
+        title = f"{found.headline.header} ({arrow} is better)"
+        traces = [_line(f, found.headline.scalar, DASHES[i]) for i, f in _dashed(families)]
+        sizes = sorted({slots_of(member) for family in families for member in family})
+        layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))
+        chart = Chart(traces, layout)
+        drawn = chart.markup(f"{title} by slots, {benchmark.label}")
+        keys = key_of([_named(f)._replace(dash=DASHES[i]) for i, f in _dashed(families)])
+        yield panel(benchmark.label, title, keys, drawn, benchmark=benchmark.key)
+
+
+def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
+    """An axis with equal steps for equal ratios."""
+    return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
+
+
+def scaling_families(variants: Sequence[Variant]) -> Iterator[list[Variant]]:
+    """Variants that differ in slots alone, by their number, of which there are at least two."""
+    families: dict[tuple[str, str | None, tuple[str, ...]], list[Variant]] = {}
+    for variant in variants:
+        if isinstance(variant.runs[0].settings.get(SLOTS), int):
+            first = variant.runs[0]
+            family = first.model, first.memory, _without_slots(variant)
+            families.setdefault(family, []).append(variant)
+    for members in families.values():
+        if len({slots_of(member) for member in members}) > 1:
+            yield sorted(members, key=slots_of)
+
+
+def slots_of(variant: Variant) -> int:
+    """Of its memory."""
+    return int(variant.runs[0].settings[SLOTS])
+
+
+def _without_slots(variant: Variant) -> tuple[str, ...]:
+    return tuple(each for each in variant.settings if not each.startswith("slots="))
+
+
+def _named(family: Sequence[Variant]) -> Variant:
+    return family[0]._replace(settings=_without_slots(family[0]))
+
+
+def _dashed(families: Sequence[list[Variant]]) -> Iterator[tuple[int, list[Variant]]]:
+    """With the number of those before it of the same colour."""
+    colours = [family[0].colour for family in families]
+    for i, family in enumerate(families):
+        yield colours[:i].count(colours[i]) % len(DASHES), family
+
+
+def _line(family: Sequence[Variant], scalar: str, dash: str) -> go.Scatter:
+    found = [member.scalar(scalar) for member in family]
+    named = _named(family)
+    slots = torch.tensor([slots_of(member) for member in family])
+    means = torch.stack([each.mean for each in found])
+    seeds = list(dict.fromkeys(seed for member in family for seed in member.seeds))
+    drawn = line(slots, means, Style(named.label, named.colour, dash), Marks(named.core, seeds))
+    drawn.error_y = {"array": plain(float(each.error) for each in found), "color": named.colour}
+    drawn.meta["dark"]["error_y.color"] = on_dark(named.colour)
+    return drawn

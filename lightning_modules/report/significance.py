@@ -1,0 +1,56 @@
+"""Whether one model is better than another, from runs of both with the same seeds.
+
+A seed decides about initial weights, the order of training data and noise, so that what it does to
+both models cancels in their difference: Student's t-test on the differences of pairs, two-sided.
+Several models against the best one are several tests: Holm's correction keeps the chance of any
+false alarm among them at the level of one.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, nan
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import ttest_1samp
+
+#: Of numbers that were equal before they were rounded: no spread to measure by.
+ROUNDING = 1e-9
+
+
+class PairedDifference(NamedTuple):
+    """Of a model from the best one."""
+
+    pairs: int
+    mean: float
+    error: float  #: standard error of the mean; NaN for a single pair
+    p: float  #: NaN where there are less than two pairs, or no spread to measure by
+
+
+def paired_difference(
+    ours: Mapping[int | None, float], best: Mapping[int | None, float]
+) -> PairedDifference:
+    """Compare by seed; those that only one of the two has do not count.
+
+    Args:
+        ours: value by seed.
+        best: the best model's.
+    """
+    seeds = [s for s in ours if s is not None and isfinite(ours[s]) and isfinite(best.get(s, nan))]
+    differences = np.array([ours[seed] - best[seed] for seed in seeds])
+    pairs = len(seeds)
+    mean = float(differences.mean()) if pairs else nan
+    if pairs < 2 or np.ptp(differences) <= ROUNDING * max(abs(ours[seed]) for seed in seeds):
+        return PairedDifference(pairs, mean, nan, nan)
+    error = float(differences.std(ddof=1)) / pairs**0.5
+    p = ttest_1samp(differences, 0).pvalue
+    return PairedDifference(pairs, mean, error, float(p))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct for their number (Holm 1979); what is NaN is no test and stays NaN."""
+    tests = sorted((p, i) for i, p in enumerate(p_values) if isfinite(p))
+    corrected, largest = [nan] * len(p_values), 0.0
+    for rank, (p, i) in enumerate(tests):
+        largest = max(largest, min(1.0, (len(tests) - rank) * p))
+        corrected[i] = largest
+    return corrected

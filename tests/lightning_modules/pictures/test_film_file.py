@@ -1,0 +1,41 @@
+"""The film's file: what was saved comes back, and what is damaged is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from quiet_runs import trainer
+
+from lightning_modules.pictures import Pictures
+from lightning_modules.pictures.film_file import Film, NoFilm, load_film, save_film
+from memory_cores import Weightings
+
+
+def test_it_comes_back(tmp_path: Path):
+    weightings = Weightings(torch.rand(5, 2, 3), torch.rand(5, 1, 3))
+    film = Film(weightings, torch.tensor([-1, 0, -1, 2, 1]), torch.rand(5, 1, 4, 4))
+    save_film(film, tmp_path / "memory_film.npz")
+    found = load_film(tmp_path / "memory_film.npz")
+    for before, after in zip(weightings, found.weightings, strict=True):
+        torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
+    assert found.recalled_from.tolist() == [-1, 0, -1, 2, 1]
+    torch.testing.assert_close(found.frames, film.frames, atol=1 / 255, rtol=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["memory_film.npz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK half", b"\x93NUMPY"])
+def test_what_is_damaged_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "film").write_bytes(content)
+    with pytest.raises(NoFilm, match="is damaged"):
+        load_film(tmp_path / "film")
+
+
+def test_a_test_leaves_the_film_of_its_first_sequence(maze, model, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    trainer(tmp_path, Pictures(tmp_path / "run")).test(model, maze, verbose=False)
+    found = load_film(tmp_path / "run/memory_film.npz")
+    first = maze.dataset("test")[0]
+    torch.testing.assert_close(found.frames, first.frames, atol=1 / 255, rtol=0)
+    assert found.recalled_from.tolist() == first.recalled_from.tolist()
+    assert found.weightings.read.shape == (25, 2, 25)
+    assert found.weightings.write.shape == (25, 1, 25)

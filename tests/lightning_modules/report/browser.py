@@ -1,0 +1,91 @@
+"""Chromium without a window, as a reader of the page uses it."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+
+
+class Browser:
+    """One window.
+
+    Args:
+        driver: of Chromium.
+    """
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def js(self, script: str, *arguments: Any) -> Any:
+        """What an expression is."""
+        return self.driver.execute_script(f"return {script}", *arguments)
+
+    def look(self, width: int, dark: bool = False) -> None:
+        """Set the window's width and the reader's taste."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        taste = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [taste]})
+
+    def open(self, page: Path | str) -> None:
+        """Open a file or an address."""
+        self.driver.get(page.as_uri() if isinstance(page, Path) else page)
+
+    def scroll_through(self) -> None:
+        """Bring everything into view once, so that all charts are drawn."""
+        for place in self.driver.find_elements("css selector", ".plot"):
+            if place.is_displayed():
+                self.js("arguments[0].scrollIntoView({block: 'center'})", place)
+                self.wait(lambda place=place: self.js("!!arguments[0].layout", place))
+
+    def click(self, selector: str) -> None:
+        """Click the first element, wherever it is."""
+        self.js("document.querySelector(arguments[0]).click()", selector)
+
+    def shown(self, selector: str) -> list[str]:
+        """Texts of those elements that are shown."""
+        elements = f"[...document.querySelectorAll({selector!r})]"
+        return self.js(f"{elements}.filter((e) => e.offsetParent).map((e) => e.innerText.trim())")
+
+    def wait(self, until: Callable[[], Any]) -> None:
+        """Wait until it is so, at most 20 seconds."""
+        WebDriverWait(self.driver, 20, poll_frequency=0.05).until(lambda _: until())
+
+    def complaints(self) -> list[str]:
+        """What the console has said."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start it, and end it."""
+    options = webdriver.ChromeOptions()
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver") or "chromedriver"))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
+
+
+def seconds_to_paint(browser: Browser) -> float:
+    """Until the first content of the open page was painted."""
+    paints = "performance.getEntriesByName('first-contentful-paint')"
+    deadline = time.monotonic() + 20
+    while not browser.js(f"{paints}.length") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return browser.js(f"{paints}[0].startTime") / 1000

@@ -1,0 +1,159 @@
+"""The page in Chromium: panels, filter, switch and slider, on phones and in the dark, too."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import Browser, chromium, needs_chromium, seconds_to_paint
+from made_up_runs import Runs, add_film, add_pictures
+
+from lightning_modules.report.live import LivePage, server
+from lightning_modules.report.page import page, read_runs, write
+
+pytestmark = needs_chromium
+PANELS = {
+    "league": 3,
+    "steps": 3,
+    "learning": 2,
+    "scaling": 1,
+    "gallery": 1,
+    "film": 1,
+    "configuration": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with two benchmarks, three seeds of DNC and NTM, and DNCs of two sizes."""
+    runs = Runs(tmp_path_factory.mktemp("page") / "runs")
+    for seed in range(3):
+        for core, kl in (("DNC", 2.0), ("NTM", 4.0)):
+            folder = runs.frames(core, seed, kl + seed, memory={"slots": 8})
+            add_pictures(folder, "generations")
+            add_film(folder)
+        runs.frames("DNC", seed, 1.5 + seed, run=f"large{seed}", memory={"slots": 16})
+    runs.functions("RMR", 0)
+    (runs.root / "nothing").mkdir()
+    path = runs.root.parent / "page.html"
+    write(page(read_runs([runs.root])), path)
+    return path
+
+
+@pytest.fixture
+def opened(browser: Browser, written: Path) -> Browser:
+    browser.look(1400)
+    browser.open(written)
+    browser.complaints()
+    return browser
+
+
+@pytest.mark.parametrize("dark", (False, True), ids=("light", "dark"))
+@pytest.mark.parametrize("width", (400, 1400))
+def test_everything_is_drawn_and_nothing_is_too_wide(browser, written, width: int, dark: bool):
+    browser.look(width, dark)
+    browser.open(written)
+    browser.scroll_through()
+    for section, panels in PANELS.items():
+        assert len(browser.shown(f"#{section} .panel")) == panels, section
+    drawn = browser.js("[...document.querySelectorAll('.plot')].map((p) => p._fullData.length)")
+    assert len(drawn) == 3 + 2 + 1 + 6 and min(drawn) > 0
+    assert browser.js("document.documentElement.scrollWidth") <= width
+    assert browser.js("[...document.images].every((i) => i.complete && i.naturalWidth > 0)")
+    ink = browser.js("getComputedStyle(document.body).color")
+    assert ink == ("rgb(232, 232, 232)" if dark else "rgb(26, 26, 26)")
+    background = "document.querySelector('#steps .plot')._fullLayout.xaxis.gridcolor"
+    assert browser.js(background) == ("#283442" if dark else "#EBF0F8")
+    assert browser.complaints() == []
+
+
+def test_a_core_that_is_not_ticked_is_gone(opened: Browser):
+    opened.scroll_through()
+    opened.click("#filters [value=NTM]")
+    assert not [t for t in opened.shown("main tr, .film, figure, .key li") if "NTM" in t]
+    assert [t for t in opened.shown("main tr") if "GTMM (DNC" in t]
+    opened.click("#filters [value=DNC]")
+    cores = "[...document.querySelectorAll('.plot')].filter((p) => p.offsetParent)"
+    seen = f"{cores}.flatMap((p) => p._fullData.filter((t) => t.visible).map((t) => t.meta.core))"
+    assert set(opened.js(seen)) - {None} == {"RMR"}
+    assert opened.shown("#film .panel") == [] == opened.shown("#film h2")
+    assert len(opened.shown("#steps .panel")) == 2
+    assert opened.complaints() == []
+
+
+def test_a_benchmark_that_is_not_ticked_is_gone(opened: Browser):
+    opened.click("#filters [name=benchmark]")
+    assert opened.shown("#steps h3") == ["Perfect recall"]
+    assert opened.shown("table.overview thead th")[1:] == ["Perfect recall\nKL ratio, old ↓"]
+
+
+def test_runs_stand_in_for_a_mean_of_which_a_seed_is_missing(opened: Browser):
+    rows = "table.details tr[data-core=NTM]"
+    assert [row.split("\t")[1] for row in opened.shown(rows)] == ["0.500 ± 0.058"]
+    opened.click("#filters [name=seed][value='2']")
+    assert [row.split("\t")[1] for row in opened.shown(rows)] == ["0.400", "0.500"]
+    opened.js("document.querySelector('#steps').scrollIntoView()")
+    seeds = (
+        "[...document.querySelectorAll('#steps .plot')].at(-1)"
+        "._fullData?.filter((t) => t.visible && t.meta.core === 'NTM').map((t) => t.meta.seeds)"
+    )
+    opened.wait(lambda: opened.js(seeds) == [["0"], ["1"]])
+    opened.click("#filters [name=seed][value='2']")
+    assert opened.js(seeds) == [["0", "1", "2"]] * 2, "band and mean"
+
+
+def test_learning_against_seconds(opened: Browser):
+    opened.scroll_through()
+    plot = "document.querySelector('#learning .plot')"
+    assert opened.js(f"{plot}._fullLayout.xaxis.title.text") == "training steps"
+    opened.click("#against [value=seconds]")
+    assert opened.js(f"{plot}._fullLayout.xaxis.title.text") == "training time (seconds)"
+    assert opened.js(f"{plot}._fullData.at(-1).x.at(-1)") == 500
+
+
+def test_the_slider_moves_all_films(opened: Browser):
+    opened.scroll_through()
+    assert opened.shown("#film output") == ["1 of 12: new"]
+    films = "[...document.querySelectorAll('.film .plot')]"
+    weights = f"{films}.map((place) => [...place._fullData.at(-1).z[0]])"
+    assert opened.js(weights) == [[1000, 0, 0, 0, 0, 0]] * 6
+    opened.js(
+        "(() => { const bar = document.querySelector('#film input'); bar.value = 4;"
+        "bar.dispatchEvent(new Event('input')); })()"
+    )
+    opened.wait(lambda: opened.shown("#film output") == ["4 of 12: recalled from step 1"])
+    assert opened.js(weights) == [[0, 0, 0, 1000, 0, 0]] * 6
+    assert opened.js("document.querySelector('.film .plot').layout.shapes[0].x0") == 4
+    assert opened.complaints() == []
+
+
+def test_a_page_of_two_hundred_runs_is_painted_soon(browser: Browser, many: Path, tmp_path: Path):
+    write(page(read_runs([many])), tmp_path / "page.html")
+    browser.look(1400)
+    browser.open(tmp_path / "page.html")
+    seconds = seconds_to_paint(browser)
+    assert seconds < 3, seconds
+    assert browser.complaints() == []
+
+
+def test_a_live_page_comes_again_and_keeps_what_was_ticked(browser: Browser, runs: Runs):
+    runs.frames("DNC", 0)
+    runs.frames("NTM", 0)
+    with server(LivePage([runs.root]), 0) as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        browser.open(f"http://127.0.0.1:{made.server_port}/")
+        browser.click("#filters [value=NTM]")
+        runs.frames("LRU", 0)
+        browser.wait(lambda: browser.shown("table.overview tr[data-core=LRU]"))
+        assert browser.shown("table.overview tr[data-core=NTM]") == []
+        browser.open("about:blank")
+        made.shutdown()
+        thread.join()
+    assert browser.complaints() == []

@@ -1,0 +1,57 @@
+"""The page while runs go on: made again when a file changed, and only for this machine."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_up_runs import write_metrics
+
+from lightning_modules.report.live import LivePage, server
+
+
+@pytest.fixture
+def live(runs, tmp_path: Path) -> Iterator[tuple[LivePage, int]]:
+    runs.frames("DNC", 0, 2.0)
+    page = LivePage([runs.root], tmp_path / "out.html")
+    made = server(page, 0)
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield page, made.server_port
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def get(port: int, path: str, host: str | None = None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}"})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_the_page_follows_the_runs(live, runs, tmp_path: Path):
+    page, port = live
+    status, content = get(port, "/")
+    version = get(port, "/version")[1]
+    assert status == 200 and f'data-version="{version}"' in content
+    assert page.content() is page.content(), "nothing changed"
+    assert (tmp_path / "out.html").read_text() == content
+    fresh = runs.frames("NTM", 0, 3.0)
+    assert get(port, "/version")[1] != version
+    assert "GTMM (NTM)" in get(port, "/")[1]
+    write_metrics(fresh / "metrics.csv", "bound", -1, {"kl": [1.0]}, rows=7)
+    assert get(port, "/version")[1] not in (version, page._made[0])
+
+
+def test_only_this_machine_may_ask(live):
+    assert get(live[1], "/", host="evil.example:80")[0] == 403
+    assert get(live[1], "/etc/passwd")[0] == 404
+    assert get(live[1], "/version", host=f"localhost:{live[1]}")[0] == 200
+
+
+def test_it_waits_for_the_first_run(tmp_path: Path):
+    (tmp_path / "runs").mkdir()
+    content = LivePage([tmp_path / "runs"]).content()
+    assert "Waiting: no run has measurements" in content and "setInterval" in content

@@ -1,0 +1,218 @@
+"""The page as a file: what is in it, what is left out, and how large it is."""
+
+import json
+import re
+import time
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_runs import add_film, add_pictures, write_metrics
+from plotly.offline import get_plotlyjs
+from scipy.stats import ttest_rel
+
+from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.report.page import page, read_runs
+
+SECTIONS = ["league", "steps", "learning", "scaling", "gallery", "film", "configuration"]
+
+
+class Reader(HTMLParser):
+    """Collects cells of tables, ids of sections, and charts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sections, self.open, self.is_json = [], [], False
+        self.rows: list[list[str]] = []
+        self.data: list[object] = []
+
+    def handle_starttag(self, name, attributes):
+        given = dict(attributes)
+        if name == "section":
+            self.sections.append(given["id"])
+        if name == "tr":
+            self.rows.append([])
+        if name in ("td", "th"):
+            self.rows[-1].append("")
+            self.open.append(name)
+        self.is_json = given.get("type") == "application/json"
+
+    def handle_endtag(self, name):
+        if name in ("td", "th"):
+            self.open.pop()
+        self.is_json = False
+
+    def handle_data(self, text):
+        if self.open:
+            self.rows[-1][-1] += text
+        if self.is_json:
+            self.data.append(json.loads(text))
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html.replace(get_plotlyjs(), ""))
+    return reader
+
+
+def test_everything_has_its_section(runs):
+    for seed in range(2):
+        folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8})
+        add_pictures(folder, "generations", "kl_curve")
+        add_film(folder)
+    runs.frames("DNC", 0, run="more", memory={"slots": 16})
+    runs.functions()
+    html = page(read_runs([runs.root]))
+    assert read(html).sections == SECTIONS
+    assert html.count("<img") == 2, "curves are drawn by the page itself"
+    assert html.count(get_plotlyjs()) == 1
+    own = html.replace(get_plotlyjs(), "")
+    loads = re.findall(r"""\b(?:src|href)="([^"]*)"|@import""", own)
+    assert {link.partition(",")[0] for link in loads if link[:1] != "#"} == {
+        "data:",
+        "data:image/webp;base64",
+    }
+
+
+def test_the_league_table_has_means_errors_and_significance(runs):
+    dnc, ntm = [2.0, 2.6, 2.3], [4.0, 4.4, 4.9]
+    for seed in range(3):
+        runs.frames("DNC", seed, dnc[seed])
+        runs.frames("NTM", seed, ntm[seed])
+    rows = read(page(read_runs([runs.root]))).rows
+    (overview,) = [row for row in rows if row[0] == "GTMM (NTM)" and len(row) == 2]
+    error = np.std(ntm, ddof=1) / 10 / 3**0.5
+    assert overview == ["GTMM (NTM)", f"0.443 ± {error:.3f}*"]
+    mean, first, second, third = [r for r in rows if r[0] == "GTMM (NTM)" and len(r) > 2]
+    difference = np.subtract(ntm, dnc) / 10
+    assert mean[1] == f"0.443 ± {error:.3f}"
+    assert mean[2] == f"+0.213 ± {difference.std(ddof=1) / 3**0.5:.3f}"
+    assert mean[3] == f"{ttest_rel(ntm, dnc).pvalue:.3f}"
+    assert mean[4] == "3" and mean[-2:] == ["0, 1, 2", "3,000"]
+    assert [row[1] for row in (first, second, third)] == ["0.400", "0.440", "0.490"]
+
+
+def test_names_are_escaped_everywhere(runs):
+    evil = '<img src=x onerror=alert(1)>"&'
+    runs.frames("DNC", 0, run="a", memory={"note": evil})
+    runs.frames("DNC", 0, run="b", memory={"note": "</script><b>"})
+    html = page(read_runs([runs.root]))
+    assert evil not in html and "</script><b>" not in html
+    assert escape(evil, quote=False) in html
+    names = [trace.get("name") for chart in read(html).data for trace in chart.get("traces", [])]
+    assert f"GTMM (DNC, note={escape(evil, quote=False)})" in names, "Plotly reads HTML, too"
+
+
+def test_a_core_always_has_its_colour(runs):
+    for core in ("DNC", "NoMemory"):
+        runs.frames(core, 0)
+        runs.frames(core, 1)
+    charts = read(page(read_runs([runs.root]))).data
+    traces = [trace for chart in charts for trace in chart.get("traces", [])]
+    lines = {
+        (t["meta"]["core"], t["line"]["color"], t["meta"]["dark"]["line.color"])
+        for t in traces
+        if "color" in t.get("line", {}) and "core" in t["meta"]
+    }
+    assert lines == {("DNC", "#0072B2", "#0072B2"), ("NoMemory", "#000000", "#FFFFFF")}
+
+
+def test_curves_with_bands_and_the_oracle(runs):
+    for seed, nll in enumerate((1.0, 2.0)):
+        runs.functions("RMR", seed, nll)
+    charts = [c for c in read(page(read_runs([runs.root]))).data if "traces" in c]
+    optimum, band, mean, first, second = charts[0]["traces"]
+    error = np.std([1, 2], ddof=1) / 2**0.5
+    assert mean["y"] == [1.5] * 100 and mean["x"] == list(range(1, 101))
+    assert band["y"][0] == pytest.approx(1.5 + error, rel=1e-4)
+    assert band["y"][-1] == pytest.approx(1.5 - error, rel=1e-4)
+    assert band["x"] == [*range(1, 101), *range(100, 0, -1)]
+    assert (first["meta"]["seeds"], first["meta"]["within"]) == (["0"], ["0", "1"])
+    assert second["y"][0] == 2
+    assert optimum["y"] == [0] * 100 and optimum["name"].startswith("optimum")
+    assert charts[1]["traces"][1]["y"] == [0.5] * 100, "the KL has a panel of its own"
+
+
+def test_learning_is_averaged_where_all_were_validated(runs):
+    first, second = runs.frames("DNC", 0, 2.0), runs.frames("DNC", 1, 4.0)
+    write_metrics(second / "metrics.csv", "bound", -400, {"kl": [1.0]}, rows=60)
+    charts = [c for c in read(page(read_runs([first, second]))).data if "titles" in c]
+    band, mean, *singles = charts[0]["traces"]
+    assert len(mean["x"]) == 60 and mean["x"][-1] == 599
+    assert mean["y"][-1] == pytest.approx((-200 + 40 - 400) / 2)
+    assert mean["meta"]["seconds"][-1] == 300
+    assert [len(single["x"]) for single in singles] == [100, 60]
+    assert len(band["meta"]["seconds"]) == len(band["x"]) == 120
+
+
+def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
+    runs.frames("DNC", 0)
+    (runs.frames("DNC", 1) / "results.json").write_text("")
+    old = runs.frames("DNC", 2)
+    (old / "results.json").write_text('{"curves": {"kl": [1]}}')
+    with open(runs.frames("DNC", 3) / "metrics.csv", "a") as file:
+        file.write("1000,5")
+    broken = runs.frames("DNC", 4)
+    (broken / "results.json").unlink()
+    (broken / "config.yaml").write_text("model: [")
+    pictured = runs.frames("DNC", 5)
+    add_pictures(pictured, "generations")
+    (pictured / "pictures/generations.png").write_bytes(b"\x89PNG half")
+    (pictured / "memory_film.npz").write_bytes(b"PK half")
+    (runs.root / "notes").mkdir()
+    found = read_runs([runs.root])
+    assert len(found.runs) == 5
+    listed = re.findall(r"<li><code>([^<]*)</code> ([^<]*)</li>", page(found))
+    said = {Path(path).relative_to(runs.root).as_posix(): reason for path, reason in listed}
+    below = "datamodules.perfectrecall/DNC-"
+    assert {path.removeprefix(below): reason for path, reason in said.items()} == {
+        "1/results.json": "is empty",
+        "2/results.json": "has no 'settings'; `test` did not write it",
+        "3/metrics.csv": "lacks the end of its last line, which is left out: 1000,5...",
+        "4": "has no config.yaml that says what was trained",
+        "5/memory_film.npz": "is damaged, or none of `test`'s",
+        "5/pictures/generations.png": "is damaged: no picture, or half of one",
+        "notes": "holds no run: no results.json and no metrics.csv",
+    }
+
+
+def test_runs_that_were_only_fitted_show_their_validations(runs):
+    (runs.frames("DNC", 0, 3.0) / "results.json").unlink()
+    rows = read(page(read_runs([runs.root]))).rows
+    (row,) = [row for row in rows if row[0] == "GTMM (DNC)" and len(row) > 2]
+    assert row[1] == "-300.0" and row[-3:] == ["validation", "0", "1,000"]
+
+
+def test_there_must_be_something(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no run has measurements that can be read"):
+        page(read_runs([tmp_path]))
+    with pytest.raises(UsageError, match="there is no folder .*none"):
+        read_runs([tmp_path / "none"])
+
+
+def test_settings_that_differ_are_listed(runs):
+    runs.frames("DNC", 0, run="a", memory={"slots": 8, "word_size": 4}, data={"num_workers": 1})
+    runs.frames("DNC", 1, run="b", memory={"slots": 9, "word_size": 4}, data={"num_workers": 2})
+    rows = read(page(read_runs([runs.root]))).rows
+    header = next(row for row in rows if row[0] == "run")
+    assert header[7:] == ["model.memory.slots"]
+    assert [row[-1] for row in rows if row[0].endswith(("/a", "/b"))] == ["8", "9"]
+
+
+def test_a_run_is_read_once(runs):
+    folder = runs.frames("DNC", 0)
+    found = read_runs([runs.root, folder, folder / "results.json"])
+    assert len(found.runs) == 1 and found.problems == []
+
+
+def test_two_hundred_runs_are_built_soon_and_stay_small(many: Path):
+    start = time.process_time()
+    found = read_runs([many])
+    html = page(found)
+    seconds, size = time.process_time() - start, len(html.encode())
+    assert len(found.runs) == 200
+    assert seconds < 30 and size < 20e6, (seconds, size)
+    assert "more are left out, to keep the page small" in html
