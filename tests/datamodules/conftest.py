@@ -29,6 +29,7 @@ def make_maze(tmp_path: Path) -> Callable[..., MNISTMaze]:
 
     def make(**settings) -> MNISTMaze:
         small = {"train_size": 24, "val_size": 10, "test_size": 10, "source": "mnist5k"}
+        small["num_workers"] = 0
         maze = MNISTMaze(**{"data_dir": str(tmp_path), **small, **settings})
         maze.prepare_data()
         maze.setup()
