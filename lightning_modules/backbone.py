@@ -219,8 +219,8 @@ class Backbone(nn.Module):
         seen: list[Tensor] = []
         gates = self.controller.known_gates(evidence, seen)
         observed = self.posterior_map.observe(features.transpose(0, 1))
-        compiled = self.compiled_steps if torch.is_grad_enabled() and not record else None
-        compiled = None if noise.is_cuda else compiled
+        trains = torch.is_grad_enabled() and not record
+        compiled = self.compiled_steps if trains and not noise.is_cuda else None
         sizes = span_sizes(noise.shape[1], min(len(gates), len(observed)) if compiled else 0)
         spans = (in_spans(part, sizes) for part in (gates, noise.transpose(0, 1), observed))
         state = self.initial_state(noise.shape[0], noise)

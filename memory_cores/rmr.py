@@ -54,6 +54,17 @@ class RMRState(NamedTuple):
     read_weights: Tensor  #: [B, R, K + 1], the last column is of all items together
 
 
+class RMRSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    keys: Tensor  #: [B, K, E], of the cells
+    values: Tensor  #: [B, K, Dv]
+    item_keys: Tensor  #: [B, N, E], of the step's items
+    item_values: Tensor  #: [B, N, V]
+    item_mask: Tensor  #: [B, N] bool
+    places: Tensor  #: [B, K, Dk], the cells' keys themselves, for pictures
+
+
 class RMRCells(NamedTuple):
     """New keys and the step's items, as the attention sees them; [B, T, ...] for many steps."""
 
@@ -64,16 +75,10 @@ class RMRCells(NamedTuple):
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
 
-
-class RMRSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
-
-    keys: Tensor  #: [B, K, E], of the cells
-    values: Tensor  #: [B, K, Dv]
-    item_keys: Tensor  #: [B, N, E], of the step's items
-    item_values: Tensor  #: [B, N, V]
-    item_mask: Tensor  #: [B, N] bool
-    places: Tensor  #: [B, K, Dk], the cells' keys themselves, for pictures
+    def holding(self, values: Tensor) -> RMRSnapshot:
+        """What a look-up sees when the cells hold these values [B, K, Dv]."""
+        items = (self.item_keys, self.item_values, self.item_mask)
+        return RMRSnapshot(self.keys, values, *items, self.places)
 
 
 class RMR(MemoryCore[RMRState]):
@@ -213,9 +218,8 @@ class RMR(MemoryCore[RMRState]):
             state = self._imagine_values(state, control, RMRCells(*step))
             values.append(state.values)
         held = torch.stack(values, 1)
-        snapshot = RMRSnapshot(cells.keys, held, *cells[3:], keys)
         number = held.new_full((*held.shape[:2], 1), self.slots)
-        return Recollections(snapshot, held.sum(2), number, kl)
+        return Recollections(cells.holding(held), held.sum(2), number, kl)
 
     def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
         """Means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
@@ -308,8 +312,8 @@ class RMR(MemoryCore[RMRState]):
         state = self._track_values(state._replace(keys=cells.places), control)
         if not self.interacts:
             return state._replace(values=state.proposals)
-        proposed = RMRSnapshot(cells.keys, state.proposals, *cells[3:], cells.places)
-        return state._replace(values=self.attention.attend(cells.queries, self._attended(proposed)))
+        proposed = self._attended(cells.holding(state.proposals))
+        return state._replace(values=self.attention.attend(cells.queries, proposed))
 
     def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
         """Move on the value trackers (eq. 8); without them, propose the previous values."""

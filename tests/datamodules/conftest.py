@@ -28,9 +28,9 @@ def make_maze(tmp_path: Path) -> Callable[..., MNISTMaze]:
     """Builds a small maze benchmark that is ready to deliver data."""
 
     def make(**settings) -> MNISTMaze:
-        small = {"train_size": 24, "val_size": 10, "test_size": 10, "source": "mnist5k"}
-        small["num_workers"] = 0
-        maze = MNISTMaze(**{"data_dir": str(tmp_path), **small, **settings})
+        small = {"train_size": 24, "val_size": 10, "test_size": 10, "num_workers": 0}
+        here = {"data_dir": str(tmp_path), "source": "mnist5k"}
+        maze = MNISTMaze(**{**here, **small, **settings})
         maze.prepare_data()
         maze.setup()
         return maze
