@@ -4,11 +4,12 @@ import os
 import platform
 import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from lightning_modules.callbacks.results_file import package_version
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,14 +30,6 @@ def revision() -> str | None:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def package_version(name: str) -> str | None:
-    """Of an installed package."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
         return None
 
 

@@ -115,12 +115,13 @@ def versions() -> dict[str, str | None]:
     """Of Python, of the packages that decide results, and the git revision of this code."""
     return {
         "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
+        **{package: package_version(package) for package in PACKAGES},
         "revision": _revision(),
     }
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Of an installed package, None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
