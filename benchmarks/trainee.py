@@ -83,6 +83,7 @@ def rmr_trainee(context: int, targets: int, steps: int = 50, batch: int = 16) ->
         sequence_length=steps,
         test_length=steps,
         x_size=1,
+        x_range=4.0,
         y_size=1,
         hidden_size=128,
         pool_memory=True,

@@ -1,7 +1,7 @@
 """Which points of a function a model sees, and which ones it is asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -70,6 +70,13 @@ class PointRecipe:
     """Targets are all points there are, not those that were drawn."""
     same_size: int = 1
     """So many sequences in a row of an epoch share the sizes of their point sets."""
+    stages: tuple[tuple[int, ContextSets], ...] = ()
+    """A curriculum: the point sets of sequences before the one with this number."""
+
+    def at(self, episode: int) -> "PointRecipe":
+        """The recipe of a batch that begins with this sequence."""
+        ahead = (sets for end, sets in self.stages if episode < end)
+        return replace(self, sets=next(ahead, self.sets), stages=())
 
     def leader(self, episode: int, size: int) -> int:
         """The episode whose sizes this one has, in epochs of so many."""

@@ -53,6 +53,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         "transfer": RegimeSettings(20, 10, (5, 50), 51),
     }
     x_size: ClassVar[int] = 1
+    x_range: ClassVar[float] = 4.0
     y_size: ClassVar[int] = 1
 
     def __init__(
@@ -103,6 +104,11 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         for name in ("length_scale", "scale"):
             require_interval(name, self._kernels(name), FLOOR)
         require_at_least("velocities", min(velocities), 0)
+
+    @property
+    def training_points(self) -> int:
+        """Points of the grid in training."""
+        return self.hparams["train_points"]
 
     def make_datasets(self) -> dict[Split, FunctionDataset]:
         """What generates the sequences of every split."""

@@ -3,6 +3,7 @@
 A model sees a few points of each step's function, or none, and is asked for others.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from datamodules.benchmark_datamodule import BenchmarkDataModule
 from datamodules.context_sets import ContextSets, PointRecipe, Regime
+from datamodules.curriculum import Stage, curriculum_sets
 from datamodules.dataset import EpisodeDataset
 from datamodules.function_batch import FunctionSequences
 from datamodules.settings import (
@@ -44,6 +46,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     regimes: ClassVar[dict[Regime, RegimeSettings]]
     x_size: ClassVar[int]
     """Width Dx of a place."""
+    x_range: ClassVar[float]
+    """Places go from -x_range to x_range in each dimension."""
     y_size: ClassVar[int]
     """Width Dy of a function's value."""
 
@@ -56,6 +60,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         context_steps: int | None = None,
         contexts: tuple[int, int] | None = None,
         most_points: int | None = None,
+        curriculum: list[Stage] | None = None,
         **settings: Any,
     ) -> None:
         """Check the settings; null takes what the paper says of the regime.
@@ -73,6 +78,9 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
             contexts: fewest and most context points n of such a step.
             most_points: most context points and other targets, n + m, of a step; m is uniform from
                 1.
+            curriculum: what training begins with, before the sequences that the settings above
+                say; stages of so many `sequences` (of all devices together; a batch is of the stage
+                in which it begins), each with settings like those above, in full.
             **settings: of `BenchmarkDataModule`.
 
         Raises:
@@ -82,6 +90,11 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         require_one_of("regime", regime, get_args(Regime))
         require_one_of("protocol", protocol, get_args(Protocol))
         self._check_sizes()
+
+    @property
+    @abstractmethod
+    def training_points(self) -> int:
+        """Points that a training function is known at."""
 
     @property
     def asks_for_inked_pictures(self) -> bool:
@@ -112,10 +125,13 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         together = self.hparams["eval_batch_size"]
         if training:
             together = self.hparams["batch_size"] * devices
+        sets = self._sets(self.sequence_length if training else self.test_length)
+        stages = (self.hparams["curriculum"] or []) if training else []
         return PointRecipe(
-            sets=self._sets(self.sequence_length if training else self.test_length),
+            sets=sets,
             everything=not paper and not training,
             same_size=together if paper else 1,
+            stages=curriculum_sets(stages, sets, self.training_points),
         )
 
     def _sets(self, steps: int) -> ContextSets:
@@ -146,3 +162,4 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         require_at_most("context_steps", self._setting("context_steps"), self.sequence_length)
         require_interval("contexts", (least, most), 1)
         require_at_least("most_points", self._setting("most_points"), most + 1)
+        self.point_recipe("train")  # checks the curriculum

@@ -41,7 +41,8 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
     def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
         """A batch of sequences."""
         recipe = self.recipe
-        drawn = [self._draw(episode) for episode in episodes]
+        points = recipe.points.at(episodes[0])
+        drawn = [self._draw(episode, points) for episode in episodes]
         free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
         # In float32, so that who is given the kernels knows them exactly.
         kernels = torch.from_numpy(reflect(free)).float()
@@ -51,7 +52,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         def values(index: Tensor) -> Tensor:
             return y.gather(2, index).unsqueeze(-1)
 
-        return show(recipe.points, PointSets(*sets), x, values, kernels)
+        return show(points, PointSets(*sets), x, values, kernels)
 
     def reflected_share(self) -> float:
         """Share of the sequences of epoch 0 whose kernel touches the floor."""
@@ -59,13 +60,13 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
         return float(reflected(np.concatenate(free)).mean())
 
-    def _draw(self, episode: int) -> tuple[NDArray, ...]:
+    def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
         """Path of the kernel, white vector, numbers of contexts and of extras, order of points."""
         recipe, rng = self.recipe, self.rng(episode)
-        free = recipe.drift.free_paths(rng, 1, recipe.points.sets.steps)[0]
+        free = recipe.drift.free_paths(rng, 1, points.sets.steps)[0]
         white = rng.standard_normal(recipe.grid)
-        leader = self.rng(recipe.points.leader(episode, self.size))
-        return free, white, *recipe.points.draw(rng, leader, recipe.grid)
+        leader = self.rng(points.leader(episode, self.size))
+        return free, white, *points.draw(rng, leader, recipe.grid)
 
     def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:
         """The functions on the grid, float32 [B, T, G]."""

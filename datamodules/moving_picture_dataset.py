@@ -48,7 +48,8 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
     def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
         """A batch of sequences."""
         side = self.recipe.side
-        drawn = [self._draw(episode) for episode in episodes]
+        points = self.recipe.points.at(episodes[0])
+        drawn = [self._draw(episode, points) for episode in episodes]
         numbers, paths, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
         pictures = torch.from_numpy(self.pictures[numbers])
         corners = torch.from_numpy(np.rint(paths).astype(np.int64))
@@ -57,12 +58,12 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
             return values_at(index, pictures, corners, side)
 
         centres = place(corners + (pictures.shape[1] - 1) / 2, side)
-        return show(self.recipe.points, PointSets(*sets), places(side), values, centres)
+        return show(points, PointSets(*sets), places(side), values, centres)
 
-    def _draw(self, episode: int) -> tuple[NDArray, ...]:
+    def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
         """Number of the picture, its path, numbers of contexts and of extras, order of pixels."""
         recipe, rng = self.recipe, self.rng(episode)
         number = rng.integers(len(self.pictures))
-        path = recipe.motion.path(rng, recipe.points.sets.steps)
-        leader = self.rng(recipe.points.leader(episode, self.size))
-        return np.array(number), path, *recipe.points.draw(rng, leader, recipe.side**2)
+        path = recipe.motion.path(rng, points.sets.steps)
+        leader = self.rng(points.leader(episode, self.size))
+        return np.array(number), path, *points.draw(rng, leader, recipe.side**2)

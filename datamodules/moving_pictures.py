@@ -36,6 +36,7 @@ class MovingPictures(FunctionDataModule[MovingPictureDataset]):
         "transfer": RegimeSettings(20, 10, (5, 500), 501),
     }
     x_size: ClassVar[int] = 2
+    x_range: ClassVar[float] = 1.0
     family: ClassVar[Family]
     picture_size: ClassVar[int]
     """Rows, and columns, of a picture."""
@@ -78,6 +79,11 @@ class MovingPictures(FunctionDataModule[MovingPictureDataset]):
         require_at_least("speed", speed, 0)
         require_at_least("velocity_noise", velocity_noise, 0)
         self._source_record: dict[str, str] = {}
+
+    @property
+    def training_points(self) -> int:
+        """Pixels of the canvas."""
+        return self.hparams["canvas_size"] ** 2
 
     @property
     def canvas_shape(self) -> tuple[int, int, int]:

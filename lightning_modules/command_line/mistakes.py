@@ -23,7 +23,7 @@ ROOTS: dict[str, type] = {"model": SequenceModel, "data": BenchmarkDataModule}
 #: What a model learns from its data instead of from the user.
 FROM_DATA = (
     *("sequence_length", "prefix_length", "action_size", "frame_shape"),
-    *("test_length", "x_size", "y_size"),
+    *("test_length", "x_size", "x_range", "y_size"),
 )
 #: Packages whose base classes have settings that are none of ours.
 FOREIGN = ("torch.", "lightning.", "builtins")

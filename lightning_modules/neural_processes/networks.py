@@ -45,7 +45,7 @@ class PointEncoder(nn.Module):
         self.network = mlp([point_size, *[size] * layers])
 
     def forward(self, x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-        """Encode the real points; padding costs nothing.
+        """Encode the real points; on a CPU, padding costs nothing.
 
         Args:
             x: [..., N, Dx].
@@ -55,6 +55,8 @@ class PointEncoder(nn.Module):
         Returns:
             encodings: [..., N, h], 0 where the mask is False.
         """
+        if x.is_cuda:  # there, waiting for the number of real points costs more than padding
+            return self.network(torch.cat([x, y], -1)).masked_fill(~mask.unsqueeze(-1), 0)
         encodings = self.network(torch.cat([x[mask], y[mask]], -1))
         padded = encodings.new_zeros(*mask.shape, self.size)
         return padded.masked_scatter(mask.unsqueeze(-1), encodings)

@@ -68,10 +68,11 @@ class NeuralProcess(SequenceModel):
     Subclasses say how latents depend on one another (``latent_path``).
 
     Args:
-        sequence_length: steps T of training; this and the next three come from the data on the
+        sequence_length: steps T of training; this and the next four come from the data on the
             command line.
         test_length: steps of validation and test.
         x_size: width Dx of a place.
+        x_range: places go from -x_range to x_range.
         y_size: width Dy of a function's value.
         memory: builds the memory core.
         hidden_size: width h of encodings, latents, reads and hidden layers.
@@ -85,6 +86,8 @@ class NeuralProcess(SequenceModel):
             Sums of large contexts begin with enormous variances, and need a small learning rate.
         latent_layers: of the encoder whose encodings the latents pool.
         deterministic_layers: of the encoder whose encodings the memory holds.
+        place_range: half the width of the range to which the model scales places; on images 1 in
+            the paper, with which networks learn to tell neighbouring pixels apart very slowly.
         step_in_x: append the step to every x, as 0.25 + 0.5 t / T.
         recurrent_path: add SNP's deterministic LSTM to what targets read.
         pool_memory: let latents pool what the memory holds with the context.
@@ -104,6 +107,7 @@ class NeuralProcess(SequenceModel):
         sequence_length: int,
         test_length: int,
         x_size: int,
+        x_range: float,
         y_size: int,
         memory: Callable[[MemorySizes], MemoryCore],
         hidden_size: int = 64,
@@ -114,6 +118,7 @@ class NeuralProcess(SequenceModel):
         pooling: Pooling = "mean",
         latent_layers: int = 4,
         deterministic_layers: int = 4,
+        place_range: float = 4.0,
         step_in_x: bool = False,
         recurrent_path: bool = False,
         pool_memory: bool = False,
@@ -128,11 +133,12 @@ class NeuralProcess(SequenceModel):
         self.save_hyperparameters(ignore=[] if chosen else ["memory"])
         require_one_of("objective", objective, get_args(Objective))
         require_one_of("pooling", pooling, get_args(Pooling))
-        require_positive(hidden_size=hidden_size)
+        require_positive(hidden_size=hidden_size, x_range=x_range, place_range=place_range)
         require_not_negative(warm_up=warm_up)
         require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)
         require_positive(validation_samples=validation_samples, test_samples=test_samples)
         self.steps, self.step_in_x, self.pool_memory = sequence_length, step_in_x, pool_memory
+        self.place_scale = place_range / x_range
         self.objective, self.pooling = objective, pooling
         self.warm_up, self.decay = warm_up, decay
         self.validation_samples, self.test_samples = validation_samples, test_samples
@@ -219,7 +225,8 @@ class NeuralProcess(SequenceModel):
         return (Pool.of(encodings, target[2]).pooled(self.pooling),)
 
     def _places(self, x: Tensor) -> Tensor:
-        """[B, T, N, Dx], with the step appended where the model wants it."""
+        """[B, T, N, Dx], scaled, with the step appended where the model wants it."""
+        x = x * self.place_scale
         if not self.step_in_x:
             return x
         step = 0.25 + 0.5 * torch.arange(x.shape[1], device=x.device) / self.steps

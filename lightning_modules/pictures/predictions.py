@@ -49,7 +49,7 @@ def predict(
         with noise_of(seed, like.device):  # an RMR that draws draws the first sample's again
             snapshot = model.recall(batch, told=False).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
-    keys = _keys(snapshot, sequence.context_x.shape[-1])
+    keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
     return Prediction(sequence, Targets(mean, sigma), keys, whole)
 
 
@@ -57,8 +57,8 @@ def _moved(field: Tensor, like: Tensor) -> Tensor:
     return field.to(like) if field.is_floating_point() else field.to(like.device)
 
 
-def _keys(snapshot: Any, x_size: int) -> Tensor | None:
-    """The first Dx coordinates of imaginary keys; models may append the step."""
+def _keys(snapshot: Any, x_size: int, scale: float) -> Tensor | None:
+    """The first Dx coordinates of imaginary keys, as in the data; models may append the step."""
     if not isinstance(snapshot, RMRSnapshot):
         return None
-    return snapshot.places[0, :, :, :x_size].float().cpu()
+    return snapshot.places[0, :, :, :x_size].float().cpu() / scale

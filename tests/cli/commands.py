@@ -25,7 +25,11 @@ SHORT_FUNCTIONS = (
     "--data.most_points=6",
 )
 FEW_POINTS = ("--data.train_points=20", "--data.test_points=20")
-EMBEDDED = {"digits": ("--data.source=mnist5k",), "faces": ("--data.source=faces",)}
+NO_CURRICULUM = "--data.curriculum=null"
+EMBEDDED = {
+    "digits": ("--data.source=mnist5k", NO_CURRICULUM),
+    "faces": ("--data.source=faces", NO_CURRICULUM),
+}
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"
 
 

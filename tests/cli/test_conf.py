@@ -16,12 +16,14 @@ CONF = ROOT / "conf"
 EXPERIMENTS = sorted(CONF.glob("*.yaml"))
 PROCESSES = [e for e in EXPERIMENTS if e.stem.startswith(("np_", "anp_", "snp_", "asnp_"))]
 MODELS_OF_FRAMES = [e for e in EXPERIMENTS if e not in PROCESSES]
-#: `paper.yaml` lies over every model of frames, `paper_<benchmark>.yaml` over one benchmark's.
+#: `paper.yaml` lies over every model of frames, `paper_neural_processes.yaml` over every process,
+#: `paper_<benchmark>.yaml` over one benchmark's.
 PAIRS = [
     (experiment, overlay)
     for overlay in sorted((CONF / "overlays").glob("*.yaml"))
-    for experiment in MODELS_OF_FRAMES
-    if experiment.stem.endswith(overlay.stem.removeprefix("paper"))
+    for experiment in EXPERIMENTS
+    if overlay.stem.removeprefix("paper") in experiment.stem
+    and not (overlay.stem == "paper" and experiment in PROCESSES)
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
 FRAGMENTS = {"models": "model", "data": "data", "trainer": "trainer"}
 DNC16 = """
@@ -173,8 +175,23 @@ def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
     assert len(curricula) == 2
 
 
+@pytest.mark.parametrize("pictures", ["digits", "faces"])
+def test_the_papers_overlays_leave_no_stages(pictures: str, build) -> None:
+    files = [f"snp_{pictures}_sparse", "overlays/paper_neural_processes"]
+    files.append(f"overlays/paper_{pictures}")
+    cli = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files))
+    assert cli.datamodule.hparams["curriculum"] is None
+    assert cli.datamodule.hparams["batch_size"] == {"digits": 8, "faces": 4}[pictures]
+    assert cli.model.place_scale == 1
+
+
 def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
-    data = (CONF / "data").glob("*.yaml")
-    with_one = {path.stem for path in data if "  train_" in path.read_text()}
-    ended = {path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")}
-    assert with_one == ended - {"neural_processes"}
+    data = [path.stem for path in (CONF / "data").glob("*.yaml") if is_staged(path.read_text())]
+    ended = [path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")]
+    assert all(any(stem.startswith(benchmark) for benchmark in ended) for stem in data)
+    used = {benchmark for benchmark in ended if any(stem.startswith(benchmark) for stem in data)}
+    assert used == {*ended} - {"neural_processes"}
+
+
+def is_staged(text: str) -> bool:
+    return "  train_grids" in text or "  train_pre" in text or "  curriculum" in text

@@ -74,3 +74,11 @@ def test_sizes_are_shared_within_batches_of_every_epoch() -> None:
     recipe = PointRecipe(sets, everything=False, same_size=8)
     leaders = [recipe.leader(episode, 12) for episode in range(24)]
     assert leaders == [0] * 8 + [8] * 4 + [12] * 8 + [20] * 4
+
+
+def test_a_batch_has_the_point_sets_of_the_stage_in_which_it_begins() -> None:
+    early, middle = ContextSets(6, 4, True, (30, 100), 160), ContextSets(12, 9, True, (5, 9), 40)
+    recipe = PointRecipe(SPARSE, False, 3, ((64, early), (96, middle)))
+    found = [recipe.at(episode).sets for episode in (0, 63, 64, 95, 96, 10**9)]
+    assert found == [early, early, middle, middle, SPARSE, SPARSE]
+    assert recipe.at(64) == PointRecipe(middle, False, 3)

@@ -17,7 +17,14 @@ def small_model(compile: bool) -> tuple[ASNP, DriftingFunctions]:
     """A model of drifting functions, and its data."""
     data = DriftingFunctions(sequence_length=6, context_steps=3, batch_size=4, num_workers=0)
     data.setup()
-    sizes = {"sequence_length": 6, "test_length": 6, "x_size": 1, "y_size": 1, "hidden_size": 16}
+    sizes = {
+        "sequence_length": 6,
+        "test_length": 6,
+        "x_size": 1,
+        "x_range": 4.0,
+        "y_size": 1,
+        "hidden_size": 16,
+    }
     torch.manual_seed(0)
     return ASNP(pool_memory=True, recurrent_path=True, compile=compile, **sizes), data
 

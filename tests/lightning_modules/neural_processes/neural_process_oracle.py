@@ -39,6 +39,7 @@ class Process(NamedTuple):
     pool_memory: bool
     pooling: str
     steps: int | None  #: T by which the step in x is scaled; None: x is only the place
+    scale: float  #: of places
     # Parameters
     latent_encoder: Layers
     deterministic_encoder: Layers
@@ -116,7 +117,8 @@ def run(
 
 
 def with_step(process: Process, step: Step, t: int) -> Step:
-    """NP, ANP and ASNP-W tell the steps apart by a coordinate."""
+    """Scale places; NP, ANP and ASNP-W tell the steps apart by a coordinate."""
+    step = Step(*([(process.scale * x, y) for x, y in points] for points in step))
     if process.steps is None:
         return step
     coordinate = 0.25 + 0.5 * t / process.steps

@@ -40,6 +40,7 @@ def process_of(name: str, model: NeuralProcess, steps: int, **settings: Any) -> 
         pool_memory=settings.get("pool_memory", cells),
         pooling=settings.get("pooling", "mean"),
         steps=steps if settings.get("step_in_x", step_in_x) else None,
+        scale=settings.get("place_range", 4.0) / model.hparams["x_range"],
         latent_encoder=layers(model.latent_encoder),
         deterministic_encoder=layers(model.deterministic_encoder),
         head=layers(model.latent_path.head),

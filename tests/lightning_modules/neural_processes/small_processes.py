@@ -10,7 +10,7 @@ from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.neural_processes import NeuralProcess
 from memory_cores import RMR, ContextWindow
 
-SIZES = {"sequence_length": 4, "test_length": 4, "x_size": 1, "y_size": 1}
+SIZES = {"sequence_length": 4, "test_length": 4, "x_size": 1, "x_range": 4.0, "y_size": 1}
 MODELS: dict[str, Callable[..., NeuralProcess]] = {
     "NP": NP,
     "ANP": ANP,

@@ -32,7 +32,7 @@ def loss(model: NeuralProcess, batch: FunctionSequences) -> torch.Tensor:
 )
 def test_has_as_many_parameters_as_the_authors(name: str, parameters: int) -> None:
     """Theirs has 715,725 with RMR, of which 3,225 have no gradient."""
-    sizes = {"sequence_length": 20, "test_length": 20, "x_size": 1, "y_size": 1}
+    sizes = {"sequence_length": 20, "test_length": 20, "x_size": 1, "x_range": 4.0, "y_size": 1}
     settings = {} if name != "ASNP-RMR" else {"pool_memory": True}
     build = ASNP if name == "ASNP-RMR" else MODELS[name]
     model = build(**sizes, hidden_size=128, **settings)
@@ -41,7 +41,7 @@ def test_has_as_many_parameters_as_the_authors(name: str, parameters: int) -> No
 
 def test_asnp_w_has_as_many_parameters_as_the_authors() -> None:
     model = MODELS["ASNP-W"](
-        sequence_length=20, test_length=20, x_size=1, y_size=1, hidden_size=128
+        sequence_length=20, test_length=20, x_size=1, x_range=4.0, y_size=1, hidden_size=128
     )
     assert sum(p.numel() for p in model.parameters()) == 545_154
 
@@ -176,6 +176,7 @@ def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
         sequence_length=4,
         test_length=4,
         x_size=1,
+        x_range=4.0,
         y_size=1,
         memory=core,
         hidden_size=8,

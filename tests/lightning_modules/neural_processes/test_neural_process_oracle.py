@@ -34,7 +34,8 @@ def build(variant: str) -> tuple[NeuralProcess, oracle.Process]:
     """A model whose biases are not zero, and the oracle's view of it."""
     name, settings = VARIANTS[variant]
     torch.manual_seed(0)
-    sizes = {**SIZES, "sequence_length": TRAINED, "x_size": 2, "y_size": 2, "hidden_size": 8}
+    sizes = {**SIZES, "sequence_length": TRAINED, "x_size": 2, "x_range": 2.0}
+    sizes |= {"y_size": 2, "hidden_size": 8}
     model = MODELS[name](**sizes | settings).double()
     for parameter_name, parameter in model.named_parameters():
         if parameter_name.endswith("bias"):

@@ -90,6 +90,7 @@ def process() -> Callable[..., NeuralProcess]:
             sequence_length=6,
             test_length=6,
             x_size=data.x_size,
+            x_range=data.x_range,
             y_size=data.y_size,
             hidden_size=8,
             memory=partial(RMR, slots=5, attention_heads=2, **memory),

@@ -104,7 +104,7 @@ def test_headings_tell_benchmark_model_step_and_source(
 
 
 def test_baselines_have_neither_keys_nor_the_colour_of_a_core(drifting: DriftingFunctions) -> None:
-    model = ANP(sequence_length=6, test_length=6, x_size=1, y_size=1, hidden_size=8)
+    model = ANP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
     assert set(dict(function_pictures(drifting, model, 1, seed=0))) == {"functions"}
     assert colour_of(model) == BASELINES["ANP"].colour
 

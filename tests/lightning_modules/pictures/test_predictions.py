@@ -52,7 +52,7 @@ def test_keys_are_those_of_the_memory(
 
 
 def test_other_memories_imagine_no_keys(sequence: FunctionSequences) -> None:
-    model = SNP(sequence_length=6, test_length=6, x_size=1, y_size=1, hidden_size=8)
+    model = SNP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
     assert predict(model, sequence, whole=True, seed=0).keys is None
 
 

@@ -1,0 +1,56 @@
+"""What training begins with: shorter sequences with larger contexts, before those of the regime."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TypedDict
+
+from datamodules.context_sets import ContextSets
+from datamodules.settings import require_at_least, require_at_most, require_interval
+
+
+class Stage(TypedDict):
+    """A part of training; the regime says whether steps with a context are the first ones."""
+
+    sequences: int  #: how many, of all devices together
+    sequence_length: int  #: steps of each
+    context_steps: int  #: steps with a context
+    contexts: list[int]  #: fewest and most context points of such a step
+    most_points: int  #: most context points and other targets of a step
+
+
+def curriculum_sets(
+    stages: Sequence[Stage], regime: ContextSets, points: int
+) -> tuple[tuple[int, ContextSets], ...]:
+    """Point sets of each stage, with the number of the first sequence that comes after it.
+
+    Args:
+        stages: one after the other.
+        regime: what comes after them all.
+        points: that a function is known at.
+
+    Raises:
+        ValueError: a stage's setting is out of range; the message names it.
+    """
+    ends = accumulate(stage["sequences"] for stage in stages)
+    pairs = enumerate(zip(ends, stages, strict=True))
+    return tuple((end, _sets(number, stage, regime, points)) for number, (end, stage) in pairs)
+
+
+def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:
+    least, most = stage["contexts"]
+    name = f"curriculum[{number}]."
+    require_at_least(f"{name}sequences", stage["sequences"], 1)
+    require_at_least(f"{name}sequence_length", stage["sequence_length"], 1)
+    require_at_least(f"{name}context_steps", stage["context_steps"], 0)
+    require_at_most(f"{name}context_steps", stage["context_steps"], stage["sequence_length"])
+    require_interval(f"{name}contexts", (least, most), 1)
+    require_at_least(f"{name}most_points", stage["most_points"], most + 1)
+    require_at_most(f"{name}most_points", stage["most_points"], points)
+    return ContextSets(
+        stage["sequence_length"],
+        stage["context_steps"],
+        regime.anywhere,
+        (least, most),
+        stage["most_points"],
+        regime.closed,
+    )

@@ -1,0 +1,77 @@
+"""Training that begins with shorter sequences: which sequences they are, and bad settings."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from datamodules import DriftingFunctions, FunctionDataModule, MovingDigits
+from datamodules.curriculum import Stage
+
+SIZES = {"train_size": 8, "val_size": 2, "test_size": 2, "batch_size": 4, "num_workers": 0}
+REGIME = {"regime": "transfer", "sequence_length": 5, "context_steps": 2, "contexts": (2, 4)}
+STAGES: list[Stage] = [
+    {
+        "sequences": 4,
+        "sequence_length": 2,
+        "context_steps": 1,
+        "contexts": [7, 9],
+        "most_points": 12,
+    },
+    {
+        "sequences": 8,
+        "sequence_length": 3,
+        "context_steps": 3,
+        "contexts": [1, 1],
+        "most_points": 15,
+    },
+]
+KINDS = [DriftingFunctions, MovingDigits]
+
+
+def make(kind: type[FunctionDataModule], stages: list[Any] | None) -> FunctionDataModule:
+    source = {"source": "mnist5k"} if kind is MovingDigits else {}
+    data = kind(**SIZES, **REGIME, most_points=6, curriculum=stages, **source)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_goes_through_the_stages(kind: type[FunctionDataModule]) -> None:
+    loader = make(kind, STAGES).train_dataloader()
+    batches = [*loader, *loader]  # two epochs of two batches
+    assert [b.context_x.shape[1:3] for b in batches] == [(2, 9), (3, 1), (3, 1), (5, 4)]
+    assert [b.target_x.shape[2] for b in batches] == [12, 15, 15, 6]
+    sizes = [b.context_mask.sum(2) for b in batches]
+    assert (sizes[0][:, 0] >= 7).all() and (sizes[0][:, 1] == 0).all(), "transfer: the first step"
+    assert (sizes[1] == 1).all()
+    assert (sizes[3][:, :2] >= 2).all() and (sizes[3][:, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_training_has_stages(kind: type[FunctionDataModule]) -> None:
+    staged, plain = make(kind, STAGES), make(kind, None)
+    for split in ("val", "test"):
+        one, other = (data.dataset(split).__getitems__([0, 1]) for data in (staged, plain))
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    # After the last stage, too, sequences are those that there were without it.
+    one, other = (data.dataset("train").__getitems__([12, 13]) for data in (staged, plain))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sequences": 0}, r"curriculum\[1\].sequences must be at least 1, got 0"),
+        ({"sequence_length": 0}, r"curriculum\[1\].sequence_length must be at least 1, got 0"),
+        ({"context_steps": 4}, r"curriculum\[1\].context_steps must be at most 3, got 4"),
+        ({"contexts": [0, 2]}, r"curriculum\[1\].contexts must be an interval that starts at 1"),
+        ({"contexts": [3, 2]}, r"curriculum\[1\].contexts must be an interval that starts at 1"),
+        ({"most_points": 1}, r"curriculum\[1\].most_points must be at least 2, got 1"),
+        ({"most_points": 101}, r"curriculum\[1\].most_points must be at most 100, got 101"),
+    ],
+)
+def test_bad_stage_is_named(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(DriftingFunctions, [STAGES[0], STAGES[1] | wrong])
