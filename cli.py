@@ -23,14 +23,15 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 import memory_cores
-from lightning_modules.callbacks.announcement import Announcement
+from lightning_modules.callbacks.announcement import Announcement, core_name
 from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
 from lightning_modules.callbacks.config_file import ConfigFile
 from lightning_modules.callbacks.last_step import LastStep
 from lightning_modules.callbacks.predictions_file import PredictionsFile
 from lightning_modules.callbacks.progress import ValidationReport, progress
-from lightning_modules.callbacks.results_file import ResultsFile, core_name
+from lightning_modules.callbacks.results_file import ResultsFile
 from lightning_modules.callbacks.stopwatch import Stopwatch
+from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_restorable
@@ -209,15 +210,18 @@ class ExperimentCLI(ExperimentParser):
         return [*filter(None, names), f"seed{self.settings.seed_everything}"]
 
     def _run_callbacks(self, folder: RunFolder) -> list[L.Callback]:
-        trainer, stopwatch = self.settings.trainer, Stopwatch()
+        trainer, stopwatch, throughput = self.settings.trainer, Stopwatch(), Throughput()
         seed, settings = TrainingSeed(self.settings.seed_everything), self._experiment_settings()
         resolved = yaml.safe_load(settings)
         callbacks = [
             ConfigFile(folder.config, settings),
-            Announcement(),
+            Announcement(self.settings.seed_everything),
             stopwatch,
+            throughput,
             seed,
-            ResultsFile(folder, stopwatch, seed, {k: resolved[k] for k in ("model", "data")}),
+            ResultsFile(
+                folder, stopwatch, throughput, seed, {k: resolved[k] for k in ("model", "data")}
+            ),
             LastStep(),
             PredictionsFile(folder.predictions),
             Pictures(folder.path),
@@ -259,6 +263,8 @@ class ExperimentCLI(ExperimentParser):
             finish(self.trainer.loggers)
 
     def _closing_message(self, folder: RunFolder) -> str:
+        if self.subcommand == "test":
+            return closing_message.after_test(folder)
         if self.subcommand != "fit":
             return closing_message.files(folder)
         memory = self.settings.model.init_args.get("memory")

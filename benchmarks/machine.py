@@ -3,13 +3,12 @@
 import os
 import platform
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lightning_modules.callbacks.results_file import package_version
+from lightning_modules.versions import package_version, revision
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,15 +21,6 @@ def processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
-
-
-def revision() -> str | None:
-    """Of the checkout, with a plus where it has changes; None where git does not know."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def load() -> float | None:

@@ -1,13 +1,24 @@
 """What a run says before it starts: its data and its size."""
 
+import sys
 from typing import Any
 
 import lightning as L
 from torch import nn
 
+from lightning_modules.sequence_model import SequenceModel
+from lightning_modules.versions import revision
+
 
 class Announcement(L.Callback):
-    """Names the data that is really used and counts parameters, on screen and for the loggers."""
+    """Names the data that is really used and counts parameters, on screen and for the loggers.
+
+    Args:
+        seed: of the command.
+    """
+
+    def __init__(self, seed: int | bool) -> None:
+        self.seed = seed
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Say it; the data module has been set up by now."""
@@ -15,7 +26,16 @@ class Announcement(L.Callback):
         if trainer.is_global_zero:
             print(f"Data: {data_sentence(record, data_settings(trainer))}")
             print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
-        facts = {"data": {**data_settings(trainer), **record}, "parameters": parameters}
+        facts = {
+            "family": type(pl_module).__name__,
+            "core": core_name(pl_module),
+            "benchmark": type(getattr(trainer, "datamodule", None)).__name__,
+            "data": {**data_settings(trainer), **record},
+            "parameters": parameters,
+            "seed": self.seed,
+            "revision": revision(),
+            "command": " ".join(sys.argv),
+        }
         for logger in trainer.loggers:
             logger.log_hyperparams(facts)
 
@@ -36,6 +56,11 @@ def data_record(trainer: L.Trainer) -> dict[str, str]:
     """What data is really used, in the words of the data module."""
     record = getattr(getattr(trainer, "datamodule", None), "data_record", None)
     return record() if record else {}
+
+
+def core_name(model: L.LightningModule) -> str | None:
+    """Class of the memory core, None for models of other kinds."""
+    return type(model.core).__name__ if isinstance(model, SequenceModel) else None
 
 
 def count_parameters(module: nn.Module) -> int:

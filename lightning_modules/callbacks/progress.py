@@ -24,7 +24,7 @@ class Bar(TQDMProgressBar):
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         """Return metrics only."""
-        metrics = super().get_metrics(trainer, pl_module)
+        metrics = super().get_metrics(trainer, pl_module) | recalled(trainer)
         metrics.pop("v_num", None)
         return metrics
 
@@ -69,7 +69,7 @@ class ProgressLines(ProgressBar):
             return
         self._next = time.monotonic() + self.seconds
         until = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
-        metrics = readable(self.get_metrics(trainer, pl_module))
+        metrics = readable(self.get_metrics(trainer, pl_module) | recalled(trainer))
         self.print(f"step {trainer.global_step:,}{until}: {metrics}")
 
 
@@ -100,6 +100,12 @@ class ValidationReport(L.Callback):
         elif isinstance(bar := trainer.progress_bar_callback, ProgressBar):
             known = {name: found[name] for name in self.NAMES if name in found}
             bar.print(f"validation at step {trainer.global_step:,}: {readable(known)}")
+
+
+def recalled(trainer: L.Trainer) -> dict[str, Any]:
+    """The last validation's ratio of KLs, recalled to new, of models that have one."""
+    ratio = trainer.callback_metrics.get("val/recall_ratio")
+    return {} if ratio is None else {"val/recall_ratio": ratio.item()}
 
 
 def readable(metrics: dict[str, Any]) -> str:

@@ -3,10 +3,7 @@
 import json
 import math
 import os
-import platform
-import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +11,13 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from lightning_modules.callbacks.announcement import count_parameters, data_record
+from lightning_modules.callbacks.announcement import core_name, count_parameters, data_record
 from lightning_modules.callbacks.stopwatch import Stopwatch
+from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.table import table
-from lightning_modules.sequence_model import SequenceModel
-
-PACKAGES = ("torch", "lightning", "jsonargparse", "gtmm")
+from lightning_modules.versions import versions
 
 
 class ResultsFile(L.Callback):
@@ -30,6 +26,7 @@ class ResultsFile(L.Callback):
     Args:
         folder: of the run.
         stopwatch: knows how long training took.
+        throughput: knows how fast it was.
         seed: knows the seed of training.
         settings: of model and data, as in the run's config.yaml.
     """
@@ -38,11 +35,13 @@ class ResultsFile(L.Callback):
         self,
         folder: RunFolder,
         stopwatch: Stopwatch,
+        throughput: Throughput,
         seed: TrainingSeed,
         settings: dict[str, Any],
     ) -> None:
         self.folder = folder
         self.stopwatch = stopwatch
+        self.throughput = throughput
         self.seed = seed
         self.settings = settings
 
@@ -79,14 +78,10 @@ class ResultsFile(L.Callback):
             "global_step": trained_steps(trainer),
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
             "wall_clock_seconds": round(self.stopwatch.seconds, 3),
+            "training": self.throughput.record(),
             "versions": versions(),
             "command": " ".join(sys.argv),
         }
-
-
-def core_name(model: L.LightningModule) -> str | None:
-    """Class of the memory core, None for models of other kinds."""
-    return type(model.core).__name__ if isinstance(model, SequenceModel) else None
 
 
 def trained_steps(trainer: L.Trainer) -> int:
@@ -109,29 +104,3 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     os.replace(partial, path)
-
-
-def versions() -> dict[str, str | None]:
-    """Of Python, of the packages that decide results, and the git revision of this code."""
-    return {
-        "python": platform.python_version(),
-        **{package: package_version(package) for package in PACKAGES},
-        "revision": _revision(),
-    }
-
-
-def package_version(package: str) -> str | None:
-    """Of an installed package, None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _revision() -> str | None:
-    """The commit of the checkout that this file lies in, marked "+" if files were changed."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-    found = subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or None if found.returncode == 0 else None

@@ -30,7 +30,13 @@ def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
     if other_core is not None:
         fit = f"{program()} fit --config {shlex.quote(shown(folder.config))}"
         lines.append(f"  change the memory:           {fit} --model.memory={other_core}")
+    lines.append(f"  compare it with other runs:  {comparison(folder)}")
     return "\n".join(lines)
+
+
+def after_test(folder: RunFolder) -> str:
+    """Name the run's files, and the command that compares it."""
+    return f"{files(folder)}\nCompare it with other runs: {comparison(folder)}"
 
 
 def after_interruption(folder: RunFolder) -> str:
@@ -54,6 +60,12 @@ def files(folder: RunFolder) -> str:
 def command(subcommand: str, checkpoint: Path) -> str:
     """A command line on a run's checkpoint, which brings the run's settings."""
     return f"{program()} {subcommand} --ckpt_path {shlex.quote(shown(checkpoint))}"
+
+
+def comparison(folder: RunFolder) -> str:
+    """A command line that compares all runs beside this one's experiment, as a page."""
+    runs = shlex.quote(shown(folder.path.parent.parent))
+    return f"{program()} compare {runs} --out report.html"
 
 
 def program() -> str:

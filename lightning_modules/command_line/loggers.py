@@ -1,12 +1,13 @@
-"""Where metrics go: Weights & Biases, and a CSV file in the run's folder."""
+"""Where metrics go: Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
 
 import csv
 import os
 from collections.abc import Sequence
 
+import matplotlib.image
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.fabric.loggers.logger import rank_zero_experiment
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -45,14 +46,38 @@ class AppendingWriter(ExperimentWriter):
                 self.metrics_keys = next(csv.reader(file), [])
 
 
+class TensorBoardFiles(TensorBoardLogger):
+    """Writes what ``tensorboard --logdir runs`` shows into the run's folder ``tensorboard``."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__(folder.path, name="tensorboard", version="", default_hp_metric=False)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: object = None, *others: object, **settings: object) -> None:
+        """Nothing to do: the run's settings are in its config.yaml."""
+
+    @rank_zero_only
+    def log_image(self, key: str, images: list[str], step: int) -> None:
+        """Show pictures from files, as W&B's logger does.
+
+        Args:
+            key: what they are called.
+            images: their files.
+            step: of training.
+        """
+        for path in images:
+            pixels = matplotlib.image.imread(path)
+            self.experiment.add_image(key, pixels, step, dataformats="HWC")
+
+
 def run_loggers(folder: RunFolder, tags: Sequence[str] = ()) -> list[Logger]:
-    """Both loggers of a run; W&B asks nothing, and stays offline when nobody is logged in.
+    """All loggers of a run; W&B asks nothing, and stays offline when nobody is logged in.
 
     Args:
         folder: of the run.
         tags: W&B's, to filter runs by.
     """
-    return [MetricsFile(folder), _wandb_logger(folder, tags)]
+    return [MetricsFile(folder), TensorBoardFiles(folder), _wandb_logger(folder, tags)]
 
 
 def finish(loggers: list[Logger]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_modules.callbacks.results_file import number, versions, write_json
+from lightning_modules.callbacks.results_file import number, write_json
 from lightning_modules.command_line.table import table
+from lightning_modules.versions import versions
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

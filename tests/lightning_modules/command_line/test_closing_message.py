@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> RunFolder:
 def test_commands_can_be_pasted(folder: RunFolder):
     said = after_fit(folder, steps=10, other_core="NoMemory").splitlines()
     commands = [shlex.split(line.partition(":  ")[2]) for line in said if "cli.py" in line]
-    assert [command[2] for command in commands] == ["test", "predict", "fit", "fit"]
+    assert [command[2] for command in commands] == ["test", "predict", "fit", "fit", "compare"]
     assert commands[0][-1] == str(folder.last_checkpoint)
     assert commands[2][-1] == "--trainer.max_steps=20"
 

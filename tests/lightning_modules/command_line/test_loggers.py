@@ -1,18 +1,38 @@
-"""What W&B is told of a run."""
+"""What W&B is told of a run, and what TensorBoard reads."""
 
 from pathlib import Path
 
+import matplotlib.image
+import numpy as np
 import pytest
 
-from lightning_modules.command_line.loggers import run_loggers
+from lightning_modules.command_line.loggers import TensorBoardFiles, run_loggers
 from lightning_modules.command_line.run_folder import RunFolder
 
 
 def test_wandb_is_told_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     folder = RunFolder.create(tmp_path, "maze", "run")
-    _, logger = run_loggers(folder, ["GTMM", "DNC", "maze", "x" * 70])
+    *_, logger = run_loggers(folder, ["GTMM", "DNC", "maze", "x" * 70])
     told = logger._wandb_init
     assert told["tags"] == ["GTMM", "DNC", "maze", "x" * 64]
     assert (told["name"], told["group"]) == ("maze/run", "maze")
     assert "anonymous" not in told
+
+
+def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = RunFolder.create(tmp_path, "maze", "run")
+    logger = TensorBoardFiles(folder)
+    logger.log_hyperparams({"a": 1})
+    logger.log_metrics({"val/bound": -3.5}, step=7)
+    picture = tmp_path / "one.png"
+    matplotlib.image.imsave(picture, np.full((2, 3, 3), 0.5))
+    logger.log_image("pictures/walk", [str(picture)], step=7)
+    logger.finalize("success")
+    assert [path.name for path in folder.path.iterdir()] == ["tensorboard"]
+    found = EventAccumulator(str(folder.path / "tensorboard")).Reload()
+    assert [(e.step, e.value) for e in found.Scalars("val/bound")] == [(7, -3.5)]
+    (image,) = found.Images("pictures/walk")
+    assert (image.step, image.width, image.height) == (7, 3, 2)

@@ -1,0 +1,91 @@
+"""How fast training goes, and how much memory it takes."""
+
+import resource
+import sys
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+MIB = 2**20
+
+
+class Throughput(L.Callback):
+    """Measures training steps, without validations and without the first step of a process.
+
+    A first step compiles, and starts what generates data. Every ``log_every_n_steps`` the speed
+    since the last time is logged, as sequences per second of all devices; checkpoints carry the
+    sums on.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self.steps, self.sequences = 0.0, 0, 0
+        self.peak_memory = 0
+        self._since: float | None = None
+        self._window = (0.0, 0)
+
+    def record(self) -> dict[str, float | None]:
+        """Averages of the whole training; None where fewer than two steps were made."""
+        known = self.steps > 0
+        return {
+            "seconds_per_step": self.seconds / self.steps if known else None,
+            "sequences_per_second": self.sequences / self.seconds if known else None,
+            "peak_memory_mib": self.peak_memory / MIB if self.peak_memory else None,
+        }
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Wait for the first step."""
+        self._since = None
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave out what the validation took."""
+        self._since = None if self._since is None else time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Add a step, and log when it is time."""
+        now, before = time.monotonic(), self._since
+        self._since = now
+        if before is None:
+            return
+        sequences = len(batch[0]) * trainer.world_size
+        self.seconds, self.steps = self.seconds + now - before, self.steps + 1
+        self.sequences += sequences
+        self._window = (self._window[0] + now - before, self._window[1] + sequences)
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and trainer.global_step % every == 0:
+            speed = self._window[1] / self._window[0]
+            pl_module.log("train/sequences_per_second", speed, prog_bar=True, batch_size=1)
+            self._window = (0.0, 0)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Ask how much memory was needed."""
+        self._note_memory()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        self._note_memory()
+        names = "seconds", "steps", "sequences", "peak_memory"
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+    def _note_memory(self) -> None:
+        """The most that was taken at once, of a GPU's memory or else of the machine's."""
+        if torch.cuda.is_initialized():
+            peak = torch.cuda.max_memory_allocated()
+        else:
+            unit = 1 if sys.platform == "darwin" else 1024
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        self.peak_memory = max(self.peak_memory, peak)
