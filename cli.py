@@ -27,6 +27,7 @@ from lightning_modules.callbacks.announcement import Announcement, core_name
 from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
 from lightning_modules.callbacks.config_file import ConfigFile
 from lightning_modules.callbacks.last_step import LastStep
+from lightning_modules.callbacks.logged_curves import LoggedCurves
 from lightning_modules.callbacks.predictions_file import PredictionsFile
 from lightning_modules.callbacks.progress import ValidationReport, progress
 from lightning_modules.callbacks.results_file import ResultsFile
@@ -36,6 +37,7 @@ from lightning_modules.callbacks.training_seed import TrainingSeed
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_restorable
 from lightning_modules.command_line.compare import compare
+from lightning_modules.command_line.dashboard import dashboard
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
@@ -47,7 +49,11 @@ from lightning_modules.pictures.callback import Pictures
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
 INTERRUPTED = 130
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"parameters": parameters, "compare": compare}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "parameters": parameters,
+    "compare": compare,
+    "dashboard": dashboard,
+}
 USAGE = (
     "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]\n"
     f"       python cli.py {{{','.join(COMMANDS)}}} --help"
@@ -219,6 +225,7 @@ class ExperimentCLI(ExperimentParser):
             stopwatch,
             throughput,
             seed,
+            LoggedCurves(),
             ResultsFile(
                 folder, stopwatch, throughput, seed, {k: resolved[k] for k in ("model", "data")}
             ),

@@ -26,9 +26,11 @@ class Announcement(L.Callback):
         if trainer.is_global_zero:
             print(f"Data: {data_sentence(record, data_settings(trainer))}")
             print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
+        family, core = type(pl_module).__name__, core_name(pl_module)
         facts = {
-            "family": type(pl_module).__name__,
-            "core": core_name(pl_module),
+            "model": " ".join(filter(None, (family, core))),
+            "family": family,
+            "core": core,
             "benchmark": type(getattr(trainer, "datamodule", None)).__name__,
             "data": {**data_settings(trainer), **record},
             "parameters": parameters,

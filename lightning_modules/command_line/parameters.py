@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightning_modules.callbacks.announcement import count_parameters
-from lightning_modules.callbacks.results_file import core_name
+from lightning_modules.callbacks.announcement import core_name, count_parameters
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.table import columns
