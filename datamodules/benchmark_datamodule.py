@@ -80,7 +80,8 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         """What was really used, for hyperparameters and reports; needs `setup`.
 
         Returns:
-            The source's record, and `test_sha256`: of every field of the fixed test sequences.
+            The source's record, and `test_sha256`: of the origins of the fixed test sequences (see
+            `EpisodeDataset`), the same on every machine.
         """
         if self._test_sha256 is None:
             self._test_sha256 = fingerprint(self.dataset("test"))

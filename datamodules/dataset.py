@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.batch import FrameSequences
@@ -47,6 +48,13 @@ class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     def __getitems__(self, episodes: Sequence[int]) -> Batch:
         """A batch of sequences."""
 
+    def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
+        """What a batch is made of, to the bit on every machine; each tensor is [B, ...].
+
+        That is the batch itself, unless rounding makes it differ between processors.
+        """
+        return self.__getitems__(episodes)
+
     def rng(self, episode: int) -> np.random.Generator:
         """The generator of one sequence."""
         return episode_rng(self.seed, self.split, *divmod(episode, self.size))
@@ -58,11 +66,11 @@ def as_is(batch: Any) -> Any:
 
 
 def fingerprint(dataset: EpisodeDataset[Any]) -> str:
-    """Hex SHA-256 of every field of the sequences of epoch 0, one sequence after the other."""
+    """Hex SHA-256 of the origins of the sequences of epoch 0, one sequence after the other."""
     digest = hashlib.sha256()
     for first in range(0, len(dataset), TOGETHER):
-        batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
-        for sequence in zip(*batch, strict=True):
-            for field in sequence:
-                digest.update(field.numpy().tobytes())
+        origins = dataset.origins(range(first, min(first + TOGETHER, len(dataset))))
+        for sequence in zip(*origins, strict=True):
+            for part in sequence:
+                digest.update(part.numpy().tobytes())
     return digest.hexdigest()

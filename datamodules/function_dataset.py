@@ -40,25 +40,36 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
 
     def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
         """A batch of sequences."""
-        recipe = self.recipe
-        points = recipe.points.at(episodes[0])
-        drawn = [self._draw(episode, points) for episode in episodes]
-        free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
-        # In float32, so that who is given the kernels knows them exactly.
-        kernels = torch.from_numpy(reflect(free)).float()
-        y = self._functions(episodes, kernels, torch.from_numpy(white))
-        x = grid(recipe.grid).unsqueeze(-1)
+        points = self.recipe.points.at(episodes[0])
+        kernels, white, sets = self._drawn(episodes, points)
+        y = self._functions(episodes, kernels, white)
+        x = grid(self.recipe.grid).unsqueeze(-1)
 
         def values(index: Tensor) -> Tensor:
             return y.gather(2, index).unsqueeze(-1)
 
-        return show(points, PointSets(*sets), x, values, kernels)
+        return show(points, sets, x, values, kernels)
+
+    def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
+        """Kernels, white vectors and point sets; processors round functions differently."""
+        kernels, white, sets = self._drawn(episodes, self.recipe.points.at(episodes[0]))
+        return kernels, white, *(torch.from_numpy(field) for field in sets)
 
     def reflected_share(self) -> float:
         """Share of the sequences of epoch 0 whose kernel touches the floor."""
         steps = self.recipe.points.sets.steps
         free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
         return float(reflected(np.concatenate(free)).mean())
+
+    def _drawn(
+        self, episodes: Sequence[int], points: PointRecipe
+    ) -> tuple[Tensor, Tensor, PointSets]:
+        """Kernels float32 [B, T, 2], white vectors float64 [B, G] and point sets of a batch."""
+        drawn = [self._draw(episode, points) for episode in episodes]
+        free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        # In float32, so that who is given the kernels knows them exactly.
+        kernels = torch.from_numpy(reflect(free)).float()
+        return kernels, torch.from_numpy(white), PointSets(*sets)
 
     def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
         """Path of the kernel, white vector, numbers of contexts and of extras, order of points."""
