@@ -41,7 +41,7 @@ class Trainee:
         # Only a trainer can log.
         for name in ("log", "log_dict"):
             object.__setattr__(model, name, lambda *args, **kwargs: None)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate, fused=True)
         #: Always the same: the numbers of points differ, and steps are held against their products.
         self.batch = self.fetch()
 
