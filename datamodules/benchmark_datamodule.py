@@ -7,8 +7,8 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.dataset import EpisodeDataset, as_is, fingerprint
-from datamodules.loader import TrainingLoader
+from datamodules.dataset import EpisodeDataset, fingerprint
+from datamodules.loader import BatchLoader, TrainingLoader
 from datamodules.sampler import EpisodeSampler, even_batch_size
 from datamodules.settings import require_at_least
 from datamodules.sources import Split
@@ -128,7 +128,7 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
         # A loader draws a seed for its workers; from a generator of its own, or evaluations would
         # change the noise of the training that they interrupt.
-        return DataLoader(
+        return BatchLoader(
             **self._loader_settings(self._sampler(split), batch_size), generator=torch.Generator()
         )
 
@@ -136,14 +136,11 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         return EpisodeSampler(self.dataset(split), *self._process(), fixed=split != "train")
 
     def _loader_settings(self, sampler: EpisodeSampler, batch_size: int) -> dict[str, Any]:
-        workers = self.hparams["num_workers"]
         return {
             "dataset": sampler.dataset,
             "sampler": sampler,
             "batch_size": batch_size,
-            "collate_fn": as_is,
-            "num_workers": workers,
-            "persistent_workers": workers > 0,
+            "num_workers": self.hparams["num_workers"],
             "pin_memory": torch.cuda.is_available(),
         }
 

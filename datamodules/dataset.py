@@ -28,7 +28,7 @@ def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Ge
 class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     """Sequences of one split, addressed by the global episode id `epoch * size + index`.
 
-    `__getitems__` generates a whole batch at once, so a loader's collate function is `as_is`.
+    `__getitems__` generates a whole batch at once, see `loader.BatchLoader`.
     """
 
     def __init__(self, seed: int, split: Split, size: int) -> None:
@@ -58,11 +58,6 @@ class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     def rng(self, episode: int) -> np.random.Generator:
         """The generator of one sequence."""
         return episode_rng(self.seed, self.split, *divmod(episode, self.size))
-
-
-def as_is(batch: Any) -> Any:
-    """Collate function for batches that are generated whole."""
-    return batch
 
 
 def fingerprint(dataset: EpisodeDataset[Any]) -> str:

@@ -1,24 +1,63 @@
-"""A training loader that goes on where an interrupted run stopped."""
+"""Loaders of batches that are generated whole; training's goes on where a run stopped."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from torch.utils.data import DataLoader
 
+from datamodules.dataset import EpisodeDataset
+from datamodules.packing import pack, unpack
 from datamodules.sampler import EpisodeSampler
 
 
-class TrainingLoader(DataLoader[Any]):
+class BatchLoader(DataLoader[Any]):
+    """Batches of a dataset that generates whole ones, handed over quickly by other processes.
+
+    Args:
+        dataset: generates batches.
+        sampler: says of which sequences.
+        num_workers: processes that generate; 0: this one.
+        **settings: of ``DataLoader``.
+    """
+
+    sampler: EpisodeSampler
+
+    def __init__(
+        self,
+        dataset: EpisodeDataset[Any],
+        sampler: EpisodeSampler,
+        num_workers: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(
+            dataset,
+            sampler=sampler,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            collate_fn=pack if num_workers > 0 else as_is,
+            **settings,
+        )
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """One epoch."""
+        batches = super().__iter__()
+        return map(unpack, batches) if self.num_workers > 0 else batches
+
+
+class TrainingLoader(BatchLoader):
     """Counts the sequences that it hands out, so that none is repeated or left out.
 
     Lightning's own count of batches and epochs cannot serve: a run that reaches ``max_steps``
     within an epoch counts that epoch as complete.
     """
 
-    sampler: EpisodeSampler
-
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """One epoch of new sequences, from the first one that was not handed out yet."""
         for batch in super().__iter__():
             self.sampler.start += len(batch[0]) * self.sampler.num_replicas
             yield batch
+
+
+def as_is(batch: Any) -> Any:
+    """Collate function for batches that are generated whole."""
+    return batch

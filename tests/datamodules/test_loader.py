@@ -1,12 +1,14 @@
 """An interrupted run sees the sequences that it would have seen, and no others."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import lightning as L
 import pytest
 import torch
 
 from datamodules import MNISTMaze
+from datamodules.packing import pack, unpack
 
 
 class Witness(L.LightningModule):
@@ -54,3 +56,37 @@ def test_a_resumed_run_sees_what_an_uninterrupted_one_does(
     before = train(stop, tmp_path, workers)
     after = train(11, tmp_path, workers, resume=tmp_path / "stopped.ckpt")
     assert before + after == uninterrupted
+
+
+class Fields(NamedTuple):
+    a: torch.Tensor
+    b: torch.Tensor
+    c: torch.Tensor
+    d: torch.Tensor
+
+
+def test_a_packed_batch_is_unpacked_to_the_bit() -> None:
+    fields = Fields(
+        torch.randn(3, 5, 7).transpose(0, 2),
+        torch.rand(3, 5) < 0.5,
+        torch.zeros(3, 0, 4),
+        torch.randint(-(10**12), 10**12, (11,)),
+    )
+    found = unpack(pack(fields))
+    assert type(found) is Fields
+    for one, other in zip(found, fields, strict=True):
+        assert one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
+
+
+def test_other_processes_hand_a_batch_over_in_one_piece() -> None:
+    settings = {"source": "mnist5k", "sequence_length": 3, "batch_size": 2, "train_size": 4}
+    batches = {}
+    for workers in (0, 1):
+        data = MNISTMaze(num_workers=workers, val_size=2, test_size=2, **settings)
+        data.setup()
+        batches[workers] = [*data.train_dataloader(), *data.val_dataloader()]
+    for alone, handed in zip(*batches.values(), strict=True):
+        assert type(handed) is type(alone)
+        assert all(torch.equal(a, b) for a, b in zip(alone, handed, strict=True))
+        assert len({field.untyped_storage().data_ptr() for field in handed}) == 1
+        assert len({field.untyped_storage().data_ptr() for field in alone}) > 1
