@@ -119,6 +119,18 @@ class SequenceModel(L.LightningModule, ABC):
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Named predictions [B, ...] for a batch."""
 
+    @property
+    def reports(self) -> bool:
+        """Whether anybody sees this training step's metrics: loggers, or who reads first and last.
+
+        To log them in every step would take milliseconds of each.
+        """
+        step = self.global_step
+        if step == 0 or step + 1 == self.trainer.max_steps:
+            return True
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        return every > 0 and (step + 1) % every == 0
+
     def configure_optimizers(self) -> Any:
         """Adam, as in both papers; all parameters in one call, on a CPU a third of the time."""
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)

@@ -211,9 +211,10 @@ class TemporalVAE(SequenceModel):
         """Minimise the negative bound."""
         bound = self.bound(batch)
         loss = negative_elbo(bound)
-        self.log("train/bound", -loss, prog_bar=True)
-        self.log("train/kl", bound.kl.mean(), prog_bar=True)
-        self.log("train/kl_last_step", bound.kl[:, -1].mean())
+        if self.reports:
+            self.log("train/bound", -loss, prog_bar=True)
+            self.log("train/kl", bound.kl.mean(), prog_bar=True)
+            self.log("train/kl_last_step", bound.kl[:, -1].mean())
         return loss
 
     def measure(self, batch: FrameSequences) -> dict[str, Measurement]:

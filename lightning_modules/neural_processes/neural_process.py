@@ -287,10 +287,11 @@ class NeuralProcess(SequenceModel):
         """Minimise the negative objective."""
         bound = self.bound(batch, self(batch))
         targets = batch.target_mask.sum(2)
-        self.log("train/bound", bound.total.mean(), prog_bar=True)
-        self.log("train/kl", bound.kl.mean(), prog_bar=True)
-        reconstruction = (bound.reconstruction / targets).mean()
-        self.log("train/nll_posterior", -reconstruction, prog_bar=True)
+        if self.reports:
+            self.log("train/bound", bound.total.mean(), prog_bar=True)
+            self.log("train/kl", bound.kl.mean(), prog_bar=True)
+            reconstruction = (bound.reconstruction / targets).mean()
+            self.log("train/nll_posterior", -reconstruction, prog_bar=True)
         if self.objective == "paper":
             return negative_weighted_bound(bound, targets)
         return negative_elbo(bound)
