@@ -40,13 +40,18 @@ from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.command_line.sweep.command import sweep
 from lightning_modules.pictures.callback import Pictures
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
 INTERRUPTED = 130
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"parameters": parameters, "compare": compare}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "parameters": parameters,
+    "compare": compare,
+    "sweep": sweep,
+}
 USAGE = (
     "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]\n"
     f"       python cli.py {{{','.join(COMMANDS)}}} --help"
