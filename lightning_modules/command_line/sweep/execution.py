@@ -71,17 +71,23 @@ class Execution:
                 self.search.learn(trial, known.score)
                 continue
             self.state.begin(run)
-            going_on = not trained and run.folder.last_checkpoint.exists()
-            doing = "is tested" if trained else "goes on" if going_on else "starts"
-            self._say(run, f"{doing}, log: {shown(run.log)}")
-            return RunProcesses(run, trained, test, self.threads)
+            return self._begin(run, trained, test)
         return None
 
+    def _begin(self, run: PlannedRun, trained: bool, test: bool) -> RunProcesses:
+        going_on = not trained and run.folder.last_checkpoint.exists()
+        processes = RunProcesses(run, trained, test, self.threads)
+        processes.advance()
+        if processes.waiting:
+            doing = "waits for its process from before"
+        else:
+            doing = "is tested" if trained else "goes on" if going_on else "starts"
+        self._say(run, f"{doing}, log: {shown(run.log)}")
+        return processes
+
     def _advance(self, processes: RunProcesses) -> bool:
-        waited, trained = processes.waited, processes.trained
+        trained = processes.trained
         over = processes.advance()
-        if processes.waited and not waited:
-            self._say(processes.run, "is still trained by a process from before; waiting for it")
         if processes.trained and not trained:
             self._note_training(processes)
         return over

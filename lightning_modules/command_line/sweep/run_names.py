@@ -46,7 +46,7 @@ def part(key: str, value: Any) -> str:
         text = f"{key}{value:.4g}" if isinstance(value, float) else f"{key}{value}"
     else:
         text = f"{key}_{json.dumps(value)}"
-    return re.sub(r"[^\w.+-]+", "_", text).strip("_")
+    return re.sub(r"[^a-zA-Z0-9.+-]+", "_", text).strip("_")
 
 
 def digest(trial: Trial) -> str:

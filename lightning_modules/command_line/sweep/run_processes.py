@@ -31,8 +31,6 @@ class RunProcesses:
     def __init__(self, run: PlannedRun, trained: bool, test: bool, threads: int) -> None:
         self.run, self.trained = run, trained
         self.began = time.monotonic()
-        #: Whether a process of an earlier sweep was still at it.
-        self.waited = False
         self.code: int | None = None
         self._commands = commands(run, trained, test)
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,6 +40,11 @@ class RunProcesses:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self.began
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a process of an earlier sweep is still at it."""
+        return self._process is None
 
     def advance(self) -> bool:
         """Start what comes next where something has ended; whether the run is over."""
@@ -81,7 +84,6 @@ class RunProcesses:
         """Start the next command; the log is locked until all its writers have ended."""
         with self.run.log.open("ab") as log:
             if not locked(log.fileno()):
-                self.waited = True
                 return False
             command = next(self._commands, None)
             if command is None:
