@@ -15,6 +15,7 @@ import yaml
 from commands import MAZE, ROOT
 
 from lightning_modules.command_line.closing_message import program
+from lightning_modules.command_line.sweep.lock import locked
 
 Sweep = Callable[..., subprocess.Popen[str]]
 #: No seed can be so large: runs with it build, and fail when they begin.
@@ -146,3 +147,17 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
         record["values"]["model.learning_rate"]
     )
     assert record["score"] < 0
+
+
+def test_no_run_is_left_behind_by_a_mistake(sweep: Sweep, runs: Path) -> None:
+    """The second run was begun before with other settings, which shows when the first one runs."""
+    record = {"number": 2, "values": {}, "arguments": ["--other"], "status": "begun", "score": None}
+    (runs / "s").mkdir(parents=True)
+    (runs / "s/sweep.json").write_text(json.dumps({"runs": {"seed1": record}}))
+    process = sweep({"seed_everything": {"values": [0, 1]}}, "--jobs=2")
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 2, said
+    assert "Waiting for 1 run to save its state" in said
+    assert "seed1 was begun with other settings: --other\nrepeat them, or name another" in said
+    with (runs / "s/seed0.log").open("ab") as log:
+        assert locked(log.fileno())

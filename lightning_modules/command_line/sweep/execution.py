@@ -45,19 +45,28 @@ class Execution:
     ended: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
-        """Run until all runs have ended, or somebody wants the end."""
+        """Run until all runs have ended, or somebody wants the end.
+
+        Raises:
+            UsageError: the folder has runs of the same names with other settings.
+        """
         going: list[RunProcesses] = []
-        while not self.stop:
-            while len(going) < self.jobs and (begun := self._begin_next()):
-                going.append(begun)
-            if not going:
-                return
-            over = [processes for processes in going if self._advance(processes)]
-            for processes in over:
-                going.remove(processes)
-                self._conclude(processes)
-            time.sleep(0 if over else PAUSE)
-        self._stop(going)
+        try:
+            while not self.stop and self._fill(going):
+                over = [processes for processes in going if self._advance(processes)]
+                for processes in over:
+                    going.remove(processes)
+                    self._conclude(processes)
+                time.sleep(0 if over else PAUSE)
+        finally:
+            if going:
+                self._stop(going)
+
+    def _fill(self, going: list[RunProcesses]) -> bool:
+        """Begin runs as long as there are free places; whether any run is going."""
+        while len(going) < self.jobs and (begun := self._begin_next()):
+            going.append(begun)
+        return bool(going)
 
     def _begin_next(self) -> RunProcesses | None:
         """Begin the next run that is not finished."""
@@ -121,7 +130,8 @@ class Execution:
 
     def _stop(self, going: list[RunProcesses]) -> None:
         """Let runs save what they have; a second request ends them at once."""
-        print(f"\nWaiting for {len(going)} runs to save their state", flush=True)
+        saving = f"{len(going)} runs to save their" if len(going) > 1 else "1 run to save its"
+        print(f"\nWaiting for {saving} state", flush=True)
         for processes in going:
             processes.signal(signal.SIGINT)
         while left := [processes for processes in going if not processes.ended()]:
