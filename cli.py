@@ -43,6 +43,7 @@ from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.command_line.sweep.command import sweep
 from lightning_modules.pictures.callback import Pictures
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
@@ -52,6 +53,7 @@ INTERRUPTED = 130
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "parameters": parameters,
     "compare": compare,
+    "sweep": sweep,
     "dashboard": dashboard,
 }
 USAGE = (

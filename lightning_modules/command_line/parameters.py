@@ -24,7 +24,6 @@ Count the parameters of each experiment's model, without reading data or trainin
 EPILOG = """\
 Settings (--model.memory=NTM, --data.sequence_length=50, ...) hold for all experiments."""
 NAMES = ("experiment", "model", "core")
-OWN_OPTIONS = ("--help", "--overlay")
 #: How the other commands name experiments.
 CONFIG_OPTIONS = ("--config", "-c")
 
@@ -40,9 +39,7 @@ def parameters(args: list[str]) -> None:
         option = word.partition("=")[0]
         if option in CONFIG_OPTIONS:
             parser.error(f"{option}: here experiments' files are named without an option")
-    words = joined(args)
-    settings = [word for word in words if is_setting(word)]
-    given = parser.parse([word for word in words if not is_setting(word)])
+    given, settings = parser.parse_with_settings(args)
     blueprints = [blueprint(file, given.overlay, settings) for file in given.experiments]
     # Models of one family have the same parts; those of all, in the order in which they come.
     parts = list(dict.fromkeys(part for b in blueprints for part in b.model.parts()))
@@ -70,23 +67,6 @@ def _parser() -> CommandParser:
         help="lay it over every experiment; several are laid in their order",
     )
     return parser
-
-
-def joined(args: list[str]) -> list[str]:
-    """``--key value`` as ``--key=value``, so that no value is taken for an experiment's file."""
-    words: list[str] = []
-    for arg in args:
-        open_option = bool(words) and words[-1].startswith("--") and "=" not in words[-1]
-        if open_option and words[-1] != "--help" and not arg.startswith("--"):
-            words[-1] += f"={arg}"
-        else:
-            words.append(arg)
-    return words
-
-
-def is_setting(word: str) -> bool:
-    """Whether it is an option of the experiments, not of this command."""
-    return word.startswith("--") and word.partition("=")[0] not in OWN_OPTIONS
 
 
 def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str]:

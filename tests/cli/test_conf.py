@@ -10,6 +10,8 @@ from commands import MAZE, ROOT
 
 from cli import ExperimentCLI
 from lightning_modules import GTMM, VRNN, CompactNetworks, DigitNetworks
+from lightning_modules.command_line.sweep.plan import Plan
+from lightning_modules.command_line.sweep.sweep_file import read_sweep
 from memory_cores import CORES, DNC, NoMemory
 
 CONF = ROOT / "conf"
@@ -25,6 +27,8 @@ PAIRS = [
     if overlay.stem.removeprefix("paper") in experiment.stem
     and not (overlay.stem == "paper" and experiment in PROCESSES)
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
+#: W&B's, not parts of experiments.
+SWEEPS = sorted((CONF / "sweeps").glob("*.yaml"))
 FRAGMENTS = {"models": "model", "data": "data", "trainer": "trainer"}
 DNC16 = """
 model:
@@ -96,8 +100,17 @@ def test_experiment_has_as_many_parameters_as_the_dncs(
 
 def test_fragments_have_no_interpolation():
     """It would not find its key from a file that another one names."""
-    below = [path for path in CONF.glob("*/*.yaml") if "${" in path.read_text()]
+    files = set(CONF.glob("*/*.yaml")) - set(SWEEPS)
+    below = [path for path in files if "${" in path.read_text()]
     assert not below
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=named)
+def test_sweep_says_what_it_answers_and_can_begin(path: Path):
+    """Whether all of its values build a model is asked before its first run."""
+    assert path.read_text().split("\n")[0].startswith("# ")
+    assert path.read_text().split("\n")[0].endswith("?")
+    assert Plan(read_sweep(path), ["--trainer.max_steps=1"]).folder.name == path.stem
 
 
 def test_model_learns_sizes_from_data(build: Callable[..., ExperimentCLI]):

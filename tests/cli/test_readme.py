@@ -10,6 +10,9 @@ from commands import ROOT
 
 from cli import COMMANDS, ExperimentCLI, main
 from lightning_modules.command_line.compare import parser
+from lightning_modules.command_line.sweep.command import sweep_parser
+from lightning_modules.command_line.sweep.plan import Plan
+from lightning_modules.command_line.sweep.sweep_file import read_sweep
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)
@@ -50,6 +53,17 @@ def test_comparisons_have_runs_and_make_a_picture_and_a_page() -> None:
     given = [parser().parse_args(options) for command, options in OPTIONS if command == "compare"]
     assert [len(each.runs) for each in given] == [1, 1]
     assert [each.out.suffix for each in given] == [".png", ".html"]
+
+
+def test_sweeps_can_begin() -> None:
+    given = [
+        sweep_parser().parse_with_settings(options)
+        for command, options in OPTIONS
+        if command == "sweep"
+    ]
+    plans = [Plan(read_sweep(options.file), settings) for options, settings in given]
+    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores"]
+    assert [options.jobs for options, _ in given] == [2, 1]
 
 
 def test_there_are_commands_to_build() -> None:

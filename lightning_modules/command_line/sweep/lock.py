@@ -1,0 +1,41 @@
+"""Locks that the system lets go of when their holder ends, however it ends."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightning_modules.command_line.closing_message import shown
+from lightning_modules.command_line.mistakes import UsageError
+
+
+def locked(file: int) -> bool:
+    """Lock an open file for all processes that inherit it; False if others hold it.
+
+    Args:
+        file: its descriptor.
+    """
+    # Windows has none, where the other commands must be found all the same.
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def only_sweep_in(folder: Path) -> Iterator[None]:
+    """Keep other sweeps out of a folder.
+
+    Raises:
+        UsageError: one is in there.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        if not locked(held):
+            raise UsageError(f"a sweep is running in {shown(folder)} already")
+        yield
+    finally:
+        os.close(held)

@@ -1,0 +1,163 @@
+"""A sweep's file, in W&B's format: what is varied, how, and what is run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import yaml
+
+from lightning_modules.command_line.closing_message import shown
+from lightning_modules.command_line.mistakes import UsageError, nearest, nearest_file
+from lightning_modules.command_line.sweep.parameter import Choice, Parameter, read_parameter
+
+Goal = Literal["minimize", "maximize"]
+METHODS = ("grid", "random", "bayes")
+GOALS: tuple[Goal, ...] = get_args(Goal)
+SETTINGS = ("program", "command", "method", "metric", "parameters", "run_cap")
+Name = TypeVar("Name", bound=str)
+#: Mean something only where W&B keeps the sweep.
+OF_WANDB = ("name", "description", "project", "entity")
+PROGRAM = "cli.py"
+#: What W&B puts the parameters in place of, each ``--key=value``.
+ARGUMENTS = "${args}"
+#: Words of a command that stand before the program's own.
+BEFORE = ("${env}", "${interpreter}", "${program}")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What runs are judged by.
+
+    Args:
+        name: a column of ``metrics.csv``.
+        goal: what is better.
+    """
+
+    name: str
+    goal: Goal
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """What a file says.
+
+    Args:
+        path: of the file.
+        method: how combinations are chosen.
+        metric: None if runs are not judged.
+        parameters: by the setting that each stands for.
+        command: options of ``fit``, with ``${args}`` in the parameters' place.
+        run_cap: most runs; None for no limit.
+    """
+
+    path: Path
+    method: str
+    metric: Metric | None
+    parameters: Mapping[str, Parameter]
+    command: tuple[str, ...]
+    run_cap: int | None
+
+
+def read_sweep(path: Path) -> SweepFile:
+    """Read a file.
+
+    Raises:
+        UsageError: it is no sweep, or one that can not be run here.
+    """
+    content = read_yaml(path)
+    try:
+        return sweep_of(path, content)
+    except UsageError as mistake:
+        raise UsageError(f"{shown(path)}: {mistake}") from mistake
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A file's settings by name."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {shown(path)}{nearest_file(str(path))}") from None
+    except OSError as failure:
+        raise UsageError(f"can not read {shown(path)}: {failure.strerror}") from failure
+    except (yaml.YAMLError, UnicodeDecodeError) as failure:
+        line = " ".join(str(failure).split())
+        raise UsageError(f"{shown(path)} is no YAML file: {line}") from failure
+    if not isinstance(content, dict):
+        raise UsageError(f"{shown(path)} is no sweep: it has none of {', '.join(SETTINGS)}")
+    return content
+
+
+def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
+    """Check and read each setting."""
+    for name in content:
+        if name not in (*SETTINGS, *OF_WANDB):
+            near = nearest(str(name), SETTINGS)
+            names = ", ".join(SETTINGS)
+            raise UsageError(f"{name}: there is no such setting here{near}\nvalid: {names}")
+    program = content.get("program")
+    if not isinstance(program, str) or Path(program).name != PROGRAM:
+        raise UsageError(f"program must be {PROGRAM}, got {program}")
+    method = one_of("method", content.get("method"), METHODS)
+    metric = metric_of(content.get("metric"))
+    if method == "bayes" and metric is None:
+        raise UsageError("metric: is missing; bayes needs its name and goal")
+    return SweepFile(
+        path,
+        method,
+        metric,
+        parameters_of(content.get("parameters"), method),
+        command_of(content.get("command")),
+        run_cap_of(content.get("run_cap")),
+    )
+
+
+def one_of(key: str, value: Any, choices: Sequence[Name]) -> Name:
+    """A value that must be one of a few."""
+    for choice in choices:
+        if choice == value:
+            return choice
+    near = nearest(str(value), choices)
+    raise UsageError(f"{key} must be one of {', '.join(choices)}, got {value}{near}")
+
+
+def metric_of(content: Any) -> Metric | None:
+    """Name and goal; W&B minimises what has no goal."""
+    if content is None:
+        return None
+    if not isinstance(content, Mapping) or not isinstance(content.get("name"), str):
+        raise UsageError(f"metric must have a name, such as val/bound, got {content}")
+    return Metric(content["name"], one_of("metric.goal", content.get("goal", GOALS[0]), GOALS))
+
+
+def parameters_of(content: Any, method: str) -> dict[str, Parameter]:
+    """Every parameter; a grid's are all choices."""
+    if not isinstance(content, Mapping) or not content:
+        raise UsageError(f"parameters must name at least one setting, got {content}")
+    parameters = {str(k): read_parameter(f"parameters.{k}", v) for k, v in content.items()}
+    for key, parameter in parameters.items():
+        if method == "grid" and not isinstance(parameter, Choice):
+            raise UsageError(f"parameters.{key}: a grid needs values, got min and max")
+    return parameters
+
+
+def command_of(content: Any) -> tuple[str, ...]:
+    """Options of ``fit`` in the command."""
+    if not isinstance(content, list):
+        raise UsageError(f"command must be a list of words, got {content}")
+    words = [str(word) for word in content if str(word) not in BEFORE]
+    for word in words:
+        if word.startswith("${") and word != ARGUMENTS:
+            raise UsageError(f"command: can not fill in {word}; valid: {ARGUMENTS}")
+    if words[:1] != ["fit"]:
+        raise UsageError(f"command must run fit, got {' '.join(words)}")
+    if words.count(ARGUMENTS) != 1:
+        raise UsageError(f"command must have {ARGUMENTS} once, got {' '.join(words)}")
+    return tuple(words[1:])
+
+
+def run_cap_of(content: Any) -> int | None:
+    """The most runs."""
+    if content is not None and (type(content) is not int or content < 1):
+        raise UsageError(f"run_cap must be a whole number above 0, got {content}")
+    return content

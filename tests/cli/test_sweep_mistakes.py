@@ -1,0 +1,170 @@
+"""What is wrong with a sweep is said in a line: the setting, its value, and what is valid."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lightning_modules.command_line.sweep import bayesian_search
+from lightning_modules.command_line.sweep.state_file import NAME
+
+GOOD: dict[str, Any] = {
+    "program": "cli.py",
+    "method": "grid",
+    "metric": {"name": "val/bound", "goal": "maximize"},
+    "parameters": {"model.memory": {"values": ["DNC", "NTM"]}},
+    "command": [
+        *("${env}", "${interpreter}", "${program}"),
+        *("fit", "--config", "conf/dnc_gtmm_maze.yaml", "${args}"),
+    ],
+}
+
+
+def varying(**settings: Any) -> dict[str, Any]:
+    return {"parameters": {key.replace("__", "."): value for key, value in settings.items()}}
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "method": (
+        {"method": "gird"},
+        ["method must be one of grid, random, bayes, got gird", "grid?"],
+    ),
+    "no method": ({"method": None}, ["method must be one of", "got None"]),
+    "program": ({"program": "train.py"}, ["program must be cli.py, got train.py"]),
+    "setting": ({"paramters": {}}, ["paramters: there is no such setting", "mean parameters?"]),
+    "early stop": ({"early_terminate": {}}, ["early_terminate: there is no such setting here"]),
+    "no parameters": ({"parameters": {}}, ["parameters must name at least one setting"]),
+    "run_cap": ({"run_cap": 0}, ["run_cap must be a whole number above 0, got 0"]),
+    "metric": ({"metric": "val/bound"}, ["metric must have a name", "got val/bound"]),
+    "goal": (
+        {"metric": {"name": "x", "goal": "min"}},
+        ["metric.goal must be one of minimize, maximize, got min"],
+    ),
+    "bayes": ({"method": "bayes", "metric": None}, ["metric: is missing; bayes needs its name"]),
+    "no command": ({"command": None}, ["command must be a list of words, got None"]),
+    "no args": ({"command": ["fit"]}, ["command must have ${args} once, got fit"]),
+    "json": (
+        {"command": ["fit", "${args_json}"]},
+        ["can not fill in ${args_json}; valid: ${args}"],
+    ),
+    "subcommand": ({"command": ["test", "${args}"]}, ["command must run fit, got test ${args}"]),
+    "empty": (varying(x={"values": []}), ["parameters.x.values must be a list of at", "got []"]),
+    "twice": (varying(x={"values": [1, 2, 1]}), ["parameters.x.values: 1 is there twice"]),
+    "plain": (varying(x=3), ["parameters.x must have values, value, or min and max, got 3"]),
+    "key": (varying(x={"valeus": [3]}), ["parameters.x.valeus:", "did you mean values?"]),
+    "distribution": (
+        varying(x={"distribution": "normal", "mu": 0}),
+        ["parameters.x.mu: there is no such setting", "valid: value, values, min, max"],
+    ),
+    "grid's interval": (varying(x={"min": 0, "max": 1}), ["parameters.x: a grid needs values"]),
+    "one end": ({"method": "random", **varying(x={"min": 0})}, ["parameters.x.max: is missing"]),
+    "exponent": (
+        {"method": "random", **varying(x={"min": "1e-3", "max": 1})},
+        ["parameters.x.min must be a number, got 1e-3; a number with an exponent needs a point"],
+    ),
+    "order": (
+        {"method": "random", **varying(x={"min": 3, "max": 1})},
+        ["parameters.x.max must be above its min 3, got 1"],
+    ),
+    "logarithm": (
+        {
+            "method": "random",
+            **varying(x={"min": 0, "max": 1, "distribution": "log_uniform_values"}),
+        },
+        ["parameters.x.min must be above 0 for log_uniform_values, got 0"],
+    ),
+    "no end": ({"method": "random"}, ["--trials: is missing; random has no end of its own"]),
+    # What only the experiments know.
+    "unknown": (
+        varying(model__memori={"values": [1]}),
+        ["model.memori: GTMM has no such setting; did you mean model.memory?"],
+    ),
+    "class": (varying(model__memory={"values": ["DNC", "NMT"]}), ["there is no NMT", "NTM?"]),
+    "does not fit": (
+        varying(
+            model__memory={"values": ["DNC", "NoMemory"]}, model__memory__slots={"values": [9]}
+        ),
+        ["model.memory.slots: NoMemory has no such setting"],
+    ),
+    "range": (
+        {"method": "random", "run_cap": 2, **varying(model__learning_rate={"min": -1.0, "max": 1})},
+        ["model.learning_rate must be above 0, got -1.0"],
+    ),
+}
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Callable[..., str]:
+    """Writes a sweep with some settings changed; None leaves one out."""
+
+    def write(**changes: Any) -> str:
+        content = {k: v for k, v in {**GOOD, **changes}.items() if v is not None}
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        return str(tmp_path / "x.yaml")
+
+    return write
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_file_is_explained(
+    name: str, sweep_file: Callable[..., str], complaint: Callable[..., str], runs: Path
+) -> None:
+    changes, parts = MISTAKES[name]
+    said = complaint("sweep", sweep_file(**changes), f"--trainer.default_root_dir={runs}")
+    for part in parts:
+        assert part in said
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--jobs=0"], "--jobs: must be a whole number above 0, got 0"),
+        (["--trials", "many"], "--trials: must be a whole number above 0, got many"),
+        (["--job=2"], "job: there is no such setting"),
+        (["--trainer.max_step=2"], "did you mean trainer.max_steps?"),
+        (["--run=mine"], "run: the runs of a sweep are named after their values; leave it out"),
+    ],
+)
+def test_options_are_explained(
+    options: list[str],
+    part: str,
+    sweep_file: Callable[..., str],
+    complaint: Callable[..., str],
+) -> None:
+    assert part in complaint("sweep", sweep_file(), *options)
+
+
+def test_files_that_are_none(complaint: Callable[..., str], tmp_path: Path) -> None:
+    nowhere = complaint("sweep", "conf/sweeps/maze_core.yaml")
+    assert "there is no file conf/sweeps/maze_core.yaml; did you mean" in nowhere
+    assert "conf/sweeps/maze_cores.yaml?" in nowhere
+    (tmp_path / "x.yaml").write_text("a: [")
+    assert "is no YAML file: " in complaint("sweep", f"{tmp_path}/x.yaml")
+    (tmp_path / "x.yaml").write_text("text")
+    assert "is no sweep: it has none of program, " in complaint("sweep", f"{tmp_path}/x.yaml")
+    experiment = complaint("sweep", "conf/dnc_gtmm_maze.yaml")
+    assert "conf/dnc_gtmm_maze.yaml: model: there is no such setting here" in experiment
+
+
+def test_the_extra_is_named(
+    sweep_file: Callable[..., str],
+    complaint: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bayesian_search, "find_spec", lambda name: None)
+    said = complaint("sweep", sweep_file(method="bayes"), "--trials=3")
+    assert said == "error: method: bayes needs the extra `sweep`: pip install '.[sweep]'\n"
+
+
+def test_a_folder_of_other_runs_is_left_alone(
+    sweep_file: Callable[..., str], complaint: Callable[..., str], runs: Path
+) -> None:
+    (runs / "x/somebody's").mkdir(parents=True)
+    root = f"--trainer.default_root_dir={runs}"
+    said = complaint("sweep", sweep_file(), root)
+    assert f"{runs}/x has other runs than a sweep's; name another folder with --exp" in said
+    (runs / "x" / NAME).write_text("{")
+    assert f"{NAME} is damaged" in complaint("sweep", sweep_file(), root)
