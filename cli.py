@@ -213,8 +213,9 @@ class ExperimentCLI(ExperimentParser):
         return f"{datetime.now():%Y%m%d-%H%M%S}-{names}-seed{self.settings.seed_everything}"
 
     def _tags(self, folder: RunFolder) -> list[str]:
-        """What a run is found by in W&B: family, core, experiment and seed."""
-        names = type(self.model).__name__, core_name(self.model), folder.experiment
+        """What a run is found by in W&B: family, core, benchmark, experiment and seed."""
+        benchmark = type(self.datamodule).__name__
+        names = type(self.model).__name__, core_name(self.model), benchmark, folder.experiment
         return [*filter(None, names), f"seed{self.settings.seed_everything}"]
 
     def _run_callbacks(self, folder: RunFolder) -> list[L.Callback]:

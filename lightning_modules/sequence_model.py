@@ -133,4 +133,6 @@ class SequenceModel(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """Adam, as in both papers; all parameters in one call, on a CPU a third of the time."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+        # Lightning can not clip gradients of mixed precision before such a call.
+        mixed = self._trainer is not None and "mixed" in str(self._trainer.precision)
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not mixed)

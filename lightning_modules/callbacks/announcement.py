@@ -1,9 +1,11 @@
 """What a run says before it starts: its data and its size."""
 
+import shlex
 import sys
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
 from lightning_modules.sequence_model import SequenceModel
@@ -27,17 +29,20 @@ class Announcement(L.Callback):
             print(f"Data: {data_sentence(record, data_settings(trainer))}")
             print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
         family, core = type(pl_module).__name__, core_name(pl_module)
-        facts = {
+        facts: dict[str, Any] = {
             "model": " ".join(filter(None, (family, core))),
             "family": family,
             "core": core,
             "benchmark": type(getattr(trainer, "datamodule", None)).__name__,
             "data": {**data_settings(trainer), **record},
             "parameters": parameters,
-            "seed": self.seed,
-            "revision": revision(),
-            "command": " ".join(sys.argv),
         }
+        if trainer.state.fn == TrainerFn.FITTING:  # a test goes on in the W&B run of its training
+            facts |= {
+                "seed": self.seed,
+                "revision": revision(),
+                "command": shlex.join(sys.argv),
+            }
         for logger in trainer.loggers:
             logger.log_hyperparams(facts)
 

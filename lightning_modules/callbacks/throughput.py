@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 class Throughput(L.Callback):
-    """Measures training steps, without validations and without the first step of a process.
+    """Measures training, without validations and without the first step of a process or after one.
 
     A first step compiles, and starts what generates data. Every ``log_every_n_steps`` the speed
     since the last time is logged, as sequences per second of all devices; checkpoints carry the
@@ -23,7 +23,10 @@ class Throughput(L.Callback):
     def __init__(self) -> None:
         self.seconds, self.steps, self.sequences = 0.0, 0, 0
         self.peak_memory = 0
+        self._device = torch.device("cpu")
         self._since: float | None = None
+        #: Sequences since then; with accumulated gradients a step has several batches.
+        self._of_step, self._step = 0, 0
         self._window = (0.0, 0)
 
     def record(self) -> dict[str, float | None]:
@@ -37,11 +40,11 @@ class Throughput(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Wait for the first step."""
-        self._since = None
+        self._device, self._since, self._step = pl_module.device, None, trainer.global_step
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Leave out what the validation took."""
-        self._since = None if self._since is None else time.monotonic()
+        """Wait for the next step: pictures and checkpoints come first."""
+        self._since = None
 
     def on_train_batch_end(
         self,
@@ -51,12 +54,14 @@ class Throughput(L.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Add a step, and log when it is time."""
-        now, before = time.monotonic(), self._since
-        self._since = now
+        """Add what a step took, and log when it is time."""
+        self._of_step += len(batch[0]) * trainer.world_size
+        if trainer.global_step == self._step:
+            return
+        now, before, sequences = time.monotonic(), self._since, self._of_step
+        self._since, self._step, self._of_step = now, trainer.global_step, 0
         if before is None:
             return
-        sequences = len(batch[0]) * trainer.world_size
         self.seconds, self.steps = self.seconds + now - before, self.steps + 1
         self.sequences += sequences
         self._window = (self._window[0] + now - before, self._window[1] + sequences)
@@ -83,8 +88,8 @@ class Throughput(L.Callback):
 
     def _note_memory(self) -> None:
         """The most that was taken at once, of a GPU's memory or else of the machine's."""
-        if torch.cuda.is_initialized():
-            peak = torch.cuda.max_memory_allocated()
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device)
         else:
             unit = 1 if sys.platform == "darwin" else 1024
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

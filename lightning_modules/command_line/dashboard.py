@@ -42,7 +42,9 @@ LEARNING = {
     "val/nll": "Target-NLL in validation, nats per target",
 }
 PICTURES = ("generations", "memory_film", "kl_curve", "functions", "completion", "nll_curve")
-AXES = {"Step": "training steps", "seconds": "seconds of training"}
+#: W&B's own count of steps is of what was logged.
+STEPS = "trainer/global_step"
+AXES = {STEPS: "training steps", "seconds": "seconds of training"}
 
 
 def dashboard(args: list[str]) -> None:
@@ -83,18 +85,18 @@ def workspace(entity: str, project: str, benchmark: str | None) -> "Workspace":
         import wandb_workspaces.workspaces as ws
     except ImportError as failure:
         raise UsageError(
-            "dashboard needs the package wandb-workspaces: pip install 'gtmm[dashboard]'"
+            "dashboard needs the package wandb-workspaces: pip install --editable '.[dashboard]'"
         ) from failure
     return ws.Workspace(
         entity=entity,
         project=project,
         name=NAME,
         sections=sections(),
-        settings=ws.WorkspaceSettings(x_axis="Step", group_by_prefix="first"),
+        settings=ws.WorkspaceSettings(x_axis=STEPS, group_by_prefix="first"),
         runset_settings=ws.RunsetSettings(
             filters=[] if benchmark is None else [ws.Config("benchmark") == benchmark],
             groupby=[ws.Config("model")],
-            group_colors={name: colour for name, colour in colours().items()},
+            group_colors=colours(),
         ),
     )
 
@@ -106,7 +108,7 @@ def benchmarks() -> list[str]:
     return [name for name, found in named if issubclass(found, kind) and not isabstract(found)]
 
 
-def colours() -> dict[str, str]:
+def colours() -> dict[object, object]:
     """Of every model with every core: the core's, as everywhere."""
     named = (getattr(lightning_modules, name) for name in lightning_modules.__all__)
     families = [found.__name__ for found in named if issubclass(found, SequenceModel)]
@@ -125,7 +127,7 @@ def sections() -> list["Section"]:
         for x, axis in AXES.items()
     ]
     costs = [
-        line("train/sequences_per_second", "Speed, sequences per second", "Step"),
+        line("train/sequences_per_second", "Speed, sequences per second", STEPS),
         bar("parameters", "Parameters"),
         wr.RunComparer(diff_only="split"),
     ]

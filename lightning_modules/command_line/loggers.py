@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Sequence
+from uuid import uuid4
 
 import matplotlib.image
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
@@ -99,7 +100,7 @@ def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
         name=f"{folder.experiment}/{folder.run}",
         group=folder.experiment,
         tags=[tag[:LONGEST_TAG] for tag in tags],
-        id=None if named_by_agent else f"{folder.experiment}-{folder.run}",
+        id=None if named_by_agent else run_id(folder),
         mode=os.environ.get("WANDB_MODE")
         or ("online" if wandb.login(prompt=False, verify=False) else "offline"),
         settings=wandb.Settings(silent=True, console="off"),
@@ -107,3 +108,12 @@ def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
     # Lightning always passes it on, and W&B warns that it has no effect.
     logger._wandb_init.pop("anonymous", None)
     return logger
+
+
+@rank_zero_only
+def run_id(folder: RunFolder) -> str:
+    """W&B's name of the run, kept in its folder: a run of the same name elsewhere is another."""
+    kept = folder.path / ".wandb_id"
+    if not kept.is_file():
+        kept.write_text(f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
+    return kept.read_text()

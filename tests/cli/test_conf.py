@@ -208,3 +208,9 @@ def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
 
 def is_staged(text: str) -> bool:
     return "  train_grids" in text or "  train_pre" in text or "  curriculum" in text
+
+
+def test_mixed_precision_clips_gradients(tiny: Callable[..., list[str]]):
+    precise = "--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1"
+    cli = ExperimentCLI(tiny("fit", MAZE, "--trainer.fast_dev_run=2", *precise))
+    assert cli.trainer.global_step == 2

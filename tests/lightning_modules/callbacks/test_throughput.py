@@ -24,12 +24,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def train(throughput: Throughput, clock: Clock, seconds: list[float], first: int = 0) -> MagicMock:
-    """Steps of batches of 4 on 2 devices that end after so many seconds each."""
+def start(throughput: Throughput, step: int = 0) -> None:
+    model = SimpleNamespace(device=torch.device("cpu"))
+    throughput.on_train_start(SimpleNamespace(global_step=step), model)
+
+
+def train(
+    throughput: Throughput, clock: Clock, seconds: list[float], first: int = 0, accumulated: int = 1
+) -> MagicMock:
+    """Batches of 4 on 2 devices that end after so many seconds each."""
     model = MagicMock()
     batch = (torch.zeros(4, 1),)
-    for step, duration in enumerate(seconds, first + 1):
+    for number, duration in enumerate(seconds, 1):
         clock.now += duration
+        step = first + number // accumulated
         trainer = SimpleNamespace(world_size=2, global_step=step, log_every_n_steps=2)
         throughput.on_train_batch_end(trainer, model, None, batch, 0)
     return model
@@ -37,11 +45,11 @@ def train(throughput: Throughput, clock: Clock, seconds: list[float], first: int
 
 def test_the_first_step_and_validations_do_not_count(clock: Clock):
     throughput = Throughput()
-    throughput.on_train_start(MagicMock(), MagicMock())
+    start(throughput)
     model = train(throughput, clock, [100.0, 0.5, 0.5, 1.5])
-    clock.now += 50.0
     throughput.on_validation_end(MagicMock(), MagicMock())
-    train(throughput, clock, [0.5, 1.0], first=4)
+    clock.now += 50.0  # pictures and checkpoints
+    train(throughput, clock, [9.0, 0.5, 1.0], first=4)
     record = throughput.record()
     assert record["seconds_per_step"] == pytest.approx(4.0 / 5)
     assert record["sequences_per_second"] == pytest.approx(5 * 8 / 4.0)
@@ -50,6 +58,16 @@ def test_the_first_step_and_validations_do_not_count(clock: Clock):
     # At step 2 of one step of 0.5 s, at step 4 of those of 0.5 and 1.5 s.
     assert logged == [(name, pytest.approx(16.0)), (name, pytest.approx(8.0))]
     assert model.log.call_args.kwargs["prog_bar"]
+
+
+def test_accumulated_batches_are_one_step(clock: Clock):
+    throughput = Throughput()
+    start(throughput)
+    model = train(throughput, clock, [1.0] * 12, accumulated=3)
+    # Four steps of three batches, without the first.
+    assert throughput.record()["seconds_per_step"] == pytest.approx(3.0)
+    assert throughput.record()["sequences_per_second"] == pytest.approx(8.0)
+    assert model.log.call_count == 2, "at steps 2 and 4"
 
 
 def test_a_validation_before_training_starts_no_clock(clock: Clock):
@@ -65,8 +83,8 @@ def test_a_checkpoint_carries_the_sums_on(clock: Clock):
     after = Throughput()
     after.load_state_dict(before.state_dict())
     # Seconds between two processes are nobody's.
-    after.on_train_start(MagicMock(), MagicMock())
-    train(after, clock, [1000.0, 4.0])
+    start(after, step=2)
+    train(after, clock, [1000.0, 4.0], first=2)
     assert after.record()["seconds_per_step"] == pytest.approx(3.0)
     assert after.record()["peak_memory_mib"] >= before.record()["peak_memory_mib"] > 0
 

@@ -57,7 +57,7 @@ def metrics(panel: dict[str, Any]) -> list[str]:
 def test_learning_is_drawn_against_steps_and_seconds():
     drawn = [panel["config"] for panel in panels(sent(None))["Learning"]]
     bound = [c.get("xAxis") for c in drawn if c["metrics"] == ["val/bound"]]
-    assert sorted(map(str, bound)) == ["_step", "seconds"]
+    assert sorted(map(str, bound)) == ["seconds", "trainer/global_step"]
     (kl,) = (
         panel["config"]
         for panel in panels(sent(None))["Over the steps of a sequence"]

@@ -6,7 +6,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from lightning_modules.command_line.loggers import TensorBoardFiles, run_loggers
+from lightning_modules.command_line.loggers import TensorBoardFiles, run_id, run_loggers
 from lightning_modules.command_line.run_folder import RunFolder
 
 
@@ -18,6 +18,13 @@ def test_wandb_is_told_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert told["tags"] == ["GTMM", "DNC", "maze", "x" * 64]
     assert (told["name"], told["group"]) == ("maze/run", "maze")
     assert "anonymous" not in told
+
+
+def test_a_run_keeps_its_wandb_id_and_no_other_has_it(tmp_path: Path):
+    folders = [RunFolder.create(tmp_path / place, "maze", "run") for place in "ab"]
+    one, other = (run_id(folder) for folder in folders)
+    assert one.startswith("maze-run-") and one != other
+    assert run_id(folders[0]) == one
 
 
 def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path):
