@@ -126,7 +126,9 @@ class Execution:
         metric = self.plan.file.metric
         if metric is None:
             return ""
-        return f", {metric.name} -" if score is None else f", {readable({metric.name: score})}"
+        if score is None:
+            return f", without {metric.name}: metrics.csv has no such column, or no number in it"
+        return f", {readable({metric.name: score})}"
 
     def _stop(self, going: list[RunProcesses]) -> None:
         """Let runs save what they have; a second request ends them at once."""
