@@ -165,6 +165,8 @@ class ExperimentCLI(ExperimentParser):
 
     def _leave_no_empty_folder(self) -> None:
         if self.folder is not None and self.folder.path.is_dir():
+            if [*self.folder.path.iterdir()] == [self.folder.wandb_id]:
+                self.folder.wandb_id.unlink()
             with suppress(OSError):
                 self.folder.path.rmdir()
                 self.folder.path.parent.rmdir()

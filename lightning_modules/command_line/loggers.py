@@ -113,7 +113,6 @@ def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
 @rank_zero_only
 def run_id(folder: RunFolder) -> str:
     """W&B's name of the run, kept in its folder: a run of the same name elsewhere is another."""
-    kept = folder.path / ".wandb_id"
-    if not kept.is_file():
-        kept.write_text(f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
-    return kept.read_text()
+    if not folder.wandb_id.is_file():
+        folder.wandb_id.write_text(f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
+    return folder.wandb_id.read_text()

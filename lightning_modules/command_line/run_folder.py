@@ -45,6 +45,11 @@ class RunFolder:
         return cls(checkpoint.parent.parent) if inside else None
 
     @property
+    def wandb_id(self) -> Path:
+        """What W&B knows the run by."""
+        return self.path / ".wandb_id"
+
+    @property
     def experiment(self) -> str:
         """Name of the folder above."""
         return self.path.absolute().parent.name

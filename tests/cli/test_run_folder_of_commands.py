@@ -27,7 +27,7 @@ LOG_ALL = ("--trainer.log_every_n_steps=1", "--trainer.val_check_interval=2")
 def test_fit_leaves_everything_in_one_folder(fit: Callable[..., Path], capsys):
     run = fit(*LOG_ALL, "--run=mine")
     assert run.parts[-2:] == ("dnc_gtmm_maze", "mine")
-    held = {path.name for path in run.iterdir()} - {"wandb"}
+    held = {path.name for path in run.iterdir()} - {"wandb", ".wandb_id"}
     assert held == {"checkpoints", "config.yaml", "metrics.csv", "pictures", "tensorboard"}
     pictures = {path.name for path in (run / "pictures").iterdir()}
     assert {"generations.png", "visit_overlay.png", "kl_curve.png", "memory_film.png"} <= pictures
