@@ -1,6 +1,8 @@
 """Parts of command lines that build a model and data in no time, and what commands print."""
 
 import re
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +33,18 @@ EMBEDDED = {
     "faces": ("--data.source=faces", NO_CURRICULUM),
 }
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"
+
+
+def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """A process in the project's folder, all that it says in one stream of text."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def cells(said: str) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import MAZE, ROOT
+from commands import MAZE, begun
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.sweep.lock import locked
@@ -38,16 +38,8 @@ def sweep(tmp_path: Path, tiny: Callable[..., list[str]]) -> Iterator[Sweep]:
             "command": ["${env}", "${interpreter}", "${program}", "fit", MAZE, "${args}"],
         }
         (tmp_path / "s.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "cli.py", *tiny("sweep", f"{tmp_path}/s.yaml", *options)],
-                cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
+        command = [sys.executable, "cli.py", *tiny("sweep", f"{tmp_path}/s.yaml", *options)]
+        started.append(begun(command, {**os.environ, "OMP_NUM_THREADS": "1"}))
         return started[-1]
 
     yield start

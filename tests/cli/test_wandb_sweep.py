@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import ROOT
+from commands import ROOT, begun
 from wandb_stub import ENTITY, KEY, PROJECT, SWEEP, Sweeps, serving
 
 #: Longer than the 5 seconds between two heartbeats of an agent, on a busy machine too.
@@ -68,16 +68,7 @@ def wandb(server: tuple[str, Sweeps], interpreter: Path, tmp_path: Path) -> Iter
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str) -> subprocess.Popen[str]:
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "wandb", *words],
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
+        started.append(begun([sys.executable, "-m", "wandb", *words], environment))
         return started[-1]
 
     yield start
