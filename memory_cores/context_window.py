@@ -337,9 +337,10 @@ def between(start: Tensor, end: Tensor, rows: int) -> Tensor:
 def extents(start: Tensor, end: Tensor, items: int, held: int) -> tuple[tuple[int, ...], int]:
     """How far the steps reach in any sequence, and how many rows a step sees at most.
 
-    Where shapes must not depend on the data, as if there were no padding.
+    Other devices than the CPU would have to be waited for, and a compiled graph fits one shape:
+    there, as if there were no padding.
     """
-    if torch.compiler.is_compiling() or end.is_meta:
+    if torch.compiler.is_compiling() or not end.is_cpu:
         steps = range(1, end.shape[1] + 1)
         return tuple(step * items for step in steps), min(held, (len(steps) - 1) * items) + items
     *reach, width = torch.cat([end.amax(0), (end - start).amax().unsqueeze(0)]).tolist()

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -13,6 +14,7 @@ from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.convergence import convergence
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.model_runs import Estimate, ModelRuns, by_model
+from lightning_modules.command_line.readings import Column
 from lightning_modules.command_line.run_results import (
     RunResults,
     Unreadable,
@@ -52,7 +54,10 @@ Neural processes, whose curve is the target-NLL:
   without context     nll_without_context: of the others
   unseen              nll_unseen: of targets that are not in their context
   gap to optimum      gap_nll: to one who knows the kernels
-  MSE                 mse"""
+  overlap, late       overlap_late: of digits, without a context, in the second half
+  MSE                 mse
+
+Columns that no test knows are left out."""
 
 
 def compare(args: list[str]) -> None:
@@ -76,8 +81,9 @@ def draw(given: Namespace) -> None:
     require_one_family(runs)
     require_one_benchmark(runs)
     models = by_model(runs)
-    header = ["model", "core", "runs", *(column.header for column in runs[0].reading.columns)]
-    print(columns(header, map(row, models), texts=2))
+    known = [column for column in runs[0].reading.columns if is_known(column, runs)]
+    header = ["model", "core", "runs", *(column.header for column in known)]
+    print(columns(header, (row(model, known) for model in models), texts=2))
     for model in models:
         for caveat in model.caveats():
             print(f"note: {caveat}", file=sys.stderr)
@@ -251,10 +257,14 @@ def require_one_benchmark(runs: Sequence[RunResults]) -> None:
             )
 
 
-def row(model: ModelRuns) -> list[str]:
+def is_known(column: Column, runs: Sequence[RunResults]) -> bool:
+    """Whether any test has this number."""
+    return any(isfinite(run.scalars[column.scalar]) for run in runs)
+
+
+def row(model: ModelRuns, wanted: Sequence[Column]) -> list[str]:
     """A model's line of the table."""
     core = ", ".join([model.memory or "-", *model.settings])
-    wanted = model.runs[0].reading.columns
     numbers = [with_error(model.scalar(column.scalar), column.digits) for column in wanted]
     return [model.model, core, str(len(model.runs)), *numbers]
 

@@ -1,6 +1,7 @@
 """Comparing neural processes: the NLL, its optimum, memory cores and settings, other families."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,11 @@ def test_nll_is_averaged_over_seeds_beside_its_optimum(write, drawn, out, tmp_pa
     write("SNP", "ContextWindow", 0, [2.0, 2.0, None])
     main(["compare", f"{tmp_path}/runs", out])
     said = capsys.readouterr().out
-    header = said.splitlines()[0]
-    for name in ("NLL", "with context", "without context", "unseen", "gap to optimum", "MSE"):
-        assert name in header
+    header = re.split(r"\s{2,}", said.splitlines()[0].strip())
+    known = ["NLL", "with context", "without context", "gap to optimum", "MSE"]
+    assert header == ["model", "core", "runs", *known]
     rows = cells(said)
-    mean = ["1.000 ± 0.500", "0.250 ± 0.500", "2.000 ± 0.500", "-"]
+    mean = ["1.000 ± 0.500", "0.250 ± 0.500", "2.000 ± 0.500"]
     assert rows["RMR"] == ["ASNP", "RMR", "2", *mean, "1.750 ± 0.000", "0.0123 ± 0.0000"]
     assert rows["ContextWindow"][:4] == ["SNP", "ContextWindow", "1", "0.500"]
     ((curves, backdrop, title, subtitle),) = drawn
