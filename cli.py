@@ -77,10 +77,13 @@ class ExperimentCLI(ExperimentParser):
     """Lightning's subcommands; every run has its own folder."""
 
     folder: RunFolder | None = None
+    #: The command line.
+    words: list[str]
     #: Options of the command line alone, without those of files.
     typed: dict[str, str]
 
     def __init__(self, args: list[str] | None = None) -> None:
+        self.words = sys.argv[1:] if args is None else args
         super().__init__(args, run=True)
 
     def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
@@ -95,7 +98,10 @@ class ExperimentCLI(ExperimentParser):
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
-        """Fit Lightning's options to what they do here."""
+        """Fit Lightning's options to what they do here; other commands need none of theirs."""
+        if subcommand not in self.words:
+            self._subcommand_method_arguments[subcommand] = []
+            return self.init_parser(**kwargs)
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         parser.usage = USAGE
         for action in parser._actions:
@@ -108,12 +114,11 @@ class ExperimentCLI(ExperimentParser):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; a checkpoint brings its run's settings where no others are named."""
-        args = sys.argv[1:] if args is None else args
-        self.typed = options_of(args)
+        self.typed = options_of(self.words)
         for name in FROM_DATA:
             if {f"--model.{name}", f"--model.init_args.{name}"} & self.typed.keys():
                 raise UsageError(f"model.{name}: comes from the data; leave it out")
-        self.config = parser.parse_args(with_config_of_run(args))
+        self.config = parser.parse_args(with_config_of_run(self.words))
 
     def _parse_ckpt_path(self) -> None:
         """Leave the settings alone: Lightning would let the checkpoint override them silently."""

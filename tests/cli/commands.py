@@ -11,6 +11,7 @@ TINY = (
     "--data.val_size=4",
     "--data.test_size=4",
     "--data.batch_size=2",
+    "--data.num_workers=0",
     "--trainer.limit_val_batches=1",
     "--trainer.accelerator=cpu",
 )

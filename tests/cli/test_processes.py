@@ -59,7 +59,9 @@ def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str
 def test_two_processes_log_once(tiny: Callable[..., list[str]], runs: Path):
     two = ("--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.log_every_n_steps=1")
     steps = ("--trainer.max_steps=2", "--trainer.val_check_interval=2")
-    process = start([*tiny("fit", MAZE, *two, *steps), "--data.source=auto"])
+    process = start(
+        [*tiny("fit", MAZE, *two, *steps), "--data.source=auto", "--data.num_workers=1"]
+    )
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     for noise in NOISES:
