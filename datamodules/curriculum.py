@@ -41,6 +41,7 @@ def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> Contex
     name = f"curriculum[{number}]."
     require_at_least(f"{name}sequences", stage["sequences"], 1)
     require_at_least(f"{name}sequence_length", stage["sequence_length"], 1)
+    require_at_most(f"{name}sequence_length", stage["sequence_length"], regime.steps)
     require_at_least(f"{name}context_steps", stage["context_steps"], 0)
     require_at_most(f"{name}context_steps", stage["context_steps"], stage["sequence_length"])
     require_interval(f"{name}contexts", (least, most), 1)
