@@ -47,8 +47,8 @@ VARIANTS: dict[str, Variant] = {
     "lru": Variant(LRU),
     "introspection": Variant(Introspection),
     "context_window": Variant(ContextWindow),
-    "rmr": Variant(RMR, {"key_range": 1.0}),
-    "rmr_stochastic_keys": Variant(RMR, {"key_range": 1.0, "stochastic_keys": True}),
+    "rmr": Variant(RMR),
+    "rmr_stochastic_keys": Variant(RMR, {"stochastic_keys": True}),
     "no_memory": Variant(NoMemory),
 }
 NAMES = (LSTM, PYPI_DNC, *VARIANTS)

@@ -11,7 +11,7 @@ from datamodules.settings import require_at_least, require_at_most, require_inte
 class Stage(TypedDict):
     """A part of training; the regime says whether steps with a context are the first ones."""
 
-    sequences: int  #: how many, of all devices together
+    batches: int  #: how many, each of all devices together
     sequence_length: int  #: steps of each
     context_steps: int  #: steps with a context
     contexts: list[int]  #: fewest and most context points of such a step
@@ -19,19 +19,20 @@ class Stage(TypedDict):
 
 
 def curriculum_sets(
-    stages: Sequence[Stage], regime: ContextSets, points: int
+    stages: Sequence[Stage], regime: ContextSets, points: int, together: int
 ) -> tuple[tuple[int, ContextSets], ...]:
     """Point sets of each stage, with the number of the first sequence that comes after it.
 
     Args:
         stages: one after the other.
-        regime: what comes after them all.
+        regime: what comes after them all; no stage's sequences are longer.
         points: that a function is known at.
+        together: sequences of a batch, of all devices together.
 
     Raises:
         ValueError: a stage's setting is out of range; the message names it.
     """
-    ends = accumulate(stage["sequences"] for stage in stages)
+    ends = accumulate(stage["batches"] * together for stage in stages)
     pairs = enumerate(zip(ends, stages, strict=True))
     return tuple((end, _sets(number, stage, regime, points)) for number, (end, stage) in pairs)
 
@@ -39,7 +40,7 @@ def curriculum_sets(
 def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:
     least, most = stage["contexts"]
     name = f"curriculum[{number}]."
-    require_at_least(f"{name}sequences", stage["sequences"], 1)
+    require_at_least(f"{name}batches", stage["batches"], 1)
     require_at_least(f"{name}sequence_length", stage["sequence_length"], 1)
     require_at_most(f"{name}sequence_length", stage["sequence_length"], regime.steps)
     require_at_least(f"{name}context_steps", stage["context_steps"], 0)

@@ -10,9 +10,10 @@ class FunctionSequences(NamedTuple):
 
     Each step shows a function at up to N context points and asks for it at up to M targets. Real
     points come first; where a mask is False, x and y are 0. N and M are the most that a regime can
-    have, whatever the batch: every training batch has the same shapes, so that a model compiles
-    once. This pads hardly more than a batch's own maximum would, which is nearly always as large
-    (in transfer-prediction, the largest of 160 draws from 5 to 50 is 50 in 97% of the batches).
+    have, whatever the batch: all training batches (of a curriculum's stage) have the same shapes,
+    so that a model compiles once. This pads hardly more than a batch's own maximum would, which is
+    nearly always as large (in transfer-prediction, the largest of 160 draws from 5 to 50 is 50 in
+    97% of the batches).
     """
 
     context_x: Tensor

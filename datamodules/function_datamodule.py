@@ -7,6 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
 from datamodules.benchmark_datamodule import BenchmarkDataModule
@@ -79,8 +80,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
             most_points: most context points and other targets, n + m, of a step; m is uniform from
                 1.
             curriculum: what training begins with, before the sequences that the settings above
-                say; stages of so many `sequences` (of all devices together; a batch is of the stage
-                in which it begins), each with settings like those above, in full.
+                say; stages of so many `batches`, each with settings like those above, in full.
             **settings: of `BenchmarkDataModule`.
 
         Raises:
@@ -90,6 +90,17 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         require_one_of("regime", regime, get_args(Regime))
         require_one_of("protocol", protocol, get_args(Protocol))
         self._check_sizes()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Get every split ready, and say what training begins with."""
+        super().setup(stage)
+        stages = self.hparams["curriculum"]
+        if stage == "fit" and stages:
+            batches = sum(each["batches"] for each in stages)
+            rank_zero_info(
+                f"curriculum: the first {batches:,} training batches are of its {len(stages)} "
+                "stages, whatever contexts, context_steps, most_points and sequence_length say"
+            )
 
     @property
     @abstractmethod
@@ -131,7 +142,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
             sets=sets,
             everything=not paper and not training,
             same_size=together if paper else 1,
-            stages=curriculum_sets(stages, sets, self.training_points),
+            stages=curriculum_sets(stages, sets, self.training_points, together),
         )
 
     def _sets(self, steps: int) -> ContextSets:

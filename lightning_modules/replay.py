@@ -1,7 +1,7 @@
 """Recurrences as CUDA graphs: their thousands of small kernels, launched at once.
 
-A recurrence of T steps waits for Python between kernels that take microseconds each. Since every
-training batch has the same shapes, its kernels are the same ones in every step of training.
+A recurrence of T steps waits for Python between kernels that take microseconds each. Since
+training batches have one of a few shapes, its kernels are the same ones in step after step.
 """
 
 from collections.abc import Callable

@@ -64,9 +64,13 @@ class ContextWindowStore(NamedTuple):
 
     def means(self) -> Tensor:
         """Means [B, T, 1, Dv] of what each step sees, 0 where that is nothing."""
-        sums = F.pad(self.rows.values.cumsum(1), (0, 0, 1, 0))
+        values = self.rows.values
+        # In float32 at least: differences of long sums have no digits left in bfloat16.
+        exact = torch.promote_types(values.dtype, torch.float32)
+        sums = F.pad(values.cumsum(1, dtype=exact), (0, 0, 1, 0))
         total = rows_at(sums, self.end) - rows_at(sums, self.start)
-        return (total / (self.end - self.start).clamp(min=1).unsqueeze(2)).unsqueeze(2)
+        number = (self.end - self.start).clamp(min=1).unsqueeze(2)
+        return (total / number).to(values.dtype).unsqueeze(2)
 
     def copied(self) -> Prepared:
         """Each step's rows, [B, T, width, ...]."""

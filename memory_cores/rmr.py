@@ -93,8 +93,8 @@ class RMR(MemoryCore[RMRState]):
         read_heads: R; default: 5, none for models that ask by query.
         attention: its kind, for interaction and reading.
         attention_heads: of multihead attention.
-        key_range: the initial keys are drawn from -key_range to key_range; 4 suits functions on
-            [-4, 4), 1 images and the states of a controller.
+        key_range: the initial keys are drawn from -key_range to key_range; default: the range of
+            the model's keys.
         separate_weights: give each cell a value tracker with weights of its own.
         without_flow_tracking: ablation. No value trackers: the proposals are the previous values.
         without_flow_interaction: ablation. No attention between values: the proposals are the
@@ -115,7 +115,7 @@ class RMR(MemoryCore[RMRState]):
         read_heads: int | None = None,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
-        key_range: float = 4.0,
+        key_range: float | None = None,
         separate_weights: bool = False,
         without_flow_tracking: bool = False,
         without_flow_interaction: bool = False,
@@ -136,7 +136,7 @@ class RMR(MemoryCore[RMRState]):
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
         self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         self._build_trackers(separate_weights)
-        self._build_start(key_range)
+        self._build_start(sizes.key_range if key_range is None else key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
 

@@ -88,7 +88,7 @@ class NeuralProcess(SequenceModel):
         deterministic_layers: of the encoder whose encodings the memory holds.
         place_range: half the width of the range to which the model scales places; on images 1 in
             the paper, with which networks learn to tell neighbouring pixels apart very slowly.
-        step_in_x: append the step to every x, as 0.25 + 0.5 t / T.
+        step_in_x: append the step to every x, as 0.25 + 0.5 t / T, scaled like the places.
         recurrent_path: add SNP's deterministic LSTM to what targets read.
         pool_memory: let latents pool what the memory holds with the context.
         compile: capture what is recurrent as CUDA graphs; elsewhere it makes no difference.
@@ -145,7 +145,7 @@ class NeuralProcess(SequenceModel):
         h, place = hidden_size, x_size + step_in_x
         self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
         self.deterministic_encoder = PointEncoder(place + y_size, h, deterministic_layers)
-        self.memory = memory(MemorySizes(h, place, h, sequence_length, place))
+        self.memory = memory(MemorySizes(h, place, h, sequence_length, place, place_range))
         self.recurrent_path = RecurrentPath(h) if recurrent_path else None
         self.latent_path = self.make_latent_path(h, pooling)
         self.decoder = Decoder(h, place, y_size)
@@ -226,11 +226,11 @@ class NeuralProcess(SequenceModel):
 
     def _places(self, x: Tensor) -> Tensor:
         """[B, T, N, Dx], scaled, with the step appended where the model wants it."""
-        x = x * self.place_scale
-        if not self.step_in_x:
-            return x
-        step = 0.25 + 0.5 * torch.arange(x.shape[1], device=x.device) / self.steps
-        return torch.cat([x, step.to(x.dtype).view(1, -1, 1, 1).expand(*x.shape[:3], 1)], -1)
+        if self.step_in_x:
+            step = 0.25 + 0.5 * torch.arange(x.shape[1], device=x.device) / self.steps
+            step = step.to(x.dtype).view(1, -1, 1, 1).expand(*x.shape[:3], 1)
+            x = torch.cat([x, step], -1)
+        return x * self.place_scale
 
     def forward(self, batch: FunctionSequences, noise: Tensor | None = None) -> Inferred:
         """Infer the latents, being told the targets.

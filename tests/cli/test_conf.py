@@ -191,12 +191,14 @@ def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
 
 @pytest.mark.parametrize("pictures", ["digits", "faces"])
 def test_the_papers_overlays_leave_no_stages(pictures: str, build) -> None:
-    files = [f"snp_{pictures}_sparse", "overlays/paper_neural_processes"]
+    files = [f"asnp_rmr_{pictures}_sparse", "overlays/paper_neural_processes"]
     files.append(f"overlays/paper_{pictures}")
     cli = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files))
     assert cli.datamodule.hparams["curriculum"] is None
     assert cli.datamodule.hparams["batch_size"] == {"digits": 8, "faces": 4}[pictures]
     assert cli.model.place_scale == 1
+    farthest = cli.model.memory.initial_keys.abs().max()
+    assert 0.9 < farthest <= 1, "imaginary keys start on the image"
 
 
 def test_every_curriculum_has_an_overlay_that_ends_it() -> None:

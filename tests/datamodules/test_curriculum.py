@@ -12,14 +12,14 @@ SIZES = {"train_size": 8, "val_size": 2, "test_size": 2, "batch_size": 4, "num_w
 REGIME = {"regime": "transfer", "sequence_length": 5, "context_steps": 2, "contexts": (2, 4)}
 STAGES: list[Stage] = [
     {
-        "sequences": 4,
+        "batches": 1,
         "sequence_length": 2,
         "context_steps": 1,
         "contexts": [7, 9],
         "most_points": 12,
     },
     {
-        "sequences": 8,
+        "batches": 2,
         "sequence_length": 3,
         "context_steps": 3,
         "contexts": [1, 1],
@@ -63,7 +63,7 @@ def test_only_training_has_stages(kind: type[FunctionDataModule]) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sequences": 0}, r"curriculum\[1\].sequences must be at least 1, got 0"),
+        ({"batches": 0}, r"curriculum\[1\].batches must be at least 1, got 0"),
         ({"sequence_length": 0}, r"curriculum\[1\].sequence_length must be at least 1, got 0"),
         ({"sequence_length": 6}, r"curriculum\[1\].sequence_length must be at most 5, got 6"),
         ({"context_steps": 4}, r"curriculum\[1\].context_steps must be at most 3, got 4"),

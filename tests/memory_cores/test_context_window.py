@@ -304,3 +304,16 @@ def test_slots_default_to_the_length_of_the_sequence() -> None:
 def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ContextWindow(**{"sizes": SIZES, **settings})
+
+
+def test_means_of_long_sequences_are_exact_in_low_precision() -> None:
+    """They are differences of sums, whose last digits bfloat16 would not have."""
+    torch.manual_seed(0)
+    sizes = MemorySizes(control=4, key=1, value=4, steps=50, query=1)
+    core = ContextWindow(sizes, slots=0, attention="uniform")
+    values = (1 + torch.randn(1, 50, 60, 4)).bfloat16()
+    items = Items(torch.zeros(1, 50, 60, 1).bfloat16(), values, torch.ones(1, 50, 60) > 0)
+    snapshot = core.unroll(torch.zeros(1, 50, 4).bfloat16(), items).snapshot
+    means = core.lookup(snapshot, torch.zeros(1, 50, 1, 1).bfloat16())
+    assert means.dtype is torch.bfloat16
+    assert (means[:, :, 0].float() - values.float().mean(2)).abs().max() < 2**-8

@@ -103,8 +103,9 @@ def test_fifty_steps_equal_the_oracle(name: str) -> None:
 
 
 def test_its_start_is_learned_and_within_the_ranges() -> None:
-    core = RMR(SIZES, slots=200, key_range=3)
-    assert 2.8 < core.initial_keys.abs().max() <= 3
+    wide = SIZES._replace(key_range=3)
+    for core in (RMR(wide, slots=200), RMR(SIZES, slots=200, key_range=3)):
+        assert 2.8 < core.initial_keys.abs().max() <= 3
     assert 0.48 < core.initial_values.abs().max() <= 0.5
     assert core.initial_keys.requires_grad and core.initial_values.requires_grad
 

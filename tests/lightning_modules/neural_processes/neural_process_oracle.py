@@ -117,12 +117,9 @@ def run(
 
 
 def with_step(process: Process, step: Step, t: int) -> Step:
-    """Scale places; NP, ANP and ASNP-W tell the steps apart by a coordinate."""
-    step = Step(*([(process.scale * x, y) for x, y in points] for points in step))
-    if process.steps is None:
-        return step
-    coordinate = 0.25 + 0.5 * t / process.steps
-    return Step(*([(np.append(x, coordinate), y) for x, y in points] for points in step))
+    """NP, ANP and ASNP-W tell the steps apart by a coordinate, as wide as the places are."""
+    time = [] if process.steps is None else [0.25 + 0.5 * t / process.steps]
+    return Step(*([(process.scale * np.append(x, time), y) for x, y in points] for points in step))
 
 
 # Sets -------------------------------------------------------------------------------------------
