@@ -15,6 +15,8 @@ from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from memory_cores import MemoryCore
+
 #: Steps of one graph. More gain little, and compiling takes in proportion to them.
 CHUNK = 5
 
@@ -76,6 +78,9 @@ class CompiledSteps:
     def _announce(self, module: nn.Module, *inputs: Any) -> None:
         """Compile both passes on copies of the inputs, and say how long it took."""
         started = time.perf_counter()
+        for part in module.modules():
+            if isinstance(part, MemoryCore):
+                part.prepare_to_compile()
         copies = tree_map_only(Tensor, _leaf, inputs)
         outcomes = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
         wanted = [x for x in tree_leaves(copies) if x.requires_grad]

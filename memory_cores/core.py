@@ -193,6 +193,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """
         return self.write(state, control, items), control.new_zeros(len(control))
 
+    def prepare_to_compile(self) -> None:
+        """Get ready for a loop of ``write`` and ``read`` to be compiled for a CPU."""
+
 
 def stacked(steps: Sequence[Any]) -> Any:
     """Stack NamedTuples of tensors [B, ...] over time, [B, T, ...]."""

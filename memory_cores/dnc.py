@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from memory_cores import dnc_kernel
 from memory_cores.addressing import (
     allocation_weights,
     content_weights,
@@ -151,7 +152,13 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> DNCState | SparseDNCState:
         """Free what was read, choose slots, erase and add, and link the slots in write order."""
-        interface = self._write_interface(control, items)
+        item, present = items.pooled()
+        asked = self.write_interface(torch.cat([control, item], 1))
+        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
+            before = state.memory, state.usage, state.precedence, state.link
+            after = dnc_kernel.write(*before, *state[-2:], asked, present)
+            return DNCState(*after, state.read_weights)
+        interface = self._write_interface(asked, present)
         # As in the reference implementation, usage passes no gradient to the write weights.
         usage = usage_after_write(state.usage, state.write_weights.detach())
         usage = usage * retention(state.read_weights, interface.free_gates)
@@ -167,7 +174,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Mix content look-up with steps along the links, both ways, from the last read."""
-        interface = self._read_interface(control)
+        asked = self.read_interface(control)
+        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
+            reads, weights = dnc_kernel.read(state.memory, state.link, state.read_weights, asked)
+            return reads, state._replace(read_weights=weights)
+        interface = self._read_interface(asked)
         content = content_weights(state.memory, interface.keys, interface.strengths)
         weights = interface.content_modes * content + followed(state, interface)
         reads = torch.bmm(weights, state.memory).flatten(1)
@@ -181,6 +192,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         """Sum the slots' values, each as far as its slot is in use."""
         memory, usage = self.snapshot(state)
         return self._pool(memory, usage)
+
+    def prepare_to_compile(self) -> None:
+        """Build the kernel, where it serves such a memory."""
+        if self.write_heads == 1 and self.sparse_links is None:
+            dnc_kernel.build()
 
     @torch.no_grad()
     def _open_gates(self) -> None:
@@ -196,10 +212,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         strengths.fill_(SHARP)
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
 
-    def _write_interface(self, control: Tensor, items: Items) -> WriteInterface:
-        item, present = items.pooled()
+    def _write_interface(self, asked: Tensor, present: Tensor) -> WriteInterface:
         H, heads = self.write_heads, (-1, self.write_heads, self.word_size)
-        vectors, strengths, gates = self.write_interface(torch.cat([control, item], 1)).split(
+        vectors, strengths, gates = asked.split(
             [3 * H * self.word_size, H, 2 * H + self.read_heads], 1
         )
         keys, vectors, erase = vectors.chunk(3, 1)
@@ -214,8 +229,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             free_gates=free,
         )
 
-    def _read_interface(self, control: Tensor) -> ReadInterface:
-        keys, strengths, modes = self.read_interface(control).split(self._read_parts, 1)
+    def _read_interface(self, asked: Tensor) -> ReadInterface:
+        keys, strengths, modes = asked.split(self._read_parts, 1)
         R, H = self.read_heads, self.write_heads
         backward, forward, content = modes.view(-1, R, 1 + 2 * H).softmax(2).split([H, H, 1], 2)
         return ReadInterface(

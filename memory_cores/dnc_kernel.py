@@ -1,0 +1,148 @@
+"""A DNC's write and read as one C++ operator each, for loops that are compiled for a CPU.
+
+What PyTorch's compiler makes of a step of ``dnc.py`` is a hundred small kernels, and the calls
+between them take as long as they do. ``dnc_kernel.cpp`` takes each sequence by itself, for one
+write head and links of all slots. It is built when it is first needed, and kept where PyTorch keeps
+extensions.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import register_autograd, register_fake
+from torch.utils import cpp_extension
+
+SOURCE = Path(__file__).with_suffix(".cpp")
+FLAGS = ["-O3", "-march=native", "-ffast-math"]
+if sys.platform == "linux":
+    FLAGS.append("-fopenmp")
+
+_built = False
+
+
+def build() -> None:
+    """Build the operators if they are not, in half a minute, or find them built.
+
+    Raises:
+        RuntimeError: they can not be built.
+    """
+    global _built
+    if not _built:
+        cpp_extension.load(SOURCE.stem, [str(SOURCE)], extra_cflags=FLAGS, is_python_module=False)
+        _register()
+        _built = True
+
+
+def serves(write_weights: Tensor, interface: Tensor) -> bool:
+    """Whether the operators are built and wanted: in a graph for a CPU, of a single precision."""
+    if not (_built and torch.compiler.is_compiling() and interface.is_cpu):
+        return False
+    return write_weights.shape[1] == 1 and write_weights.dtype == interface.dtype
+
+
+def write(
+    memory: Tensor,
+    usage: Tensor,
+    precedence: Tensor,
+    link: Tensor,
+    write_weights: Tensor,
+    read_weights: Tensor,
+    interface: Tensor,
+    present: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Write a step.
+
+    Args:
+        memory: [B, N, W]; this and the next five are a ``DNCState`` of one write head.
+        usage: [B, N].
+        precedence: [B, 1, N].
+        link: [B, 1, N, N].
+        write_weights: [B, 1, N].
+        read_weights: [B, R, N].
+        interface: [B, 3 W + 3 + R], as the write interface's linear map leaves it.
+        present: [B, 1], 0 closes the write gate.
+
+    Returns:
+        The new memory, usage, precedence, link and write weights.
+    """
+    state = memory, usage, precedence, link, write_weights, read_weights
+    return torch.ops.dnc_kernel.write(*_contiguous(*state, interface, present))
+
+
+def read(
+    memory: Tensor, link: Tensor, read_weights: Tensor, interface: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Read a step, from the memory and the links after its write.
+
+    Args:
+        memory: [B, N, W].
+        link: [B, 1, N, N].
+        read_weights: [B, R, N], of the step before.
+        interface: [B, R (W + 4)], as the read interface's linear map leaves it.
+
+    Returns:
+        What is read, [B, R W], and the read weights.
+    """
+    return torch.ops.dnc_kernel.read(*_contiguous(memory, link, read_weights, interface))
+
+
+def _contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:
+    return tuple(tensor.contiguous() for tensor in tensors)
+
+
+def _register() -> None:
+    """Tell PyTorch's compiler the operators' shapes and gradients."""
+    register_fake("dnc_kernel::write", _written)
+    register_fake("dnc_kernel::write_backward", _write_gradients)
+    register_fake("dnc_kernel::read", _read)
+    register_fake("dnc_kernel::read_backward", _read_gradients)
+    register_autograd("dnc_kernel::write", _write_backward, setup_context=_keep_inputs)
+    register_autograd("dnc_kernel::read", _read_backward, setup_context=_keep_inputs)
+
+
+def _keep_inputs(ctx: Any, inputs: tuple[Tensor, ...], output: Any) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _write_backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    saved = ctx.saved_tensors
+    found = torch.ops.dnc_kernel.write_backward(*saved, *_contiguous(*gradients))
+    memory, usage, precedence, link, read_weights, interface = found
+    return memory, usage, precedence, link, None, read_weights, interface, None
+
+
+def _read_backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    return torch.ops.dnc_kernel.read_backward(*ctx.saved_tensors, *_contiguous(*gradients))
+
+
+def _written(
+    memory: Tensor, usage: Tensor, precedence: Tensor, link: Tensor, writes: Tensor, *_: Tensor
+) -> tuple[Tensor, ...]:
+    return tuple(map(torch.empty_like, (memory, usage, precedence, link, writes)))
+
+
+def _write_gradients(
+    memory: Tensor,
+    usage: Tensor,
+    precedence: Tensor,
+    link: Tensor,
+    writes: Tensor,
+    reads: Tensor,
+    interface: Tensor,
+    *_: Tensor,
+) -> tuple[Tensor, ...]:
+    return tuple(map(torch.empty_like, (memory, usage, precedence, link, reads, interface)))
+
+
+def _read(memory: Tensor, link: Tensor, reads: Tensor, interface: Tensor) -> tuple[Tensor, Tensor]:
+    found = memory.new_empty(len(memory), reads.shape[1] * memory.shape[2])
+    return found, torch.empty_like(reads)
+
+
+def _read_gradients(
+    memory: Tensor, link: Tensor, reads: Tensor, interface: Tensor, *_: Tensor
+) -> tuple[Tensor, ...]:
+    return tuple(map(torch.empty_like, (memory, link, reads, interface)))

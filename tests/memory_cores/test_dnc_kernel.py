@@ -1,0 +1,117 @@
+"""The C++ operators against `DNC.write` and `DNC.read`, step by step."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores import DNC, Items, MemorySizes, dnc_kernel
+from memory_cores.dnc import DNCState
+
+B, STEPS = 3, 9
+SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
+SHAPES = {"one head": (6, 5, 1), "three heads": (5, 4, 3), "one slot": (1, 2, 2)}
+every_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    dnc_kernel.build()
+
+
+class Run(NamedTuple):
+    """An unroll, and its gradients."""
+
+    state: DNCState
+    reads: Tensor
+    gradients: tuple[Tensor, ...]
+
+
+def core_of(shape: str) -> DNC:
+    torch.manual_seed(0)
+    slots, words, heads = SHAPES[shape]
+    core = DNC(SIZES, slots=slots, word_size=words, read_heads=heads)
+    for parameter in core.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    return core.double()
+
+
+def run(core: DNC, steps: int = STEPS) -> Run:
+    """With steps that have no item, and a loss that sees the whole state."""
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=torch.double, generator=generator)
+
+    controls = draw(steps, B, SIZES.control).requires_grad_()
+    state, found = core.initial_state(B, controls), []
+    for t in range(steps):
+        present = torch.rand(B, 1, generator=generator) < 0.7
+        items = Items(draw(B, 1, SIZES.key), draw(B, 1, SIZES.value), present)
+        state = core.write(state, controls[t], items)
+        reads, state = core.read(state, controls[t])
+        found.append(reads)
+    reads = torch.stack(found)
+    loss = sum((part * draw(*part.shape)).sum() for part in (reads, *state))
+    gradients = torch.autograd.grad(loss, [controls, *core.parameters()])
+    return Run(state, reads, gradients)
+
+
+@every_shape
+def test_a_walk_and_its_gradients_are_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = core_of(shape)
+    slow = run(core)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    calls = []
+    monkeypatch.setattr(dnc_kernel, "read", spied(dnc_kernel.read, calls))
+    fast = run(core)
+    assert len(calls) == STEPS
+    for name, ours, theirs in zip(DNCState._fields, fast.state, slow.state, strict=True):
+        assert (ours - theirs).abs().max() < 1e-12, name
+    assert (fast.reads - slow.reads).abs().max() < 1e-12
+    for ours, theirs in zip(fast.gradients, slow.gradients, strict=True):
+        assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
+
+
+def spied(function, calls):
+    def called(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return called
+
+
+@pytest.mark.parametrize(
+    "settings", [{"write_heads": 2}, {"sparse_links": 2}], ids=["two write heads", "sparse links"]
+)
+def test_other_memories_are_left_to_the_compiler(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = DNC(SIZES, **settings).double()
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    for operator in ("write", "read", "build"):
+        monkeypatch.setattr(dnc_kernel, operator, None)
+    core.prepare_to_compile()
+    assert run(core, steps=2).reads.isfinite().all()
+
+
+def test_a_compiled_step_calls_the_kernel() -> None:
+    core = core_of("three heads")
+    graphs: list[str] = []
+
+    def backend(graph: torch.fx.GraphModule, _: list[Tensor]) -> torch.fx.GraphModule:
+        graphs.append(graph.code)
+        return graph
+
+    def step(state: DNCState, control: Tensor, items: Items) -> tuple[Tensor, DNCState]:
+        return core.read(core.write(state, control, items), control)
+
+    control = torch.zeros(B, SIZES.control).double()
+    items = Items(
+        torch.ones(B, 1, SIZES.key).double(),
+        torch.ones(B, 1, SIZES.value).double(),
+        torch.ones(B, 1) > 0,
+    )
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    reads, _ = compiled(core.initial_state(B, control), control, items)
+    assert reads.shape == (B, core.context_size)
+    assert "dnc_kernel.write" in graphs[0] and "dnc_kernel.read" in graphs[0]
