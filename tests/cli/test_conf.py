@@ -10,12 +10,12 @@ import yaml
 from commands import MAZE, ROOT
 
 from cli import ExperimentCLI
-from lightning_modules import GTMM, VRNN, CompactNetworks, DigitNetworks
+from lightning_modules import ANP, ASNP, GTMM, NP, SNP, VRNN, CompactNetworks, DigitNetworks
 from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.sweep_file import read_sweep
-from memory_cores import CORES, DNC, NoMemory
+from memory_cores import CORES, DNC, RMR, ContextWindow, NoMemory
 
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(CONF.glob("*.yaml"))
@@ -33,6 +33,21 @@ PAIRS = [
 #: W&B's, not parts of experiments.
 SWEEPS = sorted((CONF / "sweeps").glob("*.yaml"))
 FRAGMENTS = {"models": "model", "data": "data", "trainer": "trainer"}
+#: What makes each neural process the paper's: class, core and its slots; attention heads (1: the
+#: mean of all); whether latents pool the memory, x has the step, and SNP's LSTM is read.
+STRUCTURES = {
+    "np": (NP, ContextWindow, "all", 1, False, True, False),
+    "anp": (ANP, ContextWindow, "all", 8, False, True, False),
+    "snp": (SNP, ContextWindow, 0, 1, False, False, True),
+    "asnp_w": (ASNP, ContextWindow, 25, 8, False, True, True),
+    "asnp_rmr": (ASNP, RMR, 25, 8, True, False, False),
+}
+#: Whether RMR's flows are tracked, and whether they interact.
+FLOWS = {
+    "asnp_rmr": (True, True),
+    "asnp_rmr_without_tracking": (False, True),
+    "asnp_rmr_without_interaction": (True, False),
+}
 DNC16 = """
 model:
   class_path: GTMM
@@ -44,6 +59,11 @@ data: MNISTMaze
 
 def named(path: Path) -> str:
     return str(path.relative_to(CONF))
+
+
+def model_of(experiment: Path) -> str:
+    """The fragment that its model is."""
+    return yaml.safe_load(experiment.read_text())["model"]
 
 
 @pytest.fixture
@@ -85,6 +105,28 @@ def test_every_fragment_is_used():
     used = {value for path in EXPERIMENTS for value in yaml.safe_load(path.read_text()).values()}
     fragments = {named(path) for folder in FRAGMENTS for path in (CONF / folder).glob("*.yaml")}
     assert fragments <= used
+
+
+@pytest.mark.parametrize("fragment", sorted({model_of(e) for e in PROCESSES}))
+def test_neural_process_is_the_papers(fragment: str):
+    name = Path(fragment).stem.removesuffix("_images")
+    experiment = next(e for e in PROCESSES if model_of(e) == fragment)
+    model = blueprint(str(experiment), [], []).model
+    core, recurrent = model.core, model.recurrent_path is not None
+    structure = type(model), type(core), core.slots, core.attention.heads
+    structure += model.pool_memory, model.step_in_x, recurrent
+    assert structure == STRUCTURES[name.split("_without_")[0]]
+    if name in FLOWS:
+        assert (core.tracks, core.interacts) == FLOWS[name]
+    else:
+        assert type(core) is not RMR
+
+
+def test_experiments_of_neural_processes_have_the_model_that_they_are_called():
+    for experiment in PROCESSES:
+        name, benchmark, _ = experiment.stem.rsplit("_", 2)
+        images = "" if benchmark == "gp" else "_images"
+        assert model_of(experiment) == f"models/{name}{images}.yaml"
 
 
 @cache

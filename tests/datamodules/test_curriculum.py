@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,9 +30,11 @@ STAGES: list[Stage] = [
 KINDS = [DriftingFunctions, MovingDigits]
 
 
-def make(kind: type[FunctionDataModule], stages: list[Any] | None) -> FunctionDataModule:
+def make(
+    kind: type[FunctionDataModule], stages: list[Any] | None, **settings: str
+) -> FunctionDataModule:
     source = {"source": "mnist5k"} if kind is MovingDigits else {}
-    data = kind(**SIZES, **REGIME, most_points=6, curriculum=stages, **source)
+    data = kind(**SIZES, **{**REGIME, **settings}, most_points=6, curriculum=stages, **source)
     data.prepare_data()
     data.setup()
     return data
@@ -47,6 +50,41 @@ def test_training_goes_through_the_stages(kind: type[FunctionDataModule]) -> Non
     assert (sizes[0][:, 0] >= 7).all() and (sizes[0][:, 1] == 0).all(), "transfer: the first step"
     assert (sizes[1] == 1).all()
     assert (sizes[3][:, :2] >= 2).all() and (sizes[3][:, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sparse_stage_has_its_contexts_anywhere(kind: type[FunctionDataModule]) -> None:
+    batch = next(iter(make(kind, STAGES, regime="sparse").train_dataloader()))
+    shown = batch.context_mask.any(2)
+    assert shown.shape == (4, 2) and (shown.sum(1) == 1).all()
+    assert shown.any(0).all(), "some sequences have theirs in the first step, some in the second"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sequences_of_a_stages_batch_share_sizes_in_the_paper(
+    kind: type[FunctionDataModule],
+) -> None:
+    for protocol, alike in {"paper": True, "strict": False}.items():
+        batch = next(iter(make(kind, STAGES, protocol=protocol).train_dataloader()))
+        assert batch.context_mask.shape[1] == 2, "the first stage's"
+        sizes = torch.cat([batch.context_mask.sum(2), batch.target_mask.sum(2)], 1)
+        assert (sizes == sizes[0]).all().item() == alike
+
+
+@pytest.mark.parametrize("regime", ["sparse", "transfer"])
+@pytest.mark.parametrize(
+    ("protocol", "contexts", "most"), [("strict", {7, 8, 9}, 12), ("paper", {7, 8}, 11)]
+)
+def test_a_stages_sizes_reach_their_upper_ends_in_the_strict_protocol(
+    protocol: str, contexts: set[int], most: int, regime: str
+) -> None:
+    data = make(DriftingFunctions, STAGES, protocol=protocol, regime=regime)
+    sets, rng = data.point_recipe("train").at(0).sets, np.random.default_rng(0)
+    drawn = [sets.sizes(rng) for _ in range(300)]
+    shown, others = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    assert set(shown) == {0} | contexts
+    totals = (shown + others)[shown > 0]
+    assert (totals.min(), totals.max()) == (8, most) and others.max() == most
 
 
 @pytest.mark.parametrize("kind", KINDS)

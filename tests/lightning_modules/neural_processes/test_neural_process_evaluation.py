@@ -1,0 +1,84 @@
+"""What a validation and a test measure: over how many samples, and against what."""
+
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from small_processes import MODELS, SIZES
+from torch.distributions import Normal
+
+from datamodules import DriftingFunctions
+from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.noise import noise_of
+
+SAMPLES = {"val": 3, "test": 7}
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DriftingFunctions:
+    return DriftingFunctions(
+        regime="transfer",
+        data_dir=str(tmp_path),
+        sequence_length=4,
+        context_steps=2,
+        contexts=(1, 3),
+        most_points=6,
+        train_points=12,
+        test_points=12,
+        val_size=4,
+        test_size=4,
+        eval_batch_size=2,
+        num_workers=0,
+    )
+
+
+def measured(split: str, model: NeuralProcess, data: DriftingFunctions, **limits) -> dict:
+    """What a trainer logs of a split."""
+    trainer = L.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        **limits,
+    )
+    evaluate = trainer.test if split == "test" else trainer.validate
+    (found,) = evaluate(model, data, verbose=False)
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("split", SAMPLES)
+def test_the_nll_averages_over_as_many_samples_as_the_split_says(
+    name: str, split: str, data: DriftingFunctions
+) -> None:
+    torch.manual_seed(0)
+    counts = {"validation_samples": SAMPLES["val"], "test_samples": SAMPLES["test"]}
+    model = MODELS[name](**SIZES, hidden_size=8, **counts)
+    found = measured(split, model, data)
+    values = []
+    for number in range(2):
+        batch = data.dataset(split).__getitems__([2 * number, 2 * number + 1])
+        with noise_of(number, torch.device("cpu")), torch.no_grad():
+            drawn = (part.double() for part in model.predict(batch, SAMPLES[split]))
+        density = Normal(*drawn).log_prob(batch.target_y.double()).exp()
+        assert len(density) == SAMPLES[split]
+        values.append([-density.mean(0).log().mean(), -density[0].log().mean()])
+    nll, one_sample = torch.tensor(values).mean(0).tolist()
+    assert found[f"{split}/nll"] == pytest.approx(nll, rel=1e-4)
+    assert found[f"{split}/nll_one_sample"] == pytest.approx(one_sample, rel=1e-4)
+    assert abs(nll - one_sample) > 0.01 * abs(nll), "else this test tells nothing"
+
+
+def test_only_a_whole_test_set_is_held_against_the_optimum(data: DriftingFunctions) -> None:
+    model = MODELS["SNP"](**SIZES, hidden_size=8, test_samples=2)
+
+    def gaps(split: str, **limits) -> set[str]:
+        return {name for name in measured(split, model, data, **limits) if "gap" in name}
+
+    assert gaps("val") == gaps("test", limit_test_batches=1) == set()
+    assert gaps("test") == {
+        f"test/gap_{name}"
+        for name in ("nll", "nll_with_context", "nll_without_context", "nll_seen", "nll_unseen")
+    }
