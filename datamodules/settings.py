@@ -3,13 +3,13 @@
 
 def require_at_least(setting: str, value: float, least: float) -> None:
     """Raise ValueError where the value is below the least that makes sense."""
-    if value < least:
+    if not value >= least:
         raise ValueError(f"{setting} must be at least {least}, got {value}")
 
 
 def require_at_most(setting: str, value: int, most: int) -> None:
     """Raise ValueError where the value is above the most that makes sense."""
-    if value > most:
+    if not value <= most:
         raise ValueError(f"{setting} must be at most {most}, got {value}")
 
 
@@ -30,7 +30,8 @@ def require_interval(setting: str, interval: tuple[float, float], least: float) 
     low, high = interval
     if not least <= low <= high:
         raise ValueError(
-            f"{setting} must be an interval that starts at {least} or above, got {interval}"
+            f"{setting} must be an interval that starts at {least} or above, its lower end first, "
+            f"got {interval}"
         )
 
 
