@@ -12,9 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from datamodules import BenchmarkDataModule
+from datamodules.curriculum import require_stages
 from lightning_modules.command_line.closing_message import program, shown
 from lightning_modules.sequence_model import SequenceModel
 
@@ -54,7 +56,7 @@ def explain_parsing(message: str, parser: ArgumentParser) -> str:
         explanation = explain(message, parser)
         if explanation is not None:
             return explanation
-    if "required" in message or '"subcommand"' in message:
+    if "arguments are required" in message or '"subcommand"' in message:
         return (
             "nothing to run: name a subcommand (--help lists them) and an experiment,\n"
             f"for example: {program()} fit --config {EXAMPLE}"
@@ -64,10 +66,10 @@ def explain_parsing(message: str, parser: ArgumentParser) -> str:
 
 def explain_failure(failure: Exception, settings: Namespace) -> str | None:
     """Name in full the setting that a constructor found out of range; else None."""
-    found = re.search(r"(?:^|- )(\w+) (must .*, got (.*))$", str(failure), re.MULTILINE)
+    found = re.search(r"(?:^|- )(\w+)(\S*) (must .*, got (.*))$", str(failure), re.MULTILINE)
     if found is None:
         return None
-    name, complaint, got = found.groups()
+    name, part, complaint, got = found.groups()
     values = {
         plain_key(key): str(value)
         for key, value in vars(settings.as_flat()).items()
@@ -75,7 +77,7 @@ def explain_failure(failure: Exception, settings: Namespace) -> str | None:
     }
     # A setting may stand for the default of another one, or for a list of which one is wrong.
     keys = [key for key, value in values.items() if value == got] or list(values)
-    return f"{keys[0]} {complaint}" if keys else None
+    return f"{keys[0]}{part} {complaint}" if keys else None
 
 
 def require_fitting(model: str, data: str) -> None:
@@ -194,6 +196,19 @@ def _unknown_key(message: str, parser: ArgumentParser) -> str | None:
     )
 
 
+def _wrong_stage(message: str, parser: ArgumentParser) -> str | None:
+    """Keys of a curriculum's stage; the message has the whole list, but not the stage's number."""
+    forms = r"(?:Missing required|Unexpected) keys: .*?Given value: (\[.*?)$"
+    found = re.search(forms, message, re.DOTALL | re.MULTILINE)
+    if found is None:
+        return None
+    try:
+        require_stages(yaml.safe_load(found[1]))
+    except ValueError as failure:
+        return f"{_key(message).rpartition('.')[0]}.{failure}"
+    return None
+
+
 def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
     key, value = _key(message), _value(message)
     choices = re.findall(r"typing\.Literal\[(.*?)\]", message)
@@ -221,6 +236,7 @@ EXPLANATIONS = (
     _unknown_setting,
     _unknown_key,
     _nothing_below,
+    _wrong_stage,
     _wrong_type,
 )
 
