@@ -27,8 +27,6 @@ FROM_DATA = (
     *("sequence_length", "prefix_length", "action_size", "frame_shape"),
     *("test_length", "x_size", "x_range", "y_size"),
 )
-#: Packages whose base classes have settings that are none of ours.
-FOREIGN = ("torch.", "lightning.", "builtins")
 MOST_LINES = 3
 MOST_EXPERIMENTS = 3
 TYPES = {
@@ -90,7 +88,7 @@ def require_fitting(model: str, data: str) -> None:
     Raises:
         UsageError: the data lack something that the model learns from them.
     """
-    needed = _settings(_class(model)).keys() & set(FROM_DATA)
+    needed = _from_data(_class(model))
     benchmarks = [c for c in _concrete(BenchmarkDataModule) if all(hasattr(c, n) for n in needed)]
     name, chosen = (path.rpartition(".")[2] for path in (model, data))
     if _class(data) not in benchmarks:
@@ -175,7 +173,10 @@ def _unknown_setting(message: str, parser: ArgumentParser) -> str | None:
     owner = _class(owners[-1])
     key = _key(message)
     names = _choosable(key, owner)
-    near = nearest(f"{key}.{name}", (f"{key}.{n}" for n in names))
+    if name in _hints(owner):
+        near = _other_model(owner) if name == "memory" else "; its value is fixed"
+    else:
+        near = nearest(f"{key}.{name}", (f"{key}.{n}" for n in names))
     valid = ", ".join(names) or "nothing to set"
     return f"{key}.{name}: {owner.__name__} has no such setting{near}\nvalid: {valid}"
 
@@ -261,19 +262,33 @@ def _class(path: str) -> type:
     return getattr(import_module(module), name)
 
 
+def _hints(owner: type) -> dict[str, Any]:
+    """Types of what a class and its base classes are built from."""
+    hints: dict[str, Any] = {}
+    for part in reversed(owner.__mro__):
+        hints |= get_type_hints(part.__init__)  # type: ignore[misc]
+    return hints
+
+
 def _settings(owner: type) -> dict[str, Any]:
-    """Settings of a class with their types, those of its base classes included."""
-    settings: dict[str, Any] = {}
-    for part in owner.__mro__:
-        if "__init__" not in vars(part) or part.__module__.startswith(FOREIGN):
-            continue
-        hints = get_type_hints(part.__init__)  # type: ignore[misc]
-        parameters = inspect.signature(part.__init__).parameters.values()  # type: ignore[misc]
-        own = [p for p in parameters if p.name not in ("self", "sizes")]
-        settings |= {p.name: hints.get(p.name) for p in own if p.kind is not p.VAR_KEYWORD}
-        if not any(p.kind is p.VAR_KEYWORD for p in own):
-            break
-    return settings
+    """Settings that a class can be given with their types, those of its base classes included."""
+    hints = _hints(owner)
+    # Without what the class decides on itself, as NP does on its memory.
+    names = ArgumentParser().add_class_arguments(owner, skip={"sizes"})
+    return {name: hints.get(name) for name in names}
+
+
+def _from_data(model: type) -> set[str]:
+    """What a model learns from its data."""
+    return _settings(model).keys() & set(FROM_DATA)
+
+
+def _other_model(model: type) -> str:
+    """The model of the same data that takes any core, as the end of a sentence."""
+    models = [c for c in _concrete(SequenceModel) if not c.__subclasses__()]
+    alike = [c for c in models if _from_data(c) == _from_data(model)]
+    names = [c.__name__ for c in alike if "memory" in _settings(c)]
+    return f"; {' or '.join(names)} takes any core"
 
 
 def _concrete(base: type) -> Iterator[type]:

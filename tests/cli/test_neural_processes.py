@@ -71,6 +71,24 @@ def test_mistake_in_a_stage_is_named(complaint: Callable[..., str], change: str)
     assert said.splitlines()[-1] == f"error: {STAGES[change]}"
 
 
+FIXED = {
+    ("np", "memory", "DNC"): "NP has no such setting; ASNP takes any core",
+    ("snp", "memory", "DNC"): "SNP has no such setting; ASNP takes any core",
+    ("anp", "step_in_x", "true"): "ANP has no such setting; its value is fixed",
+    ("snp", "recurrent_path", "true"): "SNP has no such setting; its value is fixed",
+}
+
+
+@pytest.mark.parametrize(("model", "name", "value"), FIXED)
+def test_what_a_model_decides_on_is_no_choice(
+    complaint: Callable[..., str], model: str, name: str, value: str
+) -> None:
+    option = f"--model.{name}={value}"
+    mistake, valid = complaint("fit", f"--config=conf/{model}_gp_sparse.yaml", option).splitlines()
+    assert mistake == f"error: model.{name}: {FIXED[model, name, value]}"
+    assert name not in valid.removeprefix("valid: ").split(", ") and "hidden_size" in valid
+
+
 def test_both_ablations_leave_nothing(complaint: Callable[..., str]) -> None:
     options = ("--model.memory.without_flow_tracking=true",)
     said = complaint("fit", EXPERIMENT, *options, "--model.memory.without_flow_interaction=true")
