@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import TypedDict
 
 from datamodules.context_sets import ContextSets
-from datamodules.settings import require_at_least, require_at_most, require_interval
+from datamodules.settings import require_at_least, require_at_most, require_interval, require_keys
 
 
 class Stage(TypedDict):
@@ -30,11 +30,18 @@ def curriculum_sets(
         together: sequences of a batch, of all devices together.
 
     Raises:
-        ValueError: a stage's setting is out of range; the message names it.
+        ValueError: a stage's setting is missing, unknown or out of range; the message names it.
     """
+    require_stages(stages)
     ends = accumulate(stage["batches"] * together for stage in stages)
     pairs = enumerate(zip(ends, stages, strict=True))
     return tuple((end, _sets(number, stage, regime, points)) for number, (end, stage) in pairs)
+
+
+def require_stages(stages: Sequence[Stage]) -> None:
+    """Raise ValueError where a stage lacks a setting or has an unknown one."""
+    for number, stage in enumerate(stages):
+        require_keys(f"curriculum[{number}]", stage, Stage.__annotations__)
 
 
 def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:

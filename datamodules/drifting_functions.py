@@ -17,7 +17,12 @@ from datamodules.function_datamodule import FunctionDataModule, RegimeSettings
 from datamodules.function_dataset import FunctionDataset, Recipe
 from datamodules.kernel_drift import FLOOR, DriftNoise, KernelDrift
 from datamodules.optimal_nll import optimal_nll
-from datamodules.settings import require_at_least, require_interval, require_one_of
+from datamodules.settings import (
+    require_at_least,
+    require_at_most,
+    require_interval,
+    require_one_of,
+)
 from datamodules.sources import Split
 
 Interval = tuple[float, float]
@@ -99,11 +104,15 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             **settings,
         )
         require_one_of("drift_noise", drift_noise, get_args(DriftNoise))
+        if self.hparams["most_points"] is not None:
+            most = min(train_points, test_points)
+            require_at_most("most_points", self.hparams["most_points"], most)
         for name in ("train_points", "test_points"):
             require_at_least(name, self.hparams[name], self._setting("most_points"))
         for name in ("length_scale", "scale"):
             require_interval(name, self._kernels(name), FLOOR)
-        require_at_least("velocities", min(velocities), 0)
+        for velocity in velocities:
+            require_at_least("velocities", velocity, 0)
 
     @property
     def training_points(self) -> int:

@@ -127,7 +127,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     @property
     def test_length(self) -> int:
         """Steps T of a validation or test sequence."""
-        return self.hparams["test_length"] or self.sequence_length
+        chosen = self.hparams["test_length"]
+        return self.sequence_length if chosen is None else chosen
 
     def point_recipe(self, split: Split) -> PointRecipe:
         """How the sequences of a split choose their points."""

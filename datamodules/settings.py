@@ -1,15 +1,17 @@
 """Checks of settings, all with one form of message: "<setting> must be ..., got <value>"."""
 
+from collections.abc import Collection
+
 
 def require_at_least(setting: str, value: float, least: float) -> None:
     """Raise ValueError where the value is below the least that makes sense."""
-    if value < least:
+    if not value >= least:
         raise ValueError(f"{setting} must be at least {least}, got {value}")
 
 
 def require_at_most(setting: str, value: int, most: int) -> None:
     """Raise ValueError where the value is above the most that makes sense."""
-    if value > most:
+    if not value <= most:
         raise ValueError(f"{setting} must be at most {most}, got {value}")
 
 
@@ -30,7 +32,8 @@ def require_interval(setting: str, interval: tuple[float, float], least: float) 
     low, high = interval
     if not least <= low <= high:
         raise ValueError(
-            f"{setting} must be an interval that starts at {least} or above, got {interval}"
+            f"{setting} must be an interval that starts at {least} or above, its lower end first, "
+            f"got {interval}"
         )
 
 
@@ -38,3 +41,11 @@ def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ValueError where the value is not one of the choices."""
     if value not in choices:
         raise ValueError(f"{setting} must be one of {', '.join(choices)}, got {value}")
+
+
+def require_keys(setting: str, given: Collection[str], keys: Collection[str]) -> None:
+    """Raise ValueError unless each of the keys is given, and no other."""
+    wrong = [f"no {key}" for key in keys if key not in given]
+    wrong += [f"an unknown {key}" for key in given if key not in keys]
+    if wrong:
+        raise ValueError(f"{setting} must have the keys {', '.join(keys)}, got {', '.join(wrong)}")

@@ -24,6 +24,7 @@ from memory_cores.core import (
     Recollections,
     Weightings,
     require_at_least,
+    require_positive,
 )
 from memory_cores.gaussian import kl_divergence
 from memory_cores.lstm import LSTMCell, SeparateLSTMCells
@@ -126,6 +127,8 @@ class RMR(MemoryCore[RMRState]):
         self.read_heads = (0 if sizes.query else READ_HEADS) if read_heads is None else read_heads
         require_at_least(1, slots=slots, attention_heads=attention_heads)
         require_at_least(0, read_heads=self.read_heads)
+        key_range = sizes.key_range if key_range is None else key_range
+        require_positive(key_range=key_range)
         if without_flow_tracking and without_flow_interaction:
             raise ValueError(
                 "without_flow_tracking must be false with without_flow_interaction, or nothing "
@@ -136,7 +139,7 @@ class RMR(MemoryCore[RMRState]):
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
         self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         self._build_trackers(separate_weights)
-        self._build_start(sizes.key_range if key_range is None else key_range)
+        self._build_start(key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
 

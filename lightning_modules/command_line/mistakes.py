@@ -12,9 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from datamodules import BenchmarkDataModule
+from datamodules.curriculum import require_stages
 from lightning_modules.command_line.closing_message import program, shown
 from lightning_modules.sequence_model import SequenceModel
 
@@ -25,8 +27,6 @@ FROM_DATA = (
     *("sequence_length", "prefix_length", "action_size", "frame_shape"),
     *("test_length", "x_size", "x_range", "y_size"),
 )
-#: Packages whose base classes have settings that are none of ours.
-FOREIGN = ("torch.", "lightning.", "builtins")
 MOST_LINES = 3
 MOST_EXPERIMENTS = 3
 TYPES = {
@@ -54,7 +54,7 @@ def explain_parsing(message: str, parser: ArgumentParser) -> str:
         explanation = explain(message, parser)
         if explanation is not None:
             return explanation
-    if "required" in message or '"subcommand"' in message:
+    if "arguments are required" in message or '"subcommand"' in message:
         return (
             "nothing to run: name a subcommand (--help lists them) and an experiment,\n"
             f"for example: {program()} fit --config {EXAMPLE}"
@@ -64,10 +64,10 @@ def explain_parsing(message: str, parser: ArgumentParser) -> str:
 
 def explain_failure(failure: Exception, settings: Namespace) -> str | None:
     """Name in full the setting that a constructor found out of range; else None."""
-    found = re.search(r"(?:^|- )(\w+) (must .*, got (.*))$", str(failure), re.MULTILINE)
+    found = re.search(r"(?:^|- )(\w+)(\S*) (must .*, got (.*))$", str(failure), re.MULTILINE)
     if found is None:
         return None
-    name, complaint, got = found.groups()
+    name, part, complaint, got = found.groups()
     values = {
         plain_key(key): str(value)
         for key, value in vars(settings.as_flat()).items()
@@ -75,7 +75,7 @@ def explain_failure(failure: Exception, settings: Namespace) -> str | None:
     }
     # A setting may stand for the default of another one, or for a list of which one is wrong.
     keys = [key for key, value in values.items() if value == got] or list(values)
-    return f"{keys[0]} {complaint}" if keys else None
+    return f"{keys[0]}{part} {complaint}" if keys else None
 
 
 def require_fitting(model: str, data: str) -> None:
@@ -88,7 +88,7 @@ def require_fitting(model: str, data: str) -> None:
     Raises:
         UsageError: the data lack something that the model learns from them.
     """
-    needed = _settings(_class(model)).keys() & set(FROM_DATA)
+    needed = _from_data(_class(model))
     benchmarks = [c for c in _concrete(BenchmarkDataModule) if all(hasattr(c, n) for n in needed)]
     name, chosen = (path.rpartition(".")[2] for path in (model, data))
     if _class(data) not in benchmarks:
@@ -173,7 +173,10 @@ def _unknown_setting(message: str, parser: ArgumentParser) -> str | None:
     owner = _class(owners[-1])
     key = _key(message)
     names = _choosable(key, owner)
-    near = nearest(f"{key}.{name}", (f"{key}.{n}" for n in names))
+    if name in _hints(owner):
+        near = _other_model(owner) if name == "memory" else "; its value is fixed"
+    else:
+        near = nearest(f"{key}.{name}", (f"{key}.{n}" for n in names))
     valid = ", ".join(names) or "nothing to set"
     return f"{key}.{name}: {owner.__name__} has no such setting{near}\nvalid: {valid}"
 
@@ -192,6 +195,19 @@ def _unknown_key(message: str, parser: ArgumentParser) -> str | None:
         f"{command[1]}: there is no such subcommand{nearest(command[1], choices)}"
         f"\nvalid: {', '.join(choices)}"
     )
+
+
+def _wrong_stage(message: str, parser: ArgumentParser) -> str | None:
+    """Keys of a curriculum's stage; the message has the whole list, but not the stage's number."""
+    forms = r"(?:Missing required|Unexpected) keys: .*?Given value: (\[.*?)$"
+    found = re.search(forms, message, re.DOTALL | re.MULTILINE)
+    if found is None:
+        return None
+    try:
+        require_stages(yaml.safe_load(found[1]))
+    except ValueError as failure:
+        return f"{_key(message).rpartition('.')[0]}.{failure}"
+    return None
 
 
 def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
@@ -221,6 +237,7 @@ EXPLANATIONS = (
     _unknown_setting,
     _unknown_key,
     _nothing_below,
+    _wrong_stage,
     _wrong_type,
 )
 
@@ -245,19 +262,33 @@ def _class(path: str) -> type:
     return getattr(import_module(module), name)
 
 
+def _hints(owner: type) -> dict[str, Any]:
+    """Types of what a class and its base classes are built from."""
+    hints: dict[str, Any] = {}
+    for part in reversed(owner.__mro__):
+        hints |= get_type_hints(part.__init__)  # type: ignore[misc]
+    return hints
+
+
 def _settings(owner: type) -> dict[str, Any]:
-    """Settings of a class with their types, those of its base classes included."""
-    settings: dict[str, Any] = {}
-    for part in owner.__mro__:
-        if "__init__" not in vars(part) or part.__module__.startswith(FOREIGN):
-            continue
-        hints = get_type_hints(part.__init__)  # type: ignore[misc]
-        parameters = inspect.signature(part.__init__).parameters.values()  # type: ignore[misc]
-        own = [p for p in parameters if p.name not in ("self", "sizes")]
-        settings |= {p.name: hints.get(p.name) for p in own if p.kind is not p.VAR_KEYWORD}
-        if not any(p.kind is p.VAR_KEYWORD for p in own):
-            break
-    return settings
+    """Settings that a class can be given with their types, those of its base classes included."""
+    hints = _hints(owner)
+    # Without what the class decides on itself, as NP does on its memory.
+    names = ArgumentParser().add_class_arguments(owner, skip={"sizes"})
+    return {name: hints.get(name) for name in names}
+
+
+def _from_data(model: type) -> set[str]:
+    """What a model learns from its data."""
+    return _settings(model).keys() & set(FROM_DATA)
+
+
+def _other_model(model: type) -> str:
+    """The model of the same data that takes any core, as the end of a sentence."""
+    models = [c for c in _concrete(SequenceModel) if not c.__subclasses__()]
+    alike = [c for c in models if _from_data(c) == _from_data(model)]
+    names = [c.__name__ for c in alike if "memory" in _settings(c)]
+    return f"; {' or '.join(names)} takes any core"
 
 
 def _concrete(base: type) -> Iterator[type]:

@@ -88,6 +88,11 @@ def test_mistake_in_a_file(complaint: Callable[..., str], tmp_path: Path, conten
         assert part in said
 
 
+def test_core_of_a_model_without_memory(complaint: Callable[..., str]):
+    said = complaint("fit", "--config=conf/vrnn_maze.yaml", "--model.memory=DNC")
+    assert "model.memory: VRNN has no such setting; GTMM takes any core\n" in said
+
+
 def test_nothing_to_run(complaint: Callable[..., str]):
     assert "--config conf/dnc_gtmm_maze.yaml" in complaint()
     assert "--config conf/dnc_gtmm_maze.yaml" in complaint("fit")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from commands import ROOT
 
 from cli import ExperimentCLI, main
+from datamodules.curriculum import Stage
 from datamodules.oracle import FLOOR
 from lightning_modules.neural_processes.networks import LEAST_SIGMA
 
@@ -17,13 +19,19 @@ PAPER = "--config=conf/overlays/paper_neural_processes.yaml"
 MISTAKES = {
     "--data.sequence_length=1": "data.context_steps must be at most 1, got 10",
     "--data.contexts=[5,100]": "data.most_points must be at least 101, got 51",
-    "--data.contexts=[9,5]": "data.contexts must be an interval that starts at 1 or above, got",
+    "--data.contexts=[9,5]": "data.contexts must be an interval that starts at 1 or above, its "
+    "lower end first, got (9, 5)\n",
+    "--data.most_points=200": "data.most_points must be at most 100, got 200\n",
+    "--data.test_length=0": "data.test_length must be at least 1, got 0\n",
+    "--data.velocities=[0.1,.nan]": "data.velocities must be at least 0, got nan\n",
     "--data.velocities=[-1,0.1]": "data.velocities must be at least 0, got -1.0",
     "--data.regime=dense": "data.regime must be one of sparse, transfer, got dense",
     "--model.objective=bound": "model.objective must be one of elbo, paper, got bound",
     "--model.hidden_size=0": "model.hidden_size must be above 0, got 0",
     "--model.test_samples=0": "model.test_samples must be above 0, got 0",
     "--model.warm_up=-1": "model.warm_up must be at least 0, got -1",
+    "--model.memory.key_range=0": "model.memory.key_range must be above 0, got 0.0\n",
+    "--model.memory.key_range=-1": "model.memory.key_range must be above 0, got -1.0\n",
     "--model.memory.slots=0": "model.memory.slots must be at least 1, got 0",
     "--model.memory.attention=cosine": "model.memory.attention must be one of multihead, ",
     "--model=NeuralProcess": "model: there is no NeuralProcess",
@@ -39,6 +47,45 @@ def test_a_choice_besides_numbers(complaint: Callable[..., str]) -> None:
 @pytest.mark.parametrize("option", MISTAKES)
 def test_mistake_is_named(complaint: Callable[..., str], option: str) -> None:
     assert MISTAKES[option] in complaint("fit", EXPERIMENT, option, "--trainer.fast_dev_run=2")
+
+
+STAGE_KEYS = "batches, sequence_length, context_steps, contexts, most_points"
+STAGES = {
+    "{contexts: [9, 5]}": "data.curriculum[1].contexts must be an interval that starts at 1 or "
+    "above, its lower end first, got (9, 5)",
+    "{sequence_length: 21}": "data.curriculum[1].sequence_length must be at most 20, got 21",
+    "{context: [5, 9]}": f"data.curriculum[1] must have the keys {STAGE_KEYS}, got an unknown "
+    "context",
+    "{contexts: null}": f"data.curriculum[1] must have the keys {STAGE_KEYS}, got no contexts",
+}
+
+
+@pytest.mark.parametrize("change", STAGES)
+def test_mistake_in_a_stage_is_named(complaint: Callable[..., str], change: str) -> None:
+    stage = dict.fromkeys(Stage.__annotations__, 9) | {"contexts": [5, 8]}
+    changed = {**stage, **yaml.safe_load(change)}
+    changed = {key: value for key, value in changed.items() if value is not None}
+    option = f"--data.curriculum={[stage, changed]}"
+    said = complaint("fit", EXPERIMENT, option, "--trainer.fast_dev_run=2")
+    assert said.splitlines()[-1] == f"error: {STAGES[change]}"
+
+
+FIXED = {
+    ("np", "memory", "DNC"): "NP has no such setting; ASNP takes any core",
+    ("snp", "memory", "DNC"): "SNP has no such setting; ASNP takes any core",
+    ("anp", "step_in_x", "true"): "ANP has no such setting; its value is fixed",
+    ("snp", "recurrent_path", "true"): "SNP has no such setting; its value is fixed",
+}
+
+
+@pytest.mark.parametrize(("model", "name", "value"), FIXED)
+def test_what_a_model_decides_on_is_no_choice(
+    complaint: Callable[..., str], model: str, name: str, value: str
+) -> None:
+    option = f"--model.{name}={value}"
+    mistake, valid = complaint("fit", f"--config=conf/{model}_gp_sparse.yaml", option).splitlines()
+    assert mistake == f"error: model.{name}: {FIXED[model, name, value]}"
+    assert name not in valid.removeprefix("valid: ").split(", ") and "hidden_size" in valid
 
 
 def test_both_ablations_leave_nothing(complaint: Callable[..., str]) -> None:

@@ -114,3 +114,13 @@ def test_only_training_has_stages(kind: type[FunctionDataModule]) -> None:
 def test_bad_stage_is_named(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(DriftingFunctions, [STAGES[0], STAGES[1] | wrong])
+
+
+@pytest.mark.parametrize("key", Stage.__annotations__)
+def test_a_stage_has_all_keys_and_no_others(key: str) -> None:
+    lacking = {other: value for other, value in STAGES[1].items() if other != key}
+    keys = "batches, sequence_length, context_steps, contexts, most_points"
+    for stage, got in ((lacking, f"no {key}"), (STAGES[1] | {"foo": 1}, "an unknown foo")):
+        with pytest.raises(ValueError) as error:
+            make(DriftingFunctions, [STAGES[0], stage])
+        assert str(error.value) == f"curriculum[1] must have the keys {keys}, got {got}"

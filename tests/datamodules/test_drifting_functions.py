@@ -1,5 +1,7 @@
 """Dynamic 1D regression: what batches hold, in both regimes and both protocols."""
 
+from math import nan
+
 import numpy as np
 import pytest
 import torch
@@ -295,20 +297,25 @@ def test_training_goes_on_after_the_sequences_that_it_had(settings: dict) -> Non
         ({"protocol": "lax"}, "protocol must be one of strict, paper, got lax"),
         ({"drift_noise": "no"}, "drift_noise must be one of multiplicative, additive, got no"),
         ({"sequence_length": 0}, "sequence_length must be at least 1, got 0"),
+        ({"test_length": 0}, "test_length must be at least 1, got 0"),
         ({"test_length": -1}, "test_length must be at least 1, got -1"),
         ({"context_steps": -1}, "context_steps must be at least 0, got -1"),
         ({"context_steps": 51}, "context_steps must be at most 50, got 51"),
         ({"most_points": 1}, "most_points must be at least 2, got 1"),
         ({"train_points": 10}, "train_points must be at least 11, got 10"),
         ({"test_points": 10}, "test_points must be at least 11, got 10"),
+        ({"most_points": 101}, "most_points must be at most 100, got 101"),
+        ({"velocities": (0.1, nan)}, "velocities must be at least 0, got nan"),
         ({"velocities": (0.1, -0.1)}, "velocities must be at least 0, got -0.1"),
         (
             {"scale": (0.05, 1.0)},
-            "scale must be an interval that starts at 0.1 or above, got (0.05, 1.0)",
+            "scale must be an interval that starts at 0.1 or above, its lower end first, "
+            "got (0.05, 1.0)",
         ),
         (
             {"contexts": (3, 2)},
-            "contexts must be an interval that starts at 1 or above, got (3, 2)",
+            "contexts must be an interval that starts at 1 or above, its lower end first, "
+            "got (3, 2)",
         ),
         ({"test_size": 0}, "test_size must be at least 1, got 0"),
     ],

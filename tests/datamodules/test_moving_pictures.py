@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from math import nan
 
 import numpy as np
 import pytest
@@ -299,13 +300,15 @@ def test_the_record_names_the_source_and_pins_the_test_set() -> None:
         ({"source": "mnist"}, "source must be one of auto, celeba, faces, got mnist"),
         ({"canvas_size": 32}, "canvas_size must be at least 33, got 32"),
         ({"speed": -1.0}, "speed must be at least 0, got -1.0"),
+        ({"speed": nan}, "speed must be at least 0, got nan"),
         ({"velocity_noise": -0.1}, "velocity_noise must be at least 0, got -0.1"),
         ({"most_points": 30}, "most_points must be at least 31, got 30"),
         ({"most_points": 1765}, "most_points must be at most 1764, got 1765"),
         ({"context_steps": 51}, "context_steps must be at most 50, got 51"),
         (
             {"contexts": (0, 2)},
-            "contexts must be an interval that starts at 1 or above, got (0, 2)",
+            "contexts must be an interval that starts at 1 or above, its lower end first, "
+            "got (0, 2)",
         ),
         ({"regime": "dense"}, "regime must be one of sparse, transfer, got dense"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),

@@ -1,5 +1,6 @@
 """RMR against a NumPy oracle, and its look-ups, sets, ablations, Gaussian keys and sizes."""
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -315,6 +316,9 @@ def test_read_heads_are_there_only_for_models_that_do_not_ask_by_query() -> None
         ({"slots": 0}, "slots must be at least 1, got 0"),
         ({"attention_heads": 0}, "attention_heads must be at least 1, got 0"),
         ({"read_heads": -1}, "read_heads must be at least 0, got -1"),
+        ({"key_range": 0.0}, "key_range must be above 0, got 0.0"),
+        ({"key_range": nan}, "key_range must be above 0, got nan"),
+        ({"slots": nan}, "slots must be at least 1, got nan"),
         ({"attention": "cosine"}, "attention must be one of .*, got 'cosine'"),
         ({"sizes": SIZES._replace(query=3)}, "as wide as keys, 2, got 3"),
         ({"without_flow_tracking": True, "without_flow_interaction": True}, "nothing makes values"),
