@@ -232,13 +232,15 @@ Five write_forward(const Tensor& memory, const Tensor& usage, const Tensor& prec
       const Writing<T> step(M, data<T>(usage, b), data<T>(writes, b), data<T>(reads, b),
                             data<T>(interface, b), *data<T>(present, b), s);
       const std::vector<T>& w = step.weights;
+      T *next_memory = data<T>(new_memory, b), *next_link = data<T>(new_link, b),
+        *next_precedence = data<T>(new_precedence, b);
       std::copy(step.usage.begin(), step.usage.end(), data<T>(new_usage, b));
       std::copy(w.begin(), w.end(), data<T>(new_writes, b));
       const T total = std::accumulate(w.begin(), w.end(), T(0));
       for (int64_t n = 0; n < s.slots; n++) {
-        data<T>(new_precedence, b)[n] = (1 - total) * p[n] + w[n];
+        next_precedence[n] = (1 - total) * p[n] + w[n];
         const T *row = M + n * s.words, *from = L + n * s.slots;
-        T *to = data<T>(new_memory, b) + n * s.words, *links = data<T>(new_link, b) + n * s.slots;
+        T *to = next_memory + n * s.words, *links = next_link + n * s.slots;
         for (int64_t k = 0; k < s.words; k++)
           to[k] = row[k] * (1 - w[n] * step.erase[k]) + w[n] * step.vector[k];
         for (int64_t m = 0; m < s.slots; m++)
@@ -383,14 +385,14 @@ std::tuple<Tensor, Tensor> read_forward(const Tensor& memory, const Tensor& link
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read", [&] {
     using T = scalar_t;
     for_each_sequence(memory, [&](int64_t b) {
-      const T* M = data<T>(memory, b);
+      const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
+              *asked = data<T>(interface, b);
+      T *next = data<T>(weights, b), *row = data<T>(found, b);
       const std::vector<T> inverses = inverse_norms(M, s);
-      for (int64_t r = 0; r < s.heads; r++) {
-        const Reading<T> step(M, inverses, data<T>(link, b), data<T>(reads, b),
-                              data<T>(interface, b), r, s);
-        std::copy(step.weights.begin(), step.weights.end(), data<T>(weights, b) + r * s.slots);
-        for (int64_t n = 0; n < s.slots; n++)
-          add(data<T>(found, b) + r * s.words, step.weights[n], M + n * s.words, s.words);
+      for (int64_t r = 0; r < s.heads; r++, row += s.words) {
+        const Reading<T> step(M, inverses, L, last, asked, r, s);
+        std::copy(step.weights.begin(), step.weights.end(), next + r * s.slots);
+        for (int64_t n = 0; n < s.slots; n++) add(row, step.weights[n], M + n * s.words, s.words);
       }
     });
   });
@@ -407,16 +409,17 @@ Four read_backward(const Tensor& memory, const Tensor& link, const Tensor& reads
     using T = scalar_t;
     for_each_sequence(memory, [&](int64_t b) {
       const int64_t N = s.slots, W = s.words;
-      const T *M = data<T>(memory, b), *L = data<T>(link, b);
+      const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
+              *asked = data<T>(interface, b), *gw = data<T>(by_weights, b);
       const std::vector<T> inverses = inverse_norms(M, s);
       std::vector<T> to_inverses(N, 0), dw(N), by_content(N), by_forward(N), by_backward(N);
       T *dM = data<T>(to_memory, b), *dL = data<T>(to_link, b), *di = data<T>(to_interface, b);
       for (int64_t r = 0; r < s.heads; r++) {
-        const Reading<T> step(M, inverses, L, data<T>(reads, b), data<T>(interface, b), r, s);
+        const Reading<T> step(M, inverses, L, last, asked, r, s);
         const T* g = data<T>(by_found, b) + r * W;
         T* dq = data<T>(to_reads, b) + r * N;
         for (int64_t n = 0; n < N; n++) {
-          dw[n] = data<T>(by_weights, b)[r * N + n] + dot(g, M + n * W, W);
+          dw[n] = gw[r * N + n] + dot(g, M + n * W, W);
           add(dM + n * W, step.weights[n], g, W);
           by_backward[n] = step.modes[0] * dw[n];
           by_forward[n] = step.modes[1] * dw[n];
