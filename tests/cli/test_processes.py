@@ -89,13 +89,3 @@ def test_two_processes_predict_into_one_folder(
     (run,) = runs.glob("generated/*")
     written = [np.load(run / f"predictions-rank{rank}.npz")["index"] for rank in range(2)]
     assert sorted(np.concatenate(written)) == [0, 1, 2, 3]
-
-
-def test_nothing_is_said_twice_or_for_others(fit: Callable[..., Path]):
-    checkpoint = fit(steps=1) / "checkpoints/last.ckpt"
-    process = start(["test", f"--ckpt_path={checkpoint}", "--data.source=auto"])
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    for noise in NOISES:
-        assert noise not in said
-    assert said.count("source auto: ") == said.count("Data: sha256") == 1

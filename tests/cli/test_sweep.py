@@ -139,6 +139,11 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
         record["values"]["model.learning_rate"]
     )
     assert record["score"] < 0
+    # What training and the test say, in processes of their own.
+    log = (runs / "s" / f"{name}.log").read_text()
+    assert log.count("Data: source mnist5k, sha256") == 2
+    for noise in ("anonymous", "litlogger", "Test metric"):
+        assert noise not in log
 
 
 def test_no_run_is_left_behind_by_a_mistake(sweep: Sweep, runs: Path) -> None:

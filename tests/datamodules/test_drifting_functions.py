@@ -13,7 +13,14 @@ from datamodules.dataset import fingerprint
 from datamodules.gaussian_process import grid, grid_index
 from datamodules.kernel_drift import FLOOR
 
-SMALL = {"train_size": 24, "val_size": 10, "test_size": 10, "test_points": 60, "batch_size": 6}
+SMALL = {
+    "num_workers": 0,
+    "train_size": 24,
+    "val_size": 10,
+    "test_size": 10,
+    "test_points": 60,
+    "batch_size": 6,
+}
 REGIMES = ["sparse", "transfer"]
 VAL_SHA256 = {
     "sparse": "4b19cedaa22665e66822065a0b15dad63287ec2603a22df9bf613793a021c85f",

@@ -17,7 +17,7 @@ from datamodules.dataset import fingerprint
 from datamodules.moving_pictures import MovingPictures
 from datamodules.sources import Split
 
-SMALL = {"train_size": 12, "val_size": 4, "test_size": 4, "eval_batch_size": 4}
+SMALL = {"num_workers": 0, "train_size": 12, "val_size": 4, "test_size": 4, "eval_batch_size": 4}
 SHORT = {"sequence_length": 6, "context_steps": 4}
 BENCHMARKS = {MovingDigits: ("mnist5k", 28, 1), MovingFaces: ("faces", 32, 3)}
 REGIMES = ["sparse", "transfer"]

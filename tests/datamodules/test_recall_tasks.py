@@ -110,7 +110,8 @@ def make(tmp_path: Path) -> Make:
 
     def ready(task: type[RecallDataModule], **settings) -> RecallDataModule:
         small = {"train_size": SEQUENCES, "val_size": SEQUENCES, "test_size": SEQUENCES}
-        built = task(**{"data_dir": str(tmp_path), "source": "mnist5k", **small, **settings})
+        here = {"data_dir": str(tmp_path), "source": "mnist5k", "num_workers": 0}
+        built = task(**{**here, **small, **settings})
         built.setup()
         return built
 
