@@ -45,8 +45,10 @@ def require_stages(stages: Sequence[Stage]) -> None:
 
 
 def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:
-    least, most = stage["contexts"]
     name = f"curriculum[{number}]."
+    if len(stage["contexts"]) != 2:
+        raise ValueError(f"{name}contexts must be two numbers, got {stage['contexts']}")
+    least, most = stage["contexts"]
     require_at_least(f"{name}batches", stage["batches"], 1)
     require_at_least(f"{name}sequence_length", stage["sequence_length"], 1)
     require_at_most(f"{name}sequence_length", stage["sequence_length"], regime.steps)

@@ -105,6 +105,7 @@ def test_only_training_has_stages(kind: type[FunctionDataModule]) -> None:
         ({"sequence_length": 0}, r"curriculum\[1\].sequence_length must be at least 1, got 0"),
         ({"sequence_length": 6}, r"curriculum\[1\].sequence_length must be at most 5, got 6"),
         ({"context_steps": 4}, r"curriculum\[1\].context_steps must be at most 3, got 4"),
+        ({"contexts": [5]}, r"curriculum\[1\].contexts must be two numbers, got \[5\]"),
         ({"contexts": [0, 2]}, r"curriculum\[1\].contexts must be an interval that starts at 1"),
         ({"contexts": [3, 2]}, r"curriculum\[1\].contexts must be an interval that starts at 1"),
         ({"most_points": 1}, r"curriculum\[1\].most_points must be at least 2, got 1"),
