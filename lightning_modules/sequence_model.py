@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
 from lightning_modules.noise import noise_of
-from lightning_modules.settings import require_positive
 from memory_cores import MemoryCore
+from memory_cores.core import require_positive
 
 
 class Criterion(NamedTuple):

@@ -26,9 +26,9 @@ from lightning_modules.metrics import (
 )
 from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
 from lightning_modules.sequence_model import Criterion, SequenceModel
-from lightning_modules.settings import require_not_negative, require_positive
 from lightning_modules.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
+from memory_cores.core import require_at_least, require_positive
 
 
 class Unrolled(NamedTuple):
@@ -97,7 +97,7 @@ class TemporalVAE(SequenceModel):
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
         require_positive(latent_size=latent_size)
-        require_not_negative(map_size=map_size)
+        require_at_least(0, map_size=map_size)
 
         def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
             """Make all that the controller's width decides on; the budget's search calls it."""

@@ -155,9 +155,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         item, present = items.pooled()
         asked = self.write_interface(torch.cat([control, item], 1))
         if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            before = state.memory, state.usage, state.precedence, state.link
-            after = dnc_kernel.write(*before, *state[-2:], asked, present)
-            return DNCState(*after, state.read_weights)
+            return DNCState(*dnc_kernel.write(*state, asked, present), state.read_weights)
         interface = self._write_interface(asked, present)
         # As in the reference implementation, usage passes no gradient to the write weights.
         usage = usage_after_write(state.usage, state.write_weights.detach())

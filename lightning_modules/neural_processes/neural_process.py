@@ -38,9 +38,8 @@ from lightning_modules.objectives import Bound, negative_elbo, negative_weighted
 from lightning_modules.replay import Replay
 from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
-from lightning_modules.settings import require_not_negative, require_positive
 from memory_cores import Items, MemoryCore, MemorySizes
-from memory_cores.core import Recollections
+from memory_cores.core import Recollections, require_at_least, require_positive
 
 Objective = Literal["elbo", "paper"]
 
@@ -134,7 +133,7 @@ class NeuralProcess(SequenceModel):
         require_one_of("objective", objective, get_args(Objective))
         require_one_of("pooling", pooling, get_args(Pooling))
         require_positive(hidden_size=hidden_size, x_range=x_range, place_range=place_range)
-        require_not_negative(warm_up=warm_up)
+        require_at_least(0, warm_up=warm_up)
         require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)
         require_positive(validation_samples=validation_samples, test_samples=test_samples)
         self.steps, self.step_in_x, self.pool_memory = sequence_length, step_in_x, pool_memory

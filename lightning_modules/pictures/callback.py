@@ -16,8 +16,8 @@ from lightning_modules.pictures.film_file import save_film
 from lightning_modules.pictures.frame_pictures import film_of_test, frame_pictures
 from lightning_modules.pictures.function_pictures import function_pictures, pictures_of_test
 from lightning_modules.pictures.style import save
-from lightning_modules.settings import require_positive
 from lightning_modules.temporal_vae import TemporalVAE
+from memory_cores.core import require_positive
 
 
 class Pictures(L.Callback):

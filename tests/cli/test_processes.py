@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import MAZE, ROOT
+from commands import MAZE, begun
 
 from cli import ExperimentCLI
 from lightning_modules.command_line.closing_message import program
@@ -23,16 +23,7 @@ NOISES = ("anonymous", "litlogger", "Test metric", "Data: source")
 
 def start(arguments: list[str]) -> subprocess.Popen[str]:
     environment = {**os.environ, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "cli.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # Whoever runs the tests in the background passes a deaf ear to Ctrl-C on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    return begun([sys.executable, "cli.py", *arguments], environment)
 
 
 def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str]], runs: Path):
