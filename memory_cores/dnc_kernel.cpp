@@ -9,166 +9,30 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <optional>
 #include <vector>
 
+#include "dnc_addressing.h"
+
 namespace {
 
 using at::Tensor;
-
-constexpr double kEpsilon = 1e-6;  // addressing.EPSILON
-
-struct Sizes {
-  int64_t slots, words, heads;
-};
-
-template <typename T>
-T sigmoid(T x) {
-  return 1 / (1 + std::exp(-x));
-}
-
-template <typename T>
-T softplus(T x) {
-  return x > 20 ? x : std::log1p(std::exp(x));
-}
-
-template <typename T>
-T dot(const T* a, const T* b, int64_t n) {
-  T sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-// to += factor * from
-template <typename T>
-void add(T* to, T factor, const T* from, int64_t n) {
-  for (int64_t i = 0; i < n; i++) to[i] += factor * from[i];
-}
-
-template <typename T>
-void softmax(T* x, int64_t n) {
-  const T largest = *std::max_element(x, x + n);
-  T sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += x[i] = std::exp(x[i] - largest);
-  for (int64_t i = 0; i < n; i++) x[i] /= sum;
-}
-
-// Gradient of the scores of a softmax, in place of that of its weights.
-template <typename T>
-void softmax_backward(T* gradient, const T* weights, int64_t n) {
-  const T mean = dot(gradient, weights, n);
-  for (int64_t i = 0; i < n; i++) gradient[i] = weights[i] * (gradient[i] - mean);
-}
-
-template <typename T>
-T inverse_norm(const T* row, int64_t n) {
-  return 1 / std::sqrt(dot(row, row, n) + T(kEpsilon));
-}
-
-template <typename T>
-std::vector<T> inverse_norms(const T* memory, Sizes sizes) {
-  std::vector<T> inverses(sizes.slots);
-  for (int64_t n = 0; n < sizes.slots; n++)
-    inverses[n] = inverse_norm(memory + n * sizes.words, sizes.words);
-  return inverses;
-}
-
-template <typename T>
-void inverse_norms_backward(const T* memory, const std::vector<T>& inverses,
-                            const std::vector<T>& gradient, T* to_memory, Sizes sizes) {
-  for (int64_t n = 0; n < sizes.slots; n++) {
-    const T factor = -gradient[n] * inverses[n] * inverses[n] * inverses[n];
-    add(to_memory + n * sizes.words, factor, memory + n * sizes.words, sizes.words);
-  }
-}
-
-// Content-based addressing with one key: `addressing.content_weights`.
-template <typename T>
-struct Content {
-  std::vector<T> scaled;   // [W], the key times strength over norm
-  std::vector<T> weights;  // [N]
-  T inverse, strength;
-
-  Content(const T* memory, const std::vector<T>& inverses, const T* key, T raw_strength, Sizes s)
-      : scaled(s.words), weights(s.slots) {
-    inverse = inverse_norm(key, s.words);
-    strength = softplus(raw_strength);
-    for (int64_t k = 0; k < s.words; k++) scaled[k] = key[k] * strength * inverse;
-    for (int64_t n = 0; n < s.slots; n++)
-      weights[n] = dot(memory + n * s.words, scaled.data(), s.words) * inverses[n];
-    softmax(weights.data(), s.slots);
-  }
-
-  // From the gradient of the weights, which is used up; adds to those of memory and inverses.
-  void backward(const T* memory, const std::vector<T>& inverses, const T* key, T raw_strength,
-                std::vector<T>& gradient, T* to_memory, std::vector<T>& to_inverses, T* to_key,
-                T* to_strength, Sizes s) const {
-    softmax_backward(gradient.data(), weights.data(), s.slots);
-    std::vector<T> to_scaled(s.words, 0);
-    for (int64_t n = 0; n < s.slots; n++) {
-      const T* row = memory + n * s.words;
-      to_inverses[n] += gradient[n] * dot(row, scaled.data(), s.words);
-      const T score = gradient[n] * inverses[n];
-      add(to_memory + n * s.words, score, scaled.data(), s.words);
-      add(to_scaled.data(), score, row, s.words);
-    }
-    const T along = dot(to_scaled.data(), key, s.words);
-    const T shrink = strength * inverse * inverse * inverse * along;
-    for (int64_t k = 0; k < s.words; k++)
-      to_key[k] = strength * inverse * to_scaled[k] - shrink * key[k];
-    *to_strength = inverse * along * sigmoid(raw_strength);
-  }
-};
-
-// Weighting that prefers the least used slots: `addressing.allocation_weights`.
-template <typename T>
-struct Allocation {
-  std::vector<T> used;         // [N]
-  std::vector<T> before;       // [N], product of the usage of all freer slots
-  std::vector<T> weights;      // [N]
-  std::vector<int64_t> order;  // [N], freest first
-
-  Allocation(const T* usage, int64_t slots)
-      : used(slots), before(slots), weights(slots), order(slots) {
-    for (int64_t n = 0; n < slots; n++) used[n] = T(kEpsilon) + (1 - T(kEpsilon)) * usage[n];
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [this](int64_t a, int64_t b) { return used[a] < used[b]; });
-    T product = 1;
-    for (int64_t n : order) {
-      before[n] = product;
-      weights[n] = (1 - used[n]) * product;
-      product *= used[n];
-    }
-  }
-
-  // Adds to the gradient of the usage.
-  void backward(const std::vector<T>& gradient, T* to_usage) const {
-    T later = 0;
-    for (auto n = order.rbegin(); n != order.rend(); n++) {
-      const T to_used = later / used[*n] - gradient[*n] * before[*n];
-      to_usage[*n] += to_used * (1 - T(kEpsilon));
-      later += gradient[*n] * weights[*n];
-    }
-  }
-};
+using namespace dnc_addressing;
 
 // Where a write head writes, and what of the slots is in use: the first half of `DNC.write`.
 // The interface is [key W; vector W; erase W; strength; allocation gate; write gate; free gates R].
 template <typename T>
 struct Writing {
-  const T *key, *vector, *gates;
+  const T *vector, *gates;
   std::vector<T> erase, free, kept, psi, usage, inverses, weights;
-  T strength, allocation_gate, write_gate, present;
+  T allocation_gate, write_gate, present;
   Content<T> content;
   std::optional<Allocation<T>> allocation;
 
   Writing(const T* memory, const T* last_usage, const T* last_writes, const T* last_reads,
           const T* interface, T present, Sizes s)
-      : key(interface),
-        vector(interface + s.words),
+      : vector(interface + s.words),
         gates(interface + 3 * s.words + 1),
         erase(s.words),
         free(s.heads),
@@ -177,11 +41,10 @@ struct Writing {
         usage(s.slots),
         inverses(inverse_norms(memory, s)),
         weights(s.slots),
-        strength(gates[-1]),
         allocation_gate(sigmoid(gates[0])),
         write_gate(sigmoid(gates[1])),
         present(present),
-        content(memory, inverses, key, strength, s) {
+        content(memory, inverses, interface, gates - 1, 1, s) {
     for (int64_t k = 0; k < s.words; k++) erase[k] = sigmoid(interface[2 * s.words + k]);
     for (int64_t r = 0; r < s.heads; r++) free[r] = sigmoid(gates[2 + r]);
     for (int64_t r = 0; r < s.heads; r++)
@@ -196,7 +59,7 @@ struct Writing {
 
   // The weight of a slot if the write gate is open.
   T chosen(int64_t n) const {
-    const T c = content.weights[n];
+    const T c = content.weights[n][0];
     return c + allocation_gate * (allocation->weights[n] - c);
   }
 };
@@ -252,6 +115,39 @@ Five write_forward(const Tensor& memory, const Tensor& usage, const Tensor& prec
   return {new_memory, new_usage, new_precedence, new_link, new_writes};
 }
 
+// Gradient of the weight with which a slot's row was written.
+template <typename T>
+T memory_row_backward(const T* __restrict gradient, const T* __restrict row, T weight,
+                      const T* __restrict vector, const T* __restrict erase, T* __restrict to_row,
+                      T* __restrict to_vector, T* __restrict to_erase, int64_t words) {
+  T to_weight = 0;
+  for (int64_t k = 0; k < words; k++) {
+    const T g = gradient[k], m = row[k];
+    to_row[k] = g * (1 - weight * erase[k]);
+    to_weight += g * (vector[k] - m * erase[k]);
+    to_vector[k] += g * weight;
+    to_erase[k] -= g * weight * m;
+  }
+  return to_weight;
+}
+
+// The same for a slot's row of links, as if the diagonal were one of them.
+template <typename T>
+T link_row_backward(const T* __restrict gradient, const T* __restrict row, T weight,
+                    const T* __restrict weights, const T* __restrict precedence,
+                    T* __restrict to_row, T* __restrict to_weights, T* __restrict to_precedence,
+                    int64_t slots) {
+  T to_weight = 0;
+  for (int64_t m = 0; m < slots; m++) {
+    const T g = gradient[m], l = row[m];
+    to_row[m] = g * (1 - weight - weights[m]);
+    to_weight += g * (precedence[m] - l);
+    to_weights[m] -= g * l;
+    to_precedence[m] += g * weight;
+  }
+  return to_weight;
+}
+
 // Gradients of memory, usage, precedence, link, read weights and interface; as in `dnc.py`, the
 // usage passes none to the last write weights.
 Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
@@ -285,41 +181,32 @@ Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& prec
         dw[n] += gp[n] + to_total;
       }
       for (int64_t n = 0; n < N; n++) {
-        T here = 0;
-        for (int64_t k = 0; k < W; k++) {
-          const T g = gM[n * W + k], m = M[n * W + k];
-          dM[n * W + k] = g * (1 - w[n] * step.erase[k]);
-          here += g * (step.vector[k] - m * step.erase[k]);
-          to_vector[k] += g * w[n];
-          to_erase[k] -= g * w[n] * m;
-        }
-        const T *g = gL + n * N, *l = L + n * N;
-        const T diagonal_link = g[n] * (p[n] - 2 * l[n]), diagonal_precedence = g[n] * w[n];
-        for (int64_t m = 0; m < N; m++) {
-          dL[n * N + m] = g[m] * (1 - w[n] - w[m]);
-          here += g[m] * (p[m] - l[m]);
-          dw[m] -= g[m] * l[m];
-          dp[m] += g[m] * w[n];
-        }
+        const int64_t word = n * W, slot = n * N;
+        const T diagonal_link = gL[slot + n] * (p[n] - 2 * L[slot + n]);
+        const T diagonal_precedence = gL[slot + n] * w[n];
+        const T to_weight = memory_row_backward(gM + word, M + word, w[n], step.vector,
+                                                step.erase.data(), dM + word, to_vector, to_erase, W) +
+                            link_row_backward(gL + slot, L + slot, w[n], w.data(), p, dL + slot,
+                                              dw.data(), dp, N);
         // The diagonal is zero whatever the weights.
-        dL[n * N + n] = 0;
+        dL[slot + n] = 0;
         dp[n] -= diagonal_precedence;
-        dw[n] += here - diagonal_link;
+        dw[n] += to_weight - diagonal_link;
       }
 
       // The weights, by content and by allocation.
       const T open = step.write_gate * step.present, ga = step.allocation_gate;
-      std::vector<T> by_content(N), by_allocation(N), to_inverses(N, 0);
+      Rows<T> by_content(N);
+      std::vector<T> by_allocation(N), to_inverses(N, 0);
       T to_gate = 0, to_allocation_gate = 0;
       for (int64_t n = 0; n < N; n++) {
         to_gate += dw[n] * step.chosen(n) * step.present;
         to_allocation_gate +=
-            dw[n] * open * (step.allocation->weights[n] - step.content.weights[n]);
-        by_content[n] = dw[n] * open * (1 - ga);
+            dw[n] * open * (step.allocation->weights[n] - step.content.weights[n][0]);
+        by_content[n][0] = dw[n] * open * (1 - ga);
         by_allocation[n] = dw[n] * open * ga;
       }
-      step.content.backward(M, step.inverses, step.key, step.strength, by_content, dM,
-                               to_inverses, di, di + 3 * W, s);
+      step.content.backward(M, step.inverses, by_content, dM, to_inverses, di, di + 3 * W, s);
       inverse_norms_backward(M, step.inverses, to_inverses, dM, s);
 
       // Usage, by what was kept of it and by what was freed.
@@ -345,32 +232,32 @@ Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& prec
   return {to_memory, to_usage, to_precedence, to_link, to_reads, to_interface};
 }
 
-// One read head: `DNC.read`. The interface is [keys R W; strengths R; modes R x 3], with the modes
-// in the order backward, forward, content.
+// Up to kLanes read heads, from the given first one on: `DNC.read`. The interface is
+// [keys R W; strengths R; modes R x 3], with the modes in the order backward, forward, content.
 template <typename T>
 struct Reading {
-  const T *key, *last;
-  T strength;
+  int64_t heads;
+  const T* last;
   Content<T> content;
-  std::vector<T> forward, backward, weights;
-  T modes[3];
+  Rows<T> from, modes, forward, backward, weights;
 
   Reading(const T* memory, const std::vector<T>& inverses, const T* link, const T* last_reads,
-          const T* interface, int64_t head, Sizes s)
-      : key(interface + head * s.words),
-        last(last_reads + head * s.slots),
-        strength(interface[s.heads * s.words + head]),
-        content(memory, inverses, key, strength, s),
+          const T* interface, int64_t first, Sizes s)
+      : heads(std::min(kLanes, s.heads - first)),
+        last(last_reads + first * s.slots),
+        content(memory, inverses, interface + first * s.words,
+                interface + s.heads * s.words + first, heads, s),
+        from(side_by_side(last, heads, s.slots)),
+        modes(3),
         forward(s.slots),
-        backward(s.slots, 0),
+        backward(s.slots),
         weights(s.slots) {
-    const T* raw = interface + s.heads * (s.words + 1) + 3 * head;
-    std::copy(raw, raw + 3, modes);
-    softmax(modes, 3);
-    for (int64_t n = 0; n < s.slots; n++) {
-      forward[n] = dot(link + n * s.slots, last, s.slots);
-      add(backward.data(), last[n], link + n * s.slots, s.slots);
-    }
+    const T* raw = interface + s.heads * (s.words + 1) + 3 * first;
+    for (int64_t r = 0; r < heads; r++)
+      for (int64_t mode = 0; mode < 3; mode++) modes[mode][r] = raw[3 * r + mode];
+    softmax<T>(modes.data(), 3);
+    add_product(forward, link, s.slots, 1, from);
+    add_product(backward, link, 1, s.slots, from);
     for (int64_t n = 0; n < s.slots; n++)
       weights[n] =
           modes[0] * backward[n] + modes[1] * forward[n] + modes[2] * content.weights[n];
@@ -380,19 +267,20 @@ struct Reading {
 std::tuple<Tensor, Tensor> read_forward(const Tensor& memory, const Tensor& link, const Tensor& reads,
                                 const Tensor& interface) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
-  Tensor found = at::zeros({memory.size(0), s.heads * s.words}, memory.options()),
+  Tensor found = at::empty({memory.size(0), s.heads * s.words}, memory.options()),
          weights = at::empty_like(reads);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read", [&] {
     using T = scalar_t;
     for_each_sequence(memory, [&](int64_t b) {
       const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
               *asked = data<T>(interface, b);
-      T *next = data<T>(weights, b), *row = data<T>(found, b);
       const std::vector<T> inverses = inverse_norms(M, s);
-      for (int64_t r = 0; r < s.heads; r++, row += s.words) {
-        const Reading<T> step(M, inverses, L, last, asked, r, s);
-        std::copy(step.weights.begin(), step.weights.end(), next + r * s.slots);
-        for (int64_t n = 0; n < s.slots; n++) add(row, step.weights[n], M + n * s.words, s.words);
+      for (int64_t first = 0; first < s.heads; first += kLanes) {
+        const Reading<T> step(M, inverses, L, last, asked, first, s);
+        Rows<T> words(s.words);
+        add_product(words, M, 1, s.words, step.weights);
+        head_by_head(words, data<T>(found, b) + first * s.words, step.heads);
+        head_by_head(step.weights, data<T>(weights, b) + first * s.slots, step.heads);
       }
     });
   });
@@ -403,41 +291,58 @@ std::tuple<Tensor, Tensor> read_forward(const Tensor& memory, const Tensor& link
 Four read_backward(const Tensor& memory, const Tensor& link, const Tensor& reads,
                    const Tensor& interface, const Tensor& by_found, const Tensor& by_weights) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
-  Tensor to_memory = at::zeros_like(memory), to_link = at::zeros_like(link),
-         to_reads = at::zeros_like(reads), to_interface = at::empty_like(interface);
+  Tensor to_memory = at::empty_like(memory), to_link = at::empty_like(link),
+         to_reads = at::empty_like(reads), to_interface = at::empty_like(interface);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read_backward", [&] {
     using T = scalar_t;
     for_each_sequence(memory, [&](int64_t b) {
       const int64_t N = s.slots, W = s.words;
       const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
-              *asked = data<T>(interface, b), *gw = data<T>(by_weights, b);
+              *asked = data<T>(interface, b);
       const std::vector<T> inverses = inverse_norms(M, s);
-      std::vector<T> to_inverses(N, 0), dw(N), by_content(N), by_forward(N), by_backward(N);
+      std::vector<T> to_inverses(N, 0);
       T *dM = data<T>(to_memory, b), *dL = data<T>(to_link, b), *di = data<T>(to_interface, b);
-      for (int64_t r = 0; r < s.heads; r++) {
-        const Reading<T> step(M, inverses, L, last, asked, r, s);
-        const T* g = data<T>(by_found, b) + r * W;
-        T* dq = data<T>(to_reads, b) + r * N;
+      for (int64_t first = 0; first < s.heads; first += kLanes) {
+        const Reading<T> step(M, inverses, L, last, asked, first, s);
+        const T* g = data<T>(by_found, b) + first * W;
+
+        // The weights, and how each kind of them was wanted.
+        Rows<T> dw = side_by_side(data<T>(by_weights, b) + first * N, step.heads, N);
+        add_product(dw, M, W, 1, side_by_side(g, step.heads, W));
+        Lanes<T> to_modes[] = {dot<T>(dw, step.backward), dot<T>(dw, step.forward),
+                               dot<T>(dw, step.content.weights)};
+        softmax_backward<T>(to_modes, step.modes.data(), 3);
+        T* modes = di + s.heads * (W + 1) + 3 * first;
+        for (int64_t r = 0; r < step.heads; r++)
+          for (int64_t mode = 0; mode < 3; mode++) modes[3 * r + mode] = to_modes[mode][r];
+
+        // The steps along the links, and back.
+        Rows<T> by_backward(dw), by_forward(dw), by_content(dw), to_last(N);
         for (int64_t n = 0; n < N; n++) {
-          dw[n] = gw[r * N + n] + dot(g, M + n * W, W);
-          add(dM + n * W, step.weights[n], g, W);
-          by_backward[n] = step.modes[0] * dw[n];
-          by_forward[n] = step.modes[1] * dw[n];
-          by_content[n] = step.modes[2] * dw[n];
+          by_backward[n] *= step.modes[0];
+          by_forward[n] *= step.modes[1];
+          by_content[n] *= step.modes[2];
         }
-        T* to_modes = di + s.heads * (W + 1) + 3 * r;
-        to_modes[0] = dot(dw.data(), step.backward.data(), N);
-        to_modes[1] = dot(dw.data(), step.forward.data(), N);
-        to_modes[2] = dot(dw.data(), step.content.weights.data(), N);
-        softmax_backward(to_modes, step.modes, 3);
+        add_product(to_last, L, 1, N, by_forward);
+        add_product(to_last, L, N, 1, by_backward);
+        head_by_head(to_last, data<T>(to_reads, b) + first * N, step.heads);
+        std::vector<T> onto(2 * step.heads * N), factors(2 * step.heads);
+        std::copy(step.last, step.last + step.heads * N, onto.begin());
+        head_by_head(by_backward, onto.data() + step.heads * N, step.heads);
         for (int64_t n = 0; n < N; n++) {
-          add(dL + n * N, by_forward[n], step.last, N);
-          add(dL + n * N, step.last[n], by_backward.data(), N);
-          add(dq, by_forward[n], L + n * N, N);
-          dq[n] += dot(L + n * N, by_backward.data(), N);
+          for (int64_t r = 0; r < step.heads; r++) {
+            factors[r] = by_forward[n][r];
+            factors[step.heads + r] = step.from[n][r];
+          }
+          if (first == 0) {
+            std::fill_n(dL + n * N, N, 0);
+            std::fill_n(dM + n * W, W, 0);
+          }
+          add_rows(dL + n * N, factors.data(), onto.data(), 2 * step.heads, N);
+          add_rows(dM + n * W, reinterpret_cast<const T*>(&step.weights[n]), g, step.heads, W);
         }
-        step.content.backward(M, inverses, step.key, step.strength, by_content, dM, to_inverses,
-                              di + r * W, di + s.heads * W + r, s);
+        step.content.backward(M, inverses, by_content, dM, to_inverses, di + first * W,
+                              di + s.heads * W + first, s);
       }
       inverse_norms_backward(M, inverses, to_inverses, dM, s);
     });

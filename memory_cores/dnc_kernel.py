@@ -2,8 +2,8 @@
 
 What PyTorch's compiler makes of a step of ``dnc.py`` is a hundred small kernels, and the calls
 between them take as long as they do. ``dnc_kernel.cpp`` takes each sequence by itself, for one
-write head and links of all slots. It is built when it is first needed, and kept where PyTorch keeps
-extensions.
+write head and links of all slots, with its read heads side by side in vectors. It is built when it
+is first needed, and kept where PyTorch keeps extensions.
 """
 
 import sys
@@ -16,7 +16,7 @@ from torch.library import register_autograd, register_fake
 from torch.utils import cpp_extension
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-FLAGS = ["-O3", "-march=native", "-ffast-math"]
+FLAGS = ["-O3", "-march=native", "-ffast-math", "-Wno-psabi"]
 if sys.platform == "linux":
     FLAGS.append("-fopenmp")
 

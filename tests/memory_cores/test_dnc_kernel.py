@@ -12,6 +12,7 @@ from memory_cores.dnc import DNCState
 B, STEPS = 3, 9
 SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
 SHAPES = {"one head": (6, 5, 1), "three heads": (5, 4, 3), "one slot": (1, 2, 2)}
+SHAPES |= {"more heads than a vector has": (9, 6, 11), "whole vectors": (34, 33, 2)}
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
