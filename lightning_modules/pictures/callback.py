@@ -1,4 +1,4 @@
-"""Draws what a model remembers after each validation."""
+"""Draws what a model remembers after each validation and test."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,25 +10,27 @@ from matplotlib.figure import Figure
 
 from datamodules.function_datamodule import FunctionDataModule
 from datamodules.sequence_datamodule import SequenceDataModule
+from datamodules.sources import Split
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.pictures.evaluated import evaluated
 from lightning_modules.pictures.film_file import save_film
 from lightning_modules.pictures.frame_pictures import film_of_test, frame_pictures
-from lightning_modules.pictures.function_pictures import function_pictures, pictures_of_test
+from lightning_modules.pictures.function_pictures import function_pictures
 from lightning_modules.pictures.style import save
 from lightning_modules.temporal_vae import TemporalVAE
 from memory_cores.core import require_positive
 
 
 class Pictures(L.Callback):
-    """Saves pictures of the first validation sequences and hands them to loggers with images.
+    """Saves pictures of a fixed set's first sequences and hands them to loggers with images.
 
     Benchmarks of frames have ``kl_curve``, ``memory_film`` (if the core has slots) and
     ``generations``, mazes also ``visit_overlay``; benchmarks of functions have ``nll_curve``,
     ``functions`` or ``completion``, and ``imaginary_keys`` (if the core has some). Each goes to
     ``<folder>/pictures/<name>_step<step>.png`` and, as the latest, to ``<name>.png``. Outside
     ``fit`` it goes to ``<name>_validate.png``, since there Lightning counts steps from 0 even for a
-    model from a checkpoint. Tests of functions leave ``nll_curve_test.png``; those of frames
+    model from a checkpoint. Tests leave ``<name>_test.png`` of the test set, and those of frames
     ``<folder>/memory_film.npz`` (if the core has slots), from which ``compare`` makes a film.
 
     The noise is the same at every validation, so that pictures compare; training is not disturbed.
@@ -48,43 +50,53 @@ class Pictures(L.Callback):
         self.sequences, self.seed = sequences, seed
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw, in one process only."""
-        # Lightning sets these two without declaring them.
-        data, dry = getattr(trainer, "datamodule", None), getattr(trainer, "fast_dev_run", False)
-        if dry or trainer.sanity_checking or not trainer.is_global_zero:
+        """Draw the validation set, in one process only."""
+        if trainer.sanity_checking or not draws(trainer):
             return
         step = trainer.global_step if trainer.state.fn == TrainerFn.FITTING else None
-        for name, figure in self._figures(data, pl_module, step):
+        for name, figure in self._figures(data_of(trainer), pl_module, "val", step):
             path = self._save(f"{name}_{moment_of(step)}", figure)
             shutil.copyfile(path, self.folder / f"{name}.png")
             hand_out(trainer, name, path)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep what only a test shows: how far functions are from the optimum, and the film."""
-        data, dry = getattr(trainer, "datamodule", None), getattr(trainer, "fast_dev_run", False)
-        if dry or not trainer.is_global_zero:
+        """Draw the test set, whose first sequences are what runs are compared by."""
+        if not draws(trainer):
             return
-        if isinstance(data, FunctionDataModule) and isinstance(pl_module, NeuralProcess):
-            for name, figure in pictures_of_test(data, pl_module):
-                self._save(f"{name}_test", figure)
+        data = data_of(trainer)
+        for name, figure in self._figures(data, pl_module, "test", None):
+            self._save(f"{name}_test", figure)
         if isinstance(data, SequenceDataModule) and isinstance(pl_module, TemporalVAE):
             film = film_of_test(data, pl_module, self.seed)
             if film is not None:
                 save_film(film, RunFolder(self.folder.parent).film)
 
     def _figures(
-        self, data: object, model: L.LightningModule, step: int | None
+        self, data: object, model: L.LightningModule, split: Split, step: int | None
     ) -> Iterator[tuple[str, Figure]]:
         """Of the family, by name; none of a family that is not known."""
         if isinstance(data, SequenceDataModule) and isinstance(model, TemporalVAE):
-            yield from frame_pictures(data, model, step, self.sequences, self.seed)
+            shown = evaluated(data, model, split, step)
+            yield from frame_pictures(data, model, shown, self.sequences, self.seed)
         if isinstance(data, FunctionDataModule) and isinstance(model, NeuralProcess):
-            yield from function_pictures(data, model, step, self.seed)
+            shown = evaluated(data, model, split, step)
+            yield from function_pictures(data, model, shown, self.seed)
 
     def _save(self, name: str, figure: Figure) -> Path:
         path = self.folder / f"{name}.png"
         save(figure, path)
         return path
+
+
+# Lightning sets these two without declaring them.
+def draws(trainer: L.Trainer) -> bool:
+    """Whether this process draws, and now."""
+    return trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False)
+
+
+def data_of(trainer: L.Trainer) -> object:
+    """The data module, if there is one."""
+    return getattr(trainer, "datamodule", None)
 
 
 def moment_of(step: int | None) -> str:

@@ -9,12 +9,10 @@ from datamodules.batch import FrameSequences
 from datamodules.maze import MNISTMaze
 from datamodules.picture_dataset import PictureDataset
 from datamodules.sequence_datamodule import SequenceDataModule
-from lightning_modules.metrics import Summary
+from lightning_modules.pictures.evaluated import Evaluated
 from lightning_modules.pictures.film_file import Film, film_of
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
-from lightning_modules.pictures.headings import title_of
 from lightning_modules.pictures.kl_curve import kl_curve
-from lightning_modules.pictures.looks import colour_of
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.samples import Samples, sample
 from lightning_modules.pictures.visit_overlay import visit_overlay
@@ -23,32 +21,28 @@ from memory_cores import Weightings
 
 
 def frame_pictures(
-    data: SequenceDataModule, model: TemporalVAE, step: int | None, sequences: int, seed: int
+    data: SequenceDataModule, model: TemporalVAE, shown: Evaluated, sequences: int, seed: int
 ) -> Iterator[tuple[str, Figure]]:
-    """Draw the validation set's KL, then its first sequences.
+    """Draw a fixed set's KL, then its first sequences.
 
     Args:
-        data: that the model is validated on, set up.
+        data: that the model is measured on, set up.
         model: of frames.
-        step: of training, None where it is not known.
+        shown: which set, and what headings say.
         sequences: how many are in ``generations``.
         seed: of the noise.
     """
-    batch = first_sequences(data.dataset("val"), sequences)
+    batch = first_sequences(data.dataset(shown.split), sequences)
     samples = sample(model, batch, data.prefix_length, seed)
-    summary = model.validation_summary
-    source = data.data_record()["source"]
-    title = title_of(data, model, step)
-    headings = title, kl_sentence(summary, source)
-    colour = colour_of(model)
-    if summary is not None:
-        yield "kl_curve", kl_curve(summary.curves, *headings, colour)
+    headings = shown.title, kl_sentence(shown)
+    if shown.summary is not None:
+        yield "kl_curve", kl_curve(shown.summary.curves, *headings, shown.colour)
     if samples.weightings.read.shape[-1]:
-        yield "memory_film", draw_film(samples, title, source, colour)
+        yield "memory_film", draw_film(samples, shown)
     maze = isinstance(data, MNISTMaze)
-    yield "generations", generation_grid(generations_of(samples, maze), *headings, colour)
+    yield "generations", generation_grid(generations_of(samples, maze), *headings, shown.colour)
     if maze:
-        yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], title, source)
+        yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], shown)
 
 
 def film_of_test(data: SequenceDataModule, model: TemporalVAE, seed: int) -> Film | None:
@@ -63,13 +57,13 @@ def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))
 
 
-def kl_sentence(summary: Summary | None, source: str) -> str:
-    """The source, and the validation set's mean KL if it is known."""
-    if summary is None:
-        return f"Validation set, {source}"
-    new, recalled = (float(summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
+def kl_sentence(shown: Evaluated) -> str:
+    """The set and its source, and its mean KL if it is known."""
+    if shown.summary is None:
+        return shown.whole_set
+    new, recalled = (float(shown.summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
     kl = f"new {new:.2f} nats, recalled {recalled:.2f} nats"
-    return f"Validation set, {source}; mean KL per step: {kl}"
+    return f"{shown.whole_set}; mean KL per step: {kl}"
 
 
 def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation]:
@@ -88,7 +82,7 @@ def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation
     ]
 
 
-def draw_overlay(samples: Samples, grid: int, title: str, source: str) -> Figure:
+def draw_overlay(samples: Samples, grid: int, shown: Evaluated) -> Figure:
     """Overlays of the first sequence: the truth, after the prefix, and without any frame."""
     after = f"generated\nafter t = {samples.prefix}"
     rows = {
@@ -96,16 +90,13 @@ def draw_overlay(samples: Samples, grid: int, title: str, source: str) -> Figure
         after: samples.generated[0],
         "generated\nfrom the start": samples.imagined[0],
     }
-    subtitle = (
-        f"First validation sequence, {source}; a coherent model turns cells yellow, then white"
-    )
-    return visit_overlay(rows, samples.batch.place[0], grid, title, subtitle)
+    subtitle = f"{shown.first_sequence}; a coherent model turns cells yellow, then white"
+    return visit_overlay(rows, samples.batch.place[0], grid, shown.title, subtitle)
 
 
-def draw_film(samples: Samples, title: str, source: str, colour: str) -> Figure:
+def draw_film(samples: Samples, shown: Evaluated) -> Figure:
     """Weightings of the first sequence while it was reconstructed."""
     weightings = Weightings(*(w[0] for w in samples.weightings))
-    subtitle = (
-        f"First validation sequence, {source}; the latent of a step is written in the step after it"
-    )
-    return memory_film(weightings, samples.batch.recalled_from[0], title, subtitle, colour)
+    subtitle = f"{shown.first_sequence}; the latent of a step is written in the step after it"
+    recalled_from = samples.batch.recalled_from[0]
+    return memory_film(weightings, recalled_from, shown.title, subtitle, shown.colour)

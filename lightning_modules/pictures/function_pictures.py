@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from datamodules.drifting_functions import DriftingFunctions
 from datamodules.function_datamodule import FunctionDataModule
@@ -10,80 +11,66 @@ from datamodules.moving_pictures import MovingPictures
 from lightning_modules.metrics import Summary
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.pictures.completion import completion
+from lightning_modules.pictures.evaluated import Evaluated
 from lightning_modules.pictures.functions import functions
-from lightning_modules.pictures.headings import title_of
 from lightning_modules.pictures.imaginary_keys import imaginary_keys
 from lightning_modules.pictures.key_tracks import key_tracks
-from lightning_modules.pictures.looks import colour_of
 from lightning_modules.pictures.nll_curve import nll_curve
 from lightning_modules.pictures.predictions import Prediction, predict
 
 
 def function_pictures(
-    data: FunctionDataModule, model: NeuralProcess, step: int | None, seed: int
+    data: FunctionDataModule, model: NeuralProcess, shown: Evaluated, seed: int
 ) -> Iterator[tuple[str, Figure]]:
-    """Draw the validation set's NLL, then the first of its sequences.
+    """Draw a fixed set's NLL, beside the optimum where that is known, then its first sequence.
 
     Args:
-        data: that the model is validated on, set up.
+        data: that the model is measured on, set up.
         model: of functions.
-        step: of training, None where it is not known.
+        shown: which set, and what headings say.
         seed: of the noise.
     """
-    title, source, colour = (
-        title_of(data, model, step),
-        data.data_record()["source"],
-        colour_of(model),
-    )
-    if model.validation_summary is not None:
-        sentence = nll_sentence("Validation set", source, model.validation_summary)
-        yield "nll_curve", nll_curve(model.validation_summary.curves, title, sentence, colour)
-    whole = data.point_recipe("val").everything
-    prediction = predict(model, data.dataset("val")[0], whole, seed)
-    first = f"First validation sequence, {source}"
+    if shown.summary is not None:
+        sentence = nll_sentence(shown.whole_set, shown.summary)
+        yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
+    whole = data.point_recipe(shown.split).everything
+    prediction = predict(model, data.dataset(shown.split)[0], whole, seed)
     if isinstance(data, DriftingFunctions):
-        yield from drawn_functions(prediction, title, first, colour)
+        yield from drawn_functions(prediction, shown)
     if isinstance(data, MovingPictures):
-        yield from drawn_images(prediction, title, first, colour)
+        yield from drawn_images(prediction, shown)
 
 
-def pictures_of_test(
-    data: FunctionDataModule, model: NeuralProcess
-) -> Iterator[tuple[str, Figure]]:
-    """Draw the test set's NLL, beside the optimum where that is known."""
-    if model.test_summary is not None:
-        title, source = title_of(data, model, None), data.data_record()["source"]
-        sentence = nll_sentence("Test set", source, model.test_summary)
-        yield "nll_curve", nll_curve(model.test_summary.curves, title, sentence, colour_of(model))
-
-
-def drawn_functions(
-    prediction: Prediction, title: str, first: str, colour: str
-) -> Iterator[tuple[str, Figure]]:
+def drawn_functions(prediction: Prediction, shown: Evaluated) -> Iterator[tuple[str, Figure]]:
     """Functions of one variable, and the keys of an RMR."""
-    yield "functions", functions(prediction, title, first, colour)
+    headings = shown.title, shown.first_sequence, shown.colour
+    yield "functions", functions(prediction, *headings)
     if prediction.keys is not None:
-        sentence = f"{first}; all {prediction.keys.shape[1]} keys of the memory"
-        yield "imaginary_keys", key_tracks(prediction.keys, prediction, title, sentence, colour)
+        headings = shown.title, keys_sentence(prediction.keys, shown), shown.colour
+        yield "imaginary_keys", key_tracks(prediction.keys, prediction, *headings)
 
 
-def drawn_images(
-    prediction: Prediction, title: str, first: str, colour: str
-) -> Iterator[tuple[str, Figure]]:
+def drawn_images(prediction: Prediction, shown: Evaluated) -> Iterator[tuple[str, Figure]]:
     """Completed images where all of their pixels are targets, and the keys of an RMR."""
     if prediction.whole:
-        yield "completion", completion(prediction, title, first, colour)
+        headings = shown.title, shown.first_sequence, shown.colour
+        yield "completion", completion(prediction, *headings)
     if prediction.keys is not None:
-        sentence = f"{first}; all {prediction.keys.shape[1]} keys of the memory"
-        yield "imaginary_keys", imaginary_keys(prediction.keys, prediction, title, sentence, colour)
+        headings = shown.title, keys_sentence(prediction.keys, shown), shown.colour
+        yield "imaginary_keys", imaginary_keys(prediction.keys, prediction, *headings)
 
 
-def nll_sentence(which: str, source: str, summary: Summary) -> str:
-    """The set and its source, and its mean NLL with and without a context."""
+def keys_sentence(keys: Tensor, shown: Evaluated) -> str:
+    """The sequence, and how many keys [T, K, X] there are."""
+    return f"{shown.first_sequence}; all {keys.shape[1]} keys of the memory"
+
+
+def nll_sentence(whole_set: str, summary: Summary) -> str:
+    """The set, and its mean NLL with and without a context."""
     groups = {
         group: float(summary.scalars[f"nll_{group}_context"])
         for group in ("with", "without")
         if f"nll_{group}_context" in summary.scalars
     }
     known = ", ".join(f"{group} a context {value:.3f}" for group, value in groups.items())
-    return f"{which}, {source}; mean NLL {float(summary.scalars['nll']):.3f} nats: {known}"
+    return f"{whole_set}; mean NLL {float(summary.scalars['nll']):.3f} nats: {known}"

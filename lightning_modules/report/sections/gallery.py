@@ -1,6 +1,7 @@
 """What runs make of the same sequence, side by side."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.report.benchmarks import BenchmarkRuns
@@ -20,8 +21,8 @@ PICTURES = {
     "imaginary_keys": "Imaginary keys of the memory",
 }
 LEAD = (
-    "The same first sequences of the validation set, with the same noise, by the newest model of "
-    "each run."
+    "The same first sequences of the test set, with the same noise; of the validation set for runs "
+    "that were only fitted."
 )
 
 
@@ -36,12 +37,18 @@ def _panels(benchmark: BenchmarkRuns, name: str, embedded: Embedded) -> Iterator
     figures = [
         figure(run, variant, uri)
         for variant, run in first_seeds_first(benchmark)
-        if (path := RunFolder(run.folder).pictures / f"{name}.png").is_file()
-        and (uri := embedded.uri(path)) is not None
+        if (path := picture_of(run, name)) is not None and (uri := embedded.uri(path)) is not None
     ]
     if figures:
         row = tag("div", *figures, class_="row", tabindex="0")
         yield panel(benchmark.label, PICTURES[name], row, benchmark=benchmark.key)
+
+
+def picture_of(run: RunRecord, name: str) -> Path | None:
+    """That of the test set if there is one, else the newest of the validation set."""
+    folder = RunFolder(run.folder).pictures
+    kinds = folder / f"{name}_test.png", folder / f"{name}.png"
+    return next(filter(Path.is_file, kinds), None)
 
 
 def first_seeds_first(benchmark: BenchmarkRuns) -> list[tuple[Variant, RunRecord]]:

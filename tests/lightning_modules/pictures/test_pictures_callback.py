@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lightning as L
 import matplotlib
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
@@ -27,6 +28,7 @@ from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics import Summary
 from lightning_modules.pictures import Pictures
+from lightning_modules.pictures.evaluated import Evaluated
 from lightning_modules.pictures.frame_pictures import (
     first_sequences,
     generations_of,
@@ -93,7 +95,7 @@ def test_training_does_not_notice_pictures(model: GTMM, maze: MNISTMaze, tmp_pat
 
 def test_nothing_global_is_touched(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
     settings, random = dict(matplotlib.rcParams), torch.get_rng_state()
-    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, model.train(), 5))
+    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, model.train(), "val", 5))
     assert dict(matplotlib.rcParams) == settings
     assert torch.equal(torch.get_rng_state(), random)
     assert model.training and not names(tmp_path)
@@ -147,7 +149,7 @@ def test_generation_starts_where_the_benchmark_says(
     cued.setup()
     pictures = Pictures(tmp_path, sequences=1)
     drawn = {
-        type(data): dict(pictures._figures(data, network, None))["generations"]
+        type(data): dict(pictures._figures(data, network, "val", None))["generations"]
         for data, network in ((maze, model), (cued, model_for(cued)))
     }
     assert given_frames(drawn[MNISTMaze]) == 12
@@ -171,15 +173,29 @@ def test_outside_training_no_step_is_claimed(model: GTMM, maze: MNISTMaze, tmp_p
     assert title_of(maze, model, None) == "MNIST maze: GTMM (DNC)"
 
 
+def test_a_test_draws_the_test_set(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:
+    trainer(tmp_path, Pictures(tmp_path, sequences=1)).test(model, maze, verbose=False)
+    assert names(tmp_path) == {f"{name}_test.png" for name in MAZE}
+    figures = {
+        split: dict(Pictures(tmp_path, sequences=1)._figures(maze, model, split, None))
+        for split in ("val", "test")
+    }
+    frames = [drawn["generations"].axes[0].images[0].get_array() for drawn in figures.values()]
+    assert not np.array_equal(*frames), "another sequence"
+    (subtitle,) = (t for t in figures["test"]["memory_film"].texts if t.get_gid() == "subtitle")
+    assert subtitle.get_text().startswith("First test sequence, mnist5k")
+
+
 def test_headings_tell_benchmark_model_step_and_kl(model: GTMM) -> None:
     cued = SimilarityCuedRecall(source="mnist5k")
     title = "Similarity-cued recall: GTMM (DNC) after 500 training steps"
     assert title_of(cued, model, 500) == title
     scalars = {"kl_new": torch.tensor(6.125), "kl_recalled": torch.tensor(0.5)}
-    sentence = kl_sentence(Summary(scalars, {}, 1), "mnist5k")
+    shown = Evaluated(title, "mnist5k", "#000000", "test", Summary(scalars, {}, 1))
     kl = "mean KL per step: new 6.12 nats, recalled 0.50 nats"
-    assert sentence == f"Validation set, mnist5k; {kl}"
-    assert kl_sentence(None, "mnist5k") == "Validation set, mnist5k"
+    assert kl_sentence(shown) == f"Test set, mnist5k; {kl}"
+    unmeasured = shown._replace(split="val", summary=None)
+    assert kl_sentence(unmeasured) == "Validation set, mnist5k"
 
 
 def test_every_picture_names_its_benchmark_and_source(
@@ -190,7 +206,7 @@ def test_every_picture_names_its_benchmark_and_source(
         dict.fromkeys(("kl", "kl_new", "kl_recalled", "recalled_share"), torch.rand(25)),
         6,
     )
-    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, model, 100_000))
+    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, model, "val", 100_000))
     assert set(figures) == MAZE
     for figure in figures.values():
         renderer = FigureCanvasAgg(figure).get_renderer()
@@ -227,7 +243,7 @@ def test_a_core_that_is_no_choice_is_not_named(baseline: VRNN, maze: MNISTMaze) 
 
 
 def test_without_slots_there_is_no_film(baseline: VRNN, maze: MNISTMaze, tmp_path: Path) -> None:
-    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, baseline, None))
+    figures = dict(Pictures(tmp_path, sequences=1)._figures(maze, baseline, "val", None))
     assert set(figures) == {"generations", "visit_overlay"}
 
 

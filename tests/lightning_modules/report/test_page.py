@@ -15,6 +15,7 @@ from scipy.stats import ttest_rel
 
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.report.page import page, read_runs
+from lightning_modules.report.sections.gallery import picture_of
 
 SECTIONS = ["league", "steps", "learning", "scaling", "gallery", "film", "configuration"]
 
@@ -175,6 +176,17 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
         "5/memory_film.npz": "is damaged, or none of `test`'s",
         "5/pictures/generations.png": "is damaged: no picture, or half of one",
         "notes": "holds no run: no results.json and no metrics.csv",
+    }
+
+
+def test_samples_are_of_the_test_set_where_there_are_some(runs):
+    tested, fitted = (runs.frames("DNC", seed) for seed in range(2))
+    add_pictures(tested, "generations", "generations_test")
+    add_pictures(fitted, "generations")
+    chosen = [picture_of(run, "generations") for run in read_runs([runs.root]).runs]
+    assert set(chosen) == {
+        tested / "pictures/generations_test.png",
+        fitted / "pictures/generations.png",
     }
 
 
