@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import pypi_dnc
+from lightning_modules.preparation import prepare
 from memory_cores import (
     DNC,
     LRU,
@@ -91,7 +92,10 @@ def module_of(name: str, sizes: Sizes, device: torch.device) -> nn.Module:
         return FirstOutput(nn.LSTM(sizes.word, sizes.controller, batch_first=True))
     if name == PYPI_DNC:
         return pypi_dnc.PypiDNC(sizes, device)
-    return Recurrence(VARIANTS[name].builder(sizes), sizes)
+    recurrence = Recurrence(VARIANTS[name].builder(sizes), sizes)
+    if device.type == "cpu":
+        prepare(recurrence.core)  # as models do
+    return recurrence
 
 
 def contestants(

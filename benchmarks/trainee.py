@@ -11,6 +11,7 @@ from datamodules.function_batch import FunctionSequences
 from lightning_modules import ASNP
 from lightning_modules.command_line.blueprint import Blueprint
 from lightning_modules.command_line.experiment_parser import ExperimentParser
+from lightning_modules.preparation import prepare
 from lightning_modules.sequence_model import SequenceModel
 from machine import ROOT
 from memory_cores import RMR
@@ -66,6 +67,7 @@ def trainee_of(experiment: str, settings: list[str]) -> Trainee:
     """Build an experiment of conf/."""
     built = Experiment([f"--config={ROOT}/conf/{experiment}.yaml", *settings], run=False)
     built.datamodule.setup("fit")
+    prepare(built.model.core)
     return Trainee(built.model, without_end(built.datamodule.train_dataloader()))
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from lightning_modules.preparation import prepare, say
 from memory_cores import MemoryCore
 
 #: Steps of one graph. More gain little, and compiling takes in proportion to them.
@@ -80,7 +80,7 @@ class CompiledSteps:
         started = time.perf_counter()
         for part in module.modules():
             if isinstance(part, MemoryCore):
-                part.prepare_to_compile()
+                prepare(part)
         copies = tree_map_only(Tensor, _leaf, inputs)
         outcomes = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
         wanted = [x for x in tree_leaves(copies) if x.requires_grad]
@@ -99,9 +99,3 @@ def _alike(tensor: Tensor) -> Tensor:
 
 def _leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().requires_grad_(tensor.is_floating_point())
-
-
-@rank_zero_only
-def say(line: str) -> None:
-    """Print a line once, whatever the number of processes."""
-    print(line, flush=True)

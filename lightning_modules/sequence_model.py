@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
 from lightning_modules.noise import noise_of
+from lightning_modules.preparation import prepare
 from memory_cores import MemoryCore
 from memory_cores.core import require_positive
 
@@ -74,6 +75,11 @@ class SequenceModel(L.LightningModule, ABC):
     @abstractmethod
     def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
         """Average over sequences."""
+
+    def setup(self, stage: str) -> None:
+        """Prepare the memory core."""
+        if self.trainer.strategy.root_device.type == "cpu":
+            prepare(self.core)
 
     def on_fit_start(self) -> None:
         """Let every process draw latents of its own: Lightning seeds them all alike."""

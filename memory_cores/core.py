@@ -193,8 +193,12 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """
         return self.write(state, control, items), control.new_zeros(len(control))
 
-    def prepare_to_compile(self) -> None:
-        """Get ready for a loop of ``write`` and ``read`` to be compiled for a CPU."""
+    def prepare(self) -> None:
+        """Get ready for a CPU, if something takes long once and makes all steps faster.
+
+        Raises:
+            RuntimeError, OSError: it can not be done here; all works as before, as slowly.
+        """
 
 
 def stacked(steps: Sequence[Any]) -> Any:

@@ -191,8 +191,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         memory, usage = self.snapshot(state)
         return self._pool(memory, usage)
 
-    def prepare_to_compile(self) -> None:
-        """Build the kernel, where it serves such a memory."""
+    def prepare(self) -> None:
+        """Build the C++ operators, where they serve such a memory."""
         if self.write_heads == 1 and self.sparse_links is None:
             dnc_kernel.build()
 

@@ -1,46 +1,85 @@
-"""A DNC's write and read as one C++ operator each, for loops that are compiled for a CPU.
+"""A DNC's write and read as one C++ operator each, for a CPU.
 
-What PyTorch's compiler makes of a step of ``dnc.py`` is a hundred small kernels, and the calls
-between them take as long as they do. ``dnc_kernel.cpp`` takes each sequence by itself, for one
-write head and links of all slots, with its read heads side by side in vectors. It is built when it
-is first needed, and kept where PyTorch keeps extensions.
+A step of ``dnc.py`` is a hundred small operators. Calling them takes as long as they do where they
+are compiled, and many times as long where not. ``dnc_kernel.cpp`` takes each sequence by itself,
+for one write head and links of all slots, with its read heads side by side in vectors. It is built
+when it is first needed, and kept where PyTorch keeps extensions.
 """
 
+import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import ninja
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torch.library import register_autograd, register_fake
 from torch.utils import cpp_extension
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-FLAGS = ["-O3", "-march=native", "-ffast-math", "-Wno-psabi"]
+FLAGS = ["-O3", "-ffast-math", "-Wno-psabi"]
 if sys.platform == "linux":
     FLAGS.append("-fopenmp")
+#: Not -march=native, since machines of several kinds may share a folder of extensions.
+VECTORS = {
+    "AVX2": ["-mavx2", "-mfma"],
+    "AVX512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
+}
 
 _built = False
 
 
 def build() -> None:
-    """Build the operators if they are not, in half a minute, or find them built.
+    """Build the operators in half a minute if nobody has, and load them.
 
     Raises:
-        RuntimeError: they can not be built.
+        RuntimeError, OSError: they can not be built.
     """
     global _built
-    if not _built:
-        cpp_extension.load(SOURCE.stem, [str(SOURCE)], extra_cflags=FLAGS, is_python_module=False)
-        _register()
-        _built = True
+    if _built:
+        return
+    capability = torch.backends.cpu.get_cpu_capability()
+    name = re.sub(r"\W", "_", f"dnc_kernel_{capability}_{torch.__version__}").lower()
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
+    folder = Path(root) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = FLAGS + VECTORS.get(capability, [])
+    with FileLock(folder / "building.lock"), ninja_in_path():
+        # PyTorch's own lock outlives a process that is killed, and stops all others for ever.
+        (folder / "lock").unlink(missing_ok=True)
+        cpp_extension.load(
+            name,
+            [str(SOURCE)],
+            extra_cflags=flags,
+            build_directory=str(folder),
+            is_python_module=False,
+        )
+    _register()
+    _built = True
+
+
+@contextmanager
+def ninja_in_path() -> Iterator[None]:
+    """PyTorch calls ninja by name, and its environment need not be activated."""
+    path = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([path, ninja.BIN_DIR])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
 
 
 def serves(write_weights: Tensor, interface: Tensor) -> bool:
-    """Whether the operators are built and wanted: in a graph for a CPU, of a single precision."""
-    if not (_built and torch.compiler.is_compiling() and interface.is_cpu):
+    """Whether the operators are built, and know such a step: on a CPU, of one kind of float."""
+    if not (_built and interface.is_cpu and write_weights.shape[1] == 1):
         return False
-    return write_weights.shape[1] == 1 and write_weights.dtype == interface.dtype
+    known = interface.dtype in (torch.float32, torch.float64)
+    return known and write_weights.dtype == interface.dtype
 
 
 def write(
@@ -94,7 +133,7 @@ def _contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def _register() -> None:
-    """Tell PyTorch's compiler the operators' shapes and gradients."""
+    """Tell PyTorch the operators' shapes and gradients."""
     register_fake("dnc_kernel::write", _written)
     register_fake("dnc_kernel::write_backward", _write_gradients)
     register_fake("dnc_kernel::read", _read)

@@ -52,7 +52,9 @@ def build(
     torch.manual_seed(0)
     known = inspect.signature(core_class).parameters
     settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in known}
-    return core_class(sizes, **settings).to(dtype)
+    core = core_class(sizes, **settings).to(dtype)
+    core.prepare()
+    return core
 
 
 def sequence(

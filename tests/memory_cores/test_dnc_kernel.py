@@ -1,5 +1,6 @@
 """The C++ operators against `DNC.write` and `DNC.read`, step by step."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +20,12 @@ every_shape = pytest.mark.parametrize("shape", SHAPES)
 @pytest.fixture(scope="module", autouse=True)
 def built() -> None:
     dnc_kernel.build()
+
+
+@pytest.fixture
+def operators(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Switches them on and off."""
+    return lambda wanted: monkeypatch.setattr(dnc_kernel, "_built", wanted)
 
 
 class Run(NamedTuple):
@@ -60,12 +67,15 @@ def run(core: DNC, steps: int = STEPS) -> Run:
 
 
 @every_shape
-def test_a_walk_and_its_gradients_are_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    core = core_of(shape)
-    slow = run(core)
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    calls = []
+def test_a_walk_and_its_gradients_are_the_same(
+    shape: str, operators: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, calls = core_of(shape), []
     monkeypatch.setattr(dnc_kernel, "read", spied(dnc_kernel.read, calls))
+    operators(False)
+    slow = run(core)
+    assert not calls
+    operators(True)
     fast = run(core)
     assert len(calls) == STEPS
     for name, ours, theirs in zip(DNCState._fields, fast.state, slow.state, strict=True):
@@ -86,12 +96,11 @@ def spied(function, calls):
 @pytest.mark.parametrize(
     "settings", [{"write_heads": 2}, {"sparse_links": 2}], ids=["two write heads", "sparse links"]
 )
-def test_other_memories_are_left_to_the_compiler(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_memories_do_without(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     core = DNC(SIZES, **settings).double()
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     for operator in ("write", "read", "build"):
         monkeypatch.setattr(dnc_kernel, operator, None)
-    core.prepare_to_compile()
+    core.prepare()
     assert run(core, steps=2).reads.isfinite().all()
 
 
