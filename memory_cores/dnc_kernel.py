@@ -7,10 +7,10 @@ when it is first needed, and kept where PyTorch keeps extensions.
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,10 @@ def build() -> None:
     global _built
     if _built:
         return
-    capability = torch.backends.cpu.get_cpu_capability()
-    name = re.sub(r"\W", "_", f"dnc_kernel_{capability}_{torch.__version__}").lower()
+    capability = torch.backends.cpu.get_cpu_capability()  # such as AVX2, or NO AVX
+    # Environments do not share, or each would build anew what another one has built.
+    environment = sha256(f"{torch.__version__} {torch.__file__}".encode()).hexdigest()[:8]
+    name = f"dnc_kernel_{capability.lower().replace(' ', '_')}_{environment}"
     root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
     folder = Path(root) / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from lightning_modules.visual.networks import VisualNetworks, VisualSizes
 
@@ -51,6 +52,8 @@ class DigitNetworks(VisualNetworks):
             ParallelStreams(BLOCK_MAPS, transposed=True),
             nn.Conv2d(BLOCK_MAPS, channels, 1),
         )
+        # Convolutions of few maps are a tenth to a quarter faster with the maps innermost.
+        convert_conv2d_weight_memory_format(self, torch.channels_last)
 
 
 class ParallelStreams(nn.Module):
