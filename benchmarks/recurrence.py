@@ -34,7 +34,8 @@ class RecurrentState(NamedTuple):
 class Outcome(NamedTuple):
     """What is kept of one step."""
 
-    state: Tensor  #: [B, H + C], the controller's state and what was read
+    hidden: Tensor  #: [B, H], the controller's state
+    reads: Tensor  #: [B, C]
     seen: Tensor  #: [B, H + C], by the controller's recurrent gates
 
 
@@ -73,7 +74,8 @@ class Recurrence(nn.Module):
             state, more = run(self, state, evidence, rows)
             outcomes += more
         seen += [outcome.seen for outcome in outcomes]
-        return self.output(torch.stack([outcome.state for outcome in outcomes], 1))
+        hidden, reads, _ = (torch.stack(parts, 1) for parts in zip(*outcomes, strict=True))
+        return self.output(torch.cat([hidden, reads], 2))
 
     def initial_state(self, batch_size: int, like: Tensor) -> RecurrentState:
         """Before the first step."""
@@ -90,8 +92,7 @@ class Recurrence(nn.Module):
         outcomes = []
         for step in zip(evidence.unbind(), inputs.unbind(), strict=True):
             state = self.step(state, *step)
-            read = torch.cat([state.controller.hidden, state.reads], 1)
-            outcomes.append(Outcome(read, state.controller.seen))
+            outcomes.append(Outcome(state.controller.hidden, state.reads, state.controller.seen))
         return state, outcomes
 
     def step(self, state: RecurrentState, evidence: Tensor, inputs: Tensor) -> RecurrentState:
