@@ -33,7 +33,7 @@ from lightning_modules.callbacks.progress import ValidationReport, progress
 from lightning_modules.callbacks.results_file import ResultsFile
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
-from lightning_modules.callbacks.training_seed import TrainingSeed
+from lightning_modules.callbacks.training_origin import TrainingOrigin
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_restorable
 from lightning_modules.command_line.compare import compare
@@ -227,17 +227,18 @@ class ExperimentCLI(ExperimentParser):
 
     def _run_callbacks(self, folder: RunFolder) -> list[L.Callback]:
         trainer, stopwatch, throughput = self.settings.trainer, Stopwatch(), Throughput()
-        seed, settings = TrainingSeed(self.settings.seed_everything), self._experiment_settings()
+        origin = TrainingOrigin(self.settings.seed_everything)
+        settings = self._experiment_settings()
         resolved = yaml.safe_load(settings)
         callbacks = [
             ConfigFile(folder.config, settings),
             Announcement(self.settings.seed_everything),
             stopwatch,
             throughput,
-            seed,
+            origin,
             LoggedCurves(),
             ResultsFile(
-                folder, stopwatch, throughput, seed, {k: resolved[k] for k in ("model", "data")}
+                folder, stopwatch, throughput, origin, {k: resolved[k] for k in ("model", "data")}
             ),
             LastStep(),
             PredictionsFile(folder.predictions),

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 from lightning_modules.callbacks.announcement import core_name, count_parameters, data_record
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
-from lightning_modules.callbacks.training_seed import TrainingSeed
+from lightning_modules.callbacks.training_origin import TrainingOrigin
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.table import table
 from lightning_modules.versions import versions
@@ -27,7 +28,7 @@ class ResultsFile(L.Callback):
         folder: of the run.
         stopwatch: knows how long training took.
         throughput: knows how fast it was.
-        seed: knows the seed of training.
+        origin: knows how training started.
         settings: of model and data, as in the run's config.yaml.
     """
 
@@ -36,13 +37,13 @@ class ResultsFile(L.Callback):
         folder: RunFolder,
         stopwatch: Stopwatch,
         throughput: Throughput,
-        seed: TrainingSeed,
+        origin: TrainingOrigin,
         settings: dict[str, Any],
     ) -> None:
         self.folder = folder
         self.stopwatch = stopwatch
         self.throughput = throughput
-        self.seed = seed
+        self.origin = origin
         self.settings = settings
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -72,15 +73,19 @@ class ResultsFile(L.Callback):
         return {
             "settings": self.settings,
             "data": data_record(trainer),
-            "seed": self.seed.seed,
-            "evaluation_seed": self.seed.of_command,
+            "seed": self.origin.seed,
+            "evaluation_seed": self.origin.of_command,
             "parameters": count_parameters(pl_module),
             "global_step": trained_steps(trainer),
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
             "wall_clock_seconds": round(self.stopwatch.seconds, 3),
-            "training": self.throughput.record(),
+            "training": {
+                **self.throughput.record(),
+                "revision": self.origin.revision,
+                "command": self.origin.command,
+            },
             "versions": versions(),
-            "command": " ".join(sys.argv),
+            "command": shlex.join(sys.argv),
         }
 
 

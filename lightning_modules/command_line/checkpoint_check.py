@@ -84,5 +84,5 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, value
         return
     yield key, value["class_path"].rpartition(".")[2]
-    for name, inner in value.get("init_args", {}).items():
+    for name, inner in (value.get("init_args") or {}).items():
         yield from flattened(f"{key}.{name}", inner)

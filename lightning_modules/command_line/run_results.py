@@ -131,7 +131,9 @@ def _results(path: Path, content: Any) -> RunResults:
 
 
 def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
-    known = {**(content.get("versions") or {}), **content}
+    # Of training where that is known, else of the test.
+    training = {k: v for k, v in (content.get("training") or {}).items() if v is not None}
+    known = {**(content.get("versions") or {}), **content, **training}
     return {name: known[name] for name in FACTS if name in known}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ def load_film(path: Path) -> Film:
                 torch.from_numpy(content[name])
                 for name in ("read", "write", "recalled_from", "frames")
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as failure:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as failure:
         raise NoFilm("is damaged, or none of `test`'s") from failure
     weightings = Weightings(read.float(), write.float())
     return Film(weightings, recalled_from.long(), frames.float() / 255)

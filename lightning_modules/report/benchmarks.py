@@ -11,7 +11,7 @@ from lightning_modules.report.run_record import RunRecord
 INCIDENTAL = {
     f"data.{name}"
     for name in (
-        *("batch_size", "eval_batch_size", "num_workers", "data_dir", "source"),
+        *("batch_size", "eval_batch_size", "num_workers", "data_dir"),
         *("train_size", "val_size", "test_size"),
     )
 }

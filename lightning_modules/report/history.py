@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def read_history(path: Path) -> tuple[History, list[str]]:
         raise Unreadable("; ".join([*problems, "has no validation yet"]))
     names = [name for name in validations[0] if name.startswith(PREFIX)]
     plain = {name.removeprefix(PREFIX): name for name in names if OF_STEPS not in name}
-    by_step = sorted(name for name in names if OF_STEPS in name)
+    by_step = sorted((name for name in names if OF_STEPS in name), key=_place)
     history = History(
         steps=_column(validations, "step"),
         seconds=_column(validations, "seconds"),
@@ -62,7 +62,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
         raise Unreadable("is damaged: no table") from failure
     if not whole or "step" not in next(csv.reader(whole), []):
         raise Unreadable("is damaged: its first line names no column `step`")
-    good = [row for row in read if None not in row and _is_number(row["step"])]
+    good = [row for row in read if None not in row and isfinite(_number(row["step"]))]
     problems = [f"lacks the end of its last line, which is left out: {rest[:20]}..."] * bool(rest)
     if len(good) < len(read):
         problems.append(f"has {len(read) - len(good)} damaged lines, which are left out")
@@ -73,6 +73,12 @@ def _validations(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Rows of validations by their step; a resumed run's later ones count."""
     found = {float(row["step"]): dict(row) for row in rows if any(_measured(row))}
     return [found[step] for step in sorted(found)]
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Metric and step of a column such as "val/kl_t/07"."""
+    metric, _, step = name.partition(OF_STEPS)
+    return metric, int(step)
 
 
 def _measured(row: Mapping[str, str]) -> Iterator[bool]:

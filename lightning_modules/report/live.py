@@ -30,8 +30,12 @@ class LivePage:
         self._made: tuple[str, str] | None = None
 
     def version(self) -> str:
-        """Changes with the files of the runs."""
-        return sha256(repr(list(self._states())).encode()).hexdigest()[:16]
+        """Changes with the files of the runs, and when the first of them is there."""
+        try:
+            states = list(self._states())
+        except UsageError:
+            return "waiting"
+        return sha256(repr(states).encode()).hexdigest()[:16]
 
     def content(self) -> str:
         """The page, made again if a file has changed since the last one."""
@@ -71,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer only to names of this machine, so that no other site can read the page."""
-        host = self.headers.get("Host", "").rpartition(":")[0]
+        host = self.headers.get("Host", "").partition(":")[0]
         if host not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
         elif self.path == "/":

@@ -64,7 +64,7 @@ def _record(
         folder=folder.path,
         model=model,
         memory=_memory(config["model"], model) if tested is None else tested.memory,
-        seed=config.get("seed_everything") if tested is None else tested.seed,
+        seed=_seed(config.get("seed_everything") if tested is None else tested.seed),
         reading=_reading(history) if tested is None else tested.reading,
         settings=dict(_settings(config)),
         tested=tested,
@@ -74,16 +74,25 @@ def _record(
 
 
 def _config(path: Path, required: bool) -> dict[str, Any]:
-    """Settings as they were written."""
+    """Settings as they were written; empty where they are neither whole nor required."""
     try:
         content = yaml.load(path.read_text(), Loader)  # noqa: S506 (both loaders are safe)
-        if required and not {"model", "data"} <= content.keys():
-            raise Unreadable("has a config.yaml without `model` and `data`")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = None
+    if isinstance(content, Mapping) and all(map(_is_class, map(content.get, ("model", "data")))):
         return dict(content)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as failure:
-        if required:
-            raise Unreadable("has no config.yaml that says what was trained") from failure
-        return {}
+    if required:
+        raise Unreadable("has no config.yaml that says what was trained")
+    return {}
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("class_path"), str)
+
+
+def _seed(setting: int | bool | None) -> int | None:
+    """None for a run that set none, which settings write as ``false``."""
+    return None if isinstance(setting, bool) else setting
 
 
 def _reading(history: History | None) -> Reading:

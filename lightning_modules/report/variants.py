@@ -1,8 +1,8 @@
-"""Runs of one model, core and settings on one benchmark: repetitions with other seeds."""
+"""Runs of one model and core on one benchmark, trained alike: repetitions with other seeds."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,14 @@ from lightning_modules.report.run_record import RunRecord
 
 #: Plotly's names, of the first, second, ... variant that looks alike.
 DASHES = ("solid", "dash", "dot", "dashdot")
-#: A setting that changes no result.
-COMPILED = "model.compile"
+#: Of the trainer's settings, those that decide what is learned.
+TRAINING = {
+    f"trainer.{name}"
+    for name in (
+        *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
+        *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
+    )
+}
 TEST, VALIDATION = "test", "validation"
 
 
@@ -90,9 +96,13 @@ def by_variant(runs: Sequence[RunRecord]) -> list[Variant]:
 
 
 def _of_kind(runs: Sequence[RunRecord]) -> Iterator[Variant]:
-    settings = [{k: v for k, v in run.of("model").items() if k != COMPILED} for run in runs]
+    settings = [{**run.of("model"), **run.of("data"), **_training(run)} for run in runs]
     for values, places in sorted(alike(settings).items(), key=lambda item: _natural(item[0])):
         yield Variant([runs[i] for i in places], values)
+
+
+def _training(run: RunRecord) -> dict[str, Any]:
+    return {key: value for key, value in run.settings.items() if key in TRAINING}
 
 
 def _natural(values: Sequence[str]) -> list[str]:

@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.command_line.sweep.execution import Execution
 from lightning_modules.command_line.sweep.lock import only_sweep_in
 from lightning_modules.command_line.sweep.plan import PlannedRun, argument
 from lightning_modules.command_line.sweep.run_processes import RunProcesses, commands
@@ -65,6 +67,27 @@ def test_a_failed_run_begins_again_and_a_trained_one_stays(run: PlannedRun, tmp_
     for status, then in {Status.FAILED: Status.BEGUN, Status.TRAINED: Status.TRAINED}.items():
         state.begin(run).status = status
         assert state.begin(run).status is then
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_failed_test_never_costs_a_training(
+    run: PlannedRun, tmp_path: Path, trained: bool
+) -> None:
+    """What begins again is deleted, and nobody has to keep checkpoints."""
+    state = StateFile(tmp_path / "sweep")
+    state.begin(run)
+    run.log.write_text("no such checkpoint\n")
+    execution = Execution(MagicMock(), MagicMock(), state, 1, 1, 1, True, MagicMock())
+    ended = MagicMock(run=run, code=2, trained=trained, seconds=1.0)
+    ended.reason.return_value = "no such checkpoint"
+    execution._conclude(ended)
+    assert execution.ended == {"failed": 1}
+    then = StateFile(tmp_path / "sweep").records["one"].status
+    assert then is (Status.TRAINED if trained else Status.FAILED)
+    kept = run.folder.path / "metrics.csv"
+    touch(kept)
+    next(commands(run, trained=then is Status.TRAINED, test=True))
+    assert kept.exists() == trained
 
 
 def test_other_settings_are_refused(run: PlannedRun, tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ class Execution:
             self._say(run, f"finished in {took}{self._judged(record.score)}")
         else:
             self.ended["failed"] += 1
-            record.status = Status.FAILED
+            # What was trained stays so: only its test is left, whatever becomes of checkpoints.
+            record.status = Status.TRAINED if processes.trained else Status.FAILED
             self.state.write()
             self._say(run, f"failed after {took}: {processes.reason()} ({shown(run.log)})")
         self.search.learn(run.trial, record.score if processes.code == 0 else None)

@@ -11,12 +11,16 @@ from lightning_modules.pictures.film_file import Film, NoFilm, load_film, save_f
 from memory_cores import Weightings
 
 
-def test_it_comes_back(tmp_path: Path):
+@pytest.fixture
+def film() -> Film:
     weightings = Weightings(torch.rand(5, 2, 3), torch.rand(5, 1, 3))
-    film = Film(weightings, torch.tensor([-1, 0, -1, 2, 1]), torch.rand(5, 1, 4, 4))
+    return Film(weightings, torch.tensor([-1, 0, -1, 2, 1]), torch.rand(5, 1, 4, 4))
+
+
+def test_it_comes_back(tmp_path: Path, film: Film):
     save_film(film, tmp_path / "memory_film.npz")
     found = load_film(tmp_path / "memory_film.npz")
-    for before, after in zip(weightings, found.weightings, strict=True):
+    for before, after in zip(film.weightings, found.weightings, strict=True):
         torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
     assert found.recalled_from.tolist() == [-1, 0, -1, 2, 1]
     torch.testing.assert_close(found.frames, film.frames, atol=1 / 255, rtol=0)
@@ -28,6 +32,17 @@ def test_what_is_damaged_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "film").write_bytes(content)
     with pytest.raises(NoFilm, match="is damaged"):
         load_film(tmp_path / "film")
+
+
+def test_damaged_numbers_are_refused(tmp_path: Path, film: Film):
+    path = tmp_path / "film.npz"
+    save_film(film, path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 4
+    content[middle : middle + 20] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(NoFilm, match="is damaged"):
+        load_film(path)
 
 
 def test_a_test_leaves_the_film_of_its_first_sequence(maze, model, tmp_path: Path):

@@ -72,3 +72,19 @@ def test_what_holds_no_validation_is_named(file: Path, content: bytes, reason: s
     file.write_bytes(content)
     with pytest.raises(Unreadable, match=reason):
         read_history(file)
+
+
+def test_steps_of_long_sequences_keep_their_order(file: Path):
+    """Two digits are not enough for them: as texts, 100 comes before 11."""
+    steps = range(1, 121)
+    names = [f"val/kl_t/{t:02d}" for t in steps]
+    file.write_text(f"step,{','.join(names)}\n0,{','.join(map(str, steps))}\n")
+    history, _ = read_history(file)
+    assert history.curve.tolist() == list(steps)
+
+
+def test_a_step_that_is_no_number_damages_its_line(file: Path):
+    file.write_text(HEADER + ROWS + "0,nan,14.5,,-20,1,1,\n")
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert problems == ["has 1 damaged lines, which are left out"]

@@ -51,6 +51,18 @@ def test_only_this_machine_may_ask(live):
     assert get(live[1], "/version", host=f"localhost:{live[1]}")[0] == 200
 
 
+def test_any_port_will_do(live):
+    assert get(live[1], "/version", host="127.0.0.1")[0] == 200, "a browser leaves out port 80"
+
+
+def test_it_waits_for_the_folder(tmp_path: Path):
+    page = LivePage([tmp_path / "runs"])
+    assert "Waiting: there is no folder" in page.content()
+    waiting = page.version()
+    (tmp_path / "runs").mkdir()
+    assert page.version() != waiting
+
+
 def test_it_waits_for_the_first_run(tmp_path: Path):
     (tmp_path / "runs").mkdir()
     content = LivePage([tmp_path / "runs"]).content()

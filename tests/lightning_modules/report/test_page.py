@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from made_up_runs import add_film, add_pictures, write_metrics
 from plotly.offline import get_plotlyjs
 from scipy.stats import ttest_rel
@@ -177,6 +178,36 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
         "5/pictures/generations.png": "is damaged: no picture, or half of one",
         "notes": "holds no run: no results.json and no metrics.csv",
     }
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "model: {hidden: 3}\ndata: {batch_size: 2}\n",
+        "model: x.yaml\ndata: {class_path: datamodules.PerfectRecall}\n",
+        "only text",
+        "- a\n- list\n",
+    ],
+)
+@pytest.mark.parametrize("tested", [False, True])
+def test_foreign_settings_stop_nothing(runs, config: str, tested: bool):
+    folder = runs.frames("DNC", 0)
+    (folder / "config.yaml").write_text(config)
+    if not tested:
+        (folder / "results.json").unlink()
+    runs.frames("DNC", 1)
+    found = read_runs([runs.root])
+    assert len(found.runs) == 1 + tested
+    assert [problem.path for problem in found.problems] == [folder] * (not tested)
+
+
+def test_empty_settings_of_a_class_are_its_defaults(runs):
+    folder = runs.frames("DNC", 0)
+    (folder / "results.json").unlink()
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    settings["data"]["init_args"] = None
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    assert len(read_runs([runs.root]).runs) == 1
 
 
 def test_samples_are_of_the_test_set_where_there_are_some(runs):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from lightning_modules.command_line.model_runs import estimate
 from lightning_modules.report.benchmarks import by_benchmark
@@ -51,6 +52,36 @@ def test_settings_tell_variants_apart_but_compilation_does_not(runs):
     (benchmark,) = by_benchmark(records(runs))
     labels = [(v.label, len(v.runs), v.dash) for v in by_variant(benchmark.runs)]
     assert labels == [("GTMM (DNC, slots=8)", 2, "solid"), ("GTMM (DNC, slots=16)", 1, "dash")]
+
+
+def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
+    usual = runs.frames("DNC", 0, run="a", data={"batch_size": 8, "num_workers": 1})
+    runs.frames("DNC", 1, run="b", data={"batch_size": 16, "num_workers": 2})
+    longer = runs.frames("DNC", 2, run="c", data={"batch_size": 8, "num_workers": 4})
+    for folder, steps in ((usual, 500), (longer, 9000)):
+        settings = yaml.safe_load((folder / "config.yaml").read_text())
+        trainer = {"max_steps": steps, "log_every_n_steps": steps}
+        (folder / "config.yaml").write_text(yaml.safe_dump({**settings, "trainer": trainer}))
+    (benchmark,) = by_benchmark(records(runs))
+    assert [variant.label for variant in by_variant(benchmark.runs)] == [
+        "GTMM (DNC, batch_size=8, max_steps=500)",
+        "GTMM (DNC, batch_size=8, max_steps=9000)",
+        "GTMM (DNC, batch_size=16)",
+    ]
+
+
+def test_runs_without_a_seed_are_not_seed_0(runs):
+    for run, seed in (("a", False), ("b", 0)):
+        runs.frames("DNC", seed, run=run)
+    assert {run.name.rpartition("/")[2]: run.seed for run in records(runs)} == {"a": None, "b": 0}
+
+
+def test_other_pictures_are_another_benchmark_without_a_test(runs):
+    for seed, source in enumerate(("glyphs", "mnist5k")):
+        folder = runs.frames("DNC", seed, data={"source": source})
+        (folder / "results.json").unlink()
+    labels = [benchmark.label for benchmark in by_benchmark(records(runs))]
+    assert labels == ["Perfect recall, source=glyphs", "Perfect recall, source=mnist5k"]
 
 
 def test_benchmarks_are_told_apart_by_their_test_sets(runs):

@@ -1,0 +1,39 @@
+"""Where a trained model comes from, whatever the command and the code of a later test."""
+
+import shlex
+import sys
+from typing import Any
+
+import lightning as L
+
+from lightning_modules.versions import revision
+
+
+class TrainingOrigin(L.Callback):
+    """Remembers how training started: its seed, command and code; checkpoints carry it on.
+
+    Args:
+        of_command: this command's seed, ``False`` if it set none.
+    """
+
+    def __init__(self, of_command: int | bool) -> None:
+        self.of_command = of_command
+        #: None until a training starts, or where a checkpoint does not say.
+        self.seed: int | bool | None = None
+        self.command: str | None = None
+        self.revision: str | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take what this command has, unless training goes on from a checkpoint."""
+        if trainer.ckpt_path is None:
+            self.seed, self.command = self.of_command, shlex.join(sys.argv)
+            self.revision = revision()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"seed": self.seed, "command": self.command, "revision": self.revision}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
