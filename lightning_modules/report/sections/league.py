@@ -52,7 +52,8 @@ class Standing(NamedTuple):
 def standing(benchmark: BenchmarkRuns) -> Standing:
     """Rank variants by the headline metric."""
     variants = [s for v in by_variant(benchmark.runs) for s in by_stage(v)]
-    column = headline(benchmark.runs[0].reading, variants)
+    measured = [v for v in variants if v.stage == TEST] or variants
+    column = headline(benchmark.runs[0].reading, measured)
     sign = 1 if column.better == "lower" else -1
     ranked = sorted(variants, key=lambda v: _rank(v, column.scalar, sign))
     tested = [variant for variant in ranked if variant.stage == TEST]
@@ -66,13 +67,14 @@ def standing(benchmark: BenchmarkRuns) -> Standing:
 
 
 def headline(reading: Reading, variants: Iterable[Variant]) -> Column:
-    """The first of the family's headlines that all know; else its last one."""
+    """The first of the family's headlines that all know who know any; else its last one."""
     columns = {column.scalar: column for column in reading.columns}
-    measured = list(variants)
-    for name in reading.headlines:
-        if all(variant.scalar(name).mean.isfinite() for variant in measured):
-            return columns[name]
-    return columns[reading.headlines[-1]]
+    known = [
+        {name for name in reading.headlines if variant.scalar(name).mean.isfinite()}
+        for variant in variants
+    ]
+    by_all = set(reading.headlines).intersection(*filter(None, known)) if any(known) else set()
+    return columns[next((n for n in reading.headlines if n in by_all), reading.headlines[-1])]
 
 
 def _rank(variant: Variant, scalar: str, sign: int) -> tuple[bool, bool, float]:
@@ -108,7 +110,7 @@ def _overview_row(label: str, standings: Sequence[Standing]) -> Markup:
 
 
 def _overview_number(row: Row, column: Column) -> Markup:
-    number = with_error(row.variant.scalar(column.scalar), column.digits)
+    number = _number(row.variant, column)
     text = tag(
         "strong" if row.best else "em" if row.variant.stage == VALIDATION else "span", number
     )
@@ -151,8 +153,16 @@ def _columns(standing: Standing) -> list[Column]:
 def _numbers(variant: Variant, standing: Standing, compared: Sequence[str]) -> list[str]:
     """The headline, how it compares, then the others."""
     columns = _columns(standing)
-    first, *others = (with_error(variant.scalar(c.scalar), c.digits) for c in columns)
+    first, *others = (_number(variant, column) for column in columns)
     return [first, *compared, *others]
+
+
+def _number(variant: Variant, column: Column) -> str:
+    """Mean and error, and over how many runs where some diverged."""
+    number = with_error(variant.scalar(column.scalar), column.digits)
+    values = variant.values(column.scalar)
+    known = int(values.isfinite().sum())
+    return number if known in (0, len(values)) else f"{number} ({known} of {len(values)} runs)"
 
 
 def _detail_row(

@@ -1,5 +1,7 @@
 """Which runs are averaged, which compare, and what their numbers are."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import yaml
 
 from lightning_modules.command_line.model_runs import estimate
 from lightning_modules.report.benchmarks import by_benchmark
-from lightning_modules.report.page import read_runs
+from lightning_modules.report.page import Found, page, read_runs
 from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.sections.league import standing
 from lightning_modules.report.sections.memory_scaling import scaling_families, slots_of
@@ -68,6 +70,22 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
         "GTMM (DNC, batch_size=8, max_steps=9000)",
         "GTMM (DNC, batch_size=16)",
     ]
+
+
+def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
+    for seed, ratio in enumerate((0.3, None)):
+        folder = runs.frames("DNC", seed, 10 * (ratio or 1))
+        content = json.loads((folder / "results.json").read_text())
+        content["scalars"]["recall_ratio"] = ratio
+        (folder / "results.json").write_text(json.dumps(content))
+    lost = runs.frames("NTM", 0)
+    content = json.loads((lost / "results.json").read_text())
+    content["scalars"] = dict.fromkeys(content["scalars"])
+    (lost / "results.json").write_text(json.dumps(content))
+    found = records(runs)
+    (benchmark,) = by_benchmark(found)
+    assert standing(benchmark).headline.scalar == "recall_ratio"
+    assert "0.300 (1 of 2 runs)" in page(Found(found, []))
 
 
 def test_runs_without_a_seed_are_not_seed_0(runs):
