@@ -27,8 +27,8 @@ LEAD = (
     "Mean ± standard error over seeds. Bold: the best mean of tests. *: differs from the best, "
     "Student's t-test on pairs of runs with the same seed, two-sided, Holm's correction for the "
     f"number of models, p < {LEVEL}. Italic: not tested yet, from the last validation. A mean is "
-    "shown while all of its seeds are ticked, else its runs one by one. Names are explained in "
-    "docs/metrics.md."
+    "shown while all of its seeds are ticked, else, below the first table, its runs one by one. "
+    "Names are explained in docs/metrics.md."
 )
 
 
