@@ -142,17 +142,26 @@ def test_a_page_of_two_hundred_runs_is_painted_soon(browser: Browser, many: Path
     assert browser.complaints() == []
 
 
-def test_a_live_page_comes_again_and_keeps_what_was_ticked(browser: Browser, runs: Runs):
-    runs.frames("DNC", 0)
+def test_a_live_page_comes_again_and_keeps_what_was_set(browser: Browser, runs: Runs):
+    add_film(runs.frames("DNC", 0))
     runs.frames("NTM", 0)
     with server(LivePage([runs.root]), 0) as made:
         thread = threading.Thread(target=made.serve_forever)
         thread.start()
         browser.open(f"http://127.0.0.1:{made.server_port}/")
         browser.click("#filters [value=NTM]")
+        browser.click("#against [value=seconds]")
+        browser.js("document.querySelector('#film input').value = 4")
         runs.frames("LRU", 0)
         browser.wait(lambda: browser.shown("table.overview tr[data-core=LRU]"))
         assert browser.shown("table.overview tr[data-core=NTM]") == []
+        assert browser.js("document.querySelector('#against input:checked').value") == "seconds"
+        browser.wait(
+            lambda: (
+                browser.js("document.querySelector('#film output').textContent")
+                == "4 of 12: recalled from step 1"
+            )
+        )
         browser.open("about:blank")
         made.shutdown()
         thread.join()
