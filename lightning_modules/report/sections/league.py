@@ -145,9 +145,14 @@ def _detail_rows(row: Row, standing: Standing) -> Iterator[Markup]:
 
 
 def _columns(standing: Standing) -> list[Column]:
-    """The headline, then the others."""
+    """The headline, then the others that any run knows."""
     columns = standing.benchmark.runs[0].reading.columns
-    return [standing.headline, *(column for column in columns if column != standing.headline)]
+    others = (column for column in columns if column != standing.headline)
+    return [standing.headline, *(column for column in others if _is_known(column, standing))]
+
+
+def _is_known(column: Column, standing: Standing) -> bool:
+    return any(row.variant.values(column.scalar).isfinite().any() for row in standing.rows)
 
 
 def _numbers(variant: Variant, standing: Standing, compared: Sequence[str]) -> list[str]:

@@ -88,6 +88,13 @@ def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     assert "0.300 (1 of 2 runs)" in page(Found(found, []))
 
 
+def test_columns_that_no_run_knows_are_left_out(runs):
+    runs.frames("DNC", 0)
+    html = page(Found(records(runs), []))
+    assert "KL ratio, old ↓" in html and "KL, new ↓" in html
+    assert "class accuracy" not in html and "KL, all recalled" not in html
+
+
 def test_runs_without_a_seed_are_not_seed_0(runs):
     for run, seed in (("a", False), ("b", 0)):
         runs.frames("DNC", seed, run=run)
