@@ -1,4 +1,4 @@
-"""A test's curves in W&B, over the steps of a sequence instead of those of training."""
+"""Curves in W&B over the steps of a sequence instead of those of training."""
 
 import math
 
@@ -7,33 +7,46 @@ from lightning.pytorch.loggers import WandbLogger
 
 from lightning_modules.metrics import Summary
 
-#: What W&B draws curves over; a sequence's first step is 1.
-STEP = "curve/t"
+#: Names of a test's curves begin with the first, those of a fit's last validation with the second.
+TESTED, VALIDATED = "curve", "val_curve"
 
 
 class LoggedCurves(L.Callback):
-    """Logs each curve of a test as ``curve/<name>``, a row for each step of the sequences."""
+    """Logs each curve as ``<stage>/<name>``, a row for each step ``<stage>/t`` of the sequences."""
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log what the last validation found: sweeps in W&B end with it."""
+        log_curves(trainer, VALIDATED, getattr(pl_module, "validation_summary", None))
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log what the test found."""
-        summary = getattr(pl_module, "test_summary", None)
-        if summary is None or not trainer.is_global_zero:
-            return
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                run = logger.experiment
-                run.define_metric(STEP)
-                run.define_metric("curve/*", step_metric=STEP)
-                for row in rows(summary):
-                    run.log(row)
+        log_curves(trainer, TESTED, getattr(pl_module, "test_summary", None))
 
 
-def rows(summary: Summary) -> list[dict[str, float]]:
+def log_curves(trainer: L.Trainer, stage: str, summary: Summary | None) -> None:
+    """Log a summary's curves, from one process, to W&B alone."""
+    if summary is None or not trainer.is_global_zero:
+        return
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            run = logger.experiment
+            run.define_metric(step_of(stage))
+            run.define_metric(f"{stage}/*", step_metric=step_of(stage))
+            for row in rows(stage, summary):
+                run.log(row)
+
+
+def step_of(stage: str) -> str:
+    """What W&B draws a stage's curves over; a sequence's first step is 1."""
+    return f"{stage}/t"
+
+
+def rows(stage: str, summary: Summary) -> list[dict[str, float]]:
     """One for each step; a curve that has no value at a step is left out of its row."""
-    curves = {f"curve/{name}": curve.tolist() for name, curve in summary.curves.items()}
+    curves = {f"{stage}/{name}": curve.tolist() for name, curve in summary.curves.items()}
     steps = max((len(curve) for curve in curves.values()), default=0)
     return [
-        {STEP: t + 1}
+        {step_of(stage): t + 1}
         | {name: c[t] for name, c in curves.items() if t < len(c) and math.isfinite(c[t])}
         for t in range(steps)
     ]

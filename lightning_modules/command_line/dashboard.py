@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import datamodules
 import lightning_modules
 import memory_cores
-from lightning_modules.callbacks.logged_curves import STEP
+from lightning_modules.callbacks.logged_curves import TESTED, VALIDATED, step_of
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.mistakes import UsageError, nearest
 from lightning_modules.sequence_model import SequenceModel
@@ -31,10 +31,13 @@ RESULTS = {
     "test/nll_without_context": "The same, of steps without context (lower is better)",
     "test/gap_nll": "Gap to the optimum, nats per target (lower is better)",
 }
+#: Agents of a sweep do not test, so that only validations have all runs.
 CURVES = {
-    "curve/kl": "KL at each step of a sequence, nats",
-    "curve/nll": "Target-NLL at each step of a sequence, nats",
-    "curve/optimal_nll": "Optimal target-NLL at each step, nats",
+    f"{TESTED}/kl": "KL at each step of a sequence in tests, nats",
+    f"{VALIDATED}/kl": "KL at each step of a sequence in the last validation, nats",
+    f"{TESTED}/nll": "Target-NLL at each step of a sequence in tests, nats",
+    f"{VALIDATED}/nll": "Target-NLL at each step of a sequence in the last validation, nats",
+    f"{TESTED}/optimal_nll": "Optimal target-NLL at each step of a test, nats",
 }
 LEARNING = {
     "val/bound": "Bound in validation, nats per sequence",
@@ -131,10 +134,13 @@ def sections() -> list["Section"]:
         bar("parameters", "Parameters"),
         wr.RunComparer(diff_only="split"),
     ]
+    curves = [
+        line(name, heading, step_of(name.partition("/")[0])) for name, heading in CURVES.items()
+    ]
     pictures = [wr.MediaBrowser(media_keys=[f"pictures/{name}"]) for name in PICTURES]
     parts: dict[str, list[Any]] = {
         "Tests": [bar(name, heading) for name, heading in RESULTS.items()],
-        "Over the steps of a sequence": [line(n, h, STEP) for n, h in CURVES.items()],
+        "Over the steps of a sequence": curves,
         "Learning": learning,
         "Samples": pictures,
         "Costs and settings": costs,
