@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.addressing import masked_softmax
+from memory_cores.real_points import RealPoints, of_points
 
 AttentionKind = Literal["multihead", "dot_product", "laplace", "uniform"]
 
@@ -76,9 +77,9 @@ class Attention(nn.Module, ABC):
         """Map encoded queries to the space [..., M, E] in which they meet the keys."""
         return codes
 
-    def ask(self, queries: Tensor) -> Tensor:
+    def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Encode and project queries [..., M, Dk] to [..., M, E]."""
-        return self.project_queries(self.encode(queries))
+        return of_points(lambda rows: self.project_queries(self.encode(rows)), queries, real)
 
     def project_keys(self, codes: Tensor) -> Tensor:
         """Map encoded keys to [..., N, E]."""
@@ -106,11 +107,18 @@ class Attention(nn.Module, ABC):
 
     def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
         """Values [..., M, Dv] that weights [..., H, M, N] read."""
-        return self.combine((weights @ self._split(memory.values)).transpose(-3, -2).flatten(-2))
+        return self.combine(self._mixed(weights, memory))
 
-    def attend(self, queries: Tensor, memory: Prepared) -> Tensor:
+    def _mixed(self, weights: Tensor, memory: Prepared) -> Tensor:
+        return (weights @ self._split(memory.values)).transpose(-3, -2).flatten(-2)
+
+    def read(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """What the heads read with projected queries, to be combined, [..., M, V]."""
+        return self._mixed(self.weights(queries, memory), memory)
+
+    def attend(self, queries: Tensor, memory: Prepared, real: RealPoints | None = None) -> Tensor:
         """Read values [..., M, Dv] with projected queries."""
-        return self.mix(self.weights(queries, memory), memory)
+        return of_points(self.combine, self.read(queries, memory), real)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """Read values once.
@@ -185,8 +193,8 @@ class DotProductAttention(Attention):
         """Dot products over the square root of their width."""
         return queries @ keys.mT / queries.shape[-1] ** 0.5
 
-    def attend(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """Read values [..., M, Dv] with projected queries, in one fused call."""
+    def read(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """What the heads read, in one fused call."""
         parts = (queries, memory.keys, memory.values)
         asked, keys, values = (self._split(part).flatten(0, -4) for part in parts)
         visible = memory.visible.flatten(0, -3).unsqueeze(1)
@@ -198,7 +206,7 @@ class DotProductAttention(Attention):
             none = ~visible.any(-1, keepdim=True)
             read = F.scaled_dot_product_attention(asked, keys, values, attn_mask=visible | none)
             read = read.masked_fill(none, 0)
-        return self.combine(read.transpose(1, 2).flatten(2)).unflatten(0, queries.shape[:-2])
+        return read.transpose(1, 2).flatten(2).unflatten(0, queries.shape[:-2])
 
 
 class MultiheadAttention(DotProductAttention):

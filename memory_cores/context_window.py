@@ -17,6 +17,7 @@ from memory_cores.core import (
     Weightings,
     require_at_least,
 )
+from memory_cores.real_points import RealPoints, of_points
 
 #: Makes the order of the items of a set (``shuffled``) unlike that of their coordinates.
 FREQUENCY = 100.0
@@ -183,17 +184,22 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         """Return the current items and those held of earlier steps."""
         return self.attention.prepare(*self._seen(state))
 
-    def lookup(self, snapshot: Prepared | ContextWindowStore, queries: Tensor) -> Tensor:
+    def lookup(
+        self,
+        snapshot: Prepared | ContextWindowStore,
+        queries: Tensor,
+        real: RealPoints | None = None,
+    ) -> Tensor:
         """Attend to the current items and those held of earlier steps."""
         uniform = isinstance(self.attention, UniformAttention)
         if uniform and isinstance(snapshot, ContextWindowStore):
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
-        asking, asked = self.attention.ask(queries), queries.shape[-2]
+        asking, asked = self.attention.ask(queries, real), queries.shape[-2]
         if isinstance(snapshot, Prepared):
-            return self.attention.attend(asking, snapshot)
+            return self.attention.attend(asking, snapshot, real)
         if snapshot.width * (asked + COPY) < snapshot.rows.mask.shape[1] * asked:
-            return self.attention.attend(asking, snapshot.copied())
-        return self._attend_in_groups(asking, snapshot)
+            return self.attention.attend(asking, snapshot.copied(), real)
+        return of_points(self.attention.combine, self._read_in_groups(asking, snapshot), real)
 
     def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
         """Sum the stored values; empty slots are zero."""
@@ -257,12 +263,12 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).mT,
         )
 
-    def _attend_in_groups(self, asking: Tensor, store: ContextWindowStore) -> Tensor:
-        """Attend with projected queries [B, T, M, E] of some steps at a time to the rows so far."""
+    def _read_in_groups(self, asking: Tensor, store: ContextWindowStore) -> Tensor:
+        """What heads read with queries [B, T, M, E] of the rows so far, some steps at a time."""
         T, M = asking.shape[1:3]
         size = max(1, QUERIES // max(M, 1))
         reads = [
-            self.attention.attend(
+            self.attention.read(
                 asking[:, first : first + size].flatten(1, 2),
                 store.in_steps(first, min(first + size, T), M),
             )

@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from memory_cores.real_points import RealPoints
+
 
 class MemorySizes(NamedTuple):
     """What only the model and its data know about a core; the model supplies it at construction."""
@@ -133,12 +135,14 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time."""
 
     @abstractmethod
-    def lookup(self, snapshot: Any, queries: Tensor) -> Tensor:
+    def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Read values by query from one snapshot or from many that were stacked over time.
 
         Args:
             snapshot: tensors [B, ...], or [B, T, ...] stacked over time.
             queries: [B, M, Dq], or [B, T, M, Dq].
+            real: which queries are no padding, if that is known. What is returned for padding is
+                anything finite, so that a core may save itself the work, or not.
 
         Returns:
             values: [B, M, Dv], or [B, T, M, Dv].

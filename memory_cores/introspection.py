@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.real_points import RealPoints
 
 AttentionKind = Literal["softplus", "softmax", "gaussian"]
 
@@ -120,7 +121,9 @@ class Introspection(MemoryCore[IntrospectionState]):
         """Return the values."""
         return IntrospectionSnapshot(state.memory)
 
-    def lookup(self, snapshot: IntrospectionSnapshot, queries: Tensor) -> Tensor:
+    def lookup(
+        self, snapshot: IntrospectionSnapshot, queries: Tensor, real: RealPoints | None = None
+    ) -> Tensor:
         """Read like an ungated head whose attention network sees a query."""
         return self.query_attention(queries).squeeze(-2) @ snapshot.memory
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from memory_cores.core import Items, MemoryCore, Weightings
+from memory_cores.real_points import RealPoints
 
 
 class NoMemoryState(NamedTuple):
@@ -44,7 +45,9 @@ class NoMemory(MemoryCore[NoMemoryState]):
         """Return the empty state."""
         return state
 
-    def lookup(self, snapshot: NoMemoryState, queries: Tensor) -> Tensor:
+    def lookup(
+        self, snapshot: NoMemoryState, queries: Tensor, real: RealPoints | None = None
+    ) -> Tensor:
         """Return zeros, [..., M, Dv]."""
         return queries.new_zeros(*queries.shape[:-1], self.sizes.value)
 

@@ -28,6 +28,7 @@ from memory_cores.core import (
 )
 from memory_cores.gaussian import kl_divergence
 from memory_cores.lstm import LSTMCell, SeparateLSTMCells
+from memory_cores.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
@@ -257,9 +258,12 @@ class RMR(MemoryCore[RMRState]):
         items = (state.item_keys, state.item_values, state.item_mask)
         return RMRSnapshot(state.attended_keys, state.values, *items, state.keys)
 
-    def lookup(self, snapshot: RMRSnapshot, queries: Tensor) -> Tensor:
+    def lookup(
+        self, snapshot: RMRSnapshot, queries: Tensor, real: RealPoints | None = None
+    ) -> Tensor:
         """Attend to the step's items and the cells."""
-        return self.attention.attend(self.attention.ask(queries), self._attended(snapshot))
+        asking = self.attention.ask(queries, real)
+        return self.attention.attend(asking, self._attended(snapshot), real)
 
     def pool(self, state: RMRState) -> tuple[Tensor, Tensor]:
         """Sum the cells' values."""

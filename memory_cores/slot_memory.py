@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from memory_cores.addressing import content_weights
 from memory_cores.core import MemoryCore, State, Weightings
+from memory_cores.real_points import RealPoints, of_points
 
 
 class SlotMemory(MemoryCore[State]):
@@ -30,11 +31,12 @@ class SlotMemory(MemoryCore[State]):
             self.query_interface = nn.Linear(self.sizes.query, self.word_size + 1)
             self.value_of_word = nn.Linear(self.word_size, self.sizes.value)
 
-    def lookup(self, snapshot: Any, queries: Tensor) -> Tensor:
+    def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Look values up by content, like a read head whose key and strength come from a query."""
-        keys, strengths = self.query_interface(queries).split([self.word_size, 1], -1)
+        asked = of_points(self.query_interface, queries, real)
+        keys, strengths = asked.split([self.word_size, 1], -1)
         weights = content_weights(snapshot.memory, keys, F.softplus(strengths).squeeze(-1))
-        return self.value_of_word(weights @ snapshot.memory)
+        return of_points(self.value_of_word, weights @ snapshot.memory, real)
 
     def _pool(self, memory: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
         """Sum the values of words [B, N, W], each as far as it is held, [B, N]."""

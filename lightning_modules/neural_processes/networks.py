@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lightning_modules.gaussian import DiagonalGaussian
 from memory_cores.attention import glorot_linear
+from memory_cores.real_points import RealPoints, of_points
 
 #: So many targets are decoded at once: their hidden layers fit into a core's cache.
 TOGETHER = 8192
@@ -41,25 +42,11 @@ class PointEncoder(nn.Module):
 
     def __init__(self, point_size: int, size: int, layers: int) -> None:
         super().__init__()
-        self.size = size
         self.network = mlp([point_size, *[size] * layers])
 
-    def forward(self, x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-        """Encode the real points; on a CPU, padding costs nothing.
-
-        Args:
-            x: [..., N, Dx].
-            y: [..., N, Dy].
-            mask: [..., N] bool.
-
-        Returns:
-            encodings: [..., N, h], 0 where the mask is False.
-        """
-        if x.is_cuda:  # there, waiting for the number of real points costs more than padding
-            return self.network(torch.cat([x, y], -1)).masked_fill(~mask.unsqueeze(-1), 0)
-        encodings = self.network(torch.cat([x[mask], y[mask]], -1))
-        padded = encodings.new_zeros(*mask.shape, self.size)
-        return padded.masked_scatter(mask.unsqueeze(-1), encodings)
+    def forward(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
+        """Encode the real ones of points x [..., N, Dx] and y [..., N, Dy] as rows of width h."""
+        return self.network(real.rows(torch.cat([x, y], -1)))
 
 
 class LatentHead(nn.Module):
@@ -115,18 +102,19 @@ class Decoder(nn.Module):
         self.first = glorot_linear(self.point_size + size, size)
         self.rest = nn.Sequential(nn.ReLU(), mlp([size, size, 2 * y_size]))
 
-    def of_points(self, reads: Tensor, x: Tensor) -> Tensor:
+    def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
         """The points' part of the first layer [..., M, h], from reads [..., M, h] and x."""
         weight = self.first.weight[:, : self.point_size]
-        return F.linear(torch.cat([reads, x], -1), weight, self.first.bias)
+        points = torch.cat([reads, x], -1)
+        return of_points(lambda rows: F.linear(rows, weight, self.first.bias), points, real)
 
     def of_latents(self, latents: Tensor) -> Tensor:
         """The latents' part of the first layer [..., 1, h], from latents [..., h]."""
         return F.linear(latents, self.first.weight[:, self.point_size :]).unsqueeze(-2)
 
-    def forward(self, points: Tensor, latents: Tensor) -> Targets:
+    def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
         """Decode what ``of_points`` and ``of_latents`` return."""
-        mean, raw = self.rest(points + latents).chunk(2, -1)
+        mean, raw = of_points(self.rest, points + latents, real).chunk(2, -1)
         return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))
 
     def in_parts(self, points: Tensor, latents: Tensor) -> Targets:

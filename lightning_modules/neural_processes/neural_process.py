@@ -40,6 +40,7 @@ from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
 from memory_cores import Items, MemoryCore, MemorySizes
 from memory_cores.core import Recollections, require_at_least, require_positive
+from memory_cores.real_points import RealPoints
 
 Objective = Literal["elbo", "paper"]
 
@@ -48,6 +49,7 @@ class Recalled(NamedTuple):
     """A batch before anything is drawn but the memory."""
 
     points: Tensor  #: [B, T, M, h], the targets' part of the decoder's first layer
+    asked: RealPoints  #: which of them are real
     evidence: Evidence
     kl: Tensor  #: [B, T], of what the memory drew
     snapshot: Any  #: the core's, of all steps
@@ -197,26 +199,27 @@ class NeuralProcess(SequenceModel):
             told: whether the targets' values may be used, for posteriors.
         """
         context_x, target_x = self._places(batch.context_x), self._places(batch.target_x)
-        context = context_x, batch.context_y, batch.context_mask
-        target = (target_x, batch.target_y, batch.target_mask) if told else None
+        known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
+        context = context_x, batch.context_y, known
+        target = (target_x, batch.target_y, asked) if told else None
         values = self.deterministic_encoder(*context)
-        pooled = Pool.of(values, batch.context_mask).pooled(self.pooling)
-        items = Items(context_x, values, batch.context_mask)
+        pooled = Pool.of(values, known).pooled(self.pooling)
+        items = Items(context_x, known.padded(values), batch.context_mask)
         recollections = self._unroll(pooled, items, *self._observed(target))
-        reads = self.memory.lookup(recollections.snapshot, target_x)
+        reads = self.memory.lookup(recollections.snapshot, target_x, asked)
         if self._follow is not None:
             reads = reads + self._follow(pooled).unsqueeze(2)
         held = Pool(recollections.total, recollections.number)
         empty = Pool(*map(torch.zeros_like, held))
         evidence = Evidence(
-            context=Pool.of(self.latent_encoder(*context), batch.context_mask),
+            context=Pool.of(self.latent_encoder(*context), known),
             memory=held if self.pool_memory else empty,
-            target=None if target is None else Pool.of(self.latent_encoder(*target), target[2]),
+            target=None if target is None else Pool.of(self.latent_encoder(*target), asked),
         )
-        points = self.decoder.of_points(reads, target_x)
-        return Recalled(points, evidence, recollections.kl, recollections.snapshot)
+        points = self.decoder.of_points(reads, target_x, asked)
+        return Recalled(points, asked, evidence, recollections.kl, recollections.snapshot)
 
-    def _observed(self, target: tuple[Tensor, Tensor, Tensor] | None) -> tuple[Tensor, ...]:
+    def _observed(self, target: tuple[Tensor, Tensor, RealPoints] | None) -> tuple[Tensor, ...]:
         """The posterior's controls [B, T, h] for a core that draws, otherwise nothing."""
         if target is None or not self.memory.stochastic:
             return ()
@@ -240,7 +243,8 @@ class NeuralProcess(SequenceModel):
         """
         recalled = self.recall(batch, told=True)
         latents = self._draw(recalled.evidence, self._noise(batch, 1, noise))
-        targets = self.decoder(recalled.points, self.decoder.of_latents(latents.sample))
+        drawn = self.decoder.of_latents(latents.sample)
+        targets = self.decoder(recalled.points, drawn, recalled.asked)
         return Inferred(targets, latents, recalled.kl)
 
     def predict(self, batch: FunctionSequences, samples: int) -> Targets:

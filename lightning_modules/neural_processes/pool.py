@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from memory_cores.real_points import RealPoints
+
 Pooling = Literal["mean", "sum"]
 
 
@@ -14,9 +16,9 @@ class Pool(NamedTuple):
     number: Tensor  #: [B, T, 1], members of each set
 
     @classmethod
-    def of(cls, encodings: Tensor, mask: Tensor) -> "Pool":
-        """Add up encodings [B, T, N, h] where the mask [B, T, N] is True; elsewhere they are 0."""
-        return cls(encodings.sum(2), mask.sum(2, keepdim=True).to(encodings.dtype))
+    def of(cls, encodings: Tensor, real: RealPoints) -> "Pool":
+        """Add up encodings, rows of width h of the real points of sets [B, T, N]."""
+        return cls(real.sums(encodings), real.numbers().to(encodings.dtype))
 
     def repeated(self, samples: int) -> "Pool":
         """The same sets for each of K samples, the first dimension [K * B]."""
