@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled_steps import CHUNK, CompiledSteps, in_spans, span_sizes
+from lightning_modules.compiled_steps import CompiledSteps, span_sizes
 from lightning_modules.controller import Controller, ControllerState
 from lightning_modules.replay import Replay
 from memory_cores import Items, MemoryCore, MemorySizes
@@ -32,11 +32,11 @@ class RecurrentState(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What is kept of one step."""
+    """What is kept of S steps."""
 
-    hidden: Tensor  #: [B, H], the controller's state
-    reads: Tensor  #: [B, C]
-    seen: Tensor  #: [B, H + C], by the controller's recurrent gates
+    hidden: Tensor  #: [S, B, H], the controller's state
+    reads: Tensor  #: [S, B, C]
+    seen: Tensor  #: [S, B, H + C], by the controller's recurrent gates
 
 
 class Recurrence(nn.Module):
@@ -66,16 +66,16 @@ class Recurrence(nn.Module):
         seen: list[Tensor] = []
         gates = self.controller.known_gates(inputs, seen)
         compiled = None if inputs.is_cuda else self.compiled_steps
-        sizes = span_sizes(len(gates), len(gates) if compiled else 0)
+        sizes = span_sizes(len(gates), compiled.size if compiled else None)
         state, outcomes = self.initial_state(len(inputs), gates), []
-        spans = (in_spans(part, sizes) for part in (gates, inputs.transpose(0, 1)))
+        spans = (part.split(sizes) for part in (gates, inputs.transpose(0, 1)))
         for evidence, rows in zip(*spans, strict=True):
-            run = compiled if compiled and len(evidence) == CHUNK else Recurrence.steps
+            run = compiled if compiled and len(evidence) == compiled.size else Recurrence.steps
             state, more = run(self, state, evidence, rows)
-            outcomes += more
-        seen += [outcome.seen for outcome in outcomes]
-        hidden, reads, _ = (torch.stack(parts, 1) for parts in zip(*outcomes, strict=True))
-        return self.output(torch.cat([hidden, reads], 2))
+            outcomes.append(more)
+        hidden, reads, last = (torch.cat(parts) for parts in zip(*outcomes, strict=True))
+        seen.append(last)
+        return self.output(torch.cat([hidden, reads], 2)).transpose(0, 1)
 
     def initial_state(self, batch_size: int, like: Tensor) -> RecurrentState:
         """Before the first step."""
@@ -87,19 +87,18 @@ class Recurrence(nn.Module):
 
     def steps(
         self, state: RecurrentState, evidence: Tensor, inputs: Tensor
-    ) -> tuple[RecurrentState, list[Outcome]]:
+    ) -> tuple[RecurrentState, Outcome]:
         """S steps, with evidence [S, B, 4 H] of the inputs [S, B, W]."""
         outcomes = []
         for step in zip(evidence.unbind(), inputs.unbind(), strict=True):
             state = self.step(state, *step)
-            outcomes.append(Outcome(state.controller.hidden, state.reads, state.controller.seen))
-        return state, outcomes
+            outcomes.append((state.controller.hidden, state.reads, state.controller.seen))
+        return state, Outcome(*(torch.stack(parts) for parts in zip(*outcomes, strict=True)))
 
     def step(self, state: RecurrentState, evidence: Tensor, inputs: Tensor) -> RecurrentState:
         """One step, with evidence [B, 4 H] of the inputs [B, W]."""
         controller = self.controller.step(state.controller, evidence, state.reads, late=True)
         present = torch.ones(len(inputs), 1, dtype=torch.bool, device=inputs.device)
         item = Items(state.controller.hidden.unsqueeze(1), inputs.unsqueeze(1), present)
-        memory = self.core.write(state.memory, controller.hidden, item)
-        reads, memory = self.core.read(memory, controller.hidden)
+        reads, memory = self.core.write_and_read(state.memory, controller.hidden, item)
         return RecurrentState(controller, memory, reads)

@@ -16,14 +16,13 @@ Cores with ``context_includes_control = False`` keep reads out of the controller
 of psi_t (eq. 12).
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled_steps import CHUNK, CompiledSteps, in_spans, span_sizes
+from lightning_modules.compiled_steps import CompiledSteps, graph_size, span_sizes
 from lightning_modules.controller import Controller, ControllerState
 from lightning_modules.gaussian import DiagonalGaussian
 from lightning_modules.replay import Replay
@@ -41,12 +40,17 @@ class BackboneState(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step's outcome."""
+    """One step's outcome; with a dimension S in front, of several steps."""
 
     latent: Tensor  #: [B, Z]
     psi: Tensor  #: [B, P]
     parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
     seen: Tensor  #: [B, H + F], detached, by the controller's recurrent gates
+
+    @property
+    def last(self) -> "Step":
+        """The last of several steps."""
+        return Step(*(part[-1] for part in self))
 
 
 class Trajectory(NamedTuple):
@@ -94,7 +98,9 @@ class Backbone(nn.Module):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
+        self.compiled_steps = (
+            CompiledSteps(Backbone.known_steps, graph_size(memory)) if compile else None
+        )
         self.replay = Replay(self, self._known_loop) if compile else None
         self.latent_size = latent_size
         self.memory = memory
@@ -134,8 +140,7 @@ class Backbone(nn.Module):
         feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
         controller = self.controller.step(state.controller, evidence, feedback, late)
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
-        memory = self.memory.write(state.memory, controller.hidden, item)
-        reads, memory = self.memory.read(memory, controller.hidden)
+        reads, memory = self.memory.write_and_read(state.memory, controller.hidden, item)
         psi = torch.cat([reads, controller.hidden], 1) if includes_control else reads
         return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
 
@@ -164,7 +169,7 @@ class Backbone(nn.Module):
 
     def known_steps(
         self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor
-    ) -> tuple[BackboneState, list[Step]]:
+    ) -> tuple[BackboneState, Step]:
         """Take several steps with known evidence and frames, as one function to be compiled.
 
         Args:
@@ -177,7 +182,7 @@ class Backbone(nn.Module):
         for inputs in zip(evidence.unbind(), noise.unbind(), observed.unbind(), strict=True):
             state, step = self.step(state, *inputs, late=True)
             steps.append(step)
-        return state, steps
+        return state, Step(*(torch.stack(parts) for parts in zip(*steps, strict=True)))
 
     def unroll(
         self,
@@ -219,33 +224,47 @@ class Backbone(nn.Module):
         seen: list[Tensor] = []
         gates = self.controller.known_gates(evidence, seen)
         observed = self.posterior_map.observe(features.transpose(0, 1))
-        trains = torch.is_grad_enabled() and not record
-        compiled = self.compiled_steps if trains and not noise.is_cuda else None
-        sizes = span_sizes(noise.shape[1], min(len(gates), len(observed)) if compiled else 0)
-        spans = (in_spans(part, sizes) for part in (gates, noise.transpose(0, 1), observed))
-        state = self.initial_state(noise.shape[0], noise)
-        steps: list[Step] = []
+        noise = noise.transpose(0, 1)
+        known = 0 if record else min(len(gates), len(observed))
+        state = self.initial_state(noise.shape[1], noise)
+        state, steps = self._take_known(state, known, gates, noise, observed)
         weightings: list[Weightings] = []
-        for of_evidence, of_noise, of_frames in itertools.zip_longest(*spans):
-            if compiled and len(of_noise) == CHUNK:
-                state, chunk = compiled(self, state, of_evidence, of_noise, of_frames)
-                steps += chunk
-                continue
-            late = of_evidence is not None
-            if not late:
-                of_evidence = self.controller.evidence_gates(imagine(len(steps), steps[-1])[None])
-            observed_t = None if of_frames is None else of_frames.squeeze(0)
-            state, step = self.step(
-                state, of_evidence.squeeze(0), of_noise.squeeze(0), observed_t, late
-            )
-            steps.append(step)
+        for t in range(known, len(noise)):
+            late = t < len(gates)
+            gates_t = gates[t] if late else self._imagined_gates(imagine, t, steps)
+            observed_t = observed[t] if t < len(observed) else None
+            state, step = self.step(state, gates_t, noise[t], observed_t, late)
+            steps.append(Step(*(part.unsqueeze(0) for part in step)))
             if record:
                 weightings.append(self.memory.weightings(state.memory))
-        seen += [step.seen for step in steps[: len(gates)]]
-        return self._trajectory(steps, weightings)
+        taken = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
+        seen.append(taken.seen[: len(gates)])
+        return self._trajectory(taken, weightings)
 
-    def _trajectory(self, steps: list[Step], weightings: list[Weightings]) -> Trajectory:
-        latent, psi, drawn_from, _ = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
+    def _take_known(
+        self, state: BackboneState, known: int, *parts: Tensor
+    ) -> tuple[BackboneState, list[Step]]:
+        """Take the first steps, of which evidence, noise and frames [S, B, ...] are known."""
+        trains = torch.is_grad_enabled() and not parts[0].is_cuda
+        compiled = self.compiled_steps if trains else None
+        sizes = span_sizes(known, compiled.size if compiled else None)
+        # Divided by one operator, whose gradient is one too; that of a slice is as large as all.
+        spans = (part.split([*sizes, len(part) - known])[:-1] for part in parts)
+        taken = []
+        for span in zip(*spans, strict=True):
+            run = compiled if compiled and len(span[0]) == compiled.size else Backbone.known_steps
+            state, steps = run(self, state, *span)
+            taken.append(steps)
+        return state, taken
+
+    def _imagined_gates(
+        self, imagine: Callable[[int, Step], Tensor], t: int, steps: list[Step]
+    ) -> Tensor:
+        """The gates [B, 4 H] that evidence of step t would make, imagined after the step before."""
+        return self.controller.evidence_gates(imagine(t, steps[-1].last))
+
+    def _trajectory(self, steps: Step, weightings: list[Weightings]) -> Trajectory:
+        latent, psi, drawn_from, _ = (part.transpose(0, 1) for part in steps)
         return Trajectory(
             latent=latent,
             psi=psi,

@@ -1,7 +1,7 @@
-"""Compiling the loop over time a few steps at a time.
+"""Compiling the loop over time some steps at a time.
 
-One graph of a few steps serves sequences of every length. It takes a fraction of the time that a
-whole unroll takes to compile, and runs nearly as fast.
+One graph of some steps serves sequences of every length. How many steps pays depends on the core:
+compiling takes in proportion to them, and entering and leaving a graph takes half a millisecond.
 """
 
 import time
@@ -17,9 +17,6 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from lightning_modules.preparation import prepare, say
 from memory_cores import MemoryCore
 
-#: Steps of one graph. More gain little, and compiling takes in proportion to them.
-CHUNK = 5
-
 
 def require_compiler() -> None:
     """Raise a ValueError where nothing can be compiled."""
@@ -30,25 +27,22 @@ def require_compiler() -> None:
         raise ValueError(f"compile must be false where {missing}, got True") from None
 
 
-def span_sizes(steps: int, known: int) -> list[int]:
-    """Divide steps into chunks to be compiled, among the first ``known``, and single steps.
-
-    The chunks end with the last known step.
-    """
-    chunks, singles = divmod(known, CHUNK)
-    return [1] * singles + [CHUNK] * chunks + [1] * (steps - known)
+def graph_size(core: MemoryCore) -> int:
+    """Steps of one graph: the most that the core allows, of those that divide its sequences."""
+    steps = core.sizes.steps
+    graphs = -(-steps // core.graph_steps)
+    return steps // graphs
 
 
-def in_spans(parts: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
-    """Divide [K, ...] by sizes of which those beyond K are single steps.
-
-    In one operator, whose gradient is one too; that of a slice is as large as the whole.
-    """
-    return parts.split(sizes[: len(sizes) - (sum(sizes) - len(parts))]) if len(parts) else ()
+def span_sizes(steps: int, size: int | None) -> list[int]:
+    """Divide steps into what is left over and then graphs of one size; None: there are none."""
+    left = steps if size is None else steps % size
+    spans = [left] if left else []
+    return spans if size is None else spans + [size] * (steps // size)
 
 
 class CompiledSteps:
-    """A function of a module, its state and inputs of ``CHUNK`` steps, compiled.
+    """A function of a module, its state and inputs of ``size`` steps, compiled.
 
     The same graph serves every chunk, since the state always comes in alike, whatever of it depends
     on a parameter by then. Compiled code is kept in torch's cache, where later runs find it.
@@ -56,9 +50,11 @@ class CompiledSteps:
     Args:
         steps: (module, state, *inputs) -> (state, outcomes). Not bound to the module, of which
             there may be copies; tensors may be nested in tuples and lists.
+        size: number of steps.
     """
 
-    def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
+    def __init__(self, steps: Callable[..., tuple[Any, Any]], size: int) -> None:
+        self.size = size
         # The asserts check what inductor itself allocated, at a tenth of the time of a chunk.
         self.steps = torch.compile(
             steps,
@@ -86,7 +82,8 @@ class CompiledSteps:
         wanted = [x for x in tree_leaves(copies) if x.requires_grad]
         torch.autograd.grad([x.sum() for x in outcomes], wanted, allow_unused=True)
         say(
-            f"Compiled {CHUNK} steps of the loop over time in {time.perf_counter() - started:.0f} s"
+            f"Compiled {self.size} steps of the loop over time in "
+            f"{time.perf_counter() - started:.0f} s"
         )
         self.announced = True
 

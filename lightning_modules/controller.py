@@ -48,7 +48,8 @@ class Controller(nn.Module):
 
         Args:
             evidence: [B, T, E].
-            seen: to which the loop must append what the gates of each step have ``seen``.
+            seen: to which the loop must append what the gates have ``seen``, [S, B, H + F] of some
+                steps at a time.
         """
         gates = self.evidence_gates(evidence.transpose(0, 1))
         return LateGradient.apply(gates, self.recurrent_gates.weight, seen)

@@ -24,7 +24,7 @@ class LateGradient(torch.autograd.Function):
             ctx: autograd's.
             offsets: [T, B, O].
             weight: [O, I].
-            inputs: empty; the loop appends each x_t [B, I], detached.
+            inputs: empty; the loop appends the x_t of some steps at a time, [S, B, I], detached.
         """
         ctx.inputs, ctx.weight_dtype = inputs, weight.dtype
         return offsets.view_as(offsets)
@@ -33,6 +33,6 @@ class LateGradient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the offsets' gradient as it is, and the weight's."""
-        inputs = torch.stack(ctx.inputs).flatten(0, 1).to(gradient.dtype)
+        inputs = torch.cat(ctx.inputs).flatten(0, 1).to(gradient.dtype)
         weight = gradient.flatten(0, 1).mT @ inputs
         return gradient, weight.to(ctx.weight_dtype), None

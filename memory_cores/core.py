@@ -92,6 +92,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True
+    #: Steps that are compiled as one graph, at most. More run faster, and compile for longer.
+    graph_steps: int = 5
     #: Whether it draws some of what it holds, so that there is a posterior and ``unroll`` has a KL.
     stochastic: bool = False
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
@@ -125,6 +127,10 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         Returns:
             reads: [B, C]; the state, since reading may change what later steps see.
         """
+
+    def write_and_read(self, state: State, control: Tensor, items: Items) -> tuple[Tensor, State]:
+        """Take a step of a model that reads with the core's own heads: ``write``, then ``read``."""
+        return self.read(self.write(state, control, items), control)
 
     @abstractmethod
     def weightings(self, state: State) -> Weightings:

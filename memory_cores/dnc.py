@@ -115,6 +115,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             require_at_least(1, sparse_links=sparse_links)
             sparse_links = min(sparse_links, self.slots)
         self.sparse_links = sparse_links
+        self._has_operators = write_heads == 1 and sparse_links is None
+        if self._has_operators:
+            self.graph_steps = 25  # two operators and little else
         W, R, H = word_size, read_heads, write_heads
         self._write_parts = [H * W, H * W, H * W, H, H, H, R]
         self._read_parts = [R * W, R, R * (1 + 2 * H)]
@@ -152,35 +155,25 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> DNCState | SparseDNCState:
         """Free what was read, choose slots, erase and add, and link the slots in write order."""
-        item, present = items.pooled()
-        asked = self.write_interface(torch.cat([control, item], 1))
-        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            return DNCState(*dnc_kernel.write(*state, asked, present), state.read_weights)
-        interface = self._write_interface(asked, present)
-        # As in the reference implementation, usage passes no gradient to the write weights.
-        usage = usage_after_write(state.usage, state.write_weights.detach())
-        usage = usage * retention(state.read_weights, interface.free_gates)
-        weights = self._write_weights(state.memory, usage, interface)
-        return with_links_after(state, weights)._replace(
-            memory=erase_and_add(state.memory, weights, interface.erase, interface.vectors),
-            usage=usage,
-            precedence=preceded(state.precedence, weights),
-            write_weights=weights,
-        )
+        return self._write(state, *self._ask_to_write(control, items))
 
     def read(
         self, state: DNCState | SparseDNCState, control: Tensor
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Mix content look-up with steps along the links, both ways, from the last read."""
-        asked = self.read_interface(control)
+        return self._read(state, self.read_interface(control))
+
+    def write_and_read(
+        self, state: DNCState | SparseDNCState, control: Tensor, items: Items
+    ) -> tuple[Tensor, DNCState | SparseDNCState]:
+        """Write, then read."""
+        asked, present = self._ask_to_write(control, items)
+        asked_to_read = self.read_interface(control)
         if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            reads, weights = dnc_kernel.read(state.memory, state.link, state.read_weights, asked)
-            return reads, state._replace(read_weights=weights)
-        interface = self._read_interface(asked)
-        content = content_weights(state.memory, interface.keys, interface.strengths)
-        weights = interface.content_modes * content + followed(state, interface)
-        reads = torch.bmm(weights, state.memory).flatten(1)
-        return reads, state._replace(read_weights=weights)
+            step = dnc_kernel.step(*state, asked, present, asked_to_read)
+            memory, usage, precedence, link, writes, reads, weights = step
+            return reads, DNCState(memory, usage, precedence, link, writes, weights)
+        return self._read(self._write(state, asked, present), asked_to_read)
 
     def snapshot(self, state: DNCState | SparseDNCState) -> DNCSnapshot:
         """Return what a look-up by content needs, and how much of each slot is in use."""
@@ -193,7 +186,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
     def prepare(self) -> None:
         """Build the C++ operators, where they serve such a memory."""
-        if self.write_heads == 1 and self.sparse_links is None:
+        if self._has_operators:
             dnc_kernel.build()
 
     @torch.no_grad()
@@ -209,6 +202,40 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         free.fill_(-3.0)
         strengths.fill_(SHARP)
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
+
+    def _ask_to_write(self, control: Tensor, items: Items) -> tuple[Tensor, Tensor]:
+        """What the controller asks of the write heads, and whether there is an item, [B, 1]."""
+        item, present = items.pooled()
+        return self.write_interface(torch.cat([control, item], 1)), present
+
+    def _write(
+        self, state: DNCState | SparseDNCState, asked: Tensor, present: Tensor
+    ) -> DNCState | SparseDNCState:
+        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
+            return DNCState(*dnc_kernel.write(*state, asked, present), state.read_weights)
+        interface = self._write_interface(asked, present)
+        # As in the reference implementation, usage passes no gradient to the write weights.
+        usage = usage_after_write(state.usage, state.write_weights.detach())
+        usage = usage * retention(state.read_weights, interface.free_gates)
+        weights = self._write_weights(state.memory, usage, interface)
+        return with_links_after(state, weights)._replace(
+            memory=erase_and_add(state.memory, weights, interface.erase, interface.vectors),
+            usage=usage,
+            precedence=preceded(state.precedence, weights),
+            write_weights=weights,
+        )
+
+    def _read(
+        self, state: DNCState | SparseDNCState, asked: Tensor
+    ) -> tuple[Tensor, DNCState | SparseDNCState]:
+        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
+            reads, weights = dnc_kernel.read(state.memory, state.link, state.read_weights, asked)
+            return reads, state._replace(read_weights=weights)
+        interface = self._read_interface(asked)
+        content = content_weights(state.memory, interface.keys, interface.strengths)
+        weights = interface.content_modes * content + followed(state, interface)
+        reads = torch.bmm(weights, state.memory).flatten(1)
+        return reads, state._replace(read_weights=weights)
 
     def _write_interface(self, asked: Tensor, present: Tensor) -> WriteInterface:
         H, heads = self.write_heads, (-1, self.write_heads, self.word_size)

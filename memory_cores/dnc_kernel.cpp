@@ -350,6 +350,38 @@ Four read_backward(const Tensor& memory, const Tensor& link, const Tensor& reads
   return {to_memory, to_link, to_reads, to_interface};
 }
 
+// Both, in one call.
+using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+Seven step_forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                   const Tensor& link, const Tensor& writes, const Tensor& reads,
+                   const Tensor& write_interface, const Tensor& present,
+                   const Tensor& read_interface) {
+  auto written =
+      write_forward(memory, usage, precedence, link, writes, reads, write_interface, present);
+  auto found = read_forward(std::get<0>(written), std::get<3>(written), reads, read_interface);
+  return std::tuple_cat(std::move(written), std::move(found));
+}
+
+// Gradients of memory, usage, precedence, link, read weights and both interfaces, with the memory and
+// the links that the write has left.
+Seven step_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                    const Tensor& link, const Tensor& writes, const Tensor& reads,
+                    const Tensor& write_interface, const Tensor& present,
+                    const Tensor& read_interface, const Tensor& new_memory, const Tensor& new_link,
+                    const Tensor& by_memory, const Tensor& by_usage, const Tensor& by_precedence,
+                    const Tensor& by_link, const Tensor& by_writes, const Tensor& by_found,
+                    const Tensor& by_reads) {
+  const auto [read_memory, read_link, read_reads, to_read_interface] =
+      read_backward(new_memory, new_link, reads, read_interface, by_found, by_reads);
+  const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_write_interface] =
+      write_backward(memory, usage, precedence, link, writes, reads, write_interface, present,
+                     read_memory.add_(by_memory), by_usage, by_precedence, read_link.add_(by_link),
+                     by_writes);
+  return {to_memory, to_usage, to_precedence, to_link, to_reads.add_(read_reads),
+          to_write_interface, to_read_interface};
+}
+
 }  // namespace
 
 TORCH_LIBRARY(dnc_kernel, library) {
@@ -365,6 +397,16 @@ TORCH_LIBRARY(dnc_kernel, library) {
   library.def(
       "read_backward(Tensor memory, Tensor link, Tensor reads, Tensor interface, Tensor by_found, "
       "Tensor by_weights) -> (Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "step(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
+      "Tensor reads, Tensor write_interface, Tensor present, Tensor read_interface) "
+      "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "step_backward(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
+      "Tensor reads, Tensor write_interface, Tensor present, Tensor read_interface, "
+      "Tensor new_memory, Tensor new_link, Tensor by_memory, Tensor by_usage, "
+      "Tensor by_precedence, Tensor by_link, Tensor by_writes, Tensor by_found, Tensor by_reads) "
+      "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(dnc_kernel, CPU, library) {
@@ -372,4 +414,6 @@ TORCH_LIBRARY_IMPL(dnc_kernel, CPU, library) {
   library.impl("write_backward", &write_backward);
   library.impl("read", &read_forward);
   library.impl("read_backward", &read_backward);
+  library.impl("step", &step_forward);
+  library.impl("step_backward", &step_backward);
 }

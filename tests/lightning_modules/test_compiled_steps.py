@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,17 +11,19 @@ from torch import Tensor
 
 from lightning_modules import GTMM
 from lightning_modules.backbone import Backbone, Trajectory
-from lightning_modules.compiled_steps import CHUNK, in_spans, require_compiler, span_sizes
-from memory_cores import CORES, MemoryCore, MemorySizes, NoMemory
+from lightning_modules.compiled_steps import graph_size, require_compiler, span_sizes
+from memory_cores import CORES, DNC, MemoryCore, MemorySizes, NoMemory
 
 B, E, F, Z, H = 2, 3, 4, 2, 8
+#: Steps of a sequence for which models are made here, and of one graph.
+CHUNK = 5
 every_core = pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 
 
 def make_pair(core: type[MemoryCore], backend: str | None = None) -> tuple[Backbone, Backbone]:
     """The same backbone twice: step by step, and compiled."""
     torch.manual_seed(0)
-    memory = core(MemorySizes(control=H, key=H, value=Z, steps=3))
+    memory = core(MemorySizes(control=H, key=H, value=Z, steps=CHUNK))
     backbone = Backbone(memory, E, F, Z, H, map_size=4, compile=True)
     eager = copy.deepcopy(backbone)
     eager.compiled_steps = None
@@ -124,21 +127,37 @@ def test_mixed_precision_is_compiled_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "known", "sizes"),
+    ("steps", "size", "sizes"),
     [
-        (0, 0, []),
-        (3, 0, [1, 1, 1]),
-        (CHUNK, CHUNK, [CHUNK]),
-        (CHUNK + 3, CHUNK + 1, [1, CHUNK, 1, 1]),
-        (2 * CHUNK + 2, 2 * CHUNK + 2, [1, 1, CHUNK, CHUNK]),
-        (CHUNK + 1, CHUNK - 1, [1] * (CHUNK + 1)),
+        (0, None, []),
+        (0, 5, []),
+        (3, None, [3]),
+        (3, 5, [3]),
+        (5, 5, [5]),
+        (12, 5, [2, 5, 5]),
     ],
 )
-def test_chunks_end_with_the_last_known_step(steps: int, known: int, sizes: list[int]) -> None:
-    assert span_sizes(steps, known) == sizes
-    parts = in_spans(torch.arange(known), sizes)
-    assert [len(part) for part in parts] == sizes[: len(parts)]
-    assert torch.equal(torch.cat([torch.empty(0).long(), *parts]), torch.arange(known))
+def test_graphs_end_with_the_last_step(steps: int, size: int | None, sizes: list[int]) -> None:
+    assert span_sizes(steps, size) == sizes
+
+
+@pytest.mark.parametrize(
+    ("core", "steps", "size"),
+    [
+        (partial(DNC, slots=3), 20, 20),
+        (partial(DNC, slots=3), 26, 13),
+        (partial(DNC, slots=3), 101, 20),
+        (partial(DNC, slots=3, write_heads=2), 25, 5),
+        (partial(DNC, slots=3, sparse_links=2), 25, 5),
+        (NoMemory, 24, 4),
+        (NoMemory, 3, 3),
+        (NoMemory, 1, 1),
+    ],
+)
+def test_graphs_are_as_large_as_the_core_allows_and_leave_few_steps_over(
+    core: Callable[[MemorySizes], MemoryCore], steps: int, size: int
+) -> None:
+    assert graph_size(core(MemorySizes(control=H, key=H, value=Z, steps=steps))) == size
 
 
 def test_a_missing_compiler_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,14 @@
 """The C++ operators against `DNC.write` and `DNC.read`, step by step."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
 from memory_cores import DNC, Items, MemorySizes, dnc_kernel
-from memory_cores.dnc import DNCState
+from memory_cores.dnc import DNCState, SparseDNCState
 
 B, STEPS = 3, 9
 SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
@@ -45,7 +45,14 @@ def core_of(shape: str) -> DNC:
     return core.double()
 
 
-def run(core: DNC, steps: int = STEPS) -> Run:
+def apart(
+    core: DNC, state: DNCState, control: Tensor, items: Items
+) -> tuple[Tensor, DNCState | SparseDNCState]:
+    """Write and read, one after the other."""
+    return core.read(core.write(state, control, items), control)
+
+
+def run(core: DNC, steps: int = STEPS, take: Callable[..., Any] = DNC.write_and_read) -> Run:
     """With steps that have no item, and a loss that sees the whole state."""
     generator = torch.Generator().manual_seed(1)
 
@@ -57,8 +64,7 @@ def run(core: DNC, steps: int = STEPS) -> Run:
     for t in range(steps):
         present = torch.rand(B, 1, generator=generator) < 0.7
         items = Items(draw(B, 1, SIZES.key), draw(B, 1, SIZES.value), present)
-        state = core.write(state, controls[t], items)
-        reads, state = core.read(state, controls[t])
+        reads, state = take(core, state, controls[t], items)
         found.append(reads)
     reads = torch.stack(found)
     loss = sum((part * draw(*part.shape)).sum() for part in (reads, *state))
@@ -67,16 +73,21 @@ def run(core: DNC, steps: int = STEPS) -> Run:
 
 
 @every_shape
+@pytest.mark.parametrize(("take", "operator"), [(DNC.write_and_read, "step"), (apart, "read")])
 def test_a_walk_and_its_gradients_are_the_same(
-    shape: str, operators: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+    shape: str,
+    take: Callable[..., Any],
+    operator: str,
+    operators: Callable[[bool], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     core, calls = core_of(shape), []
-    monkeypatch.setattr(dnc_kernel, "read", spied(dnc_kernel.read, calls))
+    monkeypatch.setattr(dnc_kernel, operator, spied(getattr(dnc_kernel, operator), calls))
     operators(False)
-    slow = run(core)
+    slow = run(core, take=take)
     assert not calls
     operators(True)
-    fast = run(core)
+    fast = run(core, take=take)
     assert len(calls) == STEPS
     for name, ours, theirs in zip(DNCState._fields, fast.state, slow.state, strict=True):
         assert (ours - theirs).abs().max() < 1e-12, name
@@ -98,7 +109,7 @@ def spied(function, calls):
 )
 def test_other_memories_do_without(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     core = DNC(SIZES, **settings).double()
-    for operator in ("write", "read", "build"):
+    for operator in ("write", "read", "step", "build"):
         monkeypatch.setattr(dnc_kernel, operator, None)
     core.prepare()
     assert run(core, steps=2).reads.isfinite().all()
@@ -113,7 +124,7 @@ def test_a_compiled_step_calls_the_kernel() -> None:
         return graph
 
     def step(state: DNCState, control: Tensor, items: Items) -> tuple[Tensor, DNCState]:
-        return core.read(core.write(state, control, items), control)
+        return core.write_and_read(state, control, items)
 
     control = torch.zeros(B, SIZES.control).double()
     items = Items(
@@ -124,4 +135,4 @@ def test_a_compiled_step_calls_the_kernel() -> None:
     compiled = torch.compile(step, fullgraph=True, backend=backend)
     reads, _ = compiled(core.initial_state(B, control), control, items)
     assert reads.shape == (B, core.context_size)
-    assert "dnc_kernel.write" in graphs[0] and "dnc_kernel.read" in graphs[0]
+    assert "dnc_kernel.step" in graphs[0]
