@@ -1,4 +1,5 @@
 // How a DNC finds slots: by content, and by what is free. For `dnc_kernel.cpp`, one sequence at a time.
+// What a class computes stays in it until it computes the next one, in memory that it asks for once.
 
 #pragma once
 
@@ -65,13 +66,18 @@ void store(T* to, const Lanes<T>& lanes) {
   std::memcpy(to, &lanes, sizeof(lanes));
 }
 
+template <typename T>
+void clear(Rows<T>& rows) {
+  std::fill(rows.begin(), rows.end(), Lanes<T>{});
+}
+
 // [heads, length], head by head, to rows [length].
 template <typename T>
-Rows<T> side_by_side(const T* from, int64_t heads, int64_t length) {
-  Rows<T> rows(length);
+void side_by_side(const T* from, int64_t heads, Rows<T>& rows) {
+  const int64_t length = rows.size();
+  clear<T>(rows);
   for (int64_t r = 0; r < heads; r++)
     for (int64_t i = 0; i < length; i++) rows[i][r] = from[r * length + i];
-  return rows;
 }
 
 // The way back.
@@ -160,11 +166,9 @@ T inverse_norm(const T* row, int64_t n) {
 }
 
 template <typename T>
-std::vector<T> inverse_norms(const T* memory, Sizes sizes) {
-  std::vector<T> inverses(sizes.slots);
+void inverse_norms(const T* memory, std::vector<T>& inverses, Sizes sizes) {
   for (int64_t n = 0; n < sizes.slots; n++)
     inverses[n] = inverse_norm(memory + n * sizes.words, sizes.words);
-  return inverses;
 }
 
 template <typename T>
@@ -179,26 +183,27 @@ void inverse_norms_backward(const T* memory, const std::vector<T>& inverses,
 // Content-based addressing with up to kLanes keys: `addressing.content_weights`.
 template <typename T>
 struct Content {
-  const T *keys, *raw_strengths;
-  int64_t heads;
-  Rows<T> key;             // [W]
-  Rows<T> alike, weights;  // [N]; a slot times the key, times its strength over its norm
-  Lanes<T> inverse{}, strength{};
+  Sizes s;
+  const T *keys = nullptr, *raw_strengths = nullptr;
+  int64_t heads = 0;
+  Rows<T> key, scaled, to_key;  // [W]
+  Rows<T> alike, weights;       // [N]; a slot times the key, times its strength over its norm
+  Lanes<T> inverse, strength;
 
-  Content(const T* memory, const std::vector<T>& inverses, const T* keys, const T* raw_strengths,
-          int64_t heads, Sizes s)
-      : keys(keys),
-        raw_strengths(raw_strengths),
-        heads(heads),
-        key(side_by_side(keys, heads, s.words)),
-        alike(s.slots),
-        weights(s.slots) {
+  explicit Content(Sizes s)
+      : s(s), key(s.words), scaled(s.words), to_key(s.words), alike(s.slots), weights(s.slots) {}
+
+  void compute(const T* memory, const std::vector<T>& inverses, const T* new_keys,
+               const T* new_strengths, int64_t new_heads) {
+    keys = new_keys, raw_strengths = new_strengths, heads = new_heads;
+    inverse = strength = Lanes<T>{};
     for (int64_t r = 0; r < heads; r++) {
       inverse[r] = inverse_norm(keys + r * s.words, s.words);
       strength[r] = softplus(raw_strengths[r]);
     }
-    Rows<T> scaled(key);
-    for (Lanes<T>& k : scaled) k *= strength * inverse;
+    side_by_side(keys, heads, key);
+    for (int64_t k = 0; k < s.words; k++) scaled[k] = strength * inverse * key[k];
+    clear<T>(alike);
     add_product(alike, memory, s.words, 1, scaled);
     for (int64_t n = 0; n < s.slots; n++) weights[n] = alike[n] * inverses[n];
     softmax<T>(weights.data(), s.slots);
@@ -206,7 +211,7 @@ struct Content {
 
   // From the gradient of the weights, which is used up; adds to those of memory and inverses.
   void backward(const T* memory, const std::vector<T>& inverses, Rows<T>& gradient, T* to_memory,
-                std::vector<T>& to_inverses, T* to_keys, T* to_strengths, Sizes s) const {
+                std::vector<T>& to_inverses, T* to_keys, T* to_strengths) {
     softmax_backward<T>(gradient.data(), weights.data(), s.slots);
     for (int64_t n = 0; n < s.slots; n++) {
       for (int64_t r = 0; r < heads; r++) to_inverses[n] += gradient[n][r] * alike[n][r];
@@ -214,7 +219,7 @@ struct Content {
       const Lanes<T> factors = gradient[n] * strength * inverse;
       add_rows(to_memory + n * s.words, reinterpret_cast<const T*>(&factors), keys, heads, s.words);
     }
-    Rows<T> to_key(s.words);
+    clear<T>(to_key);
     add_product(to_key, memory, 1, s.words, gradient);
     const Lanes<T> along = dot<T>(to_key, key);
     const Lanes<T> shrink = strength * inverse * inverse * inverse * along;
@@ -234,9 +239,10 @@ struct Allocation {
   std::vector<T> weights;      // [N]
   std::vector<int64_t> order;  // [N], freest first
 
-  Allocation(const T* usage, int64_t slots)
-      : used(slots), before(slots), weights(slots), order(slots) {
-    for (int64_t n = 0; n < slots; n++) used[n] = T(kEpsilon) + (1 - T(kEpsilon)) * usage[n];
+  explicit Allocation(int64_t slots) : used(slots), before(slots), weights(slots), order(slots) {}
+
+  void compute(const std::vector<T>& usage) {
+    for (size_t n = 0; n < used.size(); n++) used[n] = T(kEpsilon) + (1 - T(kEpsilon)) * usage[n];
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
                      [this](int64_t a, int64_t b) { return used[a] < used[b]; });

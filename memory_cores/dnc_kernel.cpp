@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 #include <vector>
 
 #include "dnc_addressing.h"
@@ -24,27 +23,33 @@ using namespace dnc_addressing;
 // The interface is [key W; vector W; erase W; strength; allocation gate; write gate; free gates R].
 template <typename T>
 struct Writing {
-  const T *vector, *gates;
+  Sizes s;
+  const T* vector = nullptr;
   std::vector<T> erase, free, kept, psi, usage, inverses, weights;
   T allocation_gate, write_gate, present;
   Content<T> content;
-  std::optional<Allocation<T>> allocation;
+  Allocation<T> allocation;
 
-  Writing(const T* memory, const T* last_usage, const T* last_writes, const T* last_reads,
-          const T* interface, T present, Sizes s)
-      : vector(interface + s.words),
-        gates(interface + 3 * s.words + 1),
+  explicit Writing(Sizes s)
+      : s(s),
         erase(s.words),
         free(s.heads),
         kept(s.slots),
-        psi(s.slots, 1),
+        psi(s.slots),
         usage(s.slots),
-        inverses(inverse_norms(memory, s)),
+        inverses(s.slots),
         weights(s.slots),
-        allocation_gate(sigmoid(gates[0])),
-        write_gate(sigmoid(gates[1])),
-        present(present),
-        content(memory, inverses, interface, gates - 1, 1, s) {
+        content(s),
+        allocation(s.slots) {}
+
+  void compute(const T* memory, const T* last_usage, const T* last_writes, const T* last_reads,
+               const T* interface, T is_present) {
+    const T* gates = interface + 3 * s.words + 1;
+    vector = interface + s.words;
+    allocation_gate = sigmoid(gates[0]), write_gate = sigmoid(gates[1]), present = is_present;
+    inverse_norms(memory, inverses, s);
+    content.compute(memory, inverses, interface, gates - 1, 1);
+    std::fill(psi.begin(), psi.end(), 1);
     for (int64_t k = 0; k < s.words; k++) erase[k] = sigmoid(interface[2 * s.words + k]);
     for (int64_t r = 0; r < s.heads; r++) free[r] = sigmoid(gates[2 + r]);
     for (int64_t r = 0; r < s.heads; r++)
@@ -53,14 +58,14 @@ struct Writing {
       kept[n] = 1 - (1 - last_usage[n]) * (1 - last_writes[n]);
       usage[n] = kept[n] * psi[n];
     }
-    allocation.emplace(usage.data(), s.slots);
+    allocation.compute(usage);
     for (int64_t n = 0; n < s.slots; n++) weights[n] = write_gate * present * chosen(n);
   }
 
   // The weight of a slot if the write gate is open.
   T chosen(int64_t n) const {
     const T c = content.weights[n][0];
-    return c + allocation_gate * (allocation->weights[n] - c);
+    return c + allocation_gate * (allocation.weights[n] - c);
   }
 };
 
@@ -70,10 +75,12 @@ T* data(const Tensor& tensor, int64_t sequence) {
   return tensor.data_ptr<T>() + sequence * (tensor.numel() / tensor.size(0));
 }
 
-template <typename Function>
-void for_each_sequence(const Tensor& tensor, const Function& function) {
+// Calls function(step, b), where each thread has a step of its own for all of its sequences.
+template <typename Step, typename Function>
+void for_each_sequence(const Tensor& tensor, Sizes s, const Function& function) {
   at::parallel_for(0, tensor.size(0), 1, [&](int64_t first, int64_t last) {
-    for (int64_t b = first; b < last; b++) function(b);
+    Step step(s);
+    for (int64_t b = first; b < last; b++) function(step, b);
   });
 }
 
@@ -90,10 +97,10 @@ Five write_forward(const Tensor& memory, const Tensor& usage, const Tensor& prec
          new_writes = at::empty_like(writes);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_write", [&] {
     using T = scalar_t;
-    for_each_sequence(memory, [&](int64_t b) {
+    for_each_sequence<Writing<T>>(memory, s, [&](Writing<T>& step, int64_t b) {
       const T *M = data<T>(memory, b), *p = data<T>(precedence, b), *L = data<T>(link, b);
-      const Writing<T> step(M, data<T>(usage, b), data<T>(writes, b), data<T>(reads, b),
-                            data<T>(interface, b), *data<T>(present, b), s);
+      step.compute(M, data<T>(usage, b), data<T>(writes, b), data<T>(reads, b),
+                   data<T>(interface, b), *data<T>(present, b));
       const std::vector<T>& w = step.weights;
       T *next_memory = data<T>(new_memory, b), *next_link = data<T>(new_link, b),
         *next_precedence = data<T>(new_precedence, b);
@@ -148,6 +155,21 @@ T link_row_backward(const T* __restrict gradient, const T* __restrict row, T wei
   return to_weight;
 }
 
+// Where a gradient of a writing is computed.
+template <typename T>
+struct WriteGradients : Writing<T> {
+  Rows<T> by_content;
+  std::vector<T> dw, by_allocation, by_used, to_inverses;
+
+  explicit WriteGradients(Sizes s)
+      : Writing<T>(s),
+        by_content(s.slots),
+        dw(s.slots),
+        by_allocation(s.slots),
+        by_used(s.slots),
+        to_inverses(s.slots) {}
+};
+
 // Gradients of memory, usage, precedence, link, read weights and interface; as in `dnc.py`, the
 // usage passes none to the last write weights.
 Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
@@ -161,17 +183,18 @@ Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& prec
          to_reads = at::empty_like(reads), to_interface = at::zeros_like(interface);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_write_backward", [&] {
     using T = scalar_t;
-    for_each_sequence(memory, [&](int64_t b) {
+    for_each_sequence<WriteGradients<T>>(memory, s, [&](WriteGradients<T>& step, int64_t b) {
       const int64_t N = s.slots, W = s.words;
       const T *M = data<T>(memory, b), *p = data<T>(precedence, b), *L = data<T>(link, b),
               *u = data<T>(usage, b), *last = data<T>(writes, b), *q = data<T>(reads, b);
-      const Writing<T> step(M, u, last, q, data<T>(interface, b), *data<T>(present, b), s);
+      step.compute(M, u, last, q, data<T>(interface, b), *data<T>(present, b));
       const std::vector<T>& w = step.weights;
       T *dM = data<T>(to_memory, b), *dL = data<T>(to_link, b), *dp = data<T>(to_precedence, b),
         *du = data<T>(to_usage, b), *dq = data<T>(to_reads, b), *di = data<T>(to_interface, b);
       const T *gM = data<T>(by_memory, b), *gL = data<T>(by_link, b),
               *gp = data<T>(by_precedence, b), *gu = data<T>(by_usage, b);
-      std::vector<T> dw(data<T>(by_writes, b), data<T>(by_writes, b) + N);
+      std::vector<T>& dw = step.dw;
+      std::copy_n(data<T>(by_writes, b), N, dw.begin());
 
       // Precedence, memory and links, each by the weights.
       const T total = std::accumulate(w.begin(), w.end(), T(0)), to_total = -dot(gp, p, N);
@@ -196,22 +219,23 @@ Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& prec
 
       // The weights, by content and by allocation.
       const T open = step.write_gate * step.present, ga = step.allocation_gate;
-      Rows<T> by_content(N);
-      std::vector<T> by_allocation(N), to_inverses(N, 0);
+      clear<T>(step.by_content);
+      std::fill(step.to_inverses.begin(), step.to_inverses.end(), 0);
       T to_gate = 0, to_allocation_gate = 0;
       for (int64_t n = 0; n < N; n++) {
         to_gate += dw[n] * step.chosen(n) * step.present;
         to_allocation_gate +=
-            dw[n] * open * (step.allocation->weights[n] - step.content.weights[n][0]);
-        by_content[n][0] = dw[n] * open * (1 - ga);
-        by_allocation[n] = dw[n] * open * ga;
+            dw[n] * open * (step.allocation.weights[n] - step.content.weights[n][0]);
+        step.by_content[n][0] = dw[n] * open * (1 - ga);
+        step.by_allocation[n] = dw[n] * open * ga;
       }
-      step.content.backward(M, step.inverses, by_content, dM, to_inverses, di, di + 3 * W, s);
-      inverse_norms_backward(M, step.inverses, to_inverses, dM, s);
+      step.content.backward(M, step.inverses, step.by_content, dM, step.to_inverses, di, di + 3 * W);
+      inverse_norms_backward(M, step.inverses, step.to_inverses, dM, s);
 
       // Usage, by what was kept of it and by what was freed.
-      std::vector<T> by_used(gu, gu + N);
-      step.allocation->backward(by_allocation, by_used.data());
+      std::vector<T>& by_used = step.by_used;
+      std::copy_n(gu, N, by_used.begin());
+      step.allocation.backward(step.by_allocation, by_used.data());
       T* to_gates = di + 3 * W + 1;
       to_gates[0] = to_allocation_gate * ga * (1 - ga);
       to_gates[1] = to_gate * step.write_gate * (1 - step.write_gate);
@@ -236,26 +260,39 @@ Six write_backward(const Tensor& memory, const Tensor& usage, const Tensor& prec
 // [keys R W; strengths R; modes R x 3], with the modes in the order backward, forward, content.
 template <typename T>
 struct Reading {
-  int64_t heads;
-  const T* last;
+  Sizes s;
+  int64_t heads = 0;
+  const T* last = nullptr;
+  std::vector<T> inverses;
   Content<T> content;
-  Rows<T> from, modes, forward, backward, weights;
+  Rows<T> words, from, modes, forward, backward, weights;
 
-  Reading(const T* memory, const std::vector<T>& inverses, const T* link, const T* last_reads,
-          const T* interface, int64_t first, Sizes s)
-      : heads(std::min(kLanes, s.heads - first)),
-        last(last_reads + first * s.slots),
-        content(memory, inverses, interface + first * s.words,
-                interface + s.heads * s.words + first, heads, s),
-        from(side_by_side(last, heads, s.slots)),
+  explicit Reading(Sizes s)
+      : s(s),
+        inverses(s.slots),
+        content(s),
+        words(s.words),
+        from(s.slots),
         modes(3),
         forward(s.slots),
         backward(s.slots),
-        weights(s.slots) {
+        weights(s.slots) {}
+
+  void compute(const T* memory, const T* link, const T* last_reads, const T* interface,
+               int64_t first) {
+    heads = std::min(kLanes, s.heads - first);
+    last = last_reads + first * s.slots;
+    if (first == 0) inverse_norms(memory, inverses, s);
+    content.compute(memory, inverses, interface + first * s.words,
+                    interface + s.heads * s.words + first, heads);
+    side_by_side(last, heads, from);
     const T* raw = interface + s.heads * (s.words + 1) + 3 * first;
+    clear<T>(modes);
     for (int64_t r = 0; r < heads; r++)
       for (int64_t mode = 0; mode < 3; mode++) modes[mode][r] = raw[3 * r + mode];
     softmax<T>(modes.data(), 3);
+    clear<T>(forward);
+    clear<T>(backward);
     add_product(forward, link, s.slots, 1, from);
     add_product(backward, link, 1, s.slots, from);
     for (int64_t n = 0; n < s.slots; n++)
@@ -271,21 +308,38 @@ std::tuple<Tensor, Tensor> read_forward(const Tensor& memory, const Tensor& link
          weights = at::empty_like(reads);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read", [&] {
     using T = scalar_t;
-    for_each_sequence(memory, [&](int64_t b) {
+    for_each_sequence<Reading<T>>(memory, s, [&](Reading<T>& step, int64_t b) {
       const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
               *asked = data<T>(interface, b);
-      const std::vector<T> inverses = inverse_norms(M, s);
       for (int64_t first = 0; first < s.heads; first += kLanes) {
-        const Reading<T> step(M, inverses, L, last, asked, first, s);
-        Rows<T> words(s.words);
-        add_product(words, M, 1, s.words, step.weights);
-        head_by_head(words, data<T>(found, b) + first * s.words, step.heads);
+        step.compute(M, L, last, asked, first);
+        clear<T>(step.words);
+        add_product(step.words, M, 1, s.words, step.weights);
+        head_by_head(step.words, data<T>(found, b) + first * s.words, step.heads);
         head_by_head(step.weights, data<T>(weights, b) + first * s.slots, step.heads);
       }
     });
   });
   return {found, weights};
 }
+
+// Where a gradient of a reading is computed. A head's row of `onto` is what it follows to a link.
+template <typename T>
+struct ReadGradients : Reading<T> {
+  Rows<T> dw, by_backward, by_forward, by_content, to_last;
+  std::vector<T> to_inverses, onto, factors;
+
+  explicit ReadGradients(Sizes s)
+      : Reading<T>(s),
+        dw(s.slots),
+        by_backward(s.slots),
+        by_forward(s.slots),
+        by_content(s.slots),
+        to_last(s.slots),
+        to_inverses(s.slots),
+        onto(2 * kLanes * s.slots),
+        factors(2 * kLanes) {}
+};
 
 // Gradients of memory, link, last read weights and interface.
 Four read_backward(const Tensor& memory, const Tensor& link, const Tensor& reads,
@@ -295,20 +349,22 @@ Four read_backward(const Tensor& memory, const Tensor& link, const Tensor& reads
          to_reads = at::empty_like(reads), to_interface = at::empty_like(interface);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read_backward", [&] {
     using T = scalar_t;
-    for_each_sequence(memory, [&](int64_t b) {
+    for_each_sequence<ReadGradients<T>>(memory, s, [&](ReadGradients<T>& step, int64_t b) {
+      Rows<T>&dw = step.dw, &by_backward = step.by_backward, &by_forward = step.by_forward,
+      &by_content = step.by_content, &to_last = step.to_last;
       const int64_t N = s.slots, W = s.words;
       const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
               *asked = data<T>(interface, b);
-      const std::vector<T> inverses = inverse_norms(M, s);
-      std::vector<T> to_inverses(N, 0);
+      std::fill(step.to_inverses.begin(), step.to_inverses.end(), 0);
       T *dM = data<T>(to_memory, b), *dL = data<T>(to_link, b), *di = data<T>(to_interface, b);
       for (int64_t first = 0; first < s.heads; first += kLanes) {
-        const Reading<T> step(M, inverses, L, last, asked, first, s);
+        step.compute(M, L, last, asked, first);
         const T* g = data<T>(by_found, b) + first * W;
 
         // The weights, and how each kind of them was wanted.
-        Rows<T> dw = side_by_side(data<T>(by_weights, b) + first * N, step.heads, N);
-        add_product(dw, M, W, 1, side_by_side(g, step.heads, W));
+        side_by_side(data<T>(by_weights, b) + first * N, step.heads, dw);
+        side_by_side(g, step.heads, step.words);
+        add_product(dw, M, W, 1, step.words);
         Lanes<T> to_modes[] = {dot<T>(dw, step.backward), dot<T>(dw, step.forward),
                                dot<T>(dw, step.content.weights)};
         softmax_backward<T>(to_modes, step.modes.data(), 3);
@@ -317,34 +373,33 @@ Four read_backward(const Tensor& memory, const Tensor& link, const Tensor& reads
           for (int64_t mode = 0; mode < 3; mode++) modes[3 * r + mode] = to_modes[mode][r];
 
         // The steps along the links, and back.
-        Rows<T> by_backward(dw), by_forward(dw), by_content(dw), to_last(N);
         for (int64_t n = 0; n < N; n++) {
-          by_backward[n] *= step.modes[0];
-          by_forward[n] *= step.modes[1];
-          by_content[n] *= step.modes[2];
+          by_backward[n] = step.modes[0] * dw[n];
+          by_forward[n] = step.modes[1] * dw[n];
+          by_content[n] = step.modes[2] * dw[n];
         }
+        clear<T>(to_last);
         add_product(to_last, L, 1, N, by_forward);
         add_product(to_last, L, N, 1, by_backward);
         head_by_head(to_last, data<T>(to_reads, b) + first * N, step.heads);
-        std::vector<T> onto(2 * step.heads * N), factors(2 * step.heads);
-        std::copy(step.last, step.last + step.heads * N, onto.begin());
-        head_by_head(by_backward, onto.data() + step.heads * N, step.heads);
+        std::copy(step.last, step.last + step.heads * N, step.onto.begin());
+        head_by_head(by_backward, step.onto.data() + step.heads * N, step.heads);
         for (int64_t n = 0; n < N; n++) {
           for (int64_t r = 0; r < step.heads; r++) {
-            factors[r] = by_forward[n][r];
-            factors[step.heads + r] = step.from[n][r];
+            step.factors[r] = by_forward[n][r];
+            step.factors[step.heads + r] = step.from[n][r];
           }
           if (first == 0) {
             std::fill_n(dL + n * N, N, 0);
             std::fill_n(dM + n * W, W, 0);
           }
-          add_rows(dL + n * N, factors.data(), onto.data(), 2 * step.heads, N);
+          add_rows(dL + n * N, step.factors.data(), step.onto.data(), 2 * step.heads, N);
           add_rows(dM + n * W, reinterpret_cast<const T*>(&step.weights[n]), g, step.heads, W);
         }
-        step.content.backward(M, inverses, by_content, dM, to_inverses, di + first * W,
-                              di + s.heads * W + first, s);
+        step.content.backward(M, step.inverses, by_content, dM, step.to_inverses, di + first * W,
+                              di + s.heads * W + first);
       }
-      inverse_norms_backward(M, inverses, to_inverses, dM, s);
+      inverse_norms_backward(M, step.inverses, step.to_inverses, dM, s);
     });
   });
   return {to_memory, to_link, to_reads, to_interface};
