@@ -39,11 +39,18 @@ class Variant(NamedTuple):
         settings = {name: value for name, value in common.items() if name in known} | self.settings
         return lambda memory_sizes: self.core(memory_sizes, **settings)
 
+    @property
+    def label(self) -> str:
+        """As it would be built, in a legend."""
+        settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
+        return self.core.__name__ + (f"({settings})" if settings else "")
+
 
 #: By the names of their rows and keys.
 VARIANTS: dict[str, Variant] = {
     "dnc": Variant(DNC),
     "dnc_two_write_heads": Variant(DNC, {"write_heads": 2}),
+    "dnc_sparse_links": Variant(DNC, {"sparse_links": 8}),
     "ntm": Variant(NTM),
     "lru": Variant(LRU),
     "introspection": Variant(Introspection),

@@ -21,8 +21,15 @@ def look(name: str) -> Look:
 
 def label(name: str, growth: Growth) -> str:
     """Name and exponent."""
-    core = VARIANTS[name].core.__name__ if name in VARIANTS else name.upper()
+    core = VARIANTS[name].label if name in VARIANTS else name.upper()
     return core if growth.exponent is None else f"{core}, exponent {growth.exponent:.2f}"
+
+
+def dash(name: str) -> str:
+    """Solid for a core as it is, dotted for one with options, dashed for no core."""
+    if name not in VARIANTS:
+        return "--"
+    return ":" if VARIANTS[name].settings else "-"
 
 
 def growth_plot(curves: Mapping[str, Growth], title: str, subtitle: str, size: str) -> Figure:
@@ -51,9 +58,8 @@ def growth_plot(curves: Mapping[str, Growth], title: str, subtitle: str, size: s
 def draw(axes: Axes, name: str, growth: Growth) -> Line2D:
     """Draw one contestant's line."""
     colour, marker = look(name)
-    style = "-" if name in VARIANTS else "--"
     (line,) = axes.plot(
-        growth.sizes, growth.median_ms, style, color=colour, marker=marker, gid=name
+        growth.sizes, growth.median_ms, dash(name), color=colour, marker=marker, gid=name
     )
     line.set(markersize=5, linewidth=1.8)
     return line

@@ -25,7 +25,7 @@ from set_unroll import SetSizes, SetUnroll
 from sizes import Sizes
 from timing import interleaved, timer_of
 
-HEADED = ("dnc", "ntm", "lru", "introspection", "context_window")
+HEADED = ("dnc", "dnc_sparse_links", "ntm", "lru", "introspection", "context_window")
 ALL = (LSTM, *HEADED, "rmr", "no_memory")
 Build = Callable[[str, int, torch.device], Contestant]
 

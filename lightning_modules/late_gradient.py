@@ -36,3 +36,22 @@ class LateGradient(torch.autograd.Function):
         inputs = torch.cat(ctx.inputs).flatten(0, 1).to(gradient.dtype)
         weight = gradient.flatten(0, 1).mT @ inputs
         return gradient, weight.to(ctx.weight_dtype), None
+
+
+class LateLinear:
+    """``W x_t`` plus what is known of every step, in a loop over time that is run through once.
+
+    Args:
+        weight: W, [O, I].
+        known: [T, B, O].
+    """
+
+    def __init__(self, weight: Tensor, known: Tensor) -> None:
+        self._seen: list[Tensor] = []
+        self._known = iter(LateGradient.apply(known, weight, self._seen).unbind())
+        self._weight = weight.detach().mT
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Outputs [B, O] of the next step, for x_t [B, I]."""
+        self._seen.append(inputs.detach().unsqueeze(0))
+        return torch.addmm(next(self._known), inputs, self._weight)

@@ -28,8 +28,34 @@ class LSTMCell(nn.Module):
     def unroll(self, inputs: Tensor) -> Tensor:
         """Return the hidden states [B, T, H] after each of the inputs [B, T, I], all known before.
 
-        Whatever does not depend on the hidden state is one product for all steps.
+        On a CPU in one call of PyTorch's, elsewhere as a loop of which a graph can be captured.
         """
+        return self._in_one_call(inputs) if inputs.is_cpu else self._as_loop(inputs)
+
+    def _in_one_call(self, inputs: Tensor) -> Tensor:
+        """With gates in PyTorch's order, which has the candidate before the output gate."""
+        size = self.gates.out_features // 4
+        order = [0, 1, 3, 2]
+        weight, bias = (part.unflatten(0, (4, size))[order] for part in self.gates.parameters())
+        from_input, from_hidden = weight.flatten(0, 1).split([inputs.shape[-1], size], 1)
+        start = inputs.new_zeros(1, len(inputs), size)
+        biases = bias.flatten(), torch.zeros_like(bias).flatten()
+        parameters = (from_input.contiguous(), from_hidden.contiguous(), *biases)
+        hidden, *_ = torch.lstm(
+            inputs,
+            (start, start),
+            parameters,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=self.training,
+            bidirectional=False,
+            batch_first=True,
+        )
+        return hidden
+
+    def _as_loop(self, inputs: Tensor) -> Tensor:
+        """Whatever does not depend on the hidden state is one product for all steps."""
         size = self.gates.out_features // 4
         from_input, from_hidden = self.gates.weight.split([inputs.shape[-1], size], 1)
         known = F.linear(inputs, from_input, self.gates.bias)

@@ -7,12 +7,14 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_modules.gaussian import DiagonalGaussian
+from lightning_modules.late_gradient import LateLinear
 from lightning_modules.neural_processes.networks import LatentHead
 from lightning_modules.neural_processes.pool import Pool, Pooling
-from memory_cores.lstm import LSTMCell
+from memory_cores.lstm import LSTMCell, gated
 
 
 class Evidence(NamedTuple):
@@ -92,13 +94,15 @@ class SequentialLatents(LatentPath):
         contexts = evidence.context.pooled(self.pooling)
         known = self._pooled(evidence.context, evidence.memory)
         told = known if evidence.target is None else self._pooled(evidence.target, evidence.memory)
+        weight, bias = self.lstm.gates.parameters()
+        from_context = F.linear(contexts.transpose(0, 1), weight[:, : contexts.shape[2]], bias)
+        gates = LateLinear(weight, from_context)
+        posterior_of = self.head.step_by_step(told.transpose(0, 1))
         hidden = cell = latent = torch.zeros_like(noise[:, 0])
         steps = []
-        for context, shown, noise_t in zip(
-            contexts.unbind(1), told.unbind(1), noise.unbind(1), strict=True
-        ):
-            hidden, cell = self.lstm(hidden, cell, latent + context)
-            posterior = self.head(hidden + shown)
+        for noise_t in noise.unbind(1):
+            hidden, cell = gated(gates(torch.cat([latent, hidden], 1)), cell)
+            posterior = posterior_of(hidden)
             latent = posterior.sample(noise_t)
             steps.append((hidden, latent, *posterior))
         states, latents, *parameters = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))

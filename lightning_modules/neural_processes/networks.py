@@ -3,7 +3,7 @@
 Sizes are those of the authors' code; all layers start with Glorot weights and zero biases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import log, pi
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_modules.gaussian import DiagonalGaussian
+from lightning_modules.late_gradient import LateLinear
 from memory_cores.attention import glorot_linear
 from memory_cores.real_points import RealPoints, of_points
 
@@ -62,7 +63,17 @@ class LatentHead(nn.Module):
 
     def forward(self, pooled: Tensor) -> DiagonalGaussian:
         """Means and, from log variances, log standard deviations."""
-        mean, log_variance = self.network(pooled).chunk(2, -1)
+        return self._gaussian(self.network(pooled))
+
+    def step_by_step(self, known: Tensor) -> Callable[[Tensor], DiagonalGaussian]:
+        """The head in a loop over time, of known parts [T, B, h] plus what is added, [B, h]."""
+        first, second = (layer for layer in self.network if isinstance(layer, nn.Linear))
+        hidden = LateLinear(first.weight, first(known))
+        output = LateLinear(second.weight, second.bias.expand(*known.shape[:2], -1))
+        return lambda added: self._gaussian(output(hidden(added).relu()))
+
+    def _gaussian(self, outputs: Tensor) -> DiagonalGaussian:
+        mean, log_variance = outputs.chunk(2, -1)
         return DiagonalGaussian(mean, 0.5 * log_variance)
 
 
