@@ -6,7 +6,7 @@ from copy import copy
 import torch
 
 from contestants import Contestant
-from lightning_modules.compiled_steps import CompiledSteps, graph_size
+from lightning_modules.compiled_steps import CompiledSteps
 from lightning_modules.replay import Replay
 from recurrence import Recurrence
 
@@ -18,7 +18,7 @@ def compiled(recurrence: Recurrence) -> Recurrence:
     """The same parameters, compiled as the models' own recurrence is."""
     torch._dynamo.config.recompile_limit = GRAPHS
     twin = copy(recurrence)
-    twin.compiled_steps = CompiledSteps(Recurrence.steps, graph_size(recurrence.core))
+    twin.compiled_steps = CompiledSteps(Recurrence.steps)
     twin.replay = Replay(twin, twin.unroll)
     return twin
 

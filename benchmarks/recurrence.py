@@ -66,11 +66,12 @@ class Recurrence(nn.Module):
         seen: list[Tensor] = []
         gates = self.controller.known_gates(inputs, seen)
         compiled = None if inputs.is_cuda else self.compiled_steps
-        sizes = span_sizes(len(gates), compiled.size if compiled else None)
+        size = compiled.size_with(self.core) if compiled else None
+        sizes = span_sizes(len(gates), size)
         state, outcomes = self.initial_state(len(inputs), gates), []
         spans = (part.split(sizes) for part in (gates, inputs.transpose(0, 1)))
         for evidence, rows in zip(*spans, strict=True):
-            run = compiled if compiled and len(evidence) == compiled.size else Recurrence.steps
+            run = compiled if compiled and len(evidence) == size else Recurrence.steps
             state, more = run(self, state, evidence, rows)
             outcomes.append(more)
         hidden, reads, last = (torch.cat(parts) for parts in zip(*outcomes, strict=True))

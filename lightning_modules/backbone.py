@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled_steps import CompiledSteps, graph_size, span_sizes
+from lightning_modules.compiled_steps import CompiledSteps, span_sizes
 from lightning_modules.controller import Controller, ControllerState
 from lightning_modules.gaussian import DiagonalGaussian
 from lightning_modules.replay import Replay
@@ -98,9 +98,7 @@ class Backbone(nn.Module):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        self.compiled_steps = (
-            CompiledSteps(Backbone.known_steps, graph_size(memory)) if compile else None
-        )
+        self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
         self.replay = Replay(self, self._known_loop) if compile else None
         self.latent_size = latent_size
         self.memory = memory
@@ -247,12 +245,13 @@ class Backbone(nn.Module):
         """Take the first steps, of which evidence, noise and frames [S, B, ...] are known."""
         trains = torch.is_grad_enabled() and not parts[0].is_cuda
         compiled = self.compiled_steps if trains else None
-        sizes = span_sizes(known, compiled.size if compiled else None)
+        size = compiled.size_with(self.memory) if compiled else None
+        sizes = span_sizes(known, size)
         # Divided by one operator, whose gradient is one too; that of a slice is as large as all.
         spans = (part.split([*sizes, len(part) - known])[:-1] for part in parts)
         taken = []
         for span in zip(*spans, strict=True):
-            run = compiled if compiled and len(span[0]) == compiled.size else Backbone.known_steps
+            run = compiled if compiled and len(span[0]) == size else Backbone.known_steps
             state, steps = run(self, state, *span)
             taken.append(steps)
         return state, taken

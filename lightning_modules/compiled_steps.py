@@ -27,11 +27,15 @@ def require_compiler() -> None:
         raise ValueError(f"compile must be false where {missing}, got True") from None
 
 
-def graph_size(core: MemoryCore) -> int:
-    """Steps of one graph: the most that the core allows, of those that divide its sequences."""
-    steps = core.sizes.steps
-    graphs = -(-steps // core.graph_steps)
-    return steps // graphs
+def graph_size(steps: int, most: int) -> int:
+    """Size of the graphs that take sequences of so many steps with the least calls.
+
+    A step that is left over is called by itself, and counts for two.
+    """
+    return min(
+        range(1, min(steps, most) + 1),
+        key=lambda size: (steps // size + 2 * (steps % size), -size),
+    )
 
 
 def span_sizes(steps: int, size: int | None) -> list[int]:
@@ -42,7 +46,7 @@ def span_sizes(steps: int, size: int | None) -> list[int]:
 
 
 class CompiledSteps:
-    """A function of a module, its state and inputs of ``size`` steps, compiled.
+    """A function of a module, its state and inputs of some steps, compiled.
 
     The same graph serves every chunk, since the state always comes in alike, whatever of it depends
     on a parameter by then. Compiled code is kept in torch's cache, where later runs find it.
@@ -50,11 +54,10 @@ class CompiledSteps:
     Args:
         steps: (module, state, *inputs) -> (state, outcomes). Not bound to the module, of which
             there may be copies; tensors may be nested in tuples and lists.
-        size: number of steps.
     """
 
-    def __init__(self, steps: Callable[..., tuple[Any, Any]], size: int) -> None:
-        self.size = size
+    def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
+        self._size: int | None = None
         # The asserts check what inductor itself allocated, at a tenth of the time of a chunk.
         self.steps = torch.compile(
             steps,
@@ -63,6 +66,16 @@ class CompiledSteps:
             options={"size_asserts": False, "alignment_asserts": False},
         )
         self.announced = False
+
+    def size_with(self, core: MemoryCore) -> int:
+        """Steps of a graph with this core, settled by the first sequence, when it can get ready.
+
+        Sequences that are shorter than a graph are not compiled.
+        """
+        if self._size is None:
+            prepare(core)
+            self._size = graph_size(core.sizes.steps, core.graph_steps)
+        return self._size
 
     def __call__(self, module: nn.Module, state: Any, *inputs: Tensor) -> tuple[Any, Any]:
         """Return the state after the steps, and their outcomes."""
@@ -74,15 +87,12 @@ class CompiledSteps:
     def _announce(self, module: nn.Module, *inputs: Any) -> None:
         """Compile both passes on copies of the inputs, and say how long it took."""
         started = time.perf_counter()
-        for part in module.modules():
-            if isinstance(part, MemoryCore):
-                prepare(part)
         copies = tree_map_only(Tensor, _leaf, inputs)
         outcomes = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
         wanted = [x for x in tree_leaves(copies) if x.requires_grad]
         torch.autograd.grad([x.sum() for x in outcomes], wanted, allow_unused=True)
         say(
-            f"Compiled {self.size} steps of the loop over time in "
+            f"Compiled {self._size} steps of the loop over time in "
             f"{time.perf_counter() - started:.0f} s"
         )
         self.announced = True

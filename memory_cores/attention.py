@@ -78,8 +78,8 @@ class Attention(nn.Module, ABC):
         return codes
 
     def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Encode and project queries [..., M, Dk] to [..., M, E]."""
-        return of_points(lambda rows: self.project_queries(self.encode(rows)), queries, real)
+        """Encode and project queries [..., M, Dk] to [..., M, E], real ones if these are known."""
+        return self.project_queries(self.encode(queries))
 
     def project_keys(self, codes: Tensor) -> Tensor:
         """Map encoded keys to [..., N, E]."""
@@ -118,7 +118,11 @@ class Attention(nn.Module, ABC):
 
     def attend(self, queries: Tensor, memory: Prepared, real: RealPoints | None = None) -> Tensor:
         """Read values [..., M, Dv] with projected queries."""
-        return of_points(self.combine, self.read(queries, memory), real)
+        return self.combined(self.read(queries, memory), real)
+
+    def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
+        """``combine`` of what was read for real queries, if these are known."""
+        return self.combine(read)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """Read values once.
@@ -189,6 +193,10 @@ class DotProductAttention(Attention):
         """Encode keys or queries [..., N, Dk] as [..., N, Dv]."""
         return self.encoder(points)
 
+    def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Encode and project queries."""
+        return of_points(super().ask, queries, real)
+
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Dot products over the square root of their width."""
         return queries @ keys.mT / queries.shape[-1] ** 0.5
@@ -249,6 +257,10 @@ class MultiheadAttention(DotProductAttention):
     def combine(self, read: Tensor) -> Tensor:
         """Map each head's read back to a value, and sum: one product for all heads."""
         return self.output(read)
+
+    def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Map what was read for real queries."""
+        return of_points(self.combine, read, real)
 
 
 def make_attention(

@@ -17,7 +17,7 @@ from memory_cores.core import (
     Weightings,
     require_at_least,
 )
-from memory_cores.real_points import RealPoints, of_points
+from memory_cores.real_points import RealPoints
 
 #: Makes the order of the items of a set (``shuffled``) unlike that of their coordinates.
 FREQUENCY = 100.0
@@ -199,7 +199,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             return self.attention.attend(asking, snapshot, real)
         if snapshot.width * (asked + COPY) < snapshot.rows.mask.shape[1] * asked:
             return self.attention.attend(asking, snapshot.copied(), real)
-        return of_points(self.attention.combine, self._read_in_groups(asking, snapshot), real)
+        return self.attention.combined(self._read_in_groups(asking, snapshot), real)
 
     def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
         """Sum the stored values; empty slots are zero."""

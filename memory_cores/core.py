@@ -8,8 +8,9 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-and models that ask by query (every target location of a neural process), which know all controls
-and items beforehand, write all steps with ``unroll`` and call ``lookup`` once for all of them.
+in one call, ``write_and_read``, for which a core may know a shorter way. Models that ask by query
+(every target location of a neural process), which know all controls and items beforehand, write
+all steps with ``unroll`` and call ``lookup`` once for all of them.
 """
 
 from abc import ABC, abstractmethod
@@ -92,8 +93,6 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True
-    #: Steps that are compiled as one graph, at most. More run faster, and compile for longer.
-    graph_steps: int = 5
     #: Whether it draws some of what it holds, so that there is a posterior and ``unroll`` has a KL.
     stochastic: bool = False
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
@@ -102,6 +101,11 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()
         self.sizes = sizes
+
+    @property
+    def graph_steps(self) -> int:
+        """Steps that are compiled as one graph, at most: more run faster and compile for longer."""
+        return 5
 
     @property
     @abstractmethod

@@ -116,8 +116,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             sparse_links = min(sparse_links, self.slots)
         self.sparse_links = sparse_links
         self._has_operators = write_heads == 1 and sparse_links is None
-        if self._has_operators:
-            self.graph_steps = 25  # two operators and little else
         W, R, H = word_size, read_heads, write_heads
         self._write_parts = [H * W, H * W, H * W, H, H, H, R]
         self._read_parts = [R * W, R, R * (1 + 2 * H)]
@@ -129,6 +127,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         vectors = self.write_interface.weight.split(self._write_parts)[1]
         keys = self.read_interface.weight.split(self._read_parts)[0]
         associate_keys_with_values(vectors, keys, word_size, sizes)
+
+    @property
+    def graph_steps(self) -> int:
+        """25 where a step is an operator and little else."""
+        return 25 if self._has_operators and dnc_kernel.is_ready() else super().graph_steps
 
     def initial_state(self, batch_size: int, like: Tensor) -> DNCState | SparseDNCState:
         """Return empty memory, unused slots, no links."""

@@ -129,6 +129,8 @@ int64_t add_rows_of(T* to, const T* factors, const T* from, int64_t height, int6
 template <typename T>
 void add_rows(T* to, const T* factors, const T* from, int64_t height, int64_t length) {
   int64_t i = add_rows_of<4>(to, factors, from, height, length, 0);
+  i = add_rows_of<3>(to, factors, from, height, length, i);
+  i = add_rows_of<2>(to, factors, from, height, length, i);
   i = add_rows_of<1>(to, factors, from, height, length, i);
   for (; i < length; i++)
     for (int64_t h = 0; h < height; h++) to[i] += factors[h] * from[h * length + i];

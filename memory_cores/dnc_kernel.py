@@ -1,4 +1,4 @@
-"""A DNC's write and read as one C++ operator each, for a CPU.
+"""A DNC's write, its read, and both together as one C++ operator each, for a CPU.
 
 A step of ``dnc.py`` is a hundred small operators. Calling them takes as long as they do where they
 are compiled, and many times as long where not. ``dnc_kernel.cpp`` takes each sequence by itself,
@@ -76,6 +76,11 @@ def ninja_in_path() -> Iterator[None]:
         os.environ["PATH"] = path
 
 
+def is_ready() -> bool:
+    """Whether the operators are built, and steps come in types that they know."""
+    return _built and not torch.is_autocast_enabled("cpu")
+
+
 def serves(write_weights: Tensor, interface: Tensor) -> bool:
     """Whether the operators are built, and know such a step: on a CPU, of one kind of float."""
     if not (_built and interface.is_cpu and write_weights.shape[1] == 1):
@@ -141,7 +146,7 @@ def step(
     present: Tensor,
     read_interface: Tensor,
 ) -> tuple[Tensor, ...]:
-    """Write and read a step in one call, which saves the half of what calling takes.
+    """Write and read a step; the second call, and three sums of gradients, are saved.
 
     Returns:
         What ``write`` returns, and then what ``read`` does.

@@ -28,9 +28,11 @@ class LSTMCell(nn.Module):
     def unroll(self, inputs: Tensor) -> Tensor:
         """Return the hidden states [B, T, H] after each of the inputs [B, T, I], all known before.
 
-        On a CPU in one call of PyTorch's, elsewhere as a loop of which a graph can be captured.
+        On a CPU in one call of PyTorch's; elsewhere, where a graph can be captured of it, and under
+        autocast, with which that call does not get along, as a loop.
         """
-        return self._in_one_call(inputs) if inputs.is_cpu else self._as_loop(inputs)
+        at_once = inputs.is_cpu and not torch.is_autocast_enabled("cpu")
+        return self._in_one_call(inputs) if at_once else self._as_loop(inputs)
 
     def _in_one_call(self, inputs: Tensor) -> Tensor:
         """With gates in PyTorch's order, which has the candidate before the output gate."""

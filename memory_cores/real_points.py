@@ -8,6 +8,11 @@ from collections.abc import Callable
 from torch import Tensor
 
 
+def packs(mask: Tensor) -> bool:
+    """Whether padding is left out: on a CPU, where nobody waits to learn the number of points."""
+    return mask.is_cpu
+
+
 class RealPoints:
     """The real points of sets that are padded to one size N.
 
@@ -19,7 +24,8 @@ class RealPoints:
 
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
-        alone = mask.is_cpu and not mask.all()
+        self.computes_padding = not packs(mask)
+        alone = not (self.computes_padding or mask.all())
         self._places = mask.flatten().nonzero().squeeze(1) if alone else None
 
     def rows(self, points: Tensor) -> Tensor:
@@ -31,7 +37,8 @@ class RealPoints:
     def padded(self, rows: Tensor) -> Tensor:
         """Put rows back in their places, [..., N, W], and 0 in padding."""
         if self._places is None:
-            return rows if self.mask.is_cpu else rows.masked_fill(~self.mask.unsqueeze(-1), 0)
+            hole = ~self.mask.unsqueeze(-1)
+            return rows.masked_fill(hole, 0) if self.computes_padding else rows
         points = rows.new_zeros(self.mask.numel(), rows.shape[-1])
         return points.index_copy(0, self._places, rows).unflatten(0, self.mask.shape)
 
@@ -51,5 +58,10 @@ class RealPoints:
 def of_points(
     function: Callable[[Tensor], Tensor], points: Tensor, real: RealPoints | None
 ) -> Tensor:
-    """Apply a map of single points to points [..., N, W], to real ones alone if these are known."""
-    return function(points) if real is None else real.padded(function(real.rows(points)))
+    """Apply a map of single points to points [..., N, W], to real ones alone where that pays.
+
+    What becomes of padding is finite.
+    """
+    if real is None or real.computes_padding:
+        return function(points)
+    return real.padded(function(real.rows(points)))

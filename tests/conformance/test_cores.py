@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from memory_cores import CORES, Items, MemoryCore, MemorySizes, Weightings
+from memory_cores.real_points import RealPoints
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
 ASKED = SIZES._replace(query=3)
@@ -81,8 +82,7 @@ def unroll(core: MemoryCore, steps: list[Step], state: Any = None) -> Unrolled:
         state = core.initial_state(len(steps[0].control), like=steps[0].control)
     reads, weightings = [], []
     for control, items in steps:
-        state = core.write(state, control, items)
-        read, state = core.read(state, control)
+        read, state = core.write_and_read(state, control, items)
         reads.append(read)
         weightings.append(core.weightings(state))
     return Unrolled(torch.stack(reads), weightings, state)
@@ -466,6 +466,17 @@ def recall_step_by_step(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...
 def assert_close(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> None:
     for left, right in zip(ours, theirs, strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=1e-10)
+
+
+@every_core
+def test_queries_that_are_padding_may_be_left_out(core_class: type[MemoryCore]) -> None:
+    core, sequences = asked(core_class), known()
+    snapshot = core.unroll(sequences.controls, sequences.items).snapshot
+    mask = torch.rand(sequences.queries.shape[:-1]) < 0.5
+    found = core.lookup(snapshot, sequences.queries, RealPoints(mask))
+    expected = core.lookup(snapshot, sequences.queries)
+    torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-10)
+    assert found.isfinite().all()
 
 
 @every_core

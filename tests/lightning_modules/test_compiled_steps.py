@@ -20,16 +20,19 @@ CHUNK = 5
 every_core = pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 
 
-def make_pair(core: type[MemoryCore], backend: str | None = None) -> tuple[Backbone, Backbone]:
+def make_pair(
+    core: Callable[[MemorySizes], MemoryCore], backend: str | None = None, steps: int = CHUNK
+) -> tuple[Backbone, Backbone]:
     """The same backbone twice: step by step, and compiled."""
     torch.manual_seed(0)
-    memory = core(MemorySizes(control=H, key=H, value=Z, steps=CHUNK))
+    memory = core(MemorySizes(control=H, key=H, value=Z, steps=steps))
     backbone = Backbone(memory, E, F, Z, H, map_size=4, compile=True)
     eager = copy.deepcopy(backbone)
     eager.compiled_steps = None
     if backend is not None:
-        steps = torch.compile(Backbone.known_steps, fullgraph=True, dynamic=False, backend=backend)
-        backbone.compiled_steps.steps = steps
+        backbone.compiled_steps.steps = torch.compile(
+            Backbone.known_steps, fullgraph=True, dynamic=False, backend=backend
+        )
     return eager, backbone
 
 
@@ -142,22 +145,48 @@ def test_graphs_end_with_the_last_step(steps: int, size: int | None, sizes: list
 
 
 @pytest.mark.parametrize(
-    ("core", "steps", "size"),
+    ("steps", "most", "size"),
     [
-        (partial(DNC, slots=3), 20, 20),
-        (partial(DNC, slots=3), 26, 13),
-        (partial(DNC, slots=3), 101, 20),
-        (partial(DNC, slots=3, write_heads=2), 25, 5),
-        (partial(DNC, slots=3, sparse_links=2), 25, 5),
-        (NoMemory, 24, 4),
-        (NoMemory, 3, 3),
-        (NoMemory, 1, 1),
+        (20, 25, 20),
+        (26, 25, 13),
+        (101, 25, 25),
+        (25, 5, 5),
+        (24, 5, 4),
+        (11, 5, 5),
+        (7, 5, 3),
+        (3, 5, 3),
+        (1, 5, 1),
     ],
 )
-def test_graphs_are_as_large_as_the_core_allows_and_leave_few_steps_over(
-    core: Callable[[MemorySizes], MemoryCore], steps: int, size: int
+def test_sequences_take_few_calls(steps: int, most: int, size: int) -> None:
+    assert graph_size(steps, most) == size
+
+
+@pytest.mark.parametrize(
+    ("settings", "bf16", "most"),
+    [
+        ({}, False, 25),
+        ({}, True, 5),
+        ({"write_heads": 2}, False, 5),
+        ({"sparse_links": 2}, False, 5),
+    ],
+)
+def test_graphs_are_large_where_operators_leave_little_to_compile(
+    settings: dict[str, int], bf16: bool, most: int
 ) -> None:
-    assert graph_size(core(MemorySizes(control=H, key=H, value=Z, steps=steps))) == size
+    core = DNC(MemorySizes(control=H, key=H, value=Z, steps=30), slots=3, **settings)
+    core.prepare()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        assert core.graph_steps == most
+
+
+def test_a_graph_as_long_as_its_sequences_gives_the_same_numbers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch.compiler.reset()
+    eager, compiled = make_pair(partial(DNC, slots=3), backend="aot_eager", steps=12)
+    assert_same(eager, compiled, 13)
+    assert "Compiled 12 steps" in capsys.readouterr().out
 
 
 def test_a_missing_compiler_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:

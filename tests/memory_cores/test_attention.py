@@ -209,6 +209,21 @@ def test_a_whole_sequence_is_the_steps_one_by_one() -> None:
     assert torch.autograd.gradcheck(cell.unroll, inputs.requires_grad_())
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_one_call_is_the_loop(train: bool) -> None:
+    cell, inputs = LSTMCell(3, 4).double().train(train), torch.randn(2, 5, 3, dtype=torch.float64)
+    nn.init.normal_(cell.gates.bias)
+    found = [unroll(inputs.requires_grad_()) for unroll in (cell._in_one_call, cell._as_loop)]
+    torch.testing.assert_close(*found)
+    leaves = [inputs, *cell.parameters()]
+    gradients = [torch.autograd.grad(hidden.square().sum(), leaves) for hidden in found]
+    for pair in zip(*gradients, strict=True):
+        torch.testing.assert_close(*pair)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = cell.float().unroll(inputs.detach().float())
+    torch.testing.assert_close(rounded.double(), found[0], rtol=0.05, atol=0.05)
+
+
 def test_separate_cells_with_equal_weights_are_one_cell() -> None:
     torch.manual_seed(0)
     shared, separate = LSTMCell(3, 4), SeparateLSTMCells(6, 3, 4)

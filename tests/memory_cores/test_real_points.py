@@ -49,6 +49,19 @@ def test_gradients_are_those_of_the_real_points(mask: list[list[list[int]]]) -> 
     assert torch.autograd.gradcheck(lambda x: sets.sums(sets.rows(x).sin()), (known,))
 
 
+@every_mask
+def test_where_padding_is_computed_it_is_left_out_afterwards(
+    mask: list[list[list[int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points, real = points_of(mask)
+    monkeypatch.setattr("memory_cores.real_points.packs", lambda mask: False)  # as on a GPU
+    sets = RealPoints(real)
+    assert sets.rows(points) is points
+    torch.testing.assert_close(sets.padded(sets.rows(points)), points.nan_to_num(0))
+    torch.testing.assert_close(sets.sums(sets.rows(points)), points.nan_to_num(0).sum(2))
+    assert of_points(torch.sin, points, sets).shape == points.shape
+
+
 def test_a_map_of_points_sees_no_padding() -> None:
     points, real = points_of(MASKS["ragged"])
     layer, seen = nn.Linear(4, 2).double(), []

@@ -189,6 +189,20 @@ def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
     assert torch.allclose(*reads) == (core is NoMemory)
 
 
+def test_computed_padding_changes_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which a GPU does."""
+    found = []
+    for packs in (True, False):
+        monkeypatch.setattr("memory_cores.real_points.packs", lambda mask, packs=packs: packs)
+        model = make()
+        value = loss(model, RAGGED)
+        value.sum().backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        found.append([value.detach(), *gradients])
+    for packed, padded in zip(*found, strict=True):
+        torch.testing.assert_close(packed, padded)
+
+
 def test_many_targets_are_decoded_in_parts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make()
     whole = predicted(model, RAGGED)
