@@ -20,6 +20,9 @@ PRODUCTS = {
     "aten::baddbmm",
     "aten::convolution",
     "aten::convolution_backward",
+    # Of a whole LSTM, whose products can not be told from its gates.
+    "aten::mkldnn_rnn_layer",
+    "aten::mkldnn_rnn_layer_backward",
 }
 ATTENTION = "aten::_scaled_dot_product"
 
