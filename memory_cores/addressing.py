@@ -16,20 +16,24 @@ EPSILON = 1e-6
 TIE = 2.0**-20
 
 
-def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor) -> Tensor:
+def content_weights(
+    memory: Tensor, keys: Tensor, strengths: Tensor, norms: Tensor | None = None
+) -> Tensor:
     """Softmax over slots of the cosine similarity between slots and keys (``C(M, k, beta)``).
 
     Args:
         memory: [..., N, W].
         keys: [..., H, W].
         strengths: [..., H], non-negative; 0 gives a uniform weighting.
+        norms: [..., N], ``inverse_norms`` of the memory, if they are known.
 
     Returns:
         weights: [..., H, N], each row sums to 1.
     """
+    norms = inverse_norms(memory) if norms is None else norms
     keys = keys * (strengths * inverse_norms(keys)).unsqueeze(-1)
     product = torch.bmm if keys.ndim == memory.ndim == 3 else torch.matmul  # bmm: no reshaping
-    return torch.softmax(product(keys, memory.mT) * inverse_norms(memory).unsqueeze(-2), dim=-1)
+    return torch.softmax(product(keys, memory.mT) * norms.unsqueeze(-2), dim=-1)
 
 
 def inverse_norms(rows: Tensor) -> Tensor:

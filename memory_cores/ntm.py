@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from memory_cores.addressing import (
     content_weights,
     erase_and_add,
+    inverse_norms,
     sharpened,
     shifted,
     usage_after_write,
@@ -31,6 +32,7 @@ class NTMState(NamedTuple):
     """
 
     memory: Tensor  #: [B, N, W]
+    norms: Tensor  #: [B, N], inverse norms of the slots, for the next read and the next write
     written: Tensor  #: [B, N] in [0, 1], how much of a slot was written
     write_focus: Tensor  #: [B, H, N], where the write heads are, also while they write nothing
     write_weights: Tensor  #: [B, H, N], what the last step wrote
@@ -98,8 +100,10 @@ class NTM(SlotMemory[NTMState]):
         """Return memory that holds next to nothing, and all heads on slot 0."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
         first_slot = torch.arange(N, device=like.device) == 0
+        memory = like.new_full((B, N, W), INITIAL_WORD)
         return NTMState(
-            memory=like.new_full((B, N, W), INITIAL_WORD),
+            memory=memory,
+            norms=inverse_norms(memory),
             written=like.new_zeros(B, N),
             write_focus=first_slot.to(like.dtype).repeat(B, H, 1),
             write_weights=like.new_zeros(B, H, N),
@@ -111,14 +115,16 @@ class NTM(SlotMemory[NTMState]):
         item, present = items.pooled()
         inputs = torch.cat([control, item], 1)
         addressing = self._addressing(self.write_addressing(inputs), self.write_heads)
-        focus = address(state.memory, state.write_focus, addressing)
+        focus = address(state.memory, state.norms, state.write_focus, addressing)
         focus = torch.where(present.unsqueeze(2) > 0, focus, state.write_focus)
         weights = present.unsqueeze(2) * focus
         erase, vectors = (
             self.write_vectors(inputs).unflatten(1, (2, self.write_heads, -1)).unbind(1)
         )
+        memory = erase_and_add(state.memory, weights, erase.sigmoid(), vectors)
         return NTMState(
-            memory=erase_and_add(state.memory, weights, erase.sigmoid(), vectors),
+            memory=memory,
+            norms=inverse_norms(memory),
             written=usage_after_write(state.written, weights),
             write_focus=focus,
             write_weights=weights,
@@ -128,7 +134,7 @@ class NTM(SlotMemory[NTMState]):
     def read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
         """Move the read heads and read."""
         addressing = self._addressing(self.read_addressing(control), self.read_heads)
-        weights = address(state.memory, state.read_weights, addressing)
+        weights = address(state.memory, state.norms, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
 
     def snapshot(self, state: NTMState) -> NTMSnapshot:
@@ -176,18 +182,19 @@ class NTM(SlotMemory[NTMState]):
         )
 
 
-def address(memory: Tensor, before: Tensor, addressing: Addressing) -> Tensor:
+def address(memory: Tensor, norms: Tensor, before: Tensor, addressing: Addressing) -> Tensor:
     """Weights of K heads: by content, then by location (equations 5 to 9).
 
     Args:
         memory: [B, N, W].
+        norms: [B, N], inverse norms of its slots.
         before: [B, K, N], the heads' weights of the step before.
         addressing: what the controller asks.
 
     Returns:
         weights: [B, K, N], each row sums to 1.
     """
-    content = content_weights(memory, addressing.keys, addressing.strengths)
+    content = content_weights(memory, addressing.keys, addressing.strengths, norms)
     # Not torch.lerp, which refuses the mixture of types that autocast makes of its arguments.
     gated = before + addressing.gates.unsqueeze(2) * (content - before)
     return sharpened(shifted(gated, addressing.shifts), addressing.sharpness)

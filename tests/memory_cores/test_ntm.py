@@ -34,15 +34,18 @@ def test_fifty_steps_equal_the_oracle(
     layers = core.write_vectors, core.write_addressing, core.read_addressing
     maps = Maps(*(p.detach().numpy().copy() for layer in layers for p in layer.parameters()))
     state = empty(core, 3)
-    oracle = OracleState(*(field.numpy() for field in state))
+    oracle = OracleState(*(getattr(state, name).numpy() for name in OracleState._fields))
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
         expected, oracle = step(oracle, control.numpy(), tuple(x.numpy() for x in items), maps)
-        for name, ours, theirs in zip(state._fields, state, oracle, strict=True):
-            assert np.abs(ours.numpy() - theirs).max() < 1e-9, f"{name} at step {t}"
+        for name, theirs in oracle._asdict().items():
+            ours = getattr(state, name).numpy()
+            assert np.abs(ours - theirs).max() < 1e-9, f"{name} at step {t}"
+        norms = 1 / np.sqrt((oracle.memory**2).sum(2) + 1e-6)
+        assert np.abs(state.norms.numpy() / norms - 1).max() < 1e-9, f"norms at step {t}"
         assert np.abs(reads.numpy() - expected).max() < 1e-9, f"reads at step {t}"
 
 
@@ -101,7 +104,7 @@ def test_no_item_leaves_memory_bit_for_bit_and_the_heads_where_they_are(count: i
     state = unroll(core, 5, batch=2)[-1]
     control, items = random_step(SIZES, 2, items=count)
     new = core.write(state, control, items._replace(mask=torch.zeros_like(items.mask)))
-    for name in ("memory", "written", "write_focus", "read_weights"):
+    for name in ("memory", "norms", "written", "write_focus", "read_weights"):
         assert torch.equal(getattr(new, name), getattr(state, name)), name
     assert (new.write_weights == 0).all()
 
