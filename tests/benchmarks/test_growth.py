@@ -65,3 +65,13 @@ def test_a_picture_has_logarithmic_axes_units_and_the_cores_colours() -> None:
     assert to_hex(lines["dnc"].get_color()) == DNC.colour.lower()
     (legend,) = figure.legends
     assert "DNC, exponent 1.00" in [text.get_text() for text in legend.texts]
+
+
+def test_a_core_with_options_is_told_from_the_core() -> None:
+    curves = {"dnc": grown(1, 2, 4), "dnc_sparse_links": grown(1, 2, 3)}
+    figure = growth_plot(curves, "Slots", "cpu", "slots N")
+    lines = {line.get_gid(): line for line in figure.axes[0].lines}
+    colours = {line.get_color() for line in lines.values()}
+    assert len(colours) == 1 and lines["dnc_sparse_links"].get_linestyle() == ":"
+    texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert [text.partition(", exp")[0] for text in texts] == ["DNC", "DNC(sparse_links=8)"]

@@ -64,7 +64,7 @@ def test_one_graph_serves_sequences_of_every_length(core: type[MemoryCore]) -> N
     eager, compiled = make_pair(core, backend="aot_eager")
     assert_same(eager, compiled, CHUNK + 1)
     with torch._dynamo.config.patch(error_on_recompile=True):
-        for steps in (1, CHUNK, 2 * CHUNK + 1, 2 * CHUNK + 3):
+        for steps in (1, CHUNK, 2 * CHUNK + 3):
             assert_same(eager, compiled, steps)
 
 
@@ -184,9 +184,9 @@ def test_a_graph_as_long_as_its_sequences_gives_the_same_numbers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     torch.compiler.reset()
-    eager, compiled = make_pair(partial(DNC, slots=3), backend="aot_eager", steps=12)
-    assert_same(eager, compiled, 13)
-    assert "Compiled 12 steps" in capsys.readouterr().out
+    eager, compiled = make_pair(partial(DNC, slots=3), backend="aot_eager", steps=7)
+    assert_same(eager, compiled, 8)
+    assert "Compiled 7 steps" in capsys.readouterr().out
 
 
 def test_a_missing_compiler_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
