@@ -173,7 +173,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         asked, present = self._ask_to_write(control, items)
         asked_to_read = self.read_interface(control)
         if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            step = dnc_kernel.step(*state, asked, present, asked_to_read)
+            step = dnc_kernel.step(state, asked, present, asked_to_read)
             memory, usage, precedence, link, writes, reads, weights = step
             return reads, DNCState(memory, usage, precedence, link, writes, weights)
         return self._read(self._write(state, asked, present), asked_to_read)
@@ -215,7 +215,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, asked: Tensor, present: Tensor
     ) -> DNCState | SparseDNCState:
         if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            return DNCState(*dnc_kernel.write(*state, asked, present), state.read_weights)
+            return DNCState(*dnc_kernel.write(state, asked, present), state.read_weights)
         interface = self._write_interface(asked, present)
         # As in the reference implementation, usage passes no gradient to the write weights.
         usage = usage_after_write(state.usage, state.write_weights.detach())

@@ -90,31 +90,19 @@ def serves(write_weights: Tensor, interface: Tensor) -> bool:
 
 
 def write(
-    memory: Tensor,
-    usage: Tensor,
-    precedence: Tensor,
-    link: Tensor,
-    write_weights: Tensor,
-    read_weights: Tensor,
-    interface: Tensor,
-    present: Tensor,
+    state: tuple[Tensor, ...], interface: Tensor, present: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Write a step.
 
     Args:
-        memory: [B, N, W]; this and the next five are a ``DNCState`` of one write head.
-        usage: [B, N].
-        precedence: [B, 1, N].
-        link: [B, 1, N, N].
-        write_weights: [B, 1, N].
-        read_weights: [B, R, N].
+        state: a ``DNCState`` of one write head: memory [B, N, W], usage [B, N], precedence
+            [B, 1, N], link [B, 1, N, N], write weights [B, 1, N], read weights [B, R, N].
         interface: [B, 3 W + 3 + R], as the write interface's linear map leaves it.
         present: [B, 1], 0 closes the write gate.
 
     Returns:
         The new memory, usage, precedence, link and write weights.
     """
-    state = memory, usage, precedence, link, write_weights, read_weights
     return torch.ops.dnc_kernel.write(*_contiguous(*state, interface, present))
 
 
@@ -136,22 +124,13 @@ def read(
 
 
 def step(
-    memory: Tensor,
-    usage: Tensor,
-    precedence: Tensor,
-    link: Tensor,
-    write_weights: Tensor,
-    read_weights: Tensor,
-    write_interface: Tensor,
-    present: Tensor,
-    read_interface: Tensor,
+    state: tuple[Tensor, ...], write_interface: Tensor, present: Tensor, read_interface: Tensor
 ) -> tuple[Tensor, ...]:
     """Write and read a step; the second call, and three sums of gradients, are saved.
 
     Returns:
         What ``write`` returns, and then what ``read`` does.
     """
-    state = memory, usage, precedence, link, write_weights, read_weights
     asked = write_interface, present, read_interface
     return torch.ops.dnc_kernel.step(*_contiguous(*state, *asked))
 
@@ -237,8 +216,6 @@ def _stepped(*inputs: Tensor) -> tuple[Tensor, ...]:
 
 
 def _step_gradients(*inputs: Tensor) -> tuple[Tensor, ...]:
-    memory, usage, precedence, link, _, read_weights, write_interface, _, read_interface = inputs[
-        :9
-    ]
-    state = memory, usage, precedence, link, read_weights
-    return tuple(map(torch.empty_like, (*state, write_interface, read_interface)))
+    memory, usage, precedence, link, _, read_weights, to_write, _, to_read, *_ = inputs
+    wanted = memory, usage, precedence, link, read_weights, to_write, to_read
+    return tuple(map(torch.empty_like, wanted))
