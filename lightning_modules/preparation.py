@@ -1,5 +1,6 @@
 """What a memory core needs once before it runs on a CPU, and what is said of it."""
 
+import ctypes
 import time
 from textwrap import shorten
 
@@ -9,10 +10,14 @@ from memory_cores import MemoryCore
 
 #: Whatever takes less is not worth a line.
 WORTH_A_LINE_S = 2.0
+#: Options of glibc's ``mallopt``, and values that no tensor of a step reaches.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES, LARGEST_KEPT_BYTES = 2**31 - 1, 2**30
 
 
 def prepare(core: MemoryCore) -> None:
     """Prepare a core, and say what took long or what is missing."""
+    keep_freed_memory()
     name, started = type(core).__name__, time.perf_counter()
     try:
         core.prepare()
@@ -23,6 +28,18 @@ def prepare(core: MemoryCore) -> None:
     took = time.perf_counter() - started
     if took > WORTH_A_LINE_S:
         say(f"Built C++ operators for {name} in {took:.0f} s; later runs find them")
+
+
+def keep_freed_memory() -> None:
+    """Let this process use freed memory again instead of giving it back to the system.
+
+    Of tensors above 32 MB glibc gives each back at once, and takes the next one zeroed, page by
+    page: half of a step's time with a window of 4,096 slots.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # other C libraries have none
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
 
 
 @rank_zero_only

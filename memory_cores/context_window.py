@@ -30,13 +30,14 @@ COPY = 64
 class ContextWindowState(NamedTuple):
     """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
 
-    Read heads see the slots, a ring that holds the current items too. Models that ask by query
-    have no heads; they see the current items beside the slots, which then hold earlier ones in the
-    order in which they came.
+    Read heads see the slots, a ring that holds the current items too, and after them a row of zeros
+    where items go that are not kept. Models that ask by query have no heads and no such row; they
+    see the current items beside the slots, which then hold earlier ones in the order in which they
+    came.
     """
 
-    keys: Tensor  #: [B, N, Dk]
-    values: Tensor  #: [B, N, Dv]
+    keys: Tensor  #: [B, N, Dk]; [B, N + 1, Dk] where there are read heads
+    values: Tensor  #: [B, N, Dv]; [B, N + 1, Dv]
     written: Tensor  #: [B, 1] int64, items so far; a ring's next slot is that modulo N
     item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
     item_values: Tensor  #: [B, I, Dv]
@@ -148,9 +149,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
         """Return an empty window."""
         B, N, R = batch_size, self._held_of(0), self.read_heads
+        rows = N + 1 if R else N
         return ContextWindowState(
-            keys=like.new_zeros(B, N, self.sizes.key),
-            values=like.new_zeros(B, N, self.sizes.value),
+            keys=like.new_zeros(B, rows, self.sizes.key),
+            values=like.new_zeros(B, rows, self.sizes.value),
             written=like.new_zeros(B, 1, dtype=torch.int64),
             item_keys=like.new_zeros(B, 0, self.sizes.key),
             item_values=like.new_zeros(B, 0, self.sizes.value),
@@ -171,7 +173,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         scores = queries @ state.keys.mT / self.sizes.key**0.5
         weights = masked_softmax(scores, self._held(state).unsqueeze(1))
-        return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
+        reads = (weights @ state.values).flatten(1)
+        return reads, state._replace(read_weights=weights[:, :, :-1])
 
     def weightings(self, state: ContextWindowState) -> Weightings:
         """Return the read weights, and one write weighting that its step's slots share.
@@ -226,9 +229,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         return rows if self.slots == "all" else self.slots
 
     def _held(self, state: ContextWindowState) -> Tensor:
-        """Which slots hold an item, [B, N] bool."""
-        slots = torch.arange(state.keys.shape[1], device=state.keys.device)
-        return slots < state.written
+        """Which rows hold an item, [B, N] bool."""
+        rows = state.keys.shape[1]
+        row = torch.arange(rows, device=state.keys.device)
+        return row < state.written.clamp(max=self._held_of(rows))
 
     def _seen(self, state: ContextWindowState) -> Items:
         """All that a look-up sees."""
@@ -254,13 +258,17 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     def _put(self, state: ContextWindowState, items: Items) -> ContextWindowState:
         """Put each real item in the place of the oldest in the ring."""
         written = state.written + items.mask.sum(1, keepdim=True)
-        taken_by = self._places(state.written, written, items.mask).to(items.keys.dtype)
-        taken = taken_by.sum(2, keepdim=True)
+        index = state.written + items.mask.cumsum(1) - 1
+        # If too many come, the last ones stay.
+        stays = items.mask & (index >= written - self._held_of(0))
+        slots = torch.where(stays, index % self._held_of(0), self._held_of(0))
+        taken = state.write_weights.new_zeros(len(slots), state.keys.shape[1])
+        taken = taken.scatter(1, slots, stays.to(taken.dtype))
         return state._replace(
-            keys=torch.where(taken > 0, taken_by @ items.keys, state.keys),
-            values=torch.where(taken > 0, taken_by @ items.values, state.values),
+            keys=with_rows(state.keys, slots, items.keys.masked_fill(~stays.unsqueeze(2), 0)),
+            values=with_rows(state.values, slots, items.values.masked_fill(~stays.unsqueeze(2), 0)),
             written=written,
-            write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).mT,
+            write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).unsqueeze(1)[..., :-1],
         )
 
     def _read_in_groups(self, asking: Tensor, store: ContextWindowStore) -> Tensor:
@@ -287,20 +295,6 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
         if self.sizes.control == size:
             self.read_keys.weight.copy_(like.repeat(self.read_heads, 1))
-
-    def _places(self, before: Tensor, after: Tensor, mask: Tensor) -> Tensor:
-        """Which item [B, M] takes which slot, [B, N, M] bool; if too many come, the last ones do.
-
-        Args:
-            before: [B, 1], items written until now.
-            after: [B, 1], with those that come.
-            mask: [B, M], which come.
-        """
-        N = self._held_of(0)
-        index = before + mask.cumsum(1) - 1
-        stays = mask & (index >= after - N)
-        slots = torch.arange(N, device=mask.device).unsqueeze(1)
-        return stays.unsqueeze(1) & (index.unsqueeze(1) % N == slots)
 
 
 def shuffled(items: Items) -> Items:
@@ -336,6 +330,11 @@ def in_order(items: Items) -> Items:
 def rows_at(rows: Tensor, index: Tensor) -> Tensor:
     """Rows [B, M, W] of [B, N, W] at places [B, M]."""
     return rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
+
+
+def with_rows(rows: Tensor, index: Tensor, new: Tensor) -> Tensor:
+    """Rows [B, N, W] with new ones [B, M, W] at places [B, M]; a single pass over all rows."""
+    return rows.scatter(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]), new)
 
 
 def between(start: Tensor, end: Tensor, rows: int) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from lightning_modules import preparation
 from memory_cores import DNC, MemorySizes, dnc_kernel
 
+ROOT = Path(__file__).parents[2]
 SIZES = MemorySizes(control=4, key=3, value=2, steps=5)
 
 
@@ -61,3 +62,26 @@ def test_a_lock_of_a_killed_build_stops_nobody() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120, env=environment)
     assert not lock.exists()
+
+
+FAULTS_OF_LARGE_TENSORS = """
+import resource
+import torch
+from lightning_modules.preparation import keep_freed_memory
+{}
+torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_is_used_again() -> None:
+    def faults(call: str) -> int:
+        program = FAULTS_OF_LARGE_TENSORS.format(call)
+        return int(subprocess.check_output([sys.executable, "-c", program], cwd=ROOT))
+
+    # Ten tensors of 64 MB; as it is, each takes new pages, of 4 kB or larger.
+    assert faults("keep_freed_memory()") < faults("") / 5
