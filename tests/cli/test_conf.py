@@ -27,7 +27,7 @@ PAIRS = [
     (experiment, overlay)
     for overlay in sorted((CONF / "overlays").glob("*.yaml"))
     for experiment in EXPERIMENTS
-    if overlay.stem.removeprefix("paper") in experiment.stem
+    if overlay.stem.removeprefix("paper").removeprefix("compact") in experiment.stem
     and not (overlay.stem == "paper" and experiment in PROCESSES)
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
 #: W&B's, not parts of experiments.
