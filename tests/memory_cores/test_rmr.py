@@ -232,6 +232,17 @@ def test_all_steps_at_once_are_the_steps_one_by_one(settings: dict[str, Any]) ->
     torch.testing.assert_close(*outcomes)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_values_without_trackers_neither_grow_nor_vanish_at_first(seed: int) -> None:
+    """As drawn by the authors' code they were 0.3 to 500 times as large after 50 steps."""
+    torch.manual_seed(seed)
+    core = RMR(MemorySizes(64, 1, 64, 50, 1), without_flow_tracking=True)
+    nothing = Items(*(torch.zeros(2, 50, 0, n) for n in (1, 64)), torch.zeros(2, 50, 0) > 0)
+    values = core.unroll(torch.zeros(2, 50, 64), nothing).snapshot.values
+    first, last = values[:, 0].norm(), values[:, -1].norm()
+    assert 0.2 * first < last < 1.5 * first
+
+
 @pytest.mark.parametrize("without_flow_interaction", [False, True])
 def test_the_divergence_is_that_of_the_keys_in_every_step(without_flow_interaction: bool) -> None:
     core = make_core(
