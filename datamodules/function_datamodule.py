@@ -112,8 +112,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """Whether the targets of validation and test are all pixels of ink on a white canvas."""
         return False
 
-    def optimal_nll(self) -> dict[str, Tensor]:
-        """Least NLL that is possible in each test step, [T] in nats, by names of metrics.
+    def optimal_nll(self, split: Split) -> dict[str, Tensor]:
+        """Least NLL that is possible in each step of a fixed set, [T] in nats, by names of metrics.
 
         Empty where it is not known. Needs `setup`.
         """

@@ -1,7 +1,7 @@
-"""The optimal target-NLL of a test set, step by step: what models' curves are held against.
+"""The optimal target-NLL of a fixed set, step by step: what models' curves are held against.
 
 It takes minutes (every step of every sequence needs the Cholesky factor of a matrix as large as the
-grid) and is the same for all models, so it is kept in a file that the test set's hash names.
+grid) and is the same for all models, so it is kept in a file that the set's hash names.
 """
 
 import json
@@ -34,7 +34,8 @@ def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
         context points of their step and of others; NaN where a step has none.
     """
     if not kept.is_file():
-        print(f"Computing the optimal NLL of {len(dataset):,} test sequences, once, for {kept}")
+        of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
+        print(f"Computing the optimal NLL of {of_set}, once, for {kept}", flush=True)
         write(kept, curves(dataset))
     content = json.loads(kept.read_text())
     return {

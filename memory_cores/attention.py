@@ -272,8 +272,8 @@ def fused_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tens
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
     exact = torch.promote_types(queries.dtype, torch.float32)
     with torch.autocast("cpu", enabled=False):
-        parts = (part.to(exact) for part in (queries, keys, values))
-        read = F.scaled_dot_product_attention(*parts, attn_mask=visible)
+        asked, found, held = (part.to(exact) for part in (queries, keys, values))
+        read = F.scaled_dot_product_attention(asked, found, held, attn_mask=visible)
     return read.to(queries.dtype)
 
 

@@ -83,6 +83,7 @@ class ValidationReport(L.Callback):
         "kl_recalled_old",
         "nll",
         "nll_without_context",
+        "gap_nll",
         "kl",
     )
 

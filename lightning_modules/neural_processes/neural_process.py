@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from datamodules.function_batch import FunctionSequences
 from datamodules.function_datamodule import FunctionDataModule
 from datamodules.settings import require_one_of
+from datamodules.sources import Split
 from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import Measurement, StepSums, Summary
 from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
@@ -317,12 +318,13 @@ class NeuralProcess(SequenceModel):
         return measured
 
     def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences; a whole test set of functions is held against the optimum."""
+        """Average over sequences; a whole set of functions is held against the optimum."""
         data = getattr(self.trainer, "datamodule", None)
-        if not (self.trainer.testing and isinstance(data, FunctionDataModule)):
+        if not isinstance(data, FunctionDataModule):
             return summarise_targets(sums, {})
-        whole = int(sums["nll"].sequences.max()) == len(data.dataset("test"))
-        return summarise_targets(sums, data.optimal_nll() if whole else {})
+        split: Split = "test" if self.trainer.testing else "val"
+        whole = int(sums["nll"].sequences.max()) == len(data.dataset(split))
+        return summarise_targets(sums, data.optimal_nll(split) if whole else {})
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""

@@ -110,8 +110,9 @@ def test_a_run_is_trained_tested_and_generates(
     assert len(optimal) == 4
     gap = results["scalars"]["nll"] - sum(optimal) / 4
     assert results["scalars"]["gap_nll"] == pytest.approx(gap, rel=1e-4)
-    (kept,) = (tmp_path / "optimal_nll").iterdir()
-    assert kept.stem == results["data"]["test_sha256"][:16]
+    # Of the validation set and of the test set.
+    kept = {path.stem for path in (tmp_path / "optimal_nll").iterdir()}
+    assert len(kept) == 2 and results["data"]["test_sha256"][:16] in kept
     predictions = np.load(run / "predictions.npz")
     assert predictions["mean"].shape == predictions["sigma"].shape == (4, 4, 20, 1)
     assert predictions["sigma"].min() > 0.099

@@ -41,10 +41,11 @@ def test_a_run_leaves_pictures_and_a_test_others(
     assert names(tmp_path) == left
     running.test(model, drifting, verbose=False)
     assert names(tmp_path) == left | {f"{name}_test.png" for name in FUNCTIONS}
-    shown = evaluated(drifting, model, "test", None)
-    figures = dict(function_pictures(drifting, model, shown, seed=0))
-    optimum = figures["nll_curve"].axes[0].lines[1].get_ydata()
-    assert optimum == pytest.approx(drifting.optimal_nll()["nll"].numpy(), rel=1e-5)
+    for split in ("val", "test"):
+        shown = evaluated(drifting, model, split, None)
+        figures = dict(function_pictures(drifting, model, shown, seed=0))
+        optimum = figures["nll_curve"].axes[0].lines[1].get_ydata()
+        assert optimum == pytest.approx(drifting.optimal_nll(split)["nll"].numpy(), rel=1e-5)
     assert figures["functions"].texts[1].get_text().startswith("First test sequence")
     for path in tmp_path.glob("pictures/*"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 500_000
