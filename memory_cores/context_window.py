@@ -3,12 +3,12 @@
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.addressing import masked_softmax
 from memory_cores.associative import KEY_GAIN, SHARP
 from memory_cores.attention import AttentionKind, Prepared, UniformAttention, make_attention
+from memory_cores.context_store import ContextStore, between, extents
 from memory_cores.core import (
     Items,
     MemoryCore,
@@ -17,10 +17,9 @@ from memory_cores.core import (
     Weightings,
     require_at_least,
 )
+from memory_cores.item_order import in_order, real_first, rows_at, shuffled, with_rows
 from memory_cores.real_points import RealPoints
 
-#: Makes the order of the items of a set (``shuffled``) unlike that of their coordinates.
-FREQUENCY = 100.0
 #: Look-ups of several steps go into one call up to about so many queries.
 QUERIES = 512
 #: Copying a row of the store for a step takes as long as attending to it with so many queries.
@@ -44,43 +43,6 @@ class ContextWindowState(NamedTuple):
     item_mask: Tensor  #: [B, I] bool
     write_weights: Tensor  #: [B, 1, N], shared by the slots that the last step wrote; [B, 0, N]
     read_weights: Tensor  #: [B, R, N]
-
-
-class ContextWindowStore(NamedTuple):
-    """The S items of all T steps, oldest first; a step sees the rows from start to end."""
-
-    rows: Prepared  #: [B, S, ...]
-    start: Tensor  #: [B, T] int64
-    end: Tensor  #: [B, T] int64
-    reach: tuple[int, ...]  #: T numbers, at least what ``end`` is in any sequence
-    width: int  #: at least what any step sees
-
-    def in_steps(self, first: int, last: int, queries: int) -> Prepared:
-        """What M queries of each of the steps from first to last see, together [B, steps * M]."""
-        S = self.reach[last - 1]
-        seen = between(self.start[:, first:last], self.end[:, first:last], S)
-        # Queries of a single step see the same.
-        copies = queries if last - first > 1 else 1
-        seen = seen.unsqueeze(2).expand(-1, -1, copies, -1).flatten(1, 2)
-        return Prepared(self.rows.keys[:, :S], self.rows.values[:, :S], seen)
-
-    def means(self) -> Tensor:
-        """Means [B, T, 1, Dv] of what each step sees, 0 where that is nothing."""
-        values = self.rows.values
-        # In float32 at least: differences of long sums have no digits left in bfloat16.
-        exact = torch.promote_types(values.dtype, torch.float32)
-        sums = F.pad(values.cumsum(1, dtype=exact), (0, 0, 1, 0))
-        total = rows_at(sums, self.end) - rows_at(sums, self.start)
-        number = (self.end - self.start).clamp(min=1).unsqueeze(2)
-        return (total / number).to(values.dtype).unsqueeze(2)
-
-    def copied(self) -> Prepared:
-        """Each step's rows, [B, T, width, ...]."""
-        index = self.start.unsqueeze(2) + torch.arange(self.width, device=self.start.device)
-        seen = index < self.end.unsqueeze(2)
-        batch = torch.arange(len(index), device=index.device).view(-1, 1, 1)
-        index = index.clamp(max=self.rows.mask.shape[1] - 1)
-        return Prepared(self.rows.keys[batch, index], self.rows.values[batch, index], seen)
 
 
 class ContextWindow(MemoryCore[ContextWindowState]):
@@ -189,13 +151,13 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     def lookup(
         self,
-        snapshot: Prepared | ContextWindowStore,
+        snapshot: Prepared | ContextStore,
         queries: Tensor,
         real: RealPoints | None = None,
     ) -> Tensor:
         """Attend to the current items and those held of earlier steps."""
         uniform = isinstance(self.attention, UniformAttention)
-        if uniform and isinstance(snapshot, ContextWindowStore):
+        if uniform and isinstance(snapshot, ContextStore):
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
         asking, asked = self.attention.ask(queries, real), queries.shape[-2]
         if isinstance(snapshot, Prepared):
@@ -220,7 +182,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         reach, width = extents(start, end, items.mask.shape[2], most)
         rows = Items(*(part[:, : reach[-1]] for part in in_order(items)))
         held = between(start, before, reach[-1]).to(rows.values.dtype)
-        store = ContextWindowStore(self.attention.prepare(*rows), start, end, reach, width)
+        store = ContextStore(self.attention.prepare(*rows), start, end, reach, width)
         number = held.sum(2, keepdim=True)
         return Recollections(store, held @ rows.values, number, torch.zeros_like(number[:, :, 0]))
 
@@ -271,7 +233,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).unsqueeze(1)[..., :-1],
         )
 
-    def _read_in_groups(self, asking: Tensor, store: ContextWindowStore) -> Tensor:
+    def _read_in_groups(self, asking: Tensor, store: ContextStore) -> Tensor:
         """What heads read with queries [B, T, M, E] of the rows so far, some steps at a time."""
         T, M = asking.shape[1:3]
         size = max(1, QUERIES // max(M, 1))
@@ -295,62 +257,3 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
         if self.sizes.control == size:
             self.read_keys.weight.copy_(like.repeat(self.read_heads, 1))
-
-
-def shuffled(items: Items) -> Items:
-    """Order each set by a scrambled function of its items, and fill its padding with zeros.
-
-    The result does not depend on the order in which the items came, and neighbours in space do not
-    stay neighbours.
-    """
-    content = torch.cat([items.keys, items.values], 2).masked_fill(~items.mask.unsqueeze(2), 0)
-    exact = content.detach().to(torch.promote_types(content.dtype, torch.float32))
-    # Square roots of different numbers: no two coordinates make up for one another.
-    roots = torch.arange(1, exact.shape[2] + 1, device=exact.device).to(exact.dtype).sqrt()
-    order = ((exact * roots).sum(2) * FREQUENCY).sin().argsort(1)
-    content = rows_at(content, order)
-    keys, values = content.split([items.keys.shape[2], items.values.shape[2]], 2)
-    return Items(keys, values, items.mask.gather(1, order))
-
-
-def real_first(items: Items) -> Items:
-    """Move the padding behind the real items, which stay in their order."""
-    order = (~items.mask).to(torch.uint8).argsort(dim=1, stable=True)
-    keys, values = rows_at(items.keys, order), rows_at(items.values, order)
-    return Items(keys, values, items.mask.gather(1, order))
-
-
-def in_order(items: Items) -> Items:
-    """Real items of all steps, [B, T, N, ...] -> [B, T * N, ...], oldest first; then padding."""
-    steps = items.mask.shape[:2]
-    sets = shuffled(Items(*(part.flatten(0, 1) for part in items)))
-    return real_first(Items(*(part.unflatten(0, steps).flatten(1, 2) for part in sets)))
-
-
-def rows_at(rows: Tensor, index: Tensor) -> Tensor:
-    """Rows [B, M, W] of [B, N, W] at places [B, M]."""
-    return rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
-
-
-def with_rows(rows: Tensor, index: Tensor, new: Tensor) -> Tensor:
-    """Rows [B, N, W] with new ones [B, M, W] at places [B, M]; a single pass over all rows."""
-    return rows.scatter(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]), new)
-
-
-def between(start: Tensor, end: Tensor, rows: int) -> Tensor:
-    """Which of so many rows are from start to end, both [B, T]: [B, T, rows] bool."""
-    row = torch.arange(rows, device=start.device)
-    return (start.unsqueeze(2) <= row) & (row < end.unsqueeze(2))
-
-
-def extents(start: Tensor, end: Tensor, items: int, held: int) -> tuple[tuple[int, ...], int]:
-    """How far the steps reach in any sequence, and how many rows a step sees at most.
-
-    Other devices than the CPU would have to be waited for, and a compiled graph fits one shape:
-    there, as if there were no padding.
-    """
-    if torch.compiler.is_compiling() or not end.is_cpu:
-        steps = range(1, end.shape[1] + 1)
-        return tuple(step * items for step in steps), min(held, (len(steps) - 1) * items) + items
-    *reach, width = torch.cat([end.amax(0), (end - start).amax().unsqueeze(0)]).tolist()
-    return tuple(reach), width
