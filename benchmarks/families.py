@@ -8,6 +8,7 @@ products take and that waiting for data takes, and the time of its matrix produc
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ COLUMNS = (
     ("data", "data_share", "{:.1%}"),
     ("products alone ms", "products_ms", "{:.0f}"),
     ("step x products", "step_ratio", "{:.2f}"),
+    ("bf16 step ms", "bf16_step_ms", "{:.0f}"),
 )
 
 
@@ -53,6 +55,7 @@ def parse(args: list[str] | None) -> Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG of the shares here")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: 15)")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
+    parser.add_argument("--bf16", action="store_true", help="steps under autocast, too")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of experiments")
     return parser.parse_args(args)
@@ -66,7 +69,7 @@ def build(name: str, settings: list[str]) -> Trainee:
     return trainee_of(name, [*source, *(f"--{setting}" for setting in settings)])
 
 
-def measure(name: str, trainee: Trainee, rounds: int) -> dict[str, Any]:
+def measure(trainee: Trainee, rounds: int, bf16: bool) -> dict[str, Any]:
     """Measure a row; its step, its data and its products take turns."""
     trainee.step()
     calls = products_of(trainee.step)
@@ -76,6 +79,8 @@ def measure(name: str, trainee: Trainee, rounds: int) -> dict[str, Any]:
         "products": replay(calls),
         "attention": replay(call for call in calls if is_attention(call.operator)),
     }
+    if bf16:
+        steps["bf16"] = partial(trainee.step, bf16=True)
     times = interleaved(steps, rounds, timer_of(torch.device("cpu")))
     shares = profiled(trainee.step, trainee.networks())
     return summary(times) | shares._asdict()
@@ -92,13 +97,15 @@ def summary(times: Mapping[str, Times]) -> dict[str, Any]:
         "products_ms": products,
         "of_which_attention_ms": times["attention"].median,
         "step_ratio": step / products,
+        "bf16_step_ms": times["bf16"].median if "bf16" in times else None,
     }
 
 
 def report(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """The table."""
-    cells = [[name, *(form.format(row[k]) for _, k, form in COLUMNS)] for name, row in rows.items()]
-    return columns(["", *(heading for heading, *_ in COLUMNS)], cells, texts=1)
+    shown = [c for c in COLUMNS if any(row[c[1]] is not None for row in rows.values())]
+    cells = [[name, *(form.format(row[k]) for _, k, form in shown)] for name, row in rows.items()]
+    return columns(["", *(heading for heading, *_ in shown)], cells, texts=1)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -106,7 +113,10 @@ def main(args: list[str] | None = None) -> None:
     options = parse(args)
     torch.set_num_threads(options.threads)
     results = machine.record(torch.device("cpu"))
-    rows = {name: measure(name, build(name, options.set), options.rounds) for name in options.only}
+    rows = {
+        name: measure(build(name, options.set), options.rounds, options.bf16)
+        for name in options.only
+    }
     print(report(rows))
     if options.plot is not None:
         title = "What training steps are spent on"

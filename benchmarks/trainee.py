@@ -50,10 +50,11 @@ class Trainee:
         """Wait for the next batch."""
         return next(self.batches)
 
-    def step(self) -> None:
-        """Train on the first batch."""
+    def step(self, bf16: bool = False) -> None:
+        """Train on the first batch; ``bf16``: under autocast, with the loss in float32."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss: Any = self.model.training_step(self.batch, 0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss: Any = self.model.training_step(self.batch, 0)
         loss.backward()
         self.optimizer.step()
 
