@@ -13,6 +13,7 @@ WORTH_A_LINE_S = 2.0
 #: Options of glibc's ``mallopt``, and values that no tensor of a step reaches.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES, LARGEST_KEPT_BYTES = 2**31 - 1, 2**30
+ACCEPTED = 1
 
 
 def prepare(core: MemoryCore) -> None:
@@ -37,9 +38,12 @@ def keep_freed_memory() -> None:
     page: half of a step's time with a window of 4,096 slots.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # other C libraries have none
+    if mallopt is None:  # other C libraries have none
+        return
+    # Old releases refuse so large a value. Either option ends glibc's own adjustment of both, so
+    # that the second without the first would be worse than neither.
+    if mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES) == ACCEPTED:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
 
 
 @rank_zero_only

@@ -47,6 +47,8 @@ def product_over_heads(factors: Tensor) -> Tensor:
     Not ``Tensor.prod``: its gradient asks the data for zeros, which waits for the device, and it
     does not fuse with what is around it.
     """
+    if not factors.shape[1]:
+        return factors.new_ones(len(factors), *factors.shape[2:])
     return functools.reduce(torch.mul, factors.unbind(1))
 
 

@@ -19,7 +19,7 @@ SHARP = 8.0
 
 @torch.no_grad()
 def associate_keys_with_values(
-    vectors: Tensor, keys: Tensor, word_size: int, sizes: MemorySizes
+    vectors: Tensor, keys: Tensor | None, word_size: int, sizes: MemorySizes
 ) -> None:
     """Start with words that are [projected key] + [rotated value], found by a like control.
 
@@ -28,7 +28,7 @@ def associate_keys_with_values(
 
     Args:
         vectors: [H * W, control + key + value], weights from [control; item] to H words of W.
-        keys: [R * W, control], weights from the control to the keys of R read heads.
+        keys: [R * W, control], weights from the control to the keys of R read heads, if any.
         word_size: W.
         sizes: of control, key and value.
     """
@@ -38,5 +38,5 @@ def associate_keys_with_values(
         of_control.zero_()
         of_key.copy_(projection)
         nn.init.orthogonal_(of_value)
-    if sizes.control == sizes.key:
+    if keys is not None and sizes.control == sizes.key:
         keys.copy_(projection.repeat(len(keys) // word_size, 1))

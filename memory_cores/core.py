@@ -98,6 +98,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
 
+    #: Whether what it holds depends on the items; else nobody need encode them.
+    holds_items: ClassVar[bool] = True
+
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()
         self.sizes = sizes
@@ -127,6 +130,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     @abstractmethod
     def read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Read with the core's own heads under the given control [B, control].
+
+        Models that ask by query (``sizes.query`` is not 0) never do. For them a core makes no
+        parameters that only this needs, which would have no gradient; it reads nothing, C = 0.
 
         Returns:
             reads: [B, C]; the state, since reading may change what later steps see.

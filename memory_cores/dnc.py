@@ -85,7 +85,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         sizes: given by the model.
         slots: number of slots N; default: the sequence length.
         word_size: width W of a slot.
-        read_heads: R. The papers use 5 in generative temporal models.
+        read_heads: R. The papers use 5 in generative temporal models; those that ask by query have
+            none.
         write_heads: H.
         sparse_links: K, links kept of each slot (Rae et al. 2016 take 8), so that time and memory
             are linear in the slots; default: all, in a matrix of N x N.
@@ -107,7 +108,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
-        self.word_size, self.read_heads, self.write_heads = word_size, read_heads, write_heads
+        self.word_size, self.write_heads = word_size, write_heads
+        self.read_heads = 0 if sizes.query else read_heads
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
@@ -116,16 +118,18 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             sparse_links = min(sparse_links, self.slots)
         self.sparse_links = sparse_links
         self._has_operators = write_heads == 1 and sparse_links is None
-        W, R, H = word_size, read_heads, write_heads
+        W, R, H = word_size, self.read_heads, write_heads
         self._write_parts = [H * W, H * W, H * W, H, H, H, R]
         self._read_parts = [R * W, R, R * (1 + 2 * H)]
         written = sizes.control + sizes.key + sizes.value
         self.write_interface = nn.Linear(written, sum(self._write_parts))
-        self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
         self._build_lookup()
         self._open_gates()
+        if R:
+            self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
+            self._look_up_by_content()
         vectors = self.write_interface.weight.split(self._write_parts)[1]
-        keys = self.read_interface.weight.split(self._read_parts)[0]
+        keys = self.read_interface.weight.split(self._read_parts)[0] if R else None
         associate_keys_with_values(vectors, keys, word_size, sizes)
 
     @property
@@ -164,6 +168,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Mix content look-up with steps along the links, both ways, from the last read."""
+        if self.sizes.query:
+            return control.new_zeros(len(control), 0), state
         return self._read(state, self.read_interface(control))
 
     def write_and_read(
@@ -194,15 +200,19 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
     @torch.no_grad()
     def _open_gates(self) -> None:
-        """Start by storing every item in a slot of its own and by looking up by content, sharply.
+        """Start by storing every item in a slot of its own.
 
         From PyTorch's default, half of each item is spread over all slots.
         """
         *_, allocation, write, free = self.write_interface.bias.split(self._write_parts)
-        _, strengths, modes = self.read_interface.bias.split(self._read_parts)
         allocation.fill_(2.0)
         write.fill_(2.0)
         free.fill_(-3.0)
+
+    @torch.no_grad()
+    def _look_up_by_content(self) -> None:
+        """Start by reading by content, sharply."""
+        _, strengths, modes = self.read_interface.bias.split(self._read_parts)
         strengths.fill_(SHARP)
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
 

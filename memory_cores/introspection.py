@@ -41,7 +41,8 @@ class Introspection(MemoryCore[IntrospectionState]):
     Args:
         sizes: given by the model.
         slots: number of positions N; default: the sequence length.
-        read_heads: R. The papers use 5 in generative temporal models.
+        read_heads: R. The papers use 5 in generative temporal models; those that ask by query have
+            none.
         hidden_size: hidden units of the attention network k.
         attention: what makes k's outputs weights: softplus over its sum, softmax, or a Gaussian
             bump over positions whose centre and width are k's outputs.
@@ -63,13 +64,15 @@ class Introspection(MemoryCore[IntrospectionState]):
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
-        self.read_heads = read_heads
+        self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)
         shape = (hidden_size, self.slots, attention)
-        self.attention = PositionAttention(sizes.control, read_heads, *shape)
-        self.gates = nn.Linear(sizes.control, read_heads * sizes.value)
-        if sizes.query:  # else they would be parameters without a gradient
+        # What is not asked for would be parameters without a gradient.
+        if sizes.query:
             self.query_attention = PositionAttention(sizes.query, 1, *shape)
+        else:
+            self.attention = PositionAttention(sizes.control, read_heads, *shape)
+            self.gates = nn.Linear(sizes.control, read_heads * sizes.value)
 
     @property
     def context_size(self) -> int:
@@ -100,6 +103,8 @@ class Introspection(MemoryCore[IntrospectionState]):
 
     def read(self, state: IntrospectionState, control: Tensor) -> tuple[Tensor, IntrospectionState]:
         """Average the values by their positions' weights, and gate the averages."""
+        if self.sizes.query:
+            return control.new_zeros(len(control), 0), state
         weights = self.attention(control)
         gates = self.gates(control).sigmoid()
         reads = gates * (weights @ state.memory).flatten(1)

@@ -46,4 +46,4 @@ def rows_at(rows: Tensor, index: Tensor) -> Tensor:
 
 def with_rows(rows: Tensor, index: Tensor, new: Tensor) -> Tensor:
     """Rows [B, N, W] with new ones [B, M, W] at places [B, M]; a single pass over all rows."""
-    return rows.scatter(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]), new)
+    return rows.scatter(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]), new.to(rows.dtype))

@@ -45,7 +45,8 @@ class LRU(SlotMemory[LRUState]):
         sizes: given by the model.
         slots: number of slots N; default: a new one for each head in each step.
         word_size: width W of a slot.
-        read_heads: R. The papers use 5 in generative temporal models.
+        read_heads: R. The papers use 5 in generative temporal models; in those that ask by query
+            all R write, and none reads.
         usage_decay: what is left of a slot's usage after a step.
 
     Raises:
@@ -72,7 +73,8 @@ class LRU(SlotMemory[LRUState]):
         self._read_parts = [R * W, R]
         self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, R * W)
         self.write_gates = nn.Linear(sizes.control, R)
-        self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
+        if not sizes.query:
+            self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
         self._build_lookup()
         self._start_as_associative_memory()
 
@@ -107,6 +109,8 @@ class LRU(SlotMemory[LRUState]):
 
     def read(self, state: LRUState, control: Tensor) -> tuple[Tensor, LRUState]:
         """Look up by content."""
+        if self.sizes.query:
+            return control.new_zeros(len(control), 0), state
         keys, strengths = self.read_interface(control).split(self._read_parts, 1)
         keys = keys.unflatten(1, (-1, self.word_size))
         weights = content_weights(state.memory, keys, F.softplus(strengths))
@@ -128,11 +132,13 @@ class LRU(SlotMemory[LRUState]):
         item's slots the weights fall on.
         """
         W, R = self.word_size, self.read_heads
-        words, keys = self.write_words.weight, self.read_interface.weight[: R * W]
+        words, keys = self.write_words.weight, None
+        if not self.sizes.query:
+            keys = self.read_interface.weight[: R * W]
+            self.read_interface.bias[R * W :] = SHARP
         associate_keys_with_values(words, keys, W, self.sizes)
         words.copy_(words[:W].repeat(R, 1))
         self.write_gates.bias.fill_(-2.0)
-        self.read_interface.bias[R * W :] = SHARP
 
     @torch.no_grad()
     def _usage(self, state: LRUState) -> Tensor:

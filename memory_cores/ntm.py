@@ -65,7 +65,8 @@ class NTM(SlotMemory[NTMState]):
         sizes: given by the model.
         slots: number of slots N; default: the sequence length.
         word_size: width W of a slot.
-        read_heads: R. The papers use 5 in generative temporal models.
+        read_heads: R. The papers use 5 in generative temporal models; those that ask by query have
+            none.
         write_heads: H.
 
     Raises:
@@ -84,14 +85,17 @@ class NTM(SlotMemory[NTMState]):
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
-        self.word_size, self.read_heads, self.write_heads = word_size, read_heads, write_heads
+        self.word_size, self.write_heads = word_size, write_heads
+        self.read_heads = 0 if sizes.query else read_heads
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
         written = sizes.control + sizes.key + sizes.value
         self.write_vectors = nn.Linear(written, 2 * write_heads * word_size)
         self.write_addressing = nn.Linear(written, sum(self._addressing_parts(write_heads)))
-        self.read_addressing = nn.Linear(sizes.control, sum(self._addressing_parts(read_heads)))
+        if self.read_heads:
+            read = sum(self._addressing_parts(read_heads))
+            self.read_addressing = nn.Linear(sizes.control, read)
         self._build_lookup()
         self._start_as_associative_memory()
         self._start_writing_in_turn()
@@ -133,6 +137,8 @@ class NTM(SlotMemory[NTMState]):
 
     def read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
         """Move the read heads and read."""
+        if self.sizes.query:
+            return control.new_zeros(len(control), 0), state
         addressing = self._addressing(self.read_addressing(control), self.read_heads)
         weights = address(state.memory, state.norms, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
@@ -147,15 +153,20 @@ class NTM(SlotMemory[NTMState]):
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start by finding items by content."""
+        """Start with words in which an item's value is found by its key."""
         _, vectors = self.write_vectors.weight.chunk(2)
-        parts = self._addressing_parts(self.read_heads)
-        keys, *_ = self.read_addressing.weight.split(parts)
+        keys = self._start_reading_by_content() if self.read_heads else None
         associate_keys_with_values(vectors, keys, self.word_size, self.sizes)
+
+    @torch.no_grad()
+    def _start_reading_by_content(self) -> Tensor:
+        """Let read heads go by content, sharply; returns the weights that make their keys."""
+        parts = self._addressing_parts(self.read_heads)
         _, strengths, gates, shifts, _ = self.read_addressing.bias.split(parts)
         strengths.fill_(SHARP)
         gates.fill_(3.0)
         shifts.view(-1, SHIFTS)[:, 1] = 4.0  # stay
+        return self.read_addressing.weight.split(parts)[0]
 
     @torch.no_grad()
     def _start_writing_in_turn(self) -> None:

@@ -38,8 +38,6 @@ from memory_cores.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
-#: Read heads in models that do not ask by query.
-READ_HEADS = 5
 
 
 class RMRState(NamedTuple):
@@ -98,7 +96,7 @@ class RMR(MemoryCore[RMRState]):
     Args:
         sizes: given by the model.
         slots: number K of imaginary cells.
-        read_heads: R; default: 5, none for models that ask by query.
+        read_heads: R; models that ask by query have none.
         attention: its kind, for interaction and reading.
         attention_heads: of multihead attention.
         key_range: the initial keys are drawn from -key_range to key_range; default: the range of
@@ -110,8 +108,9 @@ class RMR(MemoryCore[RMRState]):
         stochastic_keys: draw the keys from Gaussians.
 
     Raises:
-        ValueError: a number is too small, both ablations leave nothing that makes values, queries
-            are not of the keys' width, or there is no such attention.
+        ValueError: a number is too small, both ablations leave nothing that makes values, there are
+            no value trackers whose weights could be separate, queries are not of the keys' width,
+            or there is no such attention.
     """
 
     colour = "#D55E00"
@@ -120,7 +119,7 @@ class RMR(MemoryCore[RMRState]):
         self,
         sizes: MemorySizes,
         slots: int = 25,
-        read_heads: int | None = None,
+        read_heads: int = 5,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
         key_range: float | None = None,
@@ -131,11 +130,16 @@ class RMR(MemoryCore[RMRState]):
     ) -> None:
         super().__init__(sizes)
         self.slots, self.stochastic = slots, stochastic_keys
-        self.read_heads = (0 if sizes.query else READ_HEADS) if read_heads is None else read_heads
+        self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=slots, attention_heads=attention_heads)
-        require_at_least(0, read_heads=self.read_heads)
+        require_at_least(0, read_heads=read_heads)
         key_range = sizes.key_range if key_range is None else key_range
         require_positive(key_range=key_range)
+        if without_flow_tracking and separate_weights:
+            raise ValueError(
+                "separate_weights must be false with without_flow_tracking, which has no value "
+                f"trackers, got {separate_weights}"
+            )
         if without_flow_tracking and without_flow_interaction:
             raise ValueError(
                 "without_flow_tracking must be false with without_flow_interaction, or nothing "
@@ -169,12 +173,13 @@ class RMR(MemoryCore[RMRState]):
     def _start_at_rest(self) -> None:
         """Let values neither grow nor vanish at first: without trackers a step is linear in them.
 
-        As drawn, the attention's maps of values together have a spectral radius of up to 1.3, and
-        after 50 steps values would be hundreds of times as large as the first ones.
+        As drawn in the authors' code, the attention's maps of values together have a spectral
+        radius of up to 1.3, and values of 50 steps may be hundreds of times as large as the first.
+        Orthogonal maps leave the length of what all cells agree on.
         """
         if isinstance(self.attention, MultiheadAttention):
-            output = self.attention.output.weight
-            output /= torch.linalg.eigvals(output @ self.attention.values.weight).abs().max()
+            for layer in (self.attention.values, self.attention.output):
+                nn.init.orthogonal_(layer.weight)
 
     def _build_start(self, key_range: float) -> None:
         """Make the learned initial keys and values."""

@@ -18,8 +18,8 @@ class SlotMemory(MemoryCore[State]):
 
     @property
     def context_size(self) -> int:
-        """R * W: the concatenated read vectors."""
-        return self.read_heads * self.word_size
+        """R * W: the concatenated read vectors; 0 for models that ask by query."""
+        return 0 if self.sizes.query else self.read_heads * self.word_size
 
     def weightings(self, state: Any) -> Weightings:
         """Return the state's ``read_weights`` and ``write_weights``."""

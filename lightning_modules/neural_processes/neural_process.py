@@ -146,9 +146,12 @@ class NeuralProcess(SequenceModel):
         self.validation_samples, self.test_samples = validation_samples, test_samples
         h, place = hidden_size, x_size + step_in_x
         self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
-        self.deterministic_encoder = PointEncoder(place + y_size, h, deterministic_layers)
+        encoder = PointEncoder(place + y_size, h, deterministic_layers)
+        self.deterministic_encoder: PointEncoder | None = encoder
         self.memory = memory(MemorySizes(h, place, h, sequence_length, place, place_range))
         self.recurrent_path = RecurrentPath(h) if recurrent_path else None
+        if not (self.memory.holds_items or recurrent_path):
+            self.deterministic_encoder = None  # nobody would see its encodings
         self.latent_path = self.make_latent_path(h, pooling)
         self.decoder = Decoder(h, place, y_size)
         self._unroll: Callable[..., Recollections] = self.memory.unroll
@@ -183,11 +186,11 @@ class NeuralProcess(SequenceModel):
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """Encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
-        recurrent = [] if self.recurrent_path is None else [self.recurrent_path]
+        encoders = [self.latent_encoder, self.deterministic_encoder]
         return {
-            "encoders": [self.latent_encoder, self.deterministic_encoder],
+            "encoders": [encoder for encoder in encoders if encoder is not None],
             "memory": [self.memory],
-            "recurrent": [*recurrent],
+            "recurrent": [] if self.recurrent_path is None else [self.recurrent_path],
             "latents": [self.latent_path],
             "decoder": [self.decoder],
         }
@@ -203,7 +206,7 @@ class NeuralProcess(SequenceModel):
         known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
         context = context_x, batch.context_y, known
         target = (target_x, batch.target_y, asked) if told else None
-        values = self.deterministic_encoder(*context)
+        values = self._encoded(*context)
         pooled = Pool.of(values, known).pooled(self.pooling)
         items = Items(context_x, known.padded(values), batch.context_mask)
         recollections = self._unroll(pooled, items, *self._observed(target))
@@ -224,8 +227,14 @@ class NeuralProcess(SequenceModel):
         """The posterior's controls [B, T, h] for a core that draws, otherwise nothing."""
         if target is None or not self.memory.stochastic:
             return ()
-        encodings = self.deterministic_encoder(*target)
-        return (Pool.of(encodings, target[2]).pooled(self.pooling),)
+        return (Pool.of(self._encoded(*target), target[2]).pooled(self.pooling),)
+
+    def _encoded(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
+        """Rows of width h, of which memory and controls are made; zeros where nobody sees them."""
+        if self.deterministic_encoder is not None:
+            return self.deterministic_encoder(x, y, real)
+        rows = real.rows(x)
+        return rows.new_zeros(*rows.shape[:-1], self.units)
 
     def _places(self, x: Tensor) -> Tensor:
         """[B, T, N, Dx], scaled, with the step appended where the model wants it."""

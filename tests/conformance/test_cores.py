@@ -494,6 +494,29 @@ def test_all_steps_at_once_equal_step_by_step(
 
 
 @every_core
+@pytest.mark.parametrize("shape", ["small", "wide"])
+def test_gradients_of_what_is_recalled_reach_every_parameter(
+    core_class: type[MemoryCore], shape: str
+) -> None:
+    """A parameter without one ends a training on several devices in its second step."""
+    core, sequences = asked(core_class, shape=shape), known()
+    found, total, _, _ = recall(core, sequences)
+    if not list(core.parameters()):
+        pytest.skip("has no parameters")
+    (found * torch.randn_like(found)).sum().add((total * torch.randn_like(total)).sum()).backward()
+    for name, parameter in core.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name
+
+
+@every_core
+def test_models_that_ask_by_query_have_no_read_heads(core_class: type[MemoryCore]) -> None:
+    core = asked(core_class)
+    control = torch.ones(BATCH, SIZES.control, dtype=torch.float64)
+    reads, _ = core.read(core.initial_state(BATCH, like=control), control)
+    assert core.context_size == 0 and reads.shape == (BATCH, 0)
+
+
+@every_core
 def test_permuting_a_batch_permutes_what_is_recalled(core_class: type[MemoryCore]) -> None:
     core, sequences, order = asked(core_class), known(), [2, 0, 1]
     controls, items, queries = sequences

@@ -28,6 +28,17 @@ def test_kl_of_a_gaussian_from_itself_is_zero() -> None:
     torch.testing.assert_close(kl_divergence(q, q), torch.zeros(4, 6, dtype=torch.float64))
 
 
+def test_kl_of_rounded_parameters_is_exact() -> None:
+    """Computed in bfloat16, its terms would leave an error of 0.01 and have any sign."""
+    generator = torch.Generator().manual_seed(3)
+    p = DiagonalGaussian(*torch.randn(2, 50, 64, generator=generator).bfloat16())
+    q = DiagonalGaussian(*(part + 0.01 * part.sign() for part in p))
+    found = kl_divergence(q, p)
+    exact = reference_kl(*(reference(DiagonalGaussian(*(x.double() for x in g))) for g in (q, p)))
+    assert found.dtype is torch.float32
+    torch.testing.assert_close(found.double(), exact, rtol=1e-3, atol=1e-5)
+
+
 def test_kl_has_the_closed_form_of_a_unit_shift() -> None:
     zeros = torch.zeros(1, 3)
     shifted = DiagonalGaussian(zeros + 2.0, zeros)

@@ -64,6 +64,22 @@ def test_a_lock_of_a_killed_build_stops_nobody() -> None:
     assert not lock.exists()
 
 
+@pytest.mark.parametrize(("answer", "asked"), [(1, [-3, -1]), (0, [-3])])
+def test_what_an_old_allocator_refuses_is_left_alone(
+    answer: int, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: list[int] = []
+
+    class Library:
+        def mallopt(self, option: int, value: int) -> int:
+            options.append(option)
+            return answer
+
+    monkeypatch.setattr(preparation.ctypes, "CDLL", lambda _: Library())
+    preparation.keep_freed_memory()
+    assert options == asked
+
+
 FAULTS_OF_LARGE_TENSORS = """
 import resource
 import torch

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from small_processes import MODELS, draw
+from small_processes import MODELS, SIZES, draw
 
 from datamodules import FunctionSequences
 from lightning_modules import ASNP
@@ -77,6 +77,15 @@ def test_gradients_reach_every_parameter(make: Make) -> None:
     loss(model, RAGGED).sum().backward()
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert not without
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
+def test_gradients_reach_every_parameter_beside_every_core(core: type[MemoryCore]) -> None:
+    """Else training on several devices would end in its second step."""
+    torch.manual_seed(0)
+    model = ASNP(**SIZES, memory=core, hidden_size=8).double()
+    loss(model, RAGGED).sum().backward()
+    assert not [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
 
 
 def test_padding_never_matters(make: Make) -> None:
