@@ -251,8 +251,10 @@ class NeuralProcess(SequenceModel):
             batch: B sequences.
             noise: [B, T, h], standard normal; drawn if not given.
         """
-        recalled = self.recall(batch, told=True)
-        latents = self._draw(recalled.evidence, self._noise(batch, 1, noise))
+        return self._inferred(self.recall(batch, told=True), self._noise(batch, 1, noise))
+
+    def _inferred(self, recalled: Recalled, noise: Tensor) -> Inferred:
+        latents = self._draw(recalled.evidence, noise)
         drawn = self.decoder.of_latents(latents.sample)
         targets = self.decoder(recalled.points, drawn, recalled.asked)
         return Inferred(targets, latents, recalled.kl)
@@ -272,9 +274,13 @@ class NeuralProcess(SequenceModel):
             for _ in range(samples):
                 yield from self.predictions(batch, 1)
             return
-        recalled = self.recall(batch, told=False)
-        noise = self._noise(batch, samples)
-        latents = self._draw(recalled.evidence.repeated(samples), noise).sample
+        yield from self._predictions(self.recall(batch, told=False), batch, samples)
+
+    def _predictions(
+        self, recalled: Recalled, batch: FunctionSequences, samples: int
+    ) -> Iterator[Targets]:
+        untold = recalled.evidence._replace(target=None)
+        latents = self._draw(untold.repeated(samples), self._noise(batch, samples)).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
             yield self.decoder.in_parts(recalled.points, row)
 
@@ -319,8 +325,14 @@ class NeuralProcess(SequenceModel):
     def measure(self, batch: FunctionSequences) -> Mapping[str, Measurement]:
         """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
         samples = self.test_samples if self.trainer.testing else self.validation_samples
-        scores = Scores.of(self.predictions(batch, samples), batch)
-        measured = target_measurements(scores, self.bound(batch, self(batch)), batch)
+        if self.memory.stochastic:
+            scores, inferred = Scores.of(self.predictions(batch, samples), batch), self(batch)
+        else:
+            # Being told the targets changes nothing that is recalled.
+            recalled = self.recall(batch, told=True)
+            scores = Scores.of(self._predictions(recalled, batch, samples), batch)
+            inferred = self._inferred(recalled, self._noise(batch, 1))
+        measured = target_measurements(scores, self.bound(batch, inferred), batch)
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, FunctionDataModule) and data.asks_for_inked_pictures:
             measured |= overlap_measurements(scores.mean, batch)
