@@ -50,7 +50,13 @@ def parse(args: list[str] | None) -> Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
     parser.add_argument("--rounds", type=int, default=21, metavar="N", help="(default: 21)")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
-    parser.add_argument("--compile", action="store_true", help="compiled cores, too (minutes)")
+    parser.add_argument(
+        "--compile",
+        nargs="*",
+        choices=(*VARIANTS, "all"),
+        default=("dnc",),
+        help="cores to compile, too, which takes minutes; without a name none (default: dnc)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--bf16", action="store_true", help="under bfloat16 autocast")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
@@ -91,7 +97,8 @@ def measure(options: Namespace, sizes: Sizes, device: torch.device) -> dict[str,
     everyone = dict(contestants(names, sizes, device, options.bf16))
     rows = {name: describe(each, sizes.steps, device) for name, each in everyone.items()}
     runners = dict(everyone)
-    for name in (name for name in VARIANTS if options.compile and name in everyone):
+    chosen = VARIANTS if "all" in options.compile else options.compile
+    for name in (name for name in chosen if name in everyone):
         runners[name + COMPILED], rows[name]["compiling_s"] = compiled_contestant(everyone[name])
     steps = {name: runner.step for name, runner in runners.items()}
     times = interleaved(steps, options.rounds, timer_of(device))

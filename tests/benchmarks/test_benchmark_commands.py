@@ -32,7 +32,7 @@ def cores(tmp_path: Path, *options: str) -> tuple[str, dict[str, Any]]:
 
 
 def test_cores(tmp_path: Path) -> None:
-    printed, results = cores(tmp_path)
+    printed, results = cores(tmp_path, "--compile")
     assert results.keys() >= ABOUT | {"lstm_ms", "pypi_dnc_ms", "sizes", "rounds"}
     for name in ("dnc", "ntm", "lru", "introspection", "context_window", "rmr", "no_memory"):
         assert results[name]["eager_ms"] > 0 and results[name]["compiled_ms"] is None
@@ -40,6 +40,12 @@ def test_cores(tmp_path: Path) -> None:
         assert results[name]["peak_mebibytes"] > 0
         assert f"\n  {name} " in printed
     assert results["threads"] == 1 and results["sizes"]["steps"] == 2
+
+
+@pytest.mark.compile
+def test_a_dnc_is_compiled_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    _, results = cores(tmp_path, "--only", "dnc", "ntm")
+    assert results["dnc"]["compiled_ms"] > 0 and results["ntm"]["compiled_ms"] is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
