@@ -37,13 +37,14 @@ class Scores(NamedTuple):
     joint: Tensor  #: [B, T], of all targets of a step together, per target
     one_sample: Tensor  #: [B, T, M], of the first of the K predictions
     mean: Tensor  #: [B, T, M, Dy], of the mixture
+    one_mean: Tensor  #: [B, T, M, Dy], of the first prediction
 
     @classmethod
     def of(cls, predictions: Iterable[Targets], batch: FunctionSequences) -> "Scores":
         """Score K predictions, each [B, T, M, Dy], of which only sums are kept."""
         each = iter(predictions)
         sums, count = _Sums.of(next(each), batch), 1
-        one_sample = -sums.density
+        one_sample, one_mean = -sums.density, sums.mean
         for targets in each:
             sums, count = sums.plus(_Sums.of(targets, batch)), count + 1
         return cls(
@@ -51,6 +52,7 @@ class Scores(NamedTuple):
             joint=(log(count) - sums.joint) / batch.target_mask.sum(2),
             one_sample=one_sample,
             mean=sums.mean / count,
+            one_mean=one_mean,
         )
 
 
@@ -123,9 +125,10 @@ def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor
     kl, reconstruction = sums["kl"], sums["reconstruction"]
     named = [name for name in sums if not sums[name].nowhere]
     scalars = {name: sums[name].mean for name in named}
-    if "overlap_without_context" in named:
-        late = sums["overlap_without_context"].since(len(kl.total) // 2 + 1)
-        scalars |= {} if late.nowhere else {"overlap_late": late.mean}
+    for of_one in ("", "_one_sample"):
+        if (name := f"overlap{of_one}_without_context") in named:
+            late = sums[name].since(len(kl.total) // 2 + 1)
+            scalars |= {} if late.nowhere else {f"overlap_late{of_one}": late.mean}
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
     curves = {name: sums[name].curve for name in named}
     curves["context_share"] = sums["nll_with_context"].sequences / sums["nll"].sequences

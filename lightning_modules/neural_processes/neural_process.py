@@ -335,7 +335,7 @@ class NeuralProcess(SequenceModel):
         measured = target_measurements(scores, self.bound(batch, inferred), batch)
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, FunctionDataModule) and data.asks_for_inked_pictures:
-            measured |= overlap_measurements(scores.mean, batch)
+            measured |= overlap_measurements(scores.mean, scores.one_mean, batch)
         return measured
 
     def summarise(self, sums: Mapping[str, StepSums]) -> Summary:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from datamodules.drifting_functions import DriftingFunctions
 from datamodules.function_datamodule import FunctionDataModule
 from datamodules.moving_pictures import MovingPictures
 from lightning_modules.metrics import Summary
@@ -35,7 +34,7 @@ def function_pictures(
         yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
     whole = data.point_recipe(shown.split).everything
     prediction = predict(model, data.dataset(shown.split)[0], whole, seed)
-    if isinstance(data, DriftingFunctions):
+    if data.x_size == 1:
         yield from drawn_functions(prediction, shown)
     if isinstance(data, MovingPictures):
         yield from drawn_images(prediction, shown)

@@ -16,7 +16,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from datamodules.gaussian_process import LEFT, RIGHT
 from lightning_modules.pictures.chosen_steps import chosen_steps
 from lightning_modules.pictures.predictions import Prediction
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet, tidy
@@ -48,7 +47,7 @@ def functions(prediction: Prediction, title: str, subtitle: str, colour: str) ->
     for panel, step in enumerate(steps):
         axes = _add_panel(figure, *divmod(panel, COLUMNS))
         _draw_step(axes, prediction, step, colour)
-        axes.set(xlim=(LEFT, RIGHT), ylim=limits)
+        axes.set(xlim=(-prediction.x_range, prediction.x_range), ylim=limits)
         _label(axes, prediction, step, panel % COLUMNS == 0, panel + COLUMNS >= len(steps))
     legend_below(figure, _key(prediction, colour), columns=4)
     return figure
@@ -94,7 +93,7 @@ def _draw_step(axes: Axes, prediction: Prediction, step: int, colour: str) -> No
     draw(axes, x, truth, mean, sigma, colour)
     _draw_contexts(axes, prediction, step)
     if prediction.keys is not None:
-        _draw_keys(axes, prediction.keys[step].squeeze(-1), colour)
+        _draw_keys(axes, prediction.keys[step].squeeze(-1), prediction.x_range, colour)
 
 
 def _draw_lines(
@@ -147,13 +146,13 @@ def _draw_points(axes: Axes, x: Tensor, y: Tensor, age: int) -> None:
     )
 
 
-def _draw_keys(axes: Axes, keys: Tensor, colour: str) -> None:
+def _draw_keys(axes: Axes, keys: Tensor, end: float, colour: str) -> None:
     """Mark keys on the axis, those beyond its ends by arrows there."""
-    beyond = keys.clamp(LEFT, RIGHT)
+    beyond = keys.clamp(-end, end)
     for marker, chosen, name in (
         ("|", keys == beyond, "imaginary keys"),
-        ("<", keys < LEFT, "keys at the left"),
-        (">", keys > RIGHT, "keys at the right"),
+        ("<", keys < -end, "keys at the left"),
+        (">", keys > end, "keys at the right"),
     ):
         axes.plot(
             beyond[chosen].numpy(),
@@ -176,7 +175,8 @@ def _label(axes: Axes, prediction: Prediction, step: int, left: bool, bottom: bo
     points = f"{number} context point{'' if number == 1 else 's'}" if number else "no context"
     axes.set_title(f"t = {step + 1}, {points}", size=9, color=INK, loc="left", pad=4)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xticks([-4, -2, 0, 2])  # 4 is no place of the grid, and would touch the next panel
+    # The right end would touch the next panel.
+    axes.set_xticks([share * prediction.x_range for share in (-1, -0.5, 0, 0.5)])
     axes.tick_params(labelleft=left, labelbottom=bottom)
     if left:
         axes.set_ylabel("function y (no unit)", size=9, color=INK)
@@ -200,7 +200,7 @@ def _key(prediction: Prediction, colour: str) -> dict[str, Line2D | Patch]:
         key["predicted mean"] = Line2D([], [], color=colour, marker="o", ms=3.5, ls="")
     if prediction.keys is not None:
         key["imaginary keys"] = Line2D([], [], color=colour, marker="|", ms=9, mew=1.4, ls="")
-        if ((prediction.keys < LEFT) | (prediction.keys > RIGHT)).any():
+        if (prediction.keys.abs() > prediction.x_range).any():
             key["imaginary keys beyond the axis"] = Line2D(
                 [], [], color=colour, marker=">", ms=5, ls=""
             )

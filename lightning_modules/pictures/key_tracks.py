@@ -9,7 +9,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from datamodules.gaussian_process import LEFT, RIGHT
 from lightning_modules.pictures.predictions import Prediction
 from lightning_modules.pictures.step_axes import fit, label_steps
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet
@@ -38,7 +37,7 @@ def key_tracks(
     for cell, track in enumerate(keys.squeeze(-1).unbind(1), 1):
         axes.plot(steps, track.numpy(), color=colour, lw=1.1, alpha=0.8, gid=f"key {cell}")
     _draw_contexts(axes, prediction)
-    for end in (LEFT, RIGHT):
+    for end in (-prediction.x_range, prediction.x_range):
         axes.axhline(end, color=QUIET, lw=0.9, ls="--", gid="end")
     fit(axes)
     axes.yaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))

@@ -20,6 +20,7 @@ class Prediction(NamedTuple):
     targets: Targets  #: mean and sigma of the predictive, [T, M, Dy]
     keys: Tensor | None  #: [T, K, Dx], where the cells of an RMR are
     whole: bool  #: whether targets are all points that there are, in their order
+    x_range: float  #: places go from -x_range to x_range
 
     @property
     def with_context(self) -> Tensor:
@@ -50,7 +51,7 @@ def predict(
             snapshot = model.recall(batch, told=False).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
     keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
-    return Prediction(sequence, Targets(mean, sigma), keys, whole)
+    return Prediction(sequence, Targets(mean, sigma), keys, whole, model.hparams["x_range"])
 
 
 def _moved(field: Tensor, like: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ def test_overlap_is_counted_over_all_pixels() -> None:
     batch = data.dataset("val").__getitems__(range(3))
     torch.manual_seed(0)
     mean = batch.target_y + 0.8 * torch.randn_like(batch.target_y)
-    found = overlap_measurements(mean, batch)
+    one_sample = torch.where(torch.rand_like(mean) < 0.5, -1.0, batch.target_y)
+    found = overlap_measurements(mean, one_sample, batch)
     for b in range(3):
         for t in range(4):
             true = {i for i, y in enumerate(batch.target_y[b, t, :, 0]) if y < 0}
@@ -25,7 +26,12 @@ def test_overlap_is_counted_over_all_pixels() -> None:
     without = found["overlap_without_context"].where
     assert torch.equal(without, ~batch.context_mask.any(2)) and without.sum() == 6
     assert found["overlap"].where.all()
-    perfect = overlap_measurements(batch.target_y, batch)["overlap"].values
+    alone = found["overlap_one_sample_without_context"]
+    assert torch.equal(alone.where, without)
+    true, ours = (values[..., 0] < 0 for values in (batch.target_y, one_sample))
+    # All ink is there, and half of the paper is taken for ink.
+    torch.testing.assert_close(alone.values, true.sum(2) / ours.sum(2))
+    perfect = overlap_measurements(batch.target_y, batch.target_y, batch)["overlap"].values
     assert perfect.eq(1).all()
 
 
@@ -39,6 +45,9 @@ def test_late_overlap_is_of_the_second_half_without_a_context(empty, late) -> No
     overlap = torch.arange(5) / 10
     measured = {name: Measurement(torch.zeros(1, 5), every) for name in TARGET_NAMES}
     measured["overlap_without_context"] = Measurement(overlap.unsqueeze(0), where)
+    measured["overlap_one_sample_without_context"] = Measurement(2 * overlap.unsqueeze(0), where)
     means.update(measured)
-    found = summarise_targets(means.compute(), {}).scalars.get("overlap_late")
-    assert found is None if late is None else found.item() == pytest.approx(late)
+    scalars = summarise_targets(means.compute(), {}).scalars
+    for name, times in (("overlap_late", 1), ("overlap_late_one_sample", 2)):
+        found = scalars.get(name)
+        assert found is None if late is None else found.item() == pytest.approx(times * late)

@@ -114,6 +114,5 @@ def prediction() -> Prediction:
     context = context_x, context_y, seen.gather(1, order)
     everything = torch.ones(T, M, dtype=torch.bool)
     sequence = FunctionSequences(*context, x, y, everything, seen, torch.rand(T, 2))
-    return Prediction(
-        sequence, Targets(torch.randn(T, M, 1), torch.rand(T, M, 1) + 0.1), None, True
-    )
+    targets = Targets(torch.randn(T, M, 1), torch.rand(T, M, 1) + 0.1)
+    return Prediction(sequence, targets, keys=None, whole=True, x_range=4.0)

@@ -73,6 +73,8 @@ def test_strength_falls_with_age_and_stays_visible() -> None:
 
 def test_all_panels_have_one_scale(prediction: Prediction) -> None:
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in draw(prediction).axes}) == 1
+    narrow = draw(prediction._replace(x_range=3.0)).axes[0]
+    assert narrow.get_xlim() == (-3, 3) and narrow.get_xticks().tolist() == [-3, -1.5, 0, 1.5]
 
 
 def test_a_model_that_is_far_off_does_not_flatten_the_truth(prediction: Prediction) -> None:
