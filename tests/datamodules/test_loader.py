@@ -1,5 +1,7 @@
 """An interrupted run sees the sequences that it would have seen, and no others."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 from datamodules import MNISTMaze
+from datamodules.loader import ahead
 from datamodules.packing import pack, unpack
 
 
@@ -94,3 +97,20 @@ def test_other_processes_hand_a_batch_over_in_one_piece() -> None:
         assert all(torch.equal(a, b) for a, b in zip(alone, handed, strict=True))
         assert len({field.untyped_storage().data_ptr() for field in handed}) == 1
         assert len({field.untyped_storage().data_ptr() for field in alone}) > 1
+
+
+def test_the_next_batch_is_fetched_while_one_is_trained_on() -> None:
+    fetched = [threading.Event() for _ in range(3)]
+
+    def batches() -> Iterator[int]:
+        for number, event in enumerate(fetched):
+            event.set()
+            yield number
+        raise ValueError("no more")
+
+    coming = ahead(batches())
+    assert next(coming) == 0
+    assert fetched[1].wait(timeout=10) and not fetched[2].is_set()
+    assert [next(coming), next(coming)] == [1, 2]
+    with pytest.raises(ValueError, match="no more"):
+        next(coming)
