@@ -54,7 +54,14 @@ def parse(args: list[str] | None) -> Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG of the shares here")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: 15)")
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=sorted({*NAMES, *(file.stem for file in (machine.ROOT / "conf").glob("*.yaml"))}),
+        default=NAMES,
+        metavar="NAME",
+        help="some rows; any experiment of conf/ can be one",
+    )
     parser.add_argument("--bf16", action="store_true", help="steps under autocast, too")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of experiments")

@@ -14,13 +14,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def processor() -> str:
-    """What the CPU is called."""
+    """What the CPU is called, with family and model: virtual ones of all kinds have one name."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+        first = ""
+    told = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", first, flags=re.M))
+    if len(told) < 3:
+        return platform.processor() or platform.machine()
+    return "{model name}, family {cpu family} model {model}".format_map(told)
 
 
 def load() -> float | None:
