@@ -41,6 +41,7 @@ from lightning_modules.command_line.dashboard import dashboard
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
+from lightning_modules.command_line.oracle import oracle
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.sweep.command import sweep
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
     "sweep": sweep,
     "dashboard": dashboard,
+    "oracle": oracle,
 }
 USAGE = (
     "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]\n"

@@ -16,6 +16,7 @@ from datamodules.context_sets import Regime
 from datamodules.dataset import fingerprint
 from datamodules.function_datamodule import FunctionDataModule, RegimeSettings
 from datamodules.function_dataset import FunctionDataset, Recipe
+from datamodules.inferred_nll import Inference, inferred_nll, keep_inferred_nll
 from datamodules.kernel_drift import FLOOR, DriftNoise, KernelDrift
 from datamodules.optimal_nll import optimal_nll
 from datamodules.settings import (
@@ -153,9 +154,22 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return self._optima[split]
 
     def _computed_optimum(self, split: Split) -> dict[str, Tensor]:
-        dataset = self.dataset(split)
-        name = f"{fingerprint(dataset)[:16]}.json"
-        return optimal_nll(dataset, Path(self.hparams["data_dir"]) / "optimal_nll" / name)
+        return optimal_nll(self.dataset(split), self._kept(split))
+
+    def inferred_nll(self, split: Split) -> dict[str, Tensor]:
+        """The same of one who must infer the kernels, if `infer_nll` was called once; else empty.
+
+        See `datamodules.inferred_nll`. Needs `setup`.
+        """
+        return inferred_nll(self._kept(split, ".inferred"))
+
+    def infer_nll(self, split: Split, how: Inference) -> dict[str, Tensor]:
+        """Compute what `inferred_nll` finds from then on; takes minutes to hours."""
+        return keep_inferred_nll(self.dataset(split), how, self._kept(split, ".inferred"))
+
+    def _kept(self, split: Split, kind: str = "") -> Path:
+        name = f"{fingerprint(self.dataset(split))[:16]}{kind}.json"
+        return Path(self.hparams["data_dir"]) / "optimal_nll" / name
 
     def recipe(self, split: Split) -> Recipe:
         """How the sequences of a split are made."""

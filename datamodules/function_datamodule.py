@@ -119,6 +119,13 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """
         return {}
 
+    def inferred_nll(self, split: Split) -> dict[str, Tensor]:
+        """NLL of each step, [T] in nats, and effective samples, of one who infers what is hidden.
+
+        Empty where it is not known. Needs `setup`.
+        """
+        return {}
+
     @property
     def sequence_length(self) -> int:
         """Steps T of a training sequence."""

@@ -7,6 +7,7 @@ grid) and is the same for all models, so it is kept in a file that the set's has
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,12 +37,8 @@ def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
     if not kept.is_file():
         of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
         print(f"Computing the optimal NLL of {of_set}, once, for {kept}", flush=True)
-        write(kept, curves(dataset))
-    content = json.loads(kept.read_text())
-    return {
-        name: torch.tensor([float("nan") if value is None else value for value in curve])
-        for name, curve in content.items()
-    }
+        write(kept, plain(curves(dataset)))
+    return tensors(json.loads(kept.read_text()))
 
 
 def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
@@ -72,13 +69,25 @@ def by_group(values: Tensor, batch: FunctionSequences) -> dict[str, Tensor]:
     }
 
 
-def write(path: Path, content: dict[str, Tensor]) -> None:
-    """Write so that no reader sees half of the file."""
-    plain = {
+def plain(curves: dict[str, Tensor]) -> dict[str, list[float | None]]:
+    """Curves as JSON has them, which knows no NaN."""
+    return {
         name: [None if value.isnan() else value.item() for value in curve]
-        for name, curve in content.items()
+        for name, curve in curves.items()
     }
+
+
+def tensors(curves: dict[str, list[float | None]]) -> dict[str, Tensor]:
+    """Curves as they were."""
+    return {
+        name: torch.tensor([float("nan") if value is None else value for value in curve])
+        for name, curve in curves.items()
+    }
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that no reader sees half of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(plain) + "\n")
+    partial.write_text(json.dumps(content) + "\n")
     os.replace(partial, path)

@@ -6,6 +6,7 @@ K samples the log of the mean density is taken ("marginal predictive"); the pape
 
 from collections.abc import Iterable, Mapping
 from math import log
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -112,7 +113,11 @@ def mean_over(values: Tensor, chosen: Tensor) -> Measurement:
     return Measurement(total / number.clamp(min=1), number > 0)
 
 
-def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor]) -> Summary:
+def summarise_targets(
+    sums: Mapping[str, StepSums],
+    optimal: Mapping[str, Tensor] = MappingProxyType({}),
+    inferred: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Summary:
     """Average over sequences, in nats per target; ``bound``: per sequence, ``kl``: per step.
 
     The curve ``context_share`` is the share of sequences that have a context at a step.
@@ -121,6 +126,8 @@ def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor
         sums: of ``TARGET_NAMES``, and of any other measurements.
         optimal: curves [T] of the least NLLs that are possible on the same sequences, by the names
             of NLLs; may be empty. Of each comes ``gap_<name>``, and a curve ``optimal_<name>``.
+        inferred: curves [T], ``nll`` and ``effective_samples``, of one who must infer the kernels;
+            may be empty. Of them come ``gap_inferred_nll`` and curves ``inferred_<name>``.
     """
     kl, reconstruction = sums["kl"], sums["reconstruction"]
     named = [name for name in sums if not sums[name].nowhere]
@@ -133,10 +140,16 @@ def summarise_targets(sums: Mapping[str, StepSums], optimal: Mapping[str, Tensor
     curves = {name: sums[name].curve for name in named}
     curves["context_share"] = sums["nll_with_context"].sequences / sums["nll"].sequences
     for name in (name for name in named if name in optimal):
-        curve = optimal[name].to(curves[name])
-        curves[f"optimal_{name}"] = curve
-        # Weighted as the model's mean over steps is.
-        weights = sums[name].sequences
-        least = (curve * weights).nan_to_num(0).sum() / weights.sum()
-        scalars[f"gap_{name}"] = scalars[name] - least
+        curves[f"optimal_{name}"] = curve = optimal[name].to(curves[name])
+        scalars[f"gap_{name}"] = scalars[name] - _mean_weighted_as(sums[name], curve)
+    for name, curve in inferred.items():
+        curves[f"inferred_{name}"] = curve.to(curves["nll"])
+    if inferred:
+        least = _mean_weighted_as(sums["nll"], curves["inferred_nll"])
+        scalars["gap_inferred_nll"] = scalars["nll"] - least
     return Summary(scalars, curves, int(sums["kl"].sequences.max()))
+
+
+def _mean_weighted_as(sums: StepSums, curve: Tensor) -> Tensor:
+    """Mean of a curve over steps that count as much as in a model's mean."""
+    return (curve * sums.sequences).nan_to_num(0).sum() / sums.sequences.sum()

@@ -342,10 +342,11 @@ class NeuralProcess(SequenceModel):
         """Average over sequences; a whole set of functions is held against the optimum."""
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, FunctionDataModule):
-            return summarise_targets(sums, {})
+            return summarise_targets(sums)
         split: Split = "test" if self.trainer.testing else "val"
-        whole = int(sums["nll"].sequences.max()) == len(data.dataset(split))
-        return summarise_targets(sums, data.optimal_nll(split) if whole else {})
+        if int(sums["nll"].sequences.max()) < len(data.dataset(split)):
+            return summarise_targets(sums)
+        return summarise_targets(sums, data.optimal_nll(split), data.inferred_nll(split))
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""

@@ -18,6 +18,8 @@ from lightning_modules.pictures.style import INK
 NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
 #: What one who is told the kernels would have.
 OPTIMUM = "optimum (knows the kernels)"
+#: What one who must find them out would have.
+INFERRED = "oracle that infers the kernels"
 
 
 def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:
@@ -25,7 +27,8 @@ def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: s
 
     Args:
         curves: ``Summary.curves``, each [T]: ``nll`` in nats; if it is there, ``optimal_nll`` as a
-            dashed line; ``context_share`` in [0, 1] as shaded bars behind them.
+            dashed line, and ``inferred_nll`` as a dotted one; ``context_share`` in [0, 1] as shaded
+            bars behind them.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the model.
@@ -34,6 +37,8 @@ def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: s
     draw_curve(axes, curves["nll"], "all targets", color=colour, lw=2.4, marker="o", ms=4)
     if "optimal_nll" in curves:
         draw_curve(axes, curves["optimal_nll"], OPTIMUM, color=INK, lw=1.6, ls="--")
+    if "inferred_nll" in curves:
+        draw_curve(axes, curves["inferred_nll"], INFERRED, color=INK, lw=1.6, ls=":")
     fit(axes)
     draw_share(axes, curves["context_share"], CONTEXTS)
     label_steps(axes, len(curves["nll"]), NLL)

@@ -113,10 +113,30 @@ def test_a_run_is_trained_tested_and_generates(
     # Of the validation set and of the test set.
     kept = {path.stem for path in (tmp_path / "optimal_nll").iterdir()}
     assert len(kept) == 2 and results["data"]["test_sha256"][:16] in kept
+    main(tiny("oracle", "conf/asnp_rmr_gp_transfer.yaml", "--samples=3", options[1]))
+    assert "4 test sequences: NLL" in capsys.readouterr().out
+    main(["test", checkpoint])
+    results = json.loads((run / "results.json").read_text())
+    gap = results["scalars"]["nll"] - sum(results["curves"]["inferred_nll"]) / 4
+    assert results["scalars"]["gap_inferred_nll"] == pytest.approx(gap, rel=1e-4)
     predictions = np.load(run / "predictions.npz")
     assert predictions["mean"].shape == predictions["sigma"].shape == (4, 4, 20, 1)
     assert predictions["sigma"].min() > 0.099
-    assert "gap_nll" in capsys.readouterr().out
+    assert "gap_inferred_nll" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["conf/vrnn_maze.yaml"], "conf/vrnn_maze.yaml: data must be DriftingFunctions, got MNIST"),
+        (["conf/snp_gp_sparse.yaml", "--samples", "0"], "--samples must be at least 1, got 0"),
+        (["conf/snp_gp_sparse.yaml", "--noise=0"], "--noise must be above 0, got 0.0"),
+    ],
+)
+def test_an_oracle_that_can_not_be_asked_says_why(
+    complaint: Callable[..., str], words: list[str], message: str
+) -> None:
+    assert message in complaint("oracle", *words)
 
 
 @pytest.mark.parametrize("protocol", ["strict", "paper"])

@@ -118,7 +118,8 @@ def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Tar
             )
         )
     optimal = {"nll": torch.tensor([-1.0, -0.5]), "nll_seen": torch.tensor([-1.3, -1.2])}
-    summary = summarise_targets(means.compute(), optimal)
+    inferred = {"nll": torch.tensor([0.25, 0.75]), "effective_samples": torch.tensor([9.0, 2.0])}
+    summary = summarise_targets(means.compute(), optimal, inferred)
     groups: dict[str, list[list[float]]] = {name: [[], []] for name in TARGET_NAMES}
     for b in range(B):
         for t in range(T):
@@ -139,6 +140,10 @@ def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Tar
     assert summary.scalars["gap_nll"].item() == pytest.approx(
         summary.scalars["nll"].item() + 0.75, rel=1e-5
     )
+    assert summary.scalars["gap_inferred_nll"].item() == pytest.approx(
+        summary.scalars["nll"].item() - 0.5, rel=1e-5
+    )
+    assert summary.curves["inferred_effective_samples"].tolist() == [9, 2]
     seen = [len(step) for step in groups["nll_seen"]]
     least = -(1.3 * seen[0] + 1.2 * seen[1]) / sum(seen)
     assert summary.scalars["gap_nll_seen"].item() == pytest.approx(

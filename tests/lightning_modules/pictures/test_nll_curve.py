@@ -31,6 +31,13 @@ def test_the_optimum_is_a_dashed_line_that_says_what_it_knows() -> None:
     assert line.get_label() == "optimum (knows the kernels)"
 
 
+def test_who_infers_the_kernels_has_a_dotted_line() -> None:
+    curves = OPTIMAL | {"inferred_nll": torch.tensor([0.75, -0.5, -1.0])}
+    line = nll_curve(curves, "", "", "#D55E00").axes[0].lines[2]
+    assert line.get_ydata().tolist() == [0.75, -0.5, -1] and line.get_linestyle() == ":"
+    assert line.get_label() == "oracle that infers the kernels"
+
+
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_a_run_that_diverged_still_has_a_curve(broken: float) -> None:
     nll_curve(CURVES | {"nll": torch.full((3,), broken)}, "", "", "#D55E00")
