@@ -13,7 +13,7 @@ from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.convergence import convergence
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.command_line.model_runs import Estimate, ModelRuns, by_model
+from lightning_modules.command_line.model_runs import ModelRuns, by_model
 from lightning_modules.command_line.readings import Column
 from lightning_modules.command_line.run_results import (
     RunResults,
@@ -265,14 +265,8 @@ def is_known(column: Column, runs: Sequence[RunResults]) -> bool:
 def row(model: ModelRuns, wanted: Sequence[Column]) -> list[str]:
     """A model's line of the table."""
     core = ", ".join([model.memory or "-", *model.settings])
-    numbers = [with_error(model.scalar(column.scalar), column.digits) for column in wanted]
+    numbers = [model.scalar(column.scalar).in_words(column.digits) for column in wanted]
     return [model.model, core, str(len(model.runs)), *numbers]
-
-
-def with_error(estimate: Estimate, digits: int) -> str:
-    """Mean ± standard error, as far as they are known."""
-    mean, error = (f"{value.item():,.{digits}f}" if value.isfinite() else "" for value in estimate)
-    return (f"{mean} ± {error}" if error else mean) or "-"
 
 
 def known_by(model: ModelRuns) -> tuple[str, str, str | None]:

@@ -25,6 +25,11 @@ class Estimate(NamedTuple):
     mean: Tensor
     error: Tensor  #: standard error of the mean; NaN for a single run
 
+    def in_words(self, digits: int) -> str:
+        """Such as "0.33 ± 0.02", as far as mean and error are known; else a dash."""
+        mean, error = (f"{part.item():,.{digits}f}" if part.isfinite() else "" for part in self)
+        return (f"{mean} ± {error}" if error else mean) or "-"
+
 
 class ModelRuns(NamedTuple):
     """Tested runs of one model with one memory core and the same settings of both."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import nan
 from typing import NamedTuple
 
-from lightning_modules.command_line.compare import with_error
 from lightning_modules.command_line.readings import Column, Reading
 from lightning_modules.report.benchmarks import BenchmarkRuns
 from lightning_modules.report.marks import Marks
@@ -164,7 +163,7 @@ def _numbers(variant: Variant, standing: Standing, compared: Sequence[str]) -> l
 
 def _number(variant: Variant, column: Column) -> str:
     """Mean and error, and over how many runs where some diverged."""
-    number = with_error(variant.scalar(column.scalar), column.digits)
+    number = variant.scalar(column.scalar).in_words(column.digits)
     values = variant.values(column.scalar)
     known = int(values.isfinite().sum())
     return number if known in (0, len(values)) else f"{number} ({known} of {len(values)} runs)"
