@@ -162,7 +162,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> DNCState | SparseDNCState:
         """Free what was read, choose slots, erase and add, and link the slots in write order."""
-        return self._write(state, *self._ask_to_write(control, items))
+        return self._write(state, *self._ask_to_write(state, control, items))
 
     def read(
         self, state: DNCState | SparseDNCState, control: Tensor
@@ -170,14 +170,14 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         """Mix content look-up with steps along the links, both ways, from the last read."""
         if self.sizes.query:
             return control.new_zeros(len(control), 0), state
-        return self._read(state, self.read_interface(control))
+        return self._read(state, self._ask_to_read(state, control))
 
     def write_and_read(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Write, then read."""
-        asked, present = self._ask_to_write(control, items)
-        asked_to_read = self.read_interface(control)
+        asked, present = self._ask_to_write(state, control, items)
+        asked_to_read = self._ask_to_read(state, control)
         if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
             step = dnc_kernel.step(state, asked, present, asked_to_read)
             memory, usage, precedence, link, writes, reads, weights = step
@@ -216,10 +216,20 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         strengths.fill_(SHARP)
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
 
-    def _ask_to_write(self, control: Tensor, items: Items) -> tuple[Tensor, Tensor]:
-        """What the controller asks of the write heads, and whether there is an item, [B, 1]."""
+    def _ask_to_write(
+        self, state: DNCState | SparseDNCState, control: Tensor, items: Items
+    ) -> tuple[Tensor, Tensor]:
+        """What the controller asks of the write heads, and whether there is an item, [B, 1].
+
+        In the type of the memory, which autocast does not lower: the operators then serve it, too.
+        """
         item, present = items.pooled()
-        return self.write_interface(torch.cat([control, item], 1)), present
+        asked = self.write_interface(torch.cat([control, item], 1))
+        return asked.to(state.memory.dtype), present.to(state.memory.dtype)
+
+    def _ask_to_read(self, state: DNCState | SparseDNCState, control: Tensor) -> Tensor:
+        """What the controller asks of the read heads, likewise."""
+        return self.read_interface(control).to(state.memory.dtype)
 
     def _write(
         self, state: DNCState | SparseDNCState, asked: Tensor, present: Tensor

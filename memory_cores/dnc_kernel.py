@@ -77,8 +77,8 @@ def ninja_in_path() -> Iterator[None]:
 
 
 def is_ready() -> bool:
-    """Whether the operators are built, and steps come in types that they know."""
-    return _built and not torch.is_autocast_enabled("cpu")
+    """Whether the operators are built."""
+    return _built
 
 
 def serves(write_weights: Tensor, interface: Tensor) -> bool:

@@ -96,6 +96,30 @@ def test_a_walk_and_its_gradients_are_the_same(
         assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
 
 
+def test_operators_serve_a_memory_in_single_precision_under_autocast(
+    operators: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, calls = core_of("three heads").float(), []
+    monkeypatch.setattr(dnc_kernel, "step", spied(dnc_kernel.step, calls))
+    control = torch.randn(B, SIZES.control)
+    items = Items(
+        torch.randn(B, 1, SIZES.key), torch.randn(B, 1, SIZES.value), torch.ones(B, 1) > 0
+    )
+    found = []
+    for wanted in (True, False):
+        operators(wanted)
+        state = core.initial_state(B, control)
+        with torch.autocast("cpu", torch.bfloat16):
+            for _ in range(3):
+                reads, state = core.write_and_read(state, control.bfloat16(), items)
+        found.append((reads, *state))
+    assert len(calls) == 3
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.dtype is torch.float32
+        # Python's products are in bfloat16.
+        torch.testing.assert_close(ours, theirs.float(), rtol=0.05, atol=0.05)
+
+
 def spied(function, calls):
     def called(*arguments):
         calls.append(arguments)
