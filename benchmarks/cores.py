@@ -6,7 +6,7 @@ Prints a table and writes its numbers; docs/performance.md says what the columns
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from compilation import compiled_contestant
 from contestants import LSTM, NAMES, PYPI_DNC, VARIANTS, Contestant, contestants
 from dispatches import count_dispatches, count_kernels
 from lightning_modules.command_line.table import columns
+from lightning_modules.compiled_steps import require_compiler
 from peak_memory import peak_mebibytes
 from sizes import Sizes, add_sizes, sizes_of
 from synchronisations import count_synchronisations
@@ -52,10 +53,10 @@ def parse(args: list[str] | None) -> Namespace:
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
     parser.add_argument(
         "--compile",
-        nargs="*",
-        choices=(*VARIANTS, "all"),
+        nargs="+",
+        choices=(*VARIANTS, "all", "none"),
         default=("dnc",),
-        help="cores to compile, too, which takes minutes; without a name none (default: dnc)",
+        help="cores to compile, too, which takes minutes (default: dnc)",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--bf16", action="store_true", help="under bfloat16 autocast")
@@ -91,14 +92,23 @@ def timed(times: Mapping[str, Times], name: str) -> Row:
     return row
 
 
+def to_compile(names: Sequence[str]) -> Sequence[str]:
+    """Rows of these names, if anything can be compiled."""
+    try:
+        require_compiler()
+    except ValueError as missing:
+        print(f"nothing is compiled: {missing}")
+        return ()
+    return tuple(VARIANTS) if "all" in names else names
+
+
 def measure(options: Namespace, sizes: Sizes, device: torch.device) -> dict[str, Row]:
     """Measure all rows."""
     names = tuple(dict.fromkeys((LSTM, *options.only)))
     everyone = dict(contestants(names, sizes, device, options.bf16))
     rows = {name: describe(each, sizes.steps, device) for name, each in everyone.items()}
     runners = dict(everyone)
-    chosen = VARIANTS if "all" in options.compile else options.compile
-    for name in (name for name in chosen if name in everyone):
+    for name in (name for name in to_compile(options.compile) if name in everyone):
         runners[name + COMPILED], rows[name]["compiling_s"] = compiled_contestant(everyone[name])
     steps = {name: runner.step for name, runner in runners.items()}
     times = interleaved(steps, options.rounds, timer_of(device))

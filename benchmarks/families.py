@@ -34,8 +34,8 @@ NAMES = (
     *(f"{model}_{data}" for data in DATA for model in PROCESSES),
     *SETS,
 )
-#: Pictures that need no network.
-EMBEDDED = ["--data.source=mnist5k"]
+#: Pictures that need no network, by what benchmarks are called.
+EMBEDDED = {"_gp_": None, "_faces_": "faces", "_one_shot_": "glyphs", "": "mnist5k"}
 COLUMNS = (
     ("step ms", "step_ms", "{:.0f}"),
     ("networks", "networks", "{:.0%}"),
@@ -72,8 +72,9 @@ def build(name: str, settings: list[str]) -> Trainee:
     """A row's model."""
     if name in SETS:
         return rmr_trainee(*SETS[name])
-    source = [] if "_gp_" in name else EMBEDDED
-    return trainee_of(name, [*source, *(f"--{setting}" for setting in settings)])
+    source = next(source for part, source in EMBEDDED.items() if part in name)
+    given = [f"--{setting}" for setting in settings]
+    return trainee_of(name, given if source is None else [f"--data.source={source}", *given])
 
 
 def measure(trainee: Trainee, rounds: int, bf16: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ scale drift from step to step. A model sees a few points of each function, or no
 others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -146,26 +147,27 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         `setup`.
         """
         if split not in self._optima:
-            rank, _ = self._process()
-            found = self._computed_optimum(split) if rank == 0 else {}
-            # One process computes; all know.
-            known = found if self.trainer is None else self.trainer.strategy.broadcast(found)
-            self._optima[split] = known
+            self._optima[split] = self._known_to_all(
+                lambda: optimal_nll(self.dataset(split), self._kept(split))
+            )
         return self._optima[split]
 
-    def _computed_optimum(self, split: Split) -> dict[str, Tensor]:
-        return optimal_nll(self.dataset(split), self._kept(split))
-
-    def inferred_nll(self, split: Split) -> dict[str, Tensor]:
-        """The same of one who must infer the kernels, if `infer_nll` was called once; else empty.
+    def inferred_nll(self) -> dict[str, Tensor]:
+        """The same of the test set, of one who must infer the kernels; empty before `infer_nll`.
 
         See `datamodules.inferred_nll`. Needs `setup`.
         """
-        return inferred_nll(self._kept(split, ".inferred"))
+        return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
 
-    def infer_nll(self, split: Split, how: Inference) -> dict[str, Tensor]:
+    def infer_nll(self, how: Inference) -> dict[str, Tensor]:
         """Compute what `inferred_nll` finds from then on; takes minutes to hours."""
-        return keep_inferred_nll(self.dataset(split), how, self._kept(split, ".inferred"))
+        return keep_inferred_nll(self.dataset("test"), how, self._kept("test", ".inferred"))
+
+    def _known_to_all(self, find: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """What one process finds, in every process."""
+        rank, _ = self._process()
+        found = find() if rank == 0 else {}
+        return found if self.trainer is None else self.trainer.strategy.broadcast(found)
 
     def _kept(self, split: Split, kind: str = "") -> Path:
         name = f"{fingerprint(self.dataset(split))[:16]}{kind}.json"

@@ -119,8 +119,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """
         return {}
 
-    def inferred_nll(self, split: Split) -> dict[str, Tensor]:
-        """NLL of each step, [T] in nats, and effective samples, of one who infers what is hidden.
+    def inferred_nll(self) -> dict[str, Tensor]:
+        """NLL [T] in nats and effective samples [T] in each test step, of one who infers kernels.
 
         Empty where it is not known. Needs `setup`.
         """

@@ -71,6 +71,7 @@ def curves(dataset: FunctionDataset, how: Inference) -> dict[str, Tensor]:
     kernels, parts = torch.from_numpy(paths).float(), []
     generator = torch.Generator().manual_seed(dataset.seed)
     for first in range(0, len(dataset), TOGETHER):
+        print(f"Sequence {first + 1:,} of {len(dataset):,}, {how.samples:,} kernels", flush=True)
         batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
         asked = thinned(batch, how.targets, generator)
         found = infer(kernels, asked, recipe.grid, how.noise)

@@ -1,7 +1,7 @@
 """Loaders of batches that are generated whole; training's goes on where a run stopped."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -22,6 +22,8 @@ class BatchLoader(DataLoader[Any]):
     """
 
     sampler: EpisodeSampler
+    #: What the last ``iter`` returned, where other processes generate.
+    _ahead: Generator[Any, None, None] | None = None
 
     def __init__(
         self,
@@ -41,8 +43,13 @@ class BatchLoader(DataLoader[Any]):
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """One epoch."""
+        if self._ahead is not None:
+            self._ahead.close()  # or two threads would ask the same workers
         batches = super().__iter__()
-        return ahead(map(unpack, batches)) if self.num_workers > 0 else batches
+        if self.num_workers == 0:
+            return batches
+        self._ahead = ahead(map(unpack, batches))
+        return self._ahead
 
 
 class TrainingLoader(BatchLoader):
@@ -59,17 +66,24 @@ class TrainingLoader(BatchLoader):
             yield batch
 
 
-def ahead(batches: Iterator[Any]) -> Iterator[Any]:
+def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
     """The same, each fetched by a thread while the one before is trained on.
 
     Taking a batch over from another process costs one or two milliseconds, which is much beside a
     step of 40.
     """
-    with ThreadPoolExecutor(1, "next batch") as thread:
-        coming = thread.submit(next, batches, None)
+    thread = ThreadPoolExecutor(1, "next batch")
+    coming = thread.submit(next, batches, None)
+    try:
         while (batch := coming.result()) is not None:
             coming = thread.submit(next, batches, None)
             yield batch
+    except GeneratorExit:
+        wait([coming])  # for whoever goes on with these batches
+        raise
+    finally:
+        # Not waiting here: after Ctrl-C, or the end of a worker, no batch may come for seconds.
+        thread.shutdown(wait=False)
 
 
 def as_is(batch: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a memory core needs once before it runs on a CPU, and what is said of it."""
+"""What a memory core and its process need once before they run on a CPU, and what is said of it."""
 
 import ctypes
 import time

@@ -191,7 +191,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         return rows if self.slots == "all" else self.slots
 
     def _held(self, state: ContextWindowState) -> Tensor:
-        """Which rows hold an item, [B, N] bool."""
+        """Which rows hold an item, [B, N] bool; [B, N + 1] where there are read heads."""
         rows = state.keys.shape[1]
         row = torch.arange(rows, device=state.keys.device)
         return row < state.written.clamp(max=self._held_of(rows))

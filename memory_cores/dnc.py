@@ -176,6 +176,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Write, then read."""
+        if not self.read_heads:
+            return super().write_and_read(state, control, items)
         asked, present = self._ask_to_write(state, control, items)
         asked_to_read = self._ask_to_read(state, control)
         if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):

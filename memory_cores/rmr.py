@@ -131,8 +131,7 @@ class RMR(MemoryCore[RMRState]):
         super().__init__(sizes)
         self.slots, self.stochastic = slots, stochastic_keys
         self.read_heads = 0 if sizes.query else read_heads
-        require_at_least(1, slots=slots, attention_heads=attention_heads)
-        require_at_least(0, read_heads=read_heads)
+        require_at_least(1, slots=slots, attention_heads=attention_heads, read_heads=read_heads)
         key_range = sizes.key_range if key_range is None else key_range
         require_positive(key_range=key_range)
         if without_flow_tracking and separate_weights:

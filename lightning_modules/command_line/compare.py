@@ -54,6 +54,7 @@ Neural processes, whose curve is the target-NLL:
   without context     nll_without_context: of the others
   unseen              nll_unseen: of targets that are not in their context
   gap to optimum      gap_nll: to one who knows the kernels
+  gap to inference    gap_inferred_nll: to one who infers them, after cli.py oracle
   overlap, late       overlap_late: of digits, without a context, in the second half
   MSE                 mse
 

@@ -30,6 +30,7 @@ RESULTS = {
     "test/nll": "Target-NLL, nats per target (lower is better)",
     "test/nll_without_context": "The same, of steps without context (lower is better)",
     "test/gap_nll": "Gap to the optimum, nats per target (lower is better)",
+    "test/gap_inferred_nll": "Gap to inferred kernels, nats per target (lower is better)",
 }
 #: Agents of a sweep do not test, so that only validations have all runs.
 CURVES = {

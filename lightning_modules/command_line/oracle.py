@@ -38,7 +38,7 @@ def oracle(args: list[str]) -> None:
         kind = type(data).__name__
         parser.error(f"{given.experiment}: data must be DriftingFunctions, got {kind}")
     data.setup()
-    found = data.infer_nll("test", how)
+    found = data.infer_nll(how)
     first, *_, last = found["effective_samples"].tolist()
     print(
         f"{len(data.dataset('test')):,} test sequences: NLL {found['nll'].mean():.3f} nats per "

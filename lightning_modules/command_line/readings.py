@@ -40,6 +40,7 @@ FUNCTIONS = Reading(
         Column("nll_without_context", "without context", 3, "lower"),
         Column("nll_unseen", "unseen", 3, "lower"),
         Column("gap_nll", "gap to optimum", 3, "lower"),
+        Column("gap_inferred_nll", "gap to inference", 3, "lower"),
         Column("overlap_late", "overlap, late", 3, "higher"),
         Column("mse", "MSE", 4, "lower"),
     ),

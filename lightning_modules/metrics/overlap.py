@@ -7,7 +7,7 @@ from datamodules.function_batch import FunctionSequences
 from lightning_modules.metrics.step_means import Measurement
 
 #: All are of the mean over samples of the latents but the last one, which is of a single sample.
-OVERLAP_NAMES = ("overlap", "overlap_without_context", "overlap_one_sample_without_context")
+OVERLAP_NAMES = ("overlap", "overlap_without_context", "overlap_without_context_one_sample")
 
 
 def overlap_measurements(
@@ -26,7 +26,7 @@ def overlap_measurements(
     return {
         "overlap": Measurement(overlap, torch.ones_like(empty)),
         "overlap_without_context": Measurement(overlap, empty),
-        "overlap_one_sample_without_context": Measurement(of_sample, empty),
+        "overlap_without_context_one_sample": Measurement(of_sample, empty),
     }
 
 

@@ -133,7 +133,7 @@ def summarise_targets(
     named = [name for name in sums if not sums[name].nowhere]
     scalars = {name: sums[name].mean for name in named}
     for of_one in ("", "_one_sample"):
-        if (name := f"overlap{of_one}_without_context") in named:
+        if (name := f"overlap_without_context{of_one}") in named:
             late = sums[name].since(len(kl.total) // 2 + 1)
             scalars |= {} if late.nowhere else {f"overlap_late{of_one}": late.mean}
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()

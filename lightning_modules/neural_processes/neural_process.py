@@ -146,6 +146,7 @@ class NeuralProcess(SequenceModel):
         self.validation_samples, self.test_samples = validation_samples, test_samples
         h, place = hidden_size, x_size + step_in_x
         self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
+        # Before the memory, so that all cores leave it the same start.
         encoder = PointEncoder(place + y_size, h, deterministic_layers)
         self.deterministic_encoder: PointEncoder | None = encoder
         self.memory = memory(MemorySizes(h, place, h, sequence_length, place, place_range))
@@ -296,6 +297,15 @@ class NeuralProcess(SequenceModel):
             dtype=batch.context_x.dtype,
         )
 
+    def on_fit_start(self) -> None:
+        """Get the optimum of validations ready, if it is known, before training's clock runs."""
+        super().on_fit_start()
+        data = getattr(self.trainer, "datamodule", None)
+        limit = self.trainer.limit_val_batches
+        whole = isinstance(limit, float) and limit == 1  # a whole number counts batches
+        if isinstance(data, FunctionDataModule) and whole:
+            data.optimal_nll("val")
+
     def bound(self, batch: FunctionSequences, inferred: Inferred) -> Bound:
         """Terms of the variational bound; reconstructions are sums over targets."""
         density = inferred.targets.log_density(batch.target_y)
@@ -346,7 +356,8 @@ class NeuralProcess(SequenceModel):
         split: Split = "test" if self.trainer.testing else "val"
         if int(sums["nll"].sequences.max()) < len(data.dataset(split)):
             return summarise_targets(sums)
-        return summarise_targets(sums, data.optimal_nll(split), data.inferred_nll(split))
+        inferred = data.inferred_nll() if self.trainer.testing else {}
+        return summarise_targets(sums, data.optimal_nll(split), inferred)
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""

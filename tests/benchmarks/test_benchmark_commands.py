@@ -32,7 +32,7 @@ def cores(tmp_path: Path, *options: str) -> tuple[str, dict[str, Any]]:
 
 
 def test_cores(tmp_path: Path) -> None:
-    printed, results = cores(tmp_path, "--compile")
+    printed, results = cores(tmp_path, "--compile", "none")
     assert results.keys() >= ABOUT | {"lstm_ms", "pypi_dnc_ms", "sizes", "rounds"}
     for name in ("dnc", "ntm", "lru", "introspection", "context_window", "rmr", "no_memory"):
         assert results[name]["eager_ms"] > 0 and results[name]["compiled_ms"] is None

@@ -154,7 +154,7 @@ def test_overlap_is_measured_where_targets_are_all_pixels(
     if protocol == "paper":
         assert not of_overlap
         return
-    of_one = {"overlap_one_sample_without_context", "overlap_late_one_sample"}
+    of_one = {"overlap_without_context_one_sample", "overlap_late_one_sample"}
     assert of_overlap == {"overlap", "overlap_without_context", "overlap_late"} | of_one
     # Of 4 steps the last 2 are the second half, and have no context.
     late = results["curves"]["overlap"][2:]

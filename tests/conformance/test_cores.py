@@ -512,8 +512,9 @@ def test_gradients_of_what_is_recalled_reach_every_parameter(
 def test_models_that_ask_by_query_have_no_read_heads(core_class: type[MemoryCore]) -> None:
     core = asked(core_class)
     control = torch.ones(BATCH, SIZES.control, dtype=torch.float64)
-    reads, _ = core.read(core.initial_state(BATCH, like=control), control)
-    assert core.context_size == 0 and reads.shape == (BATCH, 0)
+    state, (_, items) = core.initial_state(BATCH, like=control), sequence()[0]
+    for reads, _ in (core.read(state, control), core.write_and_read(state, control, items)):
+        assert core.context_size == 0 and reads.shape == (BATCH, 0)
 
 
 @every_core

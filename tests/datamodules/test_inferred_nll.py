@@ -25,8 +25,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DriftingFunctions:
 def test_it_is_the_mean_over_sequences_and_is_kept_beside_the_optimum(
     data: DriftingFunctions, tmp_path: Path
 ) -> None:
-    assert data.inferred_nll("test") == {}
-    found = data.infer_nll("test", HOW)
+    assert data.inferred_nll() == {}
+    found = data.infer_nll(HOW)
     kernels = data.recipe("test").drift.paths(np.random.default_rng([3, SALT]), 6, 4)
     whole = infer(
         torch.from_numpy(kernels).float(), data.dataset("test").__getitems__(range(5)), 30, 0.05
@@ -35,7 +35,7 @@ def test_it_is_the_mean_over_sequences_and_is_kept_beside_the_optimum(
     torch.testing.assert_close(found["effective_samples"], whole.effective_samples.mean(0))
     (kept,) = (tmp_path / "optimal_nll").iterdir()
     assert kept.name == f"{data.data_record()['test_sha256'][:16]}.inferred.json"
-    for name, curve in data.inferred_nll("test").items():
+    for name, curve in data.inferred_nll().items():
         torch.testing.assert_close(curve, found[name].float())
 
 

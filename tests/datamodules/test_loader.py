@@ -1,6 +1,8 @@
 """An interrupted run sees the sequences that it would have seen, and no others."""
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -114,3 +116,33 @@ def test_the_next_batch_is_fetched_while_one_is_trained_on() -> None:
     assert [next(coming), next(coming)] == [1, 2]
     with pytest.raises(ValueError, match="no more"):
         next(coming)
+
+
+def test_a_loader_that_is_asked_again_has_all_batches() -> None:
+    """Also while the iterator before has not come to its end."""
+    settings = {"source": "mnist5k", "sequence_length": 3, "batch_size": 2, "train_size": 12}
+    data = MNISTMaze(num_workers=1, val_size=2, test_size=2, **settings)
+    data.setup()
+    loader = data.train_dataloader()
+    first = iter(loader)
+    next(first)
+    assert len(list(loader)) == 6
+
+
+def test_an_interrupted_wait_does_not_wait_for_a_batch() -> None:
+    never = threading.Event()
+
+    def batches() -> Iterator[int]:
+        yield 0
+        never.wait(timeout=30)
+        yield 1
+
+    coming = ahead(batches())
+    assert next(coming) == 0
+    ctrl_c = (threading.main_thread().ident, signal.SIGINT)
+    threading.Timer(0.2, signal.pthread_kill, ctrl_c).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        next(coming)
+    assert time.monotonic() - started < 10
+    never.set()

@@ -327,7 +327,7 @@ def test_read_heads_are_there_only_for_models_that_do_not_ask_by_query() -> None
     [
         ({"slots": 0}, "slots must be at least 1, got 0"),
         ({"attention_heads": 0}, "attention_heads must be at least 1, got 0"),
-        ({"read_heads": -1}, "read_heads must be at least 0, got -1"),
+        ({"read_heads": 0}, "read_heads must be at least 1, got 0"),
         ({"key_range": 0.0}, "key_range must be above 0, got 0.0"),
         ({"key_range": nan}, "key_range must be above 0, got nan"),
         ({"slots": nan}, "slots must be at least 1, got nan"),

@@ -26,7 +26,7 @@ def test_overlap_is_counted_over_all_pixels() -> None:
     without = found["overlap_without_context"].where
     assert torch.equal(without, ~batch.context_mask.any(2)) and without.sum() == 6
     assert found["overlap"].where.all()
-    alone = found["overlap_one_sample_without_context"]
+    alone = found["overlap_without_context_one_sample"]
     assert torch.equal(alone.where, without)
     true, ours = (values[..., 0] < 0 for values in (batch.target_y, one_sample))
     # All ink is there, and half of the paper is taken for ink.
@@ -45,7 +45,7 @@ def test_late_overlap_is_of_the_second_half_without_a_context(empty, late) -> No
     overlap = torch.arange(5) / 10
     measured = {name: Measurement(torch.zeros(1, 5), every) for name in TARGET_NAMES}
     measured["overlap_without_context"] = Measurement(overlap.unsqueeze(0), where)
-    measured["overlap_one_sample_without_context"] = Measurement(2 * overlap.unsqueeze(0), where)
+    measured["overlap_without_context_one_sample"] = Measurement(2 * overlap.unsqueeze(0), where)
     means.update(measured)
     scalars = summarise_targets(means.compute(), {}).scalars
     for name, times in (("overlap_late", 1), ("overlap_late_one_sample", 2)):
