@@ -54,7 +54,7 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         for name in ("num_workers", "seed"):
             require_at_least(name, self.hparams[name], 0)
         self._datasets: dict[Split, Episodes] = {}
-        self._test_sha256: str | None = None
+        self._sha256: dict[Split, str] = {}
         self._train_sampler: EpisodeSampler | None = None
         self._next_episode = 0
 
@@ -83,9 +83,13 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             The source's record, and `test_sha256`: of the origins of the fixed test sequences (see
             `EpisodeDataset`), the same on every machine.
         """
-        if self._test_sha256 is None:
-            self._test_sha256 = fingerprint(self.dataset("test"))
-        return {**self.source_record(), "test_sha256": self._test_sha256}
+        return {**self.source_record(), "test_sha256": self.sha256("test")}
+
+    def sha256(self, split: Split) -> str:
+        """Hash of the origins of a fixed split's sequences, computed once; needs `setup`."""
+        if split not in self._sha256:
+            self._sha256[split] = fingerprint(self.dataset(split))
+        return self._sha256[split]
 
     def dataset(self, split: Split) -> Episodes:
         """The sequences of a split; needs `setup`."""

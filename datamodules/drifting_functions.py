@@ -14,7 +14,6 @@ from torch import Tensor
 
 from datamodules.benchmark_datamodule import SPLITS
 from datamodules.context_sets import Regime
-from datamodules.dataset import fingerprint
 from datamodules.function_datamodule import FunctionDataModule, RegimeSettings
 from datamodules.function_dataset import FunctionDataset, Recipe
 from datamodules.inferred_nll import Inference, inferred_nll, keep_inferred_nll
@@ -170,7 +169,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return found if self.trainer is None else self.trainer.strategy.broadcast(found)
 
     def _kept(self, split: Split, kind: str = "") -> Path:
-        name = f"{fingerprint(self.dataset(split))[:16]}{kind}.json"
+        name = f"{self.sha256(split)[:16]}{kind}.json"
         return Path(self.hparams["data_dir"]) / "optimal_nll" / name
 
     def recipe(self, split: Split) -> Recipe:
