@@ -101,7 +101,7 @@ def module_of(name: str, sizes: Sizes, device: torch.device) -> nn.Module:
         return pypi_dnc.PypiDNC(sizes, device)
     recurrence = Recurrence(VARIANTS[name].builder(sizes), sizes)
     if device.type == "cpu":
-        prepare(recurrence.core)  # as models do
+        prepare()  # as models do
     return recurrence
 
 

@@ -68,7 +68,7 @@ def trainee_of(experiment: str, settings: list[str]) -> Trainee:
     """Build an experiment of conf/."""
     built = Experiment([f"--config={ROOT}/conf/{experiment}.yaml", *settings], run=False)
     built.datamodule.setup("fit")
-    prepare(built.model.core)
+    prepare()
     return Trainee(built.model, without_end(built.datamodule.train_dataloader()))
 
 

@@ -73,7 +73,7 @@ class CompiledSteps:
         Sequences that are shorter than a graph are not compiled.
         """
         if self._size is None:
-            prepare(core)
+            prepare()
             self._size = graph_size(core.sizes.steps, core.graph_steps)
         return self._size
 

@@ -4,11 +4,10 @@ import warnings
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_modules.late_gradient import LateGradient
-from memory_cores.lstm import gated, start_remembering
+from memory_cores.lstm import start_remembering, stepped
 
 
 class ControllerState(NamedTuple):
@@ -67,5 +66,5 @@ class Controller(nn.Module):
         """
         inputs = torch.cat([state.hidden, feedback], 1)
         weight = self.recurrent_gates.weight
-        gates = evidence + F.linear(inputs, weight.detach() if late else weight)
-        return ControllerState(*gated(gates, state.cell), inputs.detach())
+        weight = weight.detach() if late else weight
+        return ControllerState(*stepped(evidence, inputs, weight, state.cell), inputs.detach())

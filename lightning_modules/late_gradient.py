@@ -49,9 +49,14 @@ class LateLinear:
     def __init__(self, weight: Tensor, known: Tensor) -> None:
         self._seen: list[Tensor] = []
         self._known = iter(LateGradient.apply(known, weight, self._seen).unbind())
-        self._weight = weight.detach().mT
+        self._weight = weight.detach()
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Outputs [B, O] of the next step, for x_t [B, I]."""
+        known, inputs, weight = self.parts(inputs)
+        return torch.addmm(known, inputs, weight.mT)
+
+    def parts(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What these outputs are made of: what is known of them, x_t, and W [O, I]."""
         self._seen.append(inputs.detach().unsqueeze(0))
-        return torch.addmm(next(self._known), inputs, self._weight)
+        return next(self._known), inputs, self._weight

@@ -1,4 +1,4 @@
-"""What a memory core and its process need once before they run on a CPU, and what is said of it."""
+"""What a process needs once before it runs a model on a CPU, and what is said of it."""
 
 import ctypes
 import time
@@ -6,7 +6,7 @@ from textwrap import shorten
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from memory_cores import MemoryCore
+from memory_cores.kernels import building
 
 #: Whatever takes less is not worth a line.
 WORTH_A_LINE_S = 2.0
@@ -16,19 +16,19 @@ KEPT_BYTES, LARGEST_KEPT_BYTES = 2**31 - 1, 2**30
 ACCEPTED = 1
 
 
-def prepare(core: MemoryCore) -> None:
-    """Prepare a core, and say what took long or what is missing."""
+def prepare() -> None:
+    """Keep freed memory, build the C++ operators, and say what took long or is missing."""
     keep_freed_memory()
-    name, started = type(core).__name__, time.perf_counter()
+    started = time.perf_counter()
     try:
-        core.prepare()
+        building.build()
     except (RuntimeError, OSError) as error:
         why = shorten(str(error).partition("\n")[0], 120, placeholder=" ...")
-        say(f"{name} runs at half its speed, since its C++ operators can not be built: {why}")
+        say(f"Loops over time take longer, since their C++ operators can not be built: {why}")
         return
     took = time.perf_counter() - started
     if took > WORTH_A_LINE_S:
-        say(f"Built C++ operators for {name} in {took:.0f} s; later runs find them")
+        say(f"Built C++ operators in {took:.0f} s; later runs find them")
 
 
 def keep_freed_memory() -> None:

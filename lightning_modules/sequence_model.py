@@ -77,9 +77,9 @@ class SequenceModel(L.LightningModule, ABC):
         """Average over sequences."""
 
     def setup(self, stage: str) -> None:
-        """Prepare the memory core."""
+        """Prepare the process."""
         if self.trainer.strategy.root_device.type == "cpu":
-            prepare(self.core)
+            prepare()
 
     def on_fit_start(self) -> None:
         """Let every process draw latents of its own: Lightning seeds them all alike."""

@@ -213,13 +213,6 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """
         return self.write(state, control, items), control.new_zeros(len(control))
 
-    def prepare(self) -> None:
-        """Get ready for a CPU, if something takes long once and makes all steps faster.
-
-        Raises:
-            RuntimeError, OSError: it can not be done here; all works as before, as slowly.
-        """
-
 
 def stacked(steps: Sequence[Any]) -> Any:
     """Stack NamedTuples of tensors [B, ...] over time, [B, T, ...]."""

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores import dnc_kernel
 from memory_cores.addressing import (
     allocation_weights,
     content_weights,
@@ -18,6 +17,8 @@ from memory_cores.addressing import (
 )
 from memory_cores.associative import SHARP, associate_keys_with_values
 from memory_cores.core import Items, MemorySizes, require_at_least
+from memory_cores.kernels import building
+from memory_cores.kernels import dnc as dnc_kernel
 from memory_cores.slot_memory import SlotMemory
 from memory_cores.sparse_links import SparseRows, linked_rows, no_links, stepped
 
@@ -135,7 +136,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     @property
     def graph_steps(self) -> int:
         """25 where a step is an operator and little else."""
-        return 25 if self._has_operators and dnc_kernel.is_ready() else super().graph_steps
+        return 25 if self._has_operators and building.is_done() else super().graph_steps
 
     def initial_state(self, batch_size: int, like: Tensor) -> DNCState | SparseDNCState:
         """Return empty memory, unused slots, no links."""
@@ -162,7 +163,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> DNCState | SparseDNCState:
         """Free what was read, choose slots, erase and add, and link the slots in write order."""
-        return self._write(state, *self._ask_to_write(state, control, items))
+        item, present = self._told(state, control, items)
+        if self._is_served(state):
+            written = dnc_kernel.write(state, present, item, self.write_interface)
+            return DNCState(*written, state.read_weights)
+        return self._write(state, self.write_interface(item), present)
 
     def read(
         self, state: DNCState | SparseDNCState, control: Tensor
@@ -170,21 +175,20 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         """Mix content look-up with steps along the links, both ways, from the last read."""
         if self.sizes.query:
             return control.new_zeros(len(control), 0), state
-        return self._read(state, self._ask_to_read(state, control))
+        return self._read(state, self.read_interface(control))
 
     def write_and_read(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Write, then read."""
-        if not self.read_heads:
+        if not (self.read_heads and self._is_served(state)):
             return super().write_and_read(state, control, items)
-        asked, present = self._ask_to_write(state, control, items)
-        asked_to_read = self._ask_to_read(state, control)
-        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            step = dnc_kernel.step(state, asked, present, asked_to_read)
-            memory, usage, precedence, link, writes, reads, weights = step
-            return reads, DNCState(memory, usage, precedence, link, writes, weights)
-        return self._read(self._write(state, asked, present), asked_to_read)
+        item, present = self._told(state, control, items)
+        step = dnc_kernel.step(
+            state, present, item, self.write_interface, control, self.read_interface
+        )
+        memory, usage, precedence, link, writes, reads, weights = step
+        return reads, DNCState(memory, usage, precedence, link, writes, weights)
 
     def snapshot(self, state: DNCState | SparseDNCState) -> DNCSnapshot:
         """Return what a look-up by content needs, and how much of each slot is in use."""
@@ -194,11 +198,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         """Sum the slots' values, each as far as its slot is in use."""
         memory, usage = self.snapshot(state)
         return self._pool(memory, usage)
-
-    def prepare(self) -> None:
-        """Build the C++ operators, where they serve such a memory."""
-        if self._has_operators:
-            dnc_kernel.build()
 
     @torch.no_grad()
     def _open_gates(self) -> None:
@@ -218,26 +217,21 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         strengths.fill_(SHARP)
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
 
-    def _ask_to_write(
+    def _is_served(self, state: DNCState | SparseDNCState) -> bool:
+        """Whether the operators know this memory."""
+        known = isinstance(state, DNCState)
+        return known and dnc_kernel.serves(state.write_weights, self.write_interface)
+
+    def _told(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> tuple[Tensor, Tensor]:
-        """What the controller asks of the write heads, and whether there is an item, [B, 1].
-
-        In the type of the memory, which autocast does not lower: the operators then serve it, too.
-        """
+        """Control and item, [B, control + key + value], and whether there is an item, [B, 1]."""
         item, present = items.pooled()
-        asked = self.write_interface(torch.cat([control, item], 1))
-        return asked.to(state.memory.dtype), present.to(state.memory.dtype)
-
-    def _ask_to_read(self, state: DNCState | SparseDNCState, control: Tensor) -> Tensor:
-        """What the controller asks of the read heads, likewise."""
-        return self.read_interface(control).to(state.memory.dtype)
+        return torch.cat([control, item], 1), present.to(state.memory.dtype)
 
     def _write(
         self, state: DNCState | SparseDNCState, asked: Tensor, present: Tensor
     ) -> DNCState | SparseDNCState:
-        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            return DNCState(*dnc_kernel.write(state, asked, present), state.read_weights)
         interface = self._write_interface(asked, present)
         # As in the reference implementation, usage passes no gradient to the write weights.
         usage = usage_after_write(state.usage, state.write_weights.detach())
@@ -253,9 +247,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     def _read(
         self, state: DNCState | SparseDNCState, asked: Tensor
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
-        if isinstance(state, DNCState) and dnc_kernel.serves(state.write_weights, asked):
-            reads, weights = dnc_kernel.read(state.memory, state.link, state.read_weights, asked)
-            return reads, state._replace(read_weights=weights)
         interface = self._read_interface(asked)
         content = content_weights(state.memory, interface.keys, interface.strengths)
         weights = interface.content_modes * content + followed(state, interface)

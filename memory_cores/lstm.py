@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from memory_cores.kernels import lstm as lstm_kernel
+
 
 class LSTMCell(nn.Module):
     """One LSTM step with one bias a gate, whatever the leading dimensions (any but the last).
@@ -97,6 +99,20 @@ def start_remembering(bias: Tensor) -> None:
     """Zero the gates' biases [..., 4 H], and let the forget gates start at 1."""
     hidden_size = bias.shape[-1] // 4
     bias.zero_()[..., hidden_size : 2 * hidden_size] = 1
+
+
+def stepped(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden and cell state [B, H] after a step of which something is known beforehand.
+
+    Args:
+        known: [B, 4 H], part of the raw gates.
+        inputs: [B, I].
+        weight: [4 H, I], of the inputs.
+        cell: [B, H], of the step before.
+    """
+    if lstm_kernel.serves(known, inputs, weight, cell):
+        return lstm_kernel.step(known, inputs, weight, cell)
+    return gated(known + F.linear(inputs, weight), cell)
 
 
 def gated(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

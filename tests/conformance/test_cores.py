@@ -54,7 +54,6 @@ def build(
     known = inspect.signature(core_class).parameters
     settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in known}
     core = core_class(sizes, **settings).to(dtype)
-    core.prepare()
     return core
 
 

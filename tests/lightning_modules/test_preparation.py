@@ -1,4 +1,4 @@
-"""Preparing a core: what is said, and that nothing stops where operators can not be built."""
+"""Preparing a process: what is said, and that nothing stops where operators can not be built."""
 
 import os
 import subprocess
@@ -9,56 +9,58 @@ import pytest
 import torch
 
 from lightning_modules import preparation
-from memory_cores import DNC, MemorySizes, dnc_kernel
+from memory_cores.kernels import building
 
 ROOT = Path(__file__).parents[2]
-SIZES = MemorySizes(control=4, key=3, value=2, steps=5)
 
 
-@pytest.fixture
-def core(monkeypatch: pytest.MonkeyPatch) -> DNC:
-    """One whose operators are not built yet."""
-    monkeypatch.setattr(dnc_kernel, "_built", False)
-    return DNC(SIZES)
+@pytest.fixture(autouse=True)
+def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process."""
+    monkeypatch.setattr(building, "_built", False)
+    monkeypatch.setattr(building, "_failure", None)
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("Error building extension: c++\nlong output"), OSError("no room")]
 )
 def test_what_can_not_be_built_is_said_in_a_line(
-    core: DNC, error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(dnc_kernel.cpp_extension, "load", fail)
-    preparation.prepare(core)
+    monkeypatch.setattr(building.cpp_extension, "load", fail)
+    preparation.prepare()
     why = str(error).splitlines()[0]
-    said = f"DNC runs at half its speed, since its C++ operators can not be built: {why}\n"
+    said = f"Loops over time take longer, since their C++ operators can not be built: {why}\n"
     assert capsys.readouterr().out == said
-    assert not dnc_kernel._built
+    assert not building.is_done()
+    monkeypatch.setattr(building.cpp_extension, "load", lambda *_, **__: None)
+    with pytest.raises(type(error), match=why.split(":")[0]):
+        building.build()  # what an older source has left could be loaded now
 
 
 def test_what_took_long_is_said(
-    core: DNC, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(dnc_kernel, "build", lambda: None)
-    preparation.prepare(core)
+    monkeypatch.setattr(building, "build", lambda: None)
+    preparation.prepare()
     assert not capsys.readouterr().out
     monkeypatch.setattr(preparation, "WORTH_A_LINE_S", -1.0)
-    preparation.prepare(core)
-    said = "Built C++ operators for DNC in 0 s; later runs find them\n"
+    preparation.prepare()
+    said = "Built C++ operators in 0 s; later runs find them\n"
     assert capsys.readouterr().out == said
 
 
 def test_a_lock_of_a_killed_build_stops_nobody() -> None:
     """PyTorch waits for its lock for ever."""
-    dnc_kernel.build()
+    building.build()
     libraries = map(Path, torch.ops.loaded_libraries)
-    (folder,) = {path.parent for path in libraries if "dnc_kernel" in path.name}
+    (folder,) = {path.parent for path in libraries if "memory_cores" in path.name}
     lock = folder / "lock"
     lock.touch()
-    program = "from memory_cores import dnc_kernel; dnc_kernel.build()"
+    program = "from memory_cores.kernels import building; building.build()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120, env=environment)
     assert not lock.exists()

@@ -1,4 +1,4 @@
-"""The C++ operators against `DNC.write` and `DNC.read`, step by step."""
+"""The C++ operators against the Python of `DNC.write` and `DNC.read`, step by step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import DNC, Items, MemorySizes, dnc_kernel
+from memory_cores import DNC, Items, MemorySizes
 from memory_cores.dnc import DNCState, SparseDNCState
+from memory_cores.kernels import building
+from memory_cores.kernels import dnc as dnc_kernel
 
 B, STEPS = 3, 9
 SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
@@ -19,13 +21,13 @@ every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 @pytest.fixture(scope="module", autouse=True)
 def built() -> None:
-    dnc_kernel.build()
+    building.build()
 
 
 @pytest.fixture
 def operators(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Switches them on and off."""
-    return lambda wanted: monkeypatch.setattr(dnc_kernel, "_built", wanted)
+    return lambda wanted: monkeypatch.setattr(building, "_built", wanted)
 
 
 class Run(NamedTuple):
@@ -73,7 +75,7 @@ def run(core: DNC, steps: int = STEPS, take: Callable[..., Any] = DNC.write_and_
 
 
 @every_shape
-@pytest.mark.parametrize(("take", "operator"), [(DNC.write_and_read, "step"), (apart, "read")])
+@pytest.mark.parametrize(("take", "operator"), [(DNC.write_and_read, "step"), (apart, "write")])
 def test_a_walk_and_its_gradients_are_the_same(
     shape: str,
     take: Callable[..., Any],
@@ -132,9 +134,8 @@ def spied(function, calls):
 )
 def test_other_memories_do_without(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     core = DNC(SIZES, **settings).double()
-    for operator in ("write", "read", "step", "build"):
+    for operator in ("write", "step"):
         monkeypatch.setattr(dnc_kernel, operator, None)
-    core.prepare()
     assert run(core, steps=2).reads.isfinite().all()
 
 
@@ -159,3 +160,29 @@ def test_a_compiled_step_calls_the_kernel() -> None:
     reads, _ = compiled(core.initial_state(B, control), control, items)
     assert reads.shape == (B, core.context_size)
     assert "dnc_kernel.step" in graphs[0]
+
+
+@pytest.mark.parametrize("name", ["write", "step"])
+def test_they_are_operators_as_pytorch_wants_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their schemas, their gradients, and their shapes where a graph is traced."""
+    core = core_of("three heads")
+    control = torch.randn(B, SIZES.control).double().requires_grad_()
+    items = Items(*(torch.randn(B, 1, size).double() for size in SIZES[1:3]), torch.ones(B, 1) > 0)
+    take = core.write if name == "write" else core.write_and_read
+    asked: list[Tensor] = []
+    operator = getattr(torch.ops.dnc_kernel, name)
+
+    def spy(*tensors: Tensor) -> tuple[Tensor, ...]:
+        asked.extend(tensors)
+        return operator(*tensors)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.ops.dnc_kernel, name, spy)
+        _, state = core.write_and_read(core.initial_state(B, control), control, items)
+        asked.clear()
+        take(state, control, items)
+    assert asked
+    given = (tensor.detach().requires_grad_(tensor.requires_grad) for tensor in asked)
+    torch.library.opcheck(operator.default, tuple(given))

@@ -1,0 +1,254 @@
+// A DNC's write, or its write and read, as one operator each, with the linear maps that ask for them.
+//
+// The name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
+
+#include <ATen/ATen.h>
+
+#include <tuple>
+
+#include "dnc_read.h"
+#include "dnc_write.h"
+#include "linear.h"
+#include "operator.h"
+
+namespace {
+
+using at::Tensor;
+using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+using Nine = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+Tensor ask(const Tensor& inputs, const Tensor& weight, const Tensor& bias) {
+  return linear::forward(bias, inputs, weight);
+}
+
+// The new memory, usage, precedence, links and write weights, and what the write heads were asked.
+Six write_forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                  const Tensor& link, const Tensor& writes, const Tensor& reads,
+                  const Tensor& present, const Tensor& item, const Tensor& weight,
+                  const Tensor& bias) {
+  Tensor asked = ask(item, weight, bias);
+  return std::tuple_cat(
+      dnc_write::forward(memory, usage, precedence, link, writes, reads, asked, present),
+      std::make_tuple(asked));
+}
+
+using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+// Gradients of memory, usage, precedence, links, read weights, what was asked, and the item.
+Seven write_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                     const Tensor& link, const Tensor& writes, const Tensor& reads,
+                     const Tensor& present, const Tensor& asked, const Tensor& weight,
+                     const Tensor& by_memory, const Tensor& by_usage, const Tensor& by_precedence,
+                     const Tensor& by_link, const Tensor& by_writes) {
+  auto found =
+      dnc_write::backward(memory, usage, precedence, link, writes, reads, asked, present, by_memory,
+                          by_usage, by_precedence, by_link, by_writes, at::zeros_like(reads));
+  return std::tuple_cat(found, std::make_tuple(linear::backward(std::get<5>(found), weight)));
+}
+
+// What a write leaves, then what is read and the read weights, then what both heads were asked.
+Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                  const Tensor& link, const Tensor& writes, const Tensor& reads,
+                  const Tensor& present, const Tensor& item, const Tensor& write_weight,
+                  const Tensor& write_bias, const Tensor& control, const Tensor& read_weight,
+                  const Tensor& read_bias) {
+  const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked_to_write] =
+      write_forward(memory, usage, precedence, link, writes, reads, present, item, write_weight,
+                    write_bias);
+  const Tensor asked_to_read = ask(control, read_weight, read_bias);
+  const auto [found, new_reads] = dnc_read::forward(new_memory, new_link, reads, asked_to_read);
+  return {new_memory, new_usage, new_precedence, new_link,      new_writes,
+          found,      new_reads, asked_to_write, asked_to_read};
+}
+
+// Gradients of memory, usage, precedence, links and read weights, of what the heads were asked, and
+// of the item and the control that asked it.
+Nine step_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                   const Tensor& link, const Tensor& writes, const Tensor& reads,
+                   const Tensor& present, const Tensor& asked_to_write, const Tensor& write_weight,
+                   const Tensor& asked_to_read, const Tensor& read_weight, const Tensor& new_memory,
+                   const Tensor& new_link, const Tensor& by_memory, const Tensor& by_usage,
+                   const Tensor& by_precedence, const Tensor& by_link, const Tensor& by_writes,
+                   const Tensor& by_found, const Tensor& by_reads) {
+  const auto [read_memory, read_link, read_reads, to_asked_to_read] = dnc_read::backward(
+      new_memory, new_link, reads, asked_to_read, by_found, by_reads, by_memory, by_link);
+  const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_asked_to_write] =
+      dnc_write::backward(memory, usage, precedence, link, writes, reads, asked_to_write, present,
+                          read_memory, by_usage, by_precedence, read_link, by_writes, read_reads);
+  return {to_memory,
+          to_usage,
+          to_precedence,
+          to_link,
+          to_reads,
+          to_asked_to_write,
+          linear::backward(to_asked_to_write, write_weight),
+          to_asked_to_read,
+          linear::backward(to_asked_to_read, read_weight)};
+}
+
+Six write_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                 const Tensor& link, const Tensor& writes, const Tensor&, const Tensor&,
+                 const Tensor& item, const Tensor& weight, const Tensor&) {
+  return {at::empty_like(memory), at::empty_like(usage),  at::empty_like(precedence),
+          at::empty_like(link),   at::empty_like(writes), linear::forward_shape(item, weight)};
+}
+
+Seven write_backward_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                            const Tensor& link, const Tensor&, const Tensor& reads, const Tensor&,
+                            const Tensor& asked, const Tensor& weight, const Tensor&,
+                            const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
+  return {at::empty_like(memory), at::empty_like(usage),
+          at::empty_like(precedence), at::empty_like(link),
+          at::empty_like(reads), at::empty_like(asked),
+          linear::backward_shape(asked, weight)};
+}
+
+Nine step_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                 const Tensor& link, const Tensor& writes, const Tensor& reads, const Tensor&,
+                 const Tensor& item, const Tensor& write_weight, const Tensor&,
+                 const Tensor& control, const Tensor& read_weight, const Tensor&) {
+  const Tensor found =
+      at::empty({memory.size(0), reads.size(1) * memory.size(2)}, memory.options());
+  return {at::empty_like(memory), at::empty_like(usage), at::empty_like(precedence),
+          at::empty_like(link), at::empty_like(writes), found, at::empty_like(reads),
+          linear::forward_shape(item, write_weight), linear::forward_shape(control, read_weight)};
+}
+
+Nine step_backward_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                          const Tensor& link, const Tensor&, const Tensor& reads, const Tensor&,
+                          const Tensor& asked_to_write, const Tensor& write_weight,
+                          const Tensor& asked_to_read, const Tensor& read_weight, const Tensor&,
+                          const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                          const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
+  return {at::empty_like(memory), at::empty_like(usage), at::empty_like(precedence),
+          at::empty_like(link), at::empty_like(reads), at::empty_like(asked_to_write),
+          linear::backward_shape(asked_to_write, write_weight), at::empty_like(asked_to_read),
+          linear::backward_shape(asked_to_read, read_weight)};
+}
+
+struct Write : torch::autograd::Function<Write> {
+  static List forward(Saved* saved, const Tensor& memory, const Tensor& usage,
+                      const Tensor& precedence, const Tensor& link, const Tensor& writes,
+                      const Tensor& reads, const Tensor& present, const Tensor& item,
+                      const Tensor& weight, const Tensor& bias) {
+    static const auto write = operator_of("dnc_kernel::write", write_forward);
+    at::AutoDispatchBelowADInplaceOrView below;
+    const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked] = write.call(
+        memory, usage, precedence, link, writes, reads, present, item, weight, bias);
+    saved->save_for_backward(
+        {memory, usage, precedence, link, writes, reads, present, asked, weight, item});
+    saved->mark_non_differentiable({asked});
+    return {new_memory, new_usage, new_precedence, new_link, new_writes, asked};
+  }
+
+  static List backward(Saved* saved, const List& gradients) {
+    static const auto write = operator_of("dnc_kernel::write_backward", write_backward);
+    const List by = contiguous(gradients), kept = saved->get_saved_variables();
+    const auto [memory, usage, precedence, link, reads, asked, item] =
+        write.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
+                   by[0], by[1], by[2], by[3], by[4]);
+    return {memory, usage, precedence, link, {}, reads, {}, item, to_weight(asked, kept[9]),
+            asked.sum(0)};
+  }
+};
+
+struct Step : torch::autograd::Function<Step> {
+  static List forward(Saved* saved, const Tensor& memory, const Tensor& usage,
+                      const Tensor& precedence, const Tensor& link, const Tensor& writes,
+                      const Tensor& reads, const Tensor& present, const Tensor& item,
+                      const Tensor& write_weight, const Tensor& write_bias, const Tensor& control,
+                      const Tensor& read_weight, const Tensor& read_bias) {
+    static const auto step = operator_of("dnc_kernel::step", step_forward);
+    at::AutoDispatchBelowADInplaceOrView below;
+    const auto [new_memory, new_usage, new_precedence, new_link, new_writes, found, new_reads,
+                asked_to_write, asked_to_read] =
+        step.call(memory, usage, precedence, link, writes, reads, present, item, write_weight,
+                  write_bias, control, read_weight, read_bias);
+    saved->save_for_backward({memory, usage, precedence, link, writes, reads, present,
+                              asked_to_write, write_weight, asked_to_read, read_weight, new_memory,
+                              new_link, item, control});
+    saved->mark_non_differentiable({asked_to_write, asked_to_read});
+    return {new_memory, new_usage, new_precedence, new_link,      new_writes,
+            found,      new_reads, asked_to_write, asked_to_read};
+  }
+
+  static List backward(Saved* saved, const List& gradients) {
+    static const auto step = operator_of("dnc_kernel::step_backward", step_backward);
+    const List by = contiguous(gradients), kept = saved->get_saved_variables();
+    const auto [memory, usage, precedence, link, reads, asked_to_write, item, asked_to_read,
+                control] =
+        step.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
+                  kept[9], kept[10], kept[11], kept[12], by[0], by[1], by[2], by[3], by[4], by[5],
+                  by[6]);
+    return {memory, usage, precedence, link, {}, reads, {}, item,
+            to_weight(asked_to_write, kept[13]), asked_to_write.sum(0), control,
+            to_weight(asked_to_read, kept[14]), asked_to_read.sum(0)};
+  }
+};
+
+Six differentiable_write(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                         const Tensor& link, const Tensor& writes, const Tensor& reads,
+                         const Tensor& present, const Tensor& item, const Tensor& weight,
+                         const Tensor& bias) {
+  const List found = Write::apply(memory, usage, precedence, link, writes, reads, present, item,
+                                  weight, bias);
+  return {found[0], found[1], found[2], found[3], found[4], found[5]};
+}
+
+Nine differentiable_step(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                         const Tensor& link, const Tensor& writes, const Tensor& reads,
+                         const Tensor& present, const Tensor& item, const Tensor& write_weight,
+                         const Tensor& write_bias, const Tensor& control,
+                         const Tensor& read_weight, const Tensor& read_bias) {
+  const List found = Step::apply(memory, usage, precedence, link, writes, reads, present, item,
+                                 write_weight, write_bias, control, read_weight, read_bias);
+  return {found[0], found[1], found[2], found[3], found[4],
+          found[5], found[6], found[7], found[8]};
+}
+
+}  // namespace
+
+TORCH_LIBRARY(dnc_kernel, library) {
+  library.def(
+      "write(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
+      "Tensor reads, Tensor present, Tensor item, Tensor weight, Tensor bias) "
+      "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "write_backward(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
+      "Tensor reads, Tensor present, Tensor asked, Tensor weight, Tensor by_memory, "
+      "Tensor by_usage, Tensor by_precedence, Tensor by_link, Tensor by_writes) "
+      "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "step(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
+      "Tensor reads, Tensor present, Tensor item, Tensor write_weight, Tensor write_bias, "
+      "Tensor control, Tensor read_weight, Tensor read_bias) "
+      "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "step_backward(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
+      "Tensor reads, Tensor present, Tensor asked_to_write, Tensor write_weight, "
+      "Tensor asked_to_read, Tensor read_weight, Tensor new_memory, Tensor new_link, "
+      "Tensor by_memory, Tensor by_usage, Tensor by_precedence, Tensor by_link, Tensor by_writes, "
+      "Tensor by_found, Tensor by_reads) "
+      "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+}
+
+TORCH_LIBRARY_IMPL(dnc_kernel, CPU, library) {
+  library.impl("write", &write_forward);
+  library.impl("write_backward", &write_backward);
+  library.impl("step", &step_forward);
+  library.impl("step_backward", &step_backward);
+}
+
+TORCH_LIBRARY_IMPL(dnc_kernel, Meta, library) {
+  library.impl("write", &write_shapes);
+  library.impl("write_backward", &write_backward_shapes);
+  library.impl("step", &step_shapes);
+  library.impl("step_backward", &step_backward_shapes);
+}
+
+TORCH_LIBRARY_IMPL(dnc_kernel, Autograd, library) {
+  library.impl("write", &differentiable_write);
+  library.impl("write_backward", torch::CppFunction::makeFallthrough());
+  library.impl("step", &differentiable_step);
+  library.impl("step_backward", torch::CppFunction::makeFallthrough());
+}

@@ -1,0 +1,52 @@
+// Linear maps of a batch: by `narrow_products.h` if it is a small one, else by PyTorch's own library.
+
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/EmptyTensor.h>
+
+#include "narrow_products.h"
+
+namespace linear {
+
+using at::Tensor;
+
+constexpr int64_t kNarrow = 16;  // sequences, above which the library is as fast
+
+// known + inputs weight^T, with inputs [B, I], weight [O, I], and known [B, O], or [O] for all.
+inline Tensor forward(const Tensor& known, const Tensor& inputs, const Tensor& weight) {
+  const int64_t rows = inputs.size(0), size = weight.size(0);
+  if (rows > kNarrow) return at::addmm(known, inputs, weight.t());
+  Tensor outputs = at::detail::empty_cpu({rows, size}, inputs.options());
+  AT_DISPATCH_FLOATING_TYPES(inputs.scalar_type(), "linear", [&] {
+    narrow_products::put_product_with_transposed(
+        known.const_data_ptr<scalar_t>(), known.dim() == 1 ? 0 : size,
+        inputs.const_data_ptr<scalar_t>(), weight.const_data_ptr<scalar_t>(),
+        outputs.data_ptr<scalar_t>(), rows, inputs.size(1), size);
+  });
+  return outputs;
+}
+
+// Gradient of the inputs.
+inline Tensor backward(const Tensor& by_outputs, const Tensor& weight) {
+  const int64_t rows = by_outputs.size(0), size = weight.size(1);
+  if (rows > kNarrow) return at::mm(by_outputs, weight);
+  Tensor to_inputs = at::detail::empty_cpu({rows, size}, by_outputs.options());
+  AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "linear_backward", [&] {
+    narrow_products::put_product(by_outputs.const_data_ptr<scalar_t>(),
+                                 weight.const_data_ptr<scalar_t>(), to_inputs.data_ptr<scalar_t>(),
+                                 rows, by_outputs.size(1), size);
+  });
+  return to_inputs;
+}
+
+// Of the same shapes, without numbers.
+inline Tensor forward_shape(const Tensor& inputs, const Tensor& weight) {
+  return at::empty({inputs.size(0), weight.size(0)}, inputs.options());
+}
+
+inline Tensor backward_shape(const Tensor& by_outputs, const Tensor& weight) {
+  return at::empty({by_outputs.size(0), weight.size(1)}, by_outputs.options());
+}
+
+}  // namespace linear

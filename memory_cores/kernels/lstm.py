@@ -1,0 +1,31 @@
+"""An LSTM's step as one operator: its recurrent product, its gates and its states."""
+
+import torch
+from torch import Tensor
+
+from memory_cores.kernels import building
+
+
+def serves(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> bool:
+    """Whether the operators are built, and know such a step: on a CPU, of one kind of float."""
+    if not (building.is_done() and known.is_cpu) or torch.is_autocast_enabled("cpu"):
+        return False
+    kinds = {tensor.dtype for tensor in (known, inputs, weight, cell)}
+    return kinds in ({torch.float32}, {torch.float64})
+
+
+def step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Take a step whose raw gates are the known part plus the weighted inputs.
+
+    Args:
+        known: [B, 4 H].
+        inputs: [B, I].
+        weight: [4 H, I].
+        cell: [B, H].
+
+    Returns:
+        Hidden and cell state, [B, H].
+    """
+    asked = (tensor.contiguous() for tensor in (known, inputs, weight, cell))
+    hidden, new_cell, _ = torch.ops.lstm_kernel.step(*asked)
+    return hidden, new_cell

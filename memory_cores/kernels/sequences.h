@@ -1,0 +1,33 @@
+// Operators that take one sequence of a batch after the other.
+
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/EmptyTensor.h>
+#include <ATen/Parallel.h>
+
+#include <cstdint>
+
+namespace sequences {
+
+// A tensor of the same shape and type, without the microseconds that a dispatched call takes.
+inline at::Tensor empty_like(const at::Tensor& tensor) {
+  return at::detail::empty_cpu(tensor.sizes(), tensor.options());
+}
+
+// What a contiguous tensor [B, ...] holds of one sequence.
+template <typename T>
+T* data(const at::Tensor& tensor, int64_t sequence) {
+  return tensor.data_ptr<T>() + sequence * (tensor.numel() / tensor.size(0));
+}
+
+// Calls function(step, b), where each thread has a step of its own for all of its sequences.
+template <typename Step, typename Sizes, typename Function>
+void for_each_sequence(const at::Tensor& tensor, Sizes sizes, const Function& function) {
+  at::parallel_for(0, tensor.size(0), 1, [&](int64_t first, int64_t last) {
+    Step step(sizes);
+    for (int64_t b = first; b < last; b++) function(step, b);
+  });
+}
+
+}  // namespace sequences

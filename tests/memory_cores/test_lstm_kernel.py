@@ -1,0 +1,114 @@
+"""The C++ operator against the LSTM's equations in Python."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores.kernels import building
+from memory_cores.kernels import lstm as lstm_kernel
+from memory_cores.lstm import gated, stepped
+
+#: Sequences, inputs and hidden units. Vectors have 2 to 16 numbers, so that all kinds of rests are
+#: here; the last two have more sequences than narrow products take.
+SHAPES = [(1, 1, 1), (3, 7, 5), (2, 8, 4), (5, 16, 3), (10, 41, 8), (13, 90, 11), (16, 64, 16)]
+SHAPES += [(17, 33, 9), (40, 20, 6)]
+NAMES = ("known", "inputs", "weight", "cell")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    building.build()
+
+
+def arguments(
+    shape: tuple[int, int, int], dtype: torch.dtype = torch.double
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    B, inputs, H = shape
+    generator = torch.Generator().manual_seed(0)
+    sizes = (B, 4 * H), (B, inputs), (4 * H, inputs), (B, H)
+    known, told, weight, cell = (
+        torch.randn(size, dtype=torch.double, generator=generator) for size in sizes
+    )
+    drawn = known, told, weight / inputs**0.5, cell
+    return tuple(tensor.to(dtype).requires_grad_() for tensor in drawn)
+
+
+def python_step(
+    known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor
+) -> tuple[Tensor, Tensor]:
+    return gated(known + inputs @ weight.mT, cell)
+
+
+def states_and_gradients(
+    step: Callable[..., tuple[Tensor, Tensor]], drawn: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    hidden, cell = step(*drawn)
+    generator = torch.Generator().manual_seed(1)
+    weights = (torch.randn(hidden.shape, generator=generator).to(hidden) for _ in range(2))
+    loss = sum((part * each).sum() for part, each in zip((hidden, cell), weights, strict=True))
+    return hidden, cell, *torch.autograd.grad(loss, drawn)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("dtype", "error"), [(torch.double, 1e-12), (torch.float, 2e-5)])
+def test_a_step_and_its_gradients_are_the_same(
+    shape: tuple[int, int, int], dtype: torch.dtype, error: float
+) -> None:
+    drawn = arguments(shape, dtype)
+    ours = states_and_gradients(lstm_kernel.step, drawn)
+    theirs = states_and_gradients(python_step, arguments(shape))
+    for name, found, true in zip(("hidden", "new cell", *NAMES), ours, theirs, strict=True):
+        assert found.dtype is dtype
+        assert (found - true).abs().max() < error * (1 + true.abs().max()), name
+
+
+def test_gates_that_are_wide_open_or_shut_are_finite() -> None:
+    known, inputs, weight, cell = arguments((2, 3, 4), torch.float)
+    extremes = (torch.tensor([1e4, -1e4]).view(2, 1) * torch.ones_like(known)).detach()
+    found = states_and_gradients(
+        lstm_kernel.step, (extremes.requires_grad_(), inputs, weight, cell)
+    )
+    assert all(part.isfinite().all() for part in found)
+
+
+@pytest.mark.parametrize("wanted", NAMES)
+def test_what_needs_no_gradient_gets_none(wanted: str) -> None:
+    drawn = [
+        tensor.detach().requires_grad_(name == wanted)
+        for name, tensor in zip(NAMES, arguments((3, 7, 5)), strict=True)
+    ]
+    hidden, _ = lstm_kernel.step(*drawn)  # the cell is not used further
+    hidden.sum().backward()
+    twins = [tensor.detach().requires_grad_() for tensor in drawn]
+    python_step(*twins)[0].sum().backward()
+    for name, tensor, twin in zip(NAMES, drawn, twins, strict=True):
+        if name == wanted:
+            torch.testing.assert_close(tensor.grad, twin.grad)
+        else:
+            assert tensor.grad is None
+
+
+def test_it_is_an_operator_as_pytorch_wants_them() -> None:
+    """Its schema, its gradients, and its shapes where a graph is traced."""
+    torch.library.opcheck(torch.ops.lstm_kernel.step.default, arguments((3, 17, 5)))
+
+
+def test_who_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def spy(*asked: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(asked)
+        return python_step(*asked)
+
+    monkeypatch.setattr(lstm_kernel, "step", spy)
+    single = arguments((3, 7, 5), torch.float)
+    stepped(*single)
+    assert len(calls) == 1
+    with torch.autocast("cpu", torch.bfloat16):
+        stepped(*single)
+    stepped(*arguments((3, 7, 5), torch.bfloat16))
+    monkeypatch.setattr(building, "_built", False)
+    stepped(*single)
+    assert len(calls) == 1
