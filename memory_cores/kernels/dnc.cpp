@@ -1,4 +1,5 @@
-// A DNC's write, or its write and read, as one operator each, with the linear maps that ask for them.
+// A DNC's write, or its write and read, as one operator each, with the linear maps that ask for
+// them.
 //
 // The name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
 
@@ -57,7 +58,7 @@ Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& prece
                     write_bias);
   const Tensor asked_to_read = ask(control, read_weight, read_bias);
   const auto [found, new_reads] = dnc_read::forward(new_memory, new_link, reads, asked_to_read);
-  return {new_memory, new_usage, new_precedence, new_link,      new_writes,
+  return {new_memory, new_usage, new_precedence, new_link,     new_writes,
           found,      new_reads, asked_to_write, asked_to_read};
 }
 
@@ -95,11 +96,14 @@ Six write_shapes(const Tensor& memory, const Tensor& usage, const Tensor& preced
 
 Seven write_backward_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                             const Tensor& link, const Tensor&, const Tensor& reads, const Tensor&,
-                            const Tensor& asked, const Tensor& weight, const Tensor&,
-                            const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
-  return {at::empty_like(memory), at::empty_like(usage),
-          at::empty_like(precedence), at::empty_like(link),
-          at::empty_like(reads), at::empty_like(asked),
+                            const Tensor& asked, const Tensor& weight, const Tensor&, const Tensor&,
+                            const Tensor&, const Tensor&, const Tensor&) {
+  return {at::empty_like(memory),
+          at::empty_like(usage),
+          at::empty_like(precedence),
+          at::empty_like(link),
+          at::empty_like(reads),
+          at::empty_like(asked),
           linear::backward_shape(asked, weight)};
 }
 
@@ -109,20 +113,31 @@ Nine step_shapes(const Tensor& memory, const Tensor& usage, const Tensor& preced
                  const Tensor& control, const Tensor& read_weight, const Tensor&) {
   const Tensor found =
       at::empty({memory.size(0), reads.size(1) * memory.size(2)}, memory.options());
-  return {at::empty_like(memory), at::empty_like(usage), at::empty_like(precedence),
-          at::empty_like(link), at::empty_like(writes), found, at::empty_like(reads),
-          linear::forward_shape(item, write_weight), linear::forward_shape(control, read_weight)};
+  return {at::empty_like(memory),
+          at::empty_like(usage),
+          at::empty_like(precedence),
+          at::empty_like(link),
+          at::empty_like(writes),
+          found,
+          at::empty_like(reads),
+          linear::forward_shape(item, write_weight),
+          linear::forward_shape(control, read_weight)};
 }
 
 Nine step_backward_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                           const Tensor& link, const Tensor&, const Tensor& reads, const Tensor&,
                           const Tensor& asked_to_write, const Tensor& write_weight,
                           const Tensor& asked_to_read, const Tensor& read_weight, const Tensor&,
-                          const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                          const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
-  return {at::empty_like(memory), at::empty_like(usage), at::empty_like(precedence),
-          at::empty_like(link), at::empty_like(reads), at::empty_like(asked_to_write),
-          linear::backward_shape(asked_to_write, write_weight), at::empty_like(asked_to_read),
+                          const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                          const Tensor&, const Tensor&, const Tensor&) {
+  return {at::empty_like(memory),
+          at::empty_like(usage),
+          at::empty_like(precedence),
+          at::empty_like(link),
+          at::empty_like(reads),
+          at::empty_like(asked_to_write),
+          linear::backward_shape(asked_to_write, write_weight),
+          at::empty_like(asked_to_read),
           linear::backward_shape(asked_to_read, read_weight)};
 }
 
@@ -133,8 +148,8 @@ struct Write : torch::autograd::Function<Write> {
                       const Tensor& weight, const Tensor& bias) {
     static const auto write = operator_of("dnc_kernel::write", write_forward);
     at::AutoDispatchBelowADInplaceOrView below;
-    const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked] = write.call(
-        memory, usage, precedence, link, writes, reads, present, item, weight, bias);
+    const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked] =
+        write.call(memory, usage, precedence, link, writes, reads, present, item, weight, bias);
     saved->save_for_backward(
         {memory, usage, precedence, link, writes, reads, present, asked, weight, item});
     saved->mark_non_differentiable({asked});
@@ -147,7 +162,7 @@ struct Write : torch::autograd::Function<Write> {
     const auto [memory, usage, precedence, link, reads, asked, item] =
         write.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
                    by[0], by[1], by[2], by[3], by[4]);
-    return {memory, usage, precedence, link, {}, reads, {}, item, to_weight(asked, kept[9]),
+    return {memory,      usage, precedence, link, {}, reads, {}, item, to_weight(asked, kept[9]),
             asked.sum(0)};
   }
 };
@@ -168,7 +183,7 @@ struct Step : torch::autograd::Function<Step> {
                               asked_to_write, write_weight, asked_to_read, read_weight, new_memory,
                               new_link, item, control});
     saved->mark_non_differentiable({asked_to_write, asked_to_read});
-    return {new_memory, new_usage, new_precedence, new_link,      new_writes,
+    return {new_memory, new_usage, new_precedence, new_link,     new_writes,
             found,      new_reads, asked_to_write, asked_to_read};
   }
 
@@ -176,13 +191,22 @@ struct Step : torch::autograd::Function<Step> {
     static const auto step = operator_of("dnc_kernel::step_backward", step_backward);
     const List by = contiguous(gradients), kept = saved->get_saved_variables();
     const auto [memory, usage, precedence, link, reads, asked_to_write, item, asked_to_read,
-                control] =
-        step.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
-                  kept[9], kept[10], kept[11], kept[12], by[0], by[1], by[2], by[3], by[4], by[5],
-                  by[6]);
-    return {memory, usage, precedence, link, {}, reads, {}, item,
-            to_weight(asked_to_write, kept[13]), asked_to_write.sum(0), control,
-            to_weight(asked_to_read, kept[14]), asked_to_read.sum(0)};
+                control] = step.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6],
+                                     kept[7], kept[8], kept[9], kept[10], kept[11], kept[12], by[0],
+                                     by[1], by[2], by[3], by[4], by[5], by[6]);
+    return {memory,
+            usage,
+            precedence,
+            link,
+            {},
+            reads,
+            {},
+            item,
+            to_weight(asked_to_write, kept[13]),
+            asked_to_write.sum(0),
+            control,
+            to_weight(asked_to_read, kept[14]),
+            asked_to_read.sum(0)};
   }
 };
 
@@ -190,20 +214,19 @@ Six differentiable_write(const Tensor& memory, const Tensor& usage, const Tensor
                          const Tensor& link, const Tensor& writes, const Tensor& reads,
                          const Tensor& present, const Tensor& item, const Tensor& weight,
                          const Tensor& bias) {
-  const List found = Write::apply(memory, usage, precedence, link, writes, reads, present, item,
-                                  weight, bias);
+  const List found =
+      Write::apply(memory, usage, precedence, link, writes, reads, present, item, weight, bias);
   return {found[0], found[1], found[2], found[3], found[4], found[5]};
 }
 
 Nine differentiable_step(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                          const Tensor& link, const Tensor& writes, const Tensor& reads,
                          const Tensor& present, const Tensor& item, const Tensor& write_weight,
-                         const Tensor& write_bias, const Tensor& control,
-                         const Tensor& read_weight, const Tensor& read_bias) {
+                         const Tensor& write_bias, const Tensor& control, const Tensor& read_weight,
+                         const Tensor& read_bias) {
   const List found = Step::apply(memory, usage, precedence, link, writes, reads, present, item,
                                  write_weight, write_bias, control, read_weight, read_bias);
-  return {found[0], found[1], found[2], found[3], found[4],
-          found[5], found[6], found[7], found[8]};
+  return {found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7], found[8]};
 }
 
 }  // namespace
@@ -248,7 +271,5 @@ TORCH_LIBRARY_IMPL(dnc_kernel, Meta, library) {
 
 TORCH_LIBRARY_IMPL(dnc_kernel, Autograd, library) {
   library.impl("write", &differentiable_write);
-  library.impl("write_backward", torch::CppFunction::makeFallthrough());
   library.impl("step", &differentiable_step);
-  library.impl("step_backward", torch::CppFunction::makeFallthrough());
 }

@@ -1,5 +1,6 @@
-// How a DNC finds slots: by content, and by what is free. For `dnc_kernel.cpp`, one sequence at a time.
-// What a class computes stays in it until it computes the next one, in memory that it asks for once.
+// How a DNC finds slots: by content, and by what is free. For `dnc_kernel.cpp`, one sequence at a
+// time. What a class computes stays in it until it computes the next one, in memory that it asks
+// for once.
 
 #pragma once
 
@@ -10,23 +11,18 @@
 #include <numeric>
 #include <vector>
 
+#include "activations.h"
+
 namespace dnc_addressing {
+
+using activations::sigmoid;
+using activations::softplus;
 
 constexpr double kEpsilon = 1e-6;  // addressing.EPSILON
 
 struct Sizes {
   int64_t slots, words, heads;
 };
-
-template <typename T>
-T sigmoid(T x) {
-  return 1 / (1 + std::exp(-x));
-}
-
-template <typename T>
-T softplus(T x) {
-  return x > 20 ? x : std::log1p(std::exp(x));
-}
 
 template <typename T>
 T dot(const T* a, const T* b, int64_t n) {
@@ -41,8 +37,8 @@ void add(T* to, T factor, const T* from, int64_t n) {
   for (int64_t i = 0; i < n; i++) to[i] += factor * from[i];
 }
 
-// What up to kLanes heads have, side by side, so that one instruction serves them all. Lanes without
-// a head hold zeros, or what zeros lead to; their gradients are zeros.
+// What up to kLanes heads have, side by side, so that one instruction serves them all. Lanes
+// without a head hold zeros, or what zeros lead to; their gradients are zeros.
 constexpr int64_t kLanes = 8;
 
 template <typename T>
@@ -88,11 +84,11 @@ void head_by_head(const Rows<T>& rows, T* to, int64_t heads) {
     for (int64_t i = 0; i < length; i++) to[r * length + i] = rows[i][r];
 }
 
-// to[i] += sum over j of matrix[i * down + j * right] * rows[j], for so many i at a time that no sum
-// has to wait for its last addition.
+// to[i] += sum over j of matrix[i * down + j * right] * rows[j], for so many i at a time that no
+// sum has to wait for its last addition.
 template <int64_t kTogether, typename T>
-int64_t add_products(Rows<T>& to, const T* matrix, int64_t down, int64_t right,
-                     const Rows<T>& rows, int64_t i) {
+int64_t add_products(Rows<T>& to, const T* matrix, int64_t down, int64_t right, const Rows<T>& rows,
+                     int64_t i) {
   const int64_t height = to.size(), width = rows.size();
   for (; i + kTogether <= height; i += kTogether) {
     Lanes<T> sums[kTogether];

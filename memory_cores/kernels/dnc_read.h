@@ -1,5 +1,5 @@
-// A DNC's read, and its gradients: what `DNC.read` does, sequence by sequence, with its read heads side
-// by side in vectors. See `dnc_write.h` for sizes and names.
+// A DNC's read, and its gradients: what `DNC.read` does, sequence by sequence, with its read heads
+// side by side in vectors. See `dnc_write.h` for sizes and names.
 
 #pragma once
 
@@ -61,14 +61,13 @@ struct Reading {
     add_product(forward, link, s.slots, 1, from);
     add_product(backward, link, 1, s.slots, from);
     for (int64_t n = 0; n < s.slots; n++)
-      weights[n] =
-          modes[0] * backward[n] + modes[1] * forward[n] + modes[2] * content.weights[n];
+      weights[n] = modes[0] * backward[n] + modes[1] * forward[n] + modes[2] * content.weights[n];
   }
 };
 
 // What is read, and the read weights.
 Two forward(const Tensor& memory, const Tensor& link, const Tensor& reads,
-                                const Tensor& interface) {
+            const Tensor& interface) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   Tensor found = at::detail::empty_cpu({memory.size(0), s.heads * s.words}, memory.options()),
          weights = sequences::empty_like(reads);
@@ -107,10 +106,11 @@ struct ReadGradients : Reading<T> {
         factors(2 * kLanes) {}
 };
 
-// Gradients of memory, link, last read weights and interface, with those of memory and link that are
-// known added to them.
+// Gradients of memory, link, last read weights and interface, with those of memory and link that
+// are known added to them.
 Four backward(const Tensor& memory, const Tensor& link, const Tensor& reads,
-                   const Tensor& interface, const Tensor& by_found, const Tensor& by_weights, const Tensor& by_memory, const Tensor& by_link) {
+              const Tensor& interface, const Tensor& by_found, const Tensor& by_weights,
+              const Tensor& by_memory, const Tensor& by_link) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   Tensor to_memory = sequences::empty_like(memory), to_link = sequences::empty_like(link),
          to_reads = sequences::empty_like(reads), to_interface = sequences::empty_like(interface);

@@ -1,8 +1,8 @@
-// A DNC's write with one write head, and its gradients: what `DNC.write` does, sequence by sequence.
-// Gradients compute what they need of the step again instead of keeping it.
+// A DNC's write with one write head, and its gradients: what `DNC.write` does, sequence by
+// sequence. Gradients compute what they need of the step again instead of keeping it.
 //
-// Sizes, as in `dnc.py`: B sequences, N slots of W words, R read heads. Arrays are row by row, and the
-// name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
+// Sizes, as in `dnc.py`: B sequences, N slots of W words, R read heads. Arrays are row by row, and
+// the name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
 
 #pragma once
 
@@ -76,9 +76,9 @@ struct Writing {
 };
 
 // The new memory, usage, precedence, links and write weights.
-Five forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence, const Tensor& link,
-           const Tensor& writes, const Tensor& reads, const Tensor& interface,
-           const Tensor& present) {
+Five forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+             const Tensor& link, const Tensor& writes, const Tensor& reads, const Tensor& interface,
+             const Tensor& present) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   Tensor new_memory = sequences::empty_like(memory), new_usage = sequences::empty_like(usage),
          new_precedence = sequences::empty_like(precedence), new_link = sequences::empty_like(link),
@@ -101,8 +101,7 @@ Five forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence
         T *to = next_memory + n * s.words, *links = next_link + n * s.slots;
         for (int64_t k = 0; k < s.words; k++)
           to[k] = row[k] * (1 - w[n] * step.erase[k]) + w[n] * step.vector[k];
-        for (int64_t m = 0; m < s.slots; m++)
-          links[m] = (1 - w[n] - w[m]) * from[m] + w[n] * p[m];
+        for (int64_t m = 0; m < s.slots; m++) links[m] = (1 - w[n] - w[m]) * from[m] + w[n] * p[m];
         links[n] = 0;
       }
     });
@@ -159,12 +158,13 @@ struct WriteGradients : Writing<T> {
 };
 
 // Gradients of memory, usage, precedence, link, read weights and interface; as in `dnc.py`, the
-// usage passes none to the last write weights. The read weights' gradients are added to those known.
+// usage passes none to the last write weights. The read weights' gradients are added to those
+// known.
 Six backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
-                   const Tensor& link, const Tensor& writes, const Tensor& reads,
-                   const Tensor& interface, const Tensor& present, const Tensor& by_memory,
-                   const Tensor& by_usage, const Tensor& by_precedence, const Tensor& by_link,
-                   const Tensor& by_writes, const Tensor& by_reads) {
+             const Tensor& link, const Tensor& writes, const Tensor& reads, const Tensor& interface,
+             const Tensor& present, const Tensor& by_memory, const Tensor& by_usage,
+             const Tensor& by_precedence, const Tensor& by_link, const Tensor& by_writes,
+             const Tensor& by_reads) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   Tensor to_memory = sequences::empty_like(memory), to_usage = sequences::empty_like(usage),
          to_precedence = sequences::empty_like(precedence), to_link = sequences::empty_like(link),
@@ -197,10 +197,10 @@ Six backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence
         const int64_t word = n * W, slot = n * N;
         const T diagonal_link = gL[slot + n] * (p[n] - 2 * L[slot + n]);
         const T diagonal_precedence = gL[slot + n] * w[n];
-        const T to_weight = memory_row_backward(gM + word, M + word, w[n], step.vector,
-                                                step.erase.data(), dM + word, to_vector, to_erase, W) +
-                            link_row_backward(gL + slot, L + slot, w[n], w.data(), p, dL + slot,
-                                              dw.data(), dp, N);
+        const T to_weight =
+            memory_row_backward(gM + word, M + word, w[n], step.vector, step.erase.data(),
+                                dM + word, to_vector, to_erase, W) +
+            link_row_backward(gL + slot, L + slot, w[n], w.data(), p, dL + slot, dw.data(), dp, N);
         // The diagonal is zero whatever the weights.
         dL[slot + n] = 0;
         dp[n] -= diagonal_precedence;
@@ -219,7 +219,8 @@ Six backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence
         step.by_content[n][0] = dw[n] * open * (1 - ga);
         step.by_allocation[n] = dw[n] * open * ga;
       }
-      step.content.backward(M, step.inverses, step.by_content, dM, step.to_inverses, di, di + 3 * W);
+      step.content.backward(M, step.inverses, step.by_content, dM, step.to_inverses, di,
+                            di + 3 * W);
       inverse_norms_backward(M, step.inverses, step.to_inverses, dM, s);
 
       // Usage, by what was kept of it and by what was freed.

@@ -1,4 +1,5 @@
-// Linear maps of a batch: by `narrow_products.h` if it is a small one, else by PyTorch's own library.
+// Linear maps of a batch: by `narrow_products.h` if it is a small one, else by PyTorch's own
+// library.
 
 #pragma once
 

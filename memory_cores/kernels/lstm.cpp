@@ -6,28 +6,19 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <tuple>
 
+#include "activations.h"
 #include "linear.h"
 #include "operator.h"
 #include "sequences.h"
 
 namespace {
 
+using activations::sigmoid;
+using activations::tanh;
 using at::Tensor;
 using sequences::data;
-
-template <typename T>
-T sigmoid(T x) {
-  return 1 / (1 + std::exp(-x));
-}
-
-// By exponentials alone, which compilers know for vectors.
-template <typename T>
-T tanh(T x) {
-  return 2 * sigmoid(2 * x) - 1;
-}
 
 // The new cell and hidden state of one row, and in place of the gates' raw values what they are.
 template <typename T>
@@ -46,8 +37,8 @@ void open_gates(T* __restrict write, T* __restrict keep, T* __restrict show,
 template <typename T>
 void open_gates_backward(const T* __restrict gates, const T* __restrict cell,
                          const T* __restrict new_cell, const T* __restrict by_hidden,
-                         const T* __restrict by_cell, T* __restrict to_gates,
-                         T* __restrict to_cell, int64_t units) {
+                         const T* __restrict by_cell, T* __restrict to_gates, T* __restrict to_cell,
+                         int64_t units) {
   for (int64_t k = 0; k < units; k++) {
     const T write = gates[k], keep = gates[units + k], show = gates[2 * units + k],
             candidate = gates[3 * units + k], shown = tanh(new_cell[k]);
@@ -103,8 +94,8 @@ Three step_backward_shapes(const Tensor& weight, const Tensor& cell, const Tenso
 }
 
 struct Step : torch::autograd::Function<Step> {
-  static List forward(Saved* saved, const Tensor& known, const Tensor& inputs,
-                      const Tensor& weight, const Tensor& cell) {
+  static List forward(Saved* saved, const Tensor& known, const Tensor& inputs, const Tensor& weight,
+                      const Tensor& cell) {
     static const auto step = operator_of("lstm_kernel::step", step_forward);
     at::AutoDispatchBelowADInplaceOrView below;
     const auto [hidden, new_cell, gates] = step.call(known, inputs, weight, cell);
@@ -116,8 +107,7 @@ struct Step : torch::autograd::Function<Step> {
   static List backward(Saved* saved, const List& gradients) {
     static const auto step = operator_of("lstm_kernel::step_backward", step_backward);
     const List by = contiguous(gradients), kept = saved->get_saved_variables();
-    const auto [known, inputs, cell] =
-        step.call(kept[0], kept[1], kept[2], kept[3], by[0], by[1]);
+    const auto [known, inputs, cell] = step.call(kept[0], kept[1], kept[2], kept[3], by[0], by[1]);
     const bool wanted = saved->needs_input_grad(2);
     return {known, inputs, wanted ? to_weight(known, kept[4]) : Tensor(), cell};
   }
@@ -149,7 +139,4 @@ TORCH_LIBRARY_IMPL(lstm_kernel, Meta, library) {
   library.impl("step_backward", &step_backward_shapes);
 }
 
-TORCH_LIBRARY_IMPL(lstm_kernel, Autograd, library) {
-  library.impl("step", &differentiable_step);
-  library.impl("step_backward", torch::CppFunction::makeFallthrough());
-}
+TORCH_LIBRARY_IMPL(lstm_kernel, Autograd, library) { library.impl("step", &differentiable_step); }

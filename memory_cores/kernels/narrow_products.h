@@ -52,7 +52,8 @@ void fetch(const T* array, int64_t n) {
 template <typename T, int kBytes>
 T sum(const T* lanes) {
   typedef T Half __attribute__((vector_size(kBytes / 2), aligned(alignof(T)), may_alias));
-  const Half both = *reinterpret_cast<const Half*>(lanes) + *reinterpret_cast<const Half*>(lanes + kBytes / 2 / sizeof(T));
+  const Half both = *reinterpret_cast<const Half*>(lanes) +
+                    *reinterpret_cast<const Half*>(lanes + kBytes / 2 / sizeof(T));
   if constexpr (kBytes / 2 == 2 * sizeof(T))
     return both[0] + both[1];
   else
@@ -88,8 +89,8 @@ void for_each_piece(int64_t n, int64_t size, int64_t multiplications, const Func
                    });
 }
 
-// What whole vectors leave of rows [rows, width]: the last vector of each, which they may have begun,
-// without what they have.
+// What whole vectors leave of rows [rows, width]: the last vector of each, which they may have
+// begun, without what they have.
 template <typename T>
 std::vector<T> ends(const T* x, int64_t rows, int64_t width) {
   const int64_t left = width % kLanes<T>;
@@ -100,7 +101,8 @@ std::vector<T> ends(const T* x, int64_t rows, int64_t width) {
 }
 
 // y[m, n] = start[m, n] + x[m, :] . w[n, :], for kRows rows of x [., width] and kColumns of w
-// [., width]; y is [., height], a row of start is `stride` after the last, and end has the ends of x.
+// [., width]; y is [., height], a row of start is `stride` after the last, and end has the ends of
+// x.
 template <int kRows, int kColumns, typename T>
 void put_dots(const T* start, int64_t stride, const T* x, const T* end, const T* w, T* y,
               int64_t width, int64_t height) {
@@ -117,12 +119,13 @@ void put_dots(const T* start, int64_t stride, const T* x, const T* end, const T*
   for (int64_t k = 0; k < whole; k += kLanes<T>) add(x + k, width, w + k);
   if (whole < width) add(end, kLanes<T>, w + width - kLanes<T>);
   for (int m = 0; m < kRows; m++)
-    for (int n = 0; n < kColumns; n++) y[m * height + n] =
+    for (int n = 0; n < kColumns; n++)
+      y[m * height + n] =
           start[m * stride + n] + sum<T, kBytes>(reinterpret_cast<const T*>(&sums[m][n]));
 }
 
-// y = start + x w^T, with x [rows, width], w [height, width], y [rows, height] and start like y, or of
-// one row for all if its stride is 0.
+// y = start + x w^T, with x [rows, width], w [height, width], y [rows, height] and start like y, or
+// of one row for all if its stride is 0.
 template <typename T>
 void put_product_with_transposed(const T* start, int64_t stride, const T* x, const T* w, T* y,
                                  int64_t rows, int64_t width, int64_t height) {
@@ -147,8 +150,8 @@ void put_product_with_transposed(const T* start, int64_t stride, const T* x, con
   });
 }
 
-// y[m, k] = sum over n of x[m, n] w[n, k], for kRows rows of x [., height] and kVectors vectors of w
-// [height, width]; y is [., width], of which the first `skip` numbers stay as they are.
+// y[m, k] = sum over n of x[m, n] w[n, k], for kRows rows of x [., height] and kVectors vectors of
+// w [height, width]; y is [., width], of which the first `skip` numbers stay as they are.
 template <int kRows, typename T>
 void put_sums(const T* x, const T* w, T* y, int64_t height, int64_t width, int64_t skip) {
   Vector<T> sums[kRows][kVectors] = {};
@@ -174,7 +177,8 @@ void put_product(const T* x, const T* w, T* y, int64_t rows, int64_t height, int
     std::fill_n(y, rows * width, 0);
     for (int64_t m = 0; m < rows; m++)
       for (int64_t n = 0; n < height; n++)
-        for (int64_t k = 0; k < width; k++) y[m * width + k] += x[m * height + n] * w[n * width + k];
+        for (int64_t k = 0; k < width; k++)
+          y[m * width + k] += x[m * height + n] * w[n * width + k];
     return;
   }
   for_each_piece(width, kStrip, rows * height, [&](int64_t first, int64_t size) {
