@@ -48,16 +48,18 @@ void fetch(const T* array, int64_t n) {
   __builtin_prefetch(array + n - 1);
 }
 
-// The sum of a vector's lanes, of which halves are added.
-template <typename T, int kBytes>
+// The sum of so many bytes' lanes, of which halves are added.
+template <typename T, int kSize>
 T sum(const T* lanes) {
-  typedef T Half __attribute__((vector_size(kBytes / 2), aligned(alignof(T)), may_alias));
-  const Half both = *reinterpret_cast<const Half*>(lanes) +
-                    *reinterpret_cast<const Half*>(lanes + kBytes / 2 / sizeof(T));
-  if constexpr (kBytes / 2 == 2 * sizeof(T))
+  typedef T Half __attribute__((vector_size(kSize / 2), aligned(alignof(T)), may_alias));
+  const auto half = [&](int i) {
+    return *reinterpret_cast<const Half*>(lanes + i * kSize / 2 / sizeof(T));
+  };
+  const Half both = half(0) + half(1);
+  if constexpr (kSize / 2 == 2 * sizeof(T))
     return both[0] + both[1];
   else
-    return sum<T, kBytes / 2>(reinterpret_cast<const T*>(&both));
+    return sum<T, kSize / 2>(reinterpret_cast<const T*>(&both));
 }
 
 // Calls function(constant n) for n from 1 to kMost.
