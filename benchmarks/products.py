@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from memory_cores.kernels import building
 from timing import Step
 
 aten = torch.ops.aten
@@ -98,7 +99,7 @@ def replay(calls: Iterable[Call]) -> Step:
 
 
 def products_of(step: Step) -> list[Call]:
-    """The products of one step."""
-    with ProductRecorder() as recorder:
+    """The products of one step, those within C++ operators as Python would call them."""
+    with building.left_out(), ProductRecorder() as recorder:
         step()
     return recorder.calls

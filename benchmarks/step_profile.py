@@ -23,6 +23,9 @@ PRODUCTS = {
     # Of a whole LSTM, whose products can not be told from its gates.
     "aten::mkldnn_rnn_layer",
     "aten::mkldnn_rnn_layer_backward",
+    # Within our own operators.
+    "linear::forward",
+    "linear::backward",
 }
 ATTENTION = "aten::_scaled_dot_product"
 
