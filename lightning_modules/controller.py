@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.late_gradient import LateGradient
-from memory_cores.lstm import start_remembering, stepped
+from memory_cores.lstm import lstm_step, start_remembering
 
 
 class ControllerState(NamedTuple):
@@ -67,4 +67,4 @@ class Controller(nn.Module):
         inputs = torch.cat([state.hidden, feedback], 1)
         weight = self.recurrent_gates.weight
         weight = weight.detach() if late else weight
-        return ControllerState(*stepped(evidence, inputs, weight, state.cell), inputs.detach())
+        return ControllerState(*lstm_step(evidence, inputs, weight, state.cell), inputs.detach())

@@ -136,7 +136,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     @property
     def graph_steps(self) -> int:
         """25 where a step is an operator and little else."""
-        return 25 if self._has_operators and building.is_done() else super().graph_steps
+        return 25 if self._has_operators and building.are_in_use() else super().graph_steps
 
     def initial_state(self, batch_size: int, like: Tensor) -> DNCState | SparseDNCState:
         """Return empty memory, unused slots, no links."""
@@ -167,7 +167,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         if self._is_served(state):
             written = dnc_kernel.write(state, present, item, self.write_interface)
             return DNCState(*written, state.read_weights)
-        return self._write(state, self.write_interface(item), present)
+        asked = self.write_interface(item).to(state.memory.dtype)  # which autocast does not lower
+        return self._write(state, asked, present)
 
     def read(
         self, state: DNCState | SparseDNCState, control: Tensor
@@ -175,7 +176,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         """Mix content look-up with steps along the links, both ways, from the last read."""
         if self.sizes.query:
             return control.new_zeros(len(control), 0), state
-        return self._read(state, self.read_interface(control))
+        return self._read(state, self.read_interface(control).to(state.memory.dtype))
 
     def write_and_read(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
@@ -219,8 +220,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
     def _is_served(self, state: DNCState | SparseDNCState) -> bool:
         """Whether the operators know this memory."""
-        known = isinstance(state, DNCState)
-        return known and dnc_kernel.serves(state.write_weights, self.write_interface)
+        return self._has_operators and dnc_kernel.serves(state.memory, self.write_interface)
 
     def _told(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items

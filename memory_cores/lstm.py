@@ -101,7 +101,7 @@ def start_remembering(bias: Tensor) -> None:
     bias.zero_()[..., hidden_size : 2 * hidden_size] = 1
 
 
-def stepped(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """Hidden and cell state [B, H] after a step of which something is known beforehand.
 
     Args:
@@ -112,7 +112,7 @@ def stepped(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tupl
     """
     if lstm_kernel.serves(known, inputs, weight, cell):
         return lstm_kernel.step(known, inputs, weight, cell)
-    return gated(known + F.linear(inputs, weight), cell)
+    return gated(torch.addmm(known, inputs, weight.mT), cell)
 
 
 def gated(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from lightning_modules.gaussian import DiagonalGaussian
 from lightning_modules.late_gradient import LateLinear
 from lightning_modules.neural_processes.networks import LatentHead
 from lightning_modules.neural_processes.pool import Pool, Pooling
-from memory_cores.lstm import LSTMCell, stepped
+from memory_cores.lstm import LSTMCell, lstm_step
 
 
 class Evidence(NamedTuple):
@@ -101,7 +101,7 @@ class SequentialLatents(LatentPath):
         hidden = cell = latent = torch.zeros_like(noise[:, 0])
         steps = []
         for noise_t in noise.unbind(1):
-            hidden, cell = stepped(*gates.parts(torch.cat([latent, hidden], 1)), cell)
+            hidden, cell = lstm_step(*gates.parts(torch.cat([latent, hidden], 1)), cell)
             posterior = posterior_of(hidden)
             latent = posterior.sample(noise_t)
             steps.append((hidden, latent, *posterior))

@@ -2,16 +2,13 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 
 namespace activations {
 
-// Below -80 it is 0 but for 2e-35; the reciprocal of an infinity would be none where compilers take
-// one that is refined in steps.
 template <typename T>
 T sigmoid(T x) {
-  return 1 / (1 + std::exp(std::min(-x, T(80))));
+  return 1 / (1 + std::exp(-x));
 }
 
 template <typename T>

@@ -4,6 +4,7 @@ They are built when they are first needed, and kept where PyTorch keeps extensio
 """
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,14 @@ import torch
 from filelock import FileLock
 from torch.utils import cpp_extension
 
-SOURCES = [Path(__file__).with_name(name) for name in ("dnc.cpp", "lstm.cpp")]
+FOLDER = Path(__file__).parent
+SOURCES = sorted(FOLDER.glob("*.cpp"))
 FLAGS = ["-O3", "-ffast-math", "-Wno-psabi"]
 if sys.platform == "linux":
     FLAGS.append("-fopenmp")
+if platform.machine().lower() in ("x86_64", "amd64"):
+    # Else a reciprocal is refined in steps, and that of an infinity (sigmoid of -1e4) is NaN.
+    FLAGS.append("-mrecip=none")
 #: Not -march=native, since machines of several kinds may share a folder of extensions.
 VECTORS = {
     "AVX2": ["-mavx2", "-mfma"],
@@ -26,6 +31,7 @@ VECTORS = {
 }
 
 _built = False
+_left_out = False
 _failure: RuntimeError | OSError | None = None
 
 
@@ -37,7 +43,7 @@ def build() -> None:
     """
     global _built, _failure
     if _failure is not None:  # at a second call PyTorch would load what an older source has left
-        raise _failure
+        raise _failure.with_traceback(None)
     if _built:
         return
     try:
@@ -50,8 +56,9 @@ def build() -> None:
 
 def _load() -> None:
     capability = torch.backends.cpu.get_cpu_capability()  # such as AVX2, or NO AVX
-    # Environments do not share, or each would build anew what another one has built.
-    environment = sha256(f"{torch.__version__} {torch.__file__}".encode()).hexdigest()[:8]
+    # Environments and checkouts do not share, or each would build anew what another has built.
+    whose = f"{torch.__version__} {torch.__file__} {FOLDER}"
+    environment = sha256(whose.encode()).hexdigest()[:8]
     name = f"memory_cores_{capability.lower().replace(' ', '_')}_{environment}"
     root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
     folder = Path(root) / name
@@ -71,12 +78,12 @@ def _load() -> None:
 @contextmanager
 def left_out() -> Iterator[None]:
     """Let all steps be taken in Python meanwhile, as where operators can not be built."""
-    global _built
-    was_built, _built = _built, False
+    global _left_out
+    before, _left_out = _left_out, True
     try:
         yield
     finally:
-        _built = was_built
+        _left_out = before
 
 
 @contextmanager
@@ -90,6 +97,6 @@ def ninja_in_path() -> Iterator[None]:
         os.environ["PATH"] = path
 
 
-def is_done() -> bool:
-    """Whether the operators are built."""
-    return _built
+def are_in_use() -> bool:
+    """Whether the operators are built, and not left out."""
+    return _built and not _left_out

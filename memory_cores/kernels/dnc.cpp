@@ -15,6 +15,11 @@
 namespace {
 
 using at::Tensor;
+using linear::to_weight;
+using operators::gradients_for;
+using operators::List;
+using operators::operator_of;
+using operators::Saved;
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Nine = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
@@ -158,12 +163,23 @@ struct Write : torch::autograd::Function<Write> {
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto write = operator_of("dnc_kernel::write_backward", write_backward);
-    const List by = contiguous(gradients), kept = saved->get_saved_variables();
-    const auto [memory, usage, precedence, link, reads, asked, item] =
-        write.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
-                   by[0], by[1], by[2], by[3], by[4]);
-    return {memory,      usage, precedence, link, {}, reads, {}, item, to_weight(asked, kept[9]),
-            asked.sum(0)};
+    const List by = gradients_for(gradients), kept = saved->get_saved_variables();
+    const Tensor &memory = kept[0], &usage = kept[1], &precedence = kept[2], &link = kept[3],
+                 &writes = kept[4], &reads = kept[5], &present = kept[6], &asked = kept[7],
+                 &weight = kept[8], &item = kept[9];
+    const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_asked, to_item] =
+        write.call(memory, usage, precedence, link, writes, reads, present, asked, weight, by[0],
+                   by[1], by[2], by[3], by[4]);
+    return {to_memory,
+            to_usage,
+            to_precedence,
+            to_link,
+            {},
+            to_reads,
+            {},
+            to_item,
+            to_weight(to_asked, item),
+            to_asked.sum(0)};
   }
 };
 
@@ -189,24 +205,30 @@ struct Step : torch::autograd::Function<Step> {
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto step = operator_of("dnc_kernel::step_backward", step_backward);
-    const List by = contiguous(gradients), kept = saved->get_saved_variables();
-    const auto [memory, usage, precedence, link, reads, asked_to_write, item, asked_to_read,
-                control] = step.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6],
-                                     kept[7], kept[8], kept[9], kept[10], kept[11], kept[12], by[0],
-                                     by[1], by[2], by[3], by[4], by[5], by[6]);
-    return {memory,
-            usage,
-            precedence,
-            link,
+    const List by = gradients_for(gradients), kept = saved->get_saved_variables();
+    const Tensor &memory = kept[0], &usage = kept[1], &precedence = kept[2], &link = kept[3],
+                 &writes = kept[4], &reads = kept[5], &present = kept[6], &asked_to_write = kept[7],
+                 &write_weight = kept[8], &asked_to_read = kept[9], &read_weight = kept[10],
+                 &new_memory = kept[11], &new_link = kept[12], &item = kept[13],
+                 &control = kept[14];
+    const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_asked_to_write, to_item,
+                to_asked_to_read, to_control] =
+        step.call(memory, usage, precedence, link, writes, reads, present, asked_to_write,
+                  write_weight, asked_to_read, read_weight, new_memory, new_link, by[0], by[1],
+                  by[2], by[3], by[4], by[5], by[6]);
+    return {to_memory,
+            to_usage,
+            to_precedence,
+            to_link,
             {},
-            reads,
+            to_reads,
             {},
-            item,
-            to_weight(asked_to_write, kept[13]),
-            asked_to_write.sum(0),
-            control,
-            to_weight(asked_to_read, kept[14]),
-            asked_to_read.sum(0)};
+            to_item,
+            to_weight(to_asked_to_write, item),
+            to_asked_to_write.sum(0),
+            to_control,
+            to_weight(to_asked_to_read, control),
+            to_asked_to_read.sum(0)};
   }
 };
 

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from memory_cores.kernels import building
 
 
-def serves(write_weights: Tensor, interface: nn.Linear) -> bool:
-    """Whether the operators are built, and know such a step: on a CPU, of one kind of float."""
-    if not (building.is_done() and write_weights.is_cpu and write_weights.shape[1] == 1):
+def serves(memory: Tensor, interface: nn.Linear) -> bool:
+    """Whether the operators are in use, and know such a step: on a CPU, of one kind of float."""
+    if not (building.are_in_use() and memory.is_cpu):
         return False
-    known = write_weights.dtype in (torch.float32, torch.float64)
-    return known and interface.weight.dtype == write_weights.dtype
+    return memory.dtype == interface.weight.dtype and memory.dtype in (torch.float32, torch.float64)
 
 
 def write(
@@ -67,5 +66,10 @@ def step(
 
 
 def _alike(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors, contiguous, in the type of the first, the memory, which no autocast lowers."""
-    return tuple(tensor.to(tensors[0].dtype).contiguous() for tensor in tensors)
+    """The tensors, contiguous, in the type of the first, the memory, which autocast does not lower.
+
+    So the linear maps are of that type, too.
+    """
+    kind = tensors[0].dtype
+    alike = (tensor if tensor.dtype is kind else tensor.to(kind) for tensor in tensors)
+    return tuple(tensor.contiguous() for tensor in alike)

@@ -1,6 +1,6 @@
-// How a DNC finds slots: by content, and by what is free. For `dnc_kernel.cpp`, one sequence at a
-// time. What a class computes stays in it until it computes the next one, in memory that it asks
-// for once.
+// How a DNC finds slots: by content, and by what is free. For `dnc_write.h` and `dnc_read.h`, one
+// sequence at a time. What a class computes stays in it until it computes the next one, in memory
+// that it asks for once.
 
 #pragma once
 

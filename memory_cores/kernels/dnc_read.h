@@ -66,9 +66,11 @@ struct Reading {
 };
 
 // What is read, and the read weights.
-Two forward(const Tensor& memory, const Tensor& link, const Tensor& reads,
-            const Tensor& interface) {
+inline Two forward(const Tensor& memory, const Tensor& link, const Tensor& reads,
+                   const Tensor& interface) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
+  sequences::require_shape(interface, {memory.size(0), s.heads * (s.words + 4)},
+                           "what read heads are asked");
   Tensor found = at::detail::empty_cpu({memory.size(0), s.heads * s.words}, memory.options()),
          weights = sequences::empty_like(reads);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read", [&] {
@@ -108,9 +110,9 @@ struct ReadGradients : Reading<T> {
 
 // Gradients of memory, link, last read weights and interface, with those of memory and link that
 // are known added to them.
-Four backward(const Tensor& memory, const Tensor& link, const Tensor& reads,
-              const Tensor& interface, const Tensor& by_found, const Tensor& by_weights,
-              const Tensor& by_memory, const Tensor& by_link) {
+inline Four backward(const Tensor& memory, const Tensor& link, const Tensor& reads,
+                     const Tensor& interface, const Tensor& by_found, const Tensor& by_weights,
+                     const Tensor& by_memory, const Tensor& by_link) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   Tensor to_memory = sequences::empty_like(memory), to_link = sequences::empty_like(link),
          to_reads = sequences::empty_like(reads), to_interface = sequences::empty_like(interface);

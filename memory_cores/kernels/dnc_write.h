@@ -1,8 +1,9 @@
 // A DNC's write with one write head, and its gradients: what `DNC.write` does, sequence by
 // sequence. Gradients compute what they need of the step again instead of keeping it.
 //
-// Sizes, as in `dnc.py`: B sequences, N slots of W words, R read heads. Arrays are row by row, and
-// the name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
+// Sizes, as in `memory_cores/dnc.py`: B sequences, N slots of W words, R read heads. Arrays are row
+// by row, and the name of a gradient begins with `to_` if it is computed here, with `by_` if it is
+// given.
 
 #pragma once
 
@@ -76,10 +77,19 @@ struct Writing {
 };
 
 // The new memory, usage, precedence, links and write weights.
-Five forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
-             const Tensor& link, const Tensor& writes, const Tensor& reads, const Tensor& interface,
-             const Tensor& present) {
+inline Five forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                    const Tensor& link, const Tensor& writes, const Tensor& reads,
+                    const Tensor& interface, const Tensor& present) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
+  const int64_t B = memory.size(0);
+  sequences::require_shape(memory, {B, s.slots, s.words}, "memory");
+  sequences::require_shape(usage, {B, s.slots}, "usage");
+  sequences::require_shape(precedence, {B, 1, s.slots}, "precedence");
+  sequences::require_shape(link, {B, 1, s.slots, s.slots}, "link");
+  sequences::require_shape(writes, {B, 1, s.slots}, "write weights");
+  sequences::require_shape(reads, {B, s.heads, s.slots}, "read weights");
+  sequences::require_shape(interface, {B, 3 * s.words + 3 + s.heads}, "what write heads are asked");
+  sequences::require_shape(present, {B, 1}, "whether there is an item");
   Tensor new_memory = sequences::empty_like(memory), new_usage = sequences::empty_like(usage),
          new_precedence = sequences::empty_like(precedence), new_link = sequences::empty_like(link),
          new_writes = sequences::empty_like(writes);
@@ -157,14 +167,14 @@ struct WriteGradients : Writing<T> {
         to_inverses(s.slots) {}
 };
 
-// Gradients of memory, usage, precedence, link, read weights and interface; as in `dnc.py`, the
+// Gradients of memory, usage, precedence, link, read weights and interface; as in Python, the
 // usage passes none to the last write weights. The read weights' gradients are added to those
 // known.
-Six backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
-             const Tensor& link, const Tensor& writes, const Tensor& reads, const Tensor& interface,
-             const Tensor& present, const Tensor& by_memory, const Tensor& by_usage,
-             const Tensor& by_precedence, const Tensor& by_link, const Tensor& by_writes,
-             const Tensor& by_reads) {
+inline Six backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
+                    const Tensor& link, const Tensor& writes, const Tensor& reads,
+                    const Tensor& interface, const Tensor& present, const Tensor& by_memory,
+                    const Tensor& by_usage, const Tensor& by_precedence, const Tensor& by_link,
+                    const Tensor& by_writes, const Tensor& by_reads) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   Tensor to_memory = sequences::empty_like(memory), to_usage = sequences::empty_like(usage),
          to_precedence = sequences::empty_like(precedence), to_link = sequences::empty_like(link),

@@ -8,18 +8,33 @@
 #include <ATen/record_function.h>
 
 #include "narrow_products.h"
+#include "sequences.h"
 
 namespace linear {
 
 using at::Tensor;
+using sequences::require_shape;
 
 constexpr int64_t kNarrow = 16;  // sequences, above which the library is as fast
+
+// Lets products be of the type of their arguments.
+struct WithoutAutocast {
+  c10::impl::ExcludeDispatchKeyGuard guard{c10::DispatchKey::AutocastCPU};
+};
 
 // known + inputs weight^T, with inputs [B, I], weight [O, I], and known [B, O], or [O] for all.
 inline Tensor forward(const Tensor& known, const Tensor& inputs, const Tensor& weight) {
   RECORD_FUNCTION("linear::forward", c10::ArrayRef<const c10::IValue>{});  // for profiles
   const int64_t rows = inputs.size(0), size = weight.size(0);
-  if (rows > kNarrow) return at::addmm(known, inputs, weight.t());
+  require_shape(inputs, {rows, weight.size(1)}, "inputs of a linear map");
+  if (known.dim() == 1)
+    require_shape(known, {size}, "the bias of a linear map");
+  else
+    require_shape(known, {rows, size}, "what is known of a linear map");
+  if (rows > kNarrow) {
+    const WithoutAutocast as_it_is;
+    return at::addmm(known, inputs, weight.t());
+  }
   Tensor outputs = at::detail::empty_cpu({rows, size}, inputs.options());
   AT_DISPATCH_FLOATING_TYPES(inputs.scalar_type(), "linear", [&] {
     narrow_products::put_product_with_transposed(
@@ -34,7 +49,11 @@ inline Tensor forward(const Tensor& known, const Tensor& inputs, const Tensor& w
 inline Tensor backward(const Tensor& by_outputs, const Tensor& weight) {
   RECORD_FUNCTION("linear::backward", c10::ArrayRef<const c10::IValue>{});
   const int64_t rows = by_outputs.size(0), size = weight.size(1);
-  if (rows > kNarrow) return at::mm(by_outputs, weight);
+  require_shape(by_outputs, {rows, weight.size(0)}, "gradients of a linear map");
+  if (rows > kNarrow) {
+    const WithoutAutocast as_it_is;
+    return at::mm(by_outputs, weight);
+  }
   Tensor to_inputs = at::detail::empty_cpu({rows, size}, by_outputs.options());
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "linear_backward", [&] {
     narrow_products::put_product(by_outputs.const_data_ptr<scalar_t>(),
@@ -42,6 +61,12 @@ inline Tensor backward(const Tensor& by_outputs, const Tensor& weight) {
                                  rows, by_outputs.size(1), size);
   });
   return to_inputs;
+}
+
+// Gradient of the weight.
+inline Tensor to_weight(const Tensor& by_outputs, const Tensor& inputs) {
+  const WithoutAutocast as_it_is;
+  return at::mm(by_outputs.t(), inputs);
 }
 
 // Of the same shapes, without numbers.

@@ -1,5 +1,5 @@
 // One step of an LSTM whose known inputs are mapped before the loop over time, and its gradients:
-// what `lstm.stepped` does.
+// what `lstm.lstm_step` does.
 //
 // Gates are [input H; forget H; output H; candidate H]. The name of a gradient begins with `to_` if
 // it is computed here, with `by_` if it is given.
@@ -18,6 +18,11 @@ namespace {
 using activations::sigmoid;
 using activations::tanh;
 using at::Tensor;
+using linear::to_weight;
+using operators::gradients_for;
+using operators::List;
+using operators::operator_of;
+using operators::Saved;
 using sequences::data;
 
 // The new cell and hidden state of one row, and in place of the gates' raw values what they are.
@@ -51,21 +56,32 @@ void open_gates_backward(const T* __restrict gates, const T* __restrict cell,
   }
 }
 
+// Calls function(b) for the rows of a matrix, in threads that have enough to do.
+template <typename Function>
+void for_each_row(const Tensor& matrix, const Function& function) {
+  constexpr int64_t kLeast = 8192;
+  at::parallel_for(0, matrix.size(0), std::max<int64_t>(1, kLeast / matrix.size(1)),
+                   [&](int64_t b, int64_t last) {
+                     for (; b < last; b++) function(b);
+                   });
+}
+
 using Three = std::tuple<Tensor, Tensor, Tensor>;
 
 // The new hidden and cell state, and the gates.
 Three step_forward(const Tensor& known, const Tensor& inputs, const Tensor& weight,
                    const Tensor& cell) {
   const int64_t units = cell.size(1);
+  sequences::require_shape(cell, {inputs.size(0), weight.size(0) / 4}, "an LSTM's cell state");
   Tensor gates = linear::forward(known, inputs, weight), hidden = sequences::empty_like(cell),
          new_cell = sequences::empty_like(cell);
   AT_DISPATCH_FLOATING_TYPES(cell.scalar_type(), "lstm_step", [&] {
     using T = scalar_t;
-    for (int64_t b = 0; b < cell.size(0); b++) {
+    for_each_row(cell, [&](int64_t b) {
       T* write = data<T>(gates, b);
       open_gates(write, write + units, write + 2 * units, write + 3 * units, data<T>(cell, b),
                  data<T>(new_cell, b), data<T>(hidden, b), units);
-    }
+    });
   });
   return {hidden, new_cell, gates};
 }
@@ -76,10 +92,11 @@ Three step_backward(const Tensor& weight, const Tensor& cell, const Tensor& new_
   Tensor to_known = sequences::empty_like(gates), to_cell = sequences::empty_like(cell);
   AT_DISPATCH_FLOATING_TYPES(cell.scalar_type(), "lstm_step_backward", [&] {
     using T = scalar_t;
-    for (int64_t b = 0; b < cell.size(0); b++)
+    for_each_row(cell, [&](int64_t b) {
       open_gates_backward(data<T>(gates, b), data<T>(cell, b), data<T>(new_cell, b),
                           data<T>(by_hidden, b), data<T>(by_cell, b), data<T>(to_known, b),
                           data<T>(to_cell, b), cell.size(1));
+    });
   });
   return {to_known, linear::backward(to_known, weight), to_cell};
 }
@@ -106,10 +123,13 @@ struct Step : torch::autograd::Function<Step> {
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto step = operator_of("lstm_kernel::step_backward", step_backward);
-    const List by = contiguous(gradients), kept = saved->get_saved_variables();
-    const auto [known, inputs, cell] = step.call(kept[0], kept[1], kept[2], kept[3], by[0], by[1]);
+    const List by = gradients_for(gradients), kept = saved->get_saved_variables();
+    const Tensor &weight = kept[0], &cell = kept[1], &new_cell = kept[2], &gates = kept[3],
+                 &inputs = kept[4];
+    const auto [to_known, to_inputs, to_cell] =
+        step.call(weight, cell, new_cell, gates, by[0], by[1]);
     const bool wanted = saved->needs_input_grad(2);
-    return {known, inputs, wanted ? to_weight(known, kept[4]) : Tensor(), cell};
+    return {to_known, to_inputs, wanted ? to_weight(to_known, inputs) : Tensor(), to_cell};
   }
 };
 

@@ -7,11 +7,12 @@ from memory_cores.kernels import building
 
 
 def serves(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> bool:
-    """Whether the operators are built, and know such a step: on a CPU, of one kind of float."""
-    if not (building.is_done() and known.is_cpu) or torch.is_autocast_enabled("cpu"):
+    """Whether the operators are in use, and know such a step: on a CPU, of one kind of float."""
+    if not (building.are_in_use() and known.is_cpu) or torch.is_autocast_enabled("cpu"):
         return False
-    kinds = {tensor.dtype for tensor in (known, inputs, weight, cell)}
-    return kinds in ({torch.float32}, {torch.float64})
+    kind = known.dtype
+    alike = kind == inputs.dtype == weight.dtype == cell.dtype
+    return alike and kind in (torch.float32, torch.float64)
 
 
 def step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

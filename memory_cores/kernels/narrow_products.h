@@ -158,7 +158,7 @@ template <int kRows, typename T>
 void put_sums(const T* x, const T* w, T* y, int64_t height, int64_t width, int64_t skip) {
   Vector<T> sums[kRows][kVectors] = {};
   for (int64_t n = 0; n < height; n++) {
-    fetch<T>(w + (n + kAhead) * width, kVectors * kLanes<T>);
+    fetch<T>(w + std::min(n + kAhead, height - 1) * width, kVectors * kLanes<T>);
     for (int k = 0; k < kVectors; k++) {
       const Vector<T> weights = at(w + n * width + k * kLanes<T>);
       for (int m = 0; m < kRows; m++) sums[m][k] += x[m * height + n] * weights;

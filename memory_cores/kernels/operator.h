@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <iterator>
 
+namespace operators {
+
 using Saved = torch::autograd::AutogradContext;
 using List = torch::autograd::variable_list;
 
@@ -18,14 +20,14 @@ c10::TypedOperatorHandle<Function> operator_of(const char* name, Function&) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Function>();
 }
 
-inline List contiguous(const List& tensors) {
+// Gradients as a backward operator takes them, which has none of its own.
+inline List gradients_for(const List& gradients) {
+  TORCH_CHECK_NOT_IMPLEMENTED(!at::GradMode::is_enabled(),
+                              "operators of memory cores have no second gradients");
   List found;
-  std::transform(tensors.begin(), tensors.end(), std::back_inserter(found),
+  std::transform(gradients.begin(), gradients.end(), std::back_inserter(found),
                  [](const at::Tensor& tensor) { return tensor.contiguous(); });
   return found;
 }
 
-// Gradient of a linear map's weight.
-inline at::Tensor to_weight(const at::Tensor& by_outputs, const at::Tensor& inputs) {
-  return at::mm(by_outputs.t(), inputs);
-}
+}  // namespace operators

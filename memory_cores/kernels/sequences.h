@@ -15,6 +15,12 @@ inline at::Tensor empty_like(const at::Tensor& tensor) {
   return at::detail::empty_cpu(tensor.sizes(), tensor.options());
 }
 
+// Raises if a tensor is not of the shape and contiguous, since pointers know no sizes.
+inline void require_shape(const at::Tensor& tensor, at::IntArrayRef shape, const char* what) {
+  TORCH_CHECK(tensor.sizes() == shape && tensor.is_contiguous(), what, " must be ", shape,
+              " and contiguous, got ", tensor.sizes());
+}
+
 // What a contiguous tensor [B, ...] holds of one sequence.
 template <typename T>
 T* data(const at::Tensor& tensor, int64_t sequence) {

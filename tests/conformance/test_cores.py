@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import CORES, Items, MemoryCore, MemorySizes, Weightings
+from memory_cores import CORES, DNC, Items, MemoryCore, MemorySizes, Weightings
 from memory_cores.real_points import RealPoints
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
@@ -24,7 +24,10 @@ SHAPES: dict[str, Settings] = {
     "sparse": {"word_size": 4, "read_heads": 2, "sparse_links": 3},
 }
 
-every_core = pytest.mark.parametrize("core_class", CORES, ids=lambda core: core.__name__)
+BY_OPERATORS = pytest.param(DNC, id="DNC by operators", marks=pytest.mark.operators)
+every_core = pytest.mark.parametrize(
+    "core_class", [*(pytest.param(core, id=core.__name__) for core in CORES), BY_OPERATORS]
+)
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
@@ -53,8 +56,7 @@ def build(
     torch.manual_seed(0)
     known = inspect.signature(core_class).parameters
     settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in known}
-    core = core_class(sizes, **settings).to(dtype)
-    return core
+    return core_class(sizes, **settings).to(dtype)
 
 
 def sequence(

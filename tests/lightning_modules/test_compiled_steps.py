@@ -13,8 +13,8 @@ from lightning_modules import GTMM
 from lightning_modules.backbone import Backbone, Trajectory
 from lightning_modules.compiled_steps import graph_size, require_compiler, span_sizes
 from memory_cores import CORES, DNC, MemoryCore, MemorySizes, NoMemory
-from memory_cores.kernels import building
 
+pytestmark = pytest.mark.operators
 B, E, F, Z, H = 2, 3, 4, 2, 8
 #: Steps of a sequence for which models are made here, and of one graph.
 CHUNK = 5
@@ -170,7 +170,6 @@ def test_graphs_are_large_where_operators_leave_little_to_compile(
     settings: dict[str, int], most: int
 ) -> None:
     core = DNC(MemorySizes(control=H, key=H, value=Z, steps=30), slots=3, **settings)
-    building.build()
     assert core.graph_steps == most
 
 

@@ -14,6 +14,9 @@ from memory_cores.kernels import building
 ROOT = Path(__file__).parents[2]
 
 
+pytestmark = pytest.mark.operators
+
+
 @pytest.fixture(autouse=True)
 def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a new process."""
@@ -35,7 +38,7 @@ def test_what_can_not_be_built_is_said_in_a_line(
     why = str(error).splitlines()[0]
     said = f"Loops over time take longer, since their C++ operators can not be built: {why}\n"
     assert capsys.readouterr().out == said
-    assert not building.is_done()
+    assert not building.are_in_use()
     monkeypatch.setattr(building.cpp_extension, "load", lambda *_, **__: None)
     with pytest.raises(type(error), match=why.split(":")[0]):
         building.build()  # what an older source has left could be loaded now

@@ -1,6 +1,8 @@
 """The C++ operators against the Python of `DNC.write` and `DNC.read`, step by step."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,18 +18,8 @@ B, STEPS = 3, 9
 SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
 SHAPES = {"one head": (6, 5, 1), "three heads": (5, 4, 3), "one slot": (1, 2, 2)}
 SHAPES |= {"more heads than a vector has": (9, 6, 11), "whole vectors": (34, 33, 2)}
+pytestmark = pytest.mark.operators
 every_shape = pytest.mark.parametrize("shape", SHAPES)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built() -> None:
-    building.build()
-
-
-@pytest.fixture
-def operators(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Switches them on and off."""
-    return lambda wanted: monkeypatch.setattr(building, "_built", wanted)
 
 
 class Run(NamedTuple):
@@ -80,15 +72,13 @@ def test_a_walk_and_its_gradients_are_the_same(
     shape: str,
     take: Callable[..., Any],
     operator: str,
-    operators: Callable[[bool], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     core, calls = core_of(shape), []
     monkeypatch.setattr(dnc_kernel, operator, spied(getattr(dnc_kernel, operator), calls))
-    operators(False)
-    slow = run(core, take=take)
+    with building.left_out():
+        slow = run(core, take=take)
     assert not calls
-    operators(True)
     fast = run(core, take=take)
     assert len(calls) == STEPS
     for name, ours, theirs in zip(DNCState._fields, fast.state, slow.state, strict=True):
@@ -98,22 +88,22 @@ def test_a_walk_and_its_gradients_are_the_same(
         assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
 
 
+@pytest.mark.parametrize("sequences", [3, 17])
 def test_operators_serve_a_memory_in_single_precision_under_autocast(
-    operators: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+    sequences: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core, calls = core_of("three heads").float(), []
     monkeypatch.setattr(dnc_kernel, "step", spied(dnc_kernel.step, calls))
-    control = torch.randn(B, SIZES.control)
-    items = Items(
-        torch.randn(B, 1, SIZES.key), torch.randn(B, 1, SIZES.value), torch.ones(B, 1) > 0
-    )
+    control = torch.randn(sequences, SIZES.control, requires_grad=True)
+    parts = (torch.randn(sequences, 1, size) for size in SIZES[1:3])
+    items = Items(*parts, torch.ones(sequences, 1) > 0)
     found = []
-    for wanted in (True, False):
-        operators(wanted)
-        state = core.initial_state(B, control)
-        with torch.autocast("cpu", torch.bfloat16):
+    for way in (nullcontext, building.left_out):
+        state = core.initial_state(sequences, control)
+        with way(), torch.autocast("cpu", torch.bfloat16):
             reads, state = core.write_and_read(state, control.bfloat16(), items)
-        found.append((reads, *state))
+            gradients = torch.autograd.grad(reads.float().square().sum(), tuple(core.parameters()))
+        found.append((reads, *state, *gradients))
     assert len(calls) == 1
     for ours, theirs in zip(*found, strict=True):
         assert ours.dtype is torch.float32
@@ -186,3 +176,47 @@ def test_they_are_operators_as_pytorch_wants_them(
     assert asked
     given = (tensor.detach().requires_grad_(tensor.requires_grad) for tensor in asked)
     torch.library.opcheck(operator.default, tuple(given))
+
+
+@pytest.mark.parametrize("sequences", [1, 16, 17])
+def test_single_precision_and_wide_batches_are_the_same_but_for_rounding(sequences: int) -> None:
+    core = core_of("whole vectors")
+    generator = torch.Generator().manual_seed(1)
+    controls = torch.randn(4, sequences, SIZES.control, generator=generator).double()
+
+    def reads_and_gradients(kind: torch.dtype) -> tuple[Tensor, ...]:
+        twin = deepcopy(core).to(kind)
+        state, found = twin.initial_state(sequences, controls.to(kind)), []
+        for control in controls.to(kind):
+            item = Items(control[:, None, :3], control[:, None, 3:], torch.ones(sequences, 1) > 0)
+            reads, state = twin.write_and_read(state, control, item)
+            found.append(reads)
+        loss = torch.stack(found).square().sum()
+        return *found, *torch.autograd.grad(loss, tuple(twin.parameters()))
+
+    with building.left_out():
+        true = reads_and_gradients(torch.double)
+    for ours, theirs in zip(reads_and_gradients(torch.float), true, strict=True):
+        assert ours.dtype is torch.float
+        assert (ours - theirs).abs().max() < 1e-4 * (1 + theirs.abs().max())
+
+
+def test_what_is_no_number_stays_none() -> None:
+    core = core_of("three heads")
+    control = torch.randn(2, SIZES.control).double()
+    control[1, 0] = torch.nan
+    items = Items(*(torch.randn(2, 1, size).double() for size in SIZES[1:3]), torch.ones(2, 1) > 0)
+    reads, state = core.write_and_read(core.initial_state(2, control), control, items)
+    assert reads[0].isfinite().all() and state.memory[0].isfinite().all()
+    assert reads[1].isnan().all() and state.memory[1].isnan().all()
+
+
+@pytest.mark.parametrize("part", DNCState._fields)
+def test_a_state_of_another_shape_is_refused(part: str) -> None:
+    core = core_of("three heads")
+    control = torch.randn(B, SIZES.control).double()
+    items = Items(*(torch.randn(B, 1, size).double() for size in SIZES[1:3]), torch.ones(B, 1) > 0)
+    state = core.initial_state(B, control)
+    short = state._replace(**{part: getattr(state, part)[..., :-1]})
+    with pytest.raises(RuntimeError, match="must be"):
+        core.write_and_read(short, control, items)

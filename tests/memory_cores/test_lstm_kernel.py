@@ -8,18 +8,14 @@ from torch import Tensor
 
 from memory_cores.kernels import building
 from memory_cores.kernels import lstm as lstm_kernel
-from memory_cores.lstm import gated, stepped
+from memory_cores.lstm import gated, lstm_step
 
+pytestmark = pytest.mark.operators
 #: Sequences, inputs and hidden units. Vectors have 2 to 16 numbers, so that all kinds of rests are
 #: here; the last two have more sequences than narrow products take.
 SHAPES = [(1, 1, 1), (3, 7, 5), (2, 8, 4), (5, 16, 3), (10, 41, 8), (13, 90, 11), (16, 64, 16)]
-SHAPES += [(17, 33, 9), (40, 20, 6)]
+SHAPES += [(3, 31, 5), (3, 32, 5), (3, 33, 5), (17, 33, 9), (40, 20, 6)]
 NAMES = ("known", "inputs", "weight", "cell")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built() -> None:
-    building.build()
 
 
 def arguments(
@@ -64,6 +60,50 @@ def test_a_step_and_its_gradients_are_the_same(
         assert (found - true).abs().max() < error * (1 + true.abs().max()), name
 
 
+def test_threads_share_what_is_large() -> None:
+    """More than half a million multiplications each, and rows of gates."""
+    threads, drawn = torch.get_num_threads(), arguments((16, 520, 80))
+    try:
+        torch.set_num_threads(3)
+        found = states_and_gradients(lstm_kernel.step, drawn)
+    finally:
+        torch.set_num_threads(threads)
+    for ours, theirs in zip(found, states_and_gradients(python_step, drawn), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("units", [5, 16, 17])
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_what_is_no_number_stays_none(name: str, units: int) -> None:
+    drawn = arguments((2, 16, units), torch.float)
+    with torch.no_grad():
+        drawn[NAMES.index(name)][1] = torch.nan
+        hidden, cell = lstm_kernel.step(*drawn)
+    assert hidden[0].isfinite().all() and cell[0].isfinite().all()
+    assert hidden[1].isnan().all() and cell[1].isnan().all()
+
+
+@pytest.mark.parametrize("B", [3, 20])
+@pytest.mark.parametrize("wrong", range(4))
+def test_wrong_sizes_are_refused(B: int, wrong: int) -> None:
+    drawn = list(arguments((B, 7, 5)))
+    drawn[wrong] = drawn[wrong][:, 1:]
+    with pytest.raises(RuntimeError, match="must be"):
+        lstm_kernel.step(*drawn)
+    drawn = list(arguments((B, 7, 5)))
+    if wrong != NAMES.index("weight"):
+        drawn[wrong] = drawn[wrong][1:]
+        with pytest.raises(RuntimeError, match="must be"):
+            lstm_kernel.step(*drawn)
+
+
+def test_a_second_gradient_is_refused() -> None:
+    drawn = arguments((3, 7, 5))
+    hidden, _ = lstm_kernel.step(*drawn)
+    with pytest.raises(RuntimeError, match="no second gradients"):
+        torch.autograd.grad(hidden.sum(), drawn, create_graph=True)
+
+
 def test_gates_that_are_wide_open_or_shut_are_finite() -> None:
     known, inputs, weight, cell = arguments((2, 3, 4), torch.float)
     extremes = (torch.tensor([1e4, -1e4]).view(2, 1) * torch.ones_like(known)).detach()
@@ -104,11 +144,11 @@ def test_who_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(lstm_kernel, "step", spy)
     single = arguments((3, 7, 5), torch.float)
-    stepped(*single)
+    lstm_step(*single)
     assert len(calls) == 1
     with torch.autocast("cpu", torch.bfloat16):
-        stepped(*single)
-    stepped(*arguments((3, 7, 5), torch.bfloat16))
-    monkeypatch.setattr(building, "_built", False)
-    stepped(*single)
+        lstm_step(*single)
+    lstm_step(*arguments((3, 7, 5), torch.bfloat16))
+    with building.left_out():
+        lstm_step(*single)
     assert len(calls) == 1

@@ -1,15 +1,19 @@
 """Properties of every model of the family, on sets of every size."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from small_processes import MODELS, SIZES, draw
 
 from datamodules import FunctionSequences
-from lightning_modules import ASNP
+from lightning_modules import ASNP, SNP
 from lightning_modules.neural_processes import NeuralProcess
-from memory_cores import CORES, MemoryCore, NoMemory
+from memory_cores import CORES, DNC, MemoryCore, NoMemory
+from memory_cores.kernels import building
 
 Make = Callable[..., NeuralProcess]
 RAGGED = draw([[3, 0, 5, 1], [0, 2, 0, 4]], [[4, 2, 6, 1], [3, 5, 2, 6]])
@@ -44,6 +48,22 @@ def test_asnp_w_has_as_many_parameters_as_the_authors() -> None:
         sequence_length=20, test_length=20, x_size=1, x_range=4.0, y_size=1, hidden_size=128
     )
     assert sum(p.numel() for p in model.parameters()) == 545_154
+
+
+@pytest.mark.operators
+@pytest.mark.parametrize("memory", [None, partial(DNC, slots=3, word_size=4)], ids=["SNP", "DNC"])
+def test_steps_by_operators_give_the_same_bound_and_gradients(memory: Any) -> None:
+    torch.manual_seed(0)
+    build = SNP if memory is None else partial(ASNP, memory=memory)
+    model = build(**SIZES, hidden_size=8).double()
+    found = []
+    for way in (nullcontext, building.left_out):
+        with way():
+            value = loss(model, RAGGED).sum()
+            wanted = [p for p in model.parameters() if p.requires_grad]
+            found.append((value, *torch.autograd.grad(value, wanted, allow_unused=True)))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 def test_parts_hold_every_parameter_once(make: Make) -> None:
