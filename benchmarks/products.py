@@ -99,7 +99,8 @@ def replay(calls: Iterable[Call]) -> Step:
 
 
 def products_of(step: Step) -> list[Call]:
-    """The products of one step, those within C++ operators as Python would call them."""
-    with building.left_out(), ProductRecorder() as recorder:
+    """The products of one step, those within operators and compiled code as Python calls them."""
+    eager = torch.compiler.set_stance("force_eager")
+    with eager, building.left_out(), ProductRecorder() as recorder:
         step()
     return recorder.calls
