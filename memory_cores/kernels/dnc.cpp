@@ -23,16 +23,12 @@ using operators::Saved;
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Nine = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-Tensor ask(const Tensor& inputs, const Tensor& weight, const Tensor& bias) {
-  return linear::forward(bias, inputs, weight);
-}
-
 // The new memory, usage, precedence, links and write weights, and what the write heads were asked.
 Six write_forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                   const Tensor& link, const Tensor& writes, const Tensor& reads,
                   const Tensor& present, const Tensor& item, const Tensor& weight,
                   const Tensor& bias) {
-  Tensor asked = ask(item, weight, bias);
+  Tensor asked = linear::forward(bias, item, weight);
   return std::tuple_cat(
       dnc_write::forward(memory, usage, precedence, link, writes, reads, asked, present),
       std::make_tuple(asked));
@@ -61,7 +57,7 @@ Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& prece
   const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked_to_write] =
       write_forward(memory, usage, precedence, link, writes, reads, present, item, write_weight,
                     write_bias);
-  const Tensor asked_to_read = ask(control, read_weight, read_bias);
+  const Tensor asked_to_read = linear::forward(read_bias, control, read_weight);
   const auto [found, new_reads] = dnc_read::forward(new_memory, new_link, reads, asked_to_read);
   return {new_memory, new_usage, new_precedence, new_link,     new_writes,
           found,      new_reads, asked_to_write, asked_to_read};
