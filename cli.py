@@ -28,6 +28,7 @@ from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpo
 from lightning_modules.callbacks.config_file import ConfigFile
 from lightning_modules.callbacks.last_step import LastStep
 from lightning_modules.callbacks.logged_curves import LoggedCurves
+from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.callbacks.predictions_file import PredictionsFile
 from lightning_modules.callbacks.progress import ValidationReport, progress
 from lightning_modules.callbacks.results_file import ResultsFile
@@ -43,9 +44,8 @@ from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
 from lightning_modules.command_line.oracle import oracle
 from lightning_modules.command_line.parameters import parameters
-from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.sweep.command import sweep
-from lightning_modules.pictures.callback import Pictures
+from lightning_modules.records.run_folder import RunFolder
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")

@@ -6,8 +6,8 @@ from copy import copy
 import torch
 
 from contestants import Contestant
-from lightning_modules.compiled_steps import CompiledSteps
-from lightning_modules.replay import Replay
+from lightning_modules.speed.compiled_steps import CompiledSteps
+from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from recurrence import Recurrence
 
 #: All cores share the code of a step, and each needs graphs of its own.
@@ -19,7 +19,7 @@ def compiled(recurrence: Recurrence) -> Recurrence:
     torch._dynamo.config.recompile_limit = GRAPHS
     twin = copy(recurrence)
     twin.compiled_steps = CompiledSteps(Recurrence.steps)
-    twin.replay = Replay(twin, twin.unroll)
+    twin.cuda_graphs = CapturedGraphs(twin, twin.unroll)
     return twin
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import pypi_dnc
-from lightning_modules.preparation import prepare
+from lightning_modules.speed.preparation import prepare
 from memory_cores import (
     DNC,
     LRU,

@@ -17,8 +17,8 @@ from comparison import about_earlier, earlier_ratio, ratio, read_results, write_
 from compilation import compiled_contestant
 from contestants import LSTM, NAMES, PYPI_DNC, VARIANTS, Contestant, contestants
 from dispatches import count_dispatches, count_kernels
-from lightning_modules.command_line.table import columns
-from lightning_modules.compiled_steps import require_compiler
+from lightning_modules.speed.compiled_steps import require_compiler
+from lightning_modules.table import columns
 from peak_memory import peak_mebibytes
 from sizes import Sizes, add_sizes, sizes_of
 from synchronisations import count_synchronisations

@@ -16,9 +16,9 @@ import torch
 
 import machine
 from comparison import write_results
-from lightning_modules.command_line.table import columns
 from lightning_modules.pictures.style import save
-from products import is_attention, products_of, replay
+from lightning_modules.table import columns
+from products import is_attention, products_of, repeated
 from shares_plot import shares_plot
 from step_profile import profiled
 from timing import Times, interleaved, timer_of
@@ -84,8 +84,8 @@ def measure(trainee: Trainee, rounds: int, bf16: bool) -> dict[str, Any]:
     steps = {
         "step": trainee.step,
         "data": trainee.fetch,
-        "products": replay(calls),
-        "attention": replay(call for call in calls if is_attention(call.operator)),
+        "products": repeated(calls),
+        "attention": repeated(call for call in calls if is_attention(call.operator)),
     }
     if bf16:
         steps["bf16"] = partial(trainee.step, bf16=True)

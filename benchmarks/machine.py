@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lightning_modules.versions import package_version, revision
+from lightning_modules.records.versions import package_version, revision
 
 ROOT = Path(__file__).parents[1]
 

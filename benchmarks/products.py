@@ -72,7 +72,7 @@ class ProductRecorder(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-def replay(calls: Iterable[Call]) -> Step:
+def repeated(calls: Iterable[Call]) -> Step:
     """A step that does these products and nothing else; equal layouts share their numbers."""
     tensors: dict[Layout, Tensor] = {}
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled_steps import CompiledSteps, span_sizes
-from lightning_modules.controller import Controller, ControllerState
-from lightning_modules.replay import Replay
+from lightning_modules.speed.compiled_steps import CompiledSteps, span_sizes
+from lightning_modules.speed.cuda_graphs import CapturedGraphs
+from lightning_modules.temporal_vaes.controller import Controller, ControllerState
 from memory_cores import Items, MemoryCore, MemorySizes
 from sizes import Sizes
 
@@ -55,11 +55,13 @@ class Recurrence(nn.Module):
         self.output = nn.Linear(H + self.core.context_size, W)
         #: Both are for ``compilation.compiled``.
         self.compiled_steps: CompiledSteps | None = None
-        self.replay: Replay | None = None
+        self.cuda_graphs: CapturedGraphs | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map [B, T, W] to [B, T, W]."""
-        return self.replay(inputs) if self.replay and inputs.is_cuda else self.unroll(inputs)
+        return (
+            self.cuda_graphs(inputs) if self.cuda_graphs and inputs.is_cuda else self.unroll(inputs)
+        )
 
     def unroll(self, inputs: Tensor) -> Tensor:
         """Step after step, or chunk after chunk."""

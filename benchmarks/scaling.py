@@ -18,8 +18,8 @@ from comparison import write_results
 from contestants import LSTM, VARIANTS, Contestant, contestants
 from growth import Growth
 from growth_plot import growth_plot
-from lightning_modules.command_line.table import columns
 from lightning_modules.pictures.style import save
+from lightning_modules.table import columns
 from peak_memory import peak_mebibytes
 from set_unroll import SetSizes, SetUnroll
 from sizes import Sizes

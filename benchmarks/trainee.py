@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from datamodules.function_batch import FunctionSequences
+from datamodules.points.batch import FunctionSequences
 from lightning_modules import ASNP
 from lightning_modules.command_line.blueprint import Blueprint
 from lightning_modules.command_line.experiment_parser import ExperimentParser
-from lightning_modules.preparation import prepare
 from lightning_modules.sequence_model import SequenceModel
+from lightning_modules.speed.preparation import prepare
 from machine import ROOT
 from memory_cores import RMR
 

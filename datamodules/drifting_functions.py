@@ -12,20 +12,23 @@ from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
-from datamodules.benchmark_datamodule import SPLITS
-from datamodules.context_sets import Regime
-from datamodules.function_datamodule import FunctionDataModule, RegimeSettings
-from datamodules.function_dataset import FunctionDataset, Recipe
-from datamodules.inferred_nll import Inference, inferred_nll, keep_inferred_nll
-from datamodules.kernel_drift import FLOOR, DriftNoise, KernelDrift
-from datamodules.optimal_nll import optimal_nll
-from datamodules.settings import (
+from datamodules.loading.checks import (
     require_at_least,
     require_at_most,
     require_interval,
     require_one_of,
 )
-from datamodules.sources import Split
+from datamodules.points.benchmark import FunctionDataModule, RegimeSettings
+from datamodules.points.context_sets import Regime
+from datamodules.points.gaussian_process.dataset import FunctionDataset, Recipe
+from datamodules.points.gaussian_process.inferred_nll import (
+    Inference,
+    inferred_nll,
+    keep_inferred_nll,
+)
+from datamodules.points.gaussian_process.kernel_drift import FLOOR, DriftNoise, KernelDrift
+from datamodules.points.gaussian_process.optimal_nll import optimal_nll
+from datamodules.sources import SPLITS, Split
 
 Interval = tuple[float, float]
 
@@ -141,9 +144,9 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
         """Mean NLL of each step, [T] in nats, that one who is told the kernels would have.
 
-        Of groups of steps and targets, as `datamodules.optimal_nll` says. Takes a minute or two for
-        the default test set, a quarter of that for validation; then it is kept in `data_dir`. Needs
-        `setup`.
+        Of groups of steps and targets, as `optimal_nll.py` says. Takes a minute
+        or two for the default test set, a quarter of that for validation; then it is kept in
+        `data_dir`. Needs `setup`.
         """
         if split not in self._optima:
             self._optima[split] = self._known_to_all(
@@ -154,7 +157,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     def inferred_nll(self) -> dict[str, Tensor]:
         """The same of the test set, of one who must infer the kernels; empty before `infer_nll`.
 
-        See `datamodules.inferred_nll`. Needs `setup`.
+        See `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
         """
         return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
 

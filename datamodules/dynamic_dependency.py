@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.recall_datamodule import RecallDataModule
-from datamodules.script import Curriculum, Script, ScriptWriter, with_recall
-from datamodules.settings import require_at_least, require_lengths
+from datamodules.frames.recall import RecallDataModule
+from datamodules.frames.script import Curriculum, Script, ScriptWriter, with_recall
+from datamodules.loading.checks import require_at_least, require_lengths
 from datamodules.sources import Split
 
 DIGITS = 10

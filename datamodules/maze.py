@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.script import Script, ScriptWriter, recalled_from
-from datamodules.sequence_datamodule import SequenceDataModule
-from datamodules.settings import require_at_least
+from datamodules.frames.benchmark import SequenceDataModule
+from datamodules.frames.script import Script, ScriptWriter, recalled_from
+from datamodules.loading.checks import require_at_least
 from datamodules.sources import Split
 
 MOVES = ("none", "up", "down", "left", "right")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.moving_pictures import MovingPictures
+from datamodules.points.canvas.benchmark import MovingPictures
 from datamodules.sources import DIGITS, Family
 
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.digit_classifier import DigitClassifier
-from datamodules.recall_datamodule import RecallDataModule
-from datamodules.script import Script, ScriptWriter
-from datamodules.settings import require_at_most, require_one_of
+from datamodules.frames.classifier import DigitClassifier
+from datamodules.frames.recall import RecallDataModule
+from datamodules.frames.script import Script, ScriptWriter
+from datamodules.loading.checks import require_at_most, require_one_of
 from datamodules.sources import Split
 
 Parity = Literal["even", "odd"]

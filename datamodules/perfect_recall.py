@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.recall_datamodule import RecallDataModule
-from datamodules.script import Script, ScriptWriter, with_recall
-from datamodules.settings import require_at_most
+from datamodules.frames.recall import RecallDataModule
+from datamodules.frames.script import Script, ScriptWriter, with_recall
+from datamodules.loading.checks import require_at_most
 from datamodules.sources import Split
 
 

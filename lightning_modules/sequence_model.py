@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
 from lightning_modules.noise import noise_of
-from lightning_modules.preparation import prepare
+from lightning_modules.speed.preparation import prepare
 from memory_cores import MemoryCore
 from memory_cores.core import require_positive
 

@@ -5,10 +5,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memory_cores.addressing import masked_softmax
-from memory_cores.associative import KEY_GAIN, SHARP
-from memory_cores.attention import AttentionKind, Prepared, UniformAttention, make_attention
-from memory_cores.context_store import ContextStore, between, extents
 from memory_cores.core import (
     Items,
     MemoryCore,
@@ -17,8 +13,12 @@ from memory_cores.core import (
     Weightings,
     require_at_least,
 )
-from memory_cores.item_order import in_order, real_first, rows_at, shuffled, with_rows
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.addressing import masked_softmax
+from memory_cores.parts.associative import KEY_GAIN, SHARP
+from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
+from memory_cores.parts.context_store import ContextStore, between, extents
+from memory_cores.parts.item_order import in_order, real_first, rows_at, shuffled, with_rows
+from memory_cores.parts.real_points import RealPoints
 
 #: Look-ups of several steps go into one call up to about so many queries.
 QUERIES = 512

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.real_points import RealPoints
 
 
 class MemorySizes(NamedTuple):

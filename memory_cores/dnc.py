@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.addressing import (
+from memory_cores.core import Items, MemorySizes, require_at_least
+from memory_cores.kernels import building
+from memory_cores.kernels import dnc as dnc_kernel
+from memory_cores.parts.addressing import (
     allocation_weights,
     content_weights,
     erase_and_add,
@@ -15,12 +18,9 @@ from memory_cores.addressing import (
     retention,
     usage_after_write,
 )
-from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemorySizes, require_at_least
-from memory_cores.kernels import building
-from memory_cores.kernels import dnc as dnc_kernel
-from memory_cores.slot_memory import SlotMemory
-from memory_cores.sparse_links import SparseRows, linked_rows, no_links, stepped
+from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.slot_memory import SlotMemory
+from memory_cores.parts.sparse_links import SparseRows, linked_rows, no_links, stepped
 
 
 class DNCState(NamedTuple):

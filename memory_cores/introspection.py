@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.real_points import RealPoints
 
 AttentionKind = Literal["softplus", "softmax", "gaussian"]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from memory_cores.core import Items, MemoryCore, Weightings
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.real_points import RealPoints
 
 
 class NoMemoryState(NamedTuple):

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.addressing import (
+from memory_cores.core import Items, MemorySizes, require_at_least
+from memory_cores.parts.addressing import (
     content_weights,
     erase_and_add,
     inverse_norms,
@@ -14,9 +15,8 @@ from memory_cores.addressing import (
     shifted,
     usage_after_write,
 )
-from memory_cores.associative import SHARP, associate_keys_with_values
-from memory_cores.core import Items, MemorySizes, require_at_least
-from memory_cores.slot_memory import SlotMemory
+from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
 INITIAL_WORD = 1e-6

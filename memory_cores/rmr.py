@@ -16,13 +16,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memory_cores.attention import (
-    AttentionKind,
-    MultiheadAttention,
-    Prepared,
-    glorot_linear,
-    make_attention,
-)
 from memory_cores.core import (
     Items,
     MemoryCore,
@@ -32,9 +25,16 @@ from memory_cores.core import (
     require_at_least,
     require_positive,
 )
-from memory_cores.gaussian import kl_divergence
-from memory_cores.lstm import LSTMCell, SeparateLSTMCells
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.attention import (
+    AttentionKind,
+    MultiheadAttention,
+    Prepared,
+    glorot_linear,
+    make_attention,
+)
+from memory_cores.parts.gaussian import kl_divergence
+from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells
+from memory_cores.parts.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5

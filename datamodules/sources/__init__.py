@@ -1,13 +1,14 @@
 """Where images come from; a benchmark asks by name and split."""
 
 from datamodules.sources.families import CHARACTERS, DIGITS, FACES, Family
-from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.images import SPLITS, LabelledImages, Split
 from datamodules.sources.select import Source, fetch_images, load_images, resolve_source
 
 __all__ = [
     "CHARACTERS",
     "DIGITS",
     "FACES",
+    "SPLITS",
     "Family",
     "LabelledImages",
     "Source",

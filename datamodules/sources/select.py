@@ -5,7 +5,7 @@ from typing import Literal
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
-from datamodules.settings import require_one_of
+from datamodules.loading.checks import require_one_of
 from datamodules.sources.families import DIGITS, Family
 from datamodules.sources.images import LabelledImages, Split
 

@@ -8,8 +8,8 @@ import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
+from lightning_modules.records.versions import revision
 from lightning_modules.sequence_model import SequenceModel
-from lightning_modules.versions import revision
 
 
 class Announcement(L.Callback):

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
-from lightning_modules.command_line.table import table
+from lightning_modules.table import table
 
 
 def progress() -> ProgressBar:

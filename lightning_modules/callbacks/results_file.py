@@ -16,9 +16,9 @@ from lightning_modules.callbacks.announcement import core_name, count_parameters
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
-from lightning_modules.command_line.run_folder import RunFolder
-from lightning_modules.command_line.table import table
-from lightning_modules.versions import versions
+from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.versions import versions
+from lightning_modules.table import table
 
 
 class ResultsFile(L.Callback):

@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from lightning_modules.versions import revision
+from lightning_modules.records.versions import revision
 
 
 class TrainingOrigin(L.Callback):

@@ -7,8 +7,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.records.run_folder import shown
 
 #: What every checkpoint of Lightning's holds.
 PARTS = {"state_dict", "global_step", "pytorch-lightning_version"}

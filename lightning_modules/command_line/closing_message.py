@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder, shown
 
 
 def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
@@ -74,9 +74,3 @@ def program() -> str:
     # Not resolved: a virtual environment's interpreter is a link to one that lacks its packages.
     same = on_path is not None and os.path.abspath(on_path) == os.path.abspath(sys.executable)
     return f"{'python' if same else shlex.quote(shown(Path(sys.executable)))} cli.py"
-
-
-def shown(path: Path) -> str:
-    """A path as the user would type it."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative

@@ -9,22 +9,22 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.convergence import convergence
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.command_line.model_runs import ModelRuns, by_model
-from lightning_modules.command_line.readings import Column
-from lightning_modules.command_line.run_results import (
+from lightning_modules.names import in_words
+from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
+from lightning_modules.pictures.style import save
+from lightning_modules.records.model_runs import ModelRuns, by_model
+from lightning_modules.records.readings import Column
+from lightning_modules.records.results_file import (
     RunResults,
     Unreadable,
     read_results,
     results_files,
 )
-from lightning_modules.command_line.table import columns
-from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
-from lightning_modules.pictures.headings import in_words
-from lightning_modules.pictures.style import save
+from lightning_modules.records.run_folder import shown
+from lightning_modules.table import columns
 
 DESCRIPTION = """\
 Draw a curve over steps of several models on one benchmark, and print a table;

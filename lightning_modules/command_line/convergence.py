@@ -6,11 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.command_line.model_runs import Estimate, ModelRuns, estimate
-from lightning_modules.command_line.run_folder import RunFolder
-from lightning_modules.command_line.run_results import RunResults
+from lightning_modules.records.model_runs import Estimate, ModelRuns, estimate
+from lightning_modules.records.results_file import RunResults
+from lightning_modules.records.run_folder import RunFolder, shown
 
 
 class Convergence(NamedTuple):

@@ -16,8 +16,9 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from datamodules import BenchmarkDataModule
-from datamodules.curriculum import require_stages
-from lightning_modules.command_line.closing_message import program, shown
+from datamodules.points.curriculum import require_stages
+from lightning_modules.command_line.closing_message import program
+from lightning_modules.records.run_folder import shown
 from lightning_modules.sequence_model import SequenceModel
 
 #: What is named by class on the command line.

@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from datamodules import DriftingFunctions
-from datamodules.inferred_nll import Inference
+from datamodules.points.gaussian_process.inferred_nll import Inference
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.command_parser import CommandParser
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from lightning_modules.callbacks.announcement import core_name, count_parameters
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.command_parser import CommandParser
-from lightning_modules.command_line.table import columns
 from lightning_modules.sequence_model import SequenceModel
+from lightning_modules.table import columns
 
 DESCRIPTION = """\
 Count the parameters of each experiment's model, without reading data or training.

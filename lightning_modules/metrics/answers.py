@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from datamodules.batch import FrameSequences
+from datamodules.frames.batch import FrameSequences
 
 
 def answers(batch: FrameSequences) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from datamodules.function_batch import FunctionSequences
+from datamodules.points.batch import FunctionSequences
 from lightning_modules.metrics.step_means import Measurement
 
 #: All are of the mean over samples of the latents but the last one, which is of a single sample.

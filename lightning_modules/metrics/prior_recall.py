@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from datamodules.batch import FrameSequences
-from datamodules.digit_classifier import Classifier
+from datamodules.frames.batch import FrameSequences
+from datamodules.frames.classifier import Classifier
 from lightning_modules.metrics.answers import answers
 from lightning_modules.metrics.step_means import Measurement
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from datamodules.batch import FrameSequences
+from datamodules.frames.batch import FrameSequences
 from lightning_modules.metrics.answers import answers
 from lightning_modules.metrics.step_means import Measurement
 from memory_cores import Weightings

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from datamodules.batch import FrameSequences
+from datamodules.frames.batch import FrameSequences
 from lightning_modules.metrics.answers import age_of_answer
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.objectives import Bound

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.function_batch import FunctionSequences
+from datamodules.points.batch import FunctionSequences
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.neural_processes.networks import Targets
 from lightning_modules.objectives import Bound

@@ -10,7 +10,7 @@ from lightning_modules.neural_processes.latents import IndependentLatents, Laten
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.pool import Pooling
 from memory_cores import ContextWindow
-from memory_cores.attention import AttentionKind
+from memory_cores.parts.attention import AttentionKind
 
 
 class NP(NeuralProcess):

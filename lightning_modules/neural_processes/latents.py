@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.gaussian import DiagonalGaussian
-from lightning_modules.late_gradient import LateLinear
 from lightning_modules.neural_processes.networks import LatentHead
 from lightning_modules.neural_processes.pool import Pool, Pooling
-from memory_cores.lstm import LSTMCell, lstm_step
+from lightning_modules.speed.late_gradient import LateLinear
+from memory_cores.parts.gaussian import DiagonalGaussian
+from memory_cores.parts.lstm import LSTMCell, lstm_step
 
 
 class Evidence(NamedTuple):

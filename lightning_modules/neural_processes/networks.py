@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.gaussian import DiagonalGaussian
-from lightning_modules.late_gradient import LateLinear
-from memory_cores.attention import glorot_linear
-from memory_cores.real_points import RealPoints, of_points
+from lightning_modules.speed.late_gradient import LateLinear
+from memory_cores.parts.attention import glorot_linear
+from memory_cores.parts.gaussian import DiagonalGaussian
+from memory_cores.parts.real_points import RealPoints, of_points
 
 #: So many targets are decoded at once: their hidden layers fit into a core's cache.
 TOGETHER = 8192

@@ -18,11 +18,10 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from datamodules.function_batch import FunctionSequences
-from datamodules.function_datamodule import FunctionDataModule
-from datamodules.settings import require_one_of
+from datamodules.loading.checks import require_one_of
+from datamodules.points.batch import FunctionSequences
+from datamodules.points.benchmark import FunctionDataModule
 from datamodules.sources import Split
-from lightning_modules.gaussian import kl_divergence
 from lightning_modules.metrics import Measurement, StepSums, Summary
 from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
 from lightning_modules.metrics.target_nll import (
@@ -36,12 +35,13 @@ from lightning_modules.neural_processes.networks import Decoder, PointEncoder, T
 from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
-from lightning_modules.replay import Replay
 from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
+from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from memory_cores import Items, MemoryCore, MemorySizes
 from memory_cores.core import Recollections, require_at_least, require_positive
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.gaussian import kl_divergence
+from memory_cores.parts.real_points import RealPoints
 
 Objective = Literal["elbo", "paper"]
 
@@ -166,10 +166,10 @@ class NeuralProcess(SequenceModel):
     def _capture_recurrences(self) -> None:
         """Let CUDA graphs do what takes one step after the other."""
         if self.memory.unroll_recurs:
-            self._unroll = Replay(self.memory, self._unroll)
-        self._draw = Replay(self.latent_path, self._draw)
+            self._unroll = CapturedGraphs(self.memory, self._unroll)
+        self._draw = CapturedGraphs(self.latent_path, self._draw)
         if self.recurrent_path is not None and self._follow is not None:
-            self._follow = Replay(self.recurrent_path, self._follow)
+            self._follow = CapturedGraphs(self.recurrent_path, self._follow)
 
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.real_points import RealPoints
 
 Pooling = Literal["mean", "sum"]
 

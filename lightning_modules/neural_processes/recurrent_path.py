@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.lstm import LSTMCell
+from memory_cores.parts.lstm import LSTMCell
 
 
 class RecurrentPath(nn.Module):

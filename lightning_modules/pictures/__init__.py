@@ -1,6 +1,6 @@
 """Pictures of what a model remembers, drawn after each validation."""
 
-from lightning_modules.pictures.callback import Pictures
+from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.pictures.completion import completion
 from lightning_modules.pictures.functions import functions
 from lightning_modules.pictures.generation_grid import Generation, generation_grid

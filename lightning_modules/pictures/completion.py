@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from datamodules.canvas import canvas_images
+from datamodules.points.canvas.canvas import canvas_images
+from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures.chosen_steps import chosen_steps
 from lightning_modules.pictures.memory_film import shades
-from lightning_modules.pictures.predictions import Prediction
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, pixels, sheet
 
 COLUMNS = 10

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from datamodules.benchmark_datamodule import BenchmarkDataModule
+from datamodules.benchmark import BenchmarkDataModule
 from datamodules.sources import Split
 from lightning_modules.metrics import Summary
-from lightning_modules.pictures.headings import title_of
+from lightning_modules.names import title_of
 from lightning_modules.pictures.looks import colour_of
 from lightning_modules.sequence_model import SequenceModel
 

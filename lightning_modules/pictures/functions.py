@@ -16,8 +16,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures.chosen_steps import chosen_steps
-from lightning_modules.pictures.predictions import Prediction
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet, tidy
 
 PANELS, COLUMNS = 8, 4

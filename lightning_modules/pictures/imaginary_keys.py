@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from datamodules.canvas import canvas_images
+from datamodules.points.canvas.canvas import canvas_images
+from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures.chosen_steps import spread
-from lightning_modules.pictures.predictions import Prediction
 from lightning_modules.pictures.style import (
     HEADING_INCHES,
     INK,

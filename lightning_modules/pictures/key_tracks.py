@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from lightning_modules.pictures.predictions import Prediction
+from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures.step_axes import fit, label_steps
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet
 

@@ -10,9 +10,9 @@ import torch
 from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
-from lightning_modules.pictures.film_file import Film
 from lightning_modules.pictures.memory_film import expected_reads
 from lightning_modules.pictures.style import INK
+from lightning_modules.records.film_file import Film
 from lightning_modules.report.chart import PAPER, Chart
 from lightning_modules.report.colours import on_dark, weight_scale
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from lightning_modules.pictures.looks import look_of
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import seed_name
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import sample_line
-from lightning_modules.report.variants import seed_name
 
 
 def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:

@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import Lock
 
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_finder import find_runs
+from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.markup import tag
 from lightning_modules.report.page import page, read_runs, static, write
-from lightning_modules.report.run_finder import find_runs
 
 HOST = "127.0.0.1"
 

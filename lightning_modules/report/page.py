@@ -10,13 +10,13 @@ import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.report.benchmarks import BenchmarkRuns, by_benchmark
+from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
+from lightning_modules.records.reader import read_record
+from lightning_modules.records.run import RunRecord
+from lightning_modules.records.run_finder import Problem, find_runs
 from lightning_modules.report.embedding import Embedded
 from lightning_modules.report.filters import filters
 from lightning_modules.report.markup import Markup, data, join, tag
-from lightning_modules.report.record_reader import read_record
-from lightning_modules.report.run_finder import Problem, find_runs
-from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section
 from lightning_modules.report.sections.configuration import configuration
 from lightning_modules.report.sections.film import films

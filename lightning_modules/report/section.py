@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lightning_modules.records.groups import Variant
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
-from lightning_modules.report.variants import Variant
 
 
 class Section(NamedTuple):

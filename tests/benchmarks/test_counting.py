@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from contestants import Contestant
 from dispatches import DispatchCounter, count_dispatches
 from memory_cores.kernels import building
-from memory_cores.lstm import lstm_step
+from memory_cores.parts.lstm import lstm_step
 from peak_memory import MEBIBYTE, peak_mebibytes, peak_of
-from products import Layout, ProductRecorder, products_of, replay
+from products import Layout, ProductRecorder, products_of, repeated
 from step_profile import Shares, profiled
 
 CPU = torch.device("cpu")
@@ -70,10 +70,10 @@ def test_products_of_both_passes_are_kept() -> None:
     ]
 
 
-def test_a_replay_does_these_products_and_nothing_else() -> None:
+def test_repeating_does_these_products_and_nothing_else() -> None:
     left, right = matrices()
     calls = products_of(lambda: (left @ right).exp().sum().backward())
-    step = replay(calls)
+    step = repeated(calls)
     assert products_of(step) == calls
     with DispatchCounter() as counter:
         step()

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from commands import (
+
+from cli import ExperimentCLI, main
+from datamodules.sources import glyphs
+from lightning_modules.command_line import compare
+from lightning_modules.pictures.curve_comparison import curve_comparison
+from tests.cli.commands import (
     EMBEDDED,
     FEW_POINTS,
     MAZE,
@@ -17,11 +22,6 @@ from commands import (
     SMALL_CONTROLLER,
     TINY,
 )
-
-from cli import ExperimentCLI, main
-from datamodules.sources import glyphs
-from lightning_modules.command_line import compare
-from lightning_modules.pictures.curve_comparison import curve_comparison
 
 # Tests run beside each other; more threads than cores make them ten times as slow.
 torch.set_num_threads(1)

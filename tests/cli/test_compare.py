@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import cells
 
 from cli import ExperimentCLI, main
-from lightning_modules.command_line.model_runs import short_names
+from lightning_modules.records.model_runs import short_names
+from tests.cli.commands import cells
 
 SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio", "read_correctness_best_head")
 SEEDS = {0: [15.0, 14.0, 3.0], 1: [16.0, 14.5, 2.0], 2: [14.5, 15.5, 2.8]}

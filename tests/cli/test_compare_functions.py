@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import cells
 
 from cli import main
+from tests.cli.commands import cells
 
 NLL = {0: [1.5, -0.5, 0.25], 1: [1.25, -0.75, 0.5]}
 OPTIMUM = [-1.0, -1.25, -1.25]

@@ -8,9 +8,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from commands import ROOT
-
 from cli import ExperimentCLI, main
+from tests.cli.commands import ROOT
 
 
 def test_a_run_that_was_really_tested(fit: Callable[..., Path], tmp_path: Path, capsys):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import MAZE, ROOT
 
 from cli import ExperimentCLI
 from lightning_modules import ANP, ASNP, GTMM, NP, SNP, VRNN, CompactNetworks, DigitNetworks
@@ -16,6 +15,7 @@ from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.sweep_file import read_sweep
 from memory_cores import CORES, DNC, RMR, ContextWindow, NoMemory
+from tests.cli.commands import MAZE, ROOT
 
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(CONF.glob("*.yaml"))

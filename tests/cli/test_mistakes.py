@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import MAZE
 
 from cli import main
+from tests.cli.commands import MAZE
 
 MISTAKES = {
     # Mistyped keys; abbreviations are mistyped keys too.

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from commands import ROOT
 
 from cli import ExperimentCLI, main
-from datamodules.curriculum import Stage
-from datamodules.oracle import FLOOR
+from datamodules.points.curriculum import Stage
+from datamodules.points.gaussian_process.oracle import FLOOR
 from lightning_modules.neural_processes.networks import LEAST_SIGMA
+from tests.cli.commands import ROOT
 
 EXPERIMENT = "--config=conf/asnp_rmr_gp_transfer.yaml"
 PAPER = "--config=conf/overlays/paper_neural_processes.yaml"

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import MAZE, ROOT
 
 from cli import ExperimentCLI, main
 from datamodules import SequenceDataModule
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.parameters import spread
+from tests.cli.commands import MAZE, ROOT
 
 PAPER = "--overlay=conf/overlays/paper.yaml"
 MAZES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "conf").glob("*_maze.yaml"))

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import MAZE, begun
 
 from cli import ExperimentCLI
 from lightning_modules.command_line.closing_message import program
+from tests.cli.commands import MAZE, begun
 
 #: What libraries say for themselves, and the data's table, which is for others.
 NOISES = ("anonymous", "litlogger", "Test metric", "Data: source")

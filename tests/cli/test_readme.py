@@ -6,13 +6,13 @@ from collections.abc import Callable
 from glob import glob
 
 import pytest
-from commands import ROOT
 
 from cli import COMMANDS, ExperimentCLI, main
 from lightning_modules.command_line.compare import parser
 from lightning_modules.command_line.sweep.command import sweep_parser
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.sweep_file import read_sweep
+from tests.cli.commands import ROOT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from commands import MAZE
 
 from cli import ExperimentCLI, main
 from lightning_modules import GTMM
+from tests.cli.commands import MAZE
 
 
 def rows(run: Path) -> list[dict[str, str]]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import MAZE, begun
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.sweep.lock import locked
+from tests.cli.commands import MAZE, begun
 
 Sweep = Callable[..., subprocess.Popen[str]]
 #: No seed can be so large: runs with it build, and fail when they begin.

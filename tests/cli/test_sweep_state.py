@@ -10,7 +10,6 @@ from unittest.mock import MagicMock
 import pytest
 
 from lightning_modules.command_line.mistakes import UsageError
-from lightning_modules.command_line.run_folder import RunFolder
 from lightning_modules.command_line.sweep.execution import Execution
 from lightning_modules.command_line.sweep.lock import only_sweep_in
 from lightning_modules.command_line.sweep.plan import PlannedRun, argument
@@ -18,6 +17,7 @@ from lightning_modules.command_line.sweep.run_processes import RunProcesses, com
 from lightning_modules.command_line.sweep.score import last_logged
 from lightning_modules.command_line.sweep.state_file import NAME, StateFile, Status
 from lightning_modules.command_line.sweep.trials import Trial
+from lightning_modules.records.run_folder import RunFolder
 
 
 @pytest.fixture

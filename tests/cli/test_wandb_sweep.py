@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import ROOT, begun
-from wandb_stub import ENTITY, KEY, PROJECT, SWEEP, Sweeps, serving
+
+from tests.cli.commands import ROOT, begun
+from tests.cli.wandb_stub import ENTITY, KEY, PROJECT, SWEEP, Sweeps, serving
 
 #: Longer than the 5 seconds between two heartbeats of an agent, on a busy machine too.
 PATIENCE = 12.0

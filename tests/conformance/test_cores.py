@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memory_cores import CORES, DNC, Items, MemoryCore, MemorySizes, Weightings
-from memory_cores.real_points import RealPoints
+from memory_cores.parts.real_points import RealPoints
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
 ASKED = SIZES._replace(query=3)

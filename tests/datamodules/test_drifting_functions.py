@@ -9,9 +9,9 @@ from jsonargparse import ArgumentParser
 from torch.utils.data import DataLoader
 
 from datamodules import BenchmarkDataModule, DriftingFunctions, FunctionSequences
-from datamodules.dataset import fingerprint
-from datamodules.gaussian_process import grid, grid_index
-from datamodules.kernel_drift import FLOOR
+from datamodules.loading.episodes import fingerprint
+from datamodules.points.gaussian_process.draws import grid, grid_index
+from datamodules.points.gaussian_process.kernel_drift import FLOOR
 
 SMALL = {
     "num_workers": 0,

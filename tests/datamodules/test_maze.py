@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from datamodules import MNISTMaze
+from datamodules.frames.script import recalled_from
 from datamodules.maze import MOVES, exits, random_walk
-from datamodules.script import recalled_from
 
 Make = Callable[..., MNISTMaze]
 STEPS = {"none": (0, 0), "up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}

@@ -23,7 +23,7 @@ from datamodules import (
     SequenceDataModule,
     SimilarityCuedRecall,
 )
-from datamodules.recall_datamodule import RecallDataModule
+from datamodules.frames.recall import RecallDataModule
 
 Make = Callable[..., RecallDataModule]
 TASKS = [PerfectRecall, ParityRecall, DynamicDependency, SimilarityCuedRecall]

@@ -6,7 +6,7 @@ from torch import nn
 
 from lightning_modules import GTMM, VRNN, DigitNetworks
 from lightning_modules.budget import controller_size_within
-from lightning_modules.temporal_vae import TemporalVAE
+from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import CORES, DNC, LRU, NTM, Introspection
 
 MAZE = {

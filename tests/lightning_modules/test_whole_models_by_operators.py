@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_modules.backbone import Backbone
+from lightning_modules.temporal_vaes.backbone import Backbone
 from memory_cores import DNC, NTM, MemoryCore, MemorySizes, NoMemory
 from memory_cores.kernels import building
 from memory_cores.kernels import dnc as dnc_kernel

@@ -1,12 +1,12 @@
-"""An RMR core's parameters under the names of the oracle's equations."""
+"""An RMR core's parameters under the names of the reference's equations."""
 
 from typing import Any
 
 import numpy as np
 
 from memory_cores import RMR
-from memory_cores.attention import Attention, DotProductAttention, MultiheadAttention
-from memory_cores.lstm import LSTMCell
+from memory_cores.parts.attention import Attention, DotProductAttention, MultiheadAttention
+from memory_cores.parts.lstm import LSTMCell
 
 
 def array(parameter: Any) -> Any:

@@ -1,20 +1,20 @@
-"""The context window against a NumPy oracle, and its order, overflow, start, look-ups and pool."""
+"""The context window against a NumPy reference; its order, overflow, start, look-ups and pool."""
 
 from itertools import permutations
 from typing import Any, Literal
 
-import context_window_oracle as oracle
 import numpy as np
 import pytest
-import rmr_oracle
 import torch
-from random_use import random_step, randomised
-from rmr_parameters import of_attention
 from torch import Tensor
 
 from memory_cores import ContextWindow, Items, MemorySizes, context_window
-from memory_cores.addressing import masked_softmax
 from memory_cores.context_window import ContextWindowState
+from memory_cores.parts.addressing import masked_softmax
+from tests.memory_cores import context_window_reference as reference
+from tests.memory_cores import rmr_reference
+from tests.memory_cores.random_use import random_step, randomised
+from tests.memory_cores.rmr_parameters import of_attention
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 ASKED = SIZES._replace(query=2)
@@ -44,7 +44,7 @@ def held(core: ContextWindow, state: ContextWindowState) -> list[float]:
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 8.0])
 @pytest.mark.parametrize(("slots", "heads"), [(1, 1), (2, 3), (5, 1), (30, 2)])
-def test_fifty_steps_equal_the_oracle(scale: float, slots: int, heads: int) -> None:
+def test_fifty_steps_equal_the_reference(scale: float, slots: int, heads: int) -> None:
     core = make_window(scale, slots=slots, read_heads=heads)
     state, windows = core.initial_state(3, torch.zeros(1, dtype=torch.float64)), [[], [], []]
     weight, bias = (p.detach().numpy() for p in core.read_keys.parameters())
@@ -54,7 +54,7 @@ def test_fifty_steps_equal_the_oracle(scale: float, slots: int, heads: int) -> N
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
         parts = tuple(part.numpy() for part in items)
-        expected, weights, windows = oracle.step(
+        expected, weights, windows = reference.step(
             windows, slots, control.numpy(), parts, weight, bias
         )
         assert np.abs(reads.numpy() - expected).max() < 1e-9, f"reads at step {t}"
@@ -192,7 +192,7 @@ every_form = pytest.mark.parametrize(
 @every_window
 @every_form
 @pytest.mark.parametrize("attention", ["multihead", "laplace"])
-def test_fifty_look_ups_equal_the_oracle(
+def test_fifty_look_ups_equal_the_reference(
     slots: Any, copy: float, queries: int, attention: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once and step by step: the current items and the most recent earlier ones."""
@@ -209,8 +209,8 @@ def test_fifty_look_ups_equal_the_oracle(
         keys, values, mask = (part[b].numpy() for part in items)
         sets = [list(zip(keys[t][mask[t]], values[t][mask[t]], strict=True)) for t in range(50)]
         for t in range(50):
-            visible = oracle.seen(sets[: t + 1], None if slots == "all" else slots)
-            found = [rmr_oracle.attend(q, visible, parameters) for q in places[b, t].numpy()]
+            visible = reference.seen(sets[: t + 1], None if slots == "all" else slots)
+            found = [rmr_reference.attend(q, visible, parameters) for q in places[b, t].numpy()]
             held = [value for _, value in visible[len(sets[t]) :]]
             expected = (np.array(found), sum(held, np.zeros(SIZES.value)), np.array([len(held)]))
             for ours in results:

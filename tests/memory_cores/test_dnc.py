@@ -1,17 +1,17 @@
-"""The DNC against a NumPy oracle, its gradients and its behaviour under planted interfaces."""
+"""The DNC against a NumPy reference, its gradients and its behaviour under planted interfaces."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from dnc_oracle import Array, Linear, OracleItems, OracleState, step
-from random_use import random_step
 from torch import Tensor
 from torch.func import functional_call
 
 from memory_cores import DNC, Items, MemorySizes
 from memory_cores.dnc import DNCState
+from tests.memory_cores.dnc_reference import Array, Linear, OracleItems, OracleState, step
+from tests.memory_cores.random_use import random_step
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 SMALL = {"slots": 3, "word_size": 2, "read_heads": 1, "write_heads": 1}
@@ -38,7 +38,7 @@ def random_state(dnc: DNC, batch: int) -> DNCState:
     return DNCState(**fields)
 
 
-def to_oracle(dnc: DNC) -> tuple[Linear, Linear]:
+def to_reference(dnc: DNC) -> tuple[Linear, Linear]:
     write, read = dnc.write_interface, dnc.read_interface
     maps = [
         Linear(linear.weight.detach().numpy().copy(), linear.bias.detach().numpy().copy())
@@ -75,20 +75,20 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_fifty_steps_equal_the_oracle(case: Case) -> None:
+def test_fifty_steps_equal_the_reference(case: Case) -> None:
     heads = {"read_heads": case.read_heads, "write_heads": case.write_heads}
     dnc = make_dnc(scale=case.scale, slots=case.slots, word_size=case.word_size, **heads)
     like = torch.zeros(1, dtype=torch.float64)
     state = dnc.initial_state(3, like) if case.from_zero else random_state(dnc, 3)
-    oracle, maps = to_numpy(state), to_oracle(dnc)
+    reference, maps = to_numpy(state), to_reference(dnc)
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = dnc.write(state, control, items)
             reads, state = dnc.read(state, control)
         oracle_items = OracleItems(*(part.numpy() for part in items))
-        oracle_reads, oracle = step(oracle, control.numpy(), oracle_items, *maps)
-        for name, ours, theirs in zip(state._fields, to_numpy(state), oracle, strict=True):
+        oracle_reads, reference = step(reference, control.numpy(), oracle_items, *maps)
+        for name, ours, theirs in zip(state._fields, to_numpy(state), reference, strict=True):
             assert np.abs(ours - theirs).max() < 1e-9, f"{name} at step {t}"
         assert np.abs(reads.numpy() - oracle_reads).max() < 1e-9, f"reads at step {t}"
 
@@ -127,10 +127,10 @@ def test_usage_passes_no_gradient_to_write_weights() -> None:
 
 
 @pytest.mark.parametrize("heads", [(1, 1), (2, 2)], ids=str)
-def test_gradients_of_three_steps_equal_finite_differences_of_the_oracle(
+def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
     heads: tuple[int, int],
 ) -> None:
-    """The oracle holds the writes that count as used fixed: the meaning of the stop-gradient."""
+    """The reference holds the writes that count as used fixed: the meaning of the stop-gradient."""
     steps = 3
     dnc = make_dnc(seed=1, read_heads=heads[0], write_heads=heads[1])
     state = first = random_state(dnc, 1)
@@ -151,13 +151,13 @@ def test_gradients_of_three_steps_equal_finite_differences_of_the_oracle(
     analytic = torch.autograd.grad(loss, leaves)
 
     def oracle_loss(used: list[Array] | None) -> float:
-        maps, oracle, found = to_oracle(dnc), to_numpy(first), []
+        maps, reference, found = to_reference(dnc), to_numpy(first), []
         for t, (control, items) in enumerate(inputs):
             parts = OracleItems(*(part.detach().numpy() for part in items))
             fixed = None if used is None else used[t]
-            reads, oracle = step(oracle, control.detach().numpy(), parts, *maps, fixed)
+            reads, reference = step(reference, control.detach().numpy(), parts, *maps, fixed)
             found.append(reads)
-        pairs = zip((*found, *oracle), projections, strict=True)
+        pairs = zip((*found, *reference), projections, strict=True)
         return float(sum((x * p.numpy()).sum() for x, p in pairs))
 
     def differences(used: list[Array] | None, nudge: float = 1e-5) -> list[Tensor]:

@@ -1,13 +1,13 @@
-"""Introspection against a NumPy oracle, and its queue, attention kinds, look-ups and pool."""
+"""Introspection against a NumPy reference, and its queue, attention kinds, look-ups and pool."""
 
 import numpy as np
 import pytest
 import torch
-from introspection_oracle import Maps, step
-from random_use import random_step, randomised
 
 from memory_cores import Introspection, Items, MemorySizes
 from memory_cores.introspection import IntrospectionSnapshot, PositionAttention, log_softplus
+from tests.memory_cores.introspection_reference import Maps, step
+from tests.memory_cores.random_use import random_step, randomised
 
 SIZES = MemorySizes(control=3, key=2, value=4, steps=7)
 KINDS = ["softplus", "softmax", "gaussian"]
@@ -23,7 +23,7 @@ def make_core(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings) -> Int
     )
 
 
-def to_oracle(core: Introspection) -> Maps:
+def to_reference(core: Introspection) -> Maps:
     layers = core.attention.hidden, core.attention.output, core.gates
     return Maps(*(p.detach().numpy().copy() for linear in layers for p in linear.parameters()))
 
@@ -41,10 +41,10 @@ def write_numbers(core: Introspection, numbers: list[float]):
 @every_kind
 @pytest.mark.parametrize("scale", [0.3, 1.0, 8.0])
 @pytest.mark.parametrize(("slots", "heads"), [(1, 1), (2, 3), (5, 1), (9, 3)])
-def test_fifty_steps_equal_the_oracle(kind: str, scale: float, slots: int, heads: int) -> None:
+def test_fifty_steps_equal_the_reference(kind: str, scale: float, slots: int, heads: int) -> None:
     core = make_core(scale, slots=slots, read_heads=heads, attention=kind)
     state, memories = core.initial_state(3, torch.zeros(1, dtype=torch.float64)), [[], [], []]
-    maps = to_oracle(core)
+    maps = to_reference(core)
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():

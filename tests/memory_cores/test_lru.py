@@ -1,14 +1,14 @@
-"""LRU against a NumPy oracle, and its choice of slots, start, look-ups and pool."""
+"""LRU against a NumPy reference, and its choice of slots, start, look-ups and pool."""
 
 import numpy as np
 import pytest
 import torch
-from lru_oracle import Maps, OracleState, step
-from random_use import empty, random_step, randomised, unroll
 
 from memory_cores import LRU, Items, MemorySizes
-from memory_cores.addressing import least_used_slots
 from memory_cores.lru import LRUSnapshot
+from memory_cores.parts.addressing import least_used_slots
+from tests.memory_cores.lru_reference import Maps, OracleState, step
+from tests.memory_cores.random_use import empty, random_step, randomised, unroll
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 OPEN, CLOSED = 60.0, -800.0  # raw gates: 1 to rounding, exactly 0
@@ -27,7 +27,7 @@ def make_lru(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: float) 
     ("slots", "word_size", "heads", "decay"),
     [(1, 1, 1, 0.95), (1, 3, 2, 0.95), (2, 3, 3, 0.5), (6, 4, 1, 0.95), (20, 3, 3, 0.95)],
 )
-def test_fifty_steps_equal_the_oracle(
+def test_fifty_steps_equal_the_reference(
     scale: float, slots: int, word_size: int, heads: int, decay: float
 ) -> None:
     shape = {"slots": slots, "word_size": word_size, "read_heads": heads}
@@ -35,15 +35,15 @@ def test_fifty_steps_equal_the_oracle(
     layers = core.write_words, core.write_gates, core.read_interface
     maps = Maps(*(p.detach().numpy().copy() for layer in layers for p in layer.parameters()))
     state = empty(core, 3)
-    oracle = OracleState(*(field.numpy() for field in state))
+    reference = OracleState(*(field.numpy() for field in state))
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
         parts = tuple(part.numpy() for part in items)
-        expected, oracle = step(oracle, control.numpy(), parts, maps, decay)
-        for name, ours, theirs in zip(state._fields, state, oracle, strict=True):
+        expected, reference = step(reference, control.numpy(), parts, maps, decay)
+        for name, ours, theirs in zip(state._fields, state, reference, strict=True):
             assert np.abs(ours.numpy() - theirs).max() < 1e-9, f"{name} at step {t}"
         assert np.abs(reads.numpy() - expected).max() < 1e-9, f"reads at step {t}"
 

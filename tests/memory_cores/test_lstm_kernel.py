@@ -8,7 +8,7 @@ from torch import Tensor
 
 from memory_cores.kernels import building
 from memory_cores.kernels import lstm as lstm_kernel
-from memory_cores.lstm import gated, lstm_step
+from memory_cores.parts.lstm import gated, lstm_step
 
 pytestmark = pytest.mark.operators
 #: Sequences, inputs and hidden units. Vectors have 2 to 16 numbers, so that all kinds of rests are

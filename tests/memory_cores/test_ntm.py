@@ -1,14 +1,14 @@
-"""The NTM against a NumPy oracle, and its moves, sharpening, start, look-ups and pool."""
+"""The NTM against a NumPy reference, and its moves, sharpening, start, look-ups and pool."""
 
 import numpy as np
 import pytest
 import torch
-from ntm_oracle import Maps, OracleState, step
-from random_use import empty, random_step, randomised, unroll
 
 from memory_cores import NTM, Items, MemorySizes
-from memory_cores.addressing import sharpened, shifted
 from memory_cores.ntm import NTMSnapshot
+from memory_cores.parts.addressing import sharpened, shifted
+from tests.memory_cores.ntm_reference import Maps, OracleState, step
+from tests.memory_cores.random_use import empty, random_step, randomised, unroll
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 
@@ -26,7 +26,7 @@ def make_ntm(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int) ->
     ("slots", "word_size", "read_heads", "write_heads"),
     [(1, 1, 1, 1), (1, 3, 2, 2), (2, 3, 1, 2), (3, 4, 2, 1), (7, 3, 3, 3)],
 )
-def test_fifty_steps_equal_the_oracle(
+def test_fifty_steps_equal_the_reference(
     scale: float, slots: int, word_size: int, read_heads: int, write_heads: int
 ) -> None:
     heads = {"read_heads": read_heads, "write_heads": write_heads}
@@ -34,17 +34,19 @@ def test_fifty_steps_equal_the_oracle(
     layers = core.write_vectors, core.write_addressing, core.read_addressing
     maps = Maps(*(p.detach().numpy().copy() for layer in layers for p in layer.parameters()))
     state = empty(core, 3)
-    oracle = OracleState(*(getattr(state, name).numpy() for name in OracleState._fields))
+    reference = OracleState(*(getattr(state, name).numpy() for name in OracleState._fields))
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
-        expected, oracle = step(oracle, control.numpy(), tuple(x.numpy() for x in items), maps)
-        for name, theirs in oracle._asdict().items():
+        expected, reference = step(
+            reference, control.numpy(), tuple(x.numpy() for x in items), maps
+        )
+        for name, theirs in reference._asdict().items():
             ours = getattr(state, name).numpy()
             assert np.abs(ours - theirs).max() < 1e-9, f"{name} at step {t}"
-        norms = 1 / np.sqrt((oracle.memory**2).sum(2) + 1e-6)
+        norms = 1 / np.sqrt((reference.memory**2).sum(2) + 1e-6)
         assert np.abs(state.norms.numpy() / norms - 1).max() < 1e-9, f"norms at step {t}"
         assert np.abs(reads.numpy() - expected).max() < 1e-9, f"reads at step {t}"
 

@@ -1,18 +1,18 @@
-"""RMR against a NumPy oracle, and its look-ups, sets, ablations, Gaussian keys and sizes."""
+"""RMR against a NumPy reference, and its look-ups, sets, ablations, Gaussian keys and sizes."""
 
 from math import nan
 from typing import Any
 
 import numpy as np
 import pytest
-import rmr_oracle as oracle
 import torch
-from rmr_parameters import of_core
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 from memory_cores import RMR, Items, MemoryCore, MemorySizes
 from memory_cores.rmr import RMRSnapshot, RMRState
+from tests.memory_cores import rmr_reference as reference
+from tests.memory_cores.rmr_parameters import of_core
 
 SIZES = MemorySizes(control=4, key=2, value=6, steps=7, query=2)
 HEADED = SIZES._replace(query=0)
@@ -45,12 +45,12 @@ def unroll(core: RMR, steps: list[tuple[Tensor, Items]]) -> list[RMRState]:
     return states
 
 
-def points(items: Items, b: int) -> list[oracle.Point]:
+def points(items: Items, b: int) -> list[reference.Point]:
     keys, values, mask = (part[b].numpy() for part in items)
     return [(keys[i], values[i]) for i in range(len(mask)) if mask[i]]
 
 
-# The oracle -------------------------------------------------------------------------------------
+# The reference -----------------------------------------------------------------------------
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "one cell": {"slots": 1},
@@ -72,12 +72,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_fifty_steps_equal_the_oracle(name: str) -> None:
+def test_fifty_steps_equal_the_reference(name: str) -> None:
     settings = VARIANTS[name]
     core = make_core(HEADED, read_heads=2, **settings)
     parameters = of_core(core, settings.get("attention", "multihead"))
     ablations = {"tracking": core.tracks, "interaction": core.interacts}
-    state, memories = core.initial_state(2, DOUBLE), [oracle.start(parameters)] * 2
+    state, memories = core.initial_state(2, DOUBLE), [reference.start(parameters)] * 2
     for t in range(50):
         control, items = random_step(2, items=(0, 1, 3, 7)[t % 4])
         with torch.no_grad():
@@ -88,9 +88,11 @@ def test_fifty_steps_equal_the_oracle(name: str) -> None:
         total, count = core.pool(state)
         for b in range(2):
             context, told = points(items, b), control[b].numpy()
-            memories[b] = memory = oracle.step(memories[b], context, told, parameters, **ablations)
-            expected = [oracle.read(memory, query.numpy(), parameters) for query in queries[b]]
-            weights = [oracle.read_weights(memory, q.numpy(), parameters) for q in queries[b]]
+            memories[b] = memory = reference.step(
+                memories[b], context, told, parameters, **ablations
+            )
+            expected = [reference.read(memory, query.numpy(), parameters) for query in queries[b]]
+            weights = [reference.read_weights(memory, q.numpy(), parameters) for q in queries[b]]
             for ours, theirs in [
                 (state.keys[b], memory.keys),
                 (state.values[b], memory.values),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
-from lightning_modules.command_line.closing_message import program, shown
+from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.sweep.bayesian_search import BayesianSearch, require_optuna
@@ -20,6 +20,7 @@ from lightning_modules.command_line.sweep.state_file import OTHER_FOLDER, StateF
 from lightning_modules.command_line.sweep.stop_request import StopRequest, stop_requests
 from lightning_modules.command_line.sweep.sweep_file import SweepFile, read_sweep
 from lightning_modules.command_line.sweep.trials import FixedTrials, Search, Trial, draws, grid
+from lightning_modules.records.run_folder import shown
 
 DESCRIPTION = """\
 Train and test every run of a sweep, each in a process and a folder of its own:

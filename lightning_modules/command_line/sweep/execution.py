@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from lightning_modules.callbacks.progress import readable
-from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
 from lightning_modules.command_line.sweep.run_processes import RunProcesses
 from lightning_modules.command_line.sweep.score import last_logged
 from lightning_modules.command_line.sweep.state_file import StateFile, Status
 from lightning_modules.command_line.sweep.stop_request import StopRequest
 from lightning_modules.command_line.sweep.trials import Search
+from lightning_modules.records.run_folder import shown
 
 #: Seconds between two looks at the processes.
 PAUSE = 0.1

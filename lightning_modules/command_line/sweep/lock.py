@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightning_modules.command_line.closing_message import shown
 from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.records.run_folder import shown
 
 
 def locked(file: int) -> bool:

@@ -3,7 +3,7 @@
 import csv
 from math import isfinite
 
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder
 
 
 def last_logged(folder: RunFolder, metric: str) -> float | None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from lightning_modules.command_line.model_runs import differing
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import seed_name
+from lightning_modules.records.model_runs import differing
+from lightning_modules.records.run import RunRecord
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
-from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, panel, scrolling
-from lightning_modules.report.variants import seed_name
 
 #: Settings of the machine, not of the experiment.
 OF_THE_MACHINE = {

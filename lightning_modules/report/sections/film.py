@@ -5,18 +5,18 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_modules.command_line.run_folder import RunFolder
-from lightning_modules.pictures.film_file import Film, NoFilm, load_film
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.film_file import Film, NoFilm, load_film
+from lightning_modules.records.groups import Variant, seed_name
+from lightning_modules.records.run import RunRecord
+from lightning_modules.records.run_finder import Problem
+from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.embedding import Embedded, film_strip, left_out_of
 from lightning_modules.report.film_chart import film_chart
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, data, join, tag
-from lightning_modules.report.run_finder import Problem
-from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, panel
 from lightning_modules.report.sections.gallery import figure, first_seeds_first
-from lightning_modules.report.variants import Variant, seed_name
 
 LEAD = (
     "The first test sequence. Above: the largest weight of any head, by step and slot; rings mark "

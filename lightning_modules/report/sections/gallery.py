@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_modules.command_line.run_folder import RunFolder
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import Variant, by_variant, seed_name
+from lightning_modules.records.run import RunRecord
+from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.embedding import Embedded, left_out_of
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, panel
-from lightning_modules.report.variants import Variant, by_variant, seed_name
 
 #: Names in a run's ``pictures/``, the most telling first.
 PICTURES = {

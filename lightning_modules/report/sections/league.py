@@ -4,14 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import nan
 from typing import NamedTuple
 
-from lightning_modules.command_line.readings import Column, Reading
-from lightning_modules.report.benchmarks import BenchmarkRuns
-from lightning_modules.report.marks import Marks
-from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.run_record import RunRecord
-from lightning_modules.report.section import Section, panel, scrolling, swatch
-from lightning_modules.report.significance import PairedDifference, holm, paired_difference
-from lightning_modules.report.variants import (
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import (
     TEST,
     VALIDATION,
     Variant,
@@ -19,6 +13,12 @@ from lightning_modules.report.variants import (
     by_variant,
     seed_name,
 )
+from lightning_modules.records.readings import Column, Reading
+from lightning_modules.records.run import RunRecord
+from lightning_modules.records.significance import PairedDifference, holm, paired_difference
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, tag
+from lightning_modules.report.section import Section, panel, scrolling, swatch
 
 #: Chance of a false alarm that a star stands for.
 LEVEL = 0.05

@@ -6,8 +6,11 @@ import torch
 from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
-from lightning_modules.command_line.model_runs import Estimate, estimate
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import Variant, by_variant, seed_name
+from lightning_modules.records.metrics_file import History
+from lightning_modules.records.model_runs import Estimate, estimate
+from lightning_modules.records.run import RunRecord
 from lightning_modules.report.chart import (
     Chart,
     Style,
@@ -17,13 +20,10 @@ from lightning_modules.report.chart import (
     line,
     unit_of,
 )
-from lightning_modules.report.history import History
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import kept, plain
-from lightning_modules.report.variants import Variant, by_variant, seed_name
 
 LEAD = (
     "Mean over seeds at the validations that all of them have had; band: one standard error to "

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from lightning_modules.command_line.closing_message import shown
+from lightning_modules.records.run_finder import Problem
+from lightning_modules.records.run_folder import shown
 from lightning_modules.report.markup import tag
-from lightning_modules.report.run_finder import Problem
 from lightning_modules.report.section import Section
 
 LEAD = "Files and folders that could not be read, or not to their end; all else is shown."

@@ -6,7 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 import torch
 
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import DASHES, TEST, Variant
 from lightning_modules.report.chart import Chart, Style, axes_layout, line
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
@@ -14,7 +15,6 @@ from lightning_modules.report.markup import Markup
 from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.sections.league import standing
 from lightning_modules.report.thinning import plain
-from lightning_modules.report.variants import DASHES, TEST, Variant
 
 SLOTS = "model.memory.slots"
 LEAD = (

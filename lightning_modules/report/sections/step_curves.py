@@ -8,9 +8,11 @@ import torch
 from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
-from lightning_modules.command_line.model_runs import Estimate
 from lightning_modules.pictures.style import INK
-from lightning_modules.report.benchmarks import BenchmarkRuns
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import TEST, Variant, by_stage, by_variant, seed_name
+from lightning_modules.records.model_runs import Estimate
+from lightning_modules.records.run import RunRecord
 from lightning_modules.report.chart import (
     Chart,
     Style,
@@ -23,10 +25,8 @@ from lightning_modules.report.chart import (
 )
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.run_record import RunRecord
 from lightning_modules.report.section import Section, key_of, panel, sample_line
 from lightning_modules.report.thinning import plain
-from lightning_modules.report.variants import TEST, Variant, by_stage, by_variant, seed_name
 
 LEAD = "Mean over seeds; band: one standard error to both sides."
 KL = "KL of posterior from prior (nats per step)"

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from lightning_modules.command_line.loggers import MetricsFile
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder
 
 
 def test_resumed_run_appends_rows_and_columns(tmp_path: Path):

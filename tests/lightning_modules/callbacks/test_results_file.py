@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lightning_modules.callbacks.results_file import number, write_json
-from lightning_modules.command_line.table import table
-from lightning_modules.versions import versions
+from lightning_modules.records.versions import versions
+from lightning_modules.table import table
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

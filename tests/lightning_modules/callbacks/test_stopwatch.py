@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.command_line.loggers import MetricsFile
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder
 
 
 def test_time_goes_on_from_a_checkpoint(monkeypatch: pytest.MonkeyPatch):

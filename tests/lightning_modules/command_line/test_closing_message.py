@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lightning_modules.command_line.closing_message import after_fit, after_interruption, program
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder
 
 
 @pytest.fixture

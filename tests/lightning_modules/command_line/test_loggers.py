@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lightning_modules.command_line.loggers import TensorBoardFiles, run_id, run_loggers
-from lightning_modules.command_line.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder
 
 
 def test_wandb_is_told_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

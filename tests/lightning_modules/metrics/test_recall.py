@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datamodules import FrameSequences
-from datamodules.script import recalled_from as latest_equal
+from datamodules.frames.script import recalled_from as latest_equal
 from lightning_modules.metrics import (
     BOUND_NAMES,
     PRIOR_NAMES,

@@ -1,17 +1,12 @@
 """Every model of the family, built in no time."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
-from small_processes import MODELS, SIZES
 
 from lightning_modules.neural_processes import NeuralProcess
-
-# The oracles of the cores, which this family's oracle is made of.
-sys.path.append(str(Path(__file__).parents[2] / "memory_cores"))
+from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES
 
 
 @pytest.fixture(params=MODELS)

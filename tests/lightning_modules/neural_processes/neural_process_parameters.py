@@ -1,4 +1,4 @@
-"""Models as the oracle sees them, and their batches as lists of real points.
+"""Models as the reference sees them, and their batches as lists of real points.
 
 What a name of the family stands for is said here once more, not taken from the model.
 """
@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from neural_process_oracle import Array, Layers, Point, Process, Step
-from rmr_parameters import array, of_attention, of_core
 from torch import Tensor, nn
 
 from datamodules import FunctionSequences
 from lightning_modules.neural_processes import NeuralProcess
+from tests.lightning_modules.neural_processes.neural_process_reference import (
+    Array,
+    Layers,
+    Point,
+    Process,
+    Step,
+)
+from tests.memory_cores.rmr_parameters import array, of_attention, of_core
 
 #: Slots of the window, the kind of attention, and whether: latents do not depend on one another,
 #: the step is part of x, there is a deterministic LSTM, latents pool the memory.
@@ -25,7 +31,7 @@ WINDOWS: dict[str, tuple[int | None, str, bool, bool, bool]] = {
 
 
 def process_of(name: str, model: NeuralProcess, steps: int, **settings: Any) -> Process:
-    """The oracle's view of a model of a name; ``settings`` are those that it was built with."""
+    """The reference's view of a model of a name; ``settings`` are those that it was built with."""
     window, kind, independent, step_in_x, recurrent = WINDOWS.get(
         name, (None, "multihead", False, False, False)
     )

@@ -3,10 +3,10 @@
 import math
 
 import torch
-from small_processes import SIZES, draw
 from torch import Tensor, nn
 
 from lightning_modules import NP
+from tests.lightning_modules.neural_processes.small_processes import SIZES, draw
 
 LOADING, SIGMA, POSTERIOR_GAIN = 1.5, 0.4, 0.6
 TARGETS = 5

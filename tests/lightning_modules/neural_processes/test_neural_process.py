@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from small_processes import MODELS, SIZES, draw
 
 from datamodules import FunctionSequences
 from lightning_modules import ASNP, SNP
 from lightning_modules.neural_processes import NeuralProcess
 from memory_cores import CORES, DNC, MemoryCore, NoMemory
 from memory_cores.kernels import building
+from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES, draw
 
 Make = Callable[..., NeuralProcess]
 RAGGED = draw([[3, 0, 5, 1], [0, 2, 0, 4]], [[4, 2, 6, 1], [3, 5, 2, 6]])
@@ -222,7 +222,7 @@ def test_computed_padding_changes_nothing(make: Make, monkeypatch: pytest.Monkey
     """Which a GPU does."""
     found = []
     for packs in (True, False):
-        monkeypatch.setattr("memory_cores.real_points.packs", lambda mask, packs=packs: packs)
+        monkeypatch.setattr("memory_cores.parts.real_points.packs", lambda mask, packs=packs: packs)
         model = make()
         value = loss(model, RAGGED)
         value.sum().backward()

@@ -5,12 +5,12 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from small_processes import MODELS, SIZES
 from torch.distributions import Normal
 
 from datamodules import DriftingFunctions
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.noise import noise_of
+from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES
 
 SAMPLES = {"val": 3, "test": 7}
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -8,14 +8,18 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from neural_process_oracle import Read, run
-from neural_process_parameters import draw_noise, process_of, sequences_of
-from small_processes import MODELS, SIZES, draw
 from torch.distributions import Normal, kl_divergence
 
 from datamodules import DriftingFunctions, FunctionSequences
 from lightning_modules import SNP
 from lightning_modules.neural_processes import NeuralProcess
+from tests.lightning_modules.neural_processes.neural_process_parameters import (
+    draw_noise,
+    process_of,
+    sequences_of,
+)
+from tests.lightning_modules.neural_processes.neural_process_reference import Read, run
+from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES, draw
 
 Make = Callable[..., NeuralProcess]
 #: Steps with 1 to 6 targets, so that sums and means over them differ.
@@ -45,7 +49,7 @@ def test_the_bound_pays_for_what_latents_and_memory_drew(make: Make) -> None:
 
 
 def reads(name: str, model: NeuralProcess, seed: int) -> list[list[Read]]:
-    """What the oracle infers from each step of RAGGED."""
+    """What the reference infers from each step of RAGGED."""
     torch.manual_seed(seed)
     key_noise, noise = draw_noise(model, RAGGED)
     process = process_of(name, model, SIZES["sequence_length"])

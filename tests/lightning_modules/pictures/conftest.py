@@ -17,7 +17,7 @@ from datamodules import (
 from lightning_modules import ASNP, GTMM, CompactNetworks
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.neural_processes.networks import Targets
-from lightning_modules.pictures.predictions import Prediction
+from lightning_modules.neural_processes.predictions import Prediction
 from memory_cores import DNC, RMR
 
 POINTS = {

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from datamodules import MovingDigits
-from datamodules.canvas import canvas_images
+from datamodules.points.canvas.canvas import canvas_images
+from lightning_modules.neural_processes.predictions import Prediction, predict
 from lightning_modules.pictures import completion
 from lightning_modules.pictures.completion import UNSEEN
-from lightning_modules.pictures.predictions import Prediction, predict
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures import functions
 from lightning_modules.pictures.chosen_steps import chosen_steps
 from lightning_modules.pictures.functions import BANDS, strength
-from lightning_modules.pictures.predictions import Prediction
 
 COLOUR = "#d55e00"
 

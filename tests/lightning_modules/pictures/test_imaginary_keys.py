@@ -7,9 +7,9 @@ import torch
 from matplotlib.colors import to_hex
 
 from datamodules import MovingDigits
+from lightning_modules.neural_processes.predictions import Prediction, predict
 from lightning_modules.pictures import imaginary_keys, key_tracks
 from lightning_modules.pictures.imaginary_keys import REACH, TAIL
-from lightning_modules.pictures.predictions import Prediction, predict
 
 COLOUR = "#d55e00"
 

@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from quiet_runs import names, trainer
 
 from datamodules import (
     DynamicDependency,
@@ -23,19 +22,20 @@ from datamodules import (
     SequenceDataModule,
     SimilarityCuedRecall,
 )
-from datamodules.recall_datamodule import RecallDataModule
+from datamodules.frames.recall import RecallDataModule
 from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics import Summary
+from lightning_modules.names import title_of
 from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.evaluated import Evaluated
-from lightning_modules.pictures.frame_pictures import (
+from lightning_modules.temporal_vaes.pictures import (
     first_sequences,
     generations_of,
     kl_sentence,
 )
-from lightning_modules.pictures.headings import title_of
-from lightning_modules.pictures.samples import sample
+from lightning_modules.temporal_vaes.samples import sample
+from tests.lightning_modules.pictures.quiet_runs import names, trainer
 
 SMALL = partial(CompactNetworks, hidden_size=16)
 RECALL_TASK = {"kl_curve", "memory_film", "generations"}

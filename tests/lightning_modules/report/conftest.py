@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_runs import Runs, add_film, add_pictures
+
+from tests.lightning_modules.report.made_up_runs import Runs, add_film, add_pictures
 
 CORES = ("DNC", "NTM", "LRU", "Introspection", "RMR")
 

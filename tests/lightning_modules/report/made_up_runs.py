@@ -11,7 +11,7 @@ import torch
 import yaml
 from PIL import Image
 
-from lightning_modules.pictures.film_file import Film, save_film
+from lightning_modules.records.film_file import Film, save_film
 from memory_cores import Weightings
 
 STEPS = 100

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, chromium, needs_chromium, seconds_to_paint
-from made_up_runs import Runs, add_film, add_pictures
 
 from lightning_modules.report.live import LivePage, server
 from lightning_modules.report.page import page, read_runs, write
+from tests.lightning_modules.report.browser import (
+    Browser,
+    chromium,
+    needs_chromium,
+    seconds_to_paint,
+)
+from tests.lightning_modules.report.made_up_runs import Runs, add_film, add_pictures
 
 pytestmark = needs_chromium
 PANELS = {

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up_runs import write_metrics
 
 from lightning_modules.report.live import LivePage, server
+from tests.lightning_modules.report.made_up_runs import write_metrics
 
 
 @pytest.fixture

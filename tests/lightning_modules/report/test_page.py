@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from made_up_runs import add_film, add_pictures, write_metrics
 from plotly.offline import get_plotlyjs
 from scipy.stats import ttest_rel
 
 from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.report.page import page, read_runs
 from lightning_modules.report.sections.gallery import picture_of
+from tests.lightning_modules.report.made_up_runs import add_film, add_pictures, write_metrics
 
 SECTIONS = ["league", "steps", "learning", "scaling", "gallery", "film", "configuration"]
 

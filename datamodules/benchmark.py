@@ -1,0 +1,154 @@
+"""What all benchmarks share: loaders, seeds, sizes, and resuming where a run stopped."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from datamodules.loading.checks import require_at_least
+from datamodules.loading.episodes import EpisodeDataset, fingerprint
+from datamodules.loading.loader import BatchLoader, TrainingLoader
+from datamodules.loading.sampler import EpisodeSampler, even_batch_size
+from datamodules.sources import Split
+
+Episodes = TypeVar("Episodes", bound=EpisodeDataset[Any])
+
+
+class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
+    """Sequences generated on the fly, the same for any number of workers and devices.
+
+    A benchmark says how long its sequences are and what generates those of each split.
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 32,
+        eval_batch_size: int = 50,
+        num_workers: int = 1,
+        train_size: int = 10_000,
+        val_size: int = 500,
+        test_size: int = 1_000,
+        seed: int = 0,
+    ) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            batch_size: training sequences per device and step.
+            eval_batch_size: sequences per device and step in evaluation, at most.
+            num_workers: processes that generate sequences; 0 generates in the main process.
+            train_size: sequences per epoch, new ones in every epoch.
+            val_size: sequences of the fixed validation set.
+            test_size: sequences of the fixed test set.
+            seed: of all sequences; apart from the seed of the model.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        for name in ("batch_size", "eval_batch_size", "train_size", "val_size", "test_size"):
+            require_at_least(name, self.hparams[name], 1)
+        for name in ("num_workers", "seed"):
+            require_at_least(name, self.hparams[name], 0)
+        self._datasets: dict[Split, Episodes] = {}
+        self._sha256: dict[Split, str] = {}
+        self._train_sampler: EpisodeSampler | None = None
+        self._next_episode = 0
+
+    @property
+    @abstractmethod
+    def sequence_length(self) -> int:
+        """Steps T of every sequence."""
+
+    @abstractmethod
+    def make_datasets(self) -> dict[Split, Episodes]:
+        """What generates the sequences of every split; called once, in every process."""
+
+    @abstractmethod
+    def source_record(self) -> dict[str, str]:
+        """What the sequences are made of; `source` is its name. Needs `setup`."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Get every split ready, once."""
+        if not self._datasets:
+            self._datasets = self.make_datasets()
+
+    def data_record(self) -> dict[str, str]:
+        """What was really used, for hyperparameters and reports; needs `setup`.
+
+        Returns:
+            The source's record, and `test_sha256`: of the origins of the fixed test sequences (see
+            `EpisodeDataset`), the same on every machine.
+        """
+        return {**self.source_record(), "test_sha256": self.sha256("test")}
+
+    def sha256(self, split: Split) -> str:
+        """Hash of the origins of a fixed split's sequences, computed once; needs `setup`."""
+        if split not in self._sha256:
+            self._sha256[split] = fingerprint(self.dataset(split))
+        return self._sha256[split]
+
+    def dataset(self, split: Split) -> Episodes:
+        """The sequences of a split; needs `setup`."""
+        if not self._datasets:
+            raise RuntimeError("call prepare_data() and setup() before asking for data")
+        return self._datasets[split]
+
+    def train_dataloader(self) -> TrainingLoader:
+        """New sequences in every epoch, equally many on every device."""
+        self._train_sampler = self._sampler("train")
+        self._train_sampler.start = self._next_episode
+        return TrainingLoader(
+            **self._loader_settings(self._train_sampler, self.hparams["batch_size"])
+        )
+
+    def state_dict(self) -> dict[str, int]:
+        """The first episode that training has not seen yet; Lightning puts it into checkpoints."""
+        sampler = self._train_sampler
+        return {"next_episode": self._next_episode if sampler is None else sampler.start}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Let training go on with the episode that the checkpoint says."""
+        self._next_episode = state_dict["next_episode"]
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The validation set, each sequence on exactly one device."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """The test set, each sequence on exactly one device."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The sequences of the test set."""
+        return self._evaluation_loader("test")
+
+    def _evaluation_loader(self, split: Split) -> DataLoader[Any]:
+        _, world_size = self._process()
+        at_most = self.hparams["eval_batch_size"]
+        batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
+        # A loader draws a seed for its workers; from a generator of its own, or evaluations would
+        # change the noise of the training that they interrupt.
+        return BatchLoader(
+            **self._loader_settings(self._sampler(split), batch_size), generator=torch.Generator()
+        )
+
+    def _sampler(self, split: Split) -> EpisodeSampler:
+        return EpisodeSampler(self.dataset(split), *self._process(), fixed=split != "train")
+
+    def _loader_settings(self, sampler: EpisodeSampler, batch_size: int) -> dict[str, Any]:
+        return {
+            "dataset": sampler.dataset,
+            "sampler": sampler,
+            "batch_size": batch_size,
+            "num_workers": self.hparams["num_workers"],
+            "pin_memory": torch.cuda.is_available(),
+        }
+
+    def _process(self) -> tuple[int, int]:
+        """Rank and number of processes."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size

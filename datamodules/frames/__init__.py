@@ -1,0 +1,1 @@
+"""What benchmarks of frames are made of."""

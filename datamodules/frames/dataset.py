@@ -1,0 +1,29 @@
+"""Sequences of pictures: scripts, filled with the images of a split."""
+
+from collections.abc import Sequence
+
+import torch
+
+from datamodules.frames.batch import FrameSequences
+from datamodules.frames.script import ScriptWriter, render
+from datamodules.loading.episodes import EpisodeDataset
+from datamodules.sources import LabelledImages, Split
+
+
+class PictureDataset(EpisodeDataset[FrameSequences]):
+    """Sequences that a benchmark's rule writes and the split's images fill."""
+
+    def __init__(
+        self, writer: ScriptWriter, images: LabelledImages, seed: int, split: Split, size: int
+    ) -> None:
+        """Take the rule, the split's images and the number of sequences in an epoch."""
+        super().__init__(seed, split, size)
+        self.writer = writer
+        self.images = torch.tensor(images.images)
+        self.labels = torch.tensor(images.labels)
+        self.names = images.names
+
+    def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
+        """A batch of sequences."""
+        scripts = [self.writer(self.rng(episode)) for episode in episodes]
+        return render(scripts, self.images, self.labels)

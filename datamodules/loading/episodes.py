@@ -1,0 +1,71 @@
+"""Sequences as a pure function of (seed, split, epoch, index)."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datamodules.frames.batch import FrameSequences
+from datamodules.points.batch import FunctionSequences
+from datamodules.sources import Split
+
+SPLIT_KEYS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
+#: Sequences that a fingerprint generates at once; it does not depend on them.
+TOGETHER = 16
+Batch = TypeVar("Batch", FrameSequences, FunctionSequences)
+
+
+def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Generator:
+    """The generator from which everything in one sequence is drawn."""
+    key = np.random.SeedSequence((seed, SPLIT_KEYS[split], epoch, index))
+    return np.random.Generator(np.random.PCG64(key))
+
+
+class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
+    """Sequences of one split, addressed by the global episode id `epoch * size + index`.
+
+    `__getitems__` generates a whole batch at once, see `loader.BatchLoader`.
+    """
+
+    def __init__(self, seed: int, split: Split, size: int) -> None:
+        """Take the number of sequences in an epoch, and what tells them from other sets."""
+        self.seed, self.split, self.size = seed, split, size
+
+    def __len__(self) -> int:
+        """Sequences in one epoch."""
+        return self.size
+
+    def __getitem__(self, episode: int) -> Batch:
+        """One sequence, without the batch dimension."""
+        batch = self.__getitems__([episode])
+        return type(batch)(*(field[0] for field in batch))
+
+    @abstractmethod
+    def __getitems__(self, episodes: Sequence[int]) -> Batch:
+        """A batch of sequences."""
+
+    def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
+        """What a batch is made of, to the bit on every machine; each tensor is [B, ...].
+
+        That is the batch itself, unless rounding makes it differ between processors.
+        """
+        return self.__getitems__(episodes)
+
+    def rng(self, episode: int) -> np.random.Generator:
+        """The generator of one sequence."""
+        return episode_rng(self.seed, self.split, *divmod(episode, self.size))
+
+
+def fingerprint(dataset: EpisodeDataset[Any]) -> str:
+    """Hex SHA-256 of the origins of the sequences of epoch 0, one sequence after the other."""
+    digest = hashlib.sha256()
+    for first in range(0, len(dataset), TOGETHER):
+        origins = dataset.origins(range(first, min(first + TOGETHER, len(dataset))))
+        for sequence in zip(*origins, strict=True):
+            for part in sequence:
+                digest.update(part.numpy().tobytes())
+    return digest.hexdigest()

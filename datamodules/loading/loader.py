@@ -1,0 +1,91 @@
+"""Loaders of batches that are generated whole; training's goes on where a run stopped."""
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from datamodules.loading.episodes import EpisodeDataset
+from datamodules.loading.packing import pack, unpack
+from datamodules.loading.sampler import EpisodeSampler
+
+
+class BatchLoader(DataLoader[Any]):
+    """Batches of a dataset that generates whole ones, handed over quickly by other processes.
+
+    Args:
+        dataset: generates batches.
+        sampler: says of which sequences.
+        num_workers: processes that generate; 0: this one.
+        **settings: of ``DataLoader``.
+    """
+
+    sampler: EpisodeSampler
+    #: What the last ``iter`` returned, where other processes generate.
+    _ahead: Generator[Any, None, None] | None = None
+
+    def __init__(
+        self,
+        dataset: EpisodeDataset[Any],
+        sampler: EpisodeSampler,
+        num_workers: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(
+            dataset,
+            sampler=sampler,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            collate_fn=pack if num_workers > 0 else as_is,
+            **settings,
+        )
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """One epoch."""
+        if self._ahead is not None:
+            self._ahead.close()  # or two threads would ask the same workers
+        batches = super().__iter__()
+        if self.num_workers == 0:
+            return batches
+        self._ahead = ahead(map(unpack, batches))
+        return self._ahead
+
+
+class TrainingLoader(BatchLoader):
+    """Counts the sequences that it hands out, so that none is repeated or left out.
+
+    Lightning's own count of batches and epochs cannot serve: a run that reaches ``max_steps``
+    within an epoch counts that epoch as complete.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """One epoch of new sequences, from the first one that was not handed out yet."""
+        for batch in super().__iter__():
+            self.sampler.start += len(batch[0]) * self.sampler.num_replicas
+            yield batch
+
+
+def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
+    """The same, each fetched by a thread while the one before is trained on.
+
+    Taking a batch over from another process costs one or two milliseconds, which is much beside a
+    step of 40.
+    """
+    thread = ThreadPoolExecutor(1, "next batch")
+    coming = thread.submit(next, batches, None)
+    try:
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
+    except GeneratorExit:
+        wait([coming])  # for whoever goes on with these batches
+        raise
+    finally:
+        # Not waiting here: after Ctrl-C, or the end of a worker, no batch may come for seconds.
+        thread.shutdown(wait=False)
+
+
+def as_is(batch: Any) -> Any:
+    """Collate function for batches that are generated whole."""
+    return batch

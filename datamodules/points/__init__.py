@@ -1,0 +1,1 @@
+"""What benchmarks of functions known at a few points are made of."""

@@ -1,0 +1,184 @@
+"""What all benchmarks of changing functions share (Singh et al. 2020, section 5.1 to 5.2).
+
+A model sees a few points of each step's function, or none, and is asked for others.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeVar, get_args
+
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import Tensor
+
+from datamodules.benchmark import BenchmarkDataModule
+from datamodules.loading.checks import (
+    require_at_least,
+    require_at_most,
+    require_interval,
+    require_one_of,
+)
+from datamodules.loading.episodes import EpisodeDataset
+from datamodules.points.batch import FunctionSequences
+from datamodules.points.context_sets import ContextSets, PointRecipe, Regime
+from datamodules.points.curriculum import Stage, curriculum_sets
+from datamodules.sources import Split
+
+Protocol = Literal["strict", "paper"]
+Functions = TypeVar("Functions", bound=EpisodeDataset[FunctionSequences])
+
+
+@dataclass(frozen=True)
+class RegimeSettings:
+    """What the paper's text says of a regime (appendix B.1 and B.2)."""
+
+    sequence_length: int
+    context_steps: int
+    contexts: tuple[int, int]
+    most_points: int
+
+
+class FunctionDataModule(BenchmarkDataModule[Functions]):
+    """Sequences of functions, known at a few points.
+
+    A benchmark says what the paper says of its `regimes`, how wide its places and values are, and
+    what generates its sequences.
+    """
+
+    regimes: ClassVar[dict[Regime, RegimeSettings]]
+    x_size: ClassVar[int]
+    """Width Dx of a place."""
+    x_range: ClassVar[float]
+    """Places go from -x_range to x_range in each dimension."""
+    y_size: ClassVar[int]
+    """Width Dy of a function's value."""
+
+    def __init__(
+        self,
+        regime: Regime = "sparse",
+        protocol: Protocol = "strict",
+        sequence_length: int | None = None,
+        test_length: int | None = None,
+        context_steps: int | None = None,
+        contexts: tuple[int, int] | None = None,
+        most_points: int | None = None,
+        curriculum: list[Stage] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Check the settings; null takes what the paper says of the regime.
+
+        Args:
+            regime: "sparse": hardly any context, at random steps; "transfer": large contexts in the
+                first steps, none after them.
+            protocol: "strict", or "paper": the authors' code, where the sequences of a batch share
+                n and m, which never reach their upper ends, and test targets are drawn as in
+                training, not all there are.
+            sequence_length: steps of a training sequence (sparse 50, transfer 20).
+            test_length: steps of a validation or test sequence (as in training).
+            context_steps: training steps with a context (sparse 45, transfer 10). In sparse, longer
+                test sequences have proportionally more; in transfer, equally many.
+            contexts: fewest and most context points n of such a step.
+            most_points: most context points and other targets, n + m, of a step; m is uniform from
+                1.
+            curriculum: what training begins with, before the sequences that the settings above
+                say; stages of so many `batches`, each with settings like those above, in full.
+            **settings: of `BenchmarkDataModule`.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(**settings)
+        require_one_of("regime", regime, get_args(Regime))
+        require_one_of("protocol", protocol, get_args(Protocol))
+        self._check_sizes()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Get every split ready, and say what training begins with."""
+        super().setup(stage)
+        stages = self.hparams["curriculum"]
+        if stage == "fit" and stages:
+            batches = sum(each["batches"] for each in stages)
+            rank_zero_info(
+                f"curriculum: the first {batches:,} training batches are of its {len(stages)} "
+                "stages, whatever contexts, context_steps, most_points and sequence_length say"
+            )
+
+    @property
+    @abstractmethod
+    def training_points(self) -> int:
+        """Points that a training function is known at."""
+
+    @property
+    def asks_for_inked_pictures(self) -> bool:
+        """Whether the targets of validation and test are all pixels of ink on a white canvas."""
+        return False
+
+    def optimal_nll(self, split: Split) -> dict[str, Tensor]:
+        """Least NLL that is possible in each step of a fixed set, [T] in nats, by names of metrics.
+
+        Empty where it is not known. Needs `setup`.
+        """
+        return {}
+
+    def inferred_nll(self) -> dict[str, Tensor]:
+        """NLL [T] in nats and effective samples [T] in each test step, of one who infers kernels.
+
+        Empty where it is not known. Needs `setup`.
+        """
+        return {}
+
+    @property
+    def sequence_length(self) -> int:
+        """Steps T of a training sequence."""
+        return self._setting("sequence_length")
+
+    @property
+    def test_length(self) -> int:
+        """Steps T of a validation or test sequence."""
+        chosen = self.hparams["test_length"]
+        return self.sequence_length if chosen is None else chosen
+
+    def point_recipe(self, split: Split) -> PointRecipe:
+        """How the sequences of a split choose their points."""
+        paper, training = self.hparams["protocol"] == "paper", split == "train"
+        _, devices = self._process()
+        together = self.hparams["eval_batch_size"]
+        if training:
+            together = self.hparams["batch_size"] * devices
+        sets = self._sets(self.sequence_length if training else self.test_length)
+        stages = (self.hparams["curriculum"] or []) if training else []
+        return PointRecipe(
+            sets=sets,
+            everything=not paper and not training,
+            same_size=together if paper else 1,
+            stages=curriculum_sets(stages, sets, self.training_points, together),
+        )
+
+    def _sets(self, steps: int) -> ContextSets:
+        anywhere = self.hparams["regime"] == "sparse"
+        context_steps = self._setting("context_steps")
+        if anywhere:
+            context_steps = round(context_steps * steps / self.sequence_length)
+        return ContextSets(
+            steps,
+            context_steps,
+            anywhere,
+            self._setting("contexts"),
+            self._setting("most_points"),
+            closed=self.hparams["protocol"] == "strict",
+        )
+
+    def _setting(self, name: str) -> Any:
+        """What the user says, else what the paper says of the regime."""
+        if self.hparams[name] is not None:
+            return self.hparams[name]
+        return getattr(self.regimes[self.hparams["regime"]], name)
+
+    def _check_sizes(self) -> None:
+        least, most = self._setting("contexts")
+        require_at_least("sequence_length", self.sequence_length, 1)
+        require_at_least("test_length", self.test_length, 1)
+        require_at_least("context_steps", self._setting("context_steps"), 0)
+        require_at_most("context_steps", self._setting("context_steps"), self.sequence_length)
+        require_interval("contexts", (least, most), 1)
+        require_at_least("most_points", self._setting("most_points"), most + 1)
+        self.point_recipe("train")  # checks the curriculum

@@ -1,0 +1,1 @@
+"""Pictures that move on a canvas, as functions from places to intensities."""

@@ -1,0 +1,69 @@
+"""Sequences of canvases on which a picture moves, generated a batch at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datamodules.loading.episodes import EpisodeDataset
+from datamodules.points.batch import FunctionSequences
+from datamodules.points.canvas.bouncing import Bouncing
+from datamodules.points.canvas.canvas import place, places, values_at
+from datamodules.points.context_sets import PointRecipe, PointSets, show
+from datamodules.sources import Split
+
+
+@dataclass(frozen=True)
+class MovingRecipe:
+    """Everything that the sequences of a split have in common."""
+
+    motion: Bouncing
+    points: PointRecipe
+    side: int
+    """Rows, and columns, of the canvas."""
+
+
+class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
+    """One picture of the split per sequence, seen at a few pixels of each step.
+
+    A picture is drawn at the whole pixels nearest to its path; `task` is the place of its centre as
+    drawn, halfway between two pixels where its side is even.
+    """
+
+    def __init__(
+        self,
+        recipe: MovingRecipe,
+        pictures: NDArray[np.uint8],
+        seed: int,
+        split: Split,
+        size: int,
+    ) -> None:
+        """Take the recipe, the pictures [N, S, S, C] and the number of sequences in an epoch."""
+        super().__init__(seed, split, size)
+        self.recipe, self.pictures = recipe, pictures
+
+    def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
+        """A batch of sequences."""
+        side = self.recipe.side
+        points = self.recipe.points.at(episodes[0])
+        drawn = [self._draw(episode, points) for episode in episodes]
+        numbers, paths, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        pictures = torch.from_numpy(self.pictures[numbers])
+        corners = torch.from_numpy(np.rint(paths).astype(np.int64))
+
+        def values(index: Tensor) -> Tensor:
+            return values_at(index, pictures, corners, side)
+
+        centres = place(corners + (pictures.shape[1] - 1) / 2, side)
+        return show(points, PointSets(*sets), places(side), values, centres)
+
+    def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
+        """Number of the picture, its path, numbers of contexts and of extras, order of pixels."""
+        recipe, rng = self.recipe, self.rng(episode)
+        number = rng.integers(len(self.pictures))
+        path = recipe.motion.path(rng, points.sets.steps)
+        leader = self.rng(points.leader(episode, self.size))
+        return np.array(number), path, *points.draw(rng, leader, recipe.side**2)

@@ -1,0 +1,1 @@
+"""Functions drawn from Gaussian processes whose kernels drift, and what can be known of them."""

@@ -1,0 +1,90 @@
+"""Sequences of drifting functions, generated a batch at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datamodules.loading.episodes import EpisodeDataset
+from datamodules.points.batch import FunctionSequences
+from datamodules.points.context_sets import PointRecipe, PointSets, show
+from datamodules.points.gaussian_process.draws import draw_functions, grid
+from datamodules.points.gaussian_process.kernel_drift import KernelDrift, reflect, reflected
+from datamodules.sources import Split
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the sequences of a split have in common."""
+
+    drift: KernelDrift
+    points: PointRecipe
+    grid: int
+    """Points G of the grid."""
+
+
+class FunctionDataset(EpisodeDataset[FunctionSequences]):
+    """Functions from Gaussian processes whose kernels drift, seen at a few points.
+
+    The functions of a fixed split are kept: they cost far more than what is drawn beside them.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, split: Split, size: int) -> None:
+        """Take the recipe and the number of sequences in an epoch."""
+        super().__init__(seed, split, size)
+        self.recipe = recipe
+        self._kept: dict[int, Tensor] = {}
+
+    def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
+        """A batch of sequences."""
+        points = self.recipe.points.at(episodes[0])
+        kernels, white, sets = self._drawn(episodes, points)
+        y = self._functions(episodes, kernels, white)
+        x = grid(self.recipe.grid).unsqueeze(-1)
+
+        def values(index: Tensor) -> Tensor:
+            return y.gather(2, index).unsqueeze(-1)
+
+        return show(points, sets, x, values, kernels)
+
+    def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
+        """Kernels, white vectors and point sets; processors round functions differently."""
+        kernels, white, sets = self._drawn(episodes, self.recipe.points.at(episodes[0]))
+        return kernels, white, *(torch.from_numpy(field) for field in sets)
+
+    def reflected_share(self) -> float:
+        """Share of the sequences of epoch 0 whose kernel touches the floor."""
+        steps = self.recipe.points.sets.steps
+        free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
+        return float(reflected(np.concatenate(free)).mean())
+
+    def _drawn(
+        self, episodes: Sequence[int], points: PointRecipe
+    ) -> tuple[Tensor, Tensor, PointSets]:
+        """Kernels float32 [B, T, 2], white vectors float64 [B, G] and point sets of a batch."""
+        drawn = [self._draw(episode, points) for episode in episodes]
+        free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        # In float32, so that who is given the kernels knows them exactly.
+        kernels = torch.from_numpy(reflect(free)).float()
+        return kernels, torch.from_numpy(white), PointSets(*sets)
+
+    def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
+        """Path of the kernel, white vector, numbers of contexts and of extras, order of points."""
+        recipe, rng = self.recipe, self.rng(episode)
+        free = recipe.drift.free_paths(rng, 1, points.sets.steps)[0]
+        white = rng.standard_normal(recipe.grid)
+        leader = self.rng(points.leader(episode, self.size))
+        return free, white, *points.draw(rng, leader, recipe.grid)
+
+    def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:
+        """The functions on the grid, float32 [B, T, G]."""
+        if self.split == "train":
+            return draw_functions(kernels, white).float()
+        new = [row for row, episode in enumerate(episodes) if episode not in self._kept]
+        if new:
+            values = draw_functions(kernels[new], white[new]).float()
+            self._kept |= {episodes[row]: value for row, value in zip(new, values, strict=True)}
+        return torch.stack([self._kept[episode] for episode in episodes])

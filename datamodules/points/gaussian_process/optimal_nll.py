@@ -1,0 +1,93 @@
+"""The optimal target-NLL of a fixed set, step by step: what models' curves are held against.
+
+It takes minutes (every step of every sequence needs the Cholesky factor of a matrix as large as the
+grid) and is the same for all models, so it is kept in a file that the set's hash names.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datamodules.points.batch import FunctionSequences
+from datamodules.points.gaussian_process.dataset import FunctionDataset
+from datamodules.points.gaussian_process.oracle import nll, predict
+
+#: Sequences that are conditioned on together.
+TOGETHER = 8
+
+
+def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
+    """Mean optimal NLL of each step, of groups of steps and targets, in nats per target.
+
+    Every sequence counts as much as every other one, as in the models' metrics.
+
+    Args:
+        dataset: a fixed one.
+        kept: file of the result; read if it is there.
+
+    Returns:
+        Curves float32 [T]: ``nll`` of all targets, ``nll_with_context`` and ``nll_without_context``
+        of steps with and without a context, ``nll_seen`` and ``nll_unseen`` of targets that are
+        context points of their step and of others; NaN where a step has none.
+    """
+    if not kept.is_file():
+        of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
+        print(f"Computing the optimal NLL of {of_set}, once, for {kept}", flush=True)
+        write(kept, plain(curves(dataset)))
+    return tensors(json.loads(kept.read_text()))
+
+
+def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
+    """Compute what ``optimal_nll`` returns."""
+    parts = []
+    for first in range(0, len(dataset), TOGETHER):
+        batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
+        prediction = predict(batch, dataset.recipe.grid)
+        values = nll(batch.target_y[..., 0].double(), prediction.mean, prediction.variance)
+        parts.append(by_group(values, batch))
+    return {name: torch.cat([part[name] for part in parts]).nanmean(0) for name in parts[0]}
+
+
+def by_group(values: Tensor, batch: FunctionSequences) -> dict[str, Tensor]:
+    """Means [B, T] over the targets of each step, of values [B, T, M]; NaN where there are none."""
+    real, seen = batch.target_mask, batch.target_seen
+    context = batch.context_mask.any(2, keepdim=True)
+    groups = {
+        "nll": real,
+        "nll_with_context": real & context,
+        "nll_without_context": real & ~context,
+        "nll_seen": seen,
+        "nll_unseen": real & ~seen,
+    }
+    return {
+        name: values.masked_fill(~chosen, 0).sum(2) / chosen.sum(2)
+        for name, chosen in groups.items()
+    }
+
+
+def plain(curves: dict[str, Tensor]) -> dict[str, list[float | None]]:
+    """Curves as JSON has them, which knows no NaN."""
+    return {
+        name: [None if value.isnan() else value.item() for value in curve]
+        for name, curve in curves.items()
+    }
+
+
+def tensors(curves: dict[str, list[float | None]]) -> dict[str, Tensor]:
+    """Curves as they were."""
+    return {
+        name: torch.tensor([float("nan") if value is None else value for value in curve])
+        for name, curve in curves.items()
+    }
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that no reader sees half of the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(content) + "\n")
+    os.replace(partial, path)

@@ -1,0 +1,163 @@
+"""The best that can be said of a drifting function by one who is told its kernels.
+
+Given the kernels, y_t = L_t w with one white vector w per sequence, so all context points of all
+steps so far are linear observations of w, and what they say of any target is a Gaussian with known
+mean m and variance v. The decoder cannot express every Gaussian: its sigma is at least `FLOOR`.
+Two figures tell the negative log-likelihood (NLL) of the best one that it can:
+
+- `expected_nll`, in expectation over the target under N(m, v). E[-log N(y; m, sigma^2)] is
+  log sigma + log(2 pi) / 2 + v / (2 sigma^2), least where sigma^2 is v, or FLOOR^2 if v is less.
+  It depends on where the context is, not on its values, and is -1.38 where v is 0. Mixtures, which
+  a latent variable can make of the decoder's Gaussians, do no better: if v >= FLOOR^2, N(m, v)
+  itself is best of all densities; else the derivative of the expected NLL towards a component at
+  m + d is 1 - exp(-d^2 (FLOOR^2 - v) / (2 FLOOR^4)) >= 0, so none is worth its weight.
+- `nll`, of the actual target. Its mean over sequences estimates that of the other, and its noise is
+  the one that models have on the same sequences: subtract it from a model's NLL for the gap.
+"""
+
+from math import log, pi
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from datamodules.points.batch import FunctionSequences
+from datamodules.points.gaussian_process.draws import factors, grid_index
+
+#: Least standard deviation of the decoder (its sigma is 0.1 + 0.9 softplus).
+FLOOR = 0.1
+#: Standard deviation of the error that observations are taken to have: far above the rounding of
+#: float32 and far below the jitter, it lets observations repeat each other.
+NOISE = 1e-4
+LOG_2_PI = log(2 * pi)
+
+
+class Prediction(NamedTuple):
+    """What the context points of steps 1 to t say of the targets of step t, given the kernels."""
+
+    mean: Tensor
+    """Of every target, float64 [B, T, M]; without meaning where it is padding."""
+    variance: Tensor
+    """Of every target, float64 [B, T, M], the function's own: no floor, no noise."""
+    log_evidence: Tensor
+    """Log density of these context points' values, float64 [B, T]; 0 without any."""
+
+
+class Observations(NamedTuple):
+    """All context points of each sequence in the order of their steps, padding last."""
+
+    step: Tensor
+    """int64 [B, N]."""
+    point: Tensor
+    """Place on the grid, int64 [B, N]."""
+    value: Tensor
+    """float64 [B, N], 0 where it is padding."""
+    real: Tensor
+    """bool [B, N]."""
+
+
+def predict(sequences: FunctionSequences, points: int) -> Prediction:
+    """Condition on the context of all steps so far, with the kernels of the sequences.
+
+    Args:
+        sequences: B drifting functions.
+        points: G, of the grid that they were generated on.
+    """
+    return joined([_predict_one(sequences, row, points) for row in range(len(sequences.task))])
+
+
+def joined(parts: list[Prediction]) -> Prediction:
+    """Predictions of several batches as those of one."""
+    return Prediction(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+
+
+def _predict_one(sequences: FunctionSequences, row: int, points: int) -> Prediction:
+    """One sequence at a time, because its matrices [T, G, G] take up to 64 MB."""
+    alone = FunctionSequences(*(field[row : row + 1] for field in sequences))
+    return condition(factors(alone.task[0], points), alone)
+
+
+def condition(factor: Tensor, sequences: FunctionSequences, noise: float = NOISE) -> Prediction:
+    """Condition on the context of all steps so far, with the same kernels for all sequences.
+
+    Args:
+        factor: L of every step, float64 [T, G, G].
+        sequences: B drifting functions.
+        noise: standard deviation of the error that observations are taken to have.
+    """
+    points = factor.shape[-1]
+    seen = observations(sequences, points)
+    basis, coordinates, log_density = whiten(factor, seen, noise)
+    steps = torch.arange(len(factor), device=factor.device)
+    visible = seen.real.unsqueeze(1) & (seen.step.unsqueeze(1) <= steps.unsqueeze(-1))
+    rows = factor[steps.view(-1, 1), grid_index(sequences.target_x[..., 0], points)]
+    # [B, T, M, N]: how each target depends on each whitened observation.
+    known = (rows.flatten(1, 2) @ basis.mT).unflatten(1, rows.shape[1:3])
+    mean = (known @ (coordinates.unsqueeze(1) * visible).unsqueeze(-1)).squeeze(-1)
+    explained = (known.square_() @ visible.to(known).unsqueeze(-1)).squeeze(-1)
+    variance = torch.linalg.vector_norm(rows, dim=-1).square() - explained
+    log_evidence = (log_density.unsqueeze(1) * visible).sum(-1)
+    return Prediction(mean, variance.clamp_min(0), log_evidence)
+
+
+def observations(sequences: FunctionSequences, points: int) -> Observations:
+    """List the context points of B sequences, padded to the most that one of them has."""
+    real = sequences.context_mask.flatten(1)
+    first = real.int().argsort(dim=1, descending=True, stable=True)
+    first = first[:, : int(real.sum(1).max())]
+    fields = (
+        torch.arange(real.shape[1], device=real.device).expand_as(real)
+        // sequences.context_mask.shape[2],
+        grid_index(sequences.context_x[..., 0], points).flatten(1),
+        sequences.context_y[..., 0].flatten(1).double(),
+        real,
+    )
+    return Observations(*(field.gather(1, first) for field in fields))
+
+
+def whiten(factor: Tensor, seen: Observations, noise: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Make the observations independent of those before them (Cholesky of their covariance).
+
+    Returns:
+        basis: Z [B, N, G]; conditioned on the first n, w has the covariance I - Z_n^T Z_n.
+        coordinates: [B, N]; conditioned on the first n, w has the mean Z_n^T times the first n.
+        log_density: of each value given those before it, [B, N]; 0 where it is padding.
+    """
+    rows = factor[seen.step, seen.point] * seen.real.unsqueeze(-1)
+    error = noise**2 * torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
+    root = torch.linalg.cholesky(rows @ rows.mT + error)
+    basis = torch.linalg.solve_triangular(root, rows, upper=False)
+    values = torch.linalg.solve_triangular(root, seen.value.unsqueeze(-1), upper=False).squeeze(-1)
+    log_density = -0.5 * (values.square() + LOG_2_PI) - root.diagonal(dim1=1, dim2=2).log()
+    return basis, values, log_density * seen.real
+
+
+def nll(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """NLL in nats of what the decoder's best Gaussian says of actual targets.
+
+    Args:
+        target: values, [..., M].
+        mean: of the prediction, [..., M].
+        variance: of the prediction, [..., M].
+    """
+    floored = variance.clamp_min(FLOOR**2)
+    return 0.5 * (LOG_2_PI + floored.log() + (target - mean).square() / floored)
+
+
+def expected_nll(variance: Tensor) -> Tensor:
+    """Mean of `nll` in nats over targets that are distributed as predicted, [..., M]."""
+    floored = variance.clamp_min(FLOOR**2)
+    return 0.5 * (LOG_2_PI + floored.log() + variance / floored)
+
+
+def step_means(values: Tensor, chosen: Tensor) -> Tensor:
+    """Mean over the chosen points of every step.
+
+    Args:
+        values: such as NLLs, [B, T, M].
+        chosen: such as `target_mask & ~target_seen`, bool [B, T, M].
+
+    Returns:
+        [T]; NaN where nothing was chosen.
+    """
+    return (values * chosen).sum((0, 2)) / chosen.sum((0, 2))

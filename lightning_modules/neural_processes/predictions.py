@@ -1,0 +1,65 @@
+"""What a neural process predicts of one sequence, and where its memory imagines points."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from datamodules.points.batch import FunctionSequences
+from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.noise import noise_of
+from lightning_modules.temporal_vaes.samples import evaluating
+from memory_cores.rmr import RMRSnapshot
+
+
+class Prediction(NamedTuple):
+    """One sequence and its prediction, float32 on the CPU."""
+
+    sequence: FunctionSequences  #: the truth, without B
+    targets: Targets  #: mean and sigma of the predictive, [T, M, Dy]
+    keys: Tensor | None  #: [T, K, Dx], where the cells of an RMR are
+    whole: bool  #: whether targets are all points that there are, in their order
+    x_range: float  #: places go from -x_range to x_range
+
+    @property
+    def with_context(self) -> Tensor:
+        """Steps with a context, [T] bool."""
+        return self.sequence.context_mask.any(1)
+
+
+def predict(
+    model: NeuralProcess, sequence: FunctionSequences, whole: bool, seed: int
+) -> Prediction:
+    """Predict the targets from the contexts, with as many samples as a validation draws.
+
+    The noise depends on the seed and the device only; neither the global random state nor the
+    model's modes change.
+
+    Args:
+        model: on any device, in any floating type.
+        sequence: on the CPU, without B.
+        whole: whether its targets are all points that there are, in their order.
+        seed: of the noise.
+    """
+    like = next(model.parameters())
+    batch = FunctionSequences(*(_moved(field, like).unsqueeze(0) for field in sequence))
+    with evaluating(model), torch.no_grad():
+        with noise_of(seed, like.device):
+            targets = model.predict(batch, model.validation_samples).mixed()
+        with noise_of(seed, like.device):  # an RMR that draws draws the first sample's again
+            snapshot = model.recall(batch, told=False).snapshot
+    mean, sigma = (part[0].float().cpu() for part in targets)
+    keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
+    return Prediction(sequence, Targets(mean, sigma), keys, whole, model.hparams["x_range"])
+
+
+def _moved(field: Tensor, like: Tensor) -> Tensor:
+    return field.to(like) if field.is_floating_point() else field.to(like.device)
+
+
+def _keys(snapshot: Any, x_size: int, scale: float) -> Tensor | None:
+    """The first Dx coordinates of imaginary keys, as in the data; models may append the step."""
+    if not isinstance(snapshot, RMRSnapshot):
+        return None
+    return snapshot.places[0, :, :, :x_size].float().cpu() / scale

@@ -1,0 +1,78 @@
+"""Which runs were measured on the same sequences."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
+
+from lightning_modules.names import in_words
+from lightning_modules.records.model_runs import differing, short_names
+from lightning_modules.records.run import RunRecord
+
+#: Of the data: they leave the sequences as they are, or decide how many there are.
+INCIDENTAL = {
+    f"data.{name}"
+    for name in (
+        *("batch_size", "eval_batch_size", "num_workers", "data_dir"),
+        *("train_size", "val_size", "test_size"),
+    )
+}
+
+
+class BenchmarkRuns(NamedTuple):
+    """All runs on one benchmark."""
+
+    key: str  #: in the page: "b0", "b1", ...
+    label: str
+    runs: list[RunRecord]
+
+    @property
+    def details(self) -> str:
+        """The test set, if any run was tested; else where the numbers come from."""
+        tested = next((run.tested for run in self.runs if run.tested), None)
+        return "No run was tested yet" if tested is None else str(tested.benchmark)
+
+
+def by_benchmark(runs: Iterable[RunRecord]) -> list[BenchmarkRuns]:
+    """Put runs together that compare.
+
+    Tested runs do if their test sets are the same, by its hash. A run without a test is put to the
+    tested runs whose data have the same settings.
+    """
+    groups: dict[Hashable, list[RunRecord]] = {}
+    keys: dict[Hashable, Hashable] = {}
+    for run in sorted(runs, key=lambda run: run.tested is None):
+        settings = _identity(run)
+        key = keys.get(settings, settings) if run.tested is None else run.tested.benchmark
+        keys.setdefault(settings, key)
+        groups.setdefault(key, []).append(run)
+    found = list(groups.values())
+    labelled = sorted(zip(_labels(found), found, strict=True), key=lambda pair: pair[0])
+    return [BenchmarkRuns(f"b{i}", label, group) for i, (label, group) in enumerate(labelled)]
+
+
+def _identity(run: RunRecord) -> Hashable:
+    return tuple((k, repr(v)) for k, v in sorted(run.of("data").items()) if k not in INCIDENTAL)
+
+
+def _labels(groups: Sequence[Sequence[RunRecord]]) -> list[str]:
+    """In words, with what tells each from others of its class."""
+    first = [group[0] for group in groups]
+    labels = [_label(run, [other.of("data") for other in first]) for run in first]
+    return [
+        label if labels.count(label) == 1 else f"{label}, {_test_set(run, i)}"
+        for i, (label, run) in enumerate(zip(labels, first, strict=True))
+    ]
+
+
+def _label(run: RunRecord, others: Sequence[dict[str, object]]) -> str:
+    own = run.of("data")
+    alike = [other for other in others if other["data"] == own["data"]]
+    told_apart = [key for key in differing(alike) if key not in INCIDENTAL]
+    details = [f"{short}={own.get(key)}" for key, short in short_names(told_apart).items()]
+    return ", ".join([in_words(str(own["data"])), *details])
+
+
+def _test_set(run: RunRecord, number: int) -> str:
+    if run.tested is None:
+        return f"data {number}"
+    used = run.tested.benchmark
+    return f"test set {used.sha256[:8]} of {used.sequences:,}"

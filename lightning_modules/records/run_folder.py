@@ -1,0 +1,112 @@
+"""Where a run keeps everything: <root>/<experiment>/<run>/."""
+
+import os
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run and the names of what is in it."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, experiment: str, run: str, on_disk: bool = True) -> "RunFolder":
+        """Take a folder of its own for a new run; a name that is taken gets a number.
+
+        Args:
+            root: of all experiments.
+            experiment: folder of runs that belong together.
+            run: the name asked for.
+            on_disk: make the folder; processes that never write need only a name.
+
+        Raises:
+            OSError: there is no place for it.
+        """
+        for attempt in count(1):
+            folder = cls(root / experiment / (run if attempt == 1 else f"{run}-{attempt}"))
+            if not on_disk:
+                return folder
+            try:
+                # Making it is what claims the name, also among runs that start at the same moment.
+                folder.path.mkdir(parents=True)
+                return folder
+            except FileExistsError:
+                continue
+        raise AssertionError("unreachable")
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Path) -> "RunFolder | None":
+        """The run that a checkpoint belongs to, None if it lies outside of a run's folder."""
+        inside = checkpoint.absolute().parent.name == CHECKPOINTS
+        return cls(checkpoint.parent.parent) if inside else None
+
+    @property
+    def wandb_id(self) -> Path:
+        """What W&B knows the run by."""
+        return self.path / ".wandb_id"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the folder above."""
+        return self.path.absolute().parent.name
+
+    @property
+    def run(self) -> str:
+        """The folder's own name."""
+        return self.path.absolute().name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Holds ``last.ckpt`` and ``best.ckpt``."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The newest state of training."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The state that validated best."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """Every setting; ``--config`` reads it again."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """All that was logged, a row a step."""
+        return self.path / "metrics.csv"
+
+    @property
+    def results(self) -> Path:
+        """What ``test`` found."""
+        return self.path / "results.json"
+
+    @property
+    def film(self) -> Path:
+        """Where the memory was written and read in the first test sequence."""
+        return self.path / "memory_film.npz"
+
+    @property
+    def pictures(self) -> Path:
+        """What was drawn after validations and tests."""
+        return self.path / "pictures"
+
+    @property
+    def predictions(self) -> Path:
+        """What ``predict`` generated."""
+        return self.path / "predictions.npz"
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,0 +1,313 @@
+"""The sequential-latent backbone: controller, memory core, prior, posterior and sample.
+
+It is all that is recurrent in a model. Encoders run before it on all frames at once; decoders,
+likelihoods and divergences after it. One step, in the order of Gemici et al. 2017, section 3:
+
+    h_t        = controller(h_{t-1}, [z_{t-1}; reads_{t-1}], evidence_t)      eq. 13
+    memory_t   = write z_{t-1} under [h_t; key h_{t-1}]
+    reads_t    = read under h_t                                               eqs. 14 to 16
+    psi_t      = [reads_t; h_t]                                               or eq. 12
+    z_t        ~ posterior q(z_t | psi_t, x_t), or prior p(z_t | psi_t)       eqs. 7 and 8
+
+The paper's indices differ between its equations: eq. 16 reads M_{t-1}, eq. 13 has M_t written from
+z_{t-1}. Here the write comes first, so that the newest latent can be read in the very next step,
+and the move into x_t (part of evidence_t) reaches the prior of x_t.
+Cores with ``context_includes_control = False`` keep reads out of the controller (eq. 9) and h_t out
+of psi_t (eq. 12).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.speed.compiled_steps import CompiledSteps, span_sizes
+from lightning_modules.speed.cuda_graphs import CapturedGraphs
+from lightning_modules.temporal_vaes.controller import Controller, ControllerState
+from memory_cores import Items, MemoryCore, Weightings
+from memory_cores.parts.gaussian import DiagonalGaussian
+
+
+class BackboneState(NamedTuple):
+    """What one step hands to the next."""
+
+    controller: ControllerState
+    memory: NamedTuple
+    reads: Tensor  #: [B, C]
+    latent: Tensor  #: [B, Z]
+    drawn: Tensor  #: [B, 1] bool, False until the first latent was drawn
+
+
+class Step(NamedTuple):
+    """One step's outcome; with a dimension S in front, of several steps."""
+
+    latent: Tensor  #: [B, Z]
+    psi: Tensor  #: [B, P]
+    parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
+    seen: Tensor  #: [B, H + F], detached, by the controller's recurrent gates
+
+    @property
+    def last(self) -> "Step":
+        """The last of several steps."""
+        return Step(*(part[-1] for part in self))
+
+
+class Trajectory(NamedTuple):
+    """An unrolled sequence."""
+
+    latent: Tensor  #: [B, T, Z]
+    psi: Tensor  #: [B, T, P]
+    prior: DiagonalGaussian  #: [B, T, Z]
+    posterior: DiagonalGaussian  #: [B, T, Z]; at generated steps the prior again
+    weightings: Weightings | None  #: [B, T, heads, N], on request
+
+
+def nothing_to_imagine(t: int, step: Step) -> Tensor:
+    """For sequences whose evidence is known to the end."""
+    raise ValueError(f"evidence must cover all steps, or imagine give the rest, got none for {t}")
+
+
+def psi_size(memory: MemoryCore, controller_size: int) -> int:
+    """Width P of psi: the reads, and the controller's state where the core's context has it."""
+    return memory.context_size + (controller_size if memory.context_includes_control else 0)
+
+
+class Backbone(nn.Module):
+    """Controller, memory core and latent maps.
+
+    Args:
+        memory: the core; it writes latents with the controller's state as key.
+        evidence_size: width of what is known of each step beforehand.
+        feature_size: width of an encoded frame.
+        latent_size: Z.
+        controller_size: H.
+        map_size: hidden units of the prior and posterior maps; 0 makes them linear.
+        compile: compile the steps whose evidence and frame are known, where gradients are wanted;
+            on CUDA, capture them all as one graph.
+    """
+
+    def __init__(
+        self,
+        memory: MemoryCore,
+        evidence_size: int,
+        feature_size: int,
+        latent_size: int,
+        controller_size: int,
+        map_size: int,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
+        self.cuda_graphs = CapturedGraphs(self, self._known_loop) if compile else None
+        self.latent_size = latent_size
+        self.memory = memory
+        feedback_size = latent_size
+        if memory.context_includes_control:
+            feedback_size += memory.context_size
+        self.controller = Controller(evidence_size, feedback_size, controller_size)
+        self.psi_size = psi_size(memory, controller_size)
+        self.prior_map = PriorMap(self.psi_size, map_size, latent_size)
+        self.posterior_map = PosteriorMap(self.psi_size, feature_size, map_size, latent_size)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> BackboneState:
+        """Return the state before the first step, on the device and in the dtype of ``like``."""
+        return BackboneState(
+            controller=self.controller.initial_state(batch_size, like),
+            memory=self.memory.initial_state(batch_size, like),
+            reads=like.new_zeros(batch_size, self.memory.context_size),
+            latent=like.new_zeros(batch_size, self.latent_size),
+            drawn=torch.zeros(batch_size, 1, dtype=torch.bool, device=like.device),
+        )
+
+    def advance(
+        self, state: BackboneState, evidence: Tensor, late: bool = False
+    ) -> tuple[BackboneState, Tensor]:
+        """Update controller and memory for one step, up to what its latent depends on.
+
+        Args:
+            state: of the step before.
+            evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
+            late: evidence is of ``controller.known_gates``.
+
+        Returns:
+            state: with the latent still that of the step before; psi: [B, P].
+        """
+        before = state.controller.hidden
+        includes_control = self.memory.context_includes_control
+        feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
+        controller = self.controller.step(state.controller, evidence, feedback, late)
+        item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
+        reads, memory = self.memory.write_and_read(state.memory, controller.hidden, item)
+        psi = torch.cat([reads, controller.hidden], 1) if includes_control else reads
+        return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
+
+    def step(
+        self,
+        state: BackboneState,
+        evidence: Tensor,
+        noise: Tensor,
+        observed: Tensor | None,
+        late: bool = False,
+    ) -> tuple[BackboneState, Step]:
+        """Advance one step and draw its latent: from the posterior if ``observed``, else the prior.
+
+        Args:
+            state: of the step before.
+            evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
+            noise: [B, Z], standard normal.
+            observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
+            late: evidence is of ``controller.known_gates``.
+        """
+        state, psi = self.advance(state, evidence, late)
+        parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
+        latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
+        state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
+        return state, Step(latent, psi, parameters, state.controller.seen)
+
+    def known_steps(
+        self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor
+    ) -> tuple[BackboneState, Step]:
+        """Take several steps with known evidence and frames, as one function to be compiled.
+
+        Args:
+            state: of the step before.
+            evidence: [S, B, 4 H], of ``controller.known_gates``.
+            noise: [S, B, Z], standard normal.
+            observed: [S, B, map width], of ``posterior_map.observe``.
+        """
+        steps = []
+        for inputs in zip(evidence.unbind(), noise.unbind(), observed.unbind(), strict=True):
+            state, step = self.step(state, *inputs, late=True)
+            steps.append(step)
+        return state, Step(*(torch.stack(parts) for parts in zip(*steps, strict=True)))
+
+    def unroll(
+        self,
+        evidence: Tensor,
+        features: Tensor,
+        noise: Tensor,
+        imagine: Callable[[int, Step], Tensor] = nothing_to_imagine,
+        record: bool = False,
+    ) -> Trajectory:
+        """Unroll over T steps; latents come from the posterior as far as there are features.
+
+        Args:
+            evidence: [B, K, E], of the first K <= T steps.
+            features: [B, S, F], encoded frames of the first S <= T steps. Later steps draw their
+                latents from the prior.
+            noise: [B, T, Z], standard normal.
+            imagine: gives the evidence [B, E] of step t >= K from step t - 1, for models whose
+                recurrence sees frames that they must generate first.
+            record: keep the weightings of every step.
+        """
+        known = evidence.shape[1] == features.shape[1] == noise.shape[1]
+        if self.cuda_graphs is not None and noise.is_cuda and known and not record:
+            latent, psi, prior, posterior = self.cuda_graphs(evidence, features, noise)
+            return Trajectory(latent, psi, prior, posterior, None)
+        return self._loop(evidence, features, noise, imagine, record)
+
+    def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
+        """Unroll over steps of which all is known, to nothing but tensors."""
+        return self._loop(evidence, features, noise)[:-1]
+
+    def _loop(
+        self,
+        evidence: Tensor,
+        features: Tensor,
+        noise: Tensor,
+        imagine: Callable[[int, Step], Tensor] = nothing_to_imagine,
+        record: bool = False,
+    ) -> Trajectory:
+        seen: list[Tensor] = []
+        gates = self.controller.known_gates(evidence, seen)
+        observed = self.posterior_map.observe(features.transpose(0, 1))
+        noise = noise.transpose(0, 1)
+        known = 0 if record else min(len(gates), len(observed))
+        state = self.initial_state(noise.shape[1], noise)
+        state, steps = self._take_known(state, known, gates, noise, observed)
+        weightings: list[Weightings] = []
+        for t in range(known, len(noise)):
+            late = t < len(gates)
+            gates_t = gates[t] if late else self._imagined_gates(imagine, t, steps)
+            observed_t = observed[t] if t < len(observed) else None
+            state, step = self.step(state, gates_t, noise[t], observed_t, late)
+            steps.append(Step(*(part.unsqueeze(0) for part in step)))
+            if record:
+                weightings.append(self.memory.weightings(state.memory))
+        taken = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
+        seen.append(taken.seen[: len(gates)])
+        return self._trajectory(taken, weightings)
+
+    def _take_known(
+        self, state: BackboneState, known: int, *parts: Tensor
+    ) -> tuple[BackboneState, list[Step]]:
+        """Take the first steps, of which evidence, noise and frames [S, B, ...] are known."""
+        trains = torch.is_grad_enabled() and not parts[0].is_cuda
+        compiled = self.compiled_steps if trains else None
+        size = compiled.size_with(self.memory) if compiled else None
+        sizes = span_sizes(known, size)
+        # Divided by one operator, whose gradient is one too; that of a slice is as large as all.
+        spans = (part.split([*sizes, len(part) - known])[:-1] for part in parts)
+        taken = []
+        for span in zip(*spans, strict=True):
+            run = compiled if compiled and len(span[0]) == size else Backbone.known_steps
+            state, steps = run(self, state, *span)
+            taken.append(steps)
+        return state, taken
+
+    def _imagined_gates(
+        self, imagine: Callable[[int, Step], Tensor], t: int, steps: list[Step]
+    ) -> Tensor:
+        """The gates [B, 4 H] that evidence of step t would make, imagined after the step before."""
+        return self.controller.evidence_gates(imagine(t, steps[-1].last))
+
+    def _trajectory(self, steps: Step, weightings: list[Weightings]) -> Trajectory:
+        latent, psi, drawn_from, _ = (part.transpose(0, 1) for part in steps)
+        return Trajectory(
+            latent=latent,
+            psi=psi,
+            prior=DiagonalGaussian.from_parameters(self.prior_map(psi)),
+            posterior=DiagonalGaussian.from_parameters(drawn_from),
+            weightings=Weightings(*(torch.stack(w, 1) for w in zip(*weightings, strict=True)))
+            if weightings
+            else None,
+        )
+
+
+class LatentMap(nn.Module):
+    """What prior and posterior map have in common: psi, at most one hidden layer, 2 Z outputs."""
+
+    def __init__(self, psi_size: int, map_size: int, latent_size: int) -> None:
+        super().__init__()
+        self.width = map_size or 2 * latent_size
+        self.from_psi = nn.Linear(psi_size, self.width)
+        self.output = (
+            nn.Sequential(nn.ReLU(), nn.Linear(self.width, 2 * latent_size))
+            if map_size
+            else nn.Identity()
+        )
+
+
+class PriorMap(LatentMap):
+    """From psi to a Gaussian's parameters."""
+
+    def forward(self, psi: Tensor) -> Tensor:
+        """Return [..., 2 Z]: means, then log standard deviations."""
+        return self.output(self.from_psi(psi))
+
+
+class PosteriorMap(LatentMap):
+    """From psi and an encoded frame to a Gaussian's parameters.
+
+    The frame's part is linear up to the hidden layer, so ``observe`` computes it before the loop
+    for all steps at once.
+    """
+
+    def __init__(self, psi_size: int, feature_size: int, map_size: int, latent_size: int) -> None:
+        super().__init__(psi_size, map_size, latent_size)
+        self.observe = nn.Linear(feature_size, self.width, bias=False)
+
+    def forward(self, psi: Tensor, observed: Tensor) -> Tensor:
+        """Return [..., 2 Z], given what ``observe`` made of the frame."""
+        return self.output(self.from_psi(psi) + observed)

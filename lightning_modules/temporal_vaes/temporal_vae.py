@@ -1,0 +1,238 @@
+"""What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from datamodules.frames.batch import FrameSequences
+from datamodules.frames.benchmark import SequenceDataModule
+from lightning_modules.budget import controller_size_within
+from lightning_modules.metrics import (
+    BOUND_NAMES,
+    PRIOR_NAMES,
+    READ_NAMES,
+    Measurement,
+    StepSums,
+    Summary,
+    bound_measurements,
+    prior_recall_measurements,
+    read_measurements,
+    summarise,
+)
+from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
+from lightning_modules.sequence_model import Criterion, SequenceModel
+from lightning_modules.speed.compiled_steps import require_compiler
+from lightning_modules.temporal_vaes.backbone import Backbone, Step, Trajectory, psi_size
+from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
+from memory_cores import MemoryCore, MemorySizes
+from memory_cores.core import require_at_least, require_positive
+from memory_cores.parts.gaussian import kl_divergence
+
+
+class Unrolled(NamedTuple):
+    """A model's view of a batch."""
+
+    trajectory: Trajectory
+    logits: Tensor  #: [B, T, C, H, W], of the intensities
+
+
+def bound_of(unrolled: Unrolled, frames: Tensor) -> Bound:
+    """Terms [B, T] of the variational bound of frames [B, T, C, H, W]."""
+    trajectory, logits = unrolled
+    return Bound(
+        reconstruction=bernoulli_log_likelihood(logits, frames),
+        kl=kl_divergence(trajectory.posterior, trajectory.prior),
+    )
+
+
+class TemporalVAE(SequenceModel):
+    """Latents z_t from a prior that sees the past, frames x_t from an observation map.
+
+    Subclasses say what the recurrence knows of each step: ``evidence`` and its width, and
+    ``imagine`` where it depends on frames. The likelihood is Bernoulli on intensities in [0, 1],
+    so that nats compare across runs.
+
+    Args:
+        sequence_length: steps T; this and the next three come from the data on the command line.
+        prefix_length: first frames that are given where the model generates the others.
+        action_size: width A of the actions, 0 where there are none.
+        frame_shape: channels, height and width of a frame.
+        memory: builds the memory core.
+        visual: builds the encoder and the decoder.
+        latent_size: width Z of z_t.
+        controller_size: width H of the controller's state h_t; default: what the budget allows.
+        parameter_budget: of the whole model, so that models with different cores compare; not used
+            where the controller's size is given.
+        map_size: hidden units of the prior and the posterior map; 0 makes them linear.
+        learning_rate: of Adam.
+        compile: compile the recurrence, for training, which takes about a minute the first time; on
+            CUDA, capture it as a graph, which takes no time.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    criterion = Criterion("bound", "max")
+    logged_curve = "kl"
+
+    def __init__(
+        self,
+        sequence_length: int,
+        prefix_length: int,
+        action_size: int,
+        frame_shape: tuple[int, int, int],
+        memory: Callable[[MemorySizes], MemoryCore],
+        visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
+        latent_size: int = 32,
+        controller_size: int | None = None,
+        parameter_budget: int = 1_172_000,
+        map_size: int = 128,
+        learning_rate: float = 2e-3,
+        compile: bool = False,
+    ) -> None:
+        names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
+        super().__init__(sequence_length, names, learning_rate)
+        # From the command line these are class paths and plain numbers, safe to load.
+        self.save_hyperparameters()
+        require_positive(latent_size=latent_size)
+        require_at_least(0, map_size=map_size)
+
+        def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
+            """Make all that the controller's width decides on; the budget's search calls it."""
+            sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
+            core = memory(sizes)
+            decoder_inputs = latent_size + psi_size(core, controller_size)
+            networks = visual(VisualSizes(frame_shape, decoder_inputs))
+            features = networks.feature_size
+            return networks, Backbone(
+                core,
+                evidence_size=self.evidence_size(action_size, features),
+                feature_size=features,
+                latent_size=latent_size,
+                controller_size=controller_size,
+                map_size=map_size,
+                compile=compile,
+            )
+
+        if controller_size is None:
+            controller_size = controller_size_within(parameter_budget, build)
+        require_positive(controller_size=controller_size)
+        self.visual, self.backbone = build(controller_size)
+        # One action is 1 and the others 0: unit variance whatever A is. Under the default for dense
+        # inputs the moves drown in the noise of the latents, and no one learns where it is.
+        torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
+        self.prefix_length = prefix_length
+
+    def on_fit_start(self) -> None:
+        """Ask for a compiler before anything is trained, if one is needed."""
+        super().on_fit_start()
+        if self.backbone.compiled_steps is not None and self.device.type == "cpu":
+            require_compiler()
+
+    @property
+    def core(self) -> MemoryCore:
+        """The memory core."""
+        return self.backbone.memory
+
+    @property
+    def units(self) -> int:
+        """Width of the controller's state."""
+        return self.backbone.controller.hidden_size
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """Encoder and decoder, the recurrent network, the memory core, prior and posterior."""
+        backbone = self.backbone
+        return {
+            "visual": [self.visual],
+            "controller": [backbone.controller],
+            "memory": [backbone.memory],
+            "maps": [backbone.prior_map, backbone.posterior_map],
+        }
+
+    def evidence_size(self, action_size: int, feature_size: int) -> int:
+        """Width E of a step's evidence, of which the actions come first."""
+        return action_size
+
+    def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
+        """What the recurrence knows of each step before it is unrolled, the actions first.
+
+        Args:
+            actions: [B, T, A].
+            features: [B, S, F], encoded frames of the first S <= T steps.
+
+        Returns:
+            evidence: [B, K, E] of the first K <= T steps; ``imagine`` gives the others'.
+        """
+        return actions
+
+    def imagine(self, actions: Tensor, step: Step) -> Tensor:
+        """Evidence [B, E] of a step from its actions [B, A] and the outcome of the step before."""
+        return actions
+
+    def forward(
+        self, frames: Tensor, actions: Tensor, noise: Tensor | None = None, record: bool = False
+    ) -> Unrolled:
+        """Infer the latents of the frames that are given, generate those of the steps after them.
+
+        Args:
+            frames: [B, S, C, H, W] in [0, 1], S <= T.
+            actions: [B, T, A].
+            noise: [B, T, Z], standard normal; drawn if not given.
+            record: keep the memory's weightings.
+        """
+        if noise is None:
+            shape = (*actions.shape[:2], self.backbone.latent_size)
+            noise = torch.randn(shape, device=frames.device, dtype=frames.dtype)
+        features = self.visual.encode(frames)
+        trajectory = self.backbone.unroll(
+            self.evidence(actions, features),
+            features,
+            noise,
+            imagine=lambda t, step: self.imagine(actions[:, t], step),
+            record=record,
+        )
+        return Unrolled(trajectory, self.decode(trajectory.latent, trajectory.psi))
+
+    def decode(self, latent: Tensor, psi: Tensor) -> Tensor:
+        """Observation map: logits [B, T, C, H, W] from latents [B, T, Z] and psi [B, T, P]."""
+        return self.visual.decode(torch.cat([latent, psi], 2))
+
+    def generate(self, batch: FrameSequences) -> Unrolled:
+        """Infer the latents of the prefix, then draw all others from the prior."""
+        return self(batch.frames[:, : self.prefix_length], batch.actions)
+
+    def bound(self, batch: FrameSequences) -> Bound:
+        """Terms of the variational bound of each sequence and step, with one posterior sample."""
+        return bound_of(self(batch.frames, batch.actions), batch.frames)
+
+    def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
+        """Minimise the negative bound."""
+        bound = self.bound(batch)
+        loss = negative_elbo(bound)
+        if self.reports:
+            self.log("train/bound", -loss, prog_bar=True)
+            self.log("train/kl", bound.kl.mean(), prog_bar=True)
+            self.log("train/kl_last_step", bound.kl[:, -1].mean())
+        return loss
+
+    def measure(self, batch: FrameSequences) -> dict[str, Measurement]:
+        """Bound, reads, and recall from the prior, by step."""
+        unrolled = self(batch.frames, batch.actions, record=True)
+        data = getattr(self.trainer, "datamodule", None)
+        classifier = data.classifier if isinstance(data, SequenceDataModule) else None
+        generated = self.generate(batch).logits
+        return {
+            **bound_measurements(bound_of(unrolled, batch.frames), batch),
+            **read_measurements(unrolled.trajectory.weightings, batch),
+            **prior_recall_measurements(generated, batch, self.prefix_length, classifier),
+        }
+
+    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences, with the KL of recalled and of new steps apart."""
+        return summarise(sums)
+
+    def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
+        """Generate each sequence from its prefix: ``frames`` [B, T, C, H, W] in [0, 1]."""
+        return {"frames": self.generate(batch).logits.sigmoid()}

@@ -1,0 +1,7 @@
+"""Encoders and decoders of frames, one pair a file."""
+
+from lightning_modules.temporal_vaes.visual.compact import CompactNetworks
+from lightning_modules.temporal_vaes.visual.digits import DigitNetworks
+from lightning_modules.temporal_vaes.visual.networks import VisualNetworks, VisualSizes
+
+__all__ = ["CompactNetworks", "DigitNetworks", "VisualNetworks", "VisualSizes"]

@@ -1,0 +1,1 @@
+"""What cores are made of: addressing, attention, links, stores, recurrent cells."""

@@ -1,0 +1,305 @@
+"""Attention over masked sets, shared by the cores and the models (Kim et al. 2019, section 3.2).
+
+A set is prepared once and may then be asked any number of times:
+
+    memory = attention.prepare(keys, values, mask)
+    values = attention.attend(attention.ask(queries), memory)
+
+Leading dimensions "...", one or more (batch, time), are the same in all arguments. A query for
+which the mask is False everywhere gets zeros, with zero gradients; what stands in masked places,
+NaN too, never matters.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.parts.addressing import masked_softmax
+from memory_cores.parts.real_points import RealPoints, of_points
+
+AttentionKind = Literal["multihead", "dot_product", "laplace", "uniform"]
+
+
+class Prepared(NamedTuple):
+    """A masked set as its attention sees it; E and V are the attention's own widths."""
+
+    keys: Tensor  #: [..., N, E]
+    values: Tensor  #: [..., N, V]
+    mask: Tensor  #: [..., N] bool, False for padding; [..., M or 1, N] if queries differ in it
+    never_empty: bool = False  #: whether every query is known to see something
+
+    @property
+    def visible(self) -> Tensor:
+        """What each query sees, [..., M or 1, N] bool."""
+        return self.mask if self.mask.dim() == self.keys.dim() else self.mask.unsqueeze(-2)
+
+    def joined(self, other: "Prepared") -> "Prepared":
+        """Return the union of two sets with the same leading dimensions."""
+        return Prepared(
+            torch.cat([self.keys, other.keys], -2),
+            torch.cat([self.values, other.values], -2),
+            torch.cat([self.mask, other.mask], -1),
+            self.never_empty or other.never_empty,
+        )
+
+
+class Attention(nn.Module, ABC):
+    """Base class: keys and values as they are, one head; ``scores`` says what is alike.
+
+    Args:
+        key_size: width Dk of keys and queries.
+        value_size: width Dv of values.
+    """
+
+    heads = 1
+
+    def __init__(self, key_size: int, value_size: int) -> None:
+        super().__init__()
+        self.key_size, self.value_size = key_size, value_size
+
+    @abstractmethod
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Exponents [..., H, M, N] of queries [..., H, M, E] and keys [..., H, N, E]."""
+
+    @property
+    def code_sizes(self) -> tuple[int, int]:
+        """Widths E and V of prepared keys and values."""
+        return self.key_size, self.value_size
+
+    def encode(self, points: Tensor) -> Tensor:
+        """Encode keys or queries [..., N, Dk]; the same for both."""
+        return points
+
+    def project_queries(self, codes: Tensor) -> Tensor:
+        """Map encoded queries to the space [..., M, E] in which they meet the keys."""
+        return codes
+
+    def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Encode and project queries [..., M, Dk] to [..., M, E], real ones if these are known."""
+        return self.project_queries(self.encode(queries))
+
+    def project_keys(self, codes: Tensor) -> Tensor:
+        """Map encoded keys to [..., N, E]."""
+        return codes
+
+    def project_values(self, values: Tensor) -> Tensor:
+        """Map values [..., N, Dv] to [..., N, V]."""
+        return values
+
+    def combine(self, read: Tensor) -> Tensor:
+        """Map what the heads read, [..., M, V], to values [..., M, Dv]."""
+        return read
+
+    def prepare(self, keys: Tensor, values: Tensor, mask: Tensor) -> Prepared:
+        """Prepare a set for look-ups: keys [..., N, Dk], values [..., N, Dv], mask [..., N]."""
+        hole = ~mask.unsqueeze(-1)
+        # Filled before anything multiplies it, or the gradients of weights would be NaN.
+        keys, values = keys.masked_fill(hole, 0), values.masked_fill(hole, 0)
+        return Prepared(self.project_keys(self.encode(keys)), self.project_values(values), mask)
+
+    def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """Weights [..., H, M, N] of projected queries, for those who want to see them."""
+        scores = self.scores(self._split(queries), self._split(memory.keys))
+        return masked_softmax(scores, memory.visible.unsqueeze(-3))
+
+    def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
+        """Values [..., M, Dv] that weights [..., H, M, N] read."""
+        return self.combine(self._mixed(weights, memory))
+
+    def _mixed(self, weights: Tensor, memory: Prepared) -> Tensor:
+        return (weights @ self._split(memory.values)).transpose(-3, -2).flatten(-2)
+
+    def read(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """What the heads read with projected queries, to be combined, [..., M, V]."""
+        return self._mixed(self.weights(queries, memory), memory)
+
+    def attend(self, queries: Tensor, memory: Prepared, real: RealPoints | None = None) -> Tensor:
+        """Read values [..., M, Dv] with projected queries."""
+        return self.combined(self.read(queries, memory), real)
+
+    def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
+        """``combine`` of what was read for real queries, if these are known."""
+        return self.combine(read)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """Read values once.
+
+        Args:
+            queries: [..., M, Dk].
+            keys: [..., N, Dk].
+            values: [..., N, Dv].
+            mask: [..., N] bool, False for padding.
+
+        Returns:
+            values: [..., M, Dv].
+        """
+        return self.attend(self.ask(queries), self.prepare(keys, values, mask))
+
+    def _split(self, parts: Tensor) -> Tensor:
+        """[..., N, H * E] -> [..., H, N, E]."""
+        return parts.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+
+
+class UniformAttention(Attention):
+    """The mean of the values, whatever is asked."""
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """All alike."""
+        return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
+
+
+class LaplaceAttention(Attention):
+    """Softmax of minus the L1 distances of the keys as they are, in units of ``scale``.
+
+    That is the paper's form, and that of its code where weights sum to 1 (its other form,
+    1 + tanh of the same, is a sum over the set that grows with it).
+
+    Args:
+        key_size: width Dk of keys and queries.
+        value_size: width Dv of values.
+        scale: distance over which a weight falls to 1 / e.
+    """
+
+    def __init__(self, key_size: int, value_size: int, scale: float = 1.0) -> None:
+        super().__init__(key_size, value_size)
+        self.scale = scale
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Minus the distances."""
+        return -(queries.unsqueeze(-2) - keys.unsqueeze(-3)).abs().sum(-1) / self.scale
+
+
+class DotProductAttention(Attention):
+    """Softmax of scaled dot products of keys and queries that one shared MLP encodes.
+
+    The MLP has two layers as wide as a value (2 x 128 in the paper).
+    """
+
+    def __init__(self, key_size: int, value_size: int) -> None:
+        super().__init__(key_size, value_size)
+        self.encoder = nn.Sequential(
+            glorot_linear(key_size, value_size), nn.ReLU(), glorot_linear(value_size, value_size)
+        )
+
+    @property
+    def code_sizes(self) -> tuple[int, int]:
+        """Dv, Dv."""
+        return self.value_size, self.value_size
+
+    def encode(self, points: Tensor) -> Tensor:
+        """Encode keys or queries [..., N, Dk] as [..., N, Dv]."""
+        return self.encoder(points)
+
+    def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Encode and project queries."""
+        return of_points(super().ask, queries, real)
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Dot products over the square root of their width."""
+        return queries @ keys.mT / queries.shape[-1] ** 0.5
+
+    def read(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """What the heads read, in one fused call."""
+        parts = (queries, memory.keys, memory.values)
+        asked, keys, values = (self._split(part).flatten(0, -4) for part in parts)
+        visible = memory.visible.flatten(0, -3).unsqueeze(1)
+        if memory.never_empty:
+            read = fused_attention(asked, keys, values, visible)
+        else:
+            # A row without a single True would be 0 / 0, which backends treat differently: it sees
+            # all of its places instead, and what it reads there is dropped.
+            none = ~visible.any(-1, keepdim=True)
+            read = fused_attention(asked, keys, values, visible | none).masked_fill(none, 0)
+        return read.transpose(1, 2).flatten(2).unflatten(0, queries.shape[:-2])
+
+
+class MultiheadAttention(DotProductAttention):
+    """Dot-product attention with H heads, summed; no biases, no residual, no normalisation.
+
+    Args:
+        key_size: width Dk of keys and queries.
+        value_size: width Dv of values.
+        heads: H, each of width Dv / H, rounded up.
+    """
+
+    def __init__(self, key_size: int, value_size: int, heads: int = 8) -> None:
+        super().__init__(key_size, value_size)
+        self.heads = heads
+        width = heads * -(-value_size // heads)
+        self.queries = nn.Linear(value_size, width, bias=False)
+        self.keys = nn.Linear(value_size, width, bias=False)
+        self.values = nn.Linear(value_size, width, bias=False)
+        self.output = nn.Linear(width, value_size, bias=False)
+        for layer in (self.queries, self.keys, self.values, self.output):
+            nn.init.normal_(layer.weight, std=value_size**-0.5)  # as in the paper's code
+
+    @property
+    def code_sizes(self) -> tuple[int, int]:
+        """The heads' widths together, of keys and of values."""
+        return self.keys.out_features, self.values.out_features
+
+    def project_queries(self, codes: Tensor) -> Tensor:
+        """Map encoded queries to all heads' queries [..., M, E]."""
+        return self.queries(codes)
+
+    def project_keys(self, codes: Tensor) -> Tensor:
+        """Map encoded keys to all heads' keys [..., N, E]."""
+        return self.keys(codes)
+
+    def project_values(self, values: Tensor) -> Tensor:
+        """Map values to all heads' values [..., N, V]."""
+        return self.values(values)
+
+    def combine(self, read: Tensor) -> Tensor:
+        """Map each head's read back to a value, and sum: one product for all heads."""
+        return self.output(read)
+
+    def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Map what was read for real queries."""
+        return of_points(self.combine, read, real)
+
+
+def fused_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+    """Scaled dot-product attention of [B, H, M, E], [B, H, N, E] and [B, H, N, V].
+
+    On a CPU in single precision at least: there PyTorch's kernel takes three times as long in
+    bfloat16, even where the processor multiplies it several times as fast.
+    """
+    if not queries.is_cpu:
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
+    exact = torch.promote_types(queries.dtype, torch.float32)
+    with torch.autocast("cpu", enabled=False):
+        asked, found, held = (part.to(exact) for part in (queries, keys, values))
+        read = F.scaled_dot_product_attention(asked, found, held, attn_mask=visible)
+    return read.to(queries.dtype)
+
+
+def make_attention(
+    kind: AttentionKind, key_size: int, value_size: int, heads: int = 8
+) -> Attention:
+    """Build the attention of a kind; ``heads`` concerns multihead attention only.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if kind == "multihead":
+        return MultiheadAttention(key_size, value_size, heads)
+    kinds: dict[str, type[Attention]] = {
+        "dot_product": DotProductAttention,
+        "laplace": LaplaceAttention,
+        "uniform": UniformAttention,
+    }
+    if kind not in kinds:
+        raise ValueError(f"attention must be one of {get_args(AttentionKind)}, got {kind!r}")
+    return kinds[kind](key_size, value_size)
+
+
+def glorot_linear(inputs: int, outputs: int) -> nn.Linear:
+    """Linear layer with Glorot weights and zero biases, as in the authors' code."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,43 @@
+"""Diagonal Gaussians: priors, posteriors, their samples and divergences."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+def kl_divergence(q: tuple[Tensor, ...], p: tuple[Tensor, ...]) -> Tensor:
+    """KL[q || p] in nats, summed over dimensions, in single precision at least.
+
+    In bfloat16 its terms, which nearly cancel, would be below 0 as often as not.
+
+    Args:
+        q: mean and log standard deviation, [..., Z].
+        p: likewise.
+
+    Returns:
+        kl: [...].
+    """
+    (q_mean, q_log_sigma), (p_mean, p_log_sigma) = (
+        [part.to(torch.promote_types(part.dtype, torch.float32)) for part in parts]
+        for parts in (q, p)
+    )
+    log_ratio = q_log_sigma - p_log_sigma
+    distance = (q_mean - p_mean) * torch.exp(-p_log_sigma)
+    return 0.5 * (torch.exp(2 * log_ratio) + distance.square() - 1 - 2 * log_ratio).sum(-1)
+
+
+class DiagonalGaussian(NamedTuple):
+    """A Gaussian with independent dimensions; both tensors are [..., Z]."""
+
+    mean: Tensor
+    log_sigma: Tensor
+
+    @classmethod
+    def from_parameters(cls, parameters: Tensor) -> "DiagonalGaussian":
+        """Split [..., 2 Z] into means and log standard deviations."""
+        return cls(*parameters.chunk(2, dim=-1))
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Reparameterised sample from standard normal ``noise`` [..., Z]."""
+        return self.mean + self.log_sigma.exp() * noise

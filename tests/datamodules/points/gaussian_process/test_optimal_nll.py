@@ -1,0 +1,62 @@
+"""The optimal NLL of a test set: its groups, and that it is computed once."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from datamodules import DriftingFunctions
+from datamodules.points.gaussian_process.oracle import nll, predict
+
+SIZES = {"test_size": 9, "test_points": 40, "sequence_length": 5, "context_steps": 3, "seed": 3}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DriftingFunctions:
+    made = DriftingFunctions(regime="sparse", data_dir=str(tmp_path), contexts=(1, 4), **SIZES)
+    made.setup()
+    return made
+
+
+def test_groups_are_means_over_sequences_and_their_targets(data: DriftingFunctions) -> None:
+    found = data.optimal_nll("test")
+    batch = data.dataset("test").__getitems__(range(9))
+    prediction = predict(batch, 40)
+    values = nll(batch.target_y[..., 0].double(), prediction.mean, prediction.variance)
+    for t in range(5):
+        groups: dict[str, list[float]] = {name: [] for name in found}
+        for b in range(9):
+            context = bool(batch.context_mask[b, t].any())
+            seen, own = batch.target_seen[b, t], values[b, t]
+            groups["nll"].append(own.mean().item())
+            groups[f"nll_{'with' if context else 'without'}_context"].append(own.mean().item())
+            groups["nll_unseen"].append(own[~seen].mean().item())
+            if seen.any():
+                groups["nll_seen"].append(own[seen].mean().item())
+        for name, own in groups.items():
+            expected = sum(own) / len(own) if own else math.nan
+            assert found[name][t].item() == pytest.approx(expected, rel=1e-5, nan_ok=True)
+
+
+def test_it_is_kept_under_the_hash_of_the_test_set(
+    data: DriftingFunctions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = data.optimal_nll("test")
+    (kept,) = (tmp_path / "optimal_nll").iterdir()
+    assert data.data_record()["test_sha256"].startswith(kept.stem)
+    monkeypatch.setattr(
+        "datamodules.points.gaussian_process.optimal_nll.curves",
+        lambda dataset: pytest.fail("again"),
+    )
+    data._optima.clear()
+    again = data.optimal_nll("test")
+    assert all(torch.equal(first[name].nan_to_num(9), again[name].nan_to_num(9)) for name in first)
+    assert len(json.loads(kept.read_text())["nll"]) == 5
+
+
+def test_seen_targets_are_certain(data: DriftingFunctions) -> None:
+    """Their NLL is that of the decoder's floor, up to the jitter of the values."""
+    seen = data.optimal_nll("test")["nll_seen"]
+    assert torch.allclose(seen, torch.full((5,), -1.3836), atol=1e-3)

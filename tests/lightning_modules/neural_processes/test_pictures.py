@@ -1,0 +1,122 @@
+"""Pictures of neural processes in real runs: files, headings, colours, and what is possible."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from datamodules import DriftingFunctions, FunctionDataModule, MNISTMaze, MovingDigits
+from lightning_modules import ANP, GTMM
+from lightning_modules.metrics import Summary
+from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.neural_processes.pictures import (
+    function_pictures,
+    nll_sentence,
+)
+from lightning_modules.pictures import Pictures
+from lightning_modules.pictures.evaluated import evaluated
+from lightning_modules.pictures.looks import BASELINES, colour_of
+from memory_cores import RMR
+from tests.lightning_modules.pictures.quiet_runs import names, trainer
+
+FUNCTIONS = {"nll_curve", "functions", "imaginary_keys"}
+IMAGES = {"nll_curve", "completion", "imaginary_keys"}
+
+
+def drawn_of(data: FunctionDataModule, model: NeuralProcess, step: int) -> dict[str, Figure]:
+    """Pictures of the validation set, by name."""
+    return dict(function_pictures(data, model, evaluated(data, model, "val", step), seed=0))
+
+
+def test_a_run_leaves_pictures_and_a_test_others(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess], tmp_path: Path
+) -> None:
+    running, model = trainer(tmp_path, Pictures(tmp_path)), process(drifting)
+    running.fit(model, drifting)
+    left = {f"{name}{moment}.png" for name in FUNCTIONS for moment in ("", "_step000002")}
+    assert names(tmp_path) == left
+    running.test(model, drifting, verbose=False)
+    assert names(tmp_path) == left | {f"{name}_test.png" for name in FUNCTIONS}
+    for split in ("val", "test"):
+        shown = evaluated(drifting, model, split, None)
+        figures = dict(function_pictures(drifting, model, shown, seed=0))
+        optimum = figures["nll_curve"].axes[0].lines[1].get_ydata()
+        assert optimum == pytest.approx(drifting.optimal_nll(split)["nll"].numpy(), rel=1e-5)
+    assert figures["functions"].texts[1].get_text().startswith("First test sequence")
+    for path in tmp_path.glob("pictures/*"):
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 500_000
+
+
+def test_training_does_not_notice_pictures(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess], tmp_path: Path
+) -> None:
+    results = []
+    for callbacks in ([], [Pictures(tmp_path)]):
+        model = process(drifting, stochastic_keys=True)
+        torch.manual_seed(0)
+        trainer(tmp_path, *callbacks, max_epochs=2, max_steps=3).fit(model, drifting)
+        results.append([p.detach().clone() for p in model.parameters()])
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+    assert names(tmp_path)
+
+
+def test_images_are_completed(
+    digits: MovingDigits, process: Callable[..., NeuralProcess], tmp_path: Path
+) -> None:
+    trainer(tmp_path, Pictures(tmp_path)).validate(process(digits), digits, verbose=False)
+    assert names(tmp_path) == {f"{n}{end}.png" for n in IMAGES for end in ("", "_validate")}
+
+
+@pytest.mark.parametrize("benchmark", [DriftingFunctions, MovingDigits])
+def test_where_not_all_points_are_targets_no_image_is_completed(
+    benchmark: type[FunctionDataModule],
+    request: pytest.FixtureRequest,
+    process: Callable[..., NeuralProcess],
+) -> None:
+    known = request.getfixturevalue("drifting" if benchmark is DriftingFunctions else "digits")
+    data = benchmark(**{**known.hparams, "protocol": "paper"})
+    data.setup()
+    drawn = drawn_of(data, process(data), 5)
+    assert set(drawn) == ({"functions"} if data.x_size == 1 else set()) | {"imaginary_keys"}
+    if "functions" in drawn:
+        truth = next(x for x in drawn["functions"].axes[0].lines if x.get_gid() == "truth")
+        assert truth.get_marker() == "x"
+
+
+def test_headings_tell_benchmark_model_step_and_source(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess]
+) -> None:
+    model = process(drifting)
+    names = ("nll", "nll_with_context", "nll_without_context")
+    scalars = dict(zip(names, torch.tensor([1.25, 1.0, 1.5]), strict=True))
+    curves = {"nll": torch.rand(6), "context_share": torch.rand(6)}
+    model.validation_summary = Summary(scalars, curves, 2)
+    figures = drawn_of(drifting, model, 1500)
+    assert set(figures) == FUNCTIONS
+    for figure in figures.values():
+        texts = {text.get_gid(): text for text in figure.texts}
+        title = "Drifting functions: ASNP (RMR) after 1,500 training steps"
+        assert texts["title"].get_text() == title
+        assert "generated" in texts["subtitle"].get_text()
+        box = texts["subtitle"].get_window_extent(FigureCanvasAgg(figure).get_renderer())
+        assert box.x1 < figure.bbox.x1
+    known = "mean NLL 1.250 nats: with a context 1.000, without a context 1.500"
+    assert nll_sentence("Test set, mnist", model.validation_summary) == f"Test set, mnist; {known}"
+    lines = {line.get_gid(): line for line in figures["functions"].axes[0].lines}
+    assert to_hex(lines["mean"].get_color()) == RMR.colour.lower()
+
+
+def test_baselines_have_neither_keys_nor_the_colour_of_a_core(drifting: DriftingFunctions) -> None:
+    model = ANP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
+    assert set(drawn_of(drifting, model, 1)) == {"functions"}
+    assert colour_of(model) == BASELINES["ANP"].colour
+
+
+def test_families_are_not_mixed(
+    model: GTMM, maze: MNISTMaze, drifting: DriftingFunctions, tmp_path: Path
+) -> None:
+    assert not list(Pictures(tmp_path)._figures(drifting, model, "val", 1))

@@ -1,0 +1,90 @@
+"""What is drawn is what the model predicts, and predicting leaves no trace."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from datamodules import DriftingFunctions, FunctionSequences
+from lightning_modules import SNP
+from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.neural_processes.predictions import predict
+
+
+@pytest.fixture
+def sequence(drifting: DriftingFunctions) -> FunctionSequences:
+    return drifting.dataset("val")[0]
+
+
+def batch_of(sequence: FunctionSequences) -> FunctionSequences:
+    return FunctionSequences(*(field.unsqueeze(0) for field in sequence))
+
+
+def test_it_is_the_mixture_of_a_validations_samples(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
+) -> None:
+    model = process(drifting)
+    drawn = predict(model, sequence, whole=True, seed=7)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        parts = model.predict(batch_of(sequence), model.validation_samples)
+    torch.testing.assert_close(drawn.targets.mean, parts.mean.mean(0)[0])
+    second = (parts.sigma.square() + parts.mean.square()).mean(0)[0]
+    torch.testing.assert_close(
+        drawn.targets.sigma, (second - drawn.targets.mean.square()).sqrt(), rtol=1e-4, atol=1e-5
+    )
+    assert len(parts.mean) == 5 and drawn.with_context.tolist() == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("stochastic_keys", [False, True])
+def test_keys_are_those_of_the_memory(
+    drifting: DriftingFunctions,
+    process: Callable[..., NeuralProcess],
+    sequence: FunctionSequences,
+    stochastic_keys: bool,
+) -> None:
+    model = process(drifting, stochastic_keys=stochastic_keys)
+    keys = predict(model, sequence, whole=True, seed=7).keys
+    torch.manual_seed(7)
+    places = model.recall(batch_of(sequence), told=False).snapshot.places
+    assert keys is not None and keys.shape == (6, 5, 1)
+    assert torch.equal(keys, places[0].detach())
+
+
+def test_other_memories_imagine_no_keys(sequence: FunctionSequences) -> None:
+    model = SNP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
+    assert predict(model, sequence, whole=True, seed=0).keys is None
+
+
+def test_the_future_is_not_seen(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
+) -> None:
+    model = process(drifting)
+    other = sequence._replace(context_y=sequence.context_y.clone(), target_y=-sequence.target_y)
+    other.context_y[3] += 1
+    first, second = (predict(model, s, True, 0).targets.mean for s in (sequence, other))
+    torch.testing.assert_close(first[:3], second[:3])
+    assert not torch.allclose(first[3], second[3])
+
+
+def test_random_state_modes_and_gradients_are_left_alone(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
+) -> None:
+    model = process(drifting).train()
+    model.decoder.eval()
+    modes = [module.training for module in model.modules()]
+    before = torch.get_rng_state()
+    first, again, other = (predict(model, sequence, True, seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [module.training for module in model.modules()] == modes
+    assert not first.targets.mean.requires_grad and torch.is_grad_enabled()
+    assert torch.equal(first.targets.mean, again.targets.mean)
+    assert not torch.equal(first.targets.mean, other.targets.mean)
+
+
+def test_half_precision_models_are_drawn_too(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
+) -> None:
+    drawn = predict(process(drifting).bfloat16(), sequence, True, 0)
+    assert drawn.keys is not None
+    assert {x.dtype for x in (*drawn.targets, drawn.keys)} == {torch.float32}

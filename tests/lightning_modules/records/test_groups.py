@@ -1,0 +1,175 @@
+"""Which runs are averaged, which compare, and what their numbers are."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from lightning_modules.records.benchmarks import by_benchmark
+from lightning_modules.records.groups import by_stage, by_variant
+from lightning_modules.records.model_runs import estimate
+from lightning_modules.records.run import RunRecord
+from lightning_modules.report.page import Found, page, read_runs
+from lightning_modules.report.sections.league import standing
+from lightning_modules.report.sections.memory_scaling import scaling_families, slots_of
+
+
+def records(runs) -> list[RunRecord]:
+    return read_runs([runs.root]).runs
+
+
+def test_means_and_standard_errors_are_over_seeds(runs):
+    values = [2.0, 3.0, 7.0]
+    for seed, kl in enumerate(values):
+        runs.frames("DNC", seed, kl)
+    (benchmark,) = by_benchmark(records(runs))
+    (variant,) = by_variant(benchmark.runs)
+    assert variant.label == "GTMM (DNC)" and variant.seeds == ["0", "1", "2"]
+    error = np.std(values, ddof=1) / 3**0.5
+    ratio, curve = variant.scalar("recall_ratio"), variant.curve("kl")
+    assert (float(ratio.mean), float(ratio.error)) == pytest.approx((0.4, error / 10))
+    assert (float(curve.mean[-1]), float(curve.error[-1])) == pytest.approx((4, error))
+    assert float(curve.mean[49]) == pytest.approx(2)
+
+
+def test_tests_and_validations_do_not_mix(runs):
+    runs.frames("DNC", 0, 2.0)
+    (runs.frames("DNC", 1, 5.0) / "results.json").unlink()
+    (benchmark,) = by_benchmark(records(runs))
+    (variant,) = by_variant(benchmark.runs)
+    tested, validated = by_stage(variant)
+    assert (tested.stage, tested.seeds, float(tested.scalar("bound").mean)) == ("test", ["0"], -200)
+    assert (validated.stage, validated.seeds) == ("validation", ["1"])
+    assert float(validated.scalar("bound").mean) == -500
+    assert validated.scalar("recall_ratio").mean.isnan(), "this validation has none"
+    assert validated.runs[0].training_steps == 1000
+
+
+def test_settings_tell_variants_apart_but_compilation_does_not(runs):
+    runs.frames("DNC", 0, run="a", memory={"slots": 8, "compile": True})
+    runs.frames("DNC", 1, run="b", memory={"slots": 8, "compile": True})
+    runs.frames("DNC", 0, run="c", memory={"slots": 16, "compile": True})
+    (benchmark,) = by_benchmark(records(runs))
+    labels = [(v.label, len(v.runs), v.dash) for v in by_variant(benchmark.runs)]
+    assert labels == [("GTMM (DNC, slots=8)", 2, "solid"), ("GTMM (DNC, slots=16)", 1, "dash")]
+
+
+def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
+    usual = runs.frames("DNC", 0, run="a", data={"batch_size": 8, "num_workers": 1})
+    runs.frames("DNC", 1, run="b", data={"batch_size": 16, "num_workers": 2})
+    longer = runs.frames("DNC", 2, run="c", data={"batch_size": 8, "num_workers": 4})
+    for folder, steps in ((usual, 500), (longer, 9000)):
+        settings = yaml.safe_load((folder / "config.yaml").read_text())
+        trainer = {"max_steps": steps, "log_every_n_steps": steps}
+        (folder / "config.yaml").write_text(yaml.safe_dump({**settings, "trainer": trainer}))
+    (benchmark,) = by_benchmark(records(runs))
+    assert [variant.label for variant in by_variant(benchmark.runs)] == [
+        "GTMM (DNC, batch_size=8, max_steps=500)",
+        "GTMM (DNC, batch_size=8, max_steps=9000)",
+        "GTMM (DNC, batch_size=16)",
+    ]
+
+
+def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
+    for seed, ratio in enumerate((0.3, None)):
+        folder = runs.frames("DNC", seed, 10 * (ratio or 1))
+        content = json.loads((folder / "results.json").read_text())
+        content["scalars"]["recall_ratio"] = ratio
+        (folder / "results.json").write_text(json.dumps(content))
+    lost = runs.frames("NTM", 0)
+    content = json.loads((lost / "results.json").read_text())
+    content["scalars"] = dict.fromkeys(content["scalars"])
+    (lost / "results.json").write_text(json.dumps(content))
+    found = records(runs)
+    (benchmark,) = by_benchmark(found)
+    assert standing(benchmark).headline.scalar == "recall_ratio"
+    assert "0.300 (1 of 2 runs)" in page(Found(found, []))
+
+
+def test_columns_that_no_run_knows_are_left_out(runs):
+    runs.frames("DNC", 0)
+    html = page(Found(records(runs), []))
+    assert "KL ratio, old ↓" in html and "KL, new ↓" in html
+    assert "class accuracy" not in html and "KL, all recalled" not in html
+
+
+def test_runs_without_a_seed_are_not_seed_0(runs):
+    for run, seed in (("a", False), ("b", 0)):
+        runs.frames("DNC", seed, run=run)
+    assert {run.name.rpartition("/")[2]: run.seed for run in records(runs)} == {"a": None, "b": 0}
+
+
+def test_other_pictures_are_another_benchmark_without_a_test(runs):
+    for seed, source in enumerate(("glyphs", "mnist5k")):
+        folder = runs.frames("DNC", seed, data={"source": source})
+        (folder / "results.json").unlink()
+    labels = [benchmark.label for benchmark in by_benchmark(records(runs))]
+    assert labels == ["Perfect recall, source=glyphs", "Perfect recall, source=mnist5k"]
+
+
+def test_benchmarks_are_told_apart_by_their_test_sets(runs):
+    runs.frames("DNC", 0)
+    runs.functions("RMR", 0)
+    longer = runs.frames("NTM", 1, data={"recall_length": 20}, run="longer")
+    text = (longer / "results.json").read_text()
+    (longer / "results.json").write_text(text.replace("datamodules.PerfectRecalldata", "x"))
+    found = by_benchmark(records(runs))
+    assert [benchmark.label for benchmark in found] == [
+        "Drifting functions",
+        "Perfect recall, recall_length=20",
+        "Perfect recall, recall_length=None",
+    ]
+    assert [b.key for b in found] == ["b0", "b1", "b2"]
+
+
+def test_batch_sizes_do_not_make_another_benchmark(runs):
+    runs.frames("DNC", 0, data={"batch_size": 4})
+    (runs.frames("DNC", 1, data={"batch_size": 8}) / "results.json").unlink()
+    (benchmark,) = by_benchmark(records(runs))
+    assert len(benchmark.runs) == 2
+
+
+def test_the_best_is_first_and_the_others_are_compared_with_it(runs):
+    for seed, noise in enumerate((0.0, 0.3, 0.5, 0.1)):
+        runs.frames("DNC", seed, 2 + noise)
+        runs.frames("NTM", seed, 3 + noise + 0.1 * seed)
+        runs.frames("LRU", seed, 2.1 + 0.9 * noise**2)
+    (benchmark,) = by_benchmark(records(runs))
+    found = standing(benchmark)
+    assert found.headline.scalar == "recall_ratio"
+    assert [row.variant.core for row in found.rows] == ["LRU", "DNC", "NTM"]
+    assert [row.best for row in found.rows] == [True, False, False]
+    dnc, ntm = found.rows[1:]
+    assert ntm.difference.pairs == 4
+    lru = [0.21 + 0.09 * n**2 for n in (0, 0.3, 0.5, 0.1)]
+    own = [0.3, 0.34, 0.37, 0.34]
+    assert ntm.difference.mean == pytest.approx(np.mean(np.subtract(own, lru)))
+    assert ntm.p < 0.05 < dnc.p
+    assert ntm.p == pytest.approx(2 * ntm.difference.p)
+
+
+def test_a_higher_bound_is_better(runs):
+    for core, kl in (("DNC", 3.0), ("NTM", 1.0)):
+        path = runs.frames(core, 0, kl) / "results.json"
+        path.write_text(path.read_text().replace("recall_ratio", "other"))
+    (benchmark,) = by_benchmark(records(runs))
+    found = standing(benchmark)
+    assert found.headline.scalar == "bound"
+    assert [row.variant.core for row in found.rows] == ["NTM", "DNC"]
+
+
+def test_families_of_memory_sizes(runs):
+    for slots, width in ((32, 4), (8, 4), (16, 9), (64, 4)):
+        runs.frames("DNC", 0, run=f"{slots}", memory={"slots": slots, "word_size": width})
+    runs.frames("NTM", 0, memory={"slots": 8})
+    runs.frames("LRU", 0, run="l1", memory={"slots": None})
+    runs.frames("LRU", 0, run="l2", memory={"slots": 5})
+    (benchmark,) = by_benchmark(records(runs))
+    families = list(scaling_families(by_variant(benchmark.runs)))
+    assert [[slots_of(member) for member in family] for family in families] == [[8, 32, 64]]
+
+
+def test_a_single_run_has_no_error():
+    assert estimate(torch.tensor([2.0])).error.isnan()

@@ -1,0 +1,90 @@
+"""What validations found, read from files that are whole, being written, or damaged."""
+
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.records.metrics_file import read_history
+from lightning_modules.records.results_file import Unreadable
+
+HEADER = "epoch,step,seconds,train/bound,val/bound,val/kl_t/01,val/kl_t/02,test/bound\n"
+ROWS = "0,9,,-50,,,,\n0,19,4.5,,-40,1.5,2.5,\n0,39,9.5,,-30,1.25,,\n0,40,,,,,,-99\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "metrics.csv"
+    path.write_text(HEADER + ROWS)
+    return path
+
+
+def test_only_validations_count(file: Path):
+    history, problems = read_history(file)
+    assert problems == []
+    assert history.steps.tolist() == [19, 39]
+    assert history.seconds.tolist() == [4.5, 9.5]
+    assert {name: v.tolist() for name, v in history.values.items()} == {"bound": [-40, -30]}
+    assert (history.last("bound"), history.curve_name) == (-30, "kl")
+    assert isnan(history.last("nll"))
+    assert history.curve[0] == 1.25 and history.curve[1].isnan()
+
+
+def test_half_a_line_is_left_out_and_named(file: Path):
+    file.write_text(HEADER + ROWS + "0,59,14.5,,-2")  # of -20.5: a number that looks whole
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert problems == ["lacks the end of its last line, which is left out: 0,59,14.5,,-2..."]
+
+
+def test_damaged_lines_are_counted(file: Path):
+    file.write_text(HEADER + "garbage\n" + ROWS + "0,59,1,2,3,4,5,6,7,8\n")
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert problems == ["has 2 damaged lines, which are left out"]
+
+
+def test_a_resumed_run_s_later_validations_count(file: Path):
+    file.write_text(HEADER + ROWS + "1,19,20,,-35,1,1,\n")
+    history, _ = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert history.values["bound"].tolist() == [-35, -30]
+
+
+def test_older_files_have_no_seconds(file: Path):
+    file.write_text("step,val/nll\n5,0.5\n")
+    history, _ = read_history(file)
+    assert history.seconds.isnan().tolist() == [True]
+    assert (history.curve_name, len(history.curve)) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "names no column `step`"),
+        (b"a,b\n1,2\n", "names no column `step`"),
+        (b"\xff\xfe\x00", "is damaged: no table"),
+        (HEADER.encode(), "has no validation yet"),
+        (HEADER.encode() + b"0,9,,-5", "lacks the end of its last line"),
+    ],
+)
+def test_what_holds_no_validation_is_named(file: Path, content: bytes, reason: str):
+    file.write_bytes(content)
+    with pytest.raises(Unreadable, match=reason):
+        read_history(file)
+
+
+def test_steps_of_long_sequences_keep_their_order(file: Path):
+    """Two digits are not enough for them: as texts, 100 comes before 11."""
+    steps = range(1, 121)
+    names = [f"val/kl_t/{t:02d}" for t in steps]
+    file.write_text(f"step,{','.join(names)}\n0,{','.join(map(str, steps))}\n")
+    history, _ = read_history(file)
+    assert history.curve.tolist() == list(steps)
+
+
+def test_a_step_that_is_no_number_damages_its_line(file: Path):
+    file.write_text(HEADER + ROWS + "0,nan,14.5,,-20,1,1,\n")
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert problems == ["has 1 damaged lines, which are left out"]

@@ -1,0 +1,108 @@
+"""Preparing a process: what is said, and that nothing stops where operators can not be built."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_modules.speed import preparation
+from memory_cores.kernels import building
+
+ROOT = Path(__file__).parents[3]
+
+
+pytestmark = pytest.mark.operators
+
+
+@pytest.fixture(autouse=True)
+def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process."""
+    monkeypatch.setattr(building, "_built", False)
+    monkeypatch.setattr(building, "_failure", None)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Error building extension: c++\nlong output"), OSError("no room")]
+)
+def test_what_can_not_be_built_is_said_in_a_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(building.cpp_extension, "load", fail)
+    preparation.prepare()
+    why = str(error).splitlines()[0]
+    said = f"Loops over time take longer, since their C++ operators can not be built: {why}\n"
+    assert capsys.readouterr().out == said
+    assert not building.are_in_use()
+    monkeypatch.setattr(building.cpp_extension, "load", lambda *_, **__: None)
+    with pytest.raises(type(error), match=why.split(":")[0]):
+        building.build()  # what an older source has left could be loaded now
+
+
+def test_what_took_long_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(building, "build", lambda: None)
+    preparation.prepare()
+    assert not capsys.readouterr().out
+    monkeypatch.setattr(preparation, "WORTH_A_LINE_S", -1.0)
+    preparation.prepare()
+    said = "Built C++ operators in 0 s; later runs find them\n"
+    assert capsys.readouterr().out == said
+
+
+def test_a_lock_of_a_killed_build_stops_nobody() -> None:
+    """PyTorch waits for its lock for ever."""
+    building.build()
+    libraries = map(Path, torch.ops.loaded_libraries)
+    (folder,) = {path.parent for path in libraries if "memory_cores" in path.name}
+    lock = folder / "lock"
+    lock.touch()
+    program = "from memory_cores.kernels import building; building.build()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120, env=environment)
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize(("answer", "asked"), [(1, [-3, -1]), (0, [-3])])
+def test_what_an_old_allocator_refuses_is_left_alone(
+    answer: int, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: list[int] = []
+
+    class Library:
+        def mallopt(self, option: int, value: int) -> int:
+            options.append(option)
+            return answer
+
+    monkeypatch.setattr(preparation.ctypes, "CDLL", lambda _: Library())
+    preparation.keep_freed_memory()
+    assert options == asked
+
+
+FAULTS_OF_LARGE_TENSORS = """
+import resource
+import torch
+from lightning_modules.speed.preparation import keep_freed_memory
+{}
+torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_is_used_again() -> None:
+    def faults(call: str) -> int:
+        program = FAULTS_OF_LARGE_TENSORS.format(call)
+        return int(subprocess.check_output([sys.executable, "-c", program], cwd=ROOT))
+
+    # Ten tensors of 64 MB; as it is, each takes new pages, of 4 kB or larger.
+    assert faults("keep_freed_memory()") < faults("") / 5
