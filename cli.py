@@ -41,10 +41,11 @@ from lightning_modules.command_line.compare import compare
 from lightning_modules.command_line.dashboard import dashboard
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, run_loggers
-from lightning_modules.command_line.mistakes import FROM_DATA, UsageError, nearest_file
+from lightning_modules.command_line.mistakes import FROM_DATA
 from lightning_modules.command_line.oracle import oracle
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.sweep.command import sweep
+from lightning_modules.command_line.usage_error import UsageError, nearest_file
 from lightning_modules.records.run_folder import RunFolder
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.

@@ -13,7 +13,7 @@ from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSum
 from lightning_modules.noise import noise_of
 from lightning_modules.speed.preparation import prepare
 from memory_cores import MemoryCore
-from memory_cores.core import require_positive
+from memory_cores.parts.checks import require_positive
 
 
 class Criterion(NamedTuple):

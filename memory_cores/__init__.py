@@ -1,5 +1,7 @@
 """Memory cores: one file each, interchangeable behind ``memory_cores.core.MemoryCore``."""
 
+from itertools import cycle
+
 from memory_cores.context_window import ContextWindow
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.dnc import DNC
@@ -7,10 +9,15 @@ from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
 from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
+from memory_cores.parts.palette import PALETTE, Look
 from memory_cores.rmr import RMR
 
-#: Every core; the conformance suite runs over this list.
+#: Every core; the conformance suite runs over this list. New ones come last, since a core's place
+#: decides on its colour.
 CORES: tuple[type[MemoryCore], ...] = (DNC, ContextWindow, Introspection, LRU, NTM, NoMemory, RMR)
+
+for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
+    _core.look = _look
 
 __all__ = [
     "CORES",
@@ -19,6 +26,7 @@ __all__ = [
     "Introspection",
     "Items",
     "LRU",
+    "Look",
     "MemoryCore",
     "MemorySizes",
     "NTM",

@@ -5,17 +5,11 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memory_cores.core import (
-    Items,
-    MemoryCore,
-    MemorySizes,
-    Recollections,
-    Weightings,
-    require_at_least,
-)
+from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.associative import KEY_GAIN, SHARP
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
+from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.context_store import ContextStore, between, extents
 from memory_cores.parts.item_order import in_order, real_first, rows_at, shuffled, with_rows
 from memory_cores.parts.real_points import RealPoints
@@ -71,7 +65,6 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             keys' width, or there is no such attention.
     """
 
-    colour = "#56B4E9"
     unroll_recurs = False
 
     def __init__(

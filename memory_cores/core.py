@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from memory_cores.parts.palette import Look
 from memory_cores.parts.real_points import RealPoints
 
 
@@ -88,8 +89,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     branches on data, so that a whole unroll can be compiled.
     """
 
-    #: Colour of this core in every plot (Okabe-Ito palette, safe for colour-blind readers).
-    colour: ClassVar[str]
+    #: In every plot; a core's place in ``memory_cores.CORES`` decides on it.
+    look: ClassVar[Look]
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True
@@ -217,17 +218,3 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 def stacked(steps: Sequence[Any]) -> Any:
     """Stack NamedTuples of tensors [B, ...] over time, [B, T, ...]."""
     return type(steps[0])(*(torch.stack(parts, 1) for parts in zip(*steps, strict=True)))
-
-
-def require_at_least(minimum: int, **settings: int) -> None:
-    """Raise a ValueError that names the first setting below ``minimum``."""
-    for name, value in settings.items():
-        if not value >= minimum:
-            raise ValueError(f"{name} must be at least {minimum}, got {value}")
-
-
-def require_positive(**settings: float) -> None:
-    """Raise a ValueError that names the first setting that is not above 0."""
-    for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, got {value}")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemorySizes, require_at_least
+from memory_cores.core import Items, MemorySizes
 from memory_cores.kernels import building
 from memory_cores.kernels import dnc as dnc_kernel
 from memory_cores.parts.addressing import (
@@ -19,6 +19,7 @@ from memory_cores.parts.addressing import (
     usage_after_write,
 )
 from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 from memory_cores.parts.sparse_links import SparseRows, linked_rows, no_links, stepped
 
@@ -95,8 +96,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     Raises:
         ValueError: a setting is below 1.
     """
-
-    colour = "#0072B2"
 
     def __init__(
         self,

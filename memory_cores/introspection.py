@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings, require_at_least
+from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings
+from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.real_points import RealPoints
 
 AttentionKind = Literal["softplus", "softmax", "gaussian"]
@@ -51,7 +52,6 @@ class Introspection(MemoryCore[IntrospectionState]):
         ValueError: a number is below 1, or there is no such attention.
     """
 
-    colour = "#E69F00"
     context_includes_control = False
 
     def __init__(

@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemorySizes, require_at_least
+from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.addressing import content_weights, least_used_slots, usage_after_write
 from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
@@ -52,8 +53,6 @@ class LRU(SlotMemory[LRUState]):
     Raises:
         ValueError: a number is below 1, or the decay is not in [0, 1].
     """
-
-    colour = "#009E73"
 
     def __init__(
         self,

@@ -17,7 +17,6 @@ class NoMemoryState(NamedTuple):
 class NoMemory(MemoryCore[NoMemoryState]):
     """Reads nothing (C = 0), so that a model keeps only its controller's state."""
 
-    colour = "#000000"
     holds_items = False
 
     @property

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemorySizes, require_at_least
+from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.addressing import (
     content_weights,
     erase_and_add,
@@ -16,6 +16,7 @@ from memory_cores.parts.addressing import (
     usage_after_write,
 )
 from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 
 #: What every entry of the memory is at first.
@@ -72,8 +73,6 @@ class NTM(SlotMemory[NTMState]):
     Raises:
         ValueError: a setting is below 1.
     """
-
-    colour = "#CC79A7"
 
     def __init__(
         self,

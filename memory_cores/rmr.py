@@ -16,15 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memory_cores.core import (
-    Items,
-    MemoryCore,
-    MemorySizes,
-    Recollections,
-    Weightings,
-    require_at_least,
-    require_positive,
-)
+from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.parts.attention import (
     AttentionKind,
     MultiheadAttention,
@@ -32,6 +24,7 @@ from memory_cores.parts.attention import (
     glorot_linear,
     make_attention,
 )
+from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells
 from memory_cores.parts.real_points import RealPoints
@@ -112,8 +105,6 @@ class RMR(MemoryCore[RMRState]):
             no value trackers whose weights could be separate, queries are not of the keys' width,
             or there is no such attention.
     """
-
-    colour = "#D55E00"
 
     def __init__(
         self,

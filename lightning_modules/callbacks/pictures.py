@@ -19,7 +19,7 @@ from lightning_modules.records.film_file import save_film
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.temporal_vaes.pictures import film_of_test, frame_pictures
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
-from memory_cores.core import require_positive
+from memory_cores.parts.checks import require_positive
 
 
 class Pictures(L.Callback):

@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.cli import LightningArgumentParser
 
 from lightning_modules.command_line.experiment_parser import ExperimentParser
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import shown
 
 #: What every checkpoint of Lightning's holds.

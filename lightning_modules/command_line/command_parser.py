@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import NoReturn
 
 from lightning_modules.command_line.closing_message import program
-from lightning_modules.command_line.mistakes import UsageError, nearest
+from lightning_modules.command_line.usage_error import UsageError, nearest
 
 
 class CommandParser(argparse.ArgumentParser):

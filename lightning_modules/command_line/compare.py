@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.convergence import convergence
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.names import in_words
 from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
 from lightning_modules.pictures.style import save

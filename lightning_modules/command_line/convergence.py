@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.model_runs import Estimate, ModelRuns, estimate
 from lightning_modules.records.results_file import RunResults
 from lightning_modules.records.run_folder import RunFolder, shown

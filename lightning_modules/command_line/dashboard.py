@@ -8,7 +8,7 @@ import lightning_modules
 import memory_cores
 from lightning_modules.callbacks.logged_curves import TESTED, VALIDATED, step_of
 from lightning_modules.command_line.command_parser import CommandParser
-from lightning_modules.command_line.mistakes import UsageError, nearest
+from lightning_modules.command_line.usage_error import UsageError, nearest
 from lightning_modules.sequence_model import SequenceModel
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def colours() -> dict[object, object]:
     """Of every model with every core: the core's, as everywhere."""
     named = (getattr(lightning_modules, name) for name in lightning_modules.__all__)
     families = [found.__name__ for found in named if issubclass(found, SequenceModel)]
-    cores = {core.__name__: core.colour for core in memory_cores.CORES}
+    cores = {core.__name__: core.look.colour for core in memory_cores.CORES}
     return {f"{family} {core}": cores[core] for family in families for core in cores}
 
 

@@ -12,11 +12,11 @@ import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
 from lightning_modules.command_line.mistakes import (
     FROM_DATA,
-    UsageError,
     explain_failure,
     explain_parsing,
     require_fitting,
 )
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
 HINTS = (

@@ -6,8 +6,7 @@ needs. A message of another form is shown as it is, cut to its first lines.
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -18,6 +17,7 @@ from jsonargparse import ArgumentParser, Namespace
 from datamodules import BenchmarkDataModule
 from datamodules.points.curriculum import require_stages
 from lightning_modules.command_line.closing_message import program
+from lightning_modules.command_line.usage_error import UsageError, nearest, nearest_file
 from lightning_modules.records.run_folder import shown
 from lightning_modules.sequence_model import SequenceModel
 
@@ -43,10 +43,6 @@ TYPES = {
 }
 NUMBERS = {kind: TYPES[kind] for kind in ("int", "float")}
 EXAMPLE = "conf/dnc_gtmm_maze.yaml"
-
-
-class UsageError(Exception):
-    """A mistake of the user's, explained."""
 
 
 def explain_parsing(message: str, parser: ArgumentParser) -> str:
@@ -95,23 +91,6 @@ def require_fitting(model: str, data: str) -> None:
     if _class(data) not in benchmarks:
         names = ", ".join(sorted(benchmark.__name__ for benchmark in benchmarks))
         raise UsageError(f"data: {chosen} has other sequences than {name} models\nvalid: {names}")
-
-
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """The choice that was probably meant, as the end of a sentence; empty if none is near."""
-    close = get_close_matches(name, list(choices), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def nearest_file(path: str) -> str:
-    """The existing file that was probably meant, as the end of a sentence."""
-    wanted = Path(path)
-    folders = [wanted.parent, Path("conf") / wanted.parent]
-    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
-    # Without their endings, which make any two of them look alike.
-    names = {file.stem: file for file in reversed(files) if file.is_file()}
-    close = get_close_matches(wanted.stem, names, n=1, cutoff=0.6)
-    return f"; did you mean {shown(names[close[0]])}?" if close else ""
 
 
 def _experiments() -> str:

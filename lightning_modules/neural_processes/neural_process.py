@@ -39,7 +39,8 @@ from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import Criterion, SequenceModel
 from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from memory_cores import Items, MemoryCore, MemorySizes
-from memory_cores.core import Recollections, require_at_least, require_positive
+from memory_cores.core import Recollections
+from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.real_points import RealPoints
 

@@ -27,7 +27,7 @@ def look_of(model: str, core: str | None) -> Look:
         return BASELINES[model]
     for known, marker in zip(CORES, MARKERS, strict=False):
         if known.__name__ == core:
-            return Look(known.colour, marker)
+            return Look(known.look.colour, marker)
     return Look(INK, ".")
 
 

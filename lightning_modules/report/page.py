@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.reader import read_record
 from lightning_modules.records.run import RunRecord

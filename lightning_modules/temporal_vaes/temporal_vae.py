@@ -27,7 +27,7 @@ from lightning_modules.speed.compiled_steps import require_compiler
 from lightning_modules.temporal_vaes.backbone import Backbone, Step, Trajectory, psi_size
 from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
-from memory_cores.core import require_at_least, require_positive
+from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
 
 

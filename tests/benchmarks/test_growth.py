@@ -62,7 +62,7 @@ def test_a_picture_has_logarithmic_axes_units_and_the_cores_colours() -> None:
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert axes.get_xlabel() == "slots N" and "ms" in axes.get_ylabel()
     lines = {line.get_gid(): line for line in axes.lines}
-    assert to_hex(lines["dnc"].get_color()) == DNC.colour.lower()
+    assert to_hex(lines["dnc"].get_color()) == DNC.look.colour.lower()
     (legend,) = figure.legends
     assert "DNC, exponent 1.00" in [text.get_text() for text in legend.texts]
 

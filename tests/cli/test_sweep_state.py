@@ -9,7 +9,6 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.sweep.execution import Execution
 from lightning_modules.command_line.sweep.lock import only_sweep_in
 from lightning_modules.command_line.sweep.plan import PlannedRun, argument
@@ -17,6 +16,7 @@ from lightning_modules.command_line.sweep.run_processes import RunProcesses, com
 from lightning_modules.command_line.sweep.score import last_logged
 from lightning_modules.command_line.sweep.state_file import NAME, StateFile, Status
 from lightning_modules.command_line.sweep.trials import Trial
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder
 
 

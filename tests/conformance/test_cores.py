@@ -143,8 +143,8 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
 
 @every_core
 def test_colour_is_a_hex_code_of_its_own(core_class: type[MemoryCore]) -> None:
-    assert len(core_class.colour) == 7 and int(core_class.colour[1:], 16) >= 0
-    assert [core.colour for core in CORES].count(core_class.colour) == 1
+    assert len(core_class.look.colour) == 7 and int(core_class.look.colour[1:], 16) >= 0
+    assert [core.look.colour for core in CORES].count(core_class.look.colour) == 1
 
 
 @every_core

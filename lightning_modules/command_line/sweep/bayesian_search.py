@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.sweep.parameter import Choice, Parameter
 from lightning_modules.command_line.sweep.sweep_file import Goal
 from lightning_modules.command_line.sweep.trials import SEED, Trial, Values
+from lightning_modules.command_line.usage_error import UsageError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

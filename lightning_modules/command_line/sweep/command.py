@@ -10,7 +10,6 @@ from pathlib import Path
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.command_parser import CommandParser
-from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.sweep.bayesian_search import BayesianSearch, require_optuna
 from lightning_modules.command_line.sweep.execution import Execution
 from lightning_modules.command_line.sweep.lock import only_sweep_in
@@ -20,6 +19,7 @@ from lightning_modules.command_line.sweep.state_file import OTHER_FOLDER, StateF
 from lightning_modules.command_line.sweep.stop_request import StopRequest, stop_requests
 from lightning_modules.command_line.sweep.sweep_file import SweepFile, read_sweep
 from lightning_modules.command_line.sweep.trials import FixedTrials, Search, Trial, draws, grid
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import shown
 
 DESCRIPTION = """\

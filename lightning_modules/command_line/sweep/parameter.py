@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from lightning_modules.command_line.mistakes import UsageError, nearest
+from lightning_modules.command_line.usage_error import UsageError, nearest
 
 #: The settings that say where each distribution's values come from.
 DISTRIBUTIONS = {

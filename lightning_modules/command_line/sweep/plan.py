@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lightning_modules.command_line.blueprint import Blueprint
-from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.sweep.parameter import Choice
 from lightning_modules.command_line.sweep.run_names import run_name
 from lightning_modules.command_line.sweep.sweep_file import ARGUMENTS, SweepFile
 from lightning_modules.command_line.sweep.trials import Trial, Values, grid, one_by_one
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
 
 

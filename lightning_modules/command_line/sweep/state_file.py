@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning_modules.callbacks.results_file import write_json
-from lightning_modules.command_line.mistakes import UsageError
 from lightning_modules.command_line.sweep.plan import PlannedRun
 from lightning_modules.command_line.sweep.trials import Trial
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import shown
 
 NAME = "sweep.json"

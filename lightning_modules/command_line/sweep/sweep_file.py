@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 
-from lightning_modules.command_line.mistakes import UsageError, nearest, nearest_file
 from lightning_modules.command_line.sweep.parameter import Choice, Parameter, read_parameter
+from lightning_modules.command_line.usage_error import UsageError, nearest, nearest_file
 from lightning_modules.records.run_folder import shown
 
 Goal = Literal["minimize", "maximize"]

@@ -10,7 +10,7 @@ import wandb_workspaces.workspaces as ws
 
 import cli
 from lightning_modules.command_line.dashboard import benchmarks, colours, dashboard, workspace
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from memory_cores import DNC, RMR
 
 DOCUMENTED = Path(__file__).parents[3] / "docs/metrics.md"
@@ -67,9 +67,9 @@ def test_learning_is_drawn_against_steps_and_seconds():
 
 
 def test_a_core_has_the_colour_that_it_has_everywhere():
-    assert colours()["GTMM DNC"] == DNC.colour and colours()["ASNP RMR"] == RMR.colour
+    assert colours()["GTMM DNC"] == DNC.look.colour and colours()["ASNP RMR"] == RMR.look.colour
     text = json.dumps(sent(None))
-    assert f'GTMM%20DNC%22%7D%5D": "{DNC.colour}"' in text
+    assert f'GTMM%20DNC%22%7D%5D": "{DNC.look.colour}"' in text
 
 
 def test_one_benchmark_is_filtered():

@@ -107,7 +107,7 @@ def test_headings_tell_benchmark_model_step_and_source(
     known = "mean NLL 1.250 nats: with a context 1.000, without a context 1.500"
     assert nll_sentence("Test set, mnist", model.validation_summary) == f"Test set, mnist; {known}"
     lines = {line.get_gid(): line for line in figures["functions"].axes[0].lines}
-    assert to_hex(lines["mean"].get_color()) == RMR.colour.lower()
+    assert to_hex(lines["mean"].get_color()) == RMR.look.colour.lower()
 
 
 def test_baselines_have_neither_keys_nor_the_colour_of_a_core(drifting: DriftingFunctions) -> None:

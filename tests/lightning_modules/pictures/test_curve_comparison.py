@@ -50,7 +50,7 @@ def test_lines_and_bands_are_drawn_over_steps_from_one() -> None:
 def test_every_core_has_its_colour_and_a_marker_of_its_own() -> None:
     curves = [line(core.__name__, core.__name__, KL, UNKNOWN) for core in CORES]
     lines = figure_of(*curves).axes[0].lines
-    assert [to_hex(line.get_color()) for line in lines] == [c.colour.lower() for c in CORES]
+    assert [to_hex(line.get_color()) for line in lines] == [c.look.colour.lower() for c in CORES]
     assert len({line.get_marker() for line in lines}) == len(CORES)
 
 
@@ -97,7 +97,7 @@ def test_the_legend_has_room_for_its_names(length: int, columns: int) -> None:
 def test_gaps_and_cores_of_other_versions_are_drawn() -> None:
     gap = torch.tensor([1.0, NAN, 2.0])
     figure = figure_of(line("A", "Gone", gap, gap), line("B", None, gap, gap))
-    assert to_hex(figure.axes[0].lines[0].get_color()) != DNC.colour.lower()
+    assert to_hex(figure.axes[0].lines[0].get_color()) != DNC.look.colour.lower()
 
 
 def test_baselines_are_told_apart_without_the_colour_of_a_core() -> None:
@@ -105,8 +105,8 @@ def test_baselines_are_told_apart_without_the_colour_of_a_core() -> None:
     lines = figure_of(*(line(n, "ContextWindow", KL, UNKNOWN, n) for n in names)).axes[0].lines
     assert len({to_hex(line.get_color()) for line in lines}) == 4
     assert len({line.get_marker() for line in lines}) == 4
-    assert to_hex(lines[-1].get_color()) == ContextWindow.colour.lower()
-    taken = {core.colour.lower() for core in CORES}
+    assert to_hex(lines[-1].get_color()) == ContextWindow.look.colour.lower()
+    taken = {core.look.colour.lower() for core in CORES}
     assert not taken & {to_hex(line.get_color()) for line in lines[:3]}
 
 

@@ -13,7 +13,7 @@ import yaml
 from plotly.offline import get_plotlyjs
 from scipy.stats import ttest_rel
 
-from lightning_modules.command_line.mistakes import UsageError
+from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.report.page import page, read_runs
 from lightning_modules.report.sections.gallery import picture_of
 from tests.lightning_modules.report.made_up_runs import add_film, add_pictures, write_metrics

@@ -1,0 +1,28 @@
+"""Mistakes of the user's, and what was probably meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from lightning_modules.records.run_folder import shown
+
+
+class UsageError(Exception):
+    """A mistake of the user's, explained."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """The choice that was probably meant, as the end of a sentence; empty if none is near."""
+    close = get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def nearest_file(path: str) -> str:
+    """The existing file that was probably meant, as the end of a sentence."""
+    wanted = Path(path)
+    folders = [wanted.parent, Path("conf") / wanted.parent]
+    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
+    # Without their endings, which make any two of them look alike.
+    names = {file.stem: file for file in reversed(files) if file.is_file()}
+    close = get_close_matches(wanted.stem, names, n=1, cutoff=0.6)
+    return f"; did you mean {shown(names[close[0]])}?" if close else ""

@@ -1,0 +1,166 @@
+"""What a family of models declares about itself.
+
+One declaration serves everybody who lists measures or pictures: what evaluations gather, tables and
+their help, the page, the progress line, W&B's workspace and docs/metrics.md. Every run keeps its
+model's declaration in its folder, so that whoever shows runs needs no model.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+Direction = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measured quantity.
+
+    Args:
+        name: as in results.json, and behind ``val/`` or ``test/`` in metrics.csv.
+        sentence: what it is, for docs/metrics.md.
+        unit: such as "nats per step"; "-" for ratios.
+        better: which values are better.
+        header: of its column in tables; empty for what no table shows.
+        digits: behind the point, in tables.
+        headline: models are ranked by the headline with the lowest number that all of them know;
+            0 for a measure that ranks nothing.
+        benchmarks: classes of data that it is defined on; empty for all of the family's.
+        gathered: whether evaluations average it over the sequences at each step, so that it has a
+            curve; else it is made from those that are.
+    """
+
+    name: str
+    sentence: str
+    unit: str
+    better: Direction = "neither"
+    header: str = ""
+    digits: int = 3
+    headline: int = 0
+    benchmarks: tuple[str, ...] = ()
+    gathered: bool = True
+
+    @property
+    def label(self) -> str:
+        """Header and unit, for an axis: "bound (nats per sequence)"."""
+        return f"{self.header or self.name} ({self.unit})"
+
+
+@dataclass(frozen=True)
+class StepCurve:
+    """A quantity that is drawn over the steps of a sequence.
+
+    Args:
+        name: of the curve in results.json.
+        label: of its axis, with the unit.
+        from_zero: whether it is never negative.
+    """
+
+    name: str
+    label: str
+    from_zero: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that a family draws of its runs.
+
+    Args:
+        name: of its file, without the ending.
+        caption: what it shows; empty for one that the page draws by itself.
+    """
+
+    name: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """All that a family declares.
+
+    Args:
+        name: in words, plural.
+        measures: in the order of tables.
+        criterion: the measure by which the best state of a run is chosen.
+        curves: drawn step by step, the most telling first; its name is in every run of the family
+            and in none of others.
+        share: curve of a share of sequences, drawn as shaded steps behind the others.
+        share_label: what is shaded.
+        optimum: curve of the best possible values of the first curve; empty where none is known.
+        optimum_label: whose they are.
+        pictures: the most telling first.
+    """
+
+    name: str
+    measures: tuple[Measure, ...]
+    criterion: str
+    curves: tuple[StepCurve, ...]
+    share: str = ""
+    share_label: str = ""
+    optimum: str = ""
+    optimum_label: str = ""
+    pictures: tuple[Picture, ...] = ()
+
+    def __getitem__(self, name: str) -> Measure:
+        """The measure of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for measure in self.measures:
+            if measure.name == name:
+                return measure
+        raise KeyError(name)
+
+    @property
+    def columns(self) -> tuple[Measure, ...]:
+        """The measures that tables show."""
+        return tuple(measure for measure in self.measures if measure.header)
+
+    @property
+    def headlines(self) -> tuple[Measure, ...]:
+        """The measures that models are ranked by, the most telling first."""
+        ranking = (measure for measure in self.measures if measure.headline)
+        return tuple(sorted(ranking, key=lambda measure: measure.headline))
+
+    @property
+    def gathered(self) -> tuple[str, ...]:
+        """Names of what evaluations average over the sequences at each step."""
+        return tuple(measure.name for measure in self.measures if measure.gathered)
+
+    def joined(self, others: Sequence["Family"]) -> "Family":
+        """Add measures and pictures that only other declarations of the family have.
+
+        Runs of several versions of this code then share a table.
+        """
+        measures, pictures = list(self.measures), list(self.pictures)
+        for other in others:
+            names = {measure.name for measure in measures}
+            measures += [measure for measure in other.measures if measure.name not in names]
+            names = {picture.name for picture in pictures}
+            pictures += [picture for picture in other.pictures if picture.name not in names]
+        return replace(self, measures=tuple(measures), pictures=tuple(pictures))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and mappings, for a file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Family":
+        """Read what ``to_json`` made; of newer versions, what is known here.
+
+        Raises:
+            KeyError, TypeError, AttributeError: the content has another form.
+        """
+        parts = {
+            "measures": tuple(_read(Measure, each) for each in content["measures"]),
+            "curves": tuple(_read(StepCurve, each) for each in content["curves"]),
+            "pictures": tuple(_read(Picture, each) for each in content["pictures"]),
+        }
+        return _read(cls, {**content, **parts})
+
+
+def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
+    """Build a declaration of this kind from its known settings; lists become tuples."""
+    known = {name: value for name, value in content.items() if name in kind.__dataclass_fields__}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})

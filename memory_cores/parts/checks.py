@@ -1,0 +1,15 @@
+"""Checks of settings, all with one form of message: "<setting> must be ..., got <value>"."""
+
+
+def require_at_least(minimum: int, **settings: int) -> None:
+    """Raise a ValueError that names the first setting below ``minimum``."""
+    for name, value in settings.items():
+        if not value >= minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def require_positive(**settings: float) -> None:
+    """Raise a ValueError that names the first setting that is not above 0."""
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")

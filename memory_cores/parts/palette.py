@@ -1,0 +1,36 @@
+"""How cores look in every plot: a colour and a marker for each of twenty."""
+
+from typing import NamedTuple
+
+
+class Look(NamedTuple):
+    """Of one core, or of one model."""
+
+    colour: str  #: "#RRGGBB"
+    marker: str  #: as Matplotlib names it, so that lines differ in grey print, too
+
+
+#: The first seven are of Okabe and Ito, safe for colour-blind readers; none of them is grey, which
+#: baselines are.
+PALETTE: tuple[Look, ...] = (
+    Look("#0072B2", "o"),
+    Look("#56B4E9", "D"),
+    Look("#E69F00", "s"),
+    Look("#009E73", "^"),
+    Look("#CC79A7", "v"),
+    Look("#000000", "X"),
+    Look("#D55E00", "P"),
+    Look("#882255", "*"),
+    Look("#999933", "<"),
+    Look("#332288", ">"),
+    Look("#8C564B", "p"),
+    Look("#44AA99", "h"),
+    Look("#9467BD", "d"),
+    Look("#C51B1B", "8"),
+    Look("#117733", "H"),
+    Look("#7A5C00", "o"),
+    Look("#FF8FA3", "D"),
+    Look("#003F5C", "s"),
+    Look("#7FBC41", "^"),
+    Look("#D0A7FF", "v"),
+)
