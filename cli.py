@@ -28,6 +28,7 @@ from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpo
 from lightning_modules.callbacks.config_file import ConfigFile
 from lightning_modules.callbacks.last_step import LastStep
 from lightning_modules.callbacks.logged_curves import LoggedCurves
+from lightning_modules.callbacks.model_file import ModelFile
 from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.callbacks.predictions_file import PredictionsFile
 from lightning_modules.callbacks.progress import ValidationReport, progress
@@ -40,6 +41,7 @@ from lightning_modules.command_line.checkpoint_check import require_restorable
 from lightning_modules.command_line.compare import compare
 from lightning_modules.command_line.dashboard import dashboard
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
+from lightning_modules.command_line.keep import keep
 from lightning_modules.command_line.loggers import finish, run_loggers
 from lightning_modules.command_line.mistakes import FROM_DATA
 from lightning_modules.command_line.oracle import oracle
@@ -55,6 +57,7 @@ INTERRUPTED = 130
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "parameters": parameters,
     "compare": compare,
+    "keep": keep,
     "sweep": sweep,
     "dashboard": dashboard,
     "oracle": oracle,
@@ -235,14 +238,13 @@ class ExperimentCLI(ExperimentParser):
         resolved = yaml.safe_load(settings)
         callbacks = [
             ConfigFile(folder.config, settings),
+            ModelFile(folder.model),
             Announcement(self.settings.seed_everything),
             stopwatch,
             throughput,
             origin,
             LoggedCurves(),
-            ResultsFile(
-                folder, stopwatch, throughput, origin, {k: resolved[k] for k in ("model", "data")}
-            ),
+            ResultsFile(folder, stopwatch, throughput, origin, resolved),
             LastStep(),
             PredictionsFile(folder.predictions),
             Pictures(folder.path),
@@ -250,7 +252,7 @@ class ExperimentCLI(ExperimentParser):
         ]
         if trainer.enable_checkpointing is not False:
             callbacks += [
-                best_checkpoint(folder, self.model.criterion),
+                best_checkpoint(folder, self.model.measures.family.best_by),
                 LastCheckpoint(folder.last_checkpoint),
             ]
         if trainer.enable_progress_bar is not False:

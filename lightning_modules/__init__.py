@@ -1,7 +1,17 @@
 """Models: the sequential-latent backbone and the families built on it."""
 
+from lightning_modules.declarations import Family
 from lightning_modules.neural_processes import ANP, ASNP, NP, SNP
+from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.temporal_vaes import GTMM, VRNN
 from lightning_modules.temporal_vaes.visual import CompactNetworks, DigitNetworks
 
-__all__ = ["ANP", "ASNP", "GTMM", "NP", "SNP", "VRNN", "CompactNetworks", "DigitNetworks"]
+#: Every model; the first of each family is what its name stands for.
+MODELS: tuple[type[SequenceModel], ...] = (GTMM, VRNN, NP, ANP, SNP, ASNP)
+
+__all__ = ["ANP", "ASNP", "GTMM", "MODELS", "NP", "SNP", "VRNN", "CompactNetworks", "DigitNetworks"]
+
+
+def families() -> list[Family]:
+    """Declare every family of models."""
+    return list({model.family().name: model.family() for model in MODELS}.values())

@@ -113,6 +113,11 @@ class Family:
         raise KeyError(name)
 
     @property
+    def best_by(self) -> Measure:
+        """The criterion's measure."""
+        return self[self.criterion]
+
+    @property
     def columns(self) -> tuple[Measure, ...]:
         """The measures that tables show."""
         return tuple(measure for measure in self.measures if measure.header)
@@ -152,6 +157,8 @@ class Family:
         Raises:
             KeyError, TypeError, AttributeError: the content has another form.
         """
+        if content["criterion"] not in [each["name"] for each in content["measures"]]:
+            raise KeyError(content["criterion"])
         parts = {
             "measures": tuple(_read(Measure, each) for each in content["measures"]),
             "curves": tuple(_read(StepCurve, each) for each in content["curves"]),

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -35,17 +34,3 @@ def negative_weighted_bound(bound: Bound, targets: Tensor) -> Tensor:
     averaged.
     """
     return (bound.kl - bound.reconstruction / targets).mean()
-
-
-def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
-    """Log-likelihood of intensities in [0, 1] as independent Bernoulli means, in nats.
-
-    Args:
-        logits: [B, T, C, H, W], of the Bernoulli means.
-        intensities: [B, T, C, H, W] in [0, 1].
-
-    Returns:
-        log_likelihood: [B, T], summed over pixels.
-    """
-    nats = F.binary_cross_entropy_with_logits(logits, intensities, reduction="none")
-    return -nats.flatten(2).sum(2)

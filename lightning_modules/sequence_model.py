@@ -1,58 +1,72 @@
 """What all families of models share: the optimiser, evaluation with fixed noise, summaries."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal, NamedTuple
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
+from lightning_modules.declarations import Family, Picture
+from lightning_modules.measures import Measures
+from lightning_modules.metrics.step_means import StepMeans, Summary
 from lightning_modules.noise import noise_of
 from lightning_modules.speed.preparation import prepare
-from memory_cores import MemoryCore
+from memory_cores import Look, MemoryCore
 from memory_cores.parts.checks import require_positive
-
-
-class Criterion(NamedTuple):
-    """The validation metric by which the best state of a run is chosen."""
-
-    metric: str
-    mode: Literal["min", "max"]
 
 
 class SequenceModel(L.LightningModule, ABC):
     """A model of sequences with a memory core.
 
-    Families say how they are trained (``training_step``), what is measured (``measure``,
-    ``summarise``) and what they predict (``predict_step``).
+    Families say how they are trained (``training_step``), what is measured (``measures``), what is
+    drawn (``figures``) and what they predict (``predict_step``).
 
     Args:
         steps: T of the sequences that are evaluated.
-        measured: names that ``measure`` may bring.
         learning_rate: of Adam.
 
     Raises:
         ValueError: a setting is out of range.
     """
 
-    #: Chooses ``best.ckpt``.
-    criterion: ClassVar[Criterion]
-    #: Curve of ``summarise`` that is logged step by step, as ``<stage>/<name>_t/<step>``.
-    logged_curve: ClassVar[str]
+    #: How a baseline looks that bears no memory core, though one does its sums; else None.
+    baseline_look: ClassVar[Look | None] = None
+    #: The family's; of its curves the first one is logged, as ``<stage>/<name>_t/<step>``.
+    measures: ClassVar[Measures]
 
-    def __init__(self, steps: int, measured: Iterable[str], learning_rate: float) -> None:
+    def __init__(self, steps: int, learning_rate: float) -> None:
         super().__init__()
         require_positive(learning_rate=learning_rate)
         self.learning_rate = learning_rate
-        names = tuple(measured)
+        names = self.measures.family.gathered
         self.validation_metrics = StepMeans(names, steps)
         self.test_metrics = StepMeans(names, steps)
         #: What the last validation and the last test showed, for pictures and reports.
         self.validation_summary: Summary | None = None
         self.test_summary: Summary | None = None
+
+    @classmethod
+    def family(cls) -> Family:
+        """All that the family declares, its pictures included."""
+        return replace(cls.measures.family, pictures=cls.declared_pictures())
+
+    @classmethod
+    def declared_pictures(cls) -> tuple[Picture, ...]:
+        """The pictures that ``figures`` may draw, the most telling first."""
+        return ()
+
+    @property
+    def look(self) -> Look:
+        """Colour and marker, in every plot."""
+        return self.baseline_look or type(self.core).look
+
+    @property
+    def contestant(self) -> str:
+        """What is compared: the memory core, or a baseline that bears none."""
+        return type(self if self.baseline_look else self.core).__name__
 
     @property
     @abstractmethod
@@ -68,14 +82,6 @@ class SequenceModel(L.LightningModule, ABC):
     def parts(self) -> dict[str, list[nn.Module]]:
         """The modules behind each part of the model's name, every parameter in one of them."""
 
-    @abstractmethod
-    def measure(self, batch: Any) -> Mapping[str, Measurement]:
-        """Measure a batch of the validation or test set."""
-
-    @abstractmethod
-    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences."""
-
     def setup(self, stage: str) -> None:
         """Prepare the process."""
         if self.trainer.strategy.root_device.type == "cpu":
@@ -89,12 +95,12 @@ class SequenceModel(L.LightningModule, ABC):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Gather the validation set's metrics."""
         with self._noise_of_its_own(batch_idx):
-            self.validation_metrics.update(self.measure(batch))
+            self.validation_metrics.update(self.measures.measure(self, batch))
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Gather the test set's metrics."""
         with self._noise_of_its_own(batch_idx):
-            self.test_metrics.update(self.measure(batch))
+            self.test_metrics.update(self.measures.measure(self, batch))
 
     def _noise_of_its_own(self, batch_idx: int) -> AbstractContextManager[None]:
         """Draw the same noise in every evaluation."""
@@ -110,10 +116,10 @@ class SequenceModel(L.LightningModule, ABC):
         self.test_summary = self._log_summary("test", self.test_metrics)
 
     def _log_summary(self, stage: str, metrics: StepMeans) -> Summary:
-        summary = self.summarise(metrics.compute())
+        summary = self.measures.summarise(self, metrics.compute())
         metrics.reset()
         values = {f"{stage}/{name}": value for name, value in summary.scalars.items()}
-        curve = self.logged_curve
+        curve = self.measures.family.curves[0].name
         values |= {
             f"{stage}/{curve}_t/{t:02d}": value for t, value in enumerate(summary.curves[curve], 1)
         }

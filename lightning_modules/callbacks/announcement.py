@@ -9,7 +9,6 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
 from lightning_modules.records.versions import revision
-from lightning_modules.sequence_model import SequenceModel
 
 
 class Announcement(L.Callback):
@@ -30,7 +29,7 @@ class Announcement(L.Callback):
             print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
         family, core = type(pl_module).__name__, core_name(pl_module)
         facts: dict[str, Any] = {
-            "model": " ".join(filter(None, (family, core))),
+            "model": f"{family} {core}",
             "family": family,
             "core": core,
             "benchmark": type(getattr(trainer, "datamodule", None)).__name__,
@@ -65,9 +64,9 @@ def data_record(trainer: L.Trainer) -> dict[str, str]:
     return record() if record else {}
 
 
-def core_name(model: L.LightningModule) -> str | None:
-    """Class of the memory core, None for models of other kinds."""
-    return type(model.core).__name__ if isinstance(model, SequenceModel) else None
+def core_name(model: Any) -> str:
+    """Class of a ``SequenceModel``'s memory core."""
+    return type(model.core).__name__
 
 
 def count_parameters(module: nn.Module) -> int:

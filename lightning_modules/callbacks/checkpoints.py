@@ -8,17 +8,17 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
+from lightning_modules.declarations import Measure
 from lightning_modules.records.run_folder import RunFolder
-from lightning_modules.sequence_model import Criterion
 
 
-def best_checkpoint(folder: RunFolder, criterion: Criterion) -> ModelCheckpoint:
+def best_checkpoint(folder: RunFolder, criterion: Measure) -> ModelCheckpoint:
     """Keep the state that validates best as ``best.ckpt``."""
     return ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename=folder.best_checkpoint.stem,
-        monitor=f"val/{criterion.metric}",
-        mode=criterion.mode,
+        monitor=f"val/{criterion.name}",
+        mode="min" if criterion.better == "lower" else "max",
         save_on_train_epoch_end=False,
         enable_version_counter=False,
     )

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from math import isfinite, nan
 from typing import Any
 
 import lightning as L
@@ -9,6 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
+from lightning_modules.declarations import Family
 from lightning_modules.table import table
 
 
@@ -24,7 +26,7 @@ class Bar(TQDMProgressBar):
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         """Return metrics only."""
-        metrics = super().get_metrics(trainer, pl_module) | recalled(trainer)
+        metrics = super().get_metrics(trainer, pl_module) | headline(trainer)
         metrics.pop("v_num", None)
         return metrics
 
@@ -69,23 +71,12 @@ class ProgressLines(ProgressBar):
             return
         self._next = time.monotonic() + self.seconds
         until = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
-        metrics = readable(self.get_metrics(trainer, pl_module) | recalled(trainer))
+        metrics = readable(self.get_metrics(trainer, pl_module) | headline(trainer))
         self.print(f"step {trainer.global_step:,}{until}: {metrics}")
 
 
 class ValidationReport(L.Callback):
     """Prints a line after every validation of a training, a table after one that was asked for."""
-
-    NAMES = (
-        "bound",
-        "kl_new",
-        "kl_recalled",
-        "kl_recalled_old",
-        "nll",
-        "nll_without_context",
-        "gap_nll",
-        "kl",
-    )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print what the validation found."""
@@ -99,14 +90,24 @@ class ValidationReport(L.Callback):
         if trainer.state.fn == TrainerFn.VALIDATING:
             print(table("validation", found))
         elif isinstance(bar := trainer.progress_bar_callback, ProgressBar):
-            known = {name: found[name] for name in self.NAMES if name in found}
+            columns = family_of(trainer).columns
+            known = {c.name: found[c.name] for c in columns if isfinite(found.get(c.name, nan))}
             bar.print(f"validation at step {trainer.global_step:,}: {readable(known)}")
 
 
-def recalled(trainer: L.Trainer) -> dict[str, Any]:
-    """The last validation's ratio of KLs, recalled to new, of models that have one."""
-    ratio = trainer.callback_metrics.get("val/recall_ratio")
-    return {} if ratio is None else {"val/recall_ratio": ratio.item()}
+def family_of(trainer: L.Trainer) -> Family:
+    """The family of the model that a trainer runs."""
+    model: Any = trainer.lightning_module
+    return model.measures.family
+
+
+def headline(trainer: L.Trainer) -> dict[str, Any]:
+    """The last validation's most telling measure."""
+    for name in (f"val/{each.name}" for each in family_of(trainer).headlines):
+        value = trainer.callback_metrics.get(name)
+        if value is not None and value.isfinite():
+            return {name: value.item()}
+    return {}
 
 
 def readable(metrics: dict[str, Any]) -> str:

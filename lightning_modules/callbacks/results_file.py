@@ -1,11 +1,8 @@
 """``results.json``: what ``test`` found, and everything that is needed to interpret it."""
 
-import json
 import math
-import os
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -13,10 +10,12 @@ import torch
 from torch import Tensor
 
 from lightning_modules.callbacks.announcement import core_name, count_parameters, data_record
+from lightning_modules.callbacks.model_file import declared
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
-from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder, write_json
+from lightning_modules.records.settings import TRAINING
 from lightning_modules.records.versions import versions
 from lightning_modules.table import table
 
@@ -29,7 +28,7 @@ class ResultsFile(L.Callback):
         stopwatch: knows how long training took.
         throughput: knows how fast it was.
         origin: knows how training started.
-        settings: of model and data, as in the run's config.yaml.
+        settings: of the run, as in its config.yaml.
     """
 
     def __init__(
@@ -61,6 +60,7 @@ class ResultsFile(L.Callback):
                 "stage": "test",
                 "model": type(pl_module).__name__,
                 "memory": core_name(pl_module),
+                "declared": declared(pl_module).to_json(),
                 "sequences": summary.sequences,
                 "scalars": scalars,
                 "curves": curves,
@@ -69,9 +69,14 @@ class ResultsFile(L.Callback):
         )
         print(table("test", scalars))
 
+    def _settings(self) -> dict[str, Any]:
+        """Those of model and data, and the trainer's that decide what is learned."""
+        trainer = {name: self.settings["trainer"].get(name) for name in TRAINING}
+        return {**{part: self.settings[part] for part in ("model", "data")}, "trainer": trainer}
+
     def _circumstances(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         return {
-            "settings": self.settings,
+            "settings": self._settings(),
             "data": data_record(trainer),
             "seed": self.origin.seed,
             "evaluation_seed": self.origin.of_command,
@@ -102,10 +107,3 @@ def number(value: Tensor) -> float | None:
     """A plain number; None (null in JSON) where there is nothing to average."""
     plain = float(value)
     return plain if math.isfinite(plain) else None
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write so that a reader sees the old file or the new one, never half of one."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    os.replace(partial, path)

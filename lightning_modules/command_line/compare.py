@@ -4,25 +4,19 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from math import isfinite
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
+import lightning_modules
 from lightning_modules.command_line.command_parser import CommandParser
-from lightning_modules.command_line.convergence import convergence
+from lightning_modules.command_line.comparison_figure import comparison_figure
 from lightning_modules.command_line.usage_error import UsageError
-from lightning_modules.names import in_words
-from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
+from lightning_modules.declarations import Family, Measure
 from lightning_modules.pictures.style import save
-from lightning_modules.records.model_runs import ModelRuns, by_model
-from lightning_modules.records.readings import Column
-from lightning_modules.records.results_file import (
-    RunResults,
-    Unreadable,
-    read_results,
-    results_files,
-)
+from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
+from lightning_modules.records.groups import Group, tested_groups
+from lightning_modules.records.problems import NoRuns
+from lightning_modules.records.reader import Found, read_runs
+from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 from lightning_modules.table import columns
 
@@ -34,31 +28,12 @@ or make a page of all that runs hold, for any browser, without a network.
   --out FILE.html  the page: tested runs and others, of any benchmark and model
   --live           the page on this machine, made again while runs go on
 
-The table and the curve:
-Runs of the same model, memory core and settings of both are averaged, with the
-standard error of the mean over runs. All must have been tested on the same
-sequences. Columns, with their names in docs/metrics.md. Generative temporal
-models, whose curve is the KL:
+Everywhere, runs are averaged if all settings that decide on results are the same
+but the seed, with the standard error of the mean over runs.
 
-  bound               bound
-  KL, new             kl_new
-  KL, all recalled    kl_recalled
-  KL ratio, old       recall_ratio: of steps recalled after 5 steps or more
-  KL ratio, old late  recall_ratio_late: of those, step 20 and later
-  best head's reads   read_correctness_best_head
-
-Neural processes, whose curve is the target-NLL:
-
-  NLL                 nll
-  with context        nll_with_context: of steps with a context
-  without context     nll_without_context: of the others
-  unseen              nll_unseen: of targets that are not in their context
-  gap to optimum      gap_nll: to one who knows the kernels
-  gap to inference    gap_inferred_nll: to one who infers them, after cli.py oracle
-  overlap, late       overlap_late: of digits, without a context, in the second half
-  MSE                 mse
-
-Columns that no test knows are left out."""
+The table and the curve are of tested runs, all tested on the same sequences.
+Columns, with their names in docs/metrics.md:
+"""
 
 
 def compare(args: list[str]) -> None:
@@ -68,27 +43,28 @@ def compare(args: list[str]) -> None:
         args: folders and options.
     """
     given = parse(args)
-    if given.live:
-        serve(given.runs, given.port or 0, given.out)
-    elif given.out.suffix.lower() == ".html":
-        write_page(given.runs, given.out)
-    else:
-        draw(given)
+    try:
+        if given.live:
+            serve(given.runs, given.port or 0, given.out)
+        elif given.out.suffix.lower() == ".html":
+            write_page(given.runs, given.out)
+        else:
+            draw(given)
+    except NoRuns as reason:
+        raise UsageError(str(reason)) from reason
 
 
 def draw(given: Namespace) -> None:
     """Draw the curve, and print the table."""
-    runs = read_all(given.runs)
-    require_one_family(runs)
-    require_one_benchmark(runs)
-    models = by_model(runs)
-    known = [column for column in runs[0].reading.columns if is_known(column, runs)]
+    benchmark = the_benchmark(read(given.runs))
+    groups = tested_groups(benchmark.runs)
+    known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
     header = ["model", "core", "runs", *(column.header for column in known)]
-    print(columns(header, (row(model, known) for model in models), texts=2))
-    for model in models:
-        for caveat in model.caveats():
+    print(columns(header, (row(group, known) for group in groups), texts=2))
+    for group in groups:
+        for caveat in group.caveats():
             print(f"note: {caveat}", file=sys.stderr)
-    figure = by_seconds(models) if given.against == "seconds" else by_step(models)
+    figure = comparison_figure(benchmark, groups, given.against)
     with writing(given.out):
         save(figure, given.out)
     print(f"\nThe figure is {shown(given.out)}")
@@ -102,7 +78,7 @@ def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
     try:
         made = server(LivePage(folders, out), port)
     except OSError as failure:
-        raise UsageError(f"--port: can not take {port}: {failure.strerror}") from failure
+        raise UsageError(f"--port: cannot take {port}: {failure.strerror}") from failure
     print(f"The page is http://127.0.0.1:{made.server_port}/ until Ctrl-C", flush=True)
     with made, suppress(KeyboardInterrupt):
         made.serve_forever()
@@ -110,11 +86,9 @@ def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
 
 def write_page(folders: Sequence[Path], out: Path) -> None:
     """Write the page, and say what is left out."""
-    from lightning_modules.report.page import page, read_runs, write
+    from lightning_modules.report.page import page, write
 
-    found = read_runs(folders)
-    for problem in found.problems:
-        skip(problem.path, problem.reason)
+    found = read(folders)
     with writing(out):
         write(page(found), out)
     size = out.stat().st_size / 1e6
@@ -123,32 +97,67 @@ def write_page(folders: Sequence[Path], out: Path) -> None:
     print(f"The page is {shown(out)}: {runs}, {size:.1f} MB")
 
 
+def read(folders: Sequence[Path]) -> Found:
+    """Read what can be read, each run once, and say what cannot."""
+    found = read_runs(folders)
+    for problem in found.problems:
+        print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
+    return found
+
+
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Name a file that can not be written."""
+    """Name a file that cannot be written."""
     try:
         yield
     except OSError as failure:
-        raise UsageError(f"--out: can not write {shown(out)}: {failure.strerror}") from failure
+        raise UsageError(f"--out: cannot write {shown(out)}: {failure.strerror}") from failure
 
 
-def by_step(models: Sequence[ModelRuns]) -> Figure:
-    """The curve that tests found."""
-    runs = [run for model in models for run in model.runs]
-    tested = f"{runs[0].benchmark.sequences:,} test sequences"
-    lines = [ModelCurve(*known_by(model), *model.curve()) for model in models]
-    return curve_comparison(lines, backdrop(runs), *headings(models, tested))
+def the_benchmark(found: Found) -> BenchmarkRuns:
+    """The one benchmark on which all tested runs were tested; says which runs were not tested.
+
+    Raises:
+        UsageError: no run was tested, or they were tested on several benchmarks.
+    """
+    tested = [run for run in found.runs if run.tested is not None]
+    if not tested:
+        raise UsageError("no run has results that can be read")
+    for run in found.runs:
+        if run.tested is None:
+            print(f"skipped: {shown(run.folder)} was not tested yet", file=sys.stderr)
+    benchmarks = [b for b in by_benchmark(found.runs) if any(run.tested for run in b.runs)]
+    if len(benchmarks) > 1:
+        firsts = [next(run for run in b.runs if run.tested is not None) for b in benchmarks]
+        raise UsageError(differ(*sorted(firsts, key=tested.index)[:2]))
+    return benchmarks[0]
 
 
-def by_seconds(models: Sequence[ModelRuns]) -> Figure:
-    """What validations found in the course of training."""
-    found = [convergence(model) for model in models]
-    lines = [
-        ModelCurve(*known_by(model), *each.values, each.seconds)
-        for model, each in zip(models, found, strict=True)
-    ]
-    label = models[0].runs[0].reading.validated_label
-    return curve_comparison(lines, Backdrop(label, False), *headings(models, "Validation set"))
+def differ(run: Run, other: Run) -> str:
+    """Why two tested runs do not compare."""
+    if run.family.name != other.family.name:
+        return (
+            f"{run.family.name} and {other.family.name} do not compare: "
+            f"{shown(run.folder)}, {shown(other.folder)}"
+        )
+    assert run.tested is not None and other.tested is not None
+    return (
+        "runs that were tested on different sequences do not compare:\n"
+        f"{shown(run.folder)}: {run.tested.benchmark}\n"
+        f"{shown(other.folder)}: {other.tested.benchmark}"
+    )
+
+
+def is_known(column: Measure, group: Group) -> bool:
+    """Whether any test of the group has this number."""
+    return bool(group.values(column.name).isfinite().any())
+
+
+def row(group: Group, wanted: Sequence[Measure]) -> list[str]:
+    """A group's line of the table."""
+    core = ", ".join([group.core or "-", *group.settings])
+    numbers = [group.scalar(column.name).in_words(column.digits) for column in wanted]
+    return [group.model, core, str(len(group.runs)), *numbers]
 
 
 def parse(args: list[str]) -> Namespace:
@@ -173,7 +182,8 @@ def parse(args: list[str]) -> Namespace:
 
 def parser() -> CommandParser:
     """Folders of runs, what is made of them, and where it goes."""
-    made = CommandParser("compare", DESCRIPTION)
+    families = (described(family) for family in lightning_modules.families())
+    made = CommandParser("compare", "\n".join([DESCRIPTION, *families]))
     made.add_argument(
         "runs",
         nargs="+",
@@ -196,6 +206,13 @@ def parser() -> CommandParser:
     return made
 
 
+def described(family: Family) -> str:
+    """A family's columns, for --help; those that no test knows are left out of tables."""
+    width = max(len(column.header) for column in family.columns)
+    lines = [f"  {column.header:<{width}}  {column.name}" for column in family.columns]
+    return "\n".join([f"{family.name}, whose curve is the {family.curves[0].label}:", *lines, ""])
+
+
 def picture_or_page(path: str) -> Path:
     """A path that says what is to be made."""
     if Path(path).suffix.lower() not in (".png", ".html"):
@@ -208,96 +225,3 @@ def port(number: str) -> int:
     if not number.isdecimal() or not 1 <= int(number) <= 65535:
         raise ArgumentTypeError(f"must be a number from 1 to 65535, got {number}")
     return int(number)
-
-
-def read_all(folders: Sequence[Path]) -> list[RunResults]:
-    """Read what can be read, each run once, and say what can not.
-
-    Raises:
-        UsageError: a folder is none, or there is nothing left.
-    """
-    runs = {}
-    for folder in folders:
-        files = results_files(folder)
-        if not files:
-            skip(folder, "holds no results.json; `test` writes it")
-        for file in files:
-            try:
-                runs[file.resolve()] = read_results(file)
-            except Unreadable as reason:
-                skip(file, reason)
-    if not runs:
-        raise UsageError("no run has results that can be read")
-    return list(runs.values())
-
-
-def skip(path: Path, reason: object) -> None:
-    """Say what is left out."""
-    print(f"skipped: {shown(path)} {reason}", file=sys.stderr)
-
-
-def require_one_family(runs: Sequence[RunResults]) -> None:
-    """Refuse runs of which something else is measured than of the first one."""
-    first = runs[0]
-    for run in runs:
-        if run.reading is not first.reading:
-            raise UsageError(
-                f"{first.reading.family} and {run.reading.family} do not compare: "
-                f"{shown(first.folder)}, {shown(run.folder)}"
-            )
-
-
-def require_one_benchmark(runs: Sequence[RunResults]) -> None:
-    """Refuse runs that were tested on something else than the first one."""
-    first = runs[0]
-    for run in runs:
-        if run.benchmark != first.benchmark:
-            raise UsageError(
-                "runs that were tested on different sequences do not compare:\n"
-                f"{shown(first.folder)}: {first.benchmark}\n{shown(run.folder)}: {run.benchmark}"
-            )
-
-
-def is_known(column: Column, runs: Sequence[RunResults]) -> bool:
-    """Whether any test has this number."""
-    return any(isfinite(run.scalars[column.scalar]) for run in runs)
-
-
-def row(model: ModelRuns, wanted: Sequence[Column]) -> list[str]:
-    """A model's line of the table."""
-    core = ", ".join([model.memory or "-", *model.settings])
-    numbers = [model.scalar(column.scalar).in_words(column.digits) for column in wanted]
-    return [model.model, core, str(len(model.runs)), *numbers]
-
-
-def known_by(model: ModelRuns) -> tuple[str, str, str | None]:
-    """A model's name in the figure, its class and its core's."""
-    count = len(model.runs)
-    name = f"{model.label}, {count} run{'s' if count > 1 else ''}"
-    return name, model.model, model.memory
-
-
-def backdrop(runs: Sequence[RunResults]) -> Backdrop:
-    """What all runs have in common, from the first one that knows it."""
-    reading = runs[0].reading
-    return Backdrop(
-        reading.label,
-        reading.from_zero,
-        next((run.share for run in runs if run.share is not None), None),
-        reading.share_name,
-        next((run.optimum for run in runs if run.optimum is not None), None),
-        reading.optimum_name,
-    )
-
-
-def headings(models: Sequence[ModelRuns], measured: str) -> tuple[str, str]:
-    """Title: the benchmark and its source; subtitle: what was measured, and size of training."""
-    runs = [run for model in models for run in model.runs]
-    benchmark = runs[0].benchmark
-    title = f"{in_words(benchmark.name)}, {benchmark.steps} steps, {benchmark.source}"
-    least, most = (f(run.training_steps for run in runs) for f in (min, max))
-    trained = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    parts = [measured, f"{trained} training steps"]
-    if len(runs) > len(models):
-        parts.append("mean over runs, band: standard error")
-    return title, "; ".join(parts)

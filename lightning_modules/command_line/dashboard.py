@@ -1,5 +1,6 @@
 """``dashboard``: a W&B workspace in which runs are grouped by model and memory core."""
 
+from collections.abc import Sequence
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import memory_cores
 from lightning_modules.callbacks.logged_curves import TESTED, VALIDATED, step_of
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.usage_error import UsageError, nearest
-from lightning_modules.sequence_model import SequenceModel
+from lightning_modules.declarations import Family
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import BarPlot, LinePlot
@@ -22,33 +23,12 @@ curves against steps and seconds, samples, and what training costs.
 Runs are in W&B when they were logged in, or after `wandb sync`."""
 NAME = "Memory cores"
 GROUP = "config.model"
-#: Metrics in docs/metrics.md, with their headings.
-RESULTS = {
-    "test/bound": "Bound, nats per sequence (higher is better)",
-    "test/recall_ratio": "KL of recalled steps over new ones (lower is better)",
-    "test/read_correctness_best_head": "Best head's reads of the right step (higher is better)",
-    "test/nll": "Target-NLL, nats per target (lower is better)",
-    "test/nll_without_context": "The same, of steps without context (lower is better)",
-    "test/gap_nll": "Gap to the optimum, nats per target (lower is better)",
-    "test/gap_inferred_nll": "Gap to inferred kernels, nats per target (lower is better)",
-}
-#: Agents of a sweep do not test, so that only validations have all runs.
-CURVES = {
-    f"{TESTED}/kl": "KL at each step of a sequence in tests, nats",
-    f"{VALIDATED}/kl": "KL at each step of a sequence in the last validation, nats",
-    f"{TESTED}/nll": "Target-NLL at each step of a sequence in tests, nats",
-    f"{VALIDATED}/nll": "Target-NLL at each step of a sequence in the last validation, nats",
-    f"{TESTED}/optimal_nll": "Optimal target-NLL at each step of a test, nats",
-}
-LEARNING = {
-    "val/bound": "Bound in validation, nats per sequence",
-    "val/recall_ratio": "KL of recalled steps over new ones in validation",
-    "val/nll": "Target-NLL in validation, nats per target",
-}
-PICTURES = ("generations", "memory_film", "kl_curve", "functions", "completion", "nll_curve")
 #: W&B's own count of steps is of what was logged.
 STEPS = "trainer/global_step"
 AXES = {STEPS: "training steps", "seconds": "seconds of training"}
+#: Agents of a sweep do not test, so that only validations have all runs.
+STAGES = {TESTED: "tests", VALIDATED: "last validation"}
+DIRECTIONS = {"lower": ", lower is better", "higher": ", higher is better", "neither": ""}
 
 
 def dashboard(args: list[str]) -> None:
@@ -113,21 +93,23 @@ def benchmarks() -> list[str]:
 
 
 def colours() -> dict[object, object]:
-    """Of every model with every core: the core's, as everywhere."""
-    named = (getattr(lightning_modules, name) for name in lightning_modules.__all__)
-    families = [found.__name__ for found in named if issubclass(found, SequenceModel)]
-    cores = {core.__name__: core.look.colour for core in memory_cores.CORES}
-    return {f"{family} {core}": cores[core] for family in families for core in cores}
+    """The colour of every model with every core, as everywhere."""
+    return {
+        f"{model.__name__} {core.__name__}": (model.baseline_look or core.look).colour
+        for model in lightning_modules.MODELS
+        for core in memory_cores.CORES
+    }
 
 
 def sections() -> list["Section"]:
-    """Results, curves, learning, samples and costs."""
+    """Results, curves, learning, samples and costs, as the families declare them."""
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 
+    families = lightning_modules.families()
     learning = [
-        line(name, f"{heading}, against {axis}", x)
-        for name, heading in LEARNING.items()
+        line(f"val/{name}", f"{label} in validation, against {axis}", x)
+        for name, label in headlines(families).items()
         for x, axis in AXES.items()
     ]
     costs = [
@@ -135,22 +117,44 @@ def sections() -> list["Section"]:
         bar("parameters", "Parameters"),
         wr.RunComparer(diff_only="split"),
     ]
-    curves = [
-        line(name, heading, step_of(name.partition("/")[0])) for name, heading in CURVES.items()
-    ]
-    pictures = [wr.MediaBrowser(media_keys=[f"pictures/{name}"]) for name in PICTURES]
+    drawn = dict.fromkeys(p.name for family in families for p in family.pictures)
     parts: dict[str, list[Any]] = {
-        "Tests": [bar(name, heading) for name, heading in RESULTS.items()],
-        "Over the steps of a sequence": curves,
+        "Tests": [bar(f"test/{name}", heading) for name, heading in results(families).items()],
+        "Over the steps of a sequence": [
+            line(f"{stage}/{name}", f"{label} at each step of a sequence, {found}", step_of(stage))
+            for name, label in curves(families).items()
+            for stage, found in STAGES.items()
+        ],
         "Learning": learning,
-        "Samples": pictures,
+        "Samples": [wr.MediaBrowser(media_keys=[f"pictures/{name}"]) for name in drawn],
         "Costs and settings": costs,
     }
     return [ws.Section(name=name, panels=panels, is_open=True) for name, panels in parts.items()]
 
 
+def results(families: Sequence[Family]) -> dict[str, str]:
+    """Headings of the measures that tables show."""
+    return {
+        measure.name: f"{measure.label}{DIRECTIONS[measure.better]}"
+        for family in families
+        for measure in family.columns
+    }
+
+
+def headlines(families: Sequence[Family]) -> dict[str, str]:
+    """Labels of the measures that models are ranked by."""
+    return {each.name: each.label for family in families for each in family.headlines}
+
+
+def curves(families: Sequence[Family]) -> dict[str, str]:
+    """Labels of the curves over steps, and of the best possible ones."""
+    found = {curve.name: curve.label for family in families for curve in family.curves}
+    optima = {f.optimum: f"{f.curves[0].label}, {f.optimum_label}," for f in families if f.optimum}
+    return found | optima
+
+
 def line(metric: str, heading: str, x: str) -> "LinePlot":
-    """Means over the runs of a core, with their standard errors."""
+    """Draw means over the runs of a core, with their standard errors."""
     import wandb_workspaces.reports.v2 as wr
 
     return wr.LinePlot(
@@ -165,7 +169,7 @@ def line(metric: str, heading: str, x: str) -> "LinePlot":
 
 
 def bar(metric: str, heading: str) -> "BarPlot":
-    """Likewise, of a single number."""
+    """Draw a single number's means over the runs of a core, with their standard errors."""
     import wandb_workspaces.reports.v2 as wr
 
     return wr.BarPlot(

@@ -6,9 +6,6 @@ from torch import Tensor
 from datamodules.points.batch import FunctionSequences
 from lightning_modules.metrics.step_means import Measurement
 
-#: All are of the mean over samples of the latents but the last one, which is of a single sample.
-OVERLAP_NAMES = ("overlap", "overlap_without_context", "overlap_without_context_one_sample")
-
 
 def overlap_measurements(
     mean: Tensor, one_sample: Tensor, batch: FunctionSequences

@@ -8,8 +8,6 @@ from datamodules.frames.classifier import Classifier
 from lightning_modules.metrics.answers import answers
 from lightning_modules.metrics.step_means import Measurement
 
-PRIOR_NAMES = ("prior_recall_error", "prior_recall_error_other", "prior_recall_class_accuracy")
-
 
 def prior_recall_measurements(
     logits: Tensor, batch: FrameSequences, prefix: int, classifier: Classifier | None

@@ -11,8 +11,6 @@ from memory_cores import Weightings
 #: Of a write of this weight a slot is full, of a fainter one in part.
 TRACE = 0.01
 
-READ_NAMES = ("read_correctness", "read_correctness_best_head")
-
 
 def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str, Measurement]:
     """Measure the share of read mass on the steps that hold the answer, where there is one.

@@ -14,14 +14,8 @@ OLD_AGE = 5
 #: ... and "late" if, in addition, it is the 20th step of its sequence or a later one.
 LATE_STEP = 20
 
-BOUND_NAMES = (
-    "reconstruction",
-    "kl",
-    "recalled_share",
-    "kl_new",
-    "kl_recalled",
-    "kl_recalled_old",
-)
+#: Known even where no step is of their group, as NaN.
+GROUPS = ("kl_new", "kl_recalled", "kl_recalled_old")
 
 
 def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measurement]:
@@ -50,8 +44,8 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
     """Average over sequences, in nats per step (``bound``: per sequence).
 
     Args:
-        sums: of ``BOUND_NAMES`` and of any other measurements; others that were nowhere defined
-            are left out.
+        sums: what ``bound_measurements`` measures, and any others; of these, what was nowhere
+            defined is left out.
     """
     kl, reconstruction, new = sums["kl"], sums["reconstruction"], sums["kl_new"].mean
     late = sums["kl_recalled_old"].since(LATE_STEP).mean
@@ -60,12 +54,12 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
         "reconstruction": reconstruction.mean,
         "kl": kl.mean,
         "kl_last_step": kl.curve[-1],
-        **{name: sums[name].mean for name in ("kl_new", "kl_recalled", "kl_recalled_old")},
+        **{name: sums[name].mean for name in GROUPS},
         "kl_recalled_late": late,
         "recall_ratio": sums["kl_recalled_old"].mean / new,
         "recall_ratio_late": late / new,
     }
-    others = [name for name in sums if name not in BOUND_NAMES and not sums[name].nowhere]
-    scalars |= {name: sums[name].mean for name in others}
-    curves = {name: sums[name].curve for name in (*BOUND_NAMES, *others)}
-    return Summary(scalars, curves, int(sums["kl"].sequences.max()))
+    known = [name for name in sums if name in GROUPS or not sums[name].nowhere]
+    scalars |= {name: sums[name].mean for name in known if name not in scalars}
+    curves = {name: sums[name].curve for name in known}
+    return Summary(scalars, curves, int(kl.sequences.max()))

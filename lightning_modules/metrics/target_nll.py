@@ -13,22 +13,9 @@ import torch
 from torch import Tensor
 
 from datamodules.points.batch import FunctionSequences
+from lightning_modules.likelihoods import Targets
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
-from lightning_modules.neural_processes.networks import Targets
 from lightning_modules.objectives import Bound
-
-TARGET_NAMES = (
-    "nll",
-    "nll_with_context",
-    "nll_without_context",
-    "nll_seen",
-    "nll_unseen",
-    "nll_joint",
-    "nll_one_sample",
-    "mse",
-    "reconstruction",
-    "kl",
-)
 
 
 class Scores(NamedTuple):
@@ -123,7 +110,7 @@ def summarise_targets(
     The curve ``context_share`` is the share of sequences that have a context at a step.
 
     Args:
-        sums: of ``TARGET_NAMES``, and of any other measurements.
+        sums: what ``target_measurements`` measures, and any others.
         optimal: curves [T] of the least NLLs that are possible on the same sequences, by the names
             of NLLs; may be empty. Of each comes ``gap_<name>``, and a curve ``optimal_<name>``.
         inferred: curves [T], ``nll`` and ``effective_samples``, of one who must infer the kernels;

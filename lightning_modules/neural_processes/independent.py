@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from lightning_modules.neural_processes.latents import IndependentLatents, LatentPath
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.pool import Pooling
-from memory_cores import ContextWindow
+from memory_cores import ContextWindow, Look
 from memory_cores.parts.attention import AttentionKind
 
 
@@ -20,6 +20,7 @@ class NP(NeuralProcess):
         **settings: of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
     """
 
+    baseline_look = Look("#A3A3A3", "p")
     attention: ClassVar[AttentionKind] = "uniform"
 
     def __init__(self, **settings: Any) -> None:
@@ -38,4 +39,5 @@ class ANP(NP):
         **settings: of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
     """
 
+    baseline_look = Look("#7A7A7A", "h")
     attention = "multihead"

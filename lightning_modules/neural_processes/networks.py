@@ -5,13 +5,12 @@ Sizes are those of the authors' code; all layers start with Glorot weights and z
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import log, pi
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_modules.likelihoods import Targets
 from lightning_modules.speed.late_gradient import LateLinear
 from memory_cores.parts.attention import glorot_linear
 from memory_cores.parts.gaussian import DiagonalGaussian
@@ -19,7 +18,6 @@ from memory_cores.parts.real_points import RealPoints, of_points
 
 #: So many targets are decoded at once: their hidden layers fit into a core's cache.
 TOGETHER = 8192
-LOG_2_PI = log(2 * pi)
 #: The decoder's sigma is never below this, so that no density grows without bound.
 LEAST_SIGMA = 0.1
 
@@ -75,24 +73,6 @@ class LatentHead(nn.Module):
     def _gaussian(self, outputs: Tensor) -> DiagonalGaussian:
         mean, log_variance = outputs.chunk(2, -1)
         return DiagonalGaussian(mean, 0.5 * log_variance)
-
-
-class Targets(NamedTuple):
-    """Gaussians of the function's values at targets, independent in all dimensions."""
-
-    mean: Tensor  #: [..., M, Dy]
-    sigma: Tensor  #: [..., M, Dy], at least ``LEAST_SIGMA``
-
-    def log_density(self, y: Tensor) -> Tensor:
-        """Log density [..., M] of actual values [..., M, Dy] in nats, summed over dimensions."""
-        # In single precision at least, whatever the decoder computes in.
-        mean, sigma = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in self)
-        return -(((y - mean) / sigma).square() / 2 + sigma.log() + LOG_2_PI / 2).sum(-1)
-
-    def mixed(self) -> "Targets":
-        """Means and standard deviations of a mixture of K with equal weights, [K, ...] to [...]."""
-        variance = self.sigma.square().mean(0) + self.mean.var(0, correction=0)
-        return Targets(self.mean.mean(0), variance.sqrt())
 
 
 class Decoder(nn.Module):

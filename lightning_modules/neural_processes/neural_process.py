@@ -10,7 +10,7 @@ all steps are read and decoded in one call.
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -21,22 +21,15 @@ from torch import Tensor, nn
 from datamodules.loading.checks import require_one_of
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import FunctionDataModule
-from datamodules.sources import Split
-from lightning_modules.metrics import Measurement, StepSums, Summary
-from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
-from lightning_modules.metrics.target_nll import (
-    TARGET_NAMES,
-    Scores,
-    summarise_targets,
-    target_measurements,
-)
+from lightning_modules.metrics.target_nll import Scores
 from lightning_modules.neural_processes.latents import Evidence, LatentPath, Latents
+from lightning_modules.neural_processes.measures import FunctionMeasures
 from lightning_modules.neural_processes.networks import Decoder, PointEncoder, Targets
 from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
 from lightning_modules.schedule import warm_up_and_decay
-from lightning_modules.sequence_model import Criterion, SequenceModel
+from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from memory_cores import Items, MemoryCore, MemorySizes
 from memory_cores.core import Recollections
@@ -102,8 +95,7 @@ class NeuralProcess(SequenceModel):
         ValueError: a setting is out of range.
     """
 
-    criterion = Criterion("nll", "min")
-    logged_curve = "nll"
+    measures = FunctionMeasures()
 
     def __init__(
         self,
@@ -129,7 +121,7 @@ class NeuralProcess(SequenceModel):
         validation_samples: int = 5,
         test_samples: int = 50,
     ) -> None:
-        super().__init__(test_length, (*TARGET_NAMES, *OVERLAP_NAMES), learning_rate)
+        super().__init__(test_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         # Elsewhere a core that the model's class decides on is none of them.
         chosen = "memory" in inspect.signature(type(self)).parameters
@@ -298,14 +290,18 @@ class NeuralProcess(SequenceModel):
             dtype=batch.context_x.dtype,
         )
 
+    @property
+    def benchmark(self) -> FunctionDataModule[Any] | None:
+        """The data module; None where the trainer has plain loaders."""
+        return getattr(self.trainer, "datamodule", None)
+
     def on_fit_start(self) -> None:
         """Get the optimum of validations ready, if it is known, before training's clock runs."""
         super().on_fit_start()
-        data = getattr(self.trainer, "datamodule", None)
         limit = self.trainer.limit_val_batches
         whole = isinstance(limit, float) and limit == 1  # a whole number counts batches
-        if isinstance(data, FunctionDataModule) and whole:
-            data.optimal_nll("val")
+        if self.benchmark is not None and whole:
+            self.benchmark.optimal_nll("val")
 
     def bound(self, batch: FunctionSequences, inferred: Inferred) -> Bound:
         """Terms of the variational bound; reconstructions are sums over targets."""
@@ -333,32 +329,19 @@ class NeuralProcess(SequenceModel):
         schedule = warm_up_and_decay(optimizer, self.warm_up, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def measure(self, batch: FunctionSequences) -> Mapping[str, Measurement]:
-        """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
-        samples = self.test_samples if self.trainer.testing else self.validation_samples
-        if self.memory.stochastic:
-            scores, inferred = Scores.of(self.predictions(batch, samples), batch), self(batch)
-        else:
-            # Being told the targets changes nothing that is recalled.
-            recalled = self.recall(batch, told=True)
-            scores = Scores.of(self._predictions(recalled, batch, samples), batch)
-            inferred = self._inferred(recalled, self._noise(batch, 1))
-        measured = target_measurements(scores, self.bound(batch, inferred), batch)
-        data = getattr(self.trainer, "datamodule", None)
-        if isinstance(data, FunctionDataModule) and data.asks_for_inked_pictures:
-            measured |= overlap_measurements(scores.mean, scores.one_mean, batch)
-        return measured
+    def score(self, batch: FunctionSequences, samples: int) -> tuple[Scores, Inferred]:
+        """Score predictions from the contexts, then infer from the targets, recalling once.
 
-    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences; a whole set of functions is held against the optimum."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, FunctionDataModule):
-            return summarise_targets(sums)
-        split: Split = "test" if self.trainer.testing else "val"
-        if int(sums["nll"].sequences.max()) < len(data.dataset(split)):
-            return summarise_targets(sums)
-        inferred = data.inferred_nll() if self.trainer.testing else {}
-        return summarise_targets(sums, data.optimal_nll(split), inferred)
+        Args:
+            batch: B sequences.
+            samples: K, of the latents.
+        """
+        if self.memory.stochastic:
+            return Scores.of(self.predictions(batch, samples), batch), self(batch)
+        # The targets change nothing that is recalled.
+        recalled = self.recall(batch, told=True)
+        scores = Scores.of(self._predictions(recalled, batch, samples), batch)
+        return scores, self._inferred(recalled, self._noise(batch, 1))
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""

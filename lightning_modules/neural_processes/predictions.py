@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from datamodules.points.batch import FunctionSequences
+from lightning_modules.likelihoods import Targets
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.networks import Targets
 from lightning_modules.noise import noise_of
 from lightning_modules.temporal_vaes.samples import evaluating
 from memory_cores.rmr import RMRSnapshot

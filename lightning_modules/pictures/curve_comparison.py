@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_modules.pictures.looks import look_of
 from lightning_modules.pictures.step_axes import (
     draw_curve,
     draw_share,
@@ -27,8 +26,6 @@ WIDTH, HEIGHT = 8.0, 5.0
 #: A line of the legend has room for that many letters; a handle takes as much as some.
 MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
 LEGEND_ROW_INCHES = 0.22
-#: Of the first, second, ... model that looks alike.
-LINE_STYLES = ("-", "--", ":", "-.")
 MOST_MARKERS = 30
 
 
@@ -36,8 +33,9 @@ class ModelCurve(NamedTuple):
     """One model's line."""
 
     name: str
-    model: str  #: its class; it and the core decide on colour and marker
-    core: str | None
+    colour: str
+    marker: str
+    line_style: str
     mean: Tensor  #: [T]
     error: Tensor  #: [T], standard error of it; NaN where it is not known
     seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
@@ -72,9 +70,7 @@ def curve_comparison(
     columns = legend_columns(names)
     axes = _add_axes(figure, -(-len(names) // columns))
     for i, curve in enumerate(curves):
-        look = look_of(curve.model, curve.core)
-        alike = [look_of(other.model, other.core) for other in curves[:i]].count(look)
-        _draw_model(axes, curve, LINE_STYLES[alike % len(LINE_STYLES)], offset=i)
+        _draw_model(axes, curve, offset=i)
     if backdrop.optimum is not None:
         draw_curve(axes, backdrop.optimum, backdrop.optimum_name, color=INK, lw=1.6, ls="--")
     (fit_from_zero if backdrop.from_zero else fit)(axes)
@@ -115,8 +111,8 @@ def legend_columns(names: Sequence[str]) -> int:
     return 1
 
 
-def _draw_model(axes: Axes, curve: ModelCurve, line_style: str, offset: int) -> None:
-    colour, marker = look_of(curve.model, curve.core)
+def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
+    colour = curve.colour
     across = torch.arange(1, len(curve.mean) + 1) if curve.seconds is None else curve.seconds
     places, mean, error = (x.numpy() for x in (across, curve.mean, curve.error))
     every = -(-len(places) // MOST_MARKERS)
@@ -124,9 +120,9 @@ def _draw_model(axes: Axes, curve: ModelCurve, line_style: str, offset: int) -> 
         places,
         mean,
         color=colour,
-        ls=line_style,
+        ls=curve.line_style,
         lw=1.8,
-        marker=marker,
+        marker=curve.marker,
         ms=6,
         # On long sequences not at every step, and not all models at the same ones.
         markevery=(offset % every, every),

@@ -6,9 +6,6 @@ from lightning_modules.pictures.style import INK
 from lightning_modules.sequence_model import SequenceModel
 from memory_cores import CORES
 
-#: One for each core, in the order of ``CORES``, so that lines differ in grey print, too.
-MARKERS = "oDs^vXP*<>"
-
 
 class Look(NamedTuple):
     """Of one model."""
@@ -25,9 +22,9 @@ def look_of(model: str, core: str | None) -> Look:
     """Of a model's class and its core's; what is not ours (any more) gets the ink's and a dot."""
     if model in BASELINES:
         return BASELINES[model]
-    for known, marker in zip(CORES, MARKERS, strict=False):
+    for known in CORES:
         if known.__name__ == core:
-            return Look(known.look.colour, marker)
+            return Look(known.look.colour, known.look.marker)
     return Look(INK, ".")
 
 

@@ -1,62 +1,72 @@
-"""Runs of one model and core on one benchmark, trained alike: repetitions with other seeds."""
+"""Groups of runs: one model and core on one benchmark, trained alike, with several seeds.
+
+The one rule by which runs are averaged, in tables, figures and the page: runs are repetitions of
+each other if all settings that decide on results are the same but the seed.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lightning_modules.names import model_label
-from lightning_modules.pictures.looks import look_of
-from lightning_modules.records.model_runs import Estimate, alike, estimate
-from lightning_modules.records.run import RunRecord
+from lightning_modules.records.estimate import NOTHING, Estimate, estimate
+from lightning_modules.records.run import Run
+from lightning_modules.records.settings import decisive, differing, short_names
 
-#: Plotly's names, of the first, second, ... variant that looks alike.
+Stage = Literal["test", "validation"]
+TEST: Stage = "test"
+VALIDATION: Stage = "validation"
+#: Lines of the first, second, ... group that looks alike, as Plotly names them.
 DASHES = ("solid", "dash", "dot", "dashdot")
-#: Of the trainer's settings, those that decide what is learned.
-TRAINING = {
-    f"trainer.{name}"
-    for name in (
-        *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
-        *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
-    )
-}
-TEST, VALIDATION = "test", "validation"
 
 
-NOTHING = torch.tensor(torch.nan)
+class Group(NamedTuple):
+    """Repetitions with other seeds."""
 
-
-class Variant(NamedTuple):
-    """What is averaged."""
-
-    runs: list[RunRecord]
+    runs: list[Run]
     settings: tuple[str, ...]  #: what tells it from others with this model and core
     dash: str = DASHES[0]
-    stage: str = TEST  #: of all of its runs, or where learning is concerned of none
+    stage: Stage = TEST  #: of all its runs; before ``by_stage`` it says nothing
+
+    @property
+    def model(self) -> str:
+        """Class of the model."""
+        return self.runs[0].declared.model
+
+    @property
+    def core(self) -> str:
+        """Class of the memory core."""
+        return self.runs[0].declared.core
 
     @property
     def label(self) -> str:
         """The model, its core where that is a choice, and its settings."""
-        first = self.runs[0]
-        chosen = first.memory if "model.memory" in first.settings else None
-        return model_label(first.model, chosen, *self.settings)
+        chosen = self.core if "model.memory" in self.runs[0].settings else None
+        return model_label(self.model, chosen, *self.settings)
 
     @property
     def colour(self) -> str:
-        """Of the core."""
-        return look_of(self.runs[0].model, self.runs[0].memory).colour
+        """As of the core, or of the baseline."""
+        return self.runs[0].declared.colour
 
     @property
-    def core(self) -> str:
-        """What the filter calls it."""
-        return self.runs[0].core
+    def marker(self) -> str:
+        """As of the core, or of the baseline."""
+        return self.runs[0].declared.marker
+
+    @property
+    def contestant(self) -> str:
+        """The core, or the baseline that bears none."""
+        return self.runs[0].contestant
 
     @property
     def seeds(self) -> list[str]:
-        """Of the runs, as the filter names them."""
-        return list(dict.fromkeys(seed_name(run) for run in self.runs))
+        """Seeds of the runs, in words."""
+        return list(dict.fromkeys(run.seed_name for run in self.runs))
 
     def values(self, name: str) -> Tensor:
         """A number of each run, [N]; NaN where it is not known."""
@@ -66,7 +76,7 @@ class Variant(NamedTuple):
         """A number over the runs that know it, []."""
         values = self.values(name)
         known = values[values.isfinite()]
-        return estimate(known) if len(known) else Estimate(NOTHING, NOTHING)
+        return estimate(known) if len(known) else NOTHING
 
     def by_seed(self, name: str) -> dict[int | None, float]:
         """A number by seed; runs with the same seed are averaged."""
@@ -81,28 +91,52 @@ class Variant(NamedTuple):
         whole = [curve for curve in curves if len(curve) == max(map(len, curves))]
         return estimate(torch.stack(whole)) if whole else None
 
+    def caveats(self) -> Iterator[str]:
+        """What makes the runs less than repetitions with other seeds."""
+        seeds = Counter(run.seed for run in self.runs)
+        unknown = seeds.pop(None, 0)
+        if any(count > 1 for count in seeds.values()):
+            yield f"{self.label}: runs with the same seed count as independent"
+        if unknown and len(self.runs) > 1:
+            yield f"{self.label}: runs whose seed is not known count as independent"
 
-def seed_name(run: RunRecord) -> str:
-    """Of a run, as the filter names it."""
-    return "unknown" if run.seed is None else str(run.seed)
 
-
-def by_variant(runs: Sequence[RunRecord]) -> list[Variant]:
-    """Put repetitions together; those of one core are neighbours."""
-    kinds: dict[tuple[str, str | None], list[RunRecord]] = {}
+def by_group(runs: Sequence[Run]) -> list[Group]:
+    """Put repetitions together; groups of one model and core are neighbours."""
+    kinds: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        kinds.setdefault((run.model, run.memory), []).append(run)
-    return list(_with_dashes(variant for kind in kinds.values() for variant in _of_kind(kind)))
+        kinds.setdefault((run.declared.model, run.declared.core), []).append(run)
+    return list(_with_dashes(group for kind in kinds.values() for group in _of_kind(kind)))
 
 
-def _of_kind(runs: Sequence[RunRecord]) -> Iterator[Variant]:
-    settings = [{**run.of("model"), **run.of("data"), **_training(run)} for run in runs]
-    for values, places in sorted(alike(settings).items(), key=lambda item: _natural(item[0])):
-        yield Variant([runs[i] for i in places], values)
+def by_stage(group: Group) -> Iterator[Group]:
+    """Yield its tested runs, then those that were only validated: their numbers do not mix."""
+    for stage in (TEST, VALIDATION):
+        runs = [run for run in group.runs if (run.tested is None) == (stage == VALIDATION)]
+        if runs:
+            yield group._replace(runs=runs, stage=stage)
 
 
-def _training(run: RunRecord) -> dict[str, Any]:
-    return {key: value for key, value in run.settings.items() if key in TRAINING}
+def tested_groups(runs: Sequence[Run]) -> list[Group]:
+    """Groups of the tested runs, named as beside those that were only validated."""
+    stages = (stage for group in by_group(runs) for stage in by_stage(group))
+    return [group for group in stages if group.stage == TEST]
+
+
+def _of_kind(runs: Sequence[Run]) -> Iterator[Group]:
+    groups = _alike([decisive(run.settings) for run in runs])
+    for values, places in sorted(groups.items(), key=lambda item: _natural(item[0])):
+        yield Group([runs[i] for i in places], values)
+
+
+def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:
+    """Places of those that are the same, by what tells them from the others: "read_heads=1"."""
+    names = short_names(differing(settings))
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, own in enumerate(settings):
+        values = tuple(f"{name}={own[key]}" for key, name in names.items() if key in own)
+        groups.setdefault(values, []).append(place)
+    return groups
 
 
 def _natural(values: Sequence[str]) -> list[str]:
@@ -110,16 +144,8 @@ def _natural(values: Sequence[str]) -> list[str]:
     return [re.sub(r"\d+", lambda digits: digits[0].zfill(12), value) for value in values]
 
 
-def _with_dashes(variants: Iterable[Variant]) -> Iterator[Variant]:
+def _with_dashes(groups: Iterable[Group]) -> Iterator[Group]:
     seen: list[str] = []
-    for variant in variants:
-        yield variant._replace(dash=DASHES[seen.count(variant.colour) % len(DASHES)])
-        seen.append(variant.colour)
-
-
-def by_stage(variant: Variant) -> Iterator[Variant]:
-    """Its tested runs, then those that were only validated: their numbers do not mix."""
-    for stage in (TEST, VALIDATION):
-        runs = [run for run in variant.runs if (run.tested is None) == (stage == VALIDATION)]
-        if runs:
-            yield variant._replace(runs=runs, stage=stage)
+    for group in groups:
+        yield group._replace(dash=DASHES[seen.count(group.colour) % len(DASHES)])
+        seen.append(group.colour)

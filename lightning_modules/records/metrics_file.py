@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.records.results_file import Unreadable
+from lightning_modules.records.problems import Unreadable
 
 PREFIX, OF_STEPS = "val/", "_t/"
 
@@ -57,7 +57,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
         *whole, rest = path.read_text().split("\n")
         read = list(csv.DictReader(whole, restval=""))
     except OSError as failure:
-        raise Unreadable(f"can not be read: {failure.strerror}") from failure
+        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
     except (UnicodeDecodeError, csv.Error) as failure:
         raise Unreadable("is damaged: no table") from failure
     if not whole or "step" not in next(csv.reader(whole), []):

@@ -1,37 +1,70 @@
-"""Reads a run's folder: what can be read, and what is wrong with the rest."""
+"""The one reader of runs' folders: what can be read, and what is wrong with the rest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from lightning_modules.command_line.checkpoint_check import flattened
+from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History, read_history
-from lightning_modules.records.readings import Reading, reading_of
-from lightning_modules.records.results_file import RunResults, Unreadable, read_results
-from lightning_modules.records.run import RunRecord
-from lightning_modules.records.run_finder import Problem
+from lightning_modules.records.model_file import DeclaredModel, read_model_file
+from lightning_modules.records.problems import Problem, Unreadable
+from lightning_modules.records.run import Run, Tested, read_results
+from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.settings import flattened
 
-#: Cores of the models that leave no choice; results.json names them, config.yaml does not.
-FIXED_CORES = {
-    "VRNN": "NoMemory",
-    "NP": "ContextWindow",
-    "ANP": "ContextWindow",
-    "SNP": "ContextWindow",
-}
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Config = Mapping[str, Any]
 
 
-def read_record(path: Path) -> tuple[RunRecord | None, list[Problem]]:
-    """Read one run.
+class Found(NamedTuple):
+    """What folders hold."""
+
+    runs: list[Run]
+    problems: list[Problem]
+
+
+def read_runs(named: Iterable[Path]) -> Found:
+    """Read all runs in or below folders, and single records.
+
+    Args:
+        named: folders, or files of runs: ``results.json``, records that are kept.
+
+    Raises:
+        NoRuns: there is no such folder or file.
+    """
+    paths, problems = find_runs(named)
+    runs = []
+    for path in paths:
+        run, said = read_record(path) if path.is_file() else read_run(path)
+        problems += said
+        runs += [run] if run is not None else []
+    return Found(runs, problems)
+
+
+def read_record(path: Path) -> tuple[Run | None, list[Problem]]:
+    """Read a record that stands for a run by itself.
+
+    Returns:
+        the run, None if it cannot be read; what is wrong with it.
+    """
+    try:
+        tested = read_results(path)
+    except Unreadable as reason:
+        return None, [Problem(path, str(reason))]
+    return _run(path.with_suffix(""), tested, None, {}), []
+
+
+def read_run(path: Path) -> tuple[Run | None, list[Problem]]:
+    """Read a run's folder.
 
     Returns:
         the run, None if nothing was measured that can be read; what is wrong with its files.
     """
     folder = RunFolder(path)
-    tested: RunResults | None = None
+    tested: Tested | None = None
     history: History | None = None
     problems: list[Problem] = []
     if folder.results.exists():
@@ -43,44 +76,50 @@ def read_record(path: Path) -> tuple[RunRecord | None, list[Problem]]:
         history, said = read_history(folder.metrics)
         problems += [Problem(folder.metrics, each) for each in said]
     except Unreadable as reason:
-        if tested is None or folder.metrics.exists():
+        if folder.metrics.exists():
             problems.append(Problem(folder.metrics, str(reason)))
+    if tested is None and history is None:
+        return None, problems
     try:
-        return _record(folder, tested, history), problems
+        config = _config(folder.config, required=tested is None)
+        return _run(path, tested, history, config), problems
     except Unreadable as reason:
         return None, [*problems, Problem(path, str(reason))]
 
 
-def _record(
-    folder: RunFolder, tested: RunResults | None, history: History | None
-) -> RunRecord | None:
-    if tested is None and history is None:
-        return None
-    config = _config(folder.config, required=tested is None)
-    if tested is not None:
-        config |= {"model": tested.model_settings, "data": tested.data_settings}
-    model = str(config["model"]["class_path"]).rpartition(".")[2]
-    return RunRecord(
-        folder=folder.path,
-        model=model,
-        memory=_memory(config["model"], model) if tested is None else tested.memory,
-        seed=_seed(config.get("seed_everything") if tested is None else tested.seed),
-        reading=_reading(history) if tested is None else tested.reading,
-        settings=dict(_settings(config)),
+def _run(path: Path, tested: Tested | None, history: History | None, config: Config) -> Run:
+    known = config if tested is None else {**tested.settings, **_trainer(config)}
+    return Run(
+        folder=path,
+        declared=_declared(path, config) if tested is None else tested.declared,
+        seed=_seed(config.get("seed_everything")) if tested is None else tested.seed,
+        settings=dict(_flat(known)),
         tested=tested,
         history=history,
-        facts={} if tested is None else tested.facts,
     )
 
 
-def _config(path: Path, required: bool) -> dict[str, Any]:
+def _trainer(config: Config) -> Config:
+    """The trainer's settings of the training; a test's own say little."""
+    return {"trainer": config["trainer"]} if config.get("trainer") else {}
+
+
+def _declared(path: Path, config: Config) -> DeclaredModel:
+    """The declaration of a run that was not tested."""
+    file = RunFolder(path).model
+    if file.exists():
+        return read_model_file(file)
+    return declared_before(_class_name(config["model"]), _memory(config["model"]))
+
+
+def _config(path: Path, required: bool) -> Config:
     """Settings as they were written; empty where they are neither whole nor required."""
     try:
         content = yaml.load(path.read_text(), Loader)  # noqa: S506 (both loaders are safe)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         content = None
     if isinstance(content, Mapping) and all(map(_is_class, map(content.get, ("model", "data")))):
-        return dict(content)
+        return content
     if required:
         raise Unreadable("has no config.yaml that says what was trained")
     return {}
@@ -90,26 +129,24 @@ def _is_class(value: Any) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("class_path"), str)
 
 
+def _class_name(setting: Mapping[str, Any]) -> str:
+    return str(setting["class_path"]).rpartition(".")[2]
+
+
+def _memory(model: Mapping[str, Any]) -> str | None:
+    """Class of the memory core where it is a choice."""
+    chosen = (model.get("init_args") or {}).get("memory")
+    path = chosen.get("class_path", "") if isinstance(chosen, Mapping) else str(chosen or "")
+    return path.rpartition(".")[2] or None
+
+
 def _seed(setting: int | bool | None) -> int | None:
     """None for a run that set none, which settings write as ``false``."""
     return None if isinstance(setting, bool) else setting
 
 
-def _reading(history: History | None) -> Reading:
-    reading = history and reading_of([history.curve_name])
-    if not reading:
-        raise Unreadable("has none of the validations that are compared")
-    return reading
-
-
-def _memory(model: Mapping[str, Any], name: str) -> str | None:
-    chosen = (model.get("init_args") or {}).get("memory")
-    path = chosen.get("class_path", "") if isinstance(chosen, Mapping) else str(chosen or "")
-    return path.rpartition(".")[2] or FIXED_CORES.get(name)
-
-
-def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """By the keys of the command line."""
+def _flat(config: Config) -> Iterator[tuple[str, Any]]:
+    """Settings by the keys of the command line."""
     for key in ("model", "data"):
         yield from flattened(key, config[key])
     for name, value in (config.get("trainer") or {}).items():

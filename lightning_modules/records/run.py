@@ -1,30 +1,64 @@
-"""A run as the page sees it."""
+"""A run, as everybody sees it who shows or compares runs; and the reader of ``results.json``.
 
-from collections.abc import Mapping
+Only what is needed is asked for, so that files of older and newer versions are read alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
 from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
-from lightning_modules.pictures.looks import BASELINES
+from lightning_modules.declarations import Family
+from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History
-from lightning_modules.records.readings import Reading
-from lightning_modules.records.results_file import RunResults
+from lightning_modules.records.model_file import DeclaredModel, declared_model
+from lightning_modules.records.problems import Unreadable
+
+#: Known of a run, though neither settings nor measured by the test.
+FACTS = ("parameters", "wall_clock_seconds", "revision")
 
 
-class RunRecord(NamedTuple):
+class Benchmark(NamedTuple):
+    """What a run was tested on; only runs with the same compare."""
+
+    name: str  #: class of the data module
+    steps: int  #: T of every sequence
+    source: str
+    sequences: int  #: of the test set that were evaluated
+    sha256: str  #: of the test set
+
+    def __str__(self) -> str:
+        """Name it in a message."""
+        tested = f"{self.sequences:,} sequences of test set {self.sha256[:12]}"
+        return f"{self.name} ({self.steps} steps, {self.source}, {tested})"
+
+
+class Tested(NamedTuple):
+    """A test of one run."""
+
+    declared: DeclaredModel
+    seed: int | None
+    training_steps: int
+    settings: Mapping[str, Mapping[str, Any]]  #: ``model``, ``data`` and, if known, ``trainer``
+    benchmark: Benchmark
+    scalars: Mapping[str, float]  #: of the family's columns; NaN where nothing was averaged
+    curves: Mapping[str, Tensor]  #: [T] each, those that the family declares
+    facts: Mapping[str, Any]  #: ``FACTS``, as far as the file has them
+
+
+class Run(NamedTuple):
     """What is known of one run; it was tested, or validated, or both."""
 
     folder: Path
-    model: str
-    memory: str | None  #: class of the memory core
+    declared: DeclaredModel
     seed: int | None
-    reading: Reading  #: of its family
     settings: Mapping[str, Any]  #: all, by the keys of the command line
-    tested: RunResults | None
+    tested: Tested | None
     history: History | None
-    facts: Mapping[str, Any]  #: parameters, revision, ...: what is no setting
 
     @property
     def name(self) -> str:
@@ -32,22 +66,37 @@ class RunRecord(NamedTuple):
         return "/".join(self.folder.absolute().parts[-2:])
 
     @property
-    def core(self) -> str:
-        """What the filter calls it: the memory core, or the baseline that bears none."""
-        return self.model if self.model in BASELINES else self.memory or self.model
+    def seed_name(self) -> str:
+        """The seed, in words."""
+        return "unknown" if self.seed is None else str(self.seed)
+
+    @property
+    def family(self) -> Family:
+        """The model's family."""
+        return self.declared.family
+
+    @property
+    def contestant(self) -> str:
+        """What is compared: the memory core, or the baseline that bears none."""
+        return self.declared.contestant
 
     @property
     def training_steps(self) -> int:
-        """Behind the numbers that are shown."""
+        """Training behind the numbers that are shown."""
         if self.tested is not None:
             return self.tested.training_steps
         assert self.history is not None
         return int(self.history.steps[-1]) + 1
 
-    def of(self, part: str) -> dict[str, Any]:
-        """Settings of the model or of the data."""
-        inside = f"{part}."
-        return {k: v for k, v in self.settings.items() if k == part or k.startswith(inside)}
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Parameters, revision, ...: what is no setting."""
+        return {} if self.tested is None else self.tested.facts
+
+    def part(self, name: str) -> dict[str, Any]:
+        """Settings of the ``model`` or of the ``data``."""
+        inside = f"{name}."
+        return {k: v for k, v in self.settings.items() if k == name or k.startswith(inside)}
 
     def scalar(self, name: str) -> float:
         """What the test found, else what the last validation found; NaN if neither did."""
@@ -57,9 +106,100 @@ class RunRecord(NamedTuple):
         return self.history.last(name)
 
     def curve(self, name: str) -> Tensor | None:
-        """Step by step, of the test, else of the last validation; None if it is not known."""
+        """A curve [T] of the test, else of the last validation; None if it is not known."""
         if self.tested is not None:
-            known = {self.reading.curve: self.tested.curve, "kl": self.tested.kl}
-            return known.get(name)
+            return self.tested.curves.get(name)
         assert self.history is not None
         return self.history.curve if self.history.curve_name == name else None
+
+
+def read_results(path: Path) -> Tested:
+    """Read one file.
+
+    Raises:
+        Unreadable: it is damaged, or none of ``test``'s.
+    """
+    content = _content(path)
+    try:
+        tested = _tested(content)
+    except KeyError as failure:
+        raise Unreadable(f"has no {failure}; `test` did not write it") from failure
+    except (AttributeError, TypeError, ValueError) as failure:
+        raise Unreadable("has another form than what `test` writes") from failure
+    main = tested.declared.family.curves[0].name
+    if main in tested.curves and not tested.curves[main].isfinite().any():
+        raise Unreadable(f"has no finite {main.upper()}: training diverged")
+    return tested
+
+
+def _content(path: Path) -> Any:
+    try:
+        text = path.read_text()
+        if not text.strip():
+            raise Unreadable("is empty")
+        return json.loads(text)
+    except OSError as failure:
+        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
+    except ValueError as failure:
+        raise Unreadable("is damaged: no JSON, or half of it") from failure
+
+
+def _tested(content: Any) -> Tested:
+    settings, scalars = content["settings"], content["scalars"]
+    if "declared" in content:
+        declared = declared_model(content["declared"])
+    else:
+        declared = declared_before(content["model"], content["memory"])
+    family = declared.family
+    wanted = (*(curve.name for curve in family.curves), family.share, family.optimum)
+    found = content["curves"]
+    curves = {name: _numbers(found[name]) for name in wanted if name in found}
+    # A record from before records were kept has the length alone.
+    steps = content["steps"] if "steps" in content else len(found[family.curves[0].name])
+    return Tested(
+        declared=declared,
+        seed=_seed(content["seed"]),
+        training_steps=int(content["global_step"]),
+        settings={part: dict(settings[part]) for part in ("model", "data", *_trainer(settings))},
+        benchmark=_benchmark(content, int(steps)),
+        scalars={m.name: _number(scalars.get(m.name)) for m in family.columns},
+        curves=curves,
+        facts=_facts(content),
+    )
+
+
+def _trainer(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("trainer",) if "trainer" in settings else ()
+
+
+def _seed(seed: int | bool | None) -> int | None:
+    """None for a run that set none, which settings write as ``false``."""
+    return None if isinstance(seed, bool) else seed
+
+
+def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
+    # The training's where they are known, else the test's.
+    training = {k: v for k, v in (content.get("training") or {}).items() if v is not None}
+    known = {**(content.get("versions") or {}), **content, **training}
+    return {name: known[name] for name in FACTS if name in known}
+
+
+def _benchmark(content: Mapping[str, Any], steps: int) -> Benchmark:
+    settings, used = content["settings"]["data"], content["data"]
+    # Older files do not say how many were evaluated; by default all are.
+    sequences = content.get("sequences", settings["init_args"]["test_size"])
+    return Benchmark(
+        name=settings["class_path"].rpartition(".")[2],
+        steps=steps,
+        source=used["source"],
+        sequences=int(sequences),
+        sha256=used["test_sha256"],
+    )
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else float(value)
+
+
+def _numbers(values: Iterable[float | None]) -> Tensor:
+    return torch.tensor([_number(value) for value in values])

@@ -1,9 +1,11 @@
 """Where a run keeps everything: <root>/<experiment>/<run>/."""
 
+import json
 import os
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 CHECKPOINTS = "checkpoints"
 
@@ -81,6 +83,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def model(self) -> Path:
+        """What the model says of itself: its core, its look, its measures."""
+        return self.path / "model.json"
+
+    @property
     def metrics(self) -> Path:
         """All that was logged, a row a step."""
         return self.path / "metrics.csv"
@@ -110,3 +117,10 @@ def shown(path: Path) -> str:
     """A path as the user would type it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write so that a reader sees the old file or the new one, never half of one."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    os.replace(partial, path)

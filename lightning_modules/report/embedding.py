@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from lightning_modules.pictures.style import pixels
-from lightning_modules.records.run_finder import Problem
+from lightning_modules.records.problems import Problem
 
 #: Longest side; letters of the runs' pictures can still be read.
 MOST_PIXELS = 1100

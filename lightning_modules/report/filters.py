@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from lightning_modules.pictures.looks import look_of
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.groups import seed_name
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import sample_line
 
@@ -12,8 +10,8 @@ from lightning_modules.report.section import sample_line
 def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:
     """A form; everything is ticked."""
     runs = [run for benchmark in benchmarks for run in benchmark.runs]
-    colours = {run.core: look_of(run.model, run.memory).colour for run in runs}
-    seeds = sorted({seed_name(run) for run in runs}, key=lambda name: (len(name), name))
+    colours = {run.contestant: run.declared.colour for run in runs}
+    seeds = sorted({run.seed_name for run in runs}, key=lambda name: (len(name), name))
     groups = [
         _group("benchmark", ((b.key, b.label, None) for b in benchmarks)),
         _group("core", ((core, core, colours[core]) for core in sorted(colours))),

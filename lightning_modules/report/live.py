@@ -7,11 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 
-from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.problems import NoRuns
+from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.markup import tag
-from lightning_modules.report.page import page, read_runs, static, write
+from lightning_modules.report.page import page, static, write
 
 HOST = "127.0.0.1"
 
@@ -33,7 +34,7 @@ class LivePage:
         """Changes with the files of the runs, and when the first of them is there."""
         try:
             states = list(self._states())
-        except UsageError:
+        except NoRuns:
             return "waiting"
         return sha256(repr(states).encode()).hexdigest()[:16]
 
@@ -49,7 +50,7 @@ class LivePage:
         script = tag("script", static("live.js"), data_version=version, id="live")
         try:
             content = page(read_runs(self.folders), script)
-        except UsageError as reason:
+        except NoRuns as reason:
             return f"<!doctype html>{tag('html', tag('body', f'Waiting: {reason}.', script))}\n"
         if self.out is not None:
             write(content, self.out)
@@ -57,14 +58,17 @@ class LivePage:
 
     def _states(self) -> Iterator[Hashable]:
         for run in find_runs(self.folders)[0]:
-            for file in _shown_files(RunFolder(run)):
+            for file in _shown_files(run):
                 if file.is_file():
                     state = file.stat()
                     yield str(file), state.st_mtime_ns, state.st_size
 
 
-def _shown_files(folder: RunFolder) -> list[Path]:
-    single = [folder.results, folder.metrics, folder.config, folder.film]
+def _shown_files(run: Path) -> list[Path]:
+    if run.is_file():
+        return [run]
+    folder = RunFolder(run)
+    single = [folder.results, folder.metrics, folder.config, folder.model, folder.film]
     return [*single, *sorted(folder.pictures.glob("*.png"))]
 
 

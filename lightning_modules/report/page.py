@@ -1,19 +1,17 @@
 """The page: all sections, its scripts and its style in one file."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
-from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
-from lightning_modules.records.reader import read_record
-from lightning_modules.records.run import RunRecord
-from lightning_modules.records.run_finder import Problem, find_runs
+from lightning_modules.records.problems import NoRuns, Problem
+from lightning_modules.records.reader import Found
 from lightning_modules.report.embedding import Embedded
 from lightning_modules.report.filters import filters
 from lightning_modules.report.markup import Markup, data, join, tag
@@ -39,28 +37,6 @@ POLICY = (
 )
 
 
-class Found(NamedTuple):
-    """What the folders hold."""
-
-    runs: list[RunRecord]
-    problems: list[Problem]
-
-
-def read_runs(folders: Iterable[Path]) -> Found:
-    """Read all runs in or below folders.
-
-    Raises:
-        UsageError: a folder is none.
-    """
-    paths, problems = find_runs(folders)
-    runs = []
-    for path in paths:
-        run, said = read_record(path)
-        problems += said
-        runs += [run] if run is not None else []
-    return Found(runs, problems)
-
-
 def page(found: Found, *scripts: Markup) -> str:
     """The whole file.
 
@@ -69,10 +45,10 @@ def page(found: Found, *scripts: Markup) -> str:
         *scripts: more elements at the end of the page.
 
     Raises:
-        UsageError: there is nothing to show.
+        NoRuns: there is nothing to show.
     """
     if not found.runs:
-        raise UsageError("no run has measurements that can be read")
+        raise NoRuns("no run has measurements that can be read")
     benchmarks = by_benchmark(found.runs)
     sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
     head, end = _head(), join([*_scripts(), *scripts])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lightning_modules.records.groups import Variant
+from lightning_modules.records.groups import Group
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
@@ -32,23 +32,24 @@ def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = N
     return tag("article", *heading, *content, class_="panel", **marks.attributes())
 
 
-def key_of(variants: Sequence[Variant], *others: tuple[Markup, str]) -> Markup:
-    """What the lines are; samples and names of those that are no variants come last."""
+def key_of(groups: Sequence[Group], *others: tuple[Markup, str]) -> Markup:
+    """What the lines are; samples and names of those that are no groups come last."""
     entries = (
-        tag("li", swatch(v), v.label, **Marks(core=v.core).attributes()) for v in unique(variants)
+        tag("li", swatch(v), v.label, **Marks(core=v.contestant).attributes())
+        for v in unique(groups)
     )
     more = (tag("li", sample, name) for sample, name in others)
     return tag("ul", *entries, *more, class_="key")
 
 
-def unique(variants: Sequence[Variant]) -> list[Variant]:
+def unique(groups: Sequence[Group]) -> list[Group]:
     """One of each label."""
-    return list({variant.label: variant for variant in reversed(variants)}.values())[::-1]
+    return list({group.label: group for group in reversed(groups)}.values())[::-1]
 
 
-def swatch(variant: Variant) -> Markup:
+def swatch(group: Group) -> Markup:
     """A short piece of its line."""
-    return sample_line(variant.colour, variant.dash)
+    return sample_line(group.colour, group.dash)
 
 
 def sample_line(colour: str, dash: str = "solid") -> Markup:

@@ -1,6 +1,6 @@
 """What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,22 +9,12 @@ from torch import Tensor, nn
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
 from lightning_modules.budget import controller_size_within
-from lightning_modules.metrics import (
-    BOUND_NAMES,
-    PRIOR_NAMES,
-    READ_NAMES,
-    Measurement,
-    StepSums,
-    Summary,
-    bound_measurements,
-    prior_recall_measurements,
-    read_measurements,
-    summarise,
-)
-from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
-from lightning_modules.sequence_model import Criterion, SequenceModel
+from lightning_modules.likelihoods import bernoulli_log_likelihood
+from lightning_modules.objectives import Bound, negative_elbo
+from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.speed.compiled_steps import require_compiler
 from lightning_modules.temporal_vaes.backbone import Backbone, Step, Trajectory, psi_size
+from lightning_modules.temporal_vaes.measures import FrameMeasures
 from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
@@ -37,14 +27,12 @@ class Unrolled(NamedTuple):
     trajectory: Trajectory
     logits: Tensor  #: [B, T, C, H, W], of the intensities
 
-
-def bound_of(unrolled: Unrolled, frames: Tensor) -> Bound:
-    """Terms [B, T] of the variational bound of frames [B, T, C, H, W]."""
-    trajectory, logits = unrolled
-    return Bound(
-        reconstruction=bernoulli_log_likelihood(logits, frames),
-        kl=kl_divergence(trajectory.posterior, trajectory.prior),
-    )
+    def bound(self, frames: Tensor) -> Bound:
+        """Terms [B, T] of the variational bound of the frames [B, T, C, H, W]."""
+        return Bound(
+            reconstruction=bernoulli_log_likelihood(self.logits, frames),
+            kl=kl_divergence(self.trajectory.posterior, self.trajectory.prior),
+        )
 
 
 class TemporalVAE(SequenceModel):
@@ -74,8 +62,7 @@ class TemporalVAE(SequenceModel):
         ValueError: a setting is out of range.
     """
 
-    criterion = Criterion("bound", "max")
-    logged_curve = "kl"
+    measures = FrameMeasures()
 
     def __init__(
         self,
@@ -92,8 +79,7 @@ class TemporalVAE(SequenceModel):
         learning_rate: float = 2e-3,
         compile: bool = False,
     ) -> None:
-        names = (*BOUND_NAMES, *READ_NAMES, *PRIOR_NAMES)
-        super().__init__(sequence_length, names, learning_rate)
+        super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
         require_positive(latent_size=latent_size)
@@ -205,7 +191,7 @@ class TemporalVAE(SequenceModel):
 
     def bound(self, batch: FrameSequences) -> Bound:
         """Terms of the variational bound of each sequence and step, with one posterior sample."""
-        return bound_of(self(batch.frames, batch.actions), batch.frames)
+        return self(batch.frames, batch.actions).bound(batch.frames)
 
     def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
         """Minimise the negative bound."""
@@ -217,21 +203,10 @@ class TemporalVAE(SequenceModel):
             self.log("train/kl_last_step", bound.kl[:, -1].mean())
         return loss
 
-    def measure(self, batch: FrameSequences) -> dict[str, Measurement]:
-        """Bound, reads, and recall from the prior, by step."""
-        unrolled = self(batch.frames, batch.actions, record=True)
-        data = getattr(self.trainer, "datamodule", None)
-        classifier = data.classifier if isinstance(data, SequenceDataModule) else None
-        generated = self.generate(batch).logits
-        return {
-            **bound_measurements(bound_of(unrolled, batch.frames), batch),
-            **read_measurements(unrolled.trajectory.weightings, batch),
-            **prior_recall_measurements(generated, batch, self.prefix_length, classifier),
-        }
-
-    def summarise(self, sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences, with the KL of recalled and of new steps apart."""
-        return summarise(sums)
+    @property
+    def benchmark(self) -> SequenceDataModule | None:
+        """The data module; None where the trainer has plain loaders."""
+        return getattr(self.trainer, "datamodule", None)
 
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
         """Generate each sequence from its prefix: ``frames`` [B, T, C, H, W] in [0, 1]."""

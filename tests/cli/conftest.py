@@ -9,7 +9,7 @@ import torch
 
 from cli import ExperimentCLI, main
 from datamodules.sources import glyphs
-from lightning_modules.command_line import compare
+from lightning_modules.command_line import comparison_figure
 from lightning_modules.pictures.curve_comparison import curve_comparison
 from tests.cli.commands import (
     EMBEDDED,
@@ -114,7 +114,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append(arguments)
         return curve_comparison(*arguments)
 
-    monkeypatch.setattr(compare, "curve_comparison", remember)
+    monkeypatch.setattr(comparison_figure, "curve_comparison", remember)
     return calls
 
 

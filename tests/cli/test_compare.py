@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cli import ExperimentCLI, main
-from lightning_modules.records.model_runs import short_names
+from lightning_modules.records.settings import short_names
 from tests.cli.commands import cells
 
 SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio", "read_correctness_best_head")
@@ -128,7 +128,6 @@ def test_runs_that_are_no_repetitions_are_noted(write, out: str, tmp_path: Path,
     assert notes == [
         "note: GTMM (DNC): runs with the same seed count as independent",
         "note: GTMM (LRU): runs whose seed is not known count as independent",
-        "note: GTMM (NTM): averaged over runs that differ in data.batch_size",
     ]
 
 
@@ -177,8 +176,9 @@ DAMAGES = {
     "\x00\x01": "is damaged",
     '{"accuracy": 0.9}': "has no 'settings'",
     "[1, 2]": "has another form",
-    '{"settings": {}, "curves": {"loss": [1]}}': "has none of the curves that are compared",
-    '{"settings": {}, "curves": {"kl": [1]}}': "has no 'model'",
+    '{"settings": {}, "curves": {"loss": [1]}}': "has no 'scalars'",
+    '{"settings": {}, "scalars": {}, "curves": {"kl": [1]}}': "has no 'model'",
+    '{"settings": {}, "scalars": {}, "curves": {}, "model": "X", "memory": "Y"}': "is of a model",
     '{"settings": 3, "curves": {"kl": "abc"}}': "has",
 }
 
@@ -236,7 +236,7 @@ def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path
         "compare", run, "--outt", "kl.png"
     )
     said = complaint("compare", run, f"--out={tmp_path}/file/kl.png")
-    assert f"--out: can not write {tmp_path}/file/kl.png: " in said
+    assert f"--out: cannot write {tmp_path}/file/kl.png: " in said
 
 
 def test_files_and_endings_in_capitals_are_taken(write, drawn, tmp_path: Path):
@@ -250,7 +250,7 @@ def test_untested_runs_are_named(write, out: str, tmp_path: Path, complaint, cap
     (untested := tmp_path / "untested").mkdir()
     main(["compare", str(untested), str(write("DNC", 0, SEEDS[0])), out])
     said = capsys.readouterr().err
-    assert said == f"skipped: {untested} holds no results.json; `test` writes it\n"
+    assert said == f"skipped: {untested} holds no run: no results.json and no metrics.csv\n"
     assert "error: no run has results" in complaint("compare", str(untested), out)
 
 

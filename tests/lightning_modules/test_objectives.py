@@ -5,7 +5,8 @@ import math
 import numpy as np
 import torch
 
-from lightning_modules.objectives import Bound, bernoulli_log_likelihood, negative_elbo
+from lightning_modules.likelihoods import bernoulli_log_likelihood
+from lightning_modules.objectives import Bound, negative_elbo
 
 
 def test_bernoulli_log_likelihood_equals_a_numpy_loop() -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.groups import seed_name
-from lightning_modules.records.model_runs import differing
-from lightning_modules.records.run import RunRecord
+from lightning_modules.records.run import Run
+from lightning_modules.records.settings import differing
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.section import Section, panel, scrolling
@@ -42,21 +41,21 @@ def _panel(benchmark: BenchmarkRuns) -> Markup:
     return panel(benchmark.label, subtitle, table, benchmark=benchmark.key)
 
 
-def differing_settings(runs: Sequence[RunRecord]) -> list[str]:
+def differing_settings(runs: Sequence[Run]) -> list[str]:
     """Keys of the command line whose values are not the same in all runs."""
     keys = differing([run.settings for run in runs])
     return [key for key in keys if key not in OF_THE_MACHINE]
 
 
-def _row(run: RunRecord, keys: Sequence[str]) -> Markup:
+def _row(run: Run, keys: Sequence[str]) -> Markup:
     cells = join(tag("td", text) for text in _cells(run, keys))
-    marks = Marks(run.core, [seed_name(run)])
+    marks = Marks(run.contestant, [run.seed_name])
     return tag("tr", tag("th", run.name, scope="row"), cells, **marks.attributes())
 
 
-def _cells(run: RunRecord, keys: Sequence[str]) -> Iterator[str]:
-    yield run.core
-    yield seed_name(run)
+def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:
+    yield run.contestant
+    yield run.seed_name
     yield f"{run.training_steps:,}"
     for fact in FACTS:
         yield _shown(run.facts.get(fact))

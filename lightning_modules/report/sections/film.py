@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.film_file import Film, NoFilm, load_film
-from lightning_modules.records.groups import Variant, seed_name
-from lightning_modules.records.run import RunRecord
-from lightning_modules.records.run_finder import Problem
+from lightning_modules.records.groups import Group
+from lightning_modules.records.problems import Problem
+from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.embedding import Embedded, film_strip, left_out_of
 from lightning_modules.report.film_chart import film_chart
@@ -28,8 +28,8 @@ LEAD = (
 class FilmOfRun(NamedTuple):
     """A film, and whose it is."""
 
-    variant: Variant
-    run: RunRecord
+    group: Group
+    run: Run
     film: Film
 
 
@@ -48,8 +48,8 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
         subtitle = f"First of {benchmark.details}"
         yield panel(benchmark.label, subtitle, *content, benchmark=benchmark.key)
     pictures = [
-        figure(run, variant, uri)
-        for variant, run in others
+        figure(run, group, uri)
+        for group, run in others
         if (uri := embedded.uri(_picture(run))) is not None
     ]
     if pictures:
@@ -60,23 +60,23 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
 
 def _found(
     benchmark: BenchmarkRuns, embedded: Embedded
-) -> tuple[list[FilmOfRun], list[tuple[Variant, RunRecord]]]:
+) -> tuple[list[FilmOfRun], list[tuple[Group, Run]]]:
     """Films, and the runs that have only a picture of one."""
     films, others = [], []
-    for variant, run in first_seeds_first(benchmark):
+    for group, run in first_seeds_first(benchmark):
         film = _film(run, embedded)
         if film is not None:
-            films.append(FilmOfRun(variant, run, film))
+            films.append(FilmOfRun(group, run, film))
         elif _picture(run).is_file():
-            others.append((variant, run))
+            others.append((group, run))
     return films, others
 
 
-def _picture(run: RunRecord) -> Path:
+def _picture(run: Run) -> Path:
     return RunFolder(run.folder).pictures / "memory_film.png"
 
 
-def _film(run: RunRecord, embedded: Embedded) -> Film | None:
+def _film(run: Run, embedded: Embedded) -> Film | None:
     path = RunFolder(run.folder).film
     if not path.is_file():
         return None
@@ -98,7 +98,7 @@ def _slider(film: Film) -> Markup:
 
 
 def _box(each: FilmOfRun) -> Markup:
-    caption = f"{each.variant.label}, seed {seed_name(each.run)}"
-    chart = film_chart(each.film, each.variant.colour).markup(f"Memory film of {caption}")
-    marks = Marks(each.run.core, [seed_name(each.run)])
+    caption = f"{each.group.label}, seed {each.run.seed_name}"
+    chart = film_chart(each.film, each.group.colour).markup(f"Memory film of {caption}")
+    marks = Marks(each.run.contestant, [each.run.seed_name])
     return join([tag("div", tag("h4", caption), chart, class_="film", **marks.attributes())])

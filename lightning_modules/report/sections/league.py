@@ -1,25 +1,17 @@
 """The league table: cores by benchmarks, then every metric of each benchmark."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from math import nan
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
+from lightning_modules.declarations import Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.groups import (
-    TEST,
-    VALIDATION,
-    Variant,
-    by_stage,
-    by_variant,
-    seed_name,
-)
-from lightning_modules.records.readings import Column, Reading
-from lightning_modules.records.run import RunRecord
-from lightning_modules.records.significance import PairedDifference, holm, paired_difference
+from lightning_modules.records.groups import VALIDATION, Group
+from lightning_modules.records.ranking import Ranking, Row, ranked
+from lightning_modules.records.run import Run
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, panel, scrolling, swatch
 
+ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
 #: Chance of a false alarm that a star stands for.
 LEVEL = 0.05
 LEAD = (
@@ -31,151 +23,99 @@ LEAD = (
 )
 
 
-class Row(NamedTuple):
-    """A variant at one stage, beside the best one."""
-
-    variant: Variant
-    best: bool
-    difference: PairedDifference | None  #: from the best; None for the best, and validations
-    p: float  #: corrected; NaN where there is no test
-
-
-class Standing(NamedTuple):
-    """Of all variants on one benchmark."""
-
-    benchmark: BenchmarkRuns
-    headline: Column  #: they are ranked by it
-    rows: list[Row]  #: the best tested first, then those that were only validated
-
-
-def standing(benchmark: BenchmarkRuns) -> Standing:
-    """Rank variants by the headline metric."""
-    variants = [s for v in by_variant(benchmark.runs) for s in by_stage(v)]
-    measured = [v for v in variants if v.stage == TEST] or variants
-    column = headline(benchmark.runs[0].reading, measured)
-    sign = 1 if column.better == "lower" else -1
-    ranked = sorted(variants, key=lambda v: _rank(v, column.scalar, sign))
-    tested = [variant for variant in ranked if variant.stage == TEST]
-    values = [variant.by_seed(column.scalar) for variant in tested]
-    against = [paired_difference(own, values[0]) for own in values[1:]]
-    rows = [Row(variant, True, None, nan) for variant in tested[:1]]
-    corrected = holm([each.p for each in against])
-    rows += map(Row, tested[1:], [False] * len(against), against, corrected)
-    rows += [Row(v, False, None, nan) for v in ranked if v.stage == VALIDATION]
-    return Standing(benchmark, column, rows)
-
-
-def headline(reading: Reading, variants: Iterable[Variant]) -> Column:
-    """The first of the family's headlines that all know who know any; else its last one."""
-    columns = {column.scalar: column for column in reading.columns}
-    known = [
-        {name for name in reading.headlines if variant.scalar(name).mean.isfinite()}
-        for variant in variants
-    ]
-    by_all = set(reading.headlines).intersection(*filter(None, known)) if any(known) else set()
-    return columns[next((n for n in reading.headlines if n in by_all), reading.headlines[-1])]
-
-
-def _rank(variant: Variant, scalar: str, sign: int) -> tuple[bool, bool, float]:
-    mean = float(variant.scalar(scalar).mean)
-    return variant.stage == VALIDATION, mean != mean, sign * mean
-
-
 def league(benchmarks: Sequence[BenchmarkRuns]) -> Section:
     """All tables."""
-    standings = [standing(benchmark) for benchmark in benchmarks]
-    overview = panel("Cores by benchmarks", "", scrolling(_overview(standings)))
-    return Section("league", "League table", LEAD, [overview, *map(_details, standings)])
+    rankings = [ranked(benchmark) for benchmark in benchmarks]
+    overview = panel("Cores by benchmarks", "", scrolling(_overview(rankings)))
+    return Section("league", "League table", LEAD, [overview, *map(_details, rankings)])
 
 
-def _overview(standings: Sequence[Standing]) -> Markup:
-    labels = dict.fromkeys(row.variant.label for each in standings for row in each.rows)
+def _overview(rankings: Sequence[Ranking]) -> Markup:
+    labels = dict.fromkeys(row.group.label for each in rankings for row in each.rows)
     head = [
         tag("th", s.benchmark.label, tag("small", _with_arrow(s.headline)), **_on(s.benchmark))
-        for s in standings
+        for s in rankings
     ]
-    body = [_overview_row(label, standings) for label in labels]
+    body = [_overview_row(label, rankings) for label in labels]
     return _table([tag("th", "model"), *head], body, "overview")
 
 
-def _overview_row(label: str, standings: Sequence[Standing]) -> Markup:
-    found = [[row for row in s.rows if row.variant.label == label] for s in standings]
-    first = next(row.variant for rows in found for row in rows)
+def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
+    found = [[row for row in s.rows if row.group.label == label] for s in rankings]
+    first = next(row.group for rows in found for row in rows)
     cells = [
         tag("td", *(_overview_number(row, s.headline) for row in rows[:1]), **_on(s.benchmark))
-        for s, rows in zip(standings, found, strict=True)
+        for s, rows in zip(rankings, found, strict=True)
     ]
-    return tag("tr", _name_cell(first), *cells, **Marks(core=first.core).attributes())
+    return tag("tr", _name_cell(first), *cells, **Marks(core=first.contestant).attributes())
 
 
-def _overview_number(row: Row, column: Column) -> Markup:
-    number = _number(row.variant, column)
-    text = tag(
-        "strong" if row.best else "em" if row.variant.stage == VALIDATION else "span", number
-    )
+def _overview_number(row: Row, column: Measure) -> Markup:
+    number = _number(row.group, column)
+    text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", number)
     star = "*" * (row.p < LEVEL)
-    return tag("span", text, star, **Marks(seeds=row.variant.seeds).attributes())
+    return tag("span", text, star, **Marks(seeds=row.group.seeds).attributes())
 
 
 def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
     return Marks(benchmark=benchmark.key).attributes()
 
 
-def _details(standing: Standing) -> Markup:
-    first, *others = map(_with_arrow, _columns(standing))
+def _details(ranking: Ranking) -> Markup:
+    first, *others = map(_with_arrow, _columns(ranking))
     compared = ["to the best", "p", "pairs"]
     head = ["model", first, *compared, *others, "measured in", "seed", "training steps"]
-    rows = [line for row in standing.rows for line in _detail_rows(row, standing)]
+    rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
     table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
-    key = standing.benchmark.key
-    return panel(standing.benchmark.label, standing.benchmark.details, table, benchmark=key)
+    key = ranking.benchmark.key
+    return panel(ranking.benchmark.label, ranking.benchmark.details, table, benchmark=key)
 
 
-def _detail_rows(row: Row, standing: Standing) -> Iterator[Markup]:
+def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:
     """The mean, then the runs that stand in for it when a seed is not ticked."""
-    runs, seeds = row.variant.runs, row.variant.seeds
-    compared = _compared(row, standing.headline.digits)
-    numbers = _numbers(row.variant, standing, compared)
-    yield _detail_row(row, runs, ", ".join(seeds), numbers, Marks(row.variant.core, seeds))
+    runs, seeds = row.group.runs, row.group.seeds
+    compared = _compared(row, ranking.headline.digits)
+    numbers = _numbers(row.group, ranking, compared)
+    yield _detail_row(row, runs, ", ".join(seeds), numbers, Marks(row.group.contestant, seeds))
     for run in runs if len(runs) > 1 else ():
-        numbers = _numbers(row.variant._replace(runs=[run]), standing, ["", "", ""])
-        marks = Marks(row.variant.core, [seed_name(run)], seeds)
-        yield _detail_row(row, [run], seed_name(run), numbers, marks)
+        numbers = _numbers(row.group._replace(runs=[run]), ranking, ["", "", ""])
+        marks = Marks(row.group.contestant, [run.seed_name], seeds)
+        yield _detail_row(row, [run], run.seed_name, numbers, marks)
 
 
-def _columns(standing: Standing) -> list[Column]:
+def _columns(ranking: Ranking) -> list[Measure]:
     """The headline, then the others that any run knows."""
-    columns = standing.benchmark.runs[0].reading.columns
-    others = (column for column in columns if column != standing.headline)
-    return [standing.headline, *(column for column in others if _is_known(column, standing))]
+    columns = ranking.benchmark.family.columns
+    others = (column for column in columns if column != ranking.headline)
+    return [ranking.headline, *(column for column in others if _is_known(column, ranking))]
 
 
-def _is_known(column: Column, standing: Standing) -> bool:
-    return any(row.variant.values(column.scalar).isfinite().any() for row in standing.rows)
+def _is_known(column: Measure, ranking: Ranking) -> bool:
+    return any(row.group.values(column.name).isfinite().any() for row in ranking.rows)
 
 
-def _numbers(variant: Variant, standing: Standing, compared: Sequence[str]) -> list[str]:
+def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[str]:
     """The headline, how it compares, then the others."""
-    columns = _columns(standing)
-    first, *others = (_number(variant, column) for column in columns)
+    columns = _columns(ranking)
+    first, *others = (_number(group, column) for column in columns)
     return [first, *compared, *others]
 
 
-def _number(variant: Variant, column: Column) -> str:
+def _number(group: Group, column: Measure) -> str:
     """Mean and error, and over how many runs where some diverged."""
-    number = variant.scalar(column.scalar).in_words(column.digits)
-    values = variant.values(column.scalar)
+    number = group.scalar(column.name).in_words(column.digits)
+    values = group.values(column.name)
     known = int(values.isfinite().sum())
     return number if known in (0, len(values)) else f"{number} ({known} of {len(values)} runs)"
 
 
 def _detail_row(
-    row: Row, runs: Sequence[RunRecord], seeds: str, numbers: Sequence[str], marks: Marks
+    row: Row, runs: Sequence[Run], seeds: str, numbers: Sequence[str], marks: Marks
 ) -> Markup:
-    texts = [row.variant.stage, seeds, _from_to([run.training_steps for run in runs])]
+    texts = [row.group.stage, seeds, _from_to([run.training_steps for run in runs])]
     cells = [tag("td", text) for text in (*numbers, *texts)]
-    kind = "best" if row.best else row.variant.stage
-    return tag("tr", _name_cell(row.variant), *cells, class_=kind, **marks.attributes())
+    kind = "best" if row.best else row.group.stage
+    return tag("tr", _name_cell(row.group), *cells, class_=kind, **marks.attributes())
 
 
 def _compared(row: Row, digits: int) -> list[str]:
@@ -196,12 +136,12 @@ def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _name_cell(variant: Variant) -> Markup:
-    return tag("th", swatch(variant), variant.label, scope="row")
+def _name_cell(group: Group) -> Markup:
+    return tag("th", swatch(group), group.label, scope="row")
 
 
-def _with_arrow(column: Column) -> str:
-    return f"{column.header} {'↓' if column.better == 'lower' else '↑'}"
+def _with_arrow(column: Measure) -> str:
+    return column.header + ARROWS[column.better]
 
 
 def _from_to(values: Sequence[int]) -> str:

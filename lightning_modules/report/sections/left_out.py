@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightning_modules.records.run_finder import Problem
+from lightning_modules.records.problems import Problem
 from lightning_modules.records.run_folder import shown
 from lightning_modules.report.markup import tag
 from lightning_modules.report.section import Section

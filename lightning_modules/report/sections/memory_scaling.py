@@ -7,13 +7,13 @@ import plotly.graph_objects as go
 import torch
 
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.groups import DASHES, TEST, Variant
+from lightning_modules.records.groups import DASHES, TEST, Group
+from lightning_modules.records.ranking import ranked
 from lightning_modules.report.chart import Chart, Style, axes_layout, line
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup
 from lightning_modules.report.section import Section, key_of, panel
-from lightning_modules.report.sections.league import standing
 from lightning_modules.report.thinning import plain
 
 SLOTS = "model.memory.slots"
@@ -30,13 +30,12 @@ def memory_scaling(benchmarks: Sequence[BenchmarkRuns]) -> Section:
 
 
 def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
-    found = standing(benchmark)
-    tested = [row.variant for row in found.rows if row.variant.stage == TEST]
+    found = ranked(benchmark)
+    tested = [row.group for row in found.rows if row.group.stage == TEST]
     families = list(scaling_families(tested))
     if families:
-        arrow = "lower" if found.headline.better == "lower" else "higher"
-        title = f"{found.headline.header} ({arrow} is better)"
-        traces = [_line(f, found.headline.scalar, DASHES[i]) for i, f in _dashed(families)]
+        title = f"{found.headline.header} ({found.headline.better} is better)"
+        traces = [_line(f, found.headline.name, DASHES[i]) for i, f in _dashed(families)]
         sizes = sorted({slots_of(member) for family in families for member in family})
         layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))
         chart = Chart(traces, layout)
@@ -50,46 +49,48 @@ def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
     return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
 
 
-def scaling_families(variants: Sequence[Variant]) -> Iterator[list[Variant]]:
+def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
     """Variants that differ in slots alone, by their number, of which there are at least two."""
-    families: dict[tuple[str, str | None, tuple[str, ...]], list[Variant]] = {}
-    for variant in variants:
-        if isinstance(variant.runs[0].settings.get(SLOTS), int):
-            first = variant.runs[0]
-            family = first.model, first.memory, _without_slots(variant)
-            families.setdefault(family, []).append(variant)
+    families: dict[tuple[str, str, tuple[str, ...]], list[Group]] = {}
+    for group in groups:
+        if isinstance(group.runs[0].settings.get(SLOTS), int):
+            first = group.runs[0]
+            family = first.declared.model, first.declared.core, _without_slots(group)
+            families.setdefault(family, []).append(group)
     for members in families.values():
         if len({slots_of(member) for member in members}) > 1:
             yield sorted(members, key=slots_of)
 
 
-def slots_of(variant: Variant) -> int:
+def slots_of(group: Group) -> int:
     """Of its memory."""
-    return int(variant.runs[0].settings[SLOTS])
+    return int(group.runs[0].settings[SLOTS])
 
 
-def _without_slots(variant: Variant) -> tuple[str, ...]:
-    return tuple(each for each in variant.settings if not each.startswith("slots="))
+def _without_slots(group: Group) -> tuple[str, ...]:
+    return tuple(each for each in group.settings if not each.startswith("slots="))
 
 
-def _named(family: Sequence[Variant]) -> Variant:
+def _named(family: Sequence[Group]) -> Group:
     return family[0]._replace(settings=_without_slots(family[0]))
 
 
-def _dashed(families: Sequence[list[Variant]]) -> Iterator[tuple[int, list[Variant]]]:
+def _dashed(families: Sequence[list[Group]]) -> Iterator[tuple[int, list[Group]]]:
     """With the number of those before it of the same colour."""
     colours = [family[0].colour for family in families]
     for i, family in enumerate(families):
         yield colours[:i].count(colours[i]) % len(DASHES), family
 
 
-def _line(family: Sequence[Variant], scalar: str, dash: str) -> go.Scatter:
+def _line(family: Sequence[Group], scalar: str, dash: str) -> go.Scatter:
     found = [member.scalar(scalar) for member in family]
     named = _named(family)
     slots = torch.tensor([slots_of(member) for member in family])
     means = torch.stack([each.mean for each in found])
     seeds = list(dict.fromkeys(seed for member in family for seed in member.seeds))
-    drawn = line(slots, means, Style(named.label, named.colour, dash), Marks(named.core, seeds))
+    drawn = line(
+        slots, means, Style(named.label, named.colour, dash), Marks(named.contestant, seeds)
+    )
     drawn.error_y = {"array": plain(float(each.error) for each in found), "color": named.colour}
     drawn.meta["dark"]["error_y.color"] = on_dark(named.colour)
     return drawn

@@ -5,8 +5,9 @@ import torch
 
 from datamodules import MovingDigits
 from lightning_modules.metrics import Measurement, StepMeans
-from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
-from lightning_modules.metrics.target_nll import TARGET_NAMES, summarise_targets
+from lightning_modules.metrics.overlap import overlap_measurements
+from lightning_modules.metrics.target_nll import summarise_targets
+from lightning_modules.neural_processes.measures import FAMILY
 
 
 def test_overlap_is_counted_over_all_pixels() -> None:
@@ -37,13 +38,16 @@ def test_overlap_is_counted_over_all_pixels() -> None:
 
 @pytest.mark.parametrize(("empty", "late"), [([1, 3, 4], (0.3 + 0.4) / 2), ([0, 1], None)])
 def test_late_overlap_is_of_the_second_half_without_a_context(empty, late) -> None:
-    names = (*TARGET_NAMES, *OVERLAP_NAMES)
-    means = StepMeans(names, 5)
+    means = StepMeans(FAMILY.gathered, 5)
     every = torch.ones(1, 5, dtype=torch.bool)
     where = torch.zeros_like(every)
     where[0, empty] = True
     overlap = torch.arange(5) / 10
-    measured = {name: Measurement(torch.zeros(1, 5), every) for name in TARGET_NAMES}
+    measured = {
+        name: Measurement(torch.zeros(1, 5), every)
+        for name in FAMILY.gathered
+        if not name.startswith("overlap")
+    }
     measured["overlap_without_context"] = Measurement(overlap.unsqueeze(0), where)
     measured["overlap_without_context_one_sample"] = Measurement(2 * overlap.unsqueeze(0), where)
     means.update(measured)

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from datamodules import FrameSequences
-from lightning_modules.metrics import prior_recall_measurements
-from lightning_modules.metrics.prior_recall import draw_others
+from lightning_modules.metrics.prior_recall import draw_others, prior_recall_measurements
 
 PREFIX = 3
 #: Steps 3 and 5 show what step 0 and 1 showed; step 4 is new, and step 6 shows it again.

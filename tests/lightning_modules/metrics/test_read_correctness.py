@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from datamodules import FrameSequences
-from lightning_modules.metrics import read_measurements
 from lightning_modules.metrics.answers import age_of_answer, answers
+from lightning_modules.metrics.read_correctness import read_measurements
 from memory_cores import CORES, RMR, Introspection, Items, MemorySizes, NoMemory, Weightings
 
 

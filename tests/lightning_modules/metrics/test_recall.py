@@ -1,24 +1,16 @@
 """Recall metrics against loops over sequences and steps."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
 from datamodules import FrameSequences
 from datamodules.frames.script import recalled_from as latest_equal
-from lightning_modules.metrics import (
-    BOUND_NAMES,
-    PRIOR_NAMES,
-    READ_NAMES,
-    Measurement,
-    StepMeans,
-    Summary,
-    bound_measurements,
-    summarise,
-)
+from lightning_modules.metrics import Measurement, StepMeans, Summary
+from lightning_modules.metrics.recall import bound_measurements, summarise
 from lightning_modules.objectives import Bound
+from lightning_modules.temporal_vaes.measures import FAMILY
 
 T = 25
 
@@ -45,7 +37,7 @@ def sequences(place: torch.Tensor) -> FrameSequences:
 
 
 def summary_of(*batches: Batch) -> Summary:
-    means = StepMeans(BOUND_NAMES, batches[0][1].shape[1])
+    means = StepMeans(FAMILY.gathered, batches[0][1].shape[1])
     for bound, place in batches:
         means.update(bound_measurements(bound, sequences(place)))
     return summarise(means.compute())
@@ -136,16 +128,10 @@ def test_a_model_in_half_precision_is_counted_exactly() -> None:
 
 
 def test_what_is_nowhere_defined_is_left_out() -> None:
-    means = StepMeans([*BOUND_NAMES, "reads", "class"], 3)
+    means = StepMeans([*FAMILY.gathered, "reads", "class"], 3)
     here, nowhere = torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.bool)
     values = torch.full((2, 3), 0.25)
     means.update({"reads": Measurement(values, here), "class": Measurement(values, nowhere)})
     scalars, curves, _ = summarise(means.compute())
     assert scalars["reads"].item() == 0.25 and curves["reads"].tolist() == [0.25] * 3
     assert "class" not in scalars and "class" not in curves
-
-
-def test_the_documentation_names_every_metric(batch) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
-    names = [*summary_of(batch).scalars, *READ_NAMES, *PRIOR_NAMES]
-    assert [name for name in names if f"`{name}`" not in page] == []

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from datamodules import FunctionSequences
+from lightning_modules.likelihoods import Targets
 from lightning_modules.metrics import StepMeans
 from lightning_modules.metrics.target_nll import (
-    TARGET_NAMES,
     Scores,
     summarise_targets,
     target_measurements,
 )
-from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.neural_processes.measures import FAMILY
 from lightning_modules.objectives import Bound
 
 K, B, T, M, D = 7, 3, 2, 4, 2
@@ -109,7 +109,7 @@ def test_joint_nll_is_of_all_targets_of_a_step_together(
 def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Targets) -> None:
     scores = Scores.of(one_by_one(targets), batch)
     bound = Bound(torch.randn(B, T), torch.rand(B, T))
-    means = StepMeans(TARGET_NAMES, T)
+    means = StepMeans(FAMILY.gathered, T)
     for rows in (slice(0, 2), slice(2, 3)):  # in two batches
         part = FunctionSequences(*(field[rows] for field in batch))
         means.update(
@@ -120,7 +120,7 @@ def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Tar
     optimal = {"nll": torch.tensor([-1.0, -0.5]), "nll_seen": torch.tensor([-1.3, -1.2])}
     inferred = {"nll": torch.tensor([0.25, 0.75]), "effective_samples": torch.tensor([9.0, 2.0])}
     summary = summarise_targets(means.compute(), optimal, inferred)
-    groups: dict[str, list[list[float]]] = {name: [[], []] for name in TARGET_NAMES}
+    groups: dict[str, list[list[float]]] = {name: [[], []] for name in FAMILY.gathered}
     for b in range(B):
         for t in range(T):
             chosen = {"nll": batch.target_mask[b, t], "nll_seen": batch.target_seen[b, t]}

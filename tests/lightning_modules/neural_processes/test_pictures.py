@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from datamodules import DriftingFunctions, FunctionDataModule, MNISTMaze, MovingDigits
 from lightning_modules import ANP, GTMM
+from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.metrics import Summary
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.neural_processes.pictures import (
     function_pictures,
     nll_sentence,
 )
-from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.evaluated import evaluated
 from lightning_modules.pictures.looks import BASELINES, colour_of
 from memory_cores import RMR

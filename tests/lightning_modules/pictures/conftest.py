@@ -15,8 +15,8 @@ from datamodules import (
     MovingDigits,
 )
 from lightning_modules import ASNP, GTMM, CompactNetworks
+from lightning_modules.likelihoods import Targets
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.networks import Targets
 from lightning_modules.neural_processes.predictions import Prediction
 from memory_cores import DNC, RMR
 

@@ -25,9 +25,9 @@ from datamodules import (
 from datamodules.frames.recall import RecallDataModule
 from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
+from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.metrics import Summary
 from lightning_modules.names import title_of
-from lightning_modules.pictures import Pictures
 from lightning_modules.pictures.evaluated import Evaluated
 from lightning_modules.temporal_vaes.pictures import (
     first_sequences,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_modules.pictures import Pictures
+from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.records.film_file import Film, NoFilm, load_film, save_film
 from memory_cores import Weightings
 from tests.lightning_modules.pictures.quiet_runs import trainer

@@ -8,15 +8,16 @@ import torch
 import yaml
 
 from lightning_modules.records.benchmarks import by_benchmark
-from lightning_modules.records.groups import by_stage, by_variant
-from lightning_modules.records.model_runs import estimate
-from lightning_modules.records.run import RunRecord
-from lightning_modules.report.page import Found, page, read_runs
-from lightning_modules.report.sections.league import standing
+from lightning_modules.records.estimate import estimate
+from lightning_modules.records.groups import by_group, by_stage
+from lightning_modules.records.ranking import ranked
+from lightning_modules.records.reader import Found, read_runs
+from lightning_modules.records.run import Run
+from lightning_modules.report.page import page
 from lightning_modules.report.sections.memory_scaling import scaling_families, slots_of
 
 
-def records(runs) -> list[RunRecord]:
+def records(runs) -> list[Run]:
     return read_runs([runs.root]).runs
 
 
@@ -25,10 +26,10 @@ def test_means_and_standard_errors_are_over_seeds(runs):
     for seed, kl in enumerate(values):
         runs.frames("DNC", seed, kl)
     (benchmark,) = by_benchmark(records(runs))
-    (variant,) = by_variant(benchmark.runs)
-    assert variant.label == "GTMM (DNC)" and variant.seeds == ["0", "1", "2"]
+    (group,) = by_group(benchmark.runs)
+    assert group.label == "GTMM (DNC)" and group.seeds == ["0", "1", "2"]
     error = np.std(values, ddof=1) / 3**0.5
-    ratio, curve = variant.scalar("recall_ratio"), variant.curve("kl")
+    ratio, curve = group.scalar("recall_ratio"), group.curve("kl")
     assert (float(ratio.mean), float(ratio.error)) == pytest.approx((0.4, error / 10))
     assert (float(curve.mean[-1]), float(curve.error[-1])) == pytest.approx((4, error))
     assert float(curve.mean[49]) == pytest.approx(2)
@@ -38,8 +39,8 @@ def test_tests_and_validations_do_not_mix(runs):
     runs.frames("DNC", 0, 2.0)
     (runs.frames("DNC", 1, 5.0) / "results.json").unlink()
     (benchmark,) = by_benchmark(records(runs))
-    (variant,) = by_variant(benchmark.runs)
-    tested, validated = by_stage(variant)
+    (group,) = by_group(benchmark.runs)
+    tested, validated = by_stage(group)
     assert (tested.stage, tested.seeds, float(tested.scalar("bound").mean)) == ("test", ["0"], -200)
     assert (validated.stage, validated.seeds) == ("validation", ["1"])
     assert float(validated.scalar("bound").mean) == -500
@@ -47,12 +48,12 @@ def test_tests_and_validations_do_not_mix(runs):
     assert validated.runs[0].training_steps == 1000
 
 
-def test_settings_tell_variants_apart_but_compilation_does_not(runs):
+def test_settings_tell_groups_apart_but_compilation_does_not(runs):
     runs.frames("DNC", 0, run="a", memory={"slots": 8, "compile": True})
     runs.frames("DNC", 1, run="b", memory={"slots": 8, "compile": True})
     runs.frames("DNC", 0, run="c", memory={"slots": 16, "compile": True})
     (benchmark,) = by_benchmark(records(runs))
-    labels = [(v.label, len(v.runs), v.dash) for v in by_variant(benchmark.runs)]
+    labels = [(v.label, len(v.runs), v.dash) for v in by_group(benchmark.runs)]
     assert labels == [("GTMM (DNC, slots=8)", 2, "solid"), ("GTMM (DNC, slots=16)", 1, "dash")]
 
 
@@ -65,7 +66,7 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
         trainer = {"max_steps": steps, "log_every_n_steps": steps}
         (folder / "config.yaml").write_text(yaml.safe_dump({**settings, "trainer": trainer}))
     (benchmark,) = by_benchmark(records(runs))
-    assert [variant.label for variant in by_variant(benchmark.runs)] == [
+    assert [group.label for group in by_group(benchmark.runs)] == [
         "GTMM (DNC, batch_size=8, max_steps=500)",
         "GTMM (DNC, batch_size=8, max_steps=9000)",
         "GTMM (DNC, batch_size=16)",
@@ -84,14 +85,16 @@ def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     (lost / "results.json").write_text(json.dumps(content))
     found = records(runs)
     (benchmark,) = by_benchmark(found)
-    assert standing(benchmark).headline.scalar == "recall_ratio"
+    assert ranked(benchmark).headline.name == "recall_ratio"
     assert "0.300 (1 of 2 runs)" in page(Found(found, []))
 
 
 def test_columns_that_no_run_knows_are_left_out(runs):
     runs.frames("DNC", 0)
     html = page(Found(records(runs), []))
-    assert "KL ratio, old ↓" in html and "KL, new ↓" in html
+    assert "KL ratio, old ↓" in html and ">KL, new<" in html, (
+        "a collapsed posterior has a low one, too"
+    )
     assert "class accuracy" not in html and "KL, all recalled" not in html
 
 
@@ -137,9 +140,9 @@ def test_the_best_is_first_and_the_others_are_compared_with_it(runs):
         runs.frames("NTM", seed, 3 + noise + 0.1 * seed)
         runs.frames("LRU", seed, 2.1 + 0.9 * noise**2)
     (benchmark,) = by_benchmark(records(runs))
-    found = standing(benchmark)
-    assert found.headline.scalar == "recall_ratio"
-    assert [row.variant.core for row in found.rows] == ["LRU", "DNC", "NTM"]
+    found = ranked(benchmark)
+    assert found.headline.name == "recall_ratio"
+    assert [row.group.contestant for row in found.rows] == ["LRU", "DNC", "NTM"]
     assert [row.best for row in found.rows] == [True, False, False]
     dnc, ntm = found.rows[1:]
     assert ntm.difference.pairs == 4
@@ -155,9 +158,9 @@ def test_a_higher_bound_is_better(runs):
         path = runs.frames(core, 0, kl) / "results.json"
         path.write_text(path.read_text().replace("recall_ratio", "other"))
     (benchmark,) = by_benchmark(records(runs))
-    found = standing(benchmark)
-    assert found.headline.scalar == "bound"
-    assert [row.variant.core for row in found.rows] == ["NTM", "DNC"]
+    found = ranked(benchmark)
+    assert found.headline.name == "bound"
+    assert [row.group.contestant for row in found.rows] == ["NTM", "DNC"]
 
 
 def test_families_of_memory_sizes(runs):
@@ -167,7 +170,7 @@ def test_families_of_memory_sizes(runs):
     runs.frames("LRU", 0, run="l1", memory={"slots": None})
     runs.frames("LRU", 0, run="l2", memory={"slots": 5})
     (benchmark,) = by_benchmark(records(runs))
-    families = list(scaling_families(by_variant(benchmark.runs)))
+    families = list(scaling_families(by_group(benchmark.runs)))
     assert [[slots_of(member) for member in family] for family in families] == [[8, 32, 64]]
 
 

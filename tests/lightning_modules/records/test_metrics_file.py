@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lightning_modules.records.metrics_file import read_history
-from lightning_modules.records.results_file import Unreadable
+from lightning_modules.records.problems import Unreadable
 
 HEADER = "epoch,step,seconds,train/bound,val/bound,val/kl_t/01,val/kl_t/02,test/bound\n"
 ROWS = "0,9,,-50,,,,\n0,19,4.5,,-40,1.5,2.5,\n0,39,9.5,,-30,1.25,,\n0,40,,,,,,-99\n"

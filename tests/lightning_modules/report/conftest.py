@@ -7,14 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.lightning_modules.report.made_up_runs import Runs, add_film, add_pictures
+from tests.lightning_modules.records.made_up_runs import Runs, add_film, add_pictures
 
 CORES = ("DNC", "NTM", "LRU", "Introspection", "RMR")
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Runs:
-    return Runs(tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from lightning_modules.records.reader import read_runs
 from lightning_modules.report.live import LivePage, server
-from lightning_modules.report.page import page, read_runs, write
+from lightning_modules.report.page import page, write
+from tests.lightning_modules.records.made_up_runs import Runs, add_film, add_pictures
 from tests.lightning_modules.report.browser import (
     Browser,
     chromium,
     needs_chromium,
     seconds_to_paint,
 )
-from tests.lightning_modules.report.made_up_runs import Runs, add_film, add_pictures
 
 pytestmark = needs_chromium
 PANELS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightning_modules.report.live import LivePage, server
-from tests.lightning_modules.report.made_up_runs import write_metrics
+from tests.lightning_modules.records.made_up_runs import write_metrics
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import yaml
 from plotly.offline import get_plotlyjs
 from scipy.stats import ttest_rel
 
-from lightning_modules.command_line.usage_error import UsageError
-from lightning_modules.report.page import page, read_runs
+from lightning_modules.records.problems import NoRuns
+from lightning_modules.records.reader import read_runs
+from lightning_modules.report.page import page
 from lightning_modules.report.sections.gallery import picture_of
-from tests.lightning_modules.report.made_up_runs import add_film, add_pictures, write_metrics
+from tests.lightning_modules.records.made_up_runs import add_film, add_pictures, write_metrics
 
 SECTIONS = ["league", "steps", "learning", "scaling", "gallery", "film", "configuration"]
 
@@ -230,9 +231,9 @@ def test_runs_that_were_only_fitted_show_their_validations(runs):
 
 def test_there_must_be_something(tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no run has measurements that can be read"):
+    with pytest.raises(NoRuns, match="no run has measurements that can be read"):
         page(read_runs([tmp_path]))
-    with pytest.raises(UsageError, match="there is no folder .*none"):
+    with pytest.raises(NoRuns, match="there is no folder .*none"):
         read_runs([tmp_path / "none"])
 
 

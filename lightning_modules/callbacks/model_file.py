@@ -1,0 +1,45 @@
+"""``model.json``: what the model of a run says of itself."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from lightning_modules.records.model_file import DeclaredModel
+from lightning_modules.records.run_folder import write_json
+
+
+class ModelFile(L.Callback):
+    """Writes what the model declares into the run's folder, before anything is measured.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the file, from one process."""
+        self._write(trainer, pl_module)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the file of a run that is only validated."""
+        if not self.path.exists():
+            self._write(trainer, pl_module)
+
+    def _write(self, trainer: L.Trainer, model: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            write_json(self.path, declared(model).to_json())
+
+
+def declared(model: Any) -> DeclaredModel:
+    """Gather what a ``SequenceModel`` declares."""
+    return DeclaredModel(
+        model=type(model).__name__,
+        core=type(model.core).__name__,
+        contestant=model.contestant,
+        colour=model.look.colour,
+        marker=model.look.marker,
+        family=model.family(),
+    )

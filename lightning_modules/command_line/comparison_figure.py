@@ -1,0 +1,117 @@
+"""The figure of ``compare``: a curve for each group of runs on one benchmark."""
+
+from collections.abc import Iterator, Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.names import in_words
+from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import DASHES, Group
+from lightning_modules.records.learning import learning
+from lightning_modules.records.run import Run, Tested
+from lightning_modules.records.run_folder import RunFolder, shown
+
+LINE_STYLES = dict(zip(DASHES, ("-", "--", ":", "-."), strict=True))
+
+
+def comparison_figure(
+    benchmark: BenchmarkRuns, groups: Sequence[Group], against: str | None
+) -> Figure:
+    """Draw tests by step of a sequence, or validations by seconds of training.
+
+    Args:
+        benchmark: of the groups.
+        groups: tested runs.
+        against: "seconds" for validations, else tests.
+
+    Raises:
+        UsageError: there is nothing to draw.
+    """
+    if against == "seconds":
+        label = f"validation's {benchmark.family.best_by.label}"
+        curves = [by_seconds(group, benchmark.family.criterion) for group in groups]
+        return curve_comparison(curves, Backdrop(label, False), *headings(groups, "Validation set"))
+    tested = next(tests(groups))
+    measured = f"{tested.benchmark.sequences:,} test sequences"
+    curves = [curve for group in groups if (curve := by_step(group)) is not None]
+    if not curves:
+        raise UsageError("these runs have kept no curve; a page (--out FILE.html) shows the rest")
+    return curve_comparison(curves, backdrop(benchmark, groups), *headings(groups, measured))
+
+
+def by_step(group: Group) -> ModelCurve | None:
+    """The family's first curve, mean over the group's tests; None where none has kept it."""
+    found = group.curve(group.runs[0].family.curves[0].name)
+    return None if found is None else ModelCurve(*known_by(group), *found)
+
+
+def by_seconds(group: Group, name: str) -> ModelCurve:
+    """What validations found in the course of training.
+
+    Raises:
+        UsageError: a run does not say what or when its validations found, or they have none at the
+            same step.
+    """
+    for run in group.runs:
+        require_validations(run, name)
+    found = learning(group, name)
+    if found is None:
+        raise UsageError(f"{group.label}: its runs have no validation at the same training step")
+    return ModelCurve(*known_by(group), *found.values, found.seconds)
+
+
+def require_validations(run: Run, name: str) -> None:
+    """Refuse a run whose validations say nothing of a measure, or not when they were made."""
+    path = RunFolder(run.folder).metrics
+    if run.history is None:
+        raise UsageError(f"cannot read {shown(path)}")
+    values = run.history.values.get(name)
+    if values is None or not (values.isfinite() & run.history.seconds.isfinite()).any():
+        raise UsageError(f"{shown(path)} has no val/{name} with seconds beside it")
+
+
+def known_by(group: Group) -> tuple[str, str, str, str]:
+    """Name, colour, marker and line style."""
+    count = len(group.runs)
+    name = f"{group.label}, {count} run{'s' if count > 1 else ''}"
+    return name, group.colour, group.marker, LINE_STYLES[group.dash]
+
+
+def backdrop(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Backdrop:
+    """What all runs have in common, from the first one that knows it."""
+    family = benchmark.family
+    main = family.curves[0]
+    return Backdrop(
+        main.label,
+        main.from_zero,
+        first_known(groups, family.share),
+        family.share_label,
+        first_known(groups, family.optimum),
+        family.optimum_label,
+    )
+
+
+def first_known(groups: Sequence[Group], curve: str) -> Tensor | None:
+    """A curve of the first test that has it."""
+    return next((test.curves[curve] for test in tests(groups) if curve in test.curves), None)
+
+
+def tests(groups: Sequence[Group]) -> Iterator[Tested]:
+    """All tests of the groups."""
+    return (run.tested for group in groups for run in group.runs if run.tested is not None)
+
+
+def headings(groups: Sequence[Group], measured: str) -> tuple[str, str]:
+    """Title: the benchmark and its source; subtitle: what was measured, and size of training."""
+    runs = [run for group in groups for run in group.runs]
+    benchmark = next(tests(groups)).benchmark
+    title = f"{in_words(benchmark.name)}, {benchmark.steps} steps, {benchmark.source}"
+    least, most = (f(run.training_steps for run in runs) for f in (min, max))
+    trained = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    parts = [measured, f"{trained} training steps"]
+    if len(runs) > len(groups):
+        parts.append("mean over runs, band: standard error")
+    return title, "; ".join(parts)

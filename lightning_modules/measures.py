@@ -1,0 +1,35 @@
+"""How a family's models are measured: the base of each family's ``measures.py``."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from lightning_modules.declarations import Family
+from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+
+
+class Measures(ABC):
+    """What is measured of a family's models: declared, computed batch by batch, and averaged."""
+
+    family: ClassVar[Family]
+
+    @abstractmethod
+    def measure(self, model: Any, batch: Any) -> Mapping[str, Measurement]:
+        """Measure a batch of the validation or test set.
+
+        Args:
+            model: one of the family's, with a trainer.
+            batch: B sequences.
+
+        Returns:
+            [B, T] values by name, of the measures that the family declares as ``gathered``.
+        """
+
+    @abstractmethod
+    def summarise(self, model: Any, sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences, and derive the measures that are not gathered.
+
+        Args:
+            model: as above.
+            sums: over all batches and devices, by name.
+        """

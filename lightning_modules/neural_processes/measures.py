@@ -1,0 +1,187 @@
+"""What is measured of neural processes."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from datamodules.points.batch import FunctionSequences
+from datamodules.sources import Split
+from lightning_modules.declarations import Family, Measure, StepCurve
+from lightning_modules.measures import Measures
+from lightning_modules.metrics.overlap import overlap_measurements
+from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+from lightning_modules.metrics.target_nll import summarise_targets, target_measurements
+
+if TYPE_CHECKING:
+    from lightning_modules.neural_processes.neural_process import NeuralProcess
+
+NATS, SHARE = "nats per target", "0 to 1"
+KNOWN_OPTIMUM, DIGITS = ("DriftingFunctions",), ("MovingDigits",)
+
+
+def _gap(of: str, header: str = "") -> Measure:
+    return Measure(
+        f"gap_{of}",
+        f"how far `{of}` is above the optimum of one who knows the kernels",
+        NATS,
+        "lower",
+        header=header,
+        benchmarks=KNOWN_OPTIMUM,
+        gathered=False,
+    )
+
+
+FAMILY = Family(
+    name="neural processes",
+    criterion="nll",
+    measures=(
+        Measure(
+            "nll",
+            "target-NLL: minus the log of the samples' mean density, of each target by itself",
+            NATS,
+            "lower",
+            header="NLL",
+            headline=1,
+        ),
+        Measure(
+            "nll_with_context",
+            "`nll` of steps with a context",
+            NATS,
+            "lower",
+            header="with context",
+        ),
+        Measure(
+            "nll_without_context",
+            "`nll` of steps without a context",
+            NATS,
+            "lower",
+            header="without context",
+        ),
+        Measure("nll_seen", "`nll` of targets that are in their step's context", NATS, "lower"),
+        Measure("nll_unseen", "`nll` of targets that are not", NATS, "lower", header="unseen"),
+        Measure(
+            "nll_joint",
+            "the same of all targets of a step together, divided by their number",
+            NATS,
+            "lower",
+        ),
+        Measure(
+            "nll_one_sample", "`nll` of the first sample alone, as in the paper", NATS, "lower"
+        ),
+        _gap("nll", "gap to optimum"),
+        _gap("nll_with_context"),
+        _gap("nll_without_context"),
+        _gap("nll_seen"),
+        _gap("nll_unseen"),
+        Measure(
+            "gap_inferred_nll",
+            "how far `nll` is above that of one who infers the kernels from the contexts, after "
+            "`cli.py oracle`; may be below 0, since with few samples of kernels that is no bound",
+            NATS,
+            "lower",
+            header="gap to inference",
+            benchmarks=KNOWN_OPTIMUM,
+            gathered=False,
+        ),
+        Measure(
+            "overlap",
+            "intersection over union of the inked pixels (darker than half) of the predicted mean "
+            "and of the truth",
+            SHARE,
+            "higher",
+            benchmarks=DIGITS,
+        ),
+        Measure(
+            "overlap_without_context",
+            "`overlap` in steps without a context",
+            SHARE,
+            "higher",
+            benchmarks=DIGITS,
+        ),
+        Measure(
+            "overlap_late",
+            "`overlap_without_context` in the second half of the sequence (after t = 25 of 50)",
+            SHARE,
+            "higher",
+            header="overlap, late",
+            benchmarks=DIGITS,
+            gathered=False,
+        ),
+        Measure(
+            "overlap_without_context_one_sample",
+            "`overlap_without_context` given one sample of the latents, as in the paper: where "
+            "they tell what the memory does not, the mean of many samples is a cloud, and each of "
+            "them a picture",
+            SHARE,
+            "higher",
+            benchmarks=DIGITS,
+        ),
+        Measure(
+            "overlap_late_one_sample",
+            "`overlap_late` given one sample of the latents",
+            SHARE,
+            "higher",
+            benchmarks=DIGITS,
+            gathered=False,
+        ),
+        Measure(
+            "mse",
+            "squared error of the mixture's mean, averaged over dimensions of y",
+            "squared units of y",
+            "lower",
+            header="MSE",
+            digits=4,
+        ),
+        Measure(
+            "reconstruction",
+            "log p(y given z_t and reads) of all targets of a step, z_t from the posterior",
+            "nats per step",
+            "higher",
+        ),
+        Measure(
+            "kl",
+            "KL of the posterior from the prior, with that of the keys that a stochastic RMR draws",
+            "nats per step",
+        ),
+        Measure(
+            "bound",
+            "variational lower bound of a sequence: `reconstruction` minus `kl`, summed over steps",
+            "nats per sequence",
+            "higher",
+            gathered=False,
+        ),
+    ),
+    curves=(
+        StepCurve("nll", "target-NLL (nats per target)"),
+        StepCurve("kl", "KL of posterior from prior (nats per step)", from_zero=True),
+    ),
+    share="context_share",
+    share_label="steps with a context",
+    optimum="optimal_nll",
+    optimum_label="optimum (knows the kernels)",
+)
+
+
+class FunctionMeasures(Measures):
+    """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
+
+    family = FAMILY
+
+    def measure(
+        self, model: "NeuralProcess", batch: FunctionSequences
+    ) -> Mapping[str, Measurement]:
+        """Predict the targets from the contexts, then infer the latents from both."""
+        samples = model.test_samples if model.trainer.testing else model.validation_samples
+        scores, inferred = model.score(batch, samples)
+        measured = target_measurements(scores, model.bound(batch, inferred), batch)
+        if model.benchmark is not None and model.benchmark.asks_for_inked_pictures:
+            measured |= overlap_measurements(scores.mean, scores.one_mean, batch)
+        return measured
+
+    def summarise(self, model: "NeuralProcess", sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences; hold a whole set of functions against the optimum."""
+        data, testing = model.benchmark, model.trainer.testing
+        split: Split = "test" if testing else "val"
+        if data is None or int(sums["nll"].sequences.max()) < len(data.dataset(split)):
+            return summarise_targets(sums)
+        inferred = data.inferred_nll() if testing else {}
+        return summarise_targets(sums, data.optimal_nll(split), inferred)

@@ -1,0 +1,68 @@
+"""``model.json``: what a run's model says of itself, so that nobody needs it to show the run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_modules.declarations import Family
+from lightning_modules.records.problems import Unreadable
+
+
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A model, its core, and how both look.
+
+    Args:
+        model: class of the model.
+        core: class of the memory core.
+        contestant: what is compared: the core, or a baseline that bears none of its own.
+        colour: "#RRGGBB", everywhere.
+        marker: as Matplotlib names it.
+        family: the model's.
+    """
+
+    model: str
+    core: str
+    contestant: str
+    colour: str
+    marker: str
+    family: Family
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return {**vars(self), "family": self.family.to_json()}
+
+
+def read_model_file(path: Path) -> DeclaredModel:
+    """Read ``model.json``.
+
+    Raises:
+        Unreadable: it is missing, damaged, or of another form.
+    """
+    try:
+        return declared_model(json.loads(path.read_text()))
+    except OSError as failure:
+        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
+    except ValueError as failure:
+        raise Unreadable("is damaged: no JSON, or half of it") from failure
+
+
+def declared_model(content: Any) -> DeclaredModel:
+    """Read a declaration that stands in a file.
+
+    Raises:
+        Unreadable: it has another form.
+    """
+    try:
+        names = {n: str(content[n]) for n in ("model", "core", "contestant", "colour", "marker")}
+        return DeclaredModel(**names, family=Family.from_json(_mapping(content["family"])))
+    except (AttributeError, KeyError, TypeError) as failure:
+        raise Unreadable("has another form than what runs write") from failure
+
+
+def _mapping(content: Any) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise TypeError
+    return content

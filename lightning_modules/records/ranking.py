@@ -1,0 +1,60 @@
+"""Groups of runs ranked by a headline, with how surely each differs from the best."""
+
+from collections.abc import Iterable
+from math import nan
+from typing import NamedTuple
+
+from lightning_modules.declarations import Family, Measure
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import TEST, VALIDATION, Group, by_group, by_stage
+from lightning_modules.records.significance import PairedDifference, holm, paired_difference
+
+
+class Row(NamedTuple):
+    """A group at one stage, beside the best one."""
+
+    group: Group
+    best: bool
+    difference: PairedDifference | None  #: from the best; None for the best, and validations
+    p: float  #: corrected; NaN where there is no test
+
+
+class Ranking(NamedTuple):
+    """All groups on one benchmark."""
+
+    benchmark: BenchmarkRuns
+    headline: Measure  #: they are ranked by it
+    rows: list[Row]  #: the best tested first, then those that were only validated
+
+
+def ranked(benchmark: BenchmarkRuns) -> Ranking:
+    """Rank groups by the headline that all of them know."""
+    groups = [stage for group in by_group(benchmark.runs) for stage in by_stage(group)]
+    measured = [group for group in groups if group.stage == TEST] or groups
+    by = headline(benchmark.family, measured)
+    in_order = sorted(groups, key=lambda group: _rank(group, by))
+    tested = [group for group in in_order if group.stage == TEST]
+    values = [group.by_seed(by.name) for group in tested]
+    against = [paired_difference(own, values[0]) for own in values[1:]]
+    rows = [Row(group, True, None, nan) for group in tested[:1]]
+    corrected = holm([each.p for each in against])
+    rows += map(Row, tested[1:], [False] * len(against), against, corrected)
+    rows += [Row(group, False, None, nan) for group in in_order if group.stage == VALIDATION]
+    return Ranking(benchmark, by, rows)
+
+
+def headline(family: Family, groups: Iterable[Group]) -> Measure:
+    """The first of the family's headlines that all know who know any; else its last one."""
+    headlines = family.headlines
+    known = [
+        {each.name for each in headlines if group.scalar(each.name).mean.isfinite()}
+        for group in groups
+    ]
+    by_all = set.intersection(*filter(None, known)) if any(known) else set()
+    return next((each for each in headlines if each.name in by_all), headlines[-1])
+
+
+def _rank(group: Group, by: Measure) -> tuple[bool, bool, float]:
+    mean = float(group.scalar(by.name).mean)
+    sign = 1 if by.better == "lower" else -1
+    return group.stage == VALIDATION, mean != mean, sign * mean

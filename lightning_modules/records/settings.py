@@ -1,0 +1,49 @@
+"""Settings of runs, by the keys of the command line."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+#: Settings of the trainer that decide what is learned.
+TRAINING = (
+    *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
+    *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
+)
+#: They change no result; of the sources, the one that was really used counts.
+IRRELEVANT = {
+    *(f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")),
+    "model.compile",
+}
+
+
+def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a setting, and those of the class that it names."""
+    if not isinstance(value, Mapping) or "class_path" not in value:
+        yield key, value
+        return
+    yield key, value["class_path"].rpartition(".")[2]
+    for name, inner in (value.get("init_args") or {}).items():
+        yield from flattened(f"{key}.{name}", inner)
+
+
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that decide on a run's results, apart from its seed."""
+    training = {f"trainer.{name}" for name in TRAINING}
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in IRRELEVANT and (key.startswith(("model", "data")) or key in training)
+    }
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys whose values are not the same in all."""
+    keys = dict.fromkeys(key for each in settings for key in each)
+    return [key for key in keys if any(e.get(key) != settings[0].get(key) for e in settings)]
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key, or all but the first where that is not unique."""
+    last = {key: key.rpartition(".")[2] for key in keys}
+    count = Counter(last.values())
+    return {k: name if count[name] == 1 else k.partition(".")[2] for k, name in last.items()}

@@ -1,0 +1,154 @@
+"""What is measured of temporal variational auto-encoders."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from datamodules.frames.batch import FrameSequences
+from lightning_modules.declarations import Family, Measure, StepCurve
+from lightning_modules.measures import Measures
+from lightning_modules.metrics.prior_recall import prior_recall_measurements
+from lightning_modules.metrics.read_correctness import read_measurements
+from lightning_modules.metrics.recall import (
+    LATE_STEP,
+    OLD_AGE,
+    bound_measurements,
+    summarise,
+)
+from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+
+if TYPE_CHECKING:
+    from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
+
+PER_STEP, SHARE = "nats per step", "0 to 1"
+
+FAMILY = Family(
+    name="generative temporal models",
+    criterion="bound",
+    measures=(
+        Measure(
+            "bound",
+            "variational lower bound of a sequence, one posterior sample",
+            "nats per sequence",
+            "higher",
+            header="bound",
+            digits=1,
+            headline=4,
+            gathered=False,
+        ),
+        Measure(
+            "reconstruction",
+            "log p(x_t given z_t, psi_t), Bernoulli on intensities",
+            PER_STEP,
+            "higher",
+        ),
+        Measure(
+            "kl",
+            "KL of the posterior from the prior: what the memory did not know",
+            PER_STEP,
+        ),
+        Measure("kl_last_step", "`kl` at the last step", "nats", gathered=False),
+        Measure("recalled_share", "share of the steps that are recalled", SHARE),
+        Measure("kl_new", "`kl` of new steps", PER_STEP, header="KL, new", digits=2),
+        Measure(
+            "kl_recalled",
+            "`kl` of recalled steps",
+            PER_STEP,
+            "lower",
+            header="KL, all recalled",
+            digits=2,
+        ),
+        Measure(
+            "kl_recalled_old",
+            "`kl` of recalled steps whose answer was last seen, at whatever step, at least "
+            f"{OLD_AGE} steps before",
+            PER_STEP,
+            "lower",
+        ),
+        Measure(
+            "kl_recalled_late",
+            f"`kl_recalled_old` from step {LATE_STEP} on",
+            PER_STEP,
+            "lower",
+            gathered=False,
+        ),
+        Measure(
+            "recall_ratio",
+            "`kl_recalled_old` over `kl_new`: 1 without memory, but for parity recall",
+            "-",
+            "lower",
+            header="KL ratio, old",
+            headline=3,
+            gathered=False,
+        ),
+        Measure(
+            "recall_ratio_late",
+            "`kl_recalled_late` over `kl_new`, likewise",
+            "-",
+            "lower",
+            header="KL ratio, old late",
+            headline=2,
+            gathered=False,
+        ),
+        Measure(
+            "read_correctness",
+            "share of the mass that the read heads read which lies on steps that hold the answer",
+            SHARE,
+            "higher",
+        ),
+        Measure(
+            "read_correctness_best_head",
+            "`read_correctness` of the head that reads the answer most in each step",
+            SHARE,
+            "higher",
+            header="best head's reads",
+        ),
+        Measure(
+            "prior_recall_error",
+            "squared error of generated frames whose answer was among the given frames; of all "
+            "benchmarks but parity recall",
+            "per pixel",
+            "lower",
+        ),
+        Measure(
+            "prior_recall_error_other",
+            "the same against another given frame, drawn at random",
+            "per pixel",
+        ),
+        # First among headlines: in parity recall, which alone has it, the step alone lowers the KL,
+        # whatever the memory.
+        Measure(
+            "prior_recall_class_accuracy",
+            "share of generated frames that a nearest-neighbour classifier takes for the true "
+            "class; 0.5 if zeros and ones are drawn at random",
+            SHARE,
+            "higher",
+            header="class accuracy",
+            headline=1,
+            benchmarks=("ParityRecall",),
+        ),
+    ),
+    curves=(StepCurve("kl", "KL of posterior from prior (nats per step)", from_zero=True),),
+    share="recalled_share",
+    share_label="recalled steps",
+)
+
+
+class FrameMeasures(Measures):
+    """The bound, its KL where memory helps and where it cannot, reads, recall from the prior."""
+
+    family = FAMILY
+
+    def measure(self, model: "TemporalVAE", batch: FrameSequences) -> dict[str, Measurement]:
+        """Infer each sequence, generate it from its prefix, and measure both."""
+        unrolled = model(batch.frames, batch.actions, record=True)
+        generated = model.generate(batch).logits
+        classifier = None if model.benchmark is None else model.benchmark.classifier
+        return {
+            **bound_measurements(unrolled.bound(batch.frames), batch),
+            **read_measurements(unrolled.trajectory.weightings, batch),
+            **prior_recall_measurements(generated, batch, model.prefix_length, classifier),
+        }
+
+    def summarise(self, model: "TemporalVAE", sums: Mapping[str, StepSums]) -> Summary:
+        """Average over sequences, with the KL of recalled and of new steps apart."""
+        return summarise(sums)

@@ -1,0 +1,77 @@
+"""Terminal, figure and page show the same groups of the same runs, each named by what it has."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli import main
+from tests.cli.commands import cells
+from tests.lightning_modules.records.made_up_runs import Runs
+
+#: Settings of two runs beside which two others have the usual ones, and how they are told apart.
+OTHERS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "training length": ({"max_steps": 500}, ["max_steps=500", "max_steps=3000"]),
+    "clipping": ({"gradient_clip_val": 1.0}, ["gradient_clip_val=1.0", "gradient_clip_val=None"]),
+    "batch size": ({"batch_size": 8}, ["batch_size=8", "batch_size=32"]),
+    "training data": ({"train_size": 20}, ["train_size=20", "train_size=10000"]),
+    "core settings": ({"read_heads": 1}, ["read_heads=1", "read_heads=5"]),
+}
+USUAL = {"max_steps": 3000, "gradient_clip_val": None}
+DATA = {"batch_size": 32, "train_size": 10_000}
+CORE = {"read_heads": 5}
+
+
+def write(runs: Runs, seed: int, kl: float, changed: dict[str, Any]) -> None:
+    """A tested run with the usual settings but those that are changed."""
+    memory, data, trainer = (
+        {name: changed.get(name, value) for name, value in part.items()}
+        for part in (CORE, DATA, USUAL)
+    )
+    run = f"{'-'.join(changed) or 'usual'}-{seed}"
+    folder = runs.frames("DNC", seed, kl, run=run, memory=memory, data=data)
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**settings, "trainer": trainer}))
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_the_same_groups_everywhere(kind: str, drawn, tmp_path: Path, capsys) -> None:
+    changed, differences = OTHERS[kind]
+    runs = Runs(tmp_path / "runs")
+    for seed in (0, 1):
+        write(runs, seed, 3.0, {})
+        write(runs, seed, 9.0, changed)
+    main(["compare", str(runs.root), f"--out={tmp_path}/a.png"])
+    table = cells(capsys.readouterr().out)
+    main(["compare", str(runs.root), f"--out={tmp_path}/a.html"])
+    page = (tmp_path / "a.html").read_text()
+    labels = {f"GTMM (DNC, {difference})" for difference in differences}
+    assert set(table) == {f"DNC, {difference}" for difference in differences}
+    assert {curve.name for curve in drawn[0][0]} == {f"{label}, 2 runs" for label in labels}
+    assert len({curve.line_style for curve in drawn[0][0]}) == 2
+    named = set(re.findall(r'<th scope="row"><span[^>]*></span>(GTMM[^<]*)</th>', page))
+    assert named == labels
+    ratios = {row[1]: row[5] for row in table.values()}
+    assert ratios == {
+        f"DNC, {difference}": ratio
+        for difference, ratio in zip(differences, ("0.900 ± 0.000", "0.300 ± 0.000"), strict=True)
+    }
+    for ratio in ("0.900 ± 0.000", "0.300 ± 0.000"):
+        assert ratio in page
+
+
+def test_runs_that_only_were_fitted_give_the_others_no_other_names(tmp_path: Path, capsys) -> None:
+    """They take part in the grouping of the page, so that they do in that of the table."""
+    runs = Runs(tmp_path / "runs")
+    write(runs, 0, 3.0, {})
+    write(runs, 1, 9.0, {"max_steps": 500})
+    for folder in runs.root.glob("*/max_steps-*"):
+        (folder / "results.json").unlink()
+    main(["compare", str(runs.root), f"--out={tmp_path}/a.png"])
+    said = capsys.readouterr()
+    assert list(cells(said.out)) == ["DNC, max_steps=3000"]
+    assert said.err.count("was not tested yet") == 1
+    main(["compare", str(runs.root), f"--out={tmp_path}/a.html"])
+    assert "GTMM (DNC, max_steps=3000)" in (tmp_path / "a.html").read_text()

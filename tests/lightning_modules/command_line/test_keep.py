@@ -1,0 +1,43 @@
+"""Keeping records from the command line: where they go, and mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.command_line.keep import keep
+from lightning_modules.command_line.usage_error import UsageError
+
+
+def test_runs_of_several_seeds_are_kept_and_never_overwritten(runs, tmp_path: Path, capsys) -> None:
+    for seed in (0, 7):
+        runs.frames("DNC", seed)
+    options = [str(runs.root), "--name=recall/dnc_gtmm", f"--to={tmp_path}/records"]
+    keep(options)
+    kept = sorted(path.name for path in (tmp_path / "records/recall/dnc_gtmm").iterdir())
+    assert kept == ["0.json", "7.json"]
+    assert capsys.readouterr().out.count("Kept") == 2
+    with pytest.raises(UsageError, match=r"0\.json is there already; remove it"):
+        keep(options)
+
+
+@pytest.mark.parametrize("name", ["recall", "a/b/c", "/x", "../x", "a/"])
+def test_a_name_says_benchmark_and_model(runs, name: str) -> None:
+    runs.frames("DNC", 0)
+    with pytest.raises(UsageError, match="--name: must be BENCHMARK/MODEL, such as maze/dnc_gtmm"):
+        keep([str(runs.root), f"--name={name}"])
+
+
+def test_what_was_not_tested_or_has_no_seed_is_refused(runs, tmp_path: Path) -> None:
+    folder = runs.frames("DNC", 0)
+    options = [str(folder), "--name=a/b", f"--to={tmp_path}/records"]
+    content = json.loads((folder / "results.json").read_text())
+    (folder / "results.json").write_text(json.dumps({**content, "seed": False}))
+    with pytest.raises(UsageError, match="seed is not known"):
+        keep(options)
+    (folder / "results.json").unlink()
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        keep(options)
+    with pytest.raises(UsageError, match="there is no folder .*none"):
+        keep([str(tmp_path / "none"), "--name=a/b"])
+    assert not (tmp_path / "records").exists()

@@ -1,0 +1,80 @@
+"""What families declare: it is whole, survives a file, and is what docs/metrics.md says."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import datamodules
+import lightning_modules
+from lightning_modules.declarations import Family, Measure, Picture
+
+DOCUMENTED = Path(__file__).parents[2] / "docs/metrics.md"
+every_family = pytest.mark.parametrize(
+    "family", lightning_modules.families(), ids=lambda family: family.name
+)
+
+
+def table(family: Family) -> str:
+    """The family's table in docs/metrics.md."""
+    rows = [
+        (f"`{m.name}`", m.header, m.sentence, m.unit, "" if m.better == "neither" else m.better)
+        for m in family.measures
+    ]
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows]
+    head = ["| name | in tables | what | unit | better |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+@every_family
+def test_the_documentation_has_every_measure(family: Family) -> None:
+    written = table(family)
+    assert written in DOCUMENTED.read_text(), f"docs/metrics.md must have this table:\n{written}"
+
+
+@every_family
+def test_names_are_unique_and_what_is_referred_to_is_there(family: Family) -> None:
+    names = [measure.name for measure in family.measures]
+    assert len(set(names)) == len(names)
+    assert family[family.criterion].better in ("higher", "lower"), "it chooses the best state"
+    assert all(each.better in ("higher", "lower") and each.header for each in family.headlines)
+    assert [each.headline for each in family.headlines] == [*range(1, len(family.headlines) + 1)]
+    assert {curve.name for curve in family.curves} <= set(family.gathered)
+    known = set(datamodules.__all__)
+    assert {name for measure in family.measures for name in measure.benchmarks} <= known
+
+
+@every_family
+def test_a_declaration_survives_a_file(family: Family) -> None:
+    assert Family.from_json(json.loads(json.dumps(family.to_json()))) == family
+
+
+def test_what_newer_versions_declare_is_left_out() -> None:
+    family = Family("things", (Measure("a", "it", "-"),), "a", ())
+    content = family.to_json() | {"invented": 1}
+    content["measures"][0]["later"] = [2]
+    assert Family.from_json(content) == family
+
+
+@pytest.mark.parametrize("missing", ["name", "measures", "criterion"])
+def test_half_a_declaration_is_refused(missing: str) -> None:
+    content = Family("things", (Measure("a", "it", "-"),), "a", ()).to_json()
+    del content[missing]
+    with pytest.raises((KeyError, TypeError)):
+        Family.from_json(content)
+
+
+def test_a_criterion_that_nobody_measures_is_refused() -> None:
+    content = Family("things", (Measure("a", "it", "-"),), "b", ()).to_json()
+    with pytest.raises(KeyError, match="b"):
+        Family.from_json(content)
+
+
+def test_runs_of_several_versions_share_a_table() -> None:
+    old = Family("things", (Measure("a", "it", "-"),), "a", (), pictures=(Picture("x"),))
+    new = replace(old, measures=(Measure("b", "new", "-"), *old.measures), pictures=(Picture("y"),))
+    joined = old.joined([new])
+    assert [measure.name for measure in joined.measures] == ["a", "b"]
+    assert [picture.name for picture in joined.pictures] == ["x", "y"]
+    assert old.joined([]) == old
