@@ -56,6 +56,7 @@ def equal(one: FunctionSequences, other: FunctionSequences) -> bool:
 def test_batches_have_the_promised_form(regime, steps, contexts, targets) -> None:
     data = make(regime=regime)
     assert (data.sequence_length, data.x_size, data.y_size) == (steps, 1, 1)
+    assert data.canvas_shape is None
     for size, points, loader in (
         (6, targets, data.train_dataloader()),
         (10, 60, data.val_dataloader()),

@@ -1,4 +1,4 @@
-"""Sequences are a pure function of (seed, split, epoch, index)."""
+"""Sequences of pictures: a pure function of (seed, split, epoch, index)."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from datamodules import FrameSequences, MNISTMaze, SequenceDataModule
 from datamodules.loading.episodes import fingerprint
+from tests.datamodules.benchmarks import benchmarks
 
 Make = Callable[..., MNISTMaze]
 VAL_SHA256 = "2f276b3a841baef5c83fd6dac763bc44ae20e193d038e6a1c23f59da22a110e0"
@@ -128,18 +129,44 @@ def test_the_command_line_knows_the_shared_settings() -> None:
     assert maze.hparams["batch_size"] == 7 and maze.hparams["train_grids"] == [2, 3]
 
 
-@pytest.mark.parametrize("name", ["batch_size", "eval_batch_size", "train_size", "test_size"])
-def test_sizes_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got 0$"):
-        MNISTMaze(**{name: 0})
+@pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
+def test_answers_are_earlier_steps_and_equal_places_equal_frames(
+    make: Callable[..., SequenceDataModule], kind: type[SequenceDataModule]
+) -> None:
+    data = make(kind)
+    batch = data.dataset("val").__getitems__(range(40))
+    steps = torch.arange(batch.place.shape[1])
+    assert (batch.recalled_from < steps).all() and (batch.recalled_from >= -1).all()
+    assert ((batch.recalled_from >= 0).sum(1) > 0).all()
+    for frames, place in zip(batch.frames, batch.place, strict=True):
+        for where in place.unique():
+            here = frames[place == where]
+            assert torch.equal(here, here[:1].expand_as(here))
+    if data.classifier is not None:
+        return  # a class is recalled, not a picture
+    sequence, step = (batch.recalled_from >= 0).nonzero(as_tuple=True)
+    answer = batch.recalled_from[sequence, step]
+    assert torch.equal(batch.frames[sequence, step], batch.frames[sequence, answer])
+    assert torch.equal(batch.place[sequence, step], batch.place[sequence, answer])
 
 
-@pytest.mark.parametrize("name", ["num_workers", "seed"])
-def test_negative_numbers_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be at least 0, got -1$"):
-        MNISTMaze(**{name: -1})
+@pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
+def test_frames_and_actions_are_as_wide_as_is_said(
+    make: Callable[..., SequenceDataModule], kind: type[SequenceDataModule]
+) -> None:
+    data = make(kind)
+    batch = data.dataset("test").__getitems__([0, 1])
+    assert batch.frames.shape == (2, data.sequence_length, *data.frame_shape)
+    assert batch.actions.shape == (2, data.sequence_length, len(data.action_names))
+    assert data.action_size == len(data.action_names)
+    assert 1 <= data.prefix_length < data.sequence_length
 
 
-def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ValueError, match="^source must be one of .*, got cifar$"):
-        MNISTMaze(source="cifar")
+@pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
+def test_only_a_maze_has_a_grid_and_its_actions_are_moves(kind: type[SequenceDataModule]) -> None:
+    data = kind()
+    if kind is MNISTMaze:
+        assert (data.grid, MNISTMaze(grid=7, train_grids=[2]).grid) == (4, 7)
+        assert data.action_names == ("none", "up", "down", "left", "right")
+    else:
+        assert data.grid is None

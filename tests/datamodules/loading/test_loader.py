@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import lightning as L
 import pytest
@@ -13,7 +12,6 @@ import torch
 
 from datamodules import MNISTMaze
 from datamodules.loading.loader import ahead
-from datamodules.loading.packing import pack, unpack
 
 
 class Witness(L.LightningModule):
@@ -61,30 +59,6 @@ def test_a_resumed_run_sees_what_an_uninterrupted_one_does(
     before = train(stop, tmp_path, workers)
     after = train(11, tmp_path, workers, resume=tmp_path / "stopped.ckpt")
     assert before + after == uninterrupted
-
-
-class Fields(NamedTuple):
-    a: torch.Tensor
-    b: torch.Tensor
-    c: torch.Tensor
-    d: torch.Tensor
-
-
-@pytest.mark.parametrize("small", [0, 1 << 20], ids=["a tensor", "an array"])
-def test_a_packed_batch_is_unpacked_to_the_bit(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datamodules.loading.packing.SMALL", small)
-    fields = Fields(
-        torch.randn(3, 5, 7).transpose(0, 2),
-        torch.rand(3, 5) < 0.5,
-        torch.zeros(3, 0, 4),
-        torch.randint(-(10**12), 10**12, (11,)),
-    )
-    packed = pack(fields)
-    assert isinstance(packed.buffer, torch.Tensor) == (small == 0)
-    found = unpack(packed)
-    assert type(found) is Fields
-    for one, other in zip(found, fields, strict=True):
-        assert one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
 
 
 def test_other_processes_hand_a_batch_over_in_one_piece() -> None:
