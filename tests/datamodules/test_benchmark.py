@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamodules import BenchmarkDataModule, DriftingFunctions, MNISTMaze
+from datamodules import BenchmarkDataModule, MNISTMaze, MovingDigits
 from tests.datamodules.benchmarks import benchmarks
 
 
@@ -18,8 +18,15 @@ def test_negative_numbers_are_refused(name: str) -> None:
         MNISTMaze(**{name: -1})
 
 
+@pytest.mark.parametrize("kind", [MNISTMaze, MovingDigits])
+def test_without_kernels_none_are_inferred(kind: type[BenchmarkDataModule]) -> None:
+    assert kind().kernel_inference is None
+
+
 @pytest.mark.parametrize("kind", benchmarks(BenchmarkDataModule))
-def test_kernels_are_inferred_where_functions_have_some(kind: type[BenchmarkDataModule]) -> None:
-    data = kind()
-    known = data.infer_nll if isinstance(data, DriftingFunctions) else None
-    assert data.kernel_inference == known
+def test_every_benchmark_can_be_built_from_its_defaults(kind: type[BenchmarkDataModule]) -> None:
+    """Nothing is read from disk before `setup`."""
+    data = kind(seed=3)
+    assert data.sequence_length >= 1 and data.hparams["seed"] == 3
+    with pytest.raises(RuntimeError, match="call prepare_data"):
+        data.dataset("test")

@@ -102,6 +102,11 @@ def test_a_curriculum_changes_training_only(make_maze: Make) -> None:
     assert plain.dataset("val")[3].place.max() < 16
 
 
+def test_it_says_how_large_it_is_and_that_its_actions_are_moves() -> None:
+    assert (MNISTMaze().grid, MNISTMaze(grid=7, train_grids=[2]).grid) == (4, 7)
+    assert MNISTMaze().action_names == ("none", "up", "down", "left", "right")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

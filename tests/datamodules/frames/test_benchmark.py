@@ -8,7 +8,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.utils.data import DataLoader
 
-from datamodules import FrameSequences, MNISTMaze, SequenceDataModule
+from datamodules import FrameSequences, MNISTMaze, PerfectRecall, SequenceDataModule
 from datamodules.loading.episodes import fingerprint
 from tests.datamodules.benchmarks import benchmarks
 
@@ -75,11 +75,11 @@ def test_the_record_names_the_source_and_pins_the_test_set(make_maze: Make) -> N
 
 
 def test_the_generator_has_not_changed_silently(make_maze: Make) -> None:
-    """If this fails on purpose, published numbers no longer compare: say so in the change log."""
+    """Published numbers no longer compare if this fails on purpose: say so in the change log."""
     assert fingerprint(make_maze(val_size=8).dataset("val")) == VAL_SHA256
 
 
-def test_lightning_leaves_the_samplers_alone_and_tells_them_the_epoch(make_maze: Make) -> None:
+def test_lightning_leaves_the_samplers_alone_and_sets_their_epoch(make_maze: Make) -> None:
     class Witness(L.LightningModule):
         def __init__(self) -> None:
             super().__init__()
@@ -151,7 +151,7 @@ def test_answers_are_earlier_steps_and_equal_places_equal_frames(
 
 
 @pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
-def test_frames_and_actions_are_as_wide_as_is_said(
+def test_frames_and_actions_have_the_promised_form(
     make: Callable[..., SequenceDataModule], kind: type[SequenceDataModule]
 ) -> None:
     data = make(kind)
@@ -162,11 +162,6 @@ def test_frames_and_actions_are_as_wide_as_is_said(
     assert 1 <= data.prefix_length < data.sequence_length
 
 
-@pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
-def test_only_a_maze_has_a_grid_and_its_actions_are_moves(kind: type[SequenceDataModule]) -> None:
-    data = kind()
-    if kind is MNISTMaze:
-        assert (data.grid, MNISTMaze(grid=7, train_grids=[2]).grid) == (4, 7)
-        assert data.action_names == ("none", "up", "down", "left", "right")
-    else:
-        assert data.grid is None
+def test_what_is_no_maze_has_no_grid_and_no_moves() -> None:
+    data = PerfectRecall()
+    assert data.grid is None and data.action_names == () and data.action_size == 0

@@ -92,8 +92,8 @@ def test_the_next_batch_is_fetched_while_one_is_trained_on() -> None:
         next(coming)
 
 
-def test_a_loader_that_is_asked_again_has_all_batches() -> None:
-    """Also while the iterator before has not come to its end."""
+def test_a_loader_that_is_iterated_again_has_all_batches() -> None:
+    """The iterator before need not have come to its end."""
     settings = {"source": "mnist5k", "sequence_length": 3, "batch_size": 2, "train_size": 12}
     data = MNISTMaze(num_workers=1, val_size=2, test_size=2, **settings)
     data.setup()

@@ -7,7 +7,7 @@ from datamodules.sources import select
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that the choice of the source prints."""
+    """Lines that the choice of the source prints."""
     said: list[str] = []
     monkeypatch.setattr(select, "rank_zero_info", said.append)
     return said

@@ -35,7 +35,7 @@ def test_hands_are_deterministic_and_differ(letters) -> None:
 
 
 def test_a_glyph_looks_more_like_itself_than_like_others(letters) -> None:
-    """Of 128 drawings by another hand, the nearest is often of the same letter."""
+    """The nearest of 128 drawings by another hand is often of the same letter."""
     hands = [glyphs.draw(letters[1][::10], d).reshape(-1, 784).astype(np.float32) for d in (1, 2)]
     distance = ((hands[0][:, None] - hands[1]) ** 2).sum(-1)
     right = (distance.argmin(1) == np.arange(len(distance))).mean()

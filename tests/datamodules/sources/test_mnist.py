@@ -37,7 +37,7 @@ def imitation(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every download fails; the names that were asked for."""
+    """Names of files whose download was tried; every one fails."""
     asked: list[str] = []
 
     def refuse(mirror: str, name: str, folder: Path) -> None:

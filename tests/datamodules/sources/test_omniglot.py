@@ -18,7 +18,7 @@ DRAWERS = 4
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every download fails; the names that were asked for."""
+    """Names of files whose download was tried; every one fails."""
     asked: list[str] = []
 
     def refuse(name: str, folder: Path) -> None:

@@ -178,7 +178,7 @@ def test_test_targets_are_all_pixels_and_those_seen_are_marked(kind: type[Moving
 
 @pytest.mark.parametrize(("protocol", "upper"), [("strict", 0), ("paper", 1)])
 def test_sizes_are_those_of_the_regimes(protocol: str, upper: int) -> None:
-    """In the paper protocol, no interval reaches its upper end."""
+    """No interval reaches its upper end in the paper protocol."""
     rng = np.random.default_rng(0)
     draws = {}
     for regime in REGIMES:
@@ -252,7 +252,7 @@ def test_epochs_splits_and_seeds_differ() -> None:
 
 
 def test_point_sets_and_motion_are_drawn_apart() -> None:
-    """Other sizes of the sets leave the canvases as they were, and the other way round."""
+    """Canvases do not depend on the sizes of the sets, nor places of points on the motion."""
     usual, few = make(**SHORT), make(**SHORT, contexts=(1, 9))
     assert torch.equal(*(canvases(data, "test", [0, 1]) for data in (usual, few)))
     still = make(**SHORT, speed=0)
@@ -272,7 +272,7 @@ def test_splits_share_no_picture(kind: type[MovingPictures]) -> None:
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_generator_has_not_changed_silently(regime: str) -> None:
-    """If this fails on purpose, published numbers no longer compare: say so in the change log."""
+    """Published numbers no longer compare if this fails on purpose: say so in the change log."""
     assert fingerprint(plain(MovingDigits, regime).dataset("val")) == VAL_SHA256[regime]
 
 
