@@ -1,16 +1,19 @@
-"""What all benchmarks share: loaders, seeds, sizes, and resuming where a run stopped."""
+"""The contract of a benchmark: loaders, seeds, sizes, and resuming where a run stopped."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import lightning as L
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.loading.checks import require_at_least
 from datamodules.loading.episodes import EpisodeDataset, fingerprint
 from datamodules.loading.loader import BatchLoader, TrainingLoader
 from datamodules.loading.sampler import EpisodeSampler, even_batch_size
+from datamodules.points.gaussian_process.inferred_nll import Inference
 from datamodules.sources import Split
 
 Episodes = TypeVar("Episodes", bound=EpisodeDataset[Any])
@@ -19,7 +22,9 @@ Episodes = TypeVar("Episodes", bound=EpisodeDataset[Any])
 class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     """Sequences generated on the fly, the same for any number of workers and devices.
 
-    A benchmark says how long its sequences are and what generates those of each split.
+    A benchmark says how long its sequences are and what generates those of each split. What others
+    may ask of it is a property here or in the base class of its kind of sequences, with a default
+    for benchmarks that have nothing to say: nobody needs to know a benchmark's class.
     """
 
     def __init__(
@@ -41,17 +46,16 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             train_size: sequences per epoch, new ones in every epoch.
             val_size: sequences of the fixed validation set.
             test_size: sequences of the fixed test set.
-            seed: of all sequences; apart from the seed of the model.
+            seed: of all sequences; independent of the model's seed.
 
         Raises:
             ValueError: a setting is out of range.
         """
         super().__init__()
         self.save_hyperparameters(logger=False)
-        for name in ("batch_size", "eval_batch_size", "train_size", "val_size", "test_size"):
-            require_at_least(name, self.hparams[name], 1)
-        for name in ("num_workers", "seed"):
-            require_at_least(name, self.hparams[name], 0)
+        require_at_least(1, batch_size=batch_size, eval_batch_size=eval_batch_size)
+        require_at_least(1, train_size=train_size, val_size=val_size, test_size=test_size)
+        require_at_least(0, num_workers=num_workers, seed=seed)
         self._datasets: dict[Split, Episodes] = {}
         self._sha256: dict[Split, str] = {}
         self._train_sampler: EpisodeSampler | None = None
@@ -64,11 +68,19 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
 
     @abstractmethod
     def make_datasets(self) -> dict[Split, Episodes]:
-        """What generates the sequences of every split; called once, in every process."""
+        """Build what makes the sequences of every split; called once, in every process."""
 
     @abstractmethod
     def source_record(self) -> dict[str, str]:
-        """What the sequences are made of; `source` is its name. Needs `setup`."""
+        """Say what the sequences are made of; `source` is its name. Needs `setup`."""
+
+    @property
+    def kernel_inference(self) -> Callable[[Inference], dict[str, Tensor]] | None:
+        """Computes and keeps the NLL of one who infers the kernels; None where there are none.
+
+        See `datamodules.points.gaussian_process.inferred_nll`.
+        """
+        return None
 
     def setup(self, stage: str | None = None) -> None:
         """Get every split ready, once."""
@@ -76,11 +88,11 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             self._datasets = self.make_datasets()
 
     def data_record(self) -> dict[str, str]:
-        """What was really used, for hyperparameters and reports; needs `setup`.
+        """Say what was really used, for hyperparameters and reports; needs `setup`.
 
         Returns:
-            The source's record, and `test_sha256`: of the origins of the fixed test sequences (see
-            `EpisodeDataset`), the same on every machine.
+            The source's record, and `test_sha256`: hash of the origins of the fixed test sequences
+            (see `EpisodeDataset`), the same on every machine.
         """
         return {**self.source_record(), "test_sha256": self.sha256("test")}
 
@@ -105,12 +117,12 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         )
 
     def state_dict(self) -> dict[str, int]:
-        """The first episode that training has not seen yet; Lightning puts it into checkpoints."""
+        """Name the first episode that training has not seen; Lightning puts it into checkpoints."""
         sampler = self._train_sampler
         return {"next_episode": self._next_episode if sampler is None else sampler.start}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Let training go on with the episode that the checkpoint says."""
+        """Let training go on with the episode that the checkpoint names."""
         self._next_episode = state_dict["next_episode"]
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -129,8 +141,8 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         _, world_size = self._process()
         at_most = self.hparams["eval_batch_size"]
         batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
-        # A loader draws a seed for its workers; from a generator of its own, or evaluations would
-        # change the noise of the training that they interrupt.
+        # A loader draws a seed for its workers. It has a generator of its own for that, or
+        # evaluations would change the noise of the training that they interrupt.
         return BatchLoader(
             **self._loader_settings(self._sampler(split), batch_size), generator=torch.Generator()
         )

@@ -1,7 +1,7 @@
 """Dynamic 1D regression (Singh et al. 2020, section 5.1 and appendix B.1).
 
 A step's task is a function of one variable, drawn from a Gaussian process whose length scale and
-scale drift from step to step. A model sees a few points of each function, or none, and is asked for
+scale drift from step to step. A model sees a few points of each function, or none, and predicts
 others.
 """
 
@@ -35,7 +35,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class KernelSettings:
-    """Where the paper's text lets the kernels of a regime start (appendix B.1)."""
+    """Ranges in which the kernels of a regime start in the paper's text (appendix B.1)."""
 
     length_scale: Interval
     scale: Interval
@@ -81,7 +81,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         test_size: int = 512,
         **settings: Any,
     ) -> None:
-        """Check the settings; null takes what the paper says of the regime (in parentheses).
+        """Check the settings; null takes the paper's value for the regime (in parentheses).
 
         Args:
             data_dir: folder in which the optimal NLL of fixed sets is kept.
@@ -92,10 +92,10 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
                 "additive": 0.1 in each step, as in the text.
             train_points: points of the grid on [-4, 4) in training.
             test_points: points of the grid in validation and test.
-            batch_size: as of `BenchmarkDataModule`, with the paper's value.
-            eval_batch_size: as of `BenchmarkDataModule`; all points of all sequences are targets.
-            val_size: as of `BenchmarkDataModule`; a sequence is long and its targets are many.
-            test_size: as of `BenchmarkDataModule`.
+            batch_size: as in `BenchmarkDataModule`, with the paper's value.
+            eval_batch_size: as in `BenchmarkDataModule`; all points of a sequence are targets.
+            val_size: as in `BenchmarkDataModule`; a sequence is long and its targets are many.
+            test_size: as in `BenchmarkDataModule`.
             **settings: of `FunctionDataModule`.
 
         Raises:
@@ -108,25 +108,21 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             test_size=test_size,
             **settings,
         )
-        require_one_of("drift_noise", drift_noise, get_args(DriftNoise))
-        if self.hparams["most_points"] is not None:
-            most = min(train_points, test_points)
-            require_at_most("most_points", self.hparams["most_points"], most)
-        for name in ("train_points", "test_points"):
-            require_at_least(name, self.hparams[name], self._setting("most_points"))
-        for name in ("length_scale", "scale"):
-            require_interval(name, self._kernels(name), FLOOR)
+        require_one_of(get_args(DriftNoise), drift_noise=drift_noise)
+        self._check_grids(train_points, test_points)
+        require_interval(FLOOR, length_scale=self._start("length_scale"))
+        require_interval(FLOOR, scale=self._start("scale"))
         for velocity in velocities:
-            require_at_least("velocities", velocity, 0)
+            require_at_least(0, velocities=velocity)
         self._optima: dict[Split, dict[str, Tensor]] = {}
 
     @property
     def training_points(self) -> int:
-        """Points of the grid in training."""
+        """Number of points of the grid in training."""
         return self.hparams["train_points"]
 
     def make_datasets(self) -> dict[Split, FunctionDataset]:
-        """What generates the sequences of every split."""
+        """Build what generates the sequences of every split."""
         seed = self.hparams["seed"]
         return {
             split: FunctionDataset(self.recipe(split), seed, split, self.hparams[f"{split}_size"])
@@ -134,7 +130,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         }
 
     def source_record(self) -> dict[str, str]:
-        """Where the functions come from; `reflected`: share of test sequences that touch the floor.
+        """Name the source; `reflected` is the share of test sequences that touch the floor.
 
         The floor is `kernel_drift.FLOOR`, below which neither l nor s goes.
         """
@@ -142,10 +138,10 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return {"source": "generated", "reflected": f"{share:.3f}"}
 
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
-        """Mean NLL of each step, [T] in nats, that one who is told the kernels would have.
+        """Mean NLL of each step, [T] in nats, of the oracle, which knows the kernels.
 
-        Of groups of steps and targets, as `optimal_nll.py` says. Takes a minute
-        or two for the default test set, a quarter of that for validation; then it is kept in
+        There is one for each group of steps and targets in `optimal_nll.py`. It takes a minute or
+        two for the default test set and a quarter of that for validation; then it is kept in
         `data_dir`. Needs `setup`.
         """
         if split not in self._optima:
@@ -155,18 +151,30 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return self._optima[split]
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """The same of the test set, of one who must infer the kernels; empty before `infer_nll`.
+        """Mean NLL of each test step, of one who infers the kernels; empty before `infer_nll`.
 
         See `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
         """
         return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
 
+    @property
+    def kernel_inference(self) -> Callable[[Inference], dict[str, Tensor]]:
+        """Computes and keeps what `inferred_nll` finds, see `infer_nll`."""
+        return self.infer_nll
+
     def infer_nll(self, how: Inference) -> dict[str, Tensor]:
-        """Compute what `inferred_nll` finds from then on; takes minutes to hours."""
+        """Compute what `inferred_nll` finds from then on, which takes minutes to hours.
+
+        Args:
+            how: numbers of kernels and targets, and the error of observations.
+
+        Returns:
+            The means that `inferred_nll` finds. Needs `setup`.
+        """
         return keep_inferred_nll(self.dataset("test"), how, self._kept("test", ".inferred"))
 
     def _known_to_all(self, find: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """What one process finds, in every process."""
+        """Let the first process find something, and return it in every process."""
         rank, _ = self._process()
         found = find() if rank == 0 else {}
         return found if self.trainer is None else self.trainer.strategy.broadcast(found)
@@ -176,7 +184,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return Path(self.hparams["data_dir"]) / "optimal_nll" / name
 
     def recipe(self, split: Split) -> Recipe:
-        """How the sequences of a split are made."""
+        """Say how the sequences of a split are made."""
         paper, training = self.hparams["protocol"] == "paper", split == "train"
         return Recipe(
             drift=self._drift(tied=paper and not training),
@@ -186,15 +194,23 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
 
     def _drift(self, tied: bool) -> KernelDrift:
         return KernelDrift(
-            self._kernels("length_scale"),
-            self._kernels("scale"),
+            self._start("length_scale"),
+            self._start("scale"),
             self.hparams["velocities"],
             self.hparams["drift_noise"],
             tied,
         )
 
-    def _kernels(self, name: str) -> Interval:
-        """Where the user lets l or s start, else where the paper does in this regime."""
+    def _check_grids(self, train_points: int, test_points: int) -> None:
+        # Where the user limits the points of a step, that limit is named, else the grid is.
+        if self.hparams["most_points"] is not None:
+            most = min(train_points, test_points)
+            require_at_most(most, most_points=self.hparams["most_points"])
+        most = self._setting("most_points")
+        require_at_least(most, train_points=train_points, test_points=test_points)
+
+    def _start(self, name: str) -> Interval:
+        """Range of l or s in the first step: the user's, else the paper's for the regime."""
         if self.hparams[name] is not None:
             return self.hparams[name]
         regime: Regime = self.hparams["regime"]

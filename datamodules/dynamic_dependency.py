@@ -2,7 +2,7 @@
 
 Digits are drawn at random, with replacement, for l steps. In each of the k steps after them the
 digit of the step before is an address, counted from 0: the picture of that step comes again. After
-an 8 follows what step 8 showed; if that is a 3, what step 3 showed follows next, and so on.
+an 8 comes the picture of step 8; if that is a 3, the picture of step 3 comes next, and so on.
 Algorithm 3 looks up the label of a step that was itself recalled, so labels are recalled along with
 their pictures.
 """
@@ -41,9 +41,10 @@ class DynamicDependencyScript:
 
 @dataclass(frozen=True)
 class QuestionsScript:
-    """Writes l digits below l and, until the sequence is full, asks: a new digit, 1 to k answers.
+    """Writes l digits below l and, until the sequence is full, questions with 1 to k answers each.
 
-    For training: of few addresses, a read is of use before one knows how to find the right one.
+    A question is a new digit. It is for training: of few addresses, reading helps before the right
+    one can be found.
     """
 
     pre_recall_length: int
@@ -87,21 +88,20 @@ class DynamicDependency(RecallDataModule):
                 address.
             recall_length: k, references that are followed.
             train_pre_recall_lengths: curriculum; every training sequence draws its l from this
-                list, shows digits below l only, and asks for the rest of it: a new digit, then 1 to
-                k references from it (null: always as in the test). At least 2 each; those above l
-                are not used.
+                list, shows digits below l only, and fills the rest with questions: a new digit,
+                then 1 to k references from it (null: always as in the test). At least 2 each; those
+                above l are not used.
             **settings: of `SequenceDataModule`.
 
         Raises:
             ValueError: a setting is out of range.
         """
         super().__init__(pre_recall_length, recall_length, **settings)
-        require_at_least("pre_recall_length", pre_recall_length, DIGITS)
-        lengths = train_pre_recall_lengths
-        require_lengths("train_pre_recall_lengths", lengths, 2, pre_recall_length)
+        require_at_least(DIGITS, pre_recall_length=pre_recall_length)
+        require_lengths(2, pre_recall_length, train_pre_recall_lengths=train_pre_recall_lengths)
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Sequences of digits of the split; only training follows the curriculum."""
+        """Return a writer of sequences of the split's digits; only training has questions."""
         lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
         most, k, steps = self.pre_recall_length, self.recall_length, self.sequence_length
         if lengths is None:

@@ -2,12 +2,12 @@
 
 Every cell of a grid holds one digit. A walker starts in a random cell, moves at random to a
 neighbouring cell in every step, and sees the digit of the cell it is in. The moves are known
-context; what a cell shows must be remembered from its last visit.
+context; the digit of a cell must be remembered from its last visit.
 """
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,13 @@ from datamodules.frames.script import Script, ScriptWriter, recalled_from
 from datamodules.loading.checks import require_at_least
 from datamodules.sources import Split
 
+#: Actions; "none" is that of the first step, which no move leads to.
 MOVES = ("none", "up", "down", "left", "right")
 
 
 @cache
 def exits(grid: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """For every cell of the grid, its possible (move, next cell)."""
+    """Possible (move, next cell) from every cell of a grid of so many rows and columns."""
     return tuple(_exits_of(*divmod(cell, grid), grid) for cell in range(grid * grid))
 
 
@@ -54,6 +55,7 @@ def random_walk(
         cells: [T], row * grid + column.
         moves: [T], index into `MOVES` of the move into each cell; "none" at the start.
     """
+    # One draw for the start and one for each move: scaled to what is possible there, it is uniform.
     draws = rng.random(steps).tolist()
     cells, moves = [int(draws[0] * grid * grid)], [MOVES.index("none")]
     for draw in draws[1:]:
@@ -84,6 +86,8 @@ class MazeScript:
 class MNISTMaze(SequenceDataModule):
     """Random walks through grids of digits; `place` is the cell, `actions` the moves."""
 
+    action_names: ClassVar[tuple[str, ...]] = MOVES
+
     def __init__(
         self,
         grid: int = 4,
@@ -104,8 +108,7 @@ class MNISTMaze(SequenceDataModule):
             ValueError: a setting is out of range.
         """
         super().__init__(**settings)
-        require_at_least("grid", grid, 2)
-        require_at_least("sequence_length", sequence_length, 2)
+        require_at_least(2, grid=grid, sequence_length=sequence_length)
         if train_grids is not None and (not train_grids or min(train_grids) < 2):
             raise ValueError(f"train_grids must be null or grids of at least 2, got {train_grids}")
 
@@ -115,12 +118,12 @@ class MNISTMaze(SequenceDataModule):
         return self.hparams["sequence_length"]
 
     @property
-    def action_size(self) -> int:
-        """No move, up, down, left, right."""
-        return len(MOVES)
+    def grid(self) -> int:
+        """Rows, and columns, of the mazes of validation and test."""
+        return self.hparams["grid"]
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Mazes of digits of the split; only training follows the curriculum."""
+        """Return a writer of mazes with the split's digits; only training has the curriculum."""
         curriculum = self.hparams["train_grids"] if split == "train" else None
-        grids = tuple(curriculum or [self.hparams["grid"]])
+        grids = tuple(curriculum or [self.grid])
         return MazeScript(grids, self.sequence_length, len(labels))

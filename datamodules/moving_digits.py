@@ -13,7 +13,7 @@ class MovingDigits(MovingPictures):
     """A digit of 28 x 28 pixels.
 
     The paper's canvas is white and MNIST's ink is white on black, which would make the digit a
-    black square. So the image is inverted: ink is black (-0.5), and around it nothing tells where
+    black square. So the image is inverted: ink is black (-0.5), and around it nothing shows where
     the picture ends.
     """
 
@@ -25,7 +25,7 @@ class MovingDigits(MovingPictures):
         """Check the settings; no data is touched.
 
         Args:
-            batch_size: as of `BenchmarkDataModule`, with the paper's value.
+            batch_size: as in `BenchmarkDataModule`, with the paper's value.
             **settings: of `MovingPictures`.
 
         Raises:
@@ -35,9 +35,9 @@ class MovingDigits(MovingPictures):
 
     @property
     def asks_for_inked_pictures(self) -> bool:
-        """In the strict protocol."""
+        """Whether the protocol is strict: in the paper's, targets are a few pixels."""
         return self.point_recipe("test").everything
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Digits in black ink on white, [N, 28, 28, 1]."""
+        """Invert digits to black ink on white, [N, 28, 28, 1]."""
         return 255 - images[..., None]

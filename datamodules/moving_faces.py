@@ -20,7 +20,7 @@ class MovingFaces(MovingPictures):
         """Check the settings; no data is touched.
 
         Args:
-            batch_size: as of `BenchmarkDataModule`, with the paper's value.
+            batch_size: as in `BenchmarkDataModule`, with the paper's value.
             **settings: of `MovingPictures`.
 
         Raises:
@@ -29,5 +29,5 @@ class MovingFaces(MovingPictures):
         super().__init__(batch_size=batch_size, **settings)
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Faces as they are, [N, 32, 32, 3]."""
+        """Return the faces as they are, [N, 32, 32, 3]."""
         return images

@@ -1,7 +1,7 @@
 """One-shot recall (Gemici et al. 2017, section 5.3 and algorithm 1).
 
-Perfect recall of drawn characters. The test shows characters of which no drawing was ever trained
-on, three of each alphabet (see `sources.characters`): to recall them a model must represent, after
+Perfect recall of drawn characters. The test shows three characters of each alphabet of which no
+drawing was ever trained on (see `sources.characters`): to recall them a model must represent, after
 one look, what it has never seen.
 """
 
@@ -40,7 +40,7 @@ class OneShotRecall(PerfectRecall):
         super().__init__(pre_recall_length, recall_length, source=source, **settings)
 
     def data_record(self) -> dict[str, str]:
-        """What was really used, and `test_characters`: how many and which were held out."""
+        """Say what was really used; `test_characters` says how many and which were held out."""
         test = self.dataset("test")
         names = [test.names[number] for number in np.unique(test.labels)]
         return {

@@ -1,9 +1,9 @@
 """Parity recall (Gemici et al. 2017, section 5.2 and algorithm 2).
 
 Digits are drawn at random, with replacement, for l steps. Each of the k steps after them reports
-on one of the first k digits, in their order, whether it is even or odd: it shows a zero or a one,
-drawn afresh among all pictures of that digit. What must be remembered is one bit per digit; which
-zero or one comes cannot be known.
+whether one of the first k digits, in their order, is even or odd: it shows a zero or a one, drawn
+afresh among all pictures of that digit. One bit per digit must be remembered; which zero or one
+comes cannot be known.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Parity = Literal["even", "odd"]
 
 @dataclass(frozen=True)
 class ParityRecallScript:
-    """Writes l random digits and k zeros and ones that tell the parity of the first k."""
+    """Writes l random digits, then k zeros and ones that report the parity of the first k."""
 
     pre_recall_length: int
     recall_length: int
@@ -47,7 +47,7 @@ class ParityRecallScript:
 
 
 class ParityRecall(RecallDataModule):
-    """Digits, then zeros and ones; `recalled_from` is the step whose parity is told."""
+    """Digits, then zeros and ones; `recalled_from` is the step whose parity is reported."""
 
     def __init__(
         self,
@@ -60,8 +60,8 @@ class ParityRecall(RecallDataModule):
 
         Args:
             pre_recall_length: l, frames of random digits.
-            recall_length: k, of how many of them the parity is told, at most l.
-            zero_means: what a zero tells of a digit: "even", as in the paper's algorithm 2 and
+            recall_length: k, how many of them have their parity reported, at most l.
+            zero_means: parity that a zero stands for: "even", as in the paper's algorithm 2 and
                 figure 22, or "odd", as in its section 5.2.
             **settings: of `SequenceDataModule`.
 
@@ -69,16 +69,16 @@ class ParityRecall(RecallDataModule):
             ValueError: a setting is out of range.
         """
         super().__init__(pre_recall_length, recall_length, **settings)
-        require_at_most("recall_length", recall_length, pre_recall_length)
-        require_one_of("zero_means", zero_means, get_args(Parity))
+        require_at_most(pre_recall_length, recall_length=recall_length)
+        require_one_of(get_args(Parity), zero_means=zero_means)
 
     @cached_property
     def classifier(self) -> DigitClassifier:
-        """Tells zeros and ones, and other digits, by the training digits; needs `setup`."""
+        """Classifier of zeros, ones and other digits by the training digits; needs `setup`."""
         digits = self.dataset("train")
         return DigitClassifier(digits.images, digits.labels)
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Sequences of digits of the split."""
+        """Return a writer of sequences of the split's digits."""
         zero_means = self.hparams["zero_means"]
         return ParityRecallScript(self.pre_recall_length, self.recall_length, labels, zero_means)

@@ -1,7 +1,7 @@
 """Perfect recall (Gemici et al. 2017, section 5.1 and algorithm 1).
 
 Pictures are drawn at random, with replacement, for l steps; then the first k of them are shown
-again in their order. The l - k pictures between are there to distract.
+again in their order. The l - k pictures in between are there to distract.
 """
 
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class PerfectRecall(RecallDataModule):
             ValueError: a setting is out of range.
         """
         super().__init__(pre_recall_length, recall_length, **settings)
-        require_at_most("recall_length", recall_length, pre_recall_length)
+        require_at_most(pre_recall_length, recall_length=recall_length)
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Sequences of pictures of the split."""
+        """Return a writer of sequences of the split's pictures."""
         return PerfectRecallScript(self.pre_recall_length, self.recall_length, len(labels))

@@ -1,8 +1,8 @@
 """Similarity-cued recall (Gemici et al. 2017, section 5.5 and algorithm 4).
 
 Pictures are drawn at random, with replacement, for l steps; then k successive ones of them come
-again. Which ones cannot be known, so the first is the cue: it is no recall, but finding where it
-was seen tells the k - 1 others.
+again. Which ones cannot be known, so the first of them is the cue: it cannot be recalled, but
+whoever finds where it was seen knows the k - 1 others.
 
 Algorithm 4 draws r uniformly from 1 to l - k, both included, and repeats sequence[r : r + k]. Read
 as it stands, counted from 1 and without the step r + k, this starts at any of the first l - k steps
@@ -42,7 +42,7 @@ class SimilarityCuedRecallScript:
 class RehearsalScript:
     """Writes fewer pictures and, until the sequence is full, cue after cue with its run.
 
-    For training: among few pictures, reading is of use before one knows how to find the right one.
+    It is for training: among few pictures, reading helps before the right one can be found.
     """
 
     pre_recall_length: int
@@ -89,18 +89,17 @@ class SimilarityCuedRecall(RecallDataModule):
             ValueError: a setting is out of range.
         """
         super().__init__(pre_recall_length, recall_length, **settings)
-        require_at_least("recall_length", recall_length, 2)
-        require_at_most("recall_length", recall_length, pre_recall_length - 1)
-        lengths = train_pre_recall_lengths
-        require_lengths("train_pre_recall_lengths", lengths, 4, pre_recall_length)
+        require_at_least(2, recall_length=recall_length)
+        require_at_most(pre_recall_length - 1, recall_length=recall_length)
+        require_lengths(4, pre_recall_length, train_pre_recall_lengths=train_pre_recall_lengths)
 
     @property
     def prefix_length(self) -> int:
-        """All frames before recall, and the cue, which cannot be known."""
+        """Number of frames before recall, and the cue, which cannot be known."""
         return self.pre_recall_length + 1
 
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Sequences of pictures of the split; only training follows the curriculum."""
+        """Return a writer of sequences of the split's pictures; only training has rehearsals."""
         lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
         most = self.pre_recall_length
         k, steps, pictures = self.recall_length, self.sequence_length, len(labels)

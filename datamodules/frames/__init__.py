@@ -1,1 +1,1 @@
-"""What benchmarks of frames are made of."""
+"""Parts of benchmarks of frames: batches, scripts, datasets, and their contract."""

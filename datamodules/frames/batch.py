@@ -17,7 +17,7 @@ class FrameSequences(NamedTuple):
     recalled_from: Tensor
     """Earlier step that holds the answer to this one, int64 [B, T]; -1 where nothing is recalled.
 
-    The two show the same content; in parity recall, this one tells the parity of the other."""
+    The two show the same content; in parity recall, this one reports the parity of the other."""
     place: Tensor
     """Identity of what is seen within its sequence, int64 [B, T] (maze: row * grid + column; recall
     tasks: the step that showed it first)."""

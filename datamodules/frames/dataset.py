@@ -24,6 +24,6 @@ class PictureDataset(EpisodeDataset[FrameSequences]):
         self.names = images.names
 
     def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
-        """A batch of sequences."""
+        """Write and render a batch of sequences."""
         scripts = [self.writer(self.rng(episode)) for episode in episodes]
         return render(scripts, self.images, self.labels)

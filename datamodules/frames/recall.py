@@ -1,4 +1,4 @@
-"""What the recall tasks share: random pictures for l steps, then k steps that depend on them."""
+"""Recall tasks: random pictures for l steps, then k steps that depend on them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ class RecallDataModule(SequenceDataModule):
     """Sequences of a pre-recall interval of length l and a recall interval of length k.
 
     Gemici et al. 2017, sections 5.1 to 5.5 and the algorithms of appendix D. Nothing is known of a
-    step beforehand, so actions have width 0.
+    step beforehand, so there are no actions.
     """
 
     def __init__(
@@ -27,8 +27,7 @@ class RecallDataModule(SequenceDataModule):
             ValueError: a setting is out of range.
         """
         super().__init__(**settings)
-        require_at_least("pre_recall_length", pre_recall_length, 1)
-        require_at_least("recall_length", recall_length, 1)
+        require_at_least(1, pre_recall_length=pre_recall_length, recall_length=recall_length)
 
     @property
     def pre_recall_length(self) -> int:
@@ -49,8 +48,3 @@ class RecallDataModule(SequenceDataModule):
     def prefix_length(self) -> int:
         """All frames before recall."""
         return self.pre_recall_length
-
-    @property
-    def action_size(self) -> int:
-        """No actions."""
-        return 0

@@ -25,10 +25,10 @@ class Script(NamedTuple):
 
 
 class ScriptWriter(Protocol):
-    """A benchmark's rule. Data workers pickle it, so it holds settings and no images."""
+    """A benchmark's rule; data workers pickle it, so it holds settings and no images."""
 
     def __call__(self, rng: np.random.Generator) -> Script:
-        """Write one sequence from nothing but the generator's draws."""
+        """Write one sequence, which depends on nothing but the generator's draws."""
         ...
 
 
@@ -52,7 +52,7 @@ def recalled_from(place: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def with_recall(shown: NDArray[np.int64], answers: NDArray[np.int64]) -> Script:
-    """Show random pictures, then once more those of the steps that are the answers.
+    """Write a script of random pictures, then once more those of the steps that are the answers.
 
     A place is the step that showed its picture first, so pictures that are equal by chance are
     different places, and new. There are no actions.

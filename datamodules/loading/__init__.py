@@ -1,1 +1,1 @@
-"""How episodes are generated, divided among processes and loaded: the same for all benchmarks."""
+"""Episodes, samplers and loaders that all benchmarks share, and checks of their settings."""

@@ -1,51 +1,68 @@
-"""Checks of settings, all with one form of message: "<setting> must be ..., got <value>"."""
+"""Checks of settings, all with one form of message: "<setting> must be ..., got <value>".
+
+A check takes the limit first and then settings by name. `memory_cores.parts.checks` has the same
+for memory cores; neither package imports the other.
+"""
 
 from collections.abc import Collection
 
 
-def require_at_least(setting: str, value: float, least: float) -> None:
-    """Raise ValueError where the value is below the least that makes sense."""
-    if not value >= least:
-        raise ValueError(f"{setting} must be at least {least}, got {value}")
+def require_at_least(minimum: float, **settings: float) -> None:
+    """Raise a ValueError that names the first setting below ``minimum``."""
+    for name, value in settings.items():
+        if not value >= minimum:  # so that NaN is refused, too
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")
 
 
-def require_at_most(setting: str, value: int, most: int) -> None:
-    """Raise ValueError where the value is above the most that makes sense."""
-    if not value <= most:
-        raise ValueError(f"{setting} must be at most {most}, got {value}")
+def require_at_most(maximum: float, **settings: float) -> None:
+    """Raise a ValueError that names the first setting above ``maximum``."""
+    for name, value in settings.items():
+        if not value <= maximum:
+            raise ValueError(f"{name} must be at most {maximum}, got {value}")
 
 
-def require_lengths(setting: str, values: list[int] | None, least: int, most: int) -> None:
-    """Raise ValueError unless there is no list (None), or one of possible lengths.
+def require_positive(**settings: float) -> None:
+    """Raise a ValueError that names the first setting that is not above 0."""
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
 
-    A length above the most is possible, and not used; at least one must be used.
+
+def require_interval(minimum: float, **settings: tuple[float, float]) -> None:
+    """Raise a ValueError unless intervals start at ``minimum`` or above, the lower end first."""
+    for name, interval in settings.items():
+        low, high = interval
+        if not minimum <= low <= high:
+            raise ValueError(
+                f"{name} must be an interval that starts at {minimum} or above, its lower end "
+                f"first, got {interval}"
+            )
+
+
+def require_lengths(minimum: int, maximum: int, **settings: list[int] | None) -> None:
+    """Raise a ValueError unless a setting is None or lists lengths of at least ``minimum``.
+
+    A length above ``maximum`` is allowed, and not used; at least one must be used.
     """
-    if values is not None and not (values and least <= min(values) <= most):
-        raise ValueError(
-            f"{setting} must be null or lengths of at least {least}, one of them at most {most}, "
-            f"got {values}"
-        )
+    for name, lengths in settings.items():
+        if lengths is not None and not (lengths and minimum <= min(lengths) <= maximum):
+            raise ValueError(
+                f"{name} must be null or lengths of at least {minimum}, one of them at most "
+                f"{maximum}, got {lengths}"
+            )
 
 
-def require_interval(setting: str, interval: tuple[float, float], least: float) -> None:
-    """Raise ValueError unless both ends make sense, the lower one first."""
-    low, high = interval
-    if not least <= low <= high:
-        raise ValueError(
-            f"{setting} must be an interval that starts at {least} or above, its lower end first, "
-            f"got {interval}"
-        )
+def require_one_of(choices: Collection[str], **settings: str) -> None:
+    """Raise a ValueError that names the first setting that is none of the choices."""
+    for name, value in settings.items():
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value}")
 
 
-def require_one_of(setting: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise ValueError where the value is not one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{setting} must be one of {', '.join(choices)}, got {value}")
-
-
-def require_keys(setting: str, given: Collection[str], keys: Collection[str]) -> None:
-    """Raise ValueError unless each of the keys is given, and no other."""
-    wrong = [f"no {key}" for key in keys if key not in given]
-    wrong += [f"an unknown {key}" for key in given if key not in keys]
-    if wrong:
-        raise ValueError(f"{setting} must have the keys {', '.join(keys)}, got {', '.join(wrong)}")
+def require_keys(keys: Collection[str], **settings: Collection[str]) -> None:
+    """Raise a ValueError unless a setting has each of the keys, and no other."""
+    for name, given in settings.items():
+        wrong = [f"no {key}" for key in keys if key not in given]
+        wrong += [f"an unknown {key}" for key in given if key not in keys]
+        if wrong:
+            raise ValueError(f"{name} must have the keys {', '.join(keys)}, got {', '.join(wrong)}")

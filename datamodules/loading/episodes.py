@@ -14,13 +14,13 @@ from datamodules.points.batch import FunctionSequences
 from datamodules.sources import Split
 
 SPLIT_KEYS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
-#: Sequences that a fingerprint generates at once; it does not depend on them.
+#: Sequences that a fingerprint generates at once; the fingerprint does not depend on this number.
 TOGETHER = 16
 Batch = TypeVar("Batch", FrameSequences, FunctionSequences)
 
 
 def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Generator:
-    """The generator from which everything in one sequence is drawn."""
+    """Make the generator from which everything in one sequence is drawn."""
     key = np.random.SeedSequence((seed, SPLIT_KEYS[split], epoch, index))
     return np.random.Generator(np.random.PCG64(key))
 
@@ -28,35 +28,36 @@ def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Ge
 class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     """Sequences of one split, addressed by the global episode id `epoch * size + index`.
 
-    `__getitems__` generates a whole batch at once, see `loader.BatchLoader`.
+    `__getitems__` generates a whole batch at once, see `loader.BatchLoader`. A sequence must depend
+    on nothing but its `rng`, so that batches, workers and devices change nothing.
     """
 
     def __init__(self, seed: int, split: Split, size: int) -> None:
-        """Take the number of sequences in an epoch, and what tells them from other sets."""
+        """Take the seed and the split, which select the sequences, and their number in an epoch."""
         self.seed, self.split, self.size = seed, split, size
 
     def __len__(self) -> int:
-        """Sequences in one epoch."""
+        """Count the sequences in one epoch."""
         return self.size
 
     def __getitem__(self, episode: int) -> Batch:
-        """One sequence, without the batch dimension."""
+        """Generate one sequence, without the batch dimension."""
         batch = self.__getitems__([episode])
         return type(batch)(*(field[0] for field in batch))
 
     @abstractmethod
     def __getitems__(self, episodes: Sequence[int]) -> Batch:
-        """A batch of sequences."""
+        """Generate the batch of the sequences with these ids."""
 
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
-        """What a batch is made of, to the bit on every machine; each tensor is [B, ...].
+        """Return what a batch is made of, the same to the bit on every machine; [B, ...] each.
 
-        That is the batch itself, unless rounding makes it differ between processors.
+        It is the batch itself, unless rounding makes that differ between processors.
         """
         return self.__getitems__(episodes)
 
     def rng(self, episode: int) -> np.random.Generator:
-        """The generator of one sequence."""
+        """Make the generator of one sequence."""
         return episode_rng(self.seed, self.split, *divmod(episode, self.size))
 
 

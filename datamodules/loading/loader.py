@@ -1,4 +1,4 @@
-"""Loaders of batches that are generated whole; training's goes on where a run stopped."""
+"""Loaders of batches that are generated whole; that of training goes on where a run stopped."""
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -16,13 +16,13 @@ class BatchLoader(DataLoader[Any]):
 
     Args:
         dataset: generates batches.
-        sampler: says of which sequences.
-        num_workers: processes that generate; 0: this one.
+        sampler: chooses the sequences.
+        num_workers: processes that generate; with 0, this one does.
         **settings: of ``DataLoader``.
     """
 
     sampler: EpisodeSampler
-    #: What the last ``iter`` returned, where other processes generate.
+    #: The iterator of the last ``iter``, where other processes generate.
     _ahead: Generator[Any, None, None] | None = None
 
     def __init__(
@@ -42,9 +42,9 @@ class BatchLoader(DataLoader[Any]):
         )
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """One epoch."""
+        """Iterate over one epoch."""
         if self._ahead is not None:
-            self._ahead.close()  # or two threads would ask the same workers
+            self._ahead.close()  # or two threads would fetch from the same workers
         batches = super().__iter__()
         if self.num_workers == 0:
             return batches
@@ -60,17 +60,17 @@ class TrainingLoader(BatchLoader):
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """One epoch of new sequences, from the first one that was not handed out yet."""
+        """Iterate over one epoch, from the first sequence that was not handed out yet."""
         for batch in super().__iter__():
             self.sampler.start += len(batch[0]) * self.sampler.num_replicas
             yield batch
 
 
 def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
-    """The same, each fetched by a thread while the one before is trained on.
+    """Yield the same batches, each fetched by a thread while the one before is trained on.
 
-    Taking a batch over from another process costs one or two milliseconds, which is much beside a
-    step of 40.
+    Receiving a batch from another process takes one or two milliseconds, which counts beside a step
+    of 40.
     """
     thread = ThreadPoolExecutor(1, "next batch")
     coming = thread.submit(next, batches, None)
@@ -79,13 +79,13 @@ def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
             coming = thread.submit(next, batches, None)
             yield batch
     except GeneratorExit:
-        wait([coming])  # for whoever goes on with these batches
+        wait([coming])  # the iterator must be idle before anybody else goes on with it
         raise
     finally:
-        # Not waiting here: after Ctrl-C, or the end of a worker, no batch may come for seconds.
+        # Without waiting: after Ctrl-C, or the end of a worker, no batch may come for seconds.
         thread.shutdown(wait=False)
 
 
 def as_is(batch: Any) -> Any:
-    """Collate function for batches that are generated whole."""
+    """Return a batch that was generated whole: a collate function."""
     return batch

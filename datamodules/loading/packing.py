@@ -1,4 +1,4 @@
-"""Batches on their way from the processes that make them: one buffer each, not one for each field.
+"""Packs batches for their way between processes: one buffer each, not one for each field.
 
 PyTorch hands every tensor over by a file descriptor, for which the receiver opens a connection to
 the sender: 0.3 to 0.5 ms a tensor, whatever its size. An array goes through a pipe, which is faster
@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: Fields start at multiples of so many bytes, more than any number takes.
+#: Fields start at multiples of so many bytes, which suits numbers of any type.
 ALIGNMENT = 64
-#: Bytes that go through a pipe.
+#: Most bytes that go through a pipe.
 SMALL = 1 << 19
 
 
@@ -32,7 +32,7 @@ class Packed:
     """Type and shape of each field."""
 
     def pin_memory(self) -> "Packed":
-        """In memory from which a GPU copies; a DataLoader calls this."""
+        """Copy to memory from which a GPU can copy; a DataLoader calls this."""
         return replace(self, buffer=torch.as_tensor(self.buffer).pin_memory())
 
 
@@ -49,7 +49,7 @@ def pack(batch: Any) -> Packed:
 
 
 def unpack(packed: Packed) -> Any:
-    """The named tuple; its fields are views of the one buffer."""
+    """Rebuild the named tuple; its fields are views of the one buffer."""
     buffer = torch.as_tensor(packed.buffer)
     fields, start = [], 0
     for dtype, shape in packed.layout:
@@ -60,5 +60,5 @@ def unpack(packed: Packed) -> Any:
 
 
 def padded(size: int) -> int:
-    """Bytes up to the next multiple of the alignment."""
+    """Round a number of bytes up to a multiple of the alignment."""
     return -(-size // ALIGNMENT) * ALIGNMENT

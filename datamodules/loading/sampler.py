@@ -1,4 +1,4 @@
-"""Which process gets which sequences."""
+"""Divides sequences among processes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,15 +30,15 @@ class EpisodeSampler(DistributedSampler[int]):
         self.start = 0
 
     def __iter__(self) -> Iterator[int]:
-        """Episode ids of this process in one epoch."""
+        """Iterate over the episode ids of this process in one epoch."""
         stop = self.start + (self.size if self.fixed else len(self) * self.num_replicas)
         return iter(range(self.start + self.rank, stop, self.num_replicas))
 
     def __len__(self) -> int:
-        """Sequences of this process in one epoch."""
+        """Count the sequences of this process in one epoch."""
         if self.fixed:
             return len(range(self.rank, self.size, self.num_replicas))
-        return self.size // self.num_replicas
+        return self.size // self.num_replicas  # the remainder belongs to the next epoch
 
 
 def even_batch_size(size: int, world_size: int, at_most: int) -> int:

@@ -1,1 +1,1 @@
-"""What benchmarks of functions known at a few points are made of."""
+"""Parts of benchmarks of functions that are known at a few points, and their contract."""

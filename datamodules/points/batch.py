@@ -8,12 +8,12 @@ from torch import Tensor
 class FunctionSequences(NamedTuple):
     """B sequences of T functions; one item of a dataset is the same tuple without B.
 
-    Each step shows a function at up to N context points and asks for it at up to M targets. Real
-    points come first; where a mask is False, x and y are 0. N and M are the most that a regime can
-    have, whatever the batch: all training batches (of a curriculum's stage) have the same shapes,
-    so that a model compiles once. This pads hardly more than a batch's own maximum would, which is
-    nearly always as large (in transfer-prediction, the largest of 160 draws from 5 to 50 is 50 in
-    97% of the batches).
+    Each step shows a function at up to N context points, and a model predicts it at up to M
+    targets. Real points come first; where a mask is False, x and y are 0. N and M are the most that
+    a regime can have, whatever the batch: all training batches (of a curriculum's stage) have the
+    same shapes, so that a model compiles once. That pads hardly more than a batch's own maximum
+    would, which is nearly always as large (in transfer-prediction, the largest of 160 draws from 5
+    to 50 is 50 in 97% of the batches).
     """
 
     context_x: Tensor
@@ -23,7 +23,7 @@ class FunctionSequences(NamedTuple):
     context_mask: Tensor
     """Which context points are real, bool [B, T, N]; a step may have none."""
     target_x: Tensor
-    """Where the function is asked for, float32 [B, T, M, Dx]."""
+    """Where the function is to be predicted, float32 [B, T, M, Dx]."""
     target_y: Tensor
     """The function there, float32 [B, T, M, Dy]."""
     target_mask: Tensor
@@ -31,5 +31,6 @@ class FunctionSequences(NamedTuple):
     target_seen: Tensor
     """Which targets are context points of their own step, bool [B, T, M]; never padding."""
     task: Tensor
-    """What no model is given, float32 [B, T, P]: the hidden state that each step's function was
-    made from (1D: length scale and scale of the kernel; images: position)."""
+    """Hidden state that each step's function was made from, float32 [B, T, P]; given to no model.
+
+    In 1D it is the kernel's length scale and scale; of images, the position."""

@@ -1,6 +1,6 @@
-"""What all benchmarks of changing functions share (Singh et al. 2020, section 5.1 to 5.2).
+"""Benchmarks of changing functions (Singh et al. 2020, sections 5.1 and 5.2).
 
-A model sees a few points of each step's function, or none, and is asked for others.
+A model sees a few points of each step's function, or none, and predicts others.
 """
 
 from abc import abstractmethod
@@ -29,7 +29,7 @@ Functions = TypeVar("Functions", bound=EpisodeDataset[FunctionSequences])
 
 @dataclass(frozen=True)
 class RegimeSettings:
-    """What the paper's text says of a regime (appendix B.1 and B.2)."""
+    """Settings of a regime in the paper's text (appendix B.1 and B.2)."""
 
     sequence_length: int
     context_steps: int
@@ -40,8 +40,8 @@ class RegimeSettings:
 class FunctionDataModule(BenchmarkDataModule[Functions]):
     """Sequences of functions, known at a few points.
 
-    A benchmark says what the paper says of its `regimes`, how wide its places and values are, and
-    what generates its sequences.
+    A benchmark gives the paper's settings of its `regimes`, says how wide its places and values
+    are, and builds what generates its sequences.
     """
 
     regimes: ClassVar[dict[Regime, RegimeSettings]]
@@ -64,7 +64,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         curriculum: list[Stage] | None = None,
         **settings: Any,
     ) -> None:
-        """Check the settings; null takes what the paper says of the regime.
+        """Check the settings; null takes the paper's value for the regime.
 
         Args:
             regime: "sparse": hardly any context, at random steps; "transfer": large contexts in the
@@ -79,16 +79,17 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
             contexts: fewest and most context points n of such a step.
             most_points: most context points and other targets, n + m, of a step; m is uniform from
                 1.
-            curriculum: what training begins with, before the sequences that the settings above
-                say; stages of so many `batches`, each with settings like those above, in full.
+            curriculum: stages that training begins with, before the sequences of the settings
+                above; each has a number of `batches`, and all of the settings above from
+                `sequence_length` to `most_points` but `test_length`.
             **settings: of `BenchmarkDataModule`.
 
         Raises:
             ValueError: a setting is out of range.
         """
         super().__init__(**settings)
-        require_one_of("regime", regime, get_args(Regime))
-        require_one_of("protocol", protocol, get_args(Protocol))
+        require_one_of(get_args(Regime), regime=regime)
+        require_one_of(get_args(Protocol), protocol=protocol)
         self._check_sizes()
 
     def setup(self, stage: str | None = None) -> None:
@@ -105,24 +106,32 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     @property
     @abstractmethod
     def training_points(self) -> int:
-        """Points that a training function is known at."""
+        """Number of points at which a training function is known."""
 
     @property
     def asks_for_inked_pictures(self) -> bool:
         """Whether the targets of validation and test are all pixels of ink on a white canvas."""
         return False
 
+    @property
+    def canvas_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of the canvas whose pixels are the points; None without one.
+
+        `canvas.canvas.canvas_images` makes an image of the values of all pixels in their order.
+        """
+        return None
+
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
-        """Least NLL that is possible in each step of a fixed set, [T] in nats, by names of metrics.
+        """Least possible NLL in each step of a fixed set, [T] in nats, by names of metrics.
 
         Empty where it is not known. Needs `setup`.
         """
         return {}
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """NLL [T] in nats and effective samples [T] in each test step, of one who infers kernels.
+        """NLL in nats of one who infers the kernels, and effective samples, in each test step, [T].
 
-        Empty where it is not known. Needs `setup`.
+        Empty where it is not known, as before `kernel_inference`. Needs `setup`.
         """
         return {}
 
@@ -138,7 +147,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         return self.sequence_length if chosen is None else chosen
 
     def point_recipe(self, split: Split) -> PointRecipe:
-        """How the sequences of a split choose their points."""
+        """Say how the sequences of a split choose their points."""
         paper, training = self.hparams["protocol"] == "paper", split == "train"
         _, devices = self._process()
         together = self.hparams["eval_batch_size"]
@@ -168,17 +177,18 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         )
 
     def _setting(self, name: str) -> Any:
-        """What the user says, else what the paper says of the regime."""
+        """Look up the user's value, else the paper's for the regime."""
         if self.hparams[name] is not None:
             return self.hparams[name]
         return getattr(self.regimes[self.hparams["regime"]], name)
 
     def _check_sizes(self) -> None:
         least, most = self._setting("contexts")
-        require_at_least("sequence_length", self.sequence_length, 1)
-        require_at_least("test_length", self.test_length, 1)
-        require_at_least("context_steps", self._setting("context_steps"), 0)
-        require_at_most("context_steps", self._setting("context_steps"), self.sequence_length)
-        require_interval("contexts", (least, most), 1)
-        require_at_least("most_points", self._setting("most_points"), most + 1)
+        context_steps = self._setting("context_steps")
+        require_at_least(1, sequence_length=self.sequence_length, test_length=self.test_length)
+        require_at_least(0, context_steps=context_steps)
+        require_at_most(self.sequence_length, context_steps=context_steps)
+        require_interval(1, contexts=(least, most))
+        # A step has a target beside its largest context.
+        require_at_least(most + 1, most_points=self._setting("most_points"))
         self.point_recipe("train")  # checks the curriculum

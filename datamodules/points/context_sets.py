@@ -1,4 +1,4 @@
-"""Which points of a function a model sees, and which ones it is asked for."""
+"""Draws which points of a function a model sees, and which ones it predicts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class ContextSets:
     steps: int
     """Steps T of a sequence."""
     context_steps: int
-    """Steps with a context: as many, anywhere (sparse), or the first ones (transfer)."""
+    """Number of steps with a context: random ones (sparse) or the first ones (transfer)."""
     anywhere: bool
     contexts: tuple[int, int]
     """Fewest and most context points n of a step with a context."""
@@ -53,8 +53,8 @@ class ContextSets:
 
     def order(self, rng: np.random.Generator, points: int) -> NDArray[np.int64]:
         """Draw distinct points for every step, of as many as there are, [T, P]."""
-        # The places of the smallest of random numbers are distinct and in random order; of a
-        # picture's many pixels, most need not be sorted.
+        # The places of the smallest of random numbers are distinct and in random order. Only those
+        # are sorted: a picture has many pixels, and most of them are not chosen.
         keys = rng.random((self.steps, points))
         smallest = keys.argpartition(self.most_points - 1, axis=1)[:, : self.most_points]
         ranks = np.take_along_axis(keys, smallest, axis=1).argsort(axis=1)
@@ -63,23 +63,23 @@ class ContextSets:
 
 @dataclass(frozen=True)
 class PointRecipe:
-    """How all sequences of a split choose their points."""
+    """Rule by which all sequences of a split choose their points."""
 
     sets: ContextSets
     everything: bool
     """Targets are all points there are, not those that were drawn."""
     same_size: int = 1
-    """So many sequences in a row of an epoch share the sizes of their point sets."""
+    """Number of successive sequences of an epoch that share the sizes of their point sets."""
     stages: tuple[tuple[int, ContextSets], ...] = ()
     """A curriculum: the point sets of sequences before the one with this number."""
 
     def at(self, episode: int) -> "PointRecipe":
-        """The recipe of a batch that begins with this sequence."""
+        """Return the recipe of a batch that begins with this sequence."""
         ahead = (sets for end, sets in self.stages if episode < end)
         return replace(self, sets=next(ahead, self.sets), stages=())
 
     def leader(self, episode: int, size: int) -> int:
-        """The episode whose sizes this one has, in epochs of so many."""
+        """Return the episode whose sizes this one shares, in epochs of so many sequences."""
         return episode - episode % size % self.same_size
 
     def draw(self, rng: np.random.Generator, leader: np.random.Generator, points: int) -> PointSets:
@@ -88,9 +88,9 @@ class PointRecipe:
         Args:
             rng: the sequence's own generator.
             leader: the generator of its leader's sequence, fresh.
-            points: that there are, at least `most_points`.
+            points: number of all points, at least `most_points`.
         """
-        # From a stream of their own, so that sequences can share the sizes and nothing else.
+        # Sizes come from a stream of their own, so that sequences can share them and nothing else.
         (stream,) = leader.spawn(1)
         return PointSets(*self.sets.sizes(stream), self.sets.order(rng, points))
 
@@ -104,7 +104,7 @@ def show(
         recipe: of the batch's split; contexts are padded to the most that it can draw.
         sets: of the batch.
         x: all points in their order, float32 [G, Dx].
-        y: the functions at the points with these numbers, [B, T, K] to float32 [B, T, K, Dy].
+        y: maps numbers of points [B, T, K] to the functions there, float32 [B, T, K, Dy].
         task: hidden state of every step, float32 [B, T, P].
     """
     contexts, extras, order = (torch.from_numpy(field) for field in sets)
@@ -124,11 +124,11 @@ def show(
 
 
 def _first(counts: Tensor, size: int) -> Tensor:
-    """True in the first places of each row, as many as counts [...] says, [..., size]."""
+    """Mark the first places of each row, as many as in counts [...], bool [..., size]."""
     return torch.arange(size) < counts.unsqueeze(-1)
 
 
 def _points(x: Tensor, y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """X and y [B, T, K, D] of the points, 0 where the mask [B, T, K] is False, and the mask."""
+    """Return x and y [B, T, K, D], 0 where the mask [B, T, K] is False, and the mask."""
     hidden = ~mask.unsqueeze(-1)
     return x.masked_fill(hidden, 0), y.masked_fill(hidden, 0), mask

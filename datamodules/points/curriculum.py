@@ -1,8 +1,8 @@
-"""What training begins with: shorter sequences with larger contexts, before those of the regime."""
+"""Stages that training begins with: shorter sequences with larger contexts than the regime's."""
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from datamodules.loading.checks import (
     require_at_least,
@@ -14,7 +14,7 @@ from datamodules.points.context_sets import ContextSets
 
 
 class Stage(TypedDict):
-    """A part of training; the regime says whether steps with a context are the first ones."""
+    """A part of training; the regime decides whether steps with a context are the first ones."""
 
     batches: int  #: how many, each of all devices together
     sequence_length: int  #: steps of each
@@ -31,7 +31,7 @@ def curriculum_sets(
     Args:
         stages: one after the other.
         regime: what comes after them all; no stage's sequences are longer.
-        points: that a function is known at.
+        points: number of points at which a function is known.
         together: sequences of a batch, of all devices together.
 
     Raises:
@@ -46,22 +46,24 @@ def curriculum_sets(
 def require_stages(stages: Sequence[Stage]) -> None:
     """Raise ValueError where a stage lacks a setting or has an unknown one."""
     for number, stage in enumerate(stages):
-        require_keys(f"curriculum[{number}]", stage, Stage.__annotations__)
+        require_keys(Stage.__annotations__, **{f"curriculum[{number}]": stage})
 
 
 def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:
-    name = f"curriculum[{number}]."
     if len(stage["contexts"]) != 2:
-        raise ValueError(f"{name}contexts must be two numbers, got {stage['contexts']}")
+        contexts = stage["contexts"]
+        raise ValueError(f"curriculum[{number}].contexts must be two numbers, got {contexts}")
     least, most = stage["contexts"]
-    require_at_least(f"{name}batches", stage["batches"], 1)
-    require_at_least(f"{name}sequence_length", stage["sequence_length"], 1)
-    require_at_most(f"{name}sequence_length", stage["sequence_length"], regime.steps)
-    require_at_least(f"{name}context_steps", stage["context_steps"], 0)
-    require_at_most(f"{name}context_steps", stage["context_steps"], stage["sequence_length"])
-    require_interval(f"{name}contexts", (least, most), 1)
-    require_at_least(f"{name}most_points", stage["most_points"], most + 1)
-    require_at_most(f"{name}most_points", stage["most_points"], points)
+    # Messages name a setting by its place in the whole configuration.
+    settings: dict[str, Any] = {**stage, "contexts": (least, most)}
+    named = {key: {f"curriculum[{number}].{key}": value} for key, value in settings.items()}
+    require_at_least(1, **named["batches"], **named["sequence_length"])
+    require_at_most(regime.steps, **named["sequence_length"])
+    require_at_least(0, **named["context_steps"])
+    require_at_most(stage["sequence_length"], **named["context_steps"])
+    require_interval(1, **named["contexts"])
+    require_at_least(most + 1, **named["most_points"])
+    require_at_most(points, **named["most_points"])
     return ContextSets(
         stage["sequence_length"],
         stage["context_steps"],

@@ -1,4 +1,4 @@
-"""Where images come from; a benchmark asks by name and split."""
+"""Sources of images, which a benchmark reads by name and split."""
 
 from datamodules.sources.families import CHARACTERS, DIGITS, FACES, Family
 from datamodules.sources.images import SPLITS, LabelledImages, Split

@@ -20,19 +20,20 @@ from datamodules.sources.images import LabelledImages, Split
 FOLDER = "celeba"
 ARCHIVE, PARTITION = "img_align_celeba.zip", "list_eval_partition.txt"
 PARTS: dict[Split, str] = {"train": "0", "val": "1", "test": "2"}
-#: Width and height of an aligned photograph; the square in its middle that is kept; the result.
+#: Width and height of an aligned photograph.
 ALIGNED = (178, 218)
+#: Side of the square in its middle that is kept, and of the image that it is reduced to.
 CROP = 148
 SIZE = 32
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """Names of the files that `<data_dir>/celeba` lacks."""
+    """List the files that `<data_dir>/celeba` lacks."""
     return [name for name in (ARCHIVE, PARTITION) if not (data_dir / FOLDER / name).exists()]
 
 
 def download(data_dir: Path) -> None:
-    """Refuse, as CelebA is given out by its authors only."""
+    """Refuse: only its authors hand CelebA out."""
     raise ValueError("CelebA cannot be downloaded: its authors give it out by hand")
 
 
@@ -55,7 +56,7 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
 
 
 def _is_newer(decoded: Path, folder: Path) -> bool:
-    """Whether a file exists that was written after those that it is made from."""
+    """Tell whether a file exists that was written after those that it is made from."""
     made_from = max((folder / name).stat().st_mtime_ns for name in (ARCHIVE, PARTITION))
     return decoded.exists() and decoded.stat().st_mtime_ns > made_from
 
@@ -68,7 +69,7 @@ def _save(images: NDArray[np.uint8], path: Path) -> None:
 
 
 def _decode(folder: Path, split: Split) -> NDArray[np.uint8]:
-    """The images of a split in the partition's order, [N, 32, 32, 3]."""
+    """Decode the images of a split in the partition's order, [N, 32, 32, 3]."""
     names = _names(folder / PARTITION, split)
     try:
         with zipfile.ZipFile(folder / ARCHIVE) as archive:
@@ -80,7 +81,7 @@ def _decode(folder: Path, split: Split) -> NDArray[np.uint8]:
 
 
 def _names(partition: Path, split: Split) -> list[str]:
-    """The images of a split: lines are `<image> <0, 1 or 2>`."""
+    """List the images of a split from lines `<image> <0, 1 or 2>`."""
     rows = [line.split() for line in partition.read_text().splitlines() if line.strip()]
     for row in rows:
         if len(row) != 2 or row[1] not in PARTS.values():

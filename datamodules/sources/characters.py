@@ -13,7 +13,7 @@ from datamodules.sources.images import LabelledImages, Split
 HELD_OUT = 3
 #: Drawers, the last ones, whose drawings of the other characters are the validation split.
 VALIDATION_DRAWERS = 2
-#: Which split an image goes to that several could have.
+#: Splits in the order in which they take an image that several could have.
 PRIORITY: tuple[Split, ...] = ("test", "train", "val")
 
 
@@ -27,7 +27,7 @@ class Drawings(NamedTuple):
     drawers: NDArray[np.int64]
     """Number of the drawer of each, [N]."""
     names: tuple[str, ...]
-    """Of each character, `<alphabet>/<character>`."""
+    """Name of each character, `<alphabet>/<character>`."""
 
 
 def one_shot_split(drawings: Drawings, split: Split, source: str) -> LabelledImages:
@@ -47,7 +47,7 @@ def one_shot_split(drawings: Drawings, split: Split, source: str) -> LabelledIma
 
 
 def _belongs_elsewhere(images: NDArray[np.uint8], rank: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether an equal image has a lower rank, [N]."""
+    """Mark images of which an equal one has a lower rank, [N]."""
     contents = [image.tobytes() for image in images]
     lowest: dict[bytes, int] = {}
     for content, own in zip(contents, rank.tolist(), strict=True):

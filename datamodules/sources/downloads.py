@@ -17,9 +17,9 @@ def arrive_together(
 
     Args:
         folder: destination; made if it is missing.
-        names: of the files, without the suffix.
-        fetch: brings the file of a name to a folder, or raises.
-        suffix: of every file.
+        names: names of the files, without the suffix.
+        fetch: puts the file of a name into a folder, or raises.
+        suffix: suffix of every file.
     """
     # Beside the destination, where renaming is atomic, yet creating no folder if this fails.
     nearby = next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 SIZE = 32
 PIXEL = 2 / SIZE
 Array = NDArray[np.floating[Any]]
-#: By name, [N, 1, 1] each.
+#: Values of the traits of N faces by name, [N, 1, 1] each.
 Traits = dict[str, Array]
 
 SKIN = (
@@ -35,7 +35,7 @@ HAIR = (
 IRIS = ((46, 30, 20), (84, 56, 30), (70, 96, 60), (56, 90, 140))
 WHITE = np.array((250, 248, 244), np.float32).reshape(3, 1, 1) / 255
 DARK = np.array((24, 20, 22), np.float32).reshape(3, 1, 1) / 255
-#: Of skin in the shadow.
+#: Brightness of skin in the shadow.
 SHADE = np.float32(0.6)
 #: Ranges that every trait is uniform in.
 RANGES: dict[str, tuple[float, float]] = {
@@ -126,7 +126,7 @@ def draw(traits: Traits) -> NDArray[np.uint8]:
 
 
 def inside(distance: Array, edge: float = PIXEL) -> Array:
-    """Share of a pixel that is within an outline at a signed distance, in [0, 1]."""
+    """Share of a pixel that lies inside an outline at a signed distance, in [0, 1]."""
     return np.clip(0.5 - distance / np.float32(edge), 0, 1)
 
 

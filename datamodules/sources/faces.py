@@ -30,14 +30,14 @@ def read(split: Split) -> LabelledImages:
 
 @cache
 def _drawn(split: Split) -> NDArray[np.uint8]:
-    """The faces of a split, kept: 4,000 take two seconds."""
+    """Draw the faces of a split, and keep them: 4,000 take two seconds."""
     numbers = NUMBERS[split]
     starts = range(0, len(numbers), TOGETHER)
     return np.concatenate([draw(traits(numbers[i : i + TOGETHER])) for i in starts])
 
 
 def traits(numbers: range) -> Traits:
-    """Traits of the faces with these numbers; they depend on nothing else."""
+    """Draw the traits of the faces with these numbers; they depend on nothing else."""
     drawn = [np.random.default_rng((SEED, number)).random(len(RANGES)) for number in numbers]
     columns = np.stack(drawn, axis=1).astype(np.float32)[..., None, None]
     ranges = zip(RANGES.items(), columns, strict=True)

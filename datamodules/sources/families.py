@@ -1,4 +1,4 @@
-"""Sources whose images mean the same, so that a benchmark works with any of them."""
+"""Families of sources: their images mean the same, so a benchmark works with any of them."""
 
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -13,7 +13,7 @@ class RealSource(Protocol):
     FOLDER: str
 
     def missing_files(self, data_dir: Path) -> list[str]:
-        """Names of the files that the source's folder lacks."""
+        """List the files that the source's folder lacks."""
         ...
 
     def download(self, data_dir: Path) -> None:

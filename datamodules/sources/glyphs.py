@@ -41,7 +41,7 @@ def read(split: Split) -> LabelledImages:
 
 @cache
 def drawings(drawers: int) -> Drawings:
-    """Every letter by every drawer: with 20, about 25,000 drawings in some seconds, kept."""
+    """Draw every letter by every drawer: with 20, about 25,000 in some seconds; they are kept."""
     names, masters = distinct_letters()
     images = np.concatenate([draw(masters, drawer) for drawer in range(1, drawers + 1)])
     drawer, character = np.divmod(np.arange(len(images)), len(names))
@@ -49,7 +49,7 @@ def drawings(drawers: int) -> Drawings:
 
 
 def distinct_letters() -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Letters that look different from all before them in the order of Unicode.
+    """Find the letters that look different from all before them in the order of Unicode.
 
     Returns:
         names: `<script>/<Unicode name>`, N of them, sorted.
@@ -65,7 +65,7 @@ def distinct_letters() -> tuple[tuple[str, ...], NDArray[np.float32]]:
 
 
 def master(letter: str, font: ImageFont.FreeTypeFont) -> NDArray[np.float32]:
-    """A letter that fills two thirds of a square, blurred, [84, 84] in [0, 1]."""
+    """Render a letter that fills two thirds of a square, blurred, [84, 84] in [0, 1]."""
     left, top, right, bottom = font.getbbox(letter)
     side = int(max(right - left, bottom - top) * 1.4)
     corner = (side - right - left) / 2, (side - bottom - top) / 2
@@ -84,7 +84,7 @@ def draw(masters: NDArray[np.float32], drawer: int) -> NDArray[np.uint8]:
         drawer: number from 1; the drawings depend on nothing else.
 
     Returns:
-        drawings: [N, 28, 28], ink bright.
+        Drawings [N, 28, 28], ink bright.
     """
     rng = np.random.default_rng((SEED, drawer))
     grid = _affine_grid(rng, len(masters)) + _warp(rng, len(masters))
@@ -97,7 +97,7 @@ def draw(masters: NDArray[np.float32], drawer: int) -> NDArray[np.uint8]:
 
 
 def _affine_grid(rng: np.random.Generator, count: int) -> torch.Tensor:
-    """Where in its master each drawing looks, before it is bent, [N, 56, 56, 2] in [-1, 1]."""
+    """Draw where in its master each pixel looks, before the warp, [N, 56, 56, 2] in [-1, 1]."""
     turn = rng.normal(0, 0.06) + rng.normal(0, 0.06, count)
     slant = rng.normal(0, 0.1) + rng.normal(0, 0.06, count)
     stretch = np.exp(rng.normal(0, 0.07) + rng.normal(0, 0.06, count))
@@ -114,7 +114,7 @@ def _affine_grid(rng: np.random.Generator, count: int) -> torch.Tensor:
 
 
 def _warp(rng: np.random.Generator, count: int) -> torch.Tensor:
-    """Smooth random displacements, [N, 56, 56, 2]."""
+    """Draw smooth random displacements, [N, 56, 56, 2]."""
     steadiness = rng.uniform(0.035, 0.065)
     knots = torch.from_numpy(rng.normal(0, steadiness, (count, 2, 6, 6))).float()
     bent = F.interpolate(knots, (FINE, FINE), mode="bicubic", align_corners=True)
@@ -122,7 +122,7 @@ def _warp(rng: np.random.Generator, count: int) -> torch.Tensor:
 
 
 def _is_simple(letter: str) -> bool:
-    """A letter that is not composed of others nor another form of one."""
+    """Tell whether a letter is neither composed of others nor another form of one."""
     category, base = unicodedata.category(letter), unicodedata.normalize("NFKD", letter)
     return category in LETTERS and base == letter and unicodedata.name(letter, "") != ""
 
@@ -133,7 +133,7 @@ def _name(letter: str) -> str:
 
 
 def _different(masters: NDArray[np.float32]) -> list[int]:
-    """Numbers of the letters that differ from all kept before them."""
+    """List the numbers of the letters that differ from all kept before them."""
     flat = masters.reshape(len(masters), -1)
     energy = (flat**2).sum(1)
     distance = energy[:, None] + energy - 2 * flat @ flat.T

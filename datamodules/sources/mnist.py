@@ -31,7 +31,7 @@ PUBLISHED_SIZE = {"train": 60_000, "t10k": 10_000}
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """Names of the IDX files that `<data_dir>/mnist` holds neither plain nor gzipped."""
+    """List the IDX files that `<data_dir>/mnist` holds neither plain nor gzipped."""
     return [name for name in MD5 if not _path(data_dir, name).exists()]
 
 

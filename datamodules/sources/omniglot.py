@@ -35,7 +35,7 @@ class Drawing(NamedTuple):
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """Names of the zips that `<data_dir>/omniglot` lacks."""
+    """List the zips that `<data_dir>/omniglot` lacks."""
     return [name for name in MD5 if not (data_dir / FOLDER / name).exists()]
 
 
@@ -60,7 +60,7 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
 
 @cache
 def _drawings(data_dir: Path) -> Drawings:
-    """All drawings, in the order of alphabet, character and drawer; kept in memory (25 MB)."""
+    """Read all drawings, ordered by alphabet, character and drawer; kept in memory (25 MB)."""
     files = [drawing for name in MD5 for drawing in _read_zip(data_dir / FOLDER / name)]
     files.sort(key=lambda drawing: (drawing.name, drawing.drawer))
     names = tuple(dict.fromkeys(drawing.name for drawing in files))
@@ -89,7 +89,7 @@ def _read_zip(path: Path) -> list[Drawing]:
 
 
 def _parse(member: str, content: bytes) -> Drawing:
-    """Ink is 0 on white in a file of 105 x 105; a pixel here averages over its box there."""
+    """Reduce a drawing, black on white, 105 x 105; each pixel here averages over its box there."""
     _, alphabet, character, file = member.split("/")
     drawer = int(Path(file).stem.partition("_")[2])
     page = Image.open(io.BytesIO(content)).convert("L")

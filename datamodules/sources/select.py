@@ -1,4 +1,4 @@
-"""Which source delivers the images: the real one where it can be had, else the embedded one."""
+"""Chooses the source of images: the real one where it can be had, else the embedded one."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from datamodules.loading.checks import require_one_of
 from datamodules.sources.families import DIGITS, Family
 from datamodules.sources.images import LabelledImages, Split
 
-#: Of all families; each benchmark takes those of one.
+#: Sources of all families; each benchmark takes those of one.
 Source = Literal["auto", "mnist", "mnist5k", "omniglot", "glyphs", "celeba", "faces"]
 
 
@@ -17,8 +17,7 @@ def fetch_images(source: str, data_dir: str | Path, family: Family = DIGITS) -> 
     """Download what the source lacks on disk; under `auto`, a failure is not an error.
 
     Raises:
-        ValueError: the real source was demanded and is neither on disk nor to be had from the
-            network.
+        ValueError: the real source was demanded, is not on disk and cannot be downloaded.
     """
     data_dir = Path(data_dir)
     if source == family.embedded_name or not family.real.missing_files(data_dir):
@@ -37,7 +36,7 @@ def resolve_source(source: str, data_dir: str | Path, family: Family = DIGITS) -
         ValueError: the source is not of the family, or the real one was demanded and is not on
             disk.
     """
-    require_one_of("source", source, family.choices)
+    require_one_of(family.choices, source=source)
     missing = family.real.missing_files(Path(data_dir))
     if source == family.real_name and missing:
         raise ValueError(_unavailable(Path(data_dir), family))
@@ -58,7 +57,7 @@ def load_images(
             embedded one.
         data_dir: folder that has or lacks the real source's folder.
         split: no image of one split occurs in another.
-        family: the sources that are meant.
+        family: the sources to choose from.
 
     Raises:
         ValueError: the source is not of the family or not on disk, or a file of it is damaged.

@@ -126,8 +126,8 @@ class NeuralProcess(SequenceModel):
         # Elsewhere a core that the model's class decides on is none of them.
         chosen = "memory" in inspect.signature(type(self)).parameters
         self.save_hyperparameters(ignore=[] if chosen else ["memory"])
-        require_one_of("objective", objective, get_args(Objective))
-        require_one_of("pooling", pooling, get_args(Pooling))
+        require_one_of(get_args(Objective), objective=objective)
+        require_one_of(get_args(Pooling), pooling=pooling)
         require_positive(hidden_size=hidden_size, x_range=x_range, place_range=place_range)
         require_at_least(0, warm_up=warm_up)
         require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)

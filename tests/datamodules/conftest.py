@@ -5,21 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import MNISTMaze
+from datamodules import MNISTMaze, SequenceDataModule
+from datamodules.sources import glyphs
+from tests.datamodules.recall_sequences import SEQUENCES
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 SOURCES = ["mnist5k"] + (["mnist"] if (REAL_DATA / "mnist").is_dir() else [])
 
 
+@pytest.fixture(autouse=True)
+def few_drawers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 20 drawers take some seconds."""
+    monkeypatch.setattr(glyphs, "DRAWERS", 4)
+
+
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real data beside the repository; it may be absent."""
+    """Folder of real data beside the repository; it may be absent."""
     return REAL_DATA
 
 
 @pytest.fixture(params=SOURCES)
 def source(request: pytest.FixtureRequest) -> str:
-    """Every source that this machine can read."""
+    """Every source of digits that this machine can read."""
     return request.param
 
 
@@ -36,3 +44,17 @@ def make_maze(tmp_path: Path) -> Callable[..., MNISTMaze]:
         return maze
 
     return make
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., SequenceDataModule]:
+    """Builds a benchmark of frames on its embedded pictures that is ready to deliver data."""
+
+    def ready(task: type[SequenceDataModule], **settings) -> SequenceDataModule:
+        small = {"train_size": SEQUENCES, "val_size": SEQUENCES, "test_size": SEQUENCES}
+        embedded = {"data_dir": str(tmp_path), "source": task.family.embedded_name}
+        built = task(**{**embedded, "num_workers": 0, **small, **settings})
+        built.setup()
+        return built
+
+    return ready

@@ -26,7 +26,7 @@ VAL_SHA256 = {
     "sparse": "4b19cedaa22665e66822065a0b15dad63287ec2603a22df9bf613793a021c85f",
     "transfer": "73bddada05a6fa989863ef4966465744939a88dca17fbe44f88d6c98185e3336",
 }
-#: Of the first and the last validation sequence's last step, at every 29th place.
+#: Values at every 29th place of the last step of the first and the last validation sequence.
 VAL_VALUES = {
     "sparse": [[3.246738, 2.540179, 0.577780], [0.160012, 0.004024, -0.086248]],
     "transfer": [[5.140723, 3.337264, -1.082886], [-1.338866, -2.824002, -0.912004]],
@@ -56,6 +56,7 @@ def equal(one: FunctionSequences, other: FunctionSequences) -> bool:
 def test_batches_have_the_promised_form(regime, steps, contexts, targets) -> None:
     data = make(regime=regime)
     assert (data.sequence_length, data.x_size, data.y_size) == (steps, 1, 1)
+    assert data.canvas_shape is None
     for size, points, loader in (
         (6, targets, data.train_dataloader()),
         (10, 60, data.val_dataloader()),
@@ -194,7 +195,7 @@ def test_epochs_splits_and_seeds_differ() -> None:
 
 
 def test_point_sets_and_functions_are_drawn_apart() -> None:
-    """Other sizes of the sets leave the functions as they were, and the other way round."""
+    """Functions do not depend on the sizes of the sets, nor places of points on the functions."""
     plain, wide = make(regime="transfer"), make(regime="transfer", contexts=(1, 9))
     one, other = (sequences(data.test_dataloader()) for data in (plain, wide))
     assert torch.equal(one.target_y, other.target_y)
@@ -206,7 +207,7 @@ def test_point_sets_and_functions_are_drawn_apart() -> None:
 
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_generator_has_not_changed_silently(regime: str) -> None:
-    """If this fails on purpose, published numbers no longer compare: say so in the change log."""
+    """Published numbers no longer compare if this fails on purpose: say so in the change log."""
     known = make(regime=regime, val_size=8).dataset("val")
     assert fingerprint(known) == VAL_SHA256[regime]
     values = known.__getitems__([0, 7]).target_y[:, -1, ::29, 0]

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from datamodules import MNISTMaze
-from datamodules.frames.script import recalled_from
 from datamodules.maze import MOVES, exits, random_walk
 
 Make = Callable[..., MNISTMaze]
@@ -47,15 +46,6 @@ def test_starts_are_uniform() -> None:
     starts = np.array([walk(4, 2, seed)[0][0] for seed in range(1_600)])
     counts = np.bincount(starts, minlength=16)
     assert ((counts - 100) ** 2 / 100).sum() < 37.7, "chi-square, 15 df, 0.1 %"
-
-
-def test_recalled_from_agrees_with_a_dictionary() -> None:
-    places = np.stack([walk(3, 60, seed)[0] for seed in range(20)])
-    for place, answer in zip(places, recalled_from(places), strict=True):
-        last: dict[int, int] = {}
-        for step, cell in enumerate(place):
-            assert answer[step] == last.get(cell, -1)
-            last[cell] = step
 
 
 def test_batches_have_the_promised_form(make_maze: Make, source: str, real_data: Path) -> None:
@@ -110,6 +100,11 @@ def test_a_curriculum_changes_training_only(make_maze: Make) -> None:
     assert 10 < small.sum() < 50 and places.max() > 15
     assert plain.data_record()["test_sha256"] == mixed.data_record()["test_sha256"]
     assert plain.dataset("val")[3].place.max() < 16
+
+
+def test_it_says_how_large_it_is_and_that_its_actions_are_moves() -> None:
+    assert (MNISTMaze().grid, MNISTMaze(grid=7, train_grids=[2]).grid) == (4, 7)
+    assert MNISTMaze().action_names == ("none", "up", "down", "left", "right")
 
 
 @pytest.mark.parametrize(

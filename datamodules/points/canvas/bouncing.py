@@ -1,4 +1,4 @@
-"""How a picture moves on its canvas (Yoon et al. 2020, section 5.2 and appendix B.2)."""
+"""The motion of a picture on its canvas (Yoon et al. 2020, section 5.2 and appendix B.2)."""
 
 from dataclasses import dataclass
 
@@ -31,5 +31,5 @@ class Bouncing:
 
 
 def bounce(free: NDArray[np.float64], room: int) -> NDArray[np.float64]:
-    """Fold paths that know no walls at 0 and at room, as often as they need it."""
+    """Fold paths that know no walls at 0 and at room, as often as necessary."""
     return room - np.abs(free % (2 * room) - room)

@@ -46,7 +46,7 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
         self.recipe, self.pictures = recipe, pictures
 
     def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
-        """A batch of sequences."""
+        """Generate the batch of the sequences with these ids."""
         side = self.recipe.side
         points = self.recipe.points.at(episodes[0])
         drawn = [self._draw(episode, points) for episode in episodes]
@@ -61,7 +61,7 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
         return show(points, PointSets(*sets), places(side), values, centres)
 
     def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
-        """Number of the picture, its path, numbers of contexts and of extras, order of pixels."""
+        """Draw a picture's number, its path, sizes of contexts and extras, and order of pixels."""
         recipe, rng = self.recipe, self.rng(episode)
         number = rng.integers(len(self.pictures))
         path = recipe.motion.path(rng, points.sets.steps)

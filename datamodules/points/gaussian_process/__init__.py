@@ -1,1 +1,1 @@
-"""Functions drawn from Gaussian processes whose kernels drift, and what can be known of them."""
+"""Functions drawn from Gaussian processes whose kernels drift, and how well they can be known."""

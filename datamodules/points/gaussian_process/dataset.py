@@ -39,7 +39,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         self._kept: dict[int, Tensor] = {}
 
     def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
-        """A batch of sequences."""
+        """Generate the batch of the sequences with these ids."""
         points = self.recipe.points.at(episodes[0])
         kernels, white, sets = self._drawn(episodes, points)
         y = self._functions(episodes, kernels, white)
@@ -51,12 +51,12 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         return show(points, sets, x, values, kernels)
 
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
-        """Kernels, white vectors and point sets; processors round functions differently."""
+        """Return kernels, white vectors and point sets: processors round functions differently."""
         kernels, white, sets = self._drawn(episodes, self.recipe.points.at(episodes[0]))
         return kernels, white, *(torch.from_numpy(field) for field in sets)
 
     def reflected_share(self) -> float:
-        """Share of the sequences of epoch 0 whose kernel touches the floor."""
+        """Compute the share of the sequences of epoch 0 whose kernel touches the floor."""
         steps = self.recipe.points.sets.steps
         free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
         return float(reflected(np.concatenate(free)).mean())
@@ -64,15 +64,15 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
     def _drawn(
         self, episodes: Sequence[int], points: PointRecipe
     ) -> tuple[Tensor, Tensor, PointSets]:
-        """Kernels float32 [B, T, 2], white vectors float64 [B, G] and point sets of a batch."""
+        """Draw kernels float32 [B, T, 2], white vectors float64 [B, G] and point sets."""
         drawn = [self._draw(episode, points) for episode in episodes]
         free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
-        # In float32, so that who is given the kernels knows them exactly.
+        # In float32, as they are in `task`: whoever is given the kernels knows them exactly.
         kernels = torch.from_numpy(reflect(free)).float()
         return kernels, torch.from_numpy(white), PointSets(*sets)
 
     def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
-        """Path of the kernel, white vector, numbers of contexts and of extras, order of points."""
+        """Draw a kernel's path, a white vector, sizes of contexts and extras, order of points."""
         recipe, rng = self.recipe, self.rng(episode)
         free = recipe.drift.free_paths(rng, 1, points.sets.steps)[0]
         white = rng.standard_normal(recipe.grid)
@@ -80,7 +80,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         return free, white, *points.draw(rng, leader, recipe.grid)
 
     def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:
-        """The functions on the grid, float32 [B, T, G]."""
+        """Compute the functions on the grid, float32 [B, T, G], or look them up."""
         if self.split == "train":
             return draw_functions(kernels, white).float()
         new = [row for row, episode in enumerate(episodes) if episode not in self._kept]

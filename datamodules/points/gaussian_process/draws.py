@@ -14,7 +14,7 @@ from torch import Tensor
 
 #: Ends of the grid; the right one is not in it.
 LEFT, RIGHT = -4.0, 4.0
-#: Standard deviation of the white part of every function; it makes K safe to factor in float64.
+#: Standard deviation of the white noise in every function; it makes K safe to factor in float64.
 JITTER = 0.02
 #: Matrices that are factored together: their work fits into a core's cache.
 TOGETHER = 800
@@ -27,7 +27,7 @@ def grid(points: int) -> Tensor:
 
 
 def grid_index(x: Tensor, points: int) -> Tensor:
-    """Which point of the grid every x is, int64 of the same shape."""
+    """Number of the grid's point that every x is, int64 of the same shape."""
     return ((x.double() - LEFT) * points / (RIGHT - LEFT)).round().long()
 
 
@@ -36,7 +36,7 @@ def first_column(kernels: Tensor, points: int) -> Tensor:
 
     Args:
         kernels: length scale and scale, both positive, [..., 2].
-        points: of the grid, G.
+        points: number G of points of the grid.
 
     Returns:
         s^2 exp(-d^2 / (2 l^2)) + 0.02^2 [d = 0] at distances d from the grid's first point,
@@ -52,7 +52,7 @@ def first_column(kernels: Tensor, points: int) -> Tensor:
 
 
 def cholesky_columns(column: Tensor) -> Iterator[Tensor]:
-    """The columns of L, where L L^T is the Toeplitz matrix with this first column.
+    """Yield the columns of L, where L L^T is the Toeplitz matrix with this first column.
 
     Each is a buffer that the next one overwrites.
 
@@ -76,7 +76,7 @@ def cholesky_columns(column: Tensor) -> Iterator[Tensor]:
 
 
 def factors(kernels: Tensor, points: int) -> Tensor:
-    """The factors L of kernels [..., 2] on a grid of G points, float64 [..., G, G]."""
+    """Compute the factors L of kernels [..., 2] on a grid of G points, float64 [..., G, G]."""
     column = first_column(kernels, points).movedim(0, -1)
     lags = torch.cat([column.flip(-1)[..., :-1], column], dim=-1)
     # Row i of the Toeplitz matrix is a window of this, i places from its right end.
@@ -84,7 +84,7 @@ def factors(kernels: Tensor, points: int) -> Tensor:
 
 
 def draw_functions(kernels: Tensor, white: Tensor) -> Tensor:
-    """Sequences of functions, each sequence from one white vector.
+    """Draw sequences of functions, each sequence from one white vector.
 
     Args:
         kernels: length scale and scale of every step, [B, T, 2].

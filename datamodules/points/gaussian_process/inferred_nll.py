@@ -1,7 +1,7 @@
-"""The target-NLL of a fixed set, step by step, of one who must infer the kernels.
+"""Target-NLL of a fixed set, step by step, of one who infers the kernels (`kernel_inference.py`).
 
-It takes minutes to hours, so nobody computes it by the way: a command does, once for all models,
-and the result is kept beside `optimal_nll`'s, in a file that the set's hash names.
+It takes minutes to hours, so no test computes it: a command does, once for all models, and the
+result is kept beside `optimal_nll`'s, in a file named by the set's hash.
 """
 
 import json
@@ -12,21 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.loading.checks import require_at_least
+from datamodules.loading.checks import require_at_least, require_positive
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.gaussian_process.dataset import FunctionDataset
 from datamodules.points.gaussian_process.kernel_inference import infer
 from datamodules.points.gaussian_process.optimal_nll import plain, tensors, write
 
-#: Sequences for which a kernel is factorised once.
+#: Sequences of a batch, for which a kernel is factorised once.
 TOGETHER = 64
-#: Tells the generator of kernels from those of sequences.
+#: Keeps the generator of kernels apart from those of sequences.
 SALT = 2
 
 
 @dataclass(frozen=True)
 class Inference:
-    """How kernels are inferred, as in `datamodules.points.gaussian_process.kernel_inference`.
+    """Settings of inference of kernels (`datamodules.points.gaussian_process.kernel_inference`).
 
     Raises:
         ValueError: a number is out of range.
@@ -35,16 +35,14 @@ class Inference:
     samples: int = 300
     """Kernels, the same for all sequences."""
     noise: float = 0.03
-    """Standard deviation of the error that observations are taken to have."""
+    """Standard deviation of the error that observations are assumed to have."""
     targets: int = 20
-    """Of each step, drawn at random from all: enough for a mean over many sequences."""
+    """Targets of each step, drawn at random from all: enough for a mean over many sequences."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        require_at_least("samples", self.samples, 1)
-        require_at_least("targets", self.targets, 1)
-        if not self.noise > 0:
-            raise ValueError(f"noise must be above 0, got {self.noise}")
+        require_at_least(1, samples=self.samples, targets=self.targets)
+        require_positive(noise=self.noise)
 
 
 def keep_inferred_nll(dataset: FunctionDataset, how: Inference, kept: Path) -> dict[str, Tensor]:
@@ -55,11 +53,11 @@ def keep_inferred_nll(dataset: FunctionDataset, how: Inference, kept: Path) -> d
 
 
 def inferred_nll(kept: Path) -> dict[str, Tensor]:
-    """Means over sequences that were kept, float32 [T]; empty where none were.
+    """Read means over sequences that were kept, float32 [T]; empty where none were.
 
     Returns:
-        ``nll`` of all targets, in nats; ``effective_samples``, of the kernels, from 1 to their
-        number: where it is near 1 the NLL is far from what more samples would find.
+        ``nll`` of all targets, in nats; ``effective_samples`` of the kernels, from 1 to their
+        number: where it is near 1, more samples would find another NLL.
     """
     return tensors(json.loads(kept.read_text())["curves"]) if kept.is_file() else {}
 
@@ -73,9 +71,9 @@ def curves(dataset: FunctionDataset, how: Inference) -> dict[str, Tensor]:
     for first in range(0, len(dataset), TOGETHER):
         print(f"Sequence {first + 1:,} of {len(dataset):,}, {how.samples:,} kernels", flush=True)
         batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
-        asked = thinned(batch, how.targets, generator)
-        found = infer(kernels, asked, recipe.grid, how.noise)
-        real = asked.target_mask
+        batch = thinned(batch, how.targets, generator)
+        found = infer(kernels, batch, recipe.grid, how.noise)
+        real = batch.target_mask
         nll = found.nll.masked_fill(~real, 0).sum(2) / real.sum(2)
         parts.append({"nll": nll, "effective_samples": found.effective_samples})
     return {name: torch.cat([part[name] for part in parts]).mean(0) for name in parts[0]}
@@ -84,7 +82,7 @@ def curves(dataset: FunctionDataset, how: Inference) -> dict[str, Tensor]:
 def thinned(
     batch: FunctionSequences, targets: int, generator: torch.Generator
 ) -> FunctionSequences:
-    """The same sequences with at most so many targets a step, drawn at random from real ones."""
+    """Keep at most so many targets of each step, drawn at random from the real ones."""
     keys = torch.rand(batch.target_mask.shape, generator=generator)
     chosen = keys.masked_fill(~batch.target_mask, 2).argsort(2)[..., :targets]
     return batch._replace(

@@ -1,4 +1,4 @@
-"""How the kernel of a drifting function changes (Singh et al. 2020, appendix B.1)."""
+"""The drift of a function's kernel from step to step (Singh et al. 2020, appendix B.1)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DriftNoise = Literal["multiplicative", "additive"]
+#: Standard deviation of a step's noise: a share of the velocity, or an absolute change.
 NOISE = 0.1
 #: Least length scale and scale. Not below the spacing of the training grid, 0.08, where a function
 #: would be white noise, nor below five times the jitter, 0.02, where it would drown.
@@ -30,7 +31,7 @@ class KernelDrift:
     """Largest change of l and of s per step."""
     noise: DriftNoise = "multiplicative"
     tied: bool = False
-    """s is drawn with the random numbers of l, as in the authors' test data."""
+    """Whether s is drawn with the random numbers of l, as in the authors' test data."""
 
     def free_paths(self, rng: np.random.Generator, count: int, steps: int) -> NDArray[np.float64]:
         """Draw paths that know no floor.
@@ -55,12 +56,12 @@ class KernelDrift:
 def reflect(free: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fold paths at the floor, so that what reaches it turns back with the speed it had.
 
-    The authors' code has no floor, but squares l and s, which folds their paths at 0: this is the
-    same, but for values that are numerically useless. Rejecting such paths would bias velocities.
+    The authors' code has no floor, but squares l and s, which folds their paths at 0. This differs
+    only in values that are numerically useless. Rejecting such paths would bias velocities.
     """
     return FLOOR + np.abs(free - FLOOR)
 
 
 def reflected(free: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which paths [count, T, 2] touch the floor with l or with s, [count]."""
+    """Tell which paths [count, T, 2] touch the floor with l or with s, [count]."""
     return np.any(free <= FLOOR, axis=(1, 2))

@@ -1,7 +1,7 @@
-"""The optimal target-NLL of a fixed set, step by step: what models' curves are held against.
+"""The oracle's target-NLL of a fixed set, step by step, which models are compared with.
 
 It takes minutes (every step of every sequence needs the Cholesky factor of a matrix as large as the
-grid) and is the same for all models, so it is kept in a file that the set's hash names.
+grid) and is the same for all models, so it is kept in a file named by the set's hash.
 """
 
 import json
@@ -21,9 +21,9 @@ TOGETHER = 8
 
 
 def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
-    """Mean optimal NLL of each step, of groups of steps and targets, in nats per target.
+    """Find the mean optimal NLL of each step, by groups of steps and targets, in nats per target.
 
-    Every sequence counts as much as every other one, as in the models' metrics.
+    Every sequence has the same weight, as in the models' metrics.
 
     Args:
         dataset: a fixed one.
@@ -53,7 +53,7 @@ def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
 
 
 def by_group(values: Tensor, batch: FunctionSequences) -> dict[str, Tensor]:
-    """Means [B, T] over the targets of each step, of values [B, T, M]; NaN where there are none."""
+    """Average values [B, T, M] over the targets of each step, [B, T]; NaN where there are none."""
     real, seen = batch.target_mask, batch.target_seen
     context = batch.context_mask.any(2, keepdim=True)
     groups = {
@@ -70,7 +70,7 @@ def by_group(values: Tensor, batch: FunctionSequences) -> dict[str, Tensor]:
 
 
 def plain(curves: dict[str, Tensor]) -> dict[str, list[float | None]]:
-    """Curves as JSON has them, which knows no NaN."""
+    """Turn curves to lists for JSON, which has no NaN."""
     return {
         name: [None if value.isnan() else value.item() for value in curve]
         for name, curve in curves.items()
@@ -78,7 +78,7 @@ def plain(curves: dict[str, Tensor]) -> dict[str, list[float | None]]:
 
 
 def tensors(curves: dict[str, list[float | None]]) -> dict[str, Tensor]:
-    """Curves as they were."""
+    """Turn lists back to curves, float32 [T]."""
     return {
         name: torch.tensor([float("nan") if value is None else value for value in curve])
         for name, curve in curves.items()

@@ -1,9 +1,9 @@
-"""The best that can be said of a drifting function by one who is told its kernels.
+"""The oracle: the Bayes optimum for drifting functions of one who knows their kernels.
 
 Given the kernels, y_t = L_t w with one white vector w per sequence, so all context points of all
-steps so far are linear observations of w, and what they say of any target is a Gaussian with known
-mean m and variance v. The decoder cannot express every Gaussian: its sigma is at least `FLOOR`.
-Two figures tell the negative log-likelihood (NLL) of the best one that it can:
+steps so far are linear observations of w, and given these any target is Gaussian with known mean m
+and variance v. The decoder cannot express every Gaussian: its sigma is at least `FLOOR`. There are
+two figures for the negative log-likelihood (NLL) of the best Gaussian that it can express:
 
 - `expected_nll`, in expectation over the target under N(m, v). E[-log N(y; m, sigma^2)] is
   log sigma + log(2 pi) / 2 + v / (2 sigma^2), least where sigma^2 is v, or FLOOR^2 if v is less.
@@ -11,8 +11,8 @@ Two figures tell the negative log-likelihood (NLL) of the best one that it can:
   a latent variable can make of the decoder's Gaussians, do no better: if v >= FLOOR^2, N(m, v)
   itself is best of all densities; else the derivative of the expected NLL towards a component at
   m + d is 1 - exp(-d^2 (FLOOR^2 - v) / (2 FLOOR^4)) >= 0, so none is worth its weight.
-- `nll`, of the actual target. Its mean over sequences estimates that of the other, and its noise is
-  the one that models have on the same sequences: subtract it from a model's NLL for the gap.
+- `nll`, of the actual target. Its mean over sequences estimates the expected one, with the noise
+  that models have on the same sequences: subtract it from a model's NLL for the gap.
 """
 
 from math import log, pi
@@ -26,17 +26,17 @@ from datamodules.points.gaussian_process.draws import factors, grid_index
 
 #: Least standard deviation of the decoder (its sigma is 0.1 + 0.9 softplus).
 FLOOR = 0.1
-#: Standard deviation of the error that observations are taken to have: far above the rounding of
+#: Standard deviation of the error that observations are assumed to have: far above the rounding of
 #: float32 and far below the jitter, it lets observations repeat each other.
 NOISE = 1e-4
 LOG_2_PI = log(2 * pi)
 
 
-class Prediction(NamedTuple):
-    """What the context points of steps 1 to t say of the targets of step t, given the kernels."""
+class OraclePrediction(NamedTuple):
+    """Distribution of the targets of step t given the contexts of steps 1 to t and the kernels."""
 
     mean: Tensor
-    """Of every target, float64 [B, T, M]; without meaning where it is padding."""
+    """Of every target, float64 [B, T, M]; meaningless where it is padding."""
     variance: Tensor
     """Of every target, float64 [B, T, M], the function's own: no floor, no noise."""
     log_evidence: Tensor
@@ -56,34 +56,36 @@ class Observations(NamedTuple):
     """bool [B, N]."""
 
 
-def predict(sequences: FunctionSequences, points: int) -> Prediction:
+def predict(sequences: FunctionSequences, points: int) -> OraclePrediction:
     """Condition on the context of all steps so far, with the kernels of the sequences.
 
     Args:
         sequences: B drifting functions.
-        points: G, of the grid that they were generated on.
+        points: number G of points of the grid that they were generated on.
     """
     return joined([_predict_one(sequences, row, points) for row in range(len(sequences.task))])
 
 
-def joined(parts: list[Prediction]) -> Prediction:
-    """Predictions of several batches as those of one."""
-    return Prediction(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+def joined(parts: list[OraclePrediction]) -> OraclePrediction:
+    """Join the predictions of several batches to those of one."""
+    return OraclePrediction(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
-def _predict_one(sequences: FunctionSequences, row: int, points: int) -> Prediction:
-    """One sequence at a time, because its matrices [T, G, G] take up to 64 MB."""
+def _predict_one(sequences: FunctionSequences, row: int, points: int) -> OraclePrediction:
+    """Predict one sequence: its matrices [T, G, G] take up to 64 MB, too much for a batch."""
     alone = FunctionSequences(*(field[row : row + 1] for field in sequences))
     return condition(factors(alone.task[0], points), alone)
 
 
-def condition(factor: Tensor, sequences: FunctionSequences, noise: float = NOISE) -> Prediction:
+def condition(
+    factor: Tensor, sequences: FunctionSequences, noise: float = NOISE
+) -> OraclePrediction:
     """Condition on the context of all steps so far, with the same kernels for all sequences.
 
     Args:
         factor: L of every step, float64 [T, G, G].
         sequences: B drifting functions.
-        noise: standard deviation of the error that observations are taken to have.
+        noise: standard deviation of the error that observations are assumed to have.
     """
     points = factor.shape[-1]
     seen = observations(sequences, points)
@@ -97,7 +99,7 @@ def condition(factor: Tensor, sequences: FunctionSequences, noise: float = NOISE
     explained = (known.square_() @ visible.to(known).unsqueeze(-1)).squeeze(-1)
     variance = torch.linalg.vector_norm(rows, dim=-1).square() - explained
     log_evidence = (log_density.unsqueeze(1) * visible).sum(-1)
-    return Prediction(mean, variance.clamp_min(0), log_evidence)
+    return OraclePrediction(mean, variance.clamp_min(0), log_evidence)
 
 
 def observations(sequences: FunctionSequences, points: int) -> Observations:
@@ -133,7 +135,7 @@ def whiten(factor: Tensor, seen: Observations, noise: float) -> tuple[Tensor, Te
 
 
 def nll(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """NLL in nats of what the decoder's best Gaussian says of actual targets.
+    """Compute the NLL in nats of actual targets under the decoder's best Gaussian.
 
     Args:
         target: values, [..., M].

@@ -1,4 +1,4 @@
-"""Sequences are a pure function of (seed, split, epoch, index)."""
+"""Sequences of pictures: a pure function of (seed, split, epoch, index)."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,9 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.utils.data import DataLoader
 
-from datamodules import FrameSequences, MNISTMaze, SequenceDataModule
+from datamodules import FrameSequences, MNISTMaze, PerfectRecall, SequenceDataModule
 from datamodules.loading.episodes import fingerprint
+from tests.datamodules.benchmarks import benchmarks
 
 Make = Callable[..., MNISTMaze]
 VAL_SHA256 = "2f276b3a841baef5c83fd6dac763bc44ae20e193d038e6a1c23f59da22a110e0"
@@ -74,11 +75,11 @@ def test_the_record_names_the_source_and_pins_the_test_set(make_maze: Make) -> N
 
 
 def test_the_generator_has_not_changed_silently(make_maze: Make) -> None:
-    """If this fails on purpose, published numbers no longer compare: say so in the change log."""
+    """Published numbers no longer compare if this fails on purpose: say so in the change log."""
     assert fingerprint(make_maze(val_size=8).dataset("val")) == VAL_SHA256
 
 
-def test_lightning_leaves_the_samplers_alone_and_tells_them_the_epoch(make_maze: Make) -> None:
+def test_lightning_leaves_the_samplers_alone_and_sets_their_epoch(make_maze: Make) -> None:
     class Witness(L.LightningModule):
         def __init__(self) -> None:
             super().__init__()
@@ -128,18 +129,39 @@ def test_the_command_line_knows_the_shared_settings() -> None:
     assert maze.hparams["batch_size"] == 7 and maze.hparams["train_grids"] == [2, 3]
 
 
-@pytest.mark.parametrize("name", ["batch_size", "eval_batch_size", "train_size", "test_size"])
-def test_sizes_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got 0$"):
-        MNISTMaze(**{name: 0})
+@pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
+def test_answers_are_earlier_steps_and_equal_places_equal_frames(
+    make: Callable[..., SequenceDataModule], kind: type[SequenceDataModule]
+) -> None:
+    data = make(kind)
+    batch = data.dataset("val").__getitems__(range(40))
+    steps = torch.arange(batch.place.shape[1])
+    assert (batch.recalled_from < steps).all() and (batch.recalled_from >= -1).all()
+    assert ((batch.recalled_from >= 0).sum(1) > 0).all()
+    for frames, place in zip(batch.frames, batch.place, strict=True):
+        for where in place.unique():
+            here = frames[place == where]
+            assert torch.equal(here, here[:1].expand_as(here))
+    if data.classifier is not None:
+        return  # a class is recalled, not a picture
+    sequence, step = (batch.recalled_from >= 0).nonzero(as_tuple=True)
+    answer = batch.recalled_from[sequence, step]
+    assert torch.equal(batch.frames[sequence, step], batch.frames[sequence, answer])
+    assert torch.equal(batch.place[sequence, step], batch.place[sequence, answer])
 
 
-@pytest.mark.parametrize("name", ["num_workers", "seed"])
-def test_negative_numbers_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be at least 0, got -1$"):
-        MNISTMaze(**{name: -1})
+@pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))
+def test_frames_and_actions_have_the_promised_form(
+    make: Callable[..., SequenceDataModule], kind: type[SequenceDataModule]
+) -> None:
+    data = make(kind)
+    batch = data.dataset("test").__getitems__([0, 1])
+    assert batch.frames.shape == (2, data.sequence_length, *data.frame_shape)
+    assert batch.actions.shape == (2, data.sequence_length, len(data.action_names))
+    assert data.action_size == len(data.action_names)
+    assert 1 <= data.prefix_length < data.sequence_length
 
 
-def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ValueError, match="^source must be one of .*, got cifar$"):
-        MNISTMaze(source="cifar")
+def test_what_is_no_maze_has_no_grid_and_no_moves() -> None:
+    data = PerfectRecall()
+    assert data.grid is None and data.action_names == () and data.action_size == 0

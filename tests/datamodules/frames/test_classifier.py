@@ -1,11 +1,11 @@
-"""The judge of generated digits, on real ones."""
+"""The classifier of generated digits, on real ones."""
 
 import torch
 
 from datamodules import ParityRecall, PerfectRecall
 
 
-def test_unseen_digits_are_told_and_zeros_and_ones_nearly_always(tmp_path) -> None:
+def test_unseen_digits_are_classified_and_zeros_and_ones_nearly_always(tmp_path) -> None:
     task = ParityRecall(data_dir=str(tmp_path), source="mnist5k")
     task.setup()
     test = task.dataset("test")
@@ -15,7 +15,7 @@ def test_unseen_digits_are_told_and_zeros_and_ones_nearly_always(tmp_path) -> No
     assert right[test.labels < 2].float().mean() > 0.98
 
 
-def test_half_precision_frames_are_told_alike(tmp_path) -> None:
+def test_half_precision_frames_are_classified_alike(tmp_path) -> None:
     task = ParityRecall(data_dir=str(tmp_path), source="mnist5k")
     task.setup()
     frames = task.dataset("test").images[:50].unsqueeze(1).float() / 255
@@ -24,11 +24,11 @@ def test_half_precision_frames_are_told_alike(tmp_path) -> None:
     assert task.classifier(frames).dtype == torch.int64
 
 
-def test_only_where_a_class_is_recalled_is_it_asked_for(tmp_path) -> None:
+def test_there_is_one_only_where_a_class_is_recalled(tmp_path) -> None:
     assert PerfectRecall(data_dir=str(tmp_path), source="mnist5k").classifier is None
 
 
-def test_nothing_and_what_a_diverged_model_makes_have_a_class_too(tmp_path) -> None:
+def test_no_frames_and_frames_of_a_diverged_model_are_classified(tmp_path) -> None:
     task = ParityRecall(data_dir=str(tmp_path), source="mnist5k")
     task.setup()
     assert task.classifier(torch.zeros(0, 1, 28, 28)).shape == (0,)

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import lightning as L
 import pytest
@@ -13,7 +12,6 @@ import torch
 
 from datamodules import MNISTMaze
 from datamodules.loading.loader import ahead
-from datamodules.loading.packing import pack, unpack
 
 
 class Witness(L.LightningModule):
@@ -63,30 +61,6 @@ def test_a_resumed_run_sees_what_an_uninterrupted_one_does(
     assert before + after == uninterrupted
 
 
-class Fields(NamedTuple):
-    a: torch.Tensor
-    b: torch.Tensor
-    c: torch.Tensor
-    d: torch.Tensor
-
-
-@pytest.mark.parametrize("small", [0, 1 << 20], ids=["a tensor", "an array"])
-def test_a_packed_batch_is_unpacked_to_the_bit(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datamodules.loading.packing.SMALL", small)
-    fields = Fields(
-        torch.randn(3, 5, 7).transpose(0, 2),
-        torch.rand(3, 5) < 0.5,
-        torch.zeros(3, 0, 4),
-        torch.randint(-(10**12), 10**12, (11,)),
-    )
-    packed = pack(fields)
-    assert isinstance(packed.buffer, torch.Tensor) == (small == 0)
-    found = unpack(packed)
-    assert type(found) is Fields
-    for one, other in zip(found, fields, strict=True):
-        assert one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
-
-
 def test_other_processes_hand_a_batch_over_in_one_piece() -> None:
     settings = {"source": "mnist5k", "sequence_length": 3, "batch_size": 2, "train_size": 4}
     batches = {}
@@ -118,8 +92,8 @@ def test_the_next_batch_is_fetched_while_one_is_trained_on() -> None:
         next(coming)
 
 
-def test_a_loader_that_is_asked_again_has_all_batches() -> None:
-    """Also while the iterator before has not come to its end."""
+def test_a_loader_that_is_iterated_again_has_all_batches() -> None:
+    """The iterator before need not have come to its end."""
     settings = {"source": "mnist5k", "sequence_length": 3, "batch_size": 2, "train_size": 12}
     data = MNISTMaze(num_workers=1, val_size=2, test_size=2, **settings)
     data.setup()

@@ -1,4 +1,4 @@
-"""Which process gets which sequences."""
+"""Processes share sequences out: none twice, and equally many batches."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Which steps have a context, how large it is, and which points are in it."""
+"""Contexts: which steps have one, how large it is, and which points are in it."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from datamodules import DriftingFunctions, FunctionSequences
-from datamodules.points.gaussian_process.oracle import Prediction, nll, predict
+from datamodules.points.gaussian_process.oracle import OraclePrediction, nll, predict
 from lightning_modules import ANP
 from lightning_modules.metrics.target_nll import Scores
 from lightning_modules.neural_processes.networks import LEAST_SIGMA
@@ -27,7 +27,7 @@ class Scored(NamedTuple):
 
     data: DriftingFunctions
     batch: FunctionSequences
-    told: Prediction
+    told: OraclePrediction
     optimal: Tensor  #: [B, T, M]
 
     @property

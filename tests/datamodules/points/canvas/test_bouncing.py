@@ -1,4 +1,4 @@
-"""How a picture moves: against a loop that walks step by step."""
+"""The motion of a picture, against a loop that walks step by step."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from datamodules.points.canvas.bouncing import Bouncing, bounce
 
 
 def walk(seed: int, room: int, speed: float, noise: float, steps: int) -> np.ndarray:
-    """The same motion with a velocity that changes its sign at each wall."""
+    """Walk the same motion with a velocity that changes its sign at each wall."""
     rng = np.random.default_rng(seed)
     place = [room * rng.random(), room * rng.random()]
     angle = 2 * np.pi * rng.random()
@@ -34,7 +34,7 @@ def test_paths_are_those_of_a_walk_with_reflections(room: int, speed: float) -> 
 
 
 def test_bounces_are_elastic() -> None:
-    """Without noise, every step between walls is 3 pixels long, before and after a bounce."""
+    """Every step between walls is 3 pixels long without noise, before and after a bounce."""
     moves = [
         np.diff(Bouncing(1_000, 3.0, 0.0).path(np.random.default_rng(seed), 900), axis=0)
         for seed in range(20)

@@ -13,7 +13,7 @@ def free(drift: KernelDrift, count: int, steps: int, seed: int = 0) -> np.ndarra
 
 
 def chi_square(values: np.ndarray, low: float, high: float) -> float:
-    """Of ten equal bins: 9 degrees of freedom, 27.9 at 0.1%."""
+    """Chi-square of ten equal bins: 9 degrees of freedom, 27.9 at 0.1%."""
     assert values.min() >= low and values.max() <= high
     counts, _ = np.histogram(values, 10, (low, high))
     return ((counts - len(values) / 10) ** 2).sum() / (len(values) / 10)

@@ -1,4 +1,4 @@
-"""The oracle that infers the kernels, between the one that knows them and the prior."""
+"""Inference of kernels, between the oracle, which knows them, and the prior."""
 
 import math
 
@@ -37,7 +37,7 @@ def known(sequences: FunctionSequences) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("regime", ["sparse", "transfer"])
-def test_a_prior_that_is_a_point_gives_the_other_oracle(regime: str) -> None:
+def test_a_prior_that_is_a_point_gives_the_oracle(regime: str) -> None:
     _, sequences = benchmark(regime, 1)
     found = infer(sequences.task.expand(5, -1, -1), sequences, POINTS)
     assert torch.allclose(found.nll, known(sequences), atol=1e-6)

@@ -57,6 +57,6 @@ def test_it_is_kept_under_the_hash_of_the_test_set(
 
 
 def test_seen_targets_are_certain(data: DriftingFunctions) -> None:
-    """Their NLL is that of the decoder's floor, up to the jitter of the values."""
+    """The NLL of seen targets is that of the decoder's floor, up to the jitter of the values."""
     seen = data.optimal_nll("test")["nll_seen"]
     assert torch.allclose(seen, torch.full((5,), -1.3836), atol=1e-3)

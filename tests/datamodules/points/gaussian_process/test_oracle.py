@@ -1,4 +1,4 @@
-"""The oracle that knows the kernels, against brute force and its own promises."""
+"""The oracle, against brute force and its own promises."""
 
 import math
 from itertools import pairwise
@@ -83,7 +83,7 @@ def test_agrees_with_brute_force(regime: str, everything: bool) -> None:
             assert float(found.log_evidence[row, step]) == pytest.approx(log_evidence, rel=1e-4)
 
 
-def test_without_a_context_it_says_the_prior() -> None:
+def test_without_a_context_it_is_the_prior() -> None:
     sequences = draw(3)
     sequences = sequences._replace(context_mask=sequences.context_mask.clone())
     sequences.context_mask[:, :4] = False
@@ -121,7 +121,7 @@ def test_more_context_never_raises_the_expected_nll(regime: str) -> None:
 
 
 def test_predictions_are_calibrated() -> None:
-    """Over sequences, the actual NLL is the expected one, and errors have the said variance."""
+    """The actual NLL is on average the expected one, and errors have the predicted variance."""
     sequences = draw(150, "sparse", test_length=12, sequence_length=12, context_steps=10)
     found = predict(sequences, POINTS)
     actual = nll(target(sequences), found.mean, found.variance).mean((1, 2))
@@ -145,7 +145,7 @@ def test_the_future_is_not_known() -> None:
 
 
 def test_sequences_with_the_same_kernels_are_conditioned_together() -> None:
-    """And padding, which is as long as the largest of them needs, changes nothing."""
+    """Padding, which is as long as the largest of them needs, changes nothing."""
     sequences = draw(3, velocities=(0.0, 0.0), length_scale=(1.5, 1.5), scale=(2.0, 2.0))
     together = condition(factors(sequences.task[0], POINTS), sequences)
     for alone, batched in zip(predict(sequences, POINTS), together, strict=True):

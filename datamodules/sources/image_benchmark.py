@@ -1,0 +1,73 @@
+"""Benchmarks whose sequences are made of a source's images."""
+
+from abc import abstractmethod
+from hashlib import sha256
+from typing import Any, ClassVar
+
+from datamodules.benchmark import BenchmarkDataModule, Episodes
+from datamodules.loading.checks import require_one_of
+from datamodules.sources import (
+    SPLITS,
+    Family,
+    LabelledImages,
+    Source,
+    Split,
+    fetch_images,
+    load_images,
+    resolve_source,
+)
+
+
+class ImageBenchmark(BenchmarkDataModule[Episodes]):
+    """Sequences made of images; a benchmark says of which family, and how they become sequences.
+
+    Among several base classes this one comes first, and passes on the settings of the others.
+    """
+
+    family: ClassVar[Family]
+    """Sources that the images may come from."""
+
+    def __init__(self, data_dir: str = "data", source: Source = "auto", **settings: Any) -> None:
+        """Check the settings; no data is touched.
+
+        Args:
+            data_dir: folder of the real data sets; downloads go there.
+            source: where images come from, one of the benchmark's family; `auto` takes the real
+                ones if they are on disk or can be downloaded, else the embedded ones.
+            **settings: of the benchmark's other base classes.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(**settings)
+        require_one_of(self.family.choices, source=source)
+        self._source_record: dict[str, str] = {}
+
+    @abstractmethod
+    def make_dataset(self, split: Split, images: LabelledImages) -> Episodes:
+        """Build what makes the sequences of a split from its images."""
+
+    def prepare_data(self) -> None:
+        """Download what is missing; Lightning calls this in one process per machine."""
+        if not self._datasets:
+            fetch_images(self.hparams["source"], self.hparams["data_dir"], self.family)
+
+    def make_datasets(self) -> dict[Split, Episodes]:
+        """Read the images of all splits from the source that all processes agree on.
+
+        Raises:
+            ValueError: the source is not on disk, or a file of it is damaged.
+        """
+        data_dir = self.hparams["data_dir"]
+        source = resolve_source(self.hparams["source"], data_dir, self.family)
+        if self.trainer is not None:
+            # Processes on several machines may find different files, so the first one decides.
+            source = self.trainer.strategy.broadcast(source)
+        images = {split: load_images(source, data_dir, split, self.family) for split in SPLITS}
+        digest = sha256("".join(images[split].sha256 for split in SPLITS).encode())
+        self._source_record = {"source": source, "sha256": digest.hexdigest()}
+        return {split: self.make_dataset(split, images[split]) for split in SPLITS}
+
+    def source_record(self) -> dict[str, str]:
+        """`source`, never `auto`, and `sha256` of all its images and labels; needs `setup`."""
+        return dict(self._source_record)

@@ -1,0 +1,32 @@
+"""The contract of benchmarks: sizes that make sense, and defaults of what others may ask."""
+
+import pytest
+
+from datamodules import BenchmarkDataModule, MNISTMaze, MovingDigits
+from tests.datamodules.benchmarks import benchmarks
+
+
+@pytest.mark.parametrize("name", ["batch_size", "eval_batch_size", "train_size", "test_size"])
+def test_sizes_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got 0$"):
+        MNISTMaze(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["num_workers", "seed"])
+def test_negative_numbers_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be at least 0, got -1$"):
+        MNISTMaze(**{name: -1})
+
+
+@pytest.mark.parametrize("kind", [MNISTMaze, MovingDigits])
+def test_without_kernels_none_are_inferred(kind: type[BenchmarkDataModule]) -> None:
+    assert kind().kernel_inference is None
+
+
+@pytest.mark.parametrize("kind", benchmarks(BenchmarkDataModule))
+def test_every_benchmark_can_be_built_from_its_defaults(kind: type[BenchmarkDataModule]) -> None:
+    """Nothing is read from disk before `setup`."""
+    data = kind(seed=3)
+    assert data.sequence_length >= 1 and data.hparams["seed"] == 3
+    with pytest.raises(RuntimeError, match="call prepare_data"):
+        data.dataset("test")
