@@ -119,6 +119,16 @@ class MNISTMaze(SequenceDataModule):
         """No move, up, down, left, right."""
         return len(MOVES)
 
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """The moves."""
+        return MOVES
+
+    @property
+    def grid(self) -> int:
+        """Rows, and columns, of the maze."""
+        return self.hparams["grid"]
+
     def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
         """Mazes of digits of the split; only training follows the curriculum."""
         curriculum = self.hparams["train_grids"] if split == "train" else None

@@ -1,18 +1,20 @@
 """What all families of models share: the optimiser, evaluation with fixed noise, summaries."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import lightning as L
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from lightning_modules.evaluated import Evaluated
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
 from lightning_modules.noise import noise_of
 from lightning_modules.speed.preparation import prepare
-from memory_cores import MemoryCore
+from memory_cores import Look, MemoryCore
 from memory_cores.parts.checks import require_positive
 
 
@@ -42,6 +44,8 @@ class SequenceModel(L.LightningModule, ABC):
     criterion: ClassVar[Criterion]
     #: Curve of ``summarise`` that is logged step by step, as ``<stage>/<name>_t/<step>``.
     logged_curve: ClassVar[str]
+    #: Look of a baseline that bears no memory core, though one does its sums.
+    baseline_look: ClassVar[Look | None] = None
 
     def __init__(self, steps: int, measured: Iterable[str], learning_rate: float) -> None:
         super().__init__()
@@ -58,6 +62,16 @@ class SequenceModel(L.LightningModule, ABC):
     @abstractmethod
     def core(self) -> MemoryCore:
         """The memory core."""
+
+    @property
+    def look(self) -> Look:
+        """Colour and marker in every picture: those of the core, but for a baseline."""
+        return self.baseline_look or type(self.core).look
+
+    @property
+    def contestant(self) -> str:
+        """Class by which readers know the model: that of its core, but for a baseline."""
+        return type(self.core if self.baseline_look is None else self).__name__
 
     @property
     @abstractmethod
@@ -124,6 +138,31 @@ class SequenceModel(L.LightningModule, ABC):
     @abstractmethod
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Named predictions [B, ...] for a batch."""
+
+    def figures(
+        self, data: object, shown: Evaluated, sequences: int, seed: int
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw the family's pictures of a fixed set, by name.
+
+        Args:
+            data: the data module, set up; nothing is drawn if it is of another family.
+            shown: which set, and what headings say.
+            sequences: how many are drawn where a figure has room for several.
+            seed: of the noise.
+        """
+        return iter(())
+
+    def film(self, data: object, seed: int) -> dict[str, Tensor] | None:
+        """Return arrays of a film of the memory in the first test sequence; None if there is none.
+
+        Args:
+            data: as above.
+            seed: of the noise.
+
+        Returns:
+            The fields of ``records.film_file.Film``, by name.
+        """
+        return None
 
     @property
     def reports(self) -> bool:

@@ -53,6 +53,16 @@ class SequenceDataModule(BenchmarkDataModule[PictureDataset]):
         """Width A of the one-hot actions; 0 without actions."""
 
     @property
+    def action_names(self) -> tuple[str, ...]:
+        """Names of the A actions; empty where they have none."""
+        return ()
+
+    @property
+    def grid(self) -> int | None:
+        """Rows, and columns, of the maze through which `place` leads; None where there is none."""
+        return None
+
+    @property
     def frame_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of a frame."""
         return (1, 28, 28)

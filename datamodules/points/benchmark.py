@@ -108,6 +108,11 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """Points that a training function is known at."""
 
     @property
+    def canvas_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width where functions are images; None where they are not."""
+        return None
+
+    @property
     def asks_for_inked_pictures(self) -> bool:
         """Whether the targets of validation and test are all pixels of ink on a white canvas."""
         return False

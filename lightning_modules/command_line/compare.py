@@ -14,6 +14,7 @@ from lightning_modules.command_line.convergence import convergence
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.names import in_words
 from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
+from lightning_modules.pictures.looks import look_of
 from lightning_modules.pictures.style import save
 from lightning_modules.records.model_runs import ModelRuns, by_model
 from lightning_modules.records.readings import Column
@@ -26,6 +27,8 @@ from lightning_modules.records.results_file import (
 from lightning_modules.records.run_folder import shown
 from lightning_modules.table import columns
 
+#: Of the first, second, ... model that looks alike.
+LINE_STYLES = ("-", "--", ":", "-.")
 DESCRIPTION = """\
 Draw a curve over steps of several models on one benchmark, and print a table;
 or make a page of all that runs hold, for any browser, without a network.
@@ -136,7 +139,10 @@ def by_step(models: Sequence[ModelRuns]) -> Figure:
     """The curve that tests found."""
     runs = [run for model in models for run in model.runs]
     tested = f"{runs[0].benchmark.sequences:,} test sequences"
-    lines = [ModelCurve(*known_by(model), *model.curve()) for model in models]
+    lines = [
+        ModelCurve(*known_by(model), style, *model.curve())
+        for model, style in zip(models, line_styles(models), strict=True)
+    ]
     return curve_comparison(lines, backdrop(runs), *headings(models, tested))
 
 
@@ -144,8 +150,8 @@ def by_seconds(models: Sequence[ModelRuns]) -> Figure:
     """What validations found in the course of training."""
     found = [convergence(model) for model in models]
     lines = [
-        ModelCurve(*known_by(model), *each.values, each.seconds)
-        for model, each in zip(models, found, strict=True)
+        ModelCurve(*known_by(model), style, *each.values, each.seconds)
+        for model, style, each in zip(models, line_styles(models), found, strict=True)
     ]
     label = models[0].runs[0].reading.validated_label
     return curve_comparison(lines, Backdrop(label, False), *headings(models, "Validation set"))
@@ -270,11 +276,17 @@ def row(model: ModelRuns, wanted: Sequence[Column]) -> list[str]:
     return [model.model, core, str(len(model.runs)), *numbers]
 
 
-def known_by(model: ModelRuns) -> tuple[str, str, str | None]:
-    """A model's name in the figure, its class and its core's."""
+def known_by(model: ModelRuns) -> tuple[str, str, str]:
+    """A model's name in the figure, its colour and its marker."""
     count = len(model.runs)
     name = f"{model.label}, {count} run{'s' if count > 1 else ''}"
-    return name, model.model, model.memory
+    return name, *look_of(model.model, model.memory)
+
+
+def line_styles(models: Sequence[ModelRuns]) -> list[str]:
+    """Tell models that look alike apart."""
+    looks = [look_of(model.model, model.memory) for model in models]
+    return [LINE_STYLES[looks[:i].count(look) % len(LINE_STYLES)] for i, look in enumerate(looks)]
 
 
 def backdrop(runs: Sequence[RunResults]) -> Backdrop:

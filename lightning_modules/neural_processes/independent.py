@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from lightning_modules.neural_processes.latents import IndependentLatents, LatentPath
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.pool import Pooling
-from memory_cores import ContextWindow
+from memory_cores import ContextWindow, Look
 from memory_cores.parts.attention import AttentionKind
 
 
@@ -21,6 +21,7 @@ class NP(NeuralProcess):
     """
 
     attention: ClassVar[AttentionKind] = "uniform"
+    baseline_look = Look("#A3A3A3", "p")
 
     def __init__(self, **settings: Any) -> None:
         memory = partial(ContextWindow, slots="all", attention=self.attention)
@@ -39,3 +40,4 @@ class ANP(NP):
     """
 
     attention = "multihead"
+    baseline_look = Look("#7A7A7A", "h")

@@ -16,12 +16,14 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from datamodules.loading.checks import require_one_of
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import FunctionDataModule
 from datamodules.sources import Split
+from lightning_modules.evaluated import Evaluated
 from lightning_modules.metrics import Measurement, StepSums, Summary
 from lightning_modules.metrics.overlap import OVERLAP_NAMES, overlap_measurements
 from lightning_modules.metrics.target_nll import (
@@ -363,3 +365,13 @@ class NeuralProcess(SequenceModel):
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""
         return self.predict(batch, self.test_samples).mixed()._asdict()
+
+    def figures(
+        self, data: object, shown: Evaluated, sequences: int, seed: int
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw a set of functions; see ``SequenceModel.figures``."""
+        # Only runs that draw need it.
+        from lightning_modules.neural_processes import pictures
+
+        if isinstance(data, FunctionDataModule):
+            yield from pictures.figures(self, data, shown, sequences, seed)

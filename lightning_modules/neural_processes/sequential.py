@@ -7,7 +7,7 @@ from typing import Any
 from lightning_modules.neural_processes.latents import LatentPath, SequentialLatents
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.pool import Pooling
-from memory_cores import RMR, ContextWindow, MemoryCore, MemorySizes
+from memory_cores import RMR, ContextWindow, Look, MemoryCore, MemorySizes
 
 
 class SNP(NeuralProcess):
@@ -16,6 +16,8 @@ class SNP(NeuralProcess):
     Args:
         **settings: of ``NeuralProcess``, without ``memory`` and ``recurrent_path``.
     """
+
+    baseline_look = Look("#4D4D4D", "d")
 
     def __init__(self, **settings: Any) -> None:
         # Targets read the mean of their own step's context.

@@ -1,6 +1,5 @@
-"""Pictures of what a model remembers, drawn after each validation."""
+"""Drawing: figures of what a model remembers, from arrays; nothing here knows a model."""
 
-from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.pictures.completion import completion
 from lightning_modules.pictures.functions import functions
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
@@ -13,7 +12,6 @@ from lightning_modules.pictures.visit_overlay import overlay, visit_overlay
 
 __all__ = [
     "Generation",
-    "Pictures",
     "completion",
     "functions",
     "generation_grid",

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from lightning_modules.pictures.style import INK
-from lightning_modules.sequence_model import SequenceModel
 from memory_cores import CORES
 
 #: One for each core, in the order of ``CORES``, so that lines differ in grey print, too.
@@ -11,7 +10,7 @@ MARKERS = "oDs^vXP*<>"
 
 
 class Look(NamedTuple):
-    """Of one model."""
+    """Colour and marker of one model."""
 
     colour: str
     marker: str
@@ -22,15 +21,10 @@ BASELINES = {"NP": Look("#A3A3A3", "p"), "ANP": Look("#7A7A7A", "h"), "SNP": Loo
 
 
 def look_of(model: str, core: str | None) -> Look:
-    """Of a model's class and its core's; what is not ours (any more) gets the ink's and a dot."""
+    """Return the look of a model's class and its core's; an unknown one has the ink's and a dot."""
     if model in BASELINES:
         return BASELINES[model]
     for known, marker in zip(CORES, MARKERS, strict=False):
         if known.__name__ == core:
             return Look(known.look.colour, marker)
     return Look(INK, ".")
-
-
-def colour_of(model: SequenceModel) -> str:
-    """Of a model."""
-    return look_of(type(model).__name__, type(model.core).__name__).colour

@@ -1,14 +1,16 @@
 """What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
 from lightning_modules.budget import controller_size_within
+from lightning_modules.evaluated import Evaluated
 from lightning_modules.metrics import (
     BOUND_NAMES,
     PRIOR_NAMES,
@@ -236,3 +238,19 @@ class TemporalVAE(SequenceModel):
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
         """Generate each sequence from its prefix: ``frames`` [B, T, C, H, W] in [0, 1]."""
         return {"frames": self.generate(batch).logits.sigmoid()}
+
+    def figures(
+        self, data: object, shown: Evaluated, sequences: int, seed: int
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw a set of frames; see ``SequenceModel.figures``."""
+        # Only runs that draw need it.
+        from lightning_modules.temporal_vaes import pictures
+
+        if isinstance(data, SequenceDataModule):
+            yield from pictures.figures(self, data, shown, sequences, seed)
+
+    def film(self, data: object, seed: int) -> dict[str, Tensor] | None:
+        """Film the memory in the first test sequence; see ``SequenceModel.film``."""
+        from lightning_modules.temporal_vaes import pictures
+
+        return pictures.film(self, data, seed) if isinstance(data, SequenceDataModule) else None
