@@ -44,7 +44,7 @@ class SequenceModel(L.LightningModule, ABC):
     criterion: ClassVar[Criterion]
     #: Curve of ``summarise`` that is logged step by step, as ``<stage>/<name>_t/<step>``.
     logged_curve: ClassVar[str]
-    #: Look of a baseline that bears no memory core, though one does its sums.
+    #: Of a baseline that is known by its own name, not by that of the core that does its sums.
     baseline_look: ClassVar[Look | None] = None
 
     def __init__(self, steps: int, measured: Iterable[str], learning_rate: float) -> None:
