@@ -8,15 +8,17 @@ from matplotlib.lines import Line2D
 
 from contestants import VARIANTS
 from growth import Growth
-from lightning_modules.pictures.looks import Look, look_of
 from lightning_modules.pictures.style import FAINT, INK, legend_below, sheet, tidy
+from memory_cores import Look
 
 WIDTH, HEIGHT = 8.0, 5.0
+#: Look of a contestant that is no core.
+NO_CORE = Look(INK, ".")
 
 
 def look(name: str) -> Look:
-    """A contestant's: its core's, if it has one."""
-    return look_of("", VARIANTS[name].core.__name__ if name in VARIANTS else None)
+    """Return the look of a contestant's core, if it is one."""
+    return VARIANTS[name].core.look if name in VARIANTS else NO_CORE
 
 
 def label(name: str, growth: Growth) -> str:

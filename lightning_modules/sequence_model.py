@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.declarations import Family, Picture
+from lightning_modules.declarations import Family
 from lightning_modules.measures import Measures
 from lightning_modules.metrics.step_means import StepMeans, Summary
 from lightning_modules.noise import noise_of
@@ -17,12 +17,15 @@ from lightning_modules.speed.preparation import prepare
 from memory_cores import Look, MemoryCore
 from memory_cores.parts.checks import require_positive
 
+if TYPE_CHECKING:
+    from lightning_modules.drawings import Drawings
+
 
 class SequenceModel(L.LightningModule, ABC):
     """A model of sequences with a memory core.
 
     Families say how they are trained (``training_step``), what is measured (``measures``), what is
-    drawn (``figures``) and what they predict (``predict_step``).
+    drawn (``drawings``) and what they predict (``predict_step``).
 
     Args:
         steps: T of the sequences that are evaluated.
@@ -51,12 +54,12 @@ class SequenceModel(L.LightningModule, ABC):
     @classmethod
     def family(cls) -> Family:
         """All that the family declares, its pictures included."""
-        return replace(cls.measures.family, pictures=cls.declared_pictures())
+        return replace(cls.measures.family, pictures=cls.drawings().pictures)
 
     @classmethod
-    def declared_pictures(cls) -> tuple[Picture, ...]:
-        """The pictures that ``figures`` may draw, the most telling first."""
-        return ()
+    @abstractmethod
+    def drawings(cls) -> "Drawings":
+        """The family's pictures, imported by those who draw."""
 
     @property
     def look(self) -> Look:

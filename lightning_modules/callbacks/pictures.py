@@ -1,43 +1,39 @@
 """Draws what a model remembers after each validation and test."""
 
+import inspect
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 from matplotlib.figure import Figure
 
-from datamodules.frames.benchmark import SequenceDataModule
-from datamodules.points.benchmark import FunctionDataModule
 from datamodules.sources import Split
-from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.pictures import function_pictures
-from lightning_modules.pictures.evaluated import evaluated
+from lightning_modules.drawings import Evaluated
+from lightning_modules.names import in_words, model_label
 from lightning_modules.pictures.style import save
-from lightning_modules.records.film_file import save_film
+from lightning_modules.records.film_file import Film, save_film
 from lightning_modules.records.run_folder import RunFolder
-from lightning_modules.temporal_vaes.pictures import film_of_test, frame_pictures
-from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
+from lightning_modules.sequence_model import SequenceModel
 from memory_cores.parts.checks import require_positive
 
 
 class Pictures(L.Callback):
     """Saves pictures of a fixed set's first sequences and hands them to loggers with images.
 
-    Benchmarks of frames have ``kl_curve``, ``memory_film`` (if the core has slots) and
-    ``generations``, mazes also ``visit_overlay``; benchmarks of functions have ``nll_curve``,
-    ``functions`` or ``completion``, and ``imaginary_keys`` (if the core has some). Each goes to
+    The model's family says which there are, in its ``pictures.py``. Each goes to
     ``<folder>/pictures/<name>_step<step>.png`` and, as the latest, to ``<name>.png``. Outside
     ``fit`` it goes to ``<name>_validate.png``, since there Lightning counts steps from 0 even for a
-    model from a checkpoint. Tests leave ``<name>_test.png`` of the test set, and those of frames
-    ``<folder>/memory_film.npz`` (if the core has slots), from which ``compare`` makes a film.
+    model from a checkpoint. Tests leave ``<name>_test.png`` of the test set and, if the model has a
+    film of its memory, ``<folder>/memory_film.npz``, which ``compare`` shows with a slider.
 
     The noise is the same at every validation, so that pictures compare; training is not disturbed.
 
     Args:
         folder: of the run.
-        sequences: how many are in ``generations``.
+        sequences: how many are drawn where a picture has room for several.
         seed: of the noise.
 
     Raises:
@@ -49,7 +45,8 @@ class Pictures(L.Callback):
         self.folder = Path(folder) / "pictures"
         self.sequences, self.seed = sequences, seed
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    # Any: every model of ours is a SequenceModel, which Lightning cannot know.
+    def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Draw the validation set, in one process only."""
         if trainer.sanity_checking or not draws(trainer):
             return
@@ -59,28 +56,23 @@ class Pictures(L.Callback):
             shutil.copyfile(path, self.folder / f"{name}.png")
             hand_out(trainer, name, path)
 
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Draw the test set, whose first sequences are what runs are compared by."""
         if not draws(trainer):
             return
         data = data_of(trainer)
         for name, figure in self._figures(data, pl_module, "test", None):
             self._save(f"{name}_test", figure)
-        if isinstance(data, SequenceDataModule) and isinstance(pl_module, TemporalVAE):
-            film = film_of_test(data, pl_module, self.seed)
-            if film is not None:
-                save_film(film, RunFolder(self.folder.parent).film)
+        film = pl_module.drawings().film(pl_module, data, self.seed)
+        if film is not None:
+            save_film(Film(**film), RunFolder(self.folder.parent).film)
 
     def _figures(
-        self, data: object, model: L.LightningModule, split: Split, step: int | None
+        self, data: Any, model: SequenceModel, split: Split, step: int | None
     ) -> Iterator[tuple[str, Figure]]:
-        """Of the family, by name; none of a family that is not known."""
-        if isinstance(data, SequenceDataModule) and isinstance(model, TemporalVAE):
-            shown = evaluated(data, model, split, step)
-            yield from frame_pictures(data, model, shown, self.sequences, self.seed)
-        if isinstance(data, FunctionDataModule) and isinstance(model, NeuralProcess):
-            shown = evaluated(data, model, split, step)
-            yield from function_pictures(data, model, shown, self.seed)
+        """Draw the family's pictures of a set, by name."""
+        shown = evaluated(data, model, split, step)
+        yield from model.drawings().figures(model, data, shown, self.sequences, self.seed)
 
     def _save(self, name: str, figure: Figure) -> Path:
         path = self.folder / f"{name}.png"
@@ -88,19 +80,45 @@ class Pictures(L.Callback):
         return path
 
 
+def evaluated(data: Any, model: SequenceModel, split: Split, step: int | None) -> Evaluated:
+    """Gather what all pictures of a model share.
+
+    Args:
+        data: the data module that the model is measured on, set up.
+        model: with the summary of its last validation or test.
+        split: "val" or "test".
+        step: of training, None where it is not known.
+    """
+    summary = model.test_summary if split == "test" else model.validation_summary
+    source = data.data_record()["source"]
+    return Evaluated(title_of(data, model, step), source, model.look.colour, split, summary)
+
+
+def title_of(data: L.LightningDataModule, model: SequenceModel, step: int | None) -> str:
+    """Name benchmark and model: "Perfect recall: GTMM (DNC) after 500 training steps".
+
+    The core is named if it is a choice.
+    """
+    chosen = "memory" in inspect.signature(type(model)).parameters
+    core = type(model.core).__name__ if chosen else None
+    moment = "" if step is None else f" after {step:,} training steps"
+    return f"{in_words(type(data).__name__)}: {model_label(type(model).__name__, core)}{moment}"
+
+
 # Lightning sets these two without declaring them.
 def draws(trainer: L.Trainer) -> bool:
-    """Whether this process draws, and now."""
-    return trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False)
+    """Tell whether this process draws now; without a data module there is no fixed set to draw."""
+    drawing = trainer.is_global_zero and data_of(trainer) is not None
+    return drawing and not getattr(trainer, "fast_dev_run", False)
 
 
-def data_of(trainer: L.Trainer) -> object:
-    """The data module, if there is one."""
+def data_of(trainer: L.Trainer) -> Any:
+    """Return the data module, if there is one."""
     return getattr(trainer, "datamodule", None)
 
 
 def moment_of(step: int | None) -> str:
-    """What tells a file from those of other validations."""
+    """Name a validation, so that its files are told from others'."""
     return "validate" if step is None else f"step{step:06d}"
 
 

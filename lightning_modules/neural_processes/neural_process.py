@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from datamodules.loading.checks import require_one_of
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import FunctionDataModule
+from lightning_modules.drawings import Drawings
 from lightning_modules.metrics.target_nll import Scores
 from lightning_modules.neural_processes.latents import Evidence, LatentPath, Latents
 from lightning_modules.neural_processes.measures import FunctionMeasures
@@ -289,6 +290,14 @@ class NeuralProcess(SequenceModel):
             device=batch.context_x.device,
             dtype=batch.context_x.dtype,
         )
+
+    @classmethod
+    def drawings(cls) -> Drawings:
+        """The family's pictures."""
+        # They know the models in turn, and only runs that draw need Matplotlib.
+        from lightning_modules.neural_processes.pictures import FunctionDrawings
+
+        return FunctionDrawings()
 
     @property
     def benchmark(self) -> FunctionDataModule[Any] | None:

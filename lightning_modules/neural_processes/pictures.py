@@ -1,71 +1,127 @@
 """All pictures of neural processes."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from datamodules.points.benchmark import FunctionDataModule
-from datamodules.points.canvas.benchmark import MovingPictures
-from lightning_modules.metrics import Summary
-from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.predictions import Prediction, predict
-from lightning_modules.pictures.completion import completion
-from lightning_modules.pictures.evaluated import Evaluated
+from datamodules.points.canvas.canvas import canvas_images
+from lightning_modules.declarations import Picture
+from lightning_modules.drawings import Drawings, Evaluated
+from lightning_modules.metrics.step_means import Summary
+from lightning_modules.neural_processes.predictions import PredictedSequence, predict
+from lightning_modules.pictures.completion import CompletedImages, completion
 from lightning_modules.pictures.functions import functions
 from lightning_modules.pictures.imaginary_keys import imaginary_keys
 from lightning_modules.pictures.key_tracks import key_tracks
 from lightning_modules.pictures.nll_curve import nll_curve
+from lightning_modules.pictures.predicted_functions import PredictedFunctions
+
+if TYPE_CHECKING:
+    from lightning_modules.neural_processes.neural_process import NeuralProcess
 
 
-def function_pictures(
-    data: FunctionDataModule, model: NeuralProcess, shown: Evaluated, seed: int
+class FunctionDrawings(Drawings):
+    """Functions or moving pictures, their predictions, and where memories imagine points."""
+
+    pictures = (
+        Picture("functions", "Functions and their predictions"),
+        Picture("completion", "Completed images"),
+        Picture("imaginary_keys", "Imaginary keys of the memory"),
+        Picture("nll_curve"),
+    )
+
+    def figures(
+        self,
+        model: "NeuralProcess",
+        data: FunctionDataModule[Any],
+        shown: Evaluated,
+        sequences: int,
+        seed: int,
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw a fixed set's NLL, beside the optimum where that is known, then its first sequence.
+
+        Args:
+            model: of functions.
+            data: what the model is measured on, set up.
+            shown: which set, and what headings say.
+            sequences: not used: one has a figure of its own.
+            seed: of the noise.
+        """
+        if shown.summary is not None:
+            sentence = nll_sentence(shown.whole_set, shown.summary)
+            yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
+        whole = data.point_recipe(shown.split).everything
+        prediction = predict(model, data.dataset(shown.split)[0], whole, seed)
+        if data.x_size == 1:
+            yield from drawn_functions(prediction, shown)
+        if data.canvas_shape is not None:
+            yield from drawn_images(prediction, shown)
+
+
+def drawn_functions(
+    prediction: PredictedSequence, shown: Evaluated
 ) -> Iterator[tuple[str, Figure]]:
-    """Draw a fixed set's NLL, beside the optimum where that is known, then its first sequence.
-
-    Args:
-        data: that the model is measured on, set up.
-        model: of functions.
-        shown: which set, and what headings say.
-        seed: of the noise.
-    """
-    if shown.summary is not None:
-        sentence = nll_sentence(shown.whole_set, shown.summary)
-        yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
-    whole = data.point_recipe(shown.split).everything
-    prediction = predict(model, data.dataset(shown.split)[0], whole, seed)
-    if data.x_size == 1:
-        yield from drawn_functions(prediction, shown)
-    if isinstance(data, MovingPictures):
-        yield from drawn_images(prediction, shown)
+    """Draw functions of one variable, and the keys of an RMR."""
+    predicted = functions_of(prediction)
+    yield "functions", functions(predicted, shown.title, shown.first_sequence, shown.colour)
+    if predicted.keys is not None:
+        headings = shown.title, keys_sentence(predicted.keys, shown), shown.colour
+        yield "imaginary_keys", key_tracks(predicted.keys, predicted, *headings)
 
 
-def drawn_functions(prediction: Prediction, shown: Evaluated) -> Iterator[tuple[str, Figure]]:
-    """Functions of one variable, and the keys of an RMR."""
-    headings = shown.title, shown.first_sequence, shown.colour
-    yield "functions", functions(prediction, *headings)
+def drawn_images(prediction: PredictedSequence, shown: Evaluated) -> Iterator[tuple[str, Figure]]:
+    """Draw completed images where all of their pixels are targets, and the keys of an RMR."""
+    images = images_of(prediction) if prediction.whole else None
+    if images is not None:
+        yield "completion", completion(images, shown.title, shown.first_sequence, shown.colour)
     if prediction.keys is not None:
         headings = shown.title, keys_sentence(prediction.keys, shown), shown.colour
-        yield "imaginary_keys", key_tracks(prediction.keys, prediction, *headings)
+        truth = None if images is None else images.truth
+        centres = prediction.sequence.task
+        yield "imaginary_keys", imaginary_keys(prediction.keys, centres, truth, *headings)
 
 
-def drawn_images(prediction: Prediction, shown: Evaluated) -> Iterator[tuple[str, Figure]]:
-    """Completed images where all of their pixels are targets, and the keys of an RMR."""
-    if prediction.whole:
-        headings = shown.title, shown.first_sequence, shown.colour
-        yield "completion", completion(prediction, *headings)
-    if prediction.keys is not None:
-        headings = shown.title, keys_sentence(prediction.keys, shown), shown.colour
-        yield "imaginary_keys", imaginary_keys(prediction.keys, prediction, *headings)
+def functions_of(prediction: PredictedSequence) -> PredictedFunctions:
+    """Prepare functions of one variable for drawing."""
+    sequence = prediction.sequence
+    return PredictedFunctions(
+        sequence.context_x,
+        sequence.context_y,
+        sequence.context_mask,
+        sequence.target_x,
+        sequence.target_y,
+        sequence.target_mask,
+        prediction.targets.mean,
+        prediction.targets.sigma,
+        prediction.keys,
+        prediction.whole,
+        prediction.x_range,
+    )
+
+
+def images_of(prediction: PredictedSequence) -> CompletedImages:
+    """Prepare images, all of whose pixels are targets, for drawing."""
+    sequence, (mean, sigma) = prediction.sequence, prediction.targets
+    truth = canvas_images(sequence.target_y)
+    canvas = truth.shape[-2:]
+    return CompletedImages(
+        truth,
+        sequence.target_seen.unflatten(1, canvas),
+        canvas_images(mean),
+        sigma.mean(-1).unflatten(1, canvas),
+    )
 
 
 def keys_sentence(keys: Tensor, shown: Evaluated) -> str:
-    """The sequence, and how many keys [T, K, X] there are."""
+    """Name the sequence, and how many keys [T, K, X] there are."""
     return f"{shown.first_sequence}; all {keys.shape[1]} keys of the memory"
 
 
 def nll_sentence(whole_set: str, summary: Summary) -> str:
-    """The set, and its mean NLL with and without a context."""
+    """Name the set, and its mean NLL with and without a context."""
     groups = {
         group: float(summary.scalars[f"nll_{group}_context"])
         for group in ("with", "without")

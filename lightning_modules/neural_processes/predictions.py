@@ -1,19 +1,21 @@
-"""What a neural process predicts of one sequence, and where its memory imagines points."""
+"""Predictions of one sequence, and the places where the model's memory imagines points."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from datamodules.points.batch import FunctionSequences
+from lightning_modules.evaluation_mode import evaluating
 from lightning_modules.likelihoods import Targets
-from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.noise import noise_of
-from lightning_modules.temporal_vaes.samples import evaluating
 from memory_cores.rmr import RMRSnapshot
 
+if TYPE_CHECKING:
+    from lightning_modules.neural_processes.neural_process import NeuralProcess
 
-class Prediction(NamedTuple):
+
+class PredictedSequence(NamedTuple):
     """One sequence and its prediction, float32 on the CPU."""
 
     sequence: FunctionSequences  #: the truth, without B
@@ -22,15 +24,10 @@ class Prediction(NamedTuple):
     whole: bool  #: whether targets are all points that there are, in their order
     x_range: float  #: places go from -x_range to x_range
 
-    @property
-    def with_context(self) -> Tensor:
-        """Steps with a context, [T] bool."""
-        return self.sequence.context_mask.any(1)
-
 
 def predict(
-    model: NeuralProcess, sequence: FunctionSequences, whole: bool, seed: int
-) -> Prediction:
+    model: "NeuralProcess", sequence: FunctionSequences, whole: bool, seed: int
+) -> PredictedSequence:
     """Predict the targets from the contexts, with as many samples as a validation draws.
 
     The noise depends on the seed and the device only; neither the global random state nor the
@@ -51,7 +48,7 @@ def predict(
             snapshot = model.recall(batch, told=False).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
     keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
-    return Prediction(sequence, Targets(mean, sigma), keys, whole, model.hparams["x_range"])
+    return PredictedSequence(sequence, Targets(mean, sigma), keys, whole, model.hparams["x_range"])
 
 
 def _moved(field: Tensor, like: Tensor) -> Tensor:
@@ -59,7 +56,7 @@ def _moved(field: Tensor, like: Tensor) -> Tensor:
 
 
 def _keys(snapshot: Any, x_size: int, scale: float) -> Tensor | None:
-    """The first Dx coordinates of imaginary keys, as in the data; models may append the step."""
+    """Return the first Dx coordinates of imaginary keys; models scale them, and append the step."""
     if not isinstance(snapshot, RMRSnapshot):
         return None
     return snapshot.places[0, :, :, :x_size].float().cpu() / scale

@@ -1,11 +1,11 @@
-"""Which steps of a long sequence are drawn."""
+"""The choice of steps of a long sequence that are drawn."""
 
 import torch
 from torch import Tensor
 
 
 def chosen_steps(with_context: Tensor, count: int) -> list[int]:
-    """Steps, counted from 0, with and without a context, both spread over the sequence.
+    """Choose steps, counted from 0, with and without a context, both spread over the sequence.
 
     Half of them have none if there are so many; a sequence that is short enough is drawn whole.
 
@@ -19,6 +19,6 @@ def chosen_steps(with_context: Tensor, count: int) -> list[int]:
 
 
 def spread(values: Tensor, count: int) -> list[int]:
-    """So many of the values [N], from the first to the last, or all if there are no more."""
+    """Take so many of the values [N], from the first to the last, or all if there are no more."""
     places = torch.linspace(0, len(values) - 1, min(count, len(values))).round().long()
     return values[places].tolist()

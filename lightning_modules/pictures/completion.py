@@ -1,5 +1,7 @@
 """Moving pictures completed from some of their pixels (Yoon et al. 2020, figures 9, 12 to 15)."""
 
+from typing import NamedTuple
+
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -7,86 +9,76 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from datamodules.points.canvas.canvas import canvas_images
-from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures.chosen_steps import chosen_steps
+from lightning_modules.pictures.layout import Panels, add_axes
 from lightning_modules.pictures.memory_film import shades
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, pixels, sheet
 
 COLUMNS = 10
 ROWS = ("context", "target", "predicted\nmean", "predicted\nst. dev.")
-#: Of pixels that were not shown; no shade of grey, which could be a pixel's own.
+#: Colour of pixels that were not shown; no shade of grey, which could be a pixel's own.
 UNSEEN = "#BFD9EA"
-SIDE_INCHES, GAP_INCHES = 1.0, 0.07
-LABEL_INCHES, STEP_INCHES, BAR_INCHES, FOOT_INCHES = 0.85, 0.24, 0.85, 0.35
+LABEL_INCHES, RIGHT_INCHES, FOOT_INCHES = 0.85, 0.92, 0.42
+PANELS = Panels(left=LABEL_INCHES, top=HEADING_INCHES + 0.24, size=(1.0, 1.0), gaps=(0.07, 0.07))
+#: From the last panel to the bar of colours, and the bar's width.
+BAR_INCHES = 0.1, 0.12
 
 
-def completion(prediction: Prediction, title: str, subtitle: str, colour: str) -> Figure:
+class CompletedImages(NamedTuple):
+    """T images, which of their pixels were shown, and what is predicted of all pixels."""
+
+    truth: Tensor  #: [T, C, H, W] in [0, 1]
+    seen: Tensor  #: [T, H, W] bool, the context
+    mean: Tensor  #: [T, C, H, W] in [0, 1]
+    sigma: Tensor  #: [T, H, W], predicted standard deviation, of colours their mean
+
+
+def completion(images: CompletedImages, title: str, subtitle: str, colour: str) -> Figure:
     """Draw columns of images for some steps, with and without a context.
 
     Args:
-        prediction: of a sequence of images, whose targets are all pixels.
+        images: the truth, and what is predicted from the context.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the model, for standard deviations.
     """
-    steps = chosen_steps(prediction.with_context, COLUMNS)
-    pitch = SIDE_INCHES + GAP_INCHES
-    width = LABEL_INCHES + len(steps) * pitch + BAR_INCHES
-    height = HEADING_INCHES + STEP_INCHES + len(ROWS) * pitch + FOOT_INCHES
-    figure = sheet(width, height, title, subtitle)
+    steps = chosen_steps(images.seen.flatten(1).any(1), COLUMNS)
+    width = PANELS.right(len(steps)) + RIGHT_INCHES
+    figure = sheet(width, PANELS.bottom(len(ROWS)) + FOOT_INCHES, title, subtitle)
     panels = [
-        [_add_panel(figure, *place) for place in _row(row, steps)] for row in range(len(ROWS))
+        [_add_panel(figure, row, column) for column in range(len(steps))]
+        for row in range(len(ROWS))
     ]
-    for row, images in enumerate(image_rows(prediction, steps)):
-        for axes, image in zip(panels[row], images, strict=True):
+    for row, shown in enumerate(image_rows(images, steps)):
+        for axes, image in zip(panels[row], shown, strict=True):
             axes.imshow(image.numpy(), interpolation="nearest", gid=ROWS[row].replace("\n", " "))
-    bar = _draw_deviations(panels[-1], deviations(prediction, steps), colour)
+    bar = _draw_deviations(panels[-1], images.sigma[steps], colour)
     for axes, step in zip(panels[0], steps, strict=True):
-        axes.set_title(_head(prediction, step), size=8, color=INK, pad=4)
+        head = f"t = {step + 1}, {int(images.seen[step].sum()):,} px"
+        axes.set_title(head, size=8, color=INK, pad=4)
     for line, name in zip(panels, ROWS, strict=True):
         _name(line[0], name, colour if name.startswith("predicted") else INK)
-    _draw_bar(figure, panels[-1][-1], bar)
+    _draw_bar(figure, len(steps), bar)
     _draw_note(figure)
     return figure
 
 
-def image_rows(prediction: Prediction, steps: list[int]) -> list[Tensor]:
-    """The context, the target and the predicted mean of some steps, [S, side, side, 3] each."""
-    sequence = prediction.sequence
-    truth, mean = (
-        torch.from_numpy(pixels(canvas_images(values[steps])))
-        for values in (sequence.target_y, prediction.targets.mean)
-    )
-    seen = sequence.target_seen[steps].unflatten(1, truth.shape[1:3]).unsqueeze(-1)
+def image_rows(images: CompletedImages, steps: list[int]) -> list[Tensor]:
+    """Return the context, the truth and the predicted mean of S steps, [S, H, W, 3] each."""
+    truth, mean = (torch.from_numpy(pixels(each[steps])) for each in (images.truth, images.mean))
+    seen = images.seen[steps].unsqueeze(-1)
     return [truth.where(seen, torch.tensor(to_rgb(UNSEEN))), truth, mean]
 
 
-def deviations(prediction: Prediction, steps: list[int]) -> Tensor:
-    """Predicted standard deviations of some steps, of colours their mean, [S, side, side]."""
-    side = canvas_images(prediction.targets.sigma[:1]).shape[-1]
-    return prediction.targets.sigma[steps].mean(-1).unflatten(1, (side, side))
-
-
-def _row(row: int, steps: list[int]) -> list[tuple[int, int]]:
-    return [(row, column) for column in range(len(steps))]
-
-
 def _add_panel(figure: Figure, row: int, column: int) -> Axes:
-    width, height = figure.get_size_inches()
-    pitch = SIDE_INCHES + GAP_INCHES
-    left = LABEL_INCHES + column * pitch
-    bottom = height - HEADING_INCHES - STEP_INCHES - (row + 1) * pitch + GAP_INCHES
-    axes = figure.add_axes(
-        (left / width, bottom / height, SIDE_INCHES / width, SIDE_INCHES / height)
-    )
+    axes = PANELS.add(figure, row, column)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color=QUIET, lw=0.6)
     return axes
 
 
 def _draw_deviations(panels: list[Axes], values: Tensor, colour: str) -> AxesImage:
-    """On one scale from zero."""
+    """Draw standard deviations [S, H, W] on one scale from zero."""
     finite = values[values.isfinite()]
     highest = float(finite.max()) if len(finite) else 1.0
     for axes, image in zip(panels, values, strict=True):
@@ -96,19 +88,16 @@ def _draw_deviations(panels: list[Axes], values: Tensor, colour: str) -> AxesIma
     return drawn
 
 
-def _head(prediction: Prediction, step: int) -> str:
-    number = int(prediction.sequence.context_mask[step].sum())
-    return f"t = {step + 1}, {number:,} px"
-
-
 def _name(axes: Axes, name: str, colour: str) -> None:
     axes.set_ylabel(name, size=9, color=colour, rotation=0, ha="right", va="center", labelpad=6)
 
 
-def _draw_bar(figure: Figure, beside: Axes, image: AxesImage) -> None:
-    box = beside.get_position()
-    width = figure.get_figwidth()
-    axes = figure.add_axes((box.x1 + 0.1 / width, box.y0, 0.12 / width, box.height))
+def _draw_bar(figure: Figure, columns: int, image: AxesImage) -> None:
+    """Explain the colours of the last row, at its end."""
+    gap, width = BAR_INCHES
+    height = PANELS.size[1]
+    top = PANELS.bottom(len(ROWS)) - height
+    axes = add_axes(figure, PANELS.right(columns) + gap, top, width, height)
     bar = figure.colorbar(image, cax=axes)
     bar.set_label("intensity", size=8, color=QUIET)
     bar.outline.set_visible(False)

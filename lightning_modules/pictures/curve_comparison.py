@@ -12,7 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lightning_modules.pictures.layout import add_axes
 from lightning_modules.pictures.step_axes import (
+    AXES_INCHES,
+    LEFT_INCHES,
     draw_curve,
     draw_share,
     fit,
@@ -25,7 +28,7 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
 WIDTH, HEIGHT = 8.0, 5.0
 #: A line of the legend has room for that many letters; a handle takes as much as some.
 MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
-LEGEND_ROW_INCHES = 0.22
+LEGEND_ROW_INCHES, GAP_INCHES, FOOT_INCHES = 0.22, 0.1, 0.525
 MOST_MARKERS = 30
 
 
@@ -34,15 +37,15 @@ class ModelCurve(NamedTuple):
 
     name: str
     colour: str
-    marker: str
-    line_style: str
+    marker: str  #: as Matplotlib names it
+    line_style: str  #: likewise
     mean: Tensor  #: [T]
     error: Tensor  #: [T], standard error of it; NaN where it is not known
     seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
 
 
 class Backdrop(NamedTuple):
-    """What a figure shows beside the models."""
+    """The axes that models are drawn on, and all that is drawn beside them."""
 
     label: str  #: of the quantity, with its unit
     from_zero: bool  #: whether it is never negative
@@ -85,8 +88,8 @@ def curve_comparison(
 
 
 def _add_axes(figure: Figure, legend_rows: int) -> Axes:
-    top = 1 - (HEADING_INCHES + LEGEND_ROW_INCHES * legend_rows + 0.1) / HEIGHT
-    return figure.add_axes((0.085, 0.105, 0.83, top - 0.105))
+    top = HEADING_INCHES + LEGEND_ROW_INCHES * legend_rows + GAP_INCHES
+    return add_axes(figure, LEFT_INCHES, top, AXES_INCHES, HEIGHT - top - FOOT_INCHES)
 
 
 def _draw_legend(axes: Axes, columns: int) -> None:
@@ -103,7 +106,7 @@ def _draw_legend(axes: Axes, columns: int) -> None:
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """As many as have room, at most ``MOST_COLUMNS``."""
+    """Count the columns that have room for these names, at most ``MOST_COLUMNS``."""
     for columns in range(min(MOST_COLUMNS, len(names)), 1, -1):
         parts = np.array_split([len(name) for name in names], columns)
         if sum(part.max() + HANDLE_LETTERS for part in parts) <= LEGEND_LETTERS:
@@ -112,14 +115,13 @@ def legend_columns(names: Sequence[str]) -> int:
 
 
 def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
-    colour = curve.colour
     across = torch.arange(1, len(curve.mean) + 1) if curve.seconds is None else curve.seconds
     places, mean, error = (x.numpy() for x in (across, curve.mean, curve.error))
     every = -(-len(places) // MOST_MARKERS)
     axes.plot(
         places,
         mean,
-        color=colour,
+        color=curve.colour,
         ls=curve.line_style,
         lw=1.8,
         marker=curve.marker,
@@ -132,6 +134,5 @@ def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
         gid=curve.name,
     )
     if curve.error.isfinite().any():
-        axes.fill_between(
-            places, mean - error, mean + error, color=colour, alpha=0.2, lw=0, gid=curve.name
-        )
+        band = mean - error, mean + error
+        axes.fill_between(places, *band, color=curve.colour, alpha=0.2, lw=0, gid=curve.name)

@@ -16,36 +16,36 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures.chosen_steps import chosen_steps
+from lightning_modules.pictures.layout import Panels
+from lightning_modules.pictures.predicted_functions import PredictedFunctions
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet, tidy
 
-PANELS, COLUMNS = 8, 4
-PANEL_INCHES, GAP_INCHES = (2.5, 1.9), (0.18, 0.5)
-LEFT_INCHES, FOOT_INCHES = 0.6, 0.78
+MOST_STEPS, COLUMNS = 8, 4
+PANELS = Panels(left=0.6, top=HEADING_INCHES + 0.3, size=(2.5, 1.9), gaps=(0.18, 0.5))
+RIGHT_INCHES, FOOT_INCHES = 0.18, 0.98
 #: Opacity of the band of one standard deviation, and of the second one around it.
 BANDS = (0.26, 0.14)
 #: Opacity of the context of the step before, and what is left of it for each step more.
 FRESH, FADING, OLDEST = 0.55, 0.85, 0.1
 
 
-def functions(prediction: Prediction, title: str, subtitle: str, colour: str) -> Figure:
+def functions(prediction: PredictedFunctions, title: str, subtitle: str, colour: str) -> Figure:
     """Draw a panel for each of some steps, with and without a context.
 
     Args:
-        prediction: of a sequence of functions of one variable.
+        prediction: the functions, and what is predicted of them.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the model.
     """
-    steps = chosen_steps(prediction.with_context, PANELS)
-    rows = ceil(len(steps) / COLUMNS)
-    width = LEFT_INCHES + COLUMNS * (PANEL_INCHES[0] + GAP_INCHES[0])
-    body = rows * (PANEL_INCHES[1] + GAP_INCHES[1])
-    figure = sheet(width, HEADING_INCHES + body + FOOT_INCHES, title, subtitle)
+    steps = chosen_steps(prediction.with_context, MOST_STEPS)
+    width = PANELS.right(COLUMNS) + RIGHT_INCHES
+    height = PANELS.bottom(ceil(len(steps) / COLUMNS)) + FOOT_INCHES
+    figure = sheet(width, height, title, subtitle)
     limits = y_limits(prediction, steps)
     for panel, step in enumerate(steps):
-        axes = _add_panel(figure, *divmod(panel, COLUMNS))
+        axes = PANELS.add(figure, *divmod(panel, COLUMNS))
         _draw_step(axes, prediction, step, colour)
         axes.set(xlim=(-prediction.x_range, prediction.x_range), ylim=limits)
         _label(axes, prediction, step, panel % COLUMNS == 0, panel + COLUMNS >= len(steps))
@@ -54,15 +54,15 @@ def functions(prediction: Prediction, title: str, subtitle: str, colour: str) ->
 
 
 def strength(age: int) -> float:
-    """Opacity of context points that were seen so many steps ago, 0 for the current ones."""
+    """Return the opacity of context points that were seen so many steps ago; 0 are current."""
     return 1 if age == 0 else OLDEST + (FRESH - OLDEST) * FADING ** (age - 1)
 
 
-def y_limits(prediction: Prediction, steps: list[int]) -> tuple[float, float]:
-    """Room for the truth and all bands of some steps, unless these are wider than the truth."""
-    mask = prediction.sequence.target_mask[steps]
-    truth = prediction.sequence.target_y[steps][mask]
-    mean, sigma = (part[steps][mask] for part in prediction.targets)
+def y_limits(prediction: PredictedFunctions, steps: list[int]) -> tuple[float, float]:
+    """Make room for the truth and all bands of some steps, unless they are wider than the truth."""
+    mask = prediction.target_mask[steps]
+    parts = prediction.target_y, prediction.mean, prediction.sigma
+    truth, mean, sigma = (part[steps][mask] for part in parts)
     low, high = float(truth.min()), float(truth.max())
     reach = high - low
     told = torch.cat([truth, mean - 2 * sigma, mean + 2 * sigma])
@@ -71,25 +71,11 @@ def y_limits(prediction: Prediction, steps: list[int]) -> tuple[float, float]:
     return float(told.min()) - margin, float(told.max()) + margin
 
 
-def _add_panel(figure: Figure, row: int, column: int) -> Axes:
-    width, height = figure.get_size_inches()
-    left = LEFT_INCHES + column * (PANEL_INCHES[0] + GAP_INCHES[0])
-    bottom = height - HEADING_INCHES - (row + 1) * (PANEL_INCHES[1] + GAP_INCHES[1]) + 0.2
-    size = PANEL_INCHES[0] / width, PANEL_INCHES[1] / height
-    return figure.add_axes((left / width, bottom / height, *size))
-
-
-def _draw_step(axes: Axes, prediction: Prediction, step: int, colour: str) -> None:
+def _draw_step(axes: Axes, prediction: PredictedFunctions, step: int, colour: str) -> None:
     draw = _draw_lines if prediction.whole else _draw_targets
-    mask = prediction.sequence.target_mask[step]
-    x, truth, mean, sigma = (
-        part[step][mask].squeeze(-1)
-        for part in (
-            prediction.sequence.target_x,
-            prediction.sequence.target_y,
-            *prediction.targets,
-        )
-    )
+    mask = prediction.target_mask[step]
+    parts = prediction.target_x, prediction.target_y, prediction.mean, prediction.sigma
+    x, truth, mean, sigma = (part[step][mask].squeeze(-1) for part in parts)
     draw(axes, x, truth, mean, sigma, colour)
     _draw_contexts(axes, prediction, step)
     if prediction.keys is not None:
@@ -99,7 +85,7 @@ def _draw_step(axes: Axes, prediction: Prediction, step: int, colour: str) -> No
 def _draw_lines(
     axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
 ) -> None:
-    """Curves over the grid."""
+    """Draw curves over the grid."""
     for sigmas, opacity in zip((2, 1), reversed(BANDS), strict=True):
         band = (mean - sigmas * sigma).numpy(), (mean + sigmas * sigma).numpy()
         gid = f"{sigmas} sigma"
@@ -111,7 +97,7 @@ def _draw_lines(
 def _draw_targets(
     axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
 ) -> None:
-    """Single targets, where the function is not asked for everywhere."""
+    """Draw single targets, where the function is not asked for everywhere."""
     for sigmas, width in ((2, 1.2), (1, 3.0)):
         ends = torch.stack([mean - sigmas * sigma, mean + sigmas * sigma], 1)
         lines = torch.stack([x.unsqueeze(1).expand(-1, 2), ends], 2).numpy()
@@ -122,12 +108,12 @@ def _draw_targets(
     axes.plot(x.numpy(), truth.numpy(), "x", color=INK, ms=4.5, mew=1, ls="", gid="truth")
 
 
-def _draw_contexts(axes: Axes, prediction: Prediction, step: int) -> None:
-    """All points seen so far, the older the fainter."""
-    sequence = prediction.sequence
+def _draw_contexts(axes: Axes, prediction: PredictedFunctions, step: int) -> None:
+    """Draw all points seen so far, the older the fainter."""
     for seen in range(step + 1):
-        mask = sequence.context_mask[seen]
-        x, y = (part[seen][mask].squeeze(-1) for part in (sequence.context_x, sequence.context_y))
+        mask = prediction.context_mask[seen]
+        parts = prediction.context_x, prediction.context_y
+        x, y = (part[seen][mask].squeeze(-1) for part in parts)
         if len(x):
             _draw_points(axes, x, y, step - seen)
 
@@ -169,9 +155,9 @@ def _draw_keys(axes: Axes, keys: Tensor, end: float, colour: str) -> None:
         )
 
 
-def _label(axes: Axes, prediction: Prediction, step: int, left: bool, bottom: bool) -> None:
+def _label(axes: Axes, prediction: PredictedFunctions, step: int, left: bool, bottom: bool) -> None:
     tidy(axes)
-    number = int(prediction.sequence.context_mask[step].sum())
+    number = int(prediction.context_mask[step].sum())
     points = f"{number} context point{'' if number == 1 else 's'}" if number else "no context"
     axes.set_title(f"t = {step + 1}, {points}", size=9, color=INK, loc="left", pad=4)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -184,8 +170,8 @@ def _label(axes: Axes, prediction: Prediction, step: int, left: bool, bottom: bo
         axes.set_xlabel("place x (no unit)", size=9, color=INK)
 
 
-def _key(prediction: Prediction, colour: str) -> dict[str, Line2D | Patch]:
-    """What is to be explained."""
+def _key(prediction: PredictedFunctions, colour: str) -> dict[str, Line2D | Patch]:
+    """Explain what there is."""
     dot: dict[str, Any] = {"marker": "o", "ls": "", "mec": "none"}
     key: dict[str, Line2D | Patch] = {
         "true function": Line2D([], [], color=INK, lw=1.3, ls=":"),

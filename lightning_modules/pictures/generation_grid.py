@@ -13,20 +13,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from datamodules.maze import MOVES
-from lightning_modules.metrics import OLD_AGE
+from lightning_modules.pictures.layout import add_axes
 from lightning_modules.pictures.style import (
     HEADING_INCHES,
     INK,
     QUIET,
     SKY,
     VERMILION,
-    blank_axes,
+    blank,
     pixels,
     sheet,
 )
 
-ARROWS = {"none": "", "up": "↑", "down": "↓", "left": "←", "right": "→"}
 ROWS = ("truth", "reconstruction", "generated")
 MOST_COLUMNS, LEAST_COLUMNS = 30, 15
 
@@ -46,7 +44,8 @@ class Generation(NamedTuple):
     generated: Tensor  #: reconstructed up to the prefix, from the prior after it
     recalled_from: Tensor  #: [T], the earlier step that holds the answer, -1 where none does
     prefix: int  #: frames that the model was given before it generated, at least 1, below T
-    moves: Tensor | None = None  #: [T], indices into ``MOVES``; None where there are no moves
+    old_age: int  #: steps after which the colour of an answer says that it is old
+    moves: Sequence[str] | None = None  #: T arrows, into each frame; None where there are no moves
 
 
 class Recall(NamedTuple):
@@ -54,11 +53,12 @@ class Recall(NamedTuple):
 
     step: int
     answer: int  #: the step that holds it
+    old: bool  #: whether that is long ago
 
     @property
     def colour(self) -> str:
-        """Vermilion if the answer is ``OLD_AGE`` steps old or more, else sky blue."""
-        return VERMILION if self.step - self.answer >= OLD_AGE else SKY
+        """Vermilion if the answer is old, else sky blue."""
+        return VERMILION if self.old else SKY
 
 
 class Line(NamedTuple):
@@ -69,8 +69,8 @@ class Line(NamedTuple):
 
     @property
     def recalls(self) -> list[Recall]:
-        """Its frames that can be recalled."""
-        return [r for r in recalls(self.generation.recalled_from) if r.step in self.steps]
+        """Frames of this line that can be recalled."""
+        return [r for r in recalls(self.generation) if r.step in self.steps]
 
     @property
     def head(self) -> float:
@@ -94,18 +94,22 @@ class Line(NamedTuple):
 
     @property
     def height(self) -> float:
-        """All of it, with the gap below it."""
+        """Height of the line with the gap below it."""
         last = self.steps.stop == len(self.generation.truth)
         return self.bottom + CAPTION * self.divided + (SEQUENCE_GAP if last else LINE_GAP)
 
 
-def recalls(recalled_from: Tensor) -> list[Recall]:
-    """All frames of a sequence to which an earlier one holds the answer; recalled_from is [T]."""
-    return [Recall(t, answer) for t, answer in enumerate(recalled_from.tolist()) if answer >= 0]
+def recalls(generation: Generation) -> list[Recall]:
+    """List all frames of a sequence to which an earlier one holds the answer."""
+    return [
+        Recall(t, answer, old=t - answer >= generation.old_age)
+        for t, answer in enumerate(generation.recalled_from.tolist())
+        if answer >= 0
+    ]
 
 
 def lines_of(generation: Generation) -> list[Line]:
-    """A sequence in as few lines as can hold it, all about as long."""
+    """Divide a sequence into as few lines as can hold it, all about as long."""
     steps = len(generation.truth)
     columns = ceil(steps / ceil(steps / MOST_COLUMNS))
     starts = range(0, steps, columns)
@@ -138,10 +142,9 @@ def generation_grid(
 
 
 def _axes_of(figure: Figure, line: Line, top: float, columns: float) -> Axes:
-    """Axes of a line in columns; the top is in inches from that of the figure."""
-    height, whole = line.height * COLUMN_INCHES, figure.get_figheight()
-    box = (0, 1 - (top + height) / whole, 1, height / whole)
-    return blank_axes(figure, box, columns, line.height)
+    """Add axes of a line in columns; the top is in inches from that of the figure."""
+    axes = add_axes(figure, 0, top, figure.get_figwidth(), line.height * COLUMN_INCHES)
+    return blank(axes, columns, line.height)
 
 
 def _draw_line(axes: Axes, line: Line, colour: str) -> None:
@@ -165,7 +168,7 @@ def _draw_head(axes: Axes, line: Line) -> None:
         return
     _name(axes, 0.68, "move", 8, QUIET)
     for column, t in enumerate(line.steps):
-        _centre(axes, column, 0.68, ARROWS[MOVES[int(line.generation.moves[t])]], 9, INK)
+        _centre(axes, column, 0.68, line.generation.moves[t], 9, INK)
 
 
 def _centre(axes: Axes, column: int, y: float, text: str, size: int, colour: str) -> None:
@@ -203,14 +206,16 @@ def _draw_boundary(axes: Axes, line: Line) -> None:
 
 
 def _key(lines: Sequence[Line]) -> dict[str, Line2D | Rectangle]:
-    """What is to be explained: the line at the prefix, and the borders that there are."""
-    moves = " and the moves" if lines[0].generation.moves is not None else ""
+    """Explain the line at the prefix, and the borders that there are."""
+    first = lines[0].generation
+    moves = " and the moves" if first.moves is not None else ""
     boundary = f"generated rows: given up to this line, from the prior{moves} after it"
     key: dict[str, Line2D | Rectangle] = {
         boundary: Line2D([], [], marker="|", ms=11, mew=1.8, ls="", color=INK)
     }
     used = {recall.colour for line in lines for recall in line.recalls}
-    for colour, age in ((SKY, f"fewer than {OLD_AGE}"), (VERMILION, f"{OLD_AGE} or more")):
+    ages = f"fewer than {first.old_age}", f"{first.old_age} or more"
+    for colour, age in zip((SKY, VERMILION), ages, strict=True):
         if colour in used:
             text = f"the step named under it holds the answer, {age} steps earlier"
             key[text] = Rectangle((0, 0), 1, 1, fill=False, ec=colour, lw=2.2)

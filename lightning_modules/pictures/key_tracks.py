@@ -1,4 +1,4 @@
-"""Where an RMR imagines points of functions of one variable, step by step."""
+"""The places that an RMR imagines for functions of one variable, step by step."""
 
 from typing import Any
 
@@ -9,30 +9,31 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from lightning_modules.neural_processes.predictions import Prediction
-from lightning_modules.pictures.step_axes import fit, label_steps
+from lightning_modules.pictures.layout import add_axes
+from lightning_modules.pictures.predicted_functions import PredictedFunctions
+from lightning_modules.pictures.step_axes import LEFT_INCHES, fit, label_steps
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet
 
-WIDTH, HEIGHT, FOOT_INCHES = 8.0, 4.6, 0.82
-#: Of a context point; behind the keys, which are what is shown.
+WIDTH, HEIGHT, FOOT_INCHES, AXES_INCHES = 8.0, 4.6, 0.82, 7.16
+#: Style of a context point, which lies behind the keys.
 DOT: dict[str, Any] = {"marker": "o", "mfc": INK, "mec": "none", "ms": 3.2, "alpha": 0.45}
 
 
 def key_tracks(
-    keys: Tensor, prediction: Prediction, title: str, subtitle: str, colour: str
+    keys: Tensor, prediction: PredictedFunctions, title: str, subtitle: str, colour: str
 ) -> Figure:
     """Draw a line for each key, and the context points that are shown meanwhile.
 
     Args:
-        keys: [T, K, 1].
-        prediction: of the same sequence.
+        keys: [T, K, 1], where the cells are.
+        prediction: the sequence.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the core.
     """
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
-    bottom = FOOT_INCHES / HEIGHT
-    axes = figure.add_axes((0.085, bottom, 0.895, 1 - HEADING_INCHES / HEIGHT - bottom))
+    height = HEIGHT - HEADING_INCHES - FOOT_INCHES
+    axes = add_axes(figure, LEFT_INCHES, HEADING_INCHES, AXES_INCHES, height)
     steps = range(1, len(keys) + 1)
     for cell, track in enumerate(keys.squeeze(-1).unbind(1), 1):
         axes.plot(steps, track.numpy(), color=colour, lw=1.1, alpha=0.8, gid=f"key {cell}")
@@ -46,9 +47,9 @@ def key_tracks(
     return figure
 
 
-def _draw_contexts(axes: Axes, prediction: Prediction) -> None:
-    steps, points = prediction.sequence.context_mask.nonzero().unbind(1)
-    places = prediction.sequence.context_x[steps, points, 0]
+def _draw_contexts(axes: Axes, prediction: PredictedFunctions) -> None:
+    steps, points = prediction.context_mask.nonzero().unbind(1)
+    places = prediction.context_x[steps, points, 0]
     times = torch.add(steps, 1)
     axes.plot(times.numpy(), places.numpy(), ls="", zorder=1, gid="contexts", **DOT)
 

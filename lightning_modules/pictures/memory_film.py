@@ -1,4 +1,4 @@
-"""Where a memory was written and read over the steps of one sequence."""
+"""A memory's weightings over the steps of one sequence: where it was written and read."""
 
 from math import ceil
 
@@ -11,17 +11,21 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from lightning_modules.pictures.layout import Panels, add_axes
 from lightning_modules.pictures.style import DPI, HEADING_INCHES, INK, QUIET, sheet, tidy
-from memory_cores import Weightings
 
-PANEL_INCHES, MARGIN_INCHES = 2.3, 0.35
+#: Panels are as wide as the sheet allows between its margins, and all as high.
+LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, FOOT_INCHES = 0.6, 1.0, HEADING_INCHES + 0.25, 0.72
+PANEL_INCHES, GAP_INCHES = 2.3, (0.25, 0.35)
+#: From the sheet's right edge to the bar of colours, and the bar's width.
+BAR_INCHES = 0.85, 0.14
 # Columns, and the sheet's width in inches: one head that writes and five that read fill two rows of
 # three; five that write have a row, and five that read the next.
 FEW_HEADS, FEW, MANY = 6, (3, 10.0), (5, 12.6)
 
 
 def expected_reads(write: Tensor, recalled_from: Tensor) -> list[tuple[int, int]]:
-    """(step, slot) where the answers of recalled steps were stored.
+    """Find (step, slot) where the answers of recalled steps were stored.
 
     The latent of step s is written in step s + 1; its slot is the one that was written most, over
     all heads. It may have been overwritten since. Where nothing was written there is no slot.
@@ -39,58 +43,57 @@ def expected_reads(write: Tensor, recalled_from: Tensor) -> list[tuple[int, int]
 
 
 def memory_film(
-    weightings: Weightings, recalled_from: Tensor, title: str, subtitle: str, colour: str
+    read: Tensor, write: Tensor, recalled_from: Tensor, title: str, subtitle: str, colour: str
 ) -> Figure:
     """Draw a heat map of steps and slots for each write head and each read head.
 
     Args:
-        weightings: read [T, R, N] and write [T, H, N] of one sequence, with N at least 1.
+        read: weightings [T, R, N] of one sequence, with N at least 1.
+        write: weightings [T, H, N] of the same sequence; H is 0 if the core holds no single steps.
         recalled_from: [T], the earlier step that holds the answer, -1 where none does. In read
             panels, rings mark the slot to which that step was written.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: of the core; full weight is drawn in a dark tone of it.
     """
-    panels = _panels(weightings)
-    columns, width = FEW if len(panels) <= FEW_HEADS else MANY
-    rows = ceil(len(panels) / columns)
-    height = HEADING_INCHES + rows * (PANEL_INCHES + MARGIN_INCHES) + 0.62
+    heads = _heads(read, write)
+    columns, width = FEW if len(heads) <= FEW_HEADS else MANY
+    panels = _panels(columns, width)
+    height = panels.bottom(ceil(len(heads) / columns)) + FOOT_INCHES
     figure = sheet(width, height, title, subtitle)
-    rings = expected_reads(weightings.write, recalled_from)
-    for i, (name, weights) in enumerate(panels):
-        axes = _add_panel(figure, columns, *divmod(i, columns), name)
+    rings = expected_reads(write, recalled_from)
+    for i, (name, weights) in enumerate(heads):
+        axes = panels.add(figure, *divmod(i, columns))
+        axes.set_title(name, size=9, color=INK, loc="left", pad=4)
         image = _draw_weights(axes, weights, shades(colour))
         if name.startswith("read"):
             _draw_rings(axes, rings, weights)
-        _label(axes, outer_left=i % columns == 0, outer_bottom=i + columns >= len(panels))
+        _label(axes, outer_left=i % columns == 0, outer_bottom=i + columns >= len(heads))
     _draw_colourbar(figure, image)
-    if weightings.write.shape[1]:  # else the core holds no single steps, and nothing is ringed
+    if write.shape[1]:  # else nothing is ringed
         _draw_note(figure)
     return figure
 
 
 def shades(colour: str) -> Colormap:
-    """White over the colour to a dark tone of it."""
+    """Make a colour map from white over the colour to a dark tone of it."""
     dark = tuple(0.45 * np.array(to_rgb(colour)))
     return LinearSegmentedColormap.from_list("weights", ["white", colour, dark])
 
 
-def _panels(weightings: Weightings) -> list[tuple[str, Tensor]]:
+def _panels(columns: int, width: float) -> Panels:
+    """Panels that fill a sheet's width."""
+    pitch = (width - LEFT_INCHES - RIGHT_INCHES) / columns
+    return Panels(LEFT_INCHES, TOP_INCHES, (pitch - GAP_INCHES[0], PANEL_INCHES), GAP_INCHES)
+
+
+def _heads(read: Tensor, write: Tensor) -> list[tuple[str, Tensor]]:
+    """Name and weightings [T, N] of every head, those that write first."""
     return [
         (f"{kind} head {head + 1}" if weights.shape[1] > 1 else f"{kind} head", weights[:, head])
-        for kind, weights in (("write", weightings.write), ("read", weightings.read))
+        for kind, weights in (("write", write), ("read", read))
         for head in range(weights.shape[1])
     ]
-
-
-def _add_panel(figure: Figure, columns: int, row: int, column: int, name: str) -> Axes:
-    width, height = figure.get_size_inches()
-    left, step = 0.6, (width - 1.6) / columns
-    bottom = height - HEADING_INCHES - (row + 1) * (PANEL_INCHES + MARGIN_INCHES) + 0.1
-    box = ((left + column * step) / width, bottom / height)
-    axes = figure.add_axes((*box, (step - 0.25) / width, PANEL_INCHES / height))
-    axes.set_title(name, size=9, color=INK, loc="left", pad=4)
-    return axes
 
 
 def _draw_weights(axes: Axes, weights: Tensor, colours: Colormap) -> AxesImage:
@@ -128,9 +131,9 @@ def _label(axes: Axes, outer_left: bool, outer_bottom: bool) -> None:
 
 
 def _draw_colourbar(figure: Figure, image: AxesImage) -> None:
-    width, height = figure.get_size_inches()
-    box = ((width - 0.85) / width, 1 - (HEADING_INCHES + 0.25 + PANEL_INCHES) / height)
-    axes = figure.add_axes((*box, 0.14 / width, PANEL_INCHES / height))
+    from_right, width = BAR_INCHES
+    left = figure.get_figwidth() - from_right
+    axes = add_axes(figure, left, TOP_INCHES, width, PANEL_INCHES)
     bar = figure.colorbar(image, cax=axes, ticks=[0, 0.04, 0.25, 1])
     bar.set_label("weight (square-root scale)", size=8, color=QUIET)
     bar.outline.set_visible(False)

@@ -16,9 +16,9 @@ from lightning_modules.pictures.step_axes import (
 from lightning_modules.pictures.style import INK
 
 NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
-#: What one who is told the kernels would have.
+#: Name of the NLL of one who is told the kernels.
 OPTIMUM = "optimum (knows the kernels)"
-#: What one who must find them out would have.
+#: Name of the NLL of one who must find them out.
 INFERRED = "oracle that infers the kernels"
 
 

@@ -9,17 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from lightning_modules.pictures.layout import add_axes
 from lightning_modules.pictures.style import FAINT, HEADING_INCHES, INK, QUIET, sheet, tidy
 
-#: Inches of a sheet with one curve over the steps.
-WIDTH, HEIGHT = 8.0, 4.4
+#: Inches of a sheet with one curve over the steps, of the legend above it and the labels below it.
+WIDTH, HEIGHT, LEGEND_INCHES, FOOT_INCHES = 8.0, 4.4, 0.35, 0.528
+#: Where the axes begin, and how wide they are.
+LEFT_INCHES, AXES_INCHES = 0.68, 6.64
 
 
 def step_sheet(title: str, subtitle: str) -> tuple[Figure, Axes]:
     """Return a sheet with its headings, and the axes below them and a legend."""
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
-    top = 1 - (HEADING_INCHES + 0.35) / HEIGHT
-    return figure, figure.add_axes((0.085, 0.12, 0.83, top - 0.12))
+    top = HEADING_INCHES + LEGEND_INCHES
+    height = HEIGHT - top - FOOT_INCHES
+    return figure, add_axes(figure, LEFT_INCHES, top, AXES_INCHES, height)
 
 
 def draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:
@@ -29,7 +33,7 @@ def draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:
 
 
 def is_mixed(share: Tensor) -> bool:
-    """Whether some sequences are in a share [T] at a step that others are not in at that step."""
+    """Tell whether a share [T] holds at some step for some sequences, but not for all."""
     return bool(((share > 0) & (share < 1)).any())
 
 
@@ -60,7 +64,7 @@ def label_steps(axes: Axes, steps: int, name: str) -> None:
 
 
 def label_seconds(axes: Axes, name: str) -> None:
-    """Let the first axis be the time of training instead."""
+    """Let the first axis be the time of training, and name the other one."""
     axes.set_xlim(left=0)
     axes.set_xlabel("training time (seconds on the wall clock)", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
@@ -68,14 +72,14 @@ def label_seconds(axes: Axes, name: str) -> None:
 
 
 def fit_from_zero(axes: Axes) -> None:
-    """From zero to above what has been drawn, for quantities that are never negative."""
+    """Scale from zero to above what has been drawn, for quantities that are never negative."""
     highest = axes.dataLim.y1
     # A run that diverged has nothing finite to show; its picture stays empty.
     axes.set_ylim(0, 1.08 * highest if isfinite(highest) and highest > 0 else 1)
 
 
 def fit(axes: Axes) -> None:
-    """From below to above what has been drawn."""
+    """Scale from below to above what has been drawn."""
     low, high = axes.dataLim.y0, axes.dataLim.y1
     if isfinite(low) and isfinite(high):
         margin = 0.06 * (high - low) or 0.5

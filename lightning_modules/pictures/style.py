@@ -1,4 +1,4 @@
-"""What all pictures share: the palette, the sheet that they are drawn on, and pixels.
+"""The palette, the sheet that pictures are drawn on, and pixels.
 
 Figures are built without pyplot, so that none is registered anywhere and no display is needed.
 """
@@ -33,18 +33,14 @@ def sheet(width: float, height: float, title: str, subtitle: str = "") -> Figure
     return figure
 
 
-def blank_axes(
-    figure: Figure, box: tuple[float, float, float, float], width: float, height: float
-) -> Axes:
-    """Add axes without frame or ticks, with y pointing down.
+def blank(axes: Axes, width: float, height: float) -> Axes:
+    """Take frame and ticks away, and let y point down.
 
     Args:
-        figure: to add them to.
-        box: left, bottom, width and height, as shares of the figure.
+        axes: to change.
         width: of the axes in their own units.
         height: of the axes in their own units.
     """
-    axes = figure.add_axes(box)
     axes.set_axis_off()
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)

@@ -15,24 +15,25 @@ from matplotlib.patches import FancyArrowPatch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightning_modules.pictures.style import (
-    HEADING_INCHES,
-    INK,
-    QUIET,
-    YELLOW,
-    blank_axes,
-    sheet,
-)
+from lightning_modules.pictures.layout import Panels
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, YELLOW, blank, sheet
 
 COLUMNS, LAST_MOVES = 5, 5
 UNSEEN = 0.82  #: grey of cells that were not visited yet
 GROUND = "#3C3C3C"
 
-CELL_INCHES, GAP, LABEL_INCHES, STEP_INCHES, NOTE_INCHES = 1.36, 0.1, 1.55, 0.24, 0.5
+SIDE_INCHES, GAP_INCHES, LABEL_INCHES, STEP_INCHES = 1.36, 0.1, 1.55, 0.24
+RIGHT_INCHES, FOOT_INCHES = 0.2, 0.6
+PANELS = Panels(
+    left=LABEL_INCHES,
+    top=HEADING_INCHES + STEP_INCHES,
+    size=(SIDE_INCHES, SIDE_INCHES),
+    gaps=(GAP_INCHES, GAP_INCHES),
+)
 
 
 def visit_numbers(place: Tensor) -> Tensor:
-    """How often each step's place [T] was visited before it, [T]."""
+    """Count how often each step's place [T] was visited before it, [T]."""
     same = place.unsqueeze(1) == place
     return same.tril(-1).sum(1)
 
@@ -58,13 +59,19 @@ def overlay(frames: Tensor, place: Tensor, grid: int, until: int) -> Tensor:
 
 
 def last_moves(place: Tensor, until: int, count: int = LAST_MOVES) -> list[tuple[int, int]]:
-    """Moves (from cell, to cell), oldest first, of the last ``count`` of the first steps."""
+    """List the moves (from cell, to cell), oldest first, of the last of the first steps.
+
+    Args:
+        place: [T], row * grid + column.
+        until: number of steps, from the first.
+        count: number of moves, at most.
+    """
     path = place[:until].tolist()[-count - 1 :]
     return list(zip(path, path[1:], strict=False))
 
 
 def instants(steps: int) -> list[int]:
-    """Numbers of steps after which the maze is drawn: five evenly spaced ones."""
+    """Choose the numbers of steps after which the maze is drawn: five evenly spaced ones."""
     return sorted({max(1, round(steps * i / COLUMNS)) for i in range(1, COLUMNS + 1)})
 
 
@@ -81,28 +88,24 @@ def visit_overlay(
         subtitle: in the second line.
     """
     times = instants(len(place))
-    width = LABEL_INCHES + len(times) * (CELL_INCHES + GAP) + GAP
-    body = (1 + len(rows)) * (CELL_INCHES + GAP)
-    figure = sheet(width, HEADING_INCHES + STEP_INCHES + body + NOTE_INCHES, title, subtitle)
+    width = PANELS.right(len(times)) + RIGHT_INCHES
+    height = PANELS.bottom(1 + len(rows)) + FOOT_INCHES
+    figure = sheet(width, height, title, subtitle)
     for column, until in enumerate(times):
-        axes = _place_axes(figure, 0, column, grid)
+        axes = _add_maze(figure, 0, column, grid)
         axes.set_title(f"t = {until}", size=9, color=INK, pad=4)
         _draw_moves(axes, place, grid, until)
         for row, frames in enumerate(rows.values(), start=1):
-            _draw_maze(_place_axes(figure, row, column, grid), frames, place, grid, until)
+            _draw_maze(_add_maze(figure, row, column, grid), frames, place, grid, until)
     for row, name in enumerate(("last five moves", *rows)):
         _name_row(figure, row, name)
     _draw_note(figure)
     return figure
 
 
-def _place_axes(figure: Figure, row: int, column: int, grid: int) -> Axes:
-    """Axes of one maze, a cell wide a unit."""
-    width, height = figure.get_size_inches()
-    left = LABEL_INCHES + column * (CELL_INCHES + GAP)
-    bottom = height - HEADING_INCHES - STEP_INCHES - (row + 1) * (CELL_INCHES + GAP) + GAP
-    box = (left / width, bottom / height, CELL_INCHES / width, CELL_INCHES / height)
-    return blank_axes(figure, box, grid, grid)
+def _add_maze(figure: Figure, row: int, column: int, grid: int) -> Axes:
+    """Add axes of one maze, a cell wide a unit."""
+    return blank(PANELS.add(figure, row, column), grid, grid)
 
 
 def _draw_maze(axes: Axes, frames: Tensor, place: Tensor, grid: int, until: int) -> None:
@@ -112,7 +115,13 @@ def _draw_maze(axes: Axes, frames: Tensor, place: Tensor, grid: int, until: int)
 
 
 def shaded(picture: Tensor, place: Tensor, grid: int) -> NDArray[np.float32]:
-    """The picture with cells that are not among the places in grey, to tell them from black."""
+    """Make cells that are not among the places grey, to tell them from black.
+
+    Args:
+        picture: [grid * H, grid * W, 3].
+        place: [t], row * grid + column, of the cells that were seen.
+        grid: rows, and columns, of the maze.
+    """
     seen = torch.zeros(grid * grid, dtype=torch.bool)
     seen[place] = True
     mask = seen.view(grid, grid)
@@ -138,7 +147,7 @@ def _draw_moves(axes: Axes, place: Tensor, grid: int, until: int) -> None:
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int]) -> FancyArrowPatch:
-    """Arrow between the centres of two (row, column), bent so that there and back stay apart."""
+    """Make an arrow between two cells (row, column), bent so that there and back stay apart."""
     tail, tip = ((column + 0.5, row + 0.5) for row, column in (start, end))
     return FancyArrowPatch(
         tail,
@@ -155,10 +164,10 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> FancyArrowPatch:
 
 def _name_row(figure: Figure, row: int, name: str) -> None:
     width, height = figure.get_size_inches()
-    top = HEADING_INCHES + STEP_INCHES + row * (CELL_INCHES + GAP)
+    middle = PANELS.bottom(row + 1) - SIDE_INCHES / 2
     figure.text(
         (LABEL_INCHES - 0.12) / width,
-        1 - (top + CELL_INCHES / 2) / height,
+        1 - middle / height,
         name,
         size=9,
         color=INK,

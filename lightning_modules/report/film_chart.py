@@ -26,7 +26,7 @@ MARGIN = {"l": 62, "r": 8, "t": 6, "b": 40}
 
 def film_chart(film: Film, colour: str) -> Chart:
     """Heat maps of what is written and read, and all heads at one step."""
-    write, read = film.weightings.write, film.weightings.read
+    write, read = film.write, film.read
     maps = [each for each in (("written", write), ("read", read)) if each[1].shape[1]]
     traces: list[BaseTraceType] = [
         _map(weights.amax(1).T, colour, axis, "step %{x}, slot %{y}")
@@ -38,14 +38,14 @@ def film_chart(film: Film, colour: str) -> Chart:
     strip.y = heads
     strip.ygap = 1
     moments = [_encoded(moment) for moment in torch.cat([write, read], 1)]
-    layout = _layout([name for name, _ in maps], *film.weightings.read.shape[::2])
+    layout = _layout([name for name, _ in maps], *film.read.shape[::2])
     size = max(1, min(10, LETTERS // len(heads)))
     layout.update({f"yaxis{len(maps) + 1}_tickfont_size": size})
     return Chart([*traces, strip], layout, {"moments": moments})
 
 
 def _heads(film: Film) -> list[str]:
-    counts = {"write": film.weightings.write.shape[1], "read": film.weightings.read.shape[1]}
+    counts = {"write": film.write.shape[1], "read": film.read.shape[1]}
     return [f"{kind} {i}" for kind, count in counts.items() for i in range(1, count + 1)]
 
 
@@ -70,7 +70,7 @@ def _map(weights: Tensor, colour: str, axis: int, place: str) -> go.Heatmap:
 
 def _rings(film: Film, axis: int) -> go.Scatter:
     """Around where the answers of recalled steps were stored."""
-    expected = expected_reads(film.weightings.write, film.recalled_from)
+    expected = expected_reads(film.write, film.recalled_from)
     steps, slots = torch.tensor(expected).reshape(-1, 2).add(1).T.tolist()
     return go.Scatter(
         x=steps,

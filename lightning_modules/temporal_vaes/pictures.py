@@ -1,64 +1,105 @@
 """All pictures of generative temporal models."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.frames.dataset import PictureDataset
-from datamodules.maze import MNISTMaze
-from lightning_modules.pictures.evaluated import Evaluated
+from lightning_modules.declarations import Picture
+from lightning_modules.drawings import Drawings, Evaluated
+from lightning_modules.metrics.recall import OLD_AGE
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.visit_overlay import visit_overlay
-from lightning_modules.records.film_file import Film, film_of
 from lightning_modules.temporal_vaes.samples import Samples, sample
-from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
-from memory_cores import Weightings
+
+if TYPE_CHECKING:
+    from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
+
+#: Drawn for actions of these names; others are written out.
+ARROWS = {"none": "", "up": "↑", "down": "↓", "left": "←", "right": "→"}
 
 
-def frame_pictures(
-    data: SequenceDataModule, model: TemporalVAE, shown: Evaluated, sequences: int, seed: int
-) -> Iterator[tuple[str, Figure]]:
-    """Draw a fixed set's KL, then its first sequences.
+class FrameDrawings(Drawings):
+    """Frames as they are reconstructed and generated, and the memory meanwhile."""
 
-    Args:
-        data: that the model is measured on, set up.
-        model: of frames.
-        shown: which set, and what headings say.
-        sequences: how many are in ``generations``.
-        seed: of the noise.
-    """
-    batch = first_sequences(data.dataset(shown.split), sequences)
-    samples = sample(model, batch, data.prefix_length, seed)
-    headings = shown.title, kl_sentence(shown)
-    if shown.summary is not None:
-        yield "kl_curve", kl_curve(shown.summary.curves, *headings, shown.colour)
-    if samples.weightings.read.shape[-1]:
-        yield "memory_film", draw_film(samples, shown)
-    maze = isinstance(data, MNISTMaze)
-    yield "generations", generation_grid(generations_of(samples, maze), *headings, shown.colour)
-    if maze:
-        yield "visit_overlay", draw_overlay(samples, data.hparams["grid"], shown)
+    pictures = (
+        Picture("generations", "Reconstructed, and generated after a prefix"),
+        Picture("visit_overlay", "A maze as it is generated"),
+        Picture("kl_curve"),
+        Picture("memory_film"),
+    )
 
+    def figures(
+        self,
+        model: "TemporalVAE",
+        data: SequenceDataModule,
+        shown: Evaluated,
+        sequences: int,
+        seed: int,
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw a fixed set's KL, then its first sequences.
 
-def film_of_test(data: SequenceDataModule, model: TemporalVAE, seed: int) -> Film | None:
-    """Of the first test sequence; None if the core has no slots."""
-    samples = sample(model, first_sequences(data.dataset("test"), 1), data.prefix_length, seed)
-    return film_of(samples) if samples.weightings.read.shape[-1] else None
+        Args:
+            model: of frames.
+            data: what the model is measured on, set up.
+            shown: which set, and what headings say.
+            sequences: how many are in ``generations``.
+            seed: of the noise.
+        """
+        batch = first_sequences(data.dataset(shown.split), sequences)
+        samples = sample(model, batch, data.prefix_length, seed)
+        headings = shown.title, kl_sentence(shown)
+        if shown.summary is not None:
+            yield "kl_curve", kl_curve(shown.summary.curves, *headings, shown.colour)
+        if samples.weightings.read.shape[-1]:
+            yield "memory_film", draw_film(samples, shown)
+        generations = generations_of(samples, data.action_names)
+        yield "generations", generation_grid(generations, *headings, shown.colour)
+        if data.grid is not None:
+            yield "visit_overlay", draw_overlay(samples, data.grid, shown)
+
+    def film(
+        self, model: "TemporalVAE", data: SequenceDataModule, seed: int
+    ) -> dict[str, Tensor] | None:
+        """Return the first test sequence and the memory's weightings while it is reconstructed.
+
+        Args:
+            model: of frames.
+            data: what the model is tested on, set up.
+            seed: of the noise.
+
+        Returns:
+            ``read`` [T, R, N], ``write`` [T, H, N], ``recalled_from`` [T] and ``frames``
+            [T, C, H, W]; None if the core has no slots.
+        """
+        samples = sample(model, first_sequences(data.dataset("test"), 1), data.prefix_length, seed)
+        read, write = (weights[0] for weights in samples.weightings)
+        if not read.shape[-1]:
+            return None
+        batch = samples.batch
+        return {
+            "read": read,
+            "write": write,
+            "recalled_from": batch.recalled_from[0],
+            "frames": batch.frames[0],
+        }
 
 
 def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
-    """The first sequences of a fixed set as a batch, as many as there are up to ``count``."""
+    """Batch the first sequences of a fixed set, as many as there are up to ``count``."""
     items = [dataset[i] for i in range(min(count, len(dataset)))]
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))
 
 
 def kl_sentence(shown: Evaluated) -> str:
-    """The set and its source, and its mean KL if it is known."""
+    """Name the set and its source, and its mean KL if it is known."""
     if shown.summary is None:
         return shown.whole_set
     new, recalled = (float(shown.summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
@@ -66,9 +107,15 @@ def kl_sentence(shown: Evaluated) -> str:
     return f"{shown.whole_set}; mean KL per step: {kl}"
 
 
-def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation]:
-    """One for each sequence."""
+def generations_of(samples: Samples, action_names: tuple[str, ...]) -> list[Generation]:
+    """Prepare each sequence for drawing.
+
+    Args:
+        samples: of B sequences.
+        action_names: A names of their actions; empty if these are not drawn.
+    """
     batch = samples.batch
+    signs = [ARROWS.get(name, name) for name in action_names]
     return [
         Generation(
             batch.frames[i],
@@ -76,14 +123,15 @@ def generations_of(samples: Samples, actions_are_moves: bool) -> list[Generation
             samples.generated[i],
             batch.recalled_from[i],
             samples.prefix,
-            batch.actions[i].argmax(1) if actions_are_moves else None,
+            OLD_AGE,
+            [signs[action] for action in batch.actions[i].argmax(1).tolist()] if signs else None,
         )
         for i in range(len(batch.frames))
     ]
 
 
 def draw_overlay(samples: Samples, grid: int, shown: Evaluated) -> Figure:
-    """Overlays of the first sequence: the truth, after the prefix, and without any frame."""
+    """Draw overlays of the first sequence: the truth, after the prefix, and without any frame."""
     after = f"generated\nafter t = {samples.prefix}"
     rows = {
         "truth": samples.batch.frames[0],
@@ -95,8 +143,8 @@ def draw_overlay(samples: Samples, grid: int, shown: Evaluated) -> Figure:
 
 
 def draw_film(samples: Samples, shown: Evaluated) -> Figure:
-    """Weightings of the first sequence while it was reconstructed."""
-    weightings = Weightings(*(w[0] for w in samples.weightings))
+    """Draw the weightings of the first sequence while it was reconstructed."""
+    read, write = (weights[0] for weights in samples.weightings)
     subtitle = f"{shown.first_sequence}; the latent of a step is written in the step after it"
     recalled_from = samples.batch.recalled_from[0]
-    return memory_film(weightings, recalled_from, shown.title, subtitle, shown.colour)
+    return memory_film(read, write, recalled_from, shown.title, subtitle, shown.colour)

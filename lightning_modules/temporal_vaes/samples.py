@@ -1,15 +1,16 @@
-"""What a model makes of a few sequences: reconstructions, generations and memory weightings."""
+"""Samples of a model: reconstructions, generations and memory weightings of a few sequences."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
-from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE, Unrolled
+from lightning_modules.evaluation_mode import evaluating
 from memory_cores import Weightings
+
+if TYPE_CHECKING:
+    from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE, Unrolled
 
 
 class Samples(NamedTuple):
@@ -23,7 +24,7 @@ class Samples(NamedTuple):
     weightings: Weightings  #: [B, T, heads, N], while reconstructing
 
 
-def sample(model: TemporalVAE, batch: FrameSequences, prefix: int, seed: int) -> Samples:
+def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) -> Samples:
     """Run the model three times with the same noise.
 
     The noise depends on the seed only, so that pictures compare across epochs; neither the global
@@ -53,25 +54,13 @@ def sample(model: TemporalVAE, batch: FrameSequences, prefix: int, seed: int) ->
     )
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put all modules in evaluation mode, then each back into the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def _noise(model: TemporalVAE, batch: FrameSequences, seed: int) -> Tensor:
+def _noise(model: "TemporalVAE", batch: FrameSequences, seed: int) -> Tensor:
     """Draw [B, T, Z] on the CPU, so that every device gets the same."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*batch.place.shape, model.backbone.latent_size, generator=generator)
 
 
-def _intensities(unrolled: Unrolled) -> Tensor:
+def _intensities(unrolled: "Unrolled") -> Tensor:
     return _home(unrolled.logits.sigmoid())
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
 from lightning_modules.budget import controller_size_within
+from lightning_modules.drawings import Drawings
 from lightning_modules.likelihoods import bernoulli_log_likelihood
 from lightning_modules.objectives import Bound, negative_elbo
 from lightning_modules.sequence_model import SequenceModel
@@ -202,6 +203,14 @@ class TemporalVAE(SequenceModel):
             self.log("train/kl", bound.kl.mean(), prog_bar=True)
             self.log("train/kl_last_step", bound.kl[:, -1].mean())
         return loss
+
+    @classmethod
+    def drawings(cls) -> Drawings:
+        """The family's pictures."""
+        # They know the models in turn, and only runs that draw need Matplotlib.
+        from lightning_modules.temporal_vaes.pictures import FrameDrawings
+
+        return FrameDrawings()
 
     @property
     def benchmark(self) -> SequenceDataModule | None:

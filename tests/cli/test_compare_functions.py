@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from cli import main
-from lightning_modules import SNP
-from memory_cores import RMR
 from tests.cli.commands import cells
 
 NLL = {0: [1.5, -0.5, 0.25], 1: [1.25, -0.75, 0.5]}
@@ -74,7 +72,7 @@ def test_nll_is_averaged_over_seeds_beside_its_optimum(write, drawn, out, tmp_pa
     np.testing.assert_allclose(rmr.error, values.std(0, ddof=1) / 2**0.5, rtol=1e-5)
     assert snp.mean.isnan().tolist() == [False, False, True]
     assert (rmr.name, snp.name) == ("ASNP (RMR), 2 runs", "SNP, 1 run")
-    assert (rmr.colour, snp.colour) == (RMR.look.colour, SNP.baseline_look.colour)
+    assert (rmr.colour, rmr.marker, snp.colour, snp.marker) == ("#D55E00", "P", "#4D4D4D", "d")
     assert backdrop.optimum.tolist() == OPTIMUM and "kernels" in backdrop.optimum_name
     assert backdrop.share.tolist() == [1, 1, 0] and "context" in backdrop.share_name
     assert "NLL" in backdrop.label and not backdrop.from_zero

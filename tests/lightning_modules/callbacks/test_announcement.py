@@ -21,8 +21,11 @@ def test_a_test_leaves_the_seed_and_the_command_of_the_training(stage: TrainerFn
     trainer = MagicMock(is_global_zero=False)
     trainer.state.fn, trainer.loggers = stage, [MagicMock()]
     trainer.datamodule = None
-    Announcement(3).setup(trainer, nn.Linear(2, 3), str(stage))
+    model = nn.Linear(2, 3)
+    model.core = nn.Identity()
+    Announcement(3).setup(trainer, model, str(stage))
     (facts,) = trainer.loggers[0].log_hyperparams.call_args.args
-    assert facts["family"] == facts["model"] == "Linear" and facts["parameters"] == 9
+    named = [facts[name] for name in ("model", "family", "core", "parameters")]
+    assert named == ["Linear Identity", "Linear", "Identity", 9]
     own = {"seed", "revision", "command"}
     assert own & facts.keys() == (own if stage == TrainerFn.FITTING else set())

@@ -9,19 +9,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from datamodules import DriftingFunctions, FunctionDataModule, MNISTMaze, MovingDigits
-from lightning_modules import ANP, GTMM
-from lightning_modules.callbacks.pictures import Pictures
+from datamodules import DriftingFunctions, FunctionDataModule, MovingDigits
+from datamodules.points.canvas.canvas import canvas_images
+from lightning_modules import ANP, NP, SNP
+from lightning_modules.callbacks.pictures import Pictures, evaluated
 from lightning_modules.metrics import Summary
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.pictures import (
-    function_pictures,
-    nll_sentence,
-)
-from lightning_modules.pictures.evaluated import evaluated
-from lightning_modules.pictures.looks import BASELINES, colour_of
-from memory_cores import RMR
-from tests.lightning_modules.pictures.quiet_runs import names, trainer
+from lightning_modules.neural_processes.pictures import FunctionDrawings, images_of, nll_sentence
+from lightning_modules.neural_processes.predictions import predict
+from memory_cores import CORES, RMR, ContextWindow
+from tests.lightning_modules.quiet_runs import names, trainer
 
 FUNCTIONS = {"nll_curve", "functions", "imaginary_keys"}
 IMAGES = {"nll_curve", "completion", "imaginary_keys"}
@@ -29,7 +26,11 @@ IMAGES = {"nll_curve", "completion", "imaginary_keys"}
 
 def drawn_of(data: FunctionDataModule, model: NeuralProcess, step: int) -> dict[str, Figure]:
     """Pictures of the validation set, by name."""
-    return dict(function_pictures(data, model, evaluated(data, model, "val", step), seed=0))
+    return dict(
+        FunctionDrawings().figures(
+            model, data, evaluated(data, model, "val", step), sequences=1, seed=0
+        )
+    )
 
 
 def test_a_run_leaves_pictures_and_a_test_others(
@@ -43,7 +44,7 @@ def test_a_run_leaves_pictures_and_a_test_others(
     assert names(tmp_path) == left | {f"{name}_test.png" for name in FUNCTIONS}
     for split in ("val", "test"):
         shown = evaluated(drifting, model, split, None)
-        figures = dict(function_pictures(drifting, model, shown, seed=0))
+        figures = dict(FunctionDrawings().figures(model, drifting, shown, sequences=1, seed=0))
         optimum = figures["nll_curve"].axes[0].lines[1].get_ydata()
         assert optimum == pytest.approx(drifting.optimal_nll(split)["nll"].numpy(), rel=1e-5)
     assert figures["functions"].texts[1].get_text().startswith("First test sequence")
@@ -113,10 +114,46 @@ def test_headings_tell_benchmark_model_step_and_source(
 def test_baselines_have_neither_keys_nor_the_colour_of_a_core(drifting: DriftingFunctions) -> None:
     model = ANP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
     assert set(drawn_of(drifting, model, 1)) == {"functions"}
-    assert colour_of(model) == BASELINES["ANP"].colour
+    assert evaluated(drifting, model, "val", 1).colour == "#7A7A7A"
+    assert model.contestant == "ANP"
 
 
-def test_families_are_not_mixed(
-    model: GTMM, maze: MNISTMaze, drifting: DriftingFunctions, tmp_path: Path
+def test_baselines_are_told_apart_without_the_colour_of_a_core(
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess]
 ) -> None:
-    assert not list(Pictures(tmp_path)._figures(drifting, model, "val", 1))
+    looks = [NP.baseline_look, ANP.baseline_look, SNP.baseline_look, ContextWindow.look]
+    colours, markers = zip(*looks, strict=True)
+    assert len(set(colours)) == len(set(markers)) == 4
+    assert not {core.look.colour for core in CORES} & set(colours[:3])
+    other = process(drifting)
+    assert other.look == RMR.look and other.contestant == "RMR"
+
+
+def test_every_picture_that_is_drawn_is_declared(
+    drifting: DriftingFunctions, digits: MovingDigits, process: Callable[..., NeuralProcess]
+) -> None:
+    curves = {"nll": torch.rand(6), "context_share": torch.rand(6)}
+    drawn: set[str] = set()
+    for data in (drifting, digits):
+        model = process(data)
+        model.validation_summary = Summary({"nll": torch.tensor(1.25)}, curves, 2)
+        drawn |= set(drawn_of(data, model, 1))
+    assert drawn == {picture.name for picture in FunctionDrawings.pictures}
+
+
+def test_images_are_arranged_as_their_canvas(
+    digits: MovingDigits, process: Callable[..., NeuralProcess]
+) -> None:
+    prediction = predict(process(digits), digits.dataset("val")[0], whole=True, seed=0)
+    sequence, images = prediction.sequence, images_of(prediction)
+    assert torch.equal(images.truth, canvas_images(sequence.target_y))
+    assert torch.equal(images.mean, canvas_images(prediction.targets.mean))
+    assert torch.equal(images.sigma, prediction.targets.sigma.view(6, 42, 42))
+    seen = torch.zeros(6, 42, 42, dtype=torch.bool)
+    for t in range(6):
+        for row, column in (
+            ((sequence.context_x[t] + 1) * 41 / 2).round().long()[sequence.context_mask[t]]
+        ):
+            seen[t, row, column] = True
+    assert seen.sum() == sequence.context_mask.sum() and not seen[4:].any()
+    assert torch.equal(images.seen, seen)

@@ -10,15 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from lightning_modules.neural_processes.predictions import Prediction
 from lightning_modules.pictures import functions
 from lightning_modules.pictures.chosen_steps import chosen_steps
 from lightning_modules.pictures.functions import BANDS, strength
+from lightning_modules.pictures.predicted_functions import PredictedFunctions
 
 COLOUR = "#d55e00"
 
 
-def draw(prediction: Prediction) -> Figure:
+def draw(prediction: PredictedFunctions) -> Figure:
     return functions(prediction, "Title", "Subtitle", COLOUR)
 
 
@@ -30,15 +30,15 @@ def points_of(line: Any) -> list[tuple[float, float]]:
     return sorted(zip(line.get_xdata().tolist(), line.get_ydata().tolist(), strict=True))
 
 
-def test_every_panel_shows_its_step(prediction: Prediction) -> None:
+def test_every_panel_shows_its_step(prediction: PredictedFunctions) -> None:
     panels = draw(prediction).axes
     assert len(panels) == 6
-    mean, sigma = (part.squeeze(-1) for part in prediction.targets)
+    mean, sigma = (part.squeeze(-1) for part in (prediction.mean, prediction.sigma))
     for t, axes in enumerate(panels):
         parts = parts_of(axes)
-        assert parts["truth"].get_ydata().tolist() == prediction.sequence.target_y[t, :, 0].tolist()
+        assert parts["truth"].get_ydata().tolist() == prediction.target_y[t, :, 0].tolist()
         assert parts["mean"].get_ydata().tolist() == mean[t].tolist()
-        assert parts["mean"].get_xdata().tolist() == prediction.sequence.target_x[t, :, 0].tolist()
+        assert parts["mean"].get_xdata().tolist() == prediction.target_x[t, :, 0].tolist()
         assert to_hex(parts["mean"].get_color()) == COLOUR
         for n in (1, 2):
             heights = {round(y, 4) for y in parts[f"{n} sigma"].get_paths()[0].vertices[:, 1]}
@@ -49,16 +49,16 @@ def test_every_panel_shows_its_step(prediction: Prediction) -> None:
     assert BANDS[0] > BANDS[1], "the inner band is the darker one"
 
 
-def test_contexts_lie_where_they_were_seen_and_fade(prediction: Prediction) -> None:
-    sequence = prediction.sequence
+def test_contexts_lie_where_they_were_seen_and_fade(prediction: PredictedFunctions) -> None:
     for t, axes in enumerate(draw(prediction).axes):
         parts, opacity = parts_of(axes), []
         for age in range(t + 1):
-            mask = sequence.context_mask[t - age]
+            mask = prediction.context_mask[t - age]
             line = parts.get(f"context of age {age}")
             assert (line is not None) == bool(mask.any())
             if line is not None:
-                x, y = (v[t - age][mask, 0] for v in (sequence.context_x, sequence.context_y))
+                points = prediction.context_x, prediction.context_y
+                x, y = (v[t - age][mask, 0] for v in points)
                 assert points_of(line) == sorted(zip(x.tolist(), y.tolist(), strict=True))
                 opacity.append(line.get_markerfacecolor()[3])
         assert opacity == sorted(opacity, reverse=True) and len(set(opacity)) == len(opacity)
@@ -71,20 +71,20 @@ def test_strength_falls_with_age_and_stays_visible() -> None:
     assert shades[-1] > 0.09
 
 
-def test_all_panels_have_one_scale(prediction: Prediction) -> None:
+def test_all_panels_have_one_scale(prediction: PredictedFunctions) -> None:
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in draw(prediction).axes}) == 1
     narrow = draw(prediction._replace(x_range=3.0)).axes[0]
     assert narrow.get_xlim() == (-3, 3) and narrow.get_xticks().tolist() == [-3, -1.5, 0, 1.5]
 
 
-def test_a_model_that_is_far_off_does_not_flatten_the_truth(prediction: Prediction) -> None:
-    wide = prediction.targets._replace(sigma=torch.full((6, 5, 1), 1e6))
-    low, high = draw(prediction._replace(targets=wide)).axes[0].get_ylim()
-    truth = prediction.sequence.target_y
+def test_a_model_that_is_far_off_does_not_flatten_the_truth(prediction: PredictedFunctions) -> None:
+    wide = prediction._replace(sigma=torch.full((6, 5, 1), 1e6))
+    low, high = draw(wide).axes[0].get_ylim()
+    truth = prediction.target_y
     assert high - low < 3.5 * (truth.max() - truth.min())
 
 
-def test_imaginary_keys_are_marked_on_the_axis(prediction: Prediction) -> None:
+def test_imaginary_keys_are_marked_on_the_axis(prediction: PredictedFunctions) -> None:
     keys = torch.tensor([-9.0, -1.0, 0.5, 7.0, 8.0]).view(1, 5, 1).expand(6, 5, 1)
     figure = draw(prediction._replace(keys=keys))
     parts = parts_of(figure.axes[3])
@@ -97,19 +97,19 @@ def test_imaginary_keys_are_marked_on_the_axis(prediction: Prediction) -> None:
     assert not any("keys" in (gid or "") for gid in parts_of(draw(prediction).axes[0]))
 
 
-def test_single_targets_are_dots(prediction: Prediction) -> None:
-    mask = prediction.sequence.target_mask.clone()
+def test_single_targets_are_dots(prediction: PredictedFunctions) -> None:
+    mask = prediction.target_mask.clone()
     mask[:, 3:] = False
-    part = prediction._replace(whole=False, sequence=prediction.sequence._replace(target_mask=mask))
+    part = prediction._replace(whole=False, target_mask=mask)
     parts = parts_of(draw(part).axes[2])
-    truth = prediction.sequence.target_y[2, :3, 0].tolist()
+    truth = prediction.target_y[2, :3, 0].tolist()
     assert parts["truth"].get_ydata().tolist() == truth and parts["truth"].get_linestyle() == "None"
-    mean, sigma = (v[2, 0, 0].item() for v in prediction.targets)
+    mean, sigma = (v[2, 0, 0].item() for v in (prediction.mean, prediction.sigma))
     first = parts["2 sigma"].get_segments()[0][:, 1].tolist()
     assert first == pytest.approx([mean - 2 * sigma, mean + 2 * sigma], rel=1e-5)
 
 
-def test_nothing_runs_out_of_the_picture(prediction: Prediction) -> None:
+def test_nothing_runs_out_of_the_picture(prediction: PredictedFunctions) -> None:
     figure = draw(prediction._replace(keys=torch.full((6, 5, 1), 9.0)))
     canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()
@@ -120,9 +120,8 @@ def test_nothing_runs_out_of_the_picture(prediction: Prediction) -> None:
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_a_model_that_diverged_is_drawn(prediction: Prediction) -> None:
-    nothing = prediction.targets._replace(mean=torch.full((6, 5, 1), torch.nan))
-    draw(prediction._replace(targets=nothing))
+def test_a_model_that_diverged_is_drawn(prediction: PredictedFunctions) -> None:
+    draw(prediction._replace(mean=torch.full((6, 5, 1), torch.nan)))
 
 
 @pytest.mark.parametrize(

@@ -13,20 +13,21 @@ from lightning_modules.pictures.generation_grid import Recall, lines_of, recalls
 from lightning_modules.pictures.style import SKY, VERMILION
 
 RECALLED_FROM = torch.tensor([-1, -1, 0, -1, -1, 1, -1, 2])
-MOVES = torch.tensor([0, 1, 2, 3, 4, 1, 2, 3])
+MOVES = ["", *"↑↓←→↑↓←"]
+OLD_AGE = 5
 
 
 @pytest.fixture
 def walk() -> Generation:
     """Eight frames with moves, of which the last was seen long before."""
-    return Generation(*torch.rand(3, 8, 1, 28, 28), RECALLED_FROM, prefix=3, moves=MOVES)
+    return Generation(*torch.rand(3, 8, 1, 28, 28), RECALLED_FROM, 3, OLD_AGE, moves=MOVES)
 
 
 def recall_task(steps: int, prefix: int) -> Generation:
     """A sequence without moves whose last five frames repeat the first five."""
     recalled_from = torch.full((steps,), -1)
     recalled_from[-5:] = torch.arange(5)
-    return Generation(*torch.rand(3, steps, 1, 28, 28), recalled_from, prefix)
+    return Generation(*torch.rand(3, steps, 1, 28, 28), recalled_from, prefix, OLD_AGE)
 
 
 def draw(*generations: Generation) -> Figure:
@@ -49,9 +50,12 @@ def drawn_in(axes: Axes) -> Tensor:
     return torch.stack([torch.tensor(image.get_array()) for image in axes.images])[..., 0]
 
 
-def test_recalls_are_the_steps_with_an_answer() -> None:
-    assert recalls(RECALLED_FROM) == [Recall(2, 0), Recall(5, 1), Recall(7, 2)]
-    assert [recall.colour for recall in recalls(RECALLED_FROM)] == [SKY, SKY, VERMILION]
+def test_recalls_are_the_steps_with_an_answer(walk: Generation) -> None:
+    expected = [Recall(2, 0, old=False), Recall(5, 1, old=False), Recall(7, 2, old=True)]
+    assert recalls(walk) == expected
+    assert [recall.colour for recall in recalls(walk)] == [SKY, SKY, VERMILION]
+    earlier = walk._replace(old_age=4)
+    assert [recall.colour for recall in recalls(earlier)] == [SKY, VERMILION, VERMILION]
 
 
 def test_every_row_marks_the_same_frames(walk: Generation) -> None:

@@ -1,20 +1,22 @@
 """Keys over time: on the axis of functions, and on the canvas of images."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from torch import Tensor
 
 from datamodules import MovingDigits
-from lightning_modules.neural_processes.predictions import Prediction, predict
+from datamodules.points.canvas.canvas import canvas_images
 from lightning_modules.pictures import imaginary_keys, key_tracks
 from lightning_modules.pictures.imaginary_keys import REACH, TAIL
+from lightning_modules.pictures.predicted_functions import PredictedFunctions
 
 COLOUR = "#d55e00"
 
 
-def test_each_key_of_functions_has_a_line_over_steps(prediction: Prediction) -> None:
+def test_each_key_of_functions_has_a_line_over_steps(prediction: PredictedFunctions) -> None:
     keys = torch.randn(6, 3, 1)
     axes = key_tracks(keys, prediction, "Title", "Subtitle", COLOUR).axes[0]
     lines = {line.get_gid(): line for line in axes.lines}
@@ -22,26 +24,33 @@ def test_each_key_of_functions_has_a_line_over_steps(prediction: Prediction) -> 
         line = lines[f"key {k + 1}"]
         assert line.get_ydata().tolist() == keys[:, k, 0].tolist()
         assert list(line.get_xdata()) == [1, 2, 3, 4, 5, 6] and to_hex(line.get_color()) == COLOUR
-    sequence = prediction.sequence
     shown = zip(lines["contexts"].get_xdata(), lines["contexts"].get_ydata(), strict=True)
     assert sorted(map(tuple, shown)) == sorted(
         (t + 1, x.item())
         for t in range(6)
-        for x in sequence.context_x[t, sequence.context_mask[t], 0]
+        for x in prediction.context_x[t, prediction.context_mask[t], 0]
     )
     low, high = axes.get_ylim()
     assert low < -4 and high > 4, "the whole grid"
 
 
+class Moving(NamedTuple):
+    """A picture that moves on six canvases."""
+
+    centres: Tensor  #: [T, 2]
+    images: Tensor | None  #: [T, C, H, W]
+
+
 @pytest.fixture
-def moving(digits: MovingDigits, process: Callable) -> Prediction:
-    """Of a sequence of six canvases."""
-    return predict(process(digits, key_range=1.0), digits.dataset("val")[0], whole=True, seed=0)
+def moving(digits: MovingDigits) -> Moving:
+    """A digit."""
+    sequence = digits.dataset("val")[0]
+    return Moving(sequence.task, canvas_images(sequence.target_y))
 
 
-def test_keys_lie_on_the_canvas_rows_down_and_columns_right(moving: Prediction) -> None:
+def test_keys_lie_on_the_canvas_rows_down_and_columns_right(moving: Moving) -> None:
     keys = torch.tensor([[0.5, -0.75], [-1.0, 1.0], [5.0, 0.0]]).expand(6, 3, 2)
-    for t, axes in enumerate(imaginary_keys(keys, moving, "", "", COLOUR).axes):
+    for t, axes in enumerate(imaginary_keys(keys, *moving, "", "", COLOUR).axes):
         lines = {line.get_gid(): line for line in axes.lines}
         now = lines["keys"]
         assert list(zip(now.get_xdata(), now.get_ydata(), strict=True)) == [(-0.75, 0.5), (1, -1)]
@@ -52,11 +61,11 @@ def test_keys_lie_on_the_canvas_rows_down_and_columns_right(moving: Prediction) 
         assert axes.yaxis_inverted(), "rows run down"
 
 
-def test_the_path_is_that_of_the_pictures_centre(moving: Prediction) -> None:
+def test_the_path_is_that_of_the_pictures_centre(moving: Moving) -> None:
     keys = torch.zeros(6, 3, 2)
-    axes = imaginary_keys(keys, moving, "", "", COLOUR).axes[-1]
+    axes = imaginary_keys(keys, *moving, "", "", COLOUR).axes[-1]
     lines = {line.get_gid(): line for line in axes.lines}
-    centres = moving.sequence.task
+    centres = moving.centres
     assert lines["path"].get_ydata().tolist() == centres[5 - TAIL :, 0].tolist()
     row, column = centres[-1].tolist()
     assert (lines["centre"].get_xdata()[0], lines["centre"].get_ydata()[0]) == (column, row)
@@ -70,6 +79,7 @@ def test_the_path_is_that_of_the_pictures_centre(moving: Prediction) -> None:
     assert (left, top) == (-right, -bottom) and right == pytest.approx(1 + 1 / 41)
 
 
-def test_a_canvas_of_which_not_all_is_known_is_drawn_without_it(moving: Prediction) -> None:
-    figure = imaginary_keys(torch.zeros(6, 3, 2), moving._replace(whole=False), "", "", COLOUR)
+def test_a_canvas_of_which_not_all_is_known_is_drawn_without_it(moving: Moving) -> None:
+    unknown = moving._replace(images=None)
+    figure = imaginary_keys(torch.zeros(6, 3, 2), *unknown, "", "", COLOUR)
     assert not any(axes.images for axes in figure.axes)

@@ -12,7 +12,6 @@ import yaml
 from PIL import Image
 
 from lightning_modules.records.film_file import Film, save_film
-from memory_cores import Weightings
 
 STEPS = 100
 
@@ -107,9 +106,7 @@ def film(steps: int = 12, slots: int = 6, write_heads: int = 1) -> Film:
     chosen = torch.eye(slots).repeat(steps // slots, 1).unsqueeze(1)
     recalled_from = torch.tensor([-1, 0] * (steps // 2))
     write = chosen.expand(-1, write_heads, -1)
-    return Film(
-        Weightings(chosen.expand(-1, 2, -1), write), recalled_from, torch.rand(steps, 1, 28, 28)
-    )
+    return Film(chosen.expand(-1, 2, -1), write, recalled_from, torch.rand(steps, 1, 28, 28))
 
 
 def add_film(folder: Path, **shape: int) -> None:

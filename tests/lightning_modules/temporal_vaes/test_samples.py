@@ -6,8 +6,9 @@ import torch
 
 from datamodules import MNISTMaze
 from lightning_modules import GTMM, VRNN, CompactNetworks
+from lightning_modules.evaluation_mode import evaluating
 from lightning_modules.temporal_vaes.pictures import first_sequences
-from lightning_modules.temporal_vaes.samples import evaluating, sample
+from lightning_modules.temporal_vaes.samples import sample
 
 PREFIX = 12
 SMALL = partial(CompactNetworks, hidden_size=16)

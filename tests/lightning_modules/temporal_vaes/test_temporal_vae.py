@@ -15,7 +15,8 @@ from datamodules import (
     SequenceDataModule,
 )
 from lightning_modules import GTMM, VRNN
-from lightning_modules.objectives import bernoulli_log_likelihood, negative_elbo
+from lightning_modules.likelihoods import bernoulli_log_likelihood
+from lightning_modules.objectives import negative_elbo
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import DNC, NoMemory
 

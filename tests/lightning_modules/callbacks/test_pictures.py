@@ -25,17 +25,10 @@ from datamodules import (
 from datamodules.frames.recall import RecallDataModule
 from datamodules.sources import glyphs
 from lightning_modules import GTMM, VRNN, CompactNetworks
-from lightning_modules.callbacks.pictures import Pictures
+from lightning_modules.callbacks.pictures import Pictures, title_of
 from lightning_modules.metrics import Summary
-from lightning_modules.names import title_of
-from lightning_modules.pictures.evaluated import Evaluated
-from lightning_modules.temporal_vaes.pictures import (
-    first_sequences,
-    generations_of,
-    kl_sentence,
-)
-from lightning_modules.temporal_vaes.samples import sample
-from tests.lightning_modules.pictures.quiet_runs import names, trainer
+from lightning_modules.records.film_file import load_film
+from tests.lightning_modules.quiet_runs import names, trainer
 
 SMALL = partial(CompactNetworks, hidden_size=16)
 RECALL_TASK = {"kl_curve", "memory_film", "generations"}
@@ -186,18 +179,6 @@ def test_a_test_draws_the_test_set(model: GTMM, maze: MNISTMaze, tmp_path: Path)
     assert subtitle.get_text().startswith("First test sequence, mnist5k")
 
 
-def test_headings_tell_benchmark_model_step_and_kl(model: GTMM) -> None:
-    cued = SimilarityCuedRecall(source="mnist5k")
-    title = "Similarity-cued recall: GTMM (DNC) after 500 training steps"
-    assert title_of(cued, model, 500) == title
-    scalars = {"kl_new": torch.tensor(6.125), "kl_recalled": torch.tensor(0.5)}
-    shown = Evaluated(title, "mnist5k", "#000000", "test", Summary(scalars, {}, 1))
-    kl = "mean KL per step: new 6.12 nats, recalled 0.50 nats"
-    assert kl_sentence(shown) == f"Test set, mnist5k; {kl}"
-    unmeasured = shown._replace(split="val", summary=None)
-    assert kl_sentence(unmeasured) == "Validation set, mnist5k"
-
-
 def test_every_picture_names_its_benchmark_and_source(
     model: GTMM, maze: MNISTMaze, tmp_path: Path
 ) -> None:
@@ -215,15 +196,6 @@ def test_every_picture_names_its_benchmark_and_source(
         assert "mnist5k" in texts["subtitle"].get_text()
         for name in ("title", "subtitle"):
             assert texts[name].get_window_extent(renderer).x1 < figure.bbox.x1
-
-
-def test_each_row_of_generations_has_its_frames(model: GTMM, maze: MNISTMaze) -> None:
-    samples = sample(model, first_sequences(maze.dataset("val"), 2), 12, seed=0)
-    for i, drawn in enumerate(generations_of(samples, actions_are_moves=True)):
-        assert torch.equal(drawn.truth, samples.batch.frames[i])
-        assert torch.equal(drawn.reconstruction, samples.reconstruction[i])
-        assert torch.equal(drawn.generated, samples.generated[i])
-        assert not torch.equal(drawn.generated, drawn.reconstruction)
 
 
 @pytest.fixture
@@ -258,3 +230,32 @@ def test_a_model_that_diverged_is_drawn(model: GTMM, maze: MNISTMaze, tmp_path: 
 def test_no_sequences_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sequences must be"):
         Pictures(tmp_path, sequences=0)
+
+
+def test_a_test_leaves_the_film_of_its_first_sequence(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    trainer(tmp_path, Pictures(tmp_path / "run")).test(model, maze, verbose=False)
+    found = load_film(tmp_path / "run/memory_film.npz")
+    first = maze.dataset("test")[0]
+    torch.testing.assert_close(found.frames, first.frames, atol=1 / 255, rtol=0)
+    assert found.recalled_from.tolist() == first.recalled_from.tolist()
+    assert found.read.shape == (25, 2, 25)
+    assert found.write.shape == (25, 1, 25)
+
+
+def test_without_slots_a_test_leaves_no_film(
+    baseline: VRNN, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    trainer(tmp_path, Pictures(tmp_path, sequences=1)).test(baseline, maze, verbose=False)
+    assert not (tmp_path / "memory_film.npz").exists()
+
+
+def test_plain_loaders_have_no_fixed_set_to_draw(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path
+) -> None:
+    running = trainer(tmp_path, Pictures(tmp_path))
+    running.validate(model, maze.val_dataloader(), verbose=False)
+    running.test(model, maze.test_dataloader(), verbose=False)
+    assert not names(tmp_path)

@@ -1,0 +1,72 @@
+"""How a family's models are drawn: the base of each family's ``pictures.py``."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from torch import Tensor
+
+from datamodules.sources import Split
+from lightning_modules.declarations import Picture
+from lightning_modules.metrics.step_means import Summary
+
+if TYPE_CHECKING:  # slow to import, and not needed by processes that draw nothing
+    from matplotlib.figure import Figure
+
+
+class Evaluated(NamedTuple):
+    """Headings, colour and numbers that all pictures of the model share."""
+
+    title: str
+    source: str  #: of the data
+    colour: str  #: of the model, "#RRGGBB"
+    split: Split  #: "val" or "test"
+    summary: Summary | None  #: None before it was measured
+
+    @property
+    def whole_set(self) -> str:
+        """The set in words, such as "Test set, mnist"."""
+        return f"{self._word.capitalize()} set, {self.source}"
+
+    @property
+    def first_sequence(self) -> str:
+        """The set's first sequence in words, such as "First test sequence, mnist"."""
+        return f"First {self._word} sequence, {self.source}"
+
+    @property
+    def _word(self) -> str:
+        return "test" if self.split == "test" else "validation"
+
+
+class Drawings(ABC):
+    """The pictures of a family's models."""
+
+    #: Everything that ``figures`` may draw, the most telling first.
+    pictures: ClassVar[tuple[Picture, ...]]
+
+    @abstractmethod
+    def figures(
+        self, model: Any, data: Any, shown: Evaluated, sequences: int, seed: int
+    ) -> "Iterator[tuple[str, Figure]]":
+        """Draw a fixed set, by name.
+
+        Args:
+            model: one of the family's.
+            data: the data module that it is measured on, set up.
+            shown: which set, and what headings say.
+            sequences: how many are drawn where a figure has room for several.
+            seed: of the noise.
+        """
+
+    def film(self, model: Any, data: Any, seed: int) -> dict[str, Tensor] | None:
+        """Return arrays of a film of the memory in the first test sequence; None if there is none.
+
+        Args:
+            model: as above.
+            data: as above.
+            seed: of the noise.
+
+        Returns:
+            The fields of ``records.film_file.Film``, by name.
+        """
+        return None
