@@ -134,10 +134,8 @@ class NTM(SlotMemory[NTMState]):
             read_weights=state.read_weights,
         )
 
-    def read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
+    def _read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
         """Move the read heads and read."""
-        if self.sizes.query:
-            return control.new_zeros(len(control), 0), state
         addressing = self._addressing(self.read_addressing(control), self.read_heads)
         weights = address(state.memory, state.norms, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)

@@ -28,7 +28,7 @@ class Prepared(NamedTuple):
 
     keys: Tensor  #: [..., N, E]
     values: Tensor  #: [..., N, V]
-    mask: Tensor  #: [..., N] bool, False for padding; [..., M or 1, N] if queries differ in it
+    mask: Tensor  #: [..., N] bool, False for padding; [..., M, N] if queries differ in it
     never_empty: bool = False  #: whether every query is known to see something
 
     @property
