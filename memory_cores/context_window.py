@@ -222,7 +222,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         )
 
     def _read_in_groups(self, asking: Tensor, store: ContextStore) -> Tensor:
-        """What heads read with queries [B, T, M, E] of the rows so far, some steps at a time."""
+        """Read the rows so far with queries [B, T, M, E], some steps at a time, for all heads."""
         T, M = asking.shape[1:3]
         size = max(1, QUERIES // max(M, 1))
         reads = [

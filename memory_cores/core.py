@@ -46,7 +46,7 @@ from memory_cores.parts.real_points import RealPoints
 
 
 class MemorySizes(NamedTuple):
-    """What only the model and its data know about a core; the model supplies it at construction."""
+    """Numbers that only the model and its data know; the model supplies them at construction."""
 
     control: int  #: width of the control vector (a controller's state, a pooled context encoding)
     key: int  #: width of an item's key
@@ -81,7 +81,7 @@ class Items(NamedTuple):
 
 
 class Recollections(NamedTuple):
-    """What a core holds after each of T steps, for models that know all items beforehand."""
+    """All that a core holds after each of T steps, for models that know all items beforehand."""
 
     snapshot: Any  #: what ``lookup`` needs for queries [B, T, M, Dq]
     total: Tensor  #: [B, T, Dv], ``pool`` of every step

@@ -50,14 +50,14 @@ class SparseDNCState(NamedTuple):
 
 
 class DNCSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, W]
     usage: Tensor  #: [B, N] in [0, 1], after the last write
 
 
 class WriteInterface(NamedTuple):
-    """What the controller asks of the write heads in one step."""
+    """The controller's demands on the write heads in one step."""
 
     keys: Tensor  #: [B, H, W]
     vectors: Tensor  #: [B, H, W]
@@ -69,7 +69,7 @@ class WriteInterface(NamedTuple):
 
 
 class ReadInterface(NamedTuple):
-    """What the controller asks of the read heads in one step."""
+    """The controller's demands on the read heads in one step."""
 
     keys: Tensor  #: [B, R, W]
     strengths: Tensor  #: [B, R], non-negative

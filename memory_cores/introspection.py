@@ -28,7 +28,7 @@ class IntrospectionState(NamedTuple):
 
 
 class IntrospectionSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, V], the newest at position 0
 

@@ -31,7 +31,7 @@ class LRUState(NamedTuple):
 
 
 class LRUSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, W]
 

@@ -41,13 +41,13 @@ class NTMState(NamedTuple):
 
 
 class NTMSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, W]
 
 
 class Addressing(NamedTuple):
-    """What the controller asks of K heads in one step."""
+    """The controller's demands on K heads in one step."""
 
     keys: Tensor  #: [B, K, W]
     strengths: Tensor  #: [B, K], non-negative

@@ -54,7 +54,7 @@ class RMRState(NamedTuple):
 
 
 class RMRSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     keys: Tensor  #: [B, K, E], of the cells
     values: Tensor  #: [B, K, Dv]
@@ -75,7 +75,7 @@ class RMRCells(NamedTuple):
     item_mask: Tensor  #: [B, N] bool
 
     def holding(self, values: Tensor) -> RMRSnapshot:
-        """What a look-up sees when the cells hold these values [B, K, Dv]."""
+        """Return the snapshot of cells that hold these values [B, K, Dv]."""
         items = (self.item_keys, self.item_values, self.item_mask)
         return RMRSnapshot(self.keys, values, *items, self.places)
 

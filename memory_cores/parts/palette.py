@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """Of one core, or of one model."""
+    """How one core or model looks."""
 
     colour: str  #: "#RRGGBB"
     marker: str  #: as Matplotlib names it, so that lines differ in grey print, too

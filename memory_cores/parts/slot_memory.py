@@ -1,4 +1,4 @@
-"""What cores with slots of words have in common: look-up by query, and pooling."""
+"""The base of cores with slots of words: look-up by query, and pooling."""
 
 from typing import Any
 

@@ -129,7 +129,7 @@ def known(
 
 
 def recall(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
-    """What the look-ups of all steps return, the pools, and the KL: all [B, T, ...]."""
+    """Look up in all steps at once; returns values, pools and KL, all [B, T, ...]."""
     snapshot, *rest = core.unroll(sequences.controls, sequences.items)
     return core.lookup(snapshot, sequences.queries), *rest
 

@@ -24,7 +24,7 @@ class Promise(NamedTuple):
 
 
 def promises(kind: type) -> dict[str, list[Promise]]:
-    """What the comments in a NamedTuple's source promise, by field."""
+    """Read the promises in the comments of a NamedTuple's source, by field."""
     return {
         field: [promise(*found) for found in SHAPE.findall(comment)]
         for field, comment in FIELD.findall(inspect.getsource(kind))

@@ -1,4 +1,4 @@
-"""What cores promise to models that read with their heads."""
+"""Promises of every core to models that read with its heads."""
 
 import functools
 import io

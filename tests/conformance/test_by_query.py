@@ -1,4 +1,4 @@
-"""What cores promise to models that know all items beforehand, and ask by query."""
+"""Promises of every core to models that know all items beforehand, and ask by query."""
 
 import pytest
 import torch

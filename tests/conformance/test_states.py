@@ -1,4 +1,4 @@
-"""What cores promise about their states, whoever asks, and about how they look."""
+"""Promises of every core about its state, whoever asks, and about how it looks."""
 
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ either_way = pytest.mark.parametrize("sizes", [SIZES, ASKED], ids=["by heads", "
 
 
 def letters(core: MemoryCore) -> dict[str, int]:
-    """What the contract says of letters in comments."""
+    """Letters of comments whose numbers the contract fixes."""
     widths = {"W": core.word_size} if hasattr(core, "word_size") else {}
     sizes = core.sizes
     return {"B": MANY, "R": core.read_heads, "Dk": sizes.key, "Dv": sizes.value, **widths}
@@ -98,7 +98,7 @@ def test_every_core_looks_like_none_else(core_class: type[MemoryCore]) -> None:
 
 
 class Held(NamedTuple):
-    """Of either kind: with a row more, or without words."""
+    """Rows of words, of either kind: with a row more, or without words."""
 
     words: Tensor  #: [B, N + 1, 2 W], of which two are one; [B, N, 0] if there are none
     used: Tensor  #: [B, N] bool, those with a word
