@@ -1,7 +1,8 @@
 """Who takes part: every core in the same unroll, an LSTM as the floor, and a public DNC."""
 
 import inspect
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Set
 from typing import Any, NamedTuple
 
 import torch
@@ -9,17 +10,7 @@ from torch import Tensor, nn
 
 import pypi_dnc
 from lightning_modules.speed.preparation import prepare
-from memory_cores import (
-    DNC,
-    LRU,
-    NTM,
-    RMR,
-    ContextWindow,
-    Introspection,
-    MemoryCore,
-    MemorySizes,
-    NoMemory,
-)
+from memory_cores import CORES, DNC, RMR, MemoryCore, MemorySizes
 from recurrence import Recurrence
 from sizes import Sizes
 
@@ -35,9 +26,14 @@ class Variant(NamedTuple):
     def builder(self, sizes: Sizes) -> Callable[[MemorySizes], MemoryCore[Any]]:
         """Builds it, with those of the common sizes that it has."""
         common = {"slots": sizes.slots, "word_size": sizes.word, "read_heads": sizes.read_heads}
-        known = inspect.signature(self.core).parameters
-        settings = {name: value for name, value in common.items() if name in known} | self.settings
+        settings = {name: value for name, value in common.items() if name in self.known}
+        settings |= self.settings
         return lambda memory_sizes: self.core(memory_sizes, **settings)
+
+    @property
+    def known(self) -> Set[str]:
+        """The settings that the core has."""
+        return inspect.signature(self.core).parameters.keys()
 
     @property
     def label(self) -> str:
@@ -46,18 +42,17 @@ class Variant(NamedTuple):
         return self.core.__name__ + (f"({settings})" if settings else "")
 
 
-#: By the names of their rows and keys.
+def row_of(core: type[MemoryCore[Any]]) -> str:
+    """Name of a core's row: ``ContextWindow`` is context_window, ``DNC`` dnc."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", core.__name__).lower()
+
+
+#: By the names of their rows and keys: every core as it is, and some with options.
 VARIANTS: dict[str, Variant] = {
-    "dnc": Variant(DNC),
+    **{row_of(core): Variant(core) for core in CORES},
     "dnc_two_write_heads": Variant(DNC, {"write_heads": 2}),
     "dnc_sparse_links": Variant(DNC, {"sparse_links": 8}),
-    "ntm": Variant(NTM),
-    "lru": Variant(LRU),
-    "introspection": Variant(Introspection),
-    "context_window": Variant(ContextWindow),
-    "rmr": Variant(RMR),
     "rmr_stochastic_keys": Variant(RMR, {"stochastic_keys": True}),
-    "no_memory": Variant(NoMemory),
 }
 NAMES = (LSTM, PYPI_DNC, *VARIANTS)
 

@@ -25,8 +25,9 @@ from set_unroll import SetSizes, SetUnroll
 from sizes import Sizes
 from timing import interleaved, timer_of
 
-HEADED = ("dnc", "dnc_sparse_links", "ntm", "lru", "introspection", "context_window")
-ALL = (LSTM, *HEADED, "rmr", "no_memory")
+#: Every core, and a DNC whose links do not grow with the square of the slots.
+ROWS = (*(name for name, variant in VARIANTS.items() if not variant.settings), "dnc_sparse_links")
+SLOTTED = tuple(name for name in ROWS if "slots" in VARIANTS[name].known)
 Build = Callable[[str, int, torch.device], Contestant]
 
 
@@ -65,13 +66,25 @@ def in_sets(field: str) -> Build:
 
 AXES = {
     "slots": Axis(
-        "Slots of the memory", "slots N", (25, 64, 256, 1024, 4096), HEADED, in_recurrence("slots")
+        "Slots of the memory",
+        "slots N",
+        (25, 64, 256, 1024, 4096),
+        tuple(name for name in SLOTTED if name != "rmr"),  # whose slots are cells, below
+        in_recurrence("slots"),
     ),
     "steps": Axis(
-        "Length of the sequence", "steps T", (25, 50, 100, 200, 400), ALL, in_recurrence("steps")
+        "Length of the sequence",
+        "steps T",
+        (25, 50, 100, 200, 400),
+        (LSTM, *ROWS),
+        in_recurrence("steps"),
     ),
     "batch": Axis(
-        "Sequences in a batch", "sequences B", (10, 32, 128, 512), ALL, in_recurrence("batch")
+        "Sequences in a batch",
+        "sequences B",
+        (10, 32, 128, 512),
+        (LSTM, *ROWS),
+        in_recurrence("batch"),
     ),
     "cells": Axis(
         "Imaginary cells of an RMR",
@@ -84,7 +97,7 @@ AXES = {
         "Context points in a step of a neural process",
         "points N",
         (1, 5, 25, 100, 500),
-        (*HEADED, "rmr"),
+        SLOTTED,
         in_sets("context"),
     ),
 }

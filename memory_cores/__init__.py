@@ -12,9 +12,17 @@ from memory_cores.ntm import NTM
 from memory_cores.parts.palette import PALETTE, Look
 from memory_cores.rmr import RMR
 
-#: Every core; the conformance suite runs over this list. New ones come last, since a core's place
-#: decides on its colour.
-CORES: tuple[type[MemoryCore], ...] = (DNC, ContextWindow, Introspection, LRU, NTM, NoMemory, RMR)
+#: Every core; tests and benchmarks run over this list. New ones come last, since a core's place
+#: decides on its look.
+CORES: tuple[type[MemoryCore], ...] = (
+    DNC,
+    ContextWindow,
+    Introspection,
+    LRU,
+    NTM,
+    NoMemory,
+    RMR,
+)
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
     _core.look = _look

@@ -96,11 +96,6 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         if query not in (0, key):
             raise ValueError(f"queries must be as wide as keys, {key}, got {query}")
 
-    @property
-    def context_size(self) -> int:
-        """R * Dv: the concatenated reads."""
-        return self.read_heads * self.sizes.value
-
     def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
         """Return an empty window."""
         B, N, R = batch_size, self._held_of(0), self.read_heads
@@ -121,10 +116,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         items = shuffled(items)
         return self._follow(state, items) if self.sizes.query else self._put(state, items)
 
-    def read(self, state: ContextWindowState, control: Tensor) -> tuple[Tensor, ContextWindowState]:
+    def _read(
+        self, state: ContextWindowState, control: Tensor
+    ) -> tuple[Tensor, ContextWindowState]:
         """Attend to the stored items."""
-        if not self.read_heads:
-            return control.new_zeros(len(control), 0), state
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         scores = queries @ state.keys.mT / self.sizes.key**0.5
         weights = masked_softmax(scores, self._held(state).unsqueeze(1))
@@ -227,7 +222,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         )
 
     def _read_in_groups(self, asking: Tensor, store: ContextStore) -> Tensor:
-        """What heads read with queries [B, T, M, E] of the rows so far, some steps at a time."""
+        """Read the rows so far with queries [B, T, M, E], some steps at a time, for all heads."""
         T, M = asking.shape[1:3]
         size = max(1, QUERIES // max(M, 1))
         reads = [

@@ -11,11 +11,32 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
 in one call, ``write_and_read``, for which a core may know a shorter way. Models that ask by query
 (every target location of a neural process), which know all controls and items beforehand, write
 all steps with ``unroll`` and call ``lookup`` once for all of them.
+
+A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; all else has a
+default. What it must do, ``tests/conformance/`` checks:
+
+- Its state is tensors [B, ...] in the dtype and on the device of ``like``; integers and bools too.
+  The comment of every field of a state or snapshot gives the shape, as ``#: [B, N, W]`` in DNC's,
+  and the kind of what is no float, as ``#: [B, 1] int64``; a second shape, for models of the other
+  kind, follows a semicolon. In one state a letter means one number: B sequences, R ``read_heads``,
+  W ``word_size``, Dk and Dv the widths of ``sizes``; other letters are free.
+- Shapes do not change from step to step but with the number of the current step's items, and no
+  call branches on data, so that a whole unroll can be compiled.
+- No call changes its inputs. Equal inputs give equal outputs, while training too.
+- Sequences of a batch do not see each other, nor do steps see what comes later.
+- The order of the items of a set and what stands in its padding, NaN too, make no difference. A set
+  of padding alone is an empty set, and N may be 0.
+- An item makes a difference to what is read in later steps, unless ``holds_items`` is False.
+- Weightings are non-negative and sum to at most 1. A core with a setting ``slots`` has some.
+- Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast too.
+- Gradients reach all parameters, of cores that are read with heads and of those that are asked by
+  query: what only the others need is not made (``sizes.query`` tells).
+- Looking up all steps at once gives what step by step gives.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +46,7 @@ from memory_cores.parts.real_points import RealPoints
 
 
 class MemorySizes(NamedTuple):
-    """What only the model and its data know about a core; the model supplies it at construction."""
+    """Numbers that only the model and its data know; the model supplies them at construction."""
 
     control: int  #: width of the control vector (a controller's state, a pooled context encoding)
     key: int  #: width of an item's key
@@ -60,7 +81,7 @@ class Items(NamedTuple):
 
 
 class Recollections(NamedTuple):
-    """What a core holds after each of T steps, for models that know all items beforehand."""
+    """All that a core holds after each of T steps, for models that know all items beforehand."""
 
     snapshot: Any  #: what ``lookup`` needs for queries [B, T, M, Dq]
     total: Tensor  #: [B, T, Dv], ``pool`` of every step
@@ -83,11 +104,7 @@ State = TypeVar("State", bound=NamedTuple)
 
 
 class MemoryCore(nn.Module, ABC, Generic[State]):
-    """Base class of the cores. Subclasses take ``sizes`` first, then their own settings.
-
-    Everything allocated follows the device and dtype of ``like`` or of the inputs, and no call
-    branches on data, so that a whole unroll can be compiled.
-    """
+    """Base class of the cores. Subclasses take ``sizes`` first, then their own settings."""
 
     #: In every plot; a core's place in ``memory_cores.CORES`` decides on it.
     look: ClassVar[Look]
@@ -98,9 +115,10 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     stochastic: bool = False
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
-
     #: Whether what it holds depends on the items; else nobody need encode them.
     holds_items: ClassVar[bool] = True
+    #: R, of the core's own; 0 for one that never reads.
+    read_heads: int = 1
 
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()
@@ -112,9 +130,14 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         return 5
 
     @property
-    @abstractmethod
+    def read_size(self) -> int:
+        """Width of what one head reads: a value's."""
+        return self.sizes.value
+
+    @property
     def context_size(self) -> int:
-        """Width C of what ``read`` returns."""
+        """Width C of what ``read`` returns: of all heads, or 0 for models that ask by query."""
+        return 0 if self.sizes.query else self.read_heads * self.read_size
 
     @abstractmethod
     def initial_state(self, batch_size: int, like: Tensor) -> State:
@@ -128,28 +151,39 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         the initial state none; everything else in it has a constant shape.
         """
 
-    @abstractmethod
+    @final
     def read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Read with the core's own heads under the given control [B, control].
 
-        Models that ask by query (``sizes.query`` is not 0) never do. For them a core makes no
-        parameters that only this needs, which would have no gradient; it reads nothing, C = 0.
+        Models that ask by query (``sizes.query`` is not 0) have no use for it: they get nothing.
 
         Returns:
             reads: [B, C]; the state, since reading may change what later steps see.
         """
+        if self.sizes.query:
+            return control.new_zeros(len(control), 0), state
+        return self._read(state, control)
+
+    @abstractmethod
+    def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
+        """Do what ``read`` does; only models that read with heads come here."""
 
     def write_and_read(self, state: State, control: Tensor, items: Items) -> tuple[Tensor, State]:
         """Take a step of a model that reads with the core's own heads: ``write``, then ``read``."""
         return self.read(self.write(state, control, items), control)
 
-    @abstractmethod
     def weightings(self, state: State) -> Weightings:
-        """Return the last read and write weightings, for plots and the read-correctness metric."""
+        """Return the last read and write weightings, for plots and the read-correctness metric.
 
-    @abstractmethod
+        A core without slots has none: R, H and N are 0.
+        """
+        held = next(part for part in state if part.is_floating_point())
+        nothing = held.new_zeros(len(held), 0, 0)
+        return Weightings(read=nothing, write=nothing)
+
     def snapshot(self, state: State) -> Any:
         """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time."""
+        return state
 
     @abstractmethod
     def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:

@@ -50,14 +50,14 @@ class SparseDNCState(NamedTuple):
 
 
 class DNCSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, W]
     usage: Tensor  #: [B, N] in [0, 1], after the last write
 
 
 class WriteInterface(NamedTuple):
-    """What the controller asks of the write heads in one step."""
+    """The controller's demands on the write heads in one step."""
 
     keys: Tensor  #: [B, H, W]
     vectors: Tensor  #: [B, H, W]
@@ -69,7 +69,7 @@ class WriteInterface(NamedTuple):
 
 
 class ReadInterface(NamedTuple):
-    """What the controller asks of the read heads in one step."""
+    """The controller's demands on the read heads in one step."""
 
     keys: Tensor  #: [B, R, W]
     strengths: Tensor  #: [B, R], non-negative
@@ -169,13 +169,16 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         asked = self.write_interface(item).to(state.memory.dtype)  # which autocast does not lower
         return self._write(state, asked, present)
 
-    def read(
+    def _read(
         self, state: DNCState | SparseDNCState, control: Tensor
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Mix content look-up with steps along the links, both ways, from the last read."""
-        if self.sizes.query:
-            return control.new_zeros(len(control), 0), state
-        return self._read(state, self.read_interface(control).to(state.memory.dtype))
+        asked = self.read_interface(control).to(state.memory.dtype)
+        interface = self._read_interface(asked)
+        content = content_weights(state.memory, interface.keys, interface.strengths)
+        weights = interface.content_modes * content + followed(state, interface)
+        reads = torch.bmm(weights, state.memory).flatten(1)
+        return reads, state._replace(read_weights=weights)
 
     def write_and_read(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
@@ -242,15 +245,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             precedence=preceded(state.precedence, weights),
             write_weights=weights,
         )
-
-    def _read(
-        self, state: DNCState | SparseDNCState, asked: Tensor
-    ) -> tuple[Tensor, DNCState | SparseDNCState]:
-        interface = self._read_interface(asked)
-        content = content_weights(state.memory, interface.keys, interface.strengths)
-        weights = interface.content_modes * content + followed(state, interface)
-        reads = torch.bmm(weights, state.memory).flatten(1)
-        return reads, state._replace(read_weights=weights)
 
     def _write_interface(self, asked: Tensor, present: Tensor) -> WriteInterface:
         H, heads = self.write_heads, (-1, self.write_heads, self.word_size)

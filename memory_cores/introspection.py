@@ -28,7 +28,7 @@ class IntrospectionState(NamedTuple):
 
 
 class IntrospectionSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, V], the newest at position 0
 
@@ -74,11 +74,6 @@ class Introspection(MemoryCore[IntrospectionState]):
             self.attention = PositionAttention(sizes.control, read_heads, *shape)
             self.gates = nn.Linear(sizes.control, read_heads * sizes.value)
 
-    @property
-    def context_size(self) -> int:
-        """R * V: the concatenated gated reads."""
-        return self.read_heads * self.sizes.value
-
     def initial_state(self, batch_size: int, like: Tensor) -> IntrospectionState:
         """Return rows of zeros that nothing was written to."""
         B, N, V, R = batch_size, self.slots, self.sizes.value, self.read_heads
@@ -101,10 +96,10 @@ class Introspection(MemoryCore[IntrospectionState]):
             wrote=present,
         )
 
-    def read(self, state: IntrospectionState, control: Tensor) -> tuple[Tensor, IntrospectionState]:
+    def _read(
+        self, state: IntrospectionState, control: Tensor
+    ) -> tuple[Tensor, IntrospectionState]:
         """Average the values by their positions' weights, and gate the averages."""
-        if self.sizes.query:
-            return control.new_zeros(len(control), 0), state
         weights = self.attention(control)
         gates = self.gates(control).sigmoid()
         reads = gates * (weights @ state.memory).flatten(1)

@@ -31,7 +31,7 @@ class LRUState(NamedTuple):
 
 
 class LRUSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, W]
 
@@ -106,10 +106,8 @@ class LRU(SlotMemory[LRUState]):
             read_weights=state.read_weights,
         )
 
-    def read(self, state: LRUState, control: Tensor) -> tuple[Tensor, LRUState]:
+    def _read(self, state: LRUState, control: Tensor) -> tuple[Tensor, LRUState]:
         """Look up by content."""
-        if self.sizes.query:
-            return control.new_zeros(len(control), 0), state
         keys, strengths = self.read_interface(control).split(self._read_parts, 1)
         keys = keys.unflatten(1, (-1, self.word_size))
         weights = content_weights(state.memory, keys, F.softplus(strengths))

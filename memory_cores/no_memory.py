@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from memory_cores.core import Items, MemoryCore, Weightings
+from memory_cores.core import Items, MemoryCore
 from memory_cores.parts.real_points import RealPoints
 
 
@@ -18,11 +18,7 @@ class NoMemory(MemoryCore[NoMemoryState]):
     """Reads nothing (C = 0), so that a model keeps only its controller's state."""
 
     holds_items = False
-
-    @property
-    def context_size(self) -> int:
-        """0."""
-        return 0
+    read_heads = 0
 
     def initial_state(self, batch_size: int, like: Tensor) -> NoMemoryState:
         """Return the empty state."""
@@ -32,18 +28,9 @@ class NoMemory(MemoryCore[NoMemoryState]):
         """Forget the items."""
         return state
 
-    def read(self, state: NoMemoryState, control: Tensor) -> tuple[Tensor, NoMemoryState]:
+    def _read(self, state: NoMemoryState, control: Tensor) -> tuple[Tensor, NoMemoryState]:
         """Return [B, 0]."""
         return state.nothing, state
-
-    def weightings(self, state: NoMemoryState) -> Weightings:
-        """Return weightings over no slots."""
-        nothing = state.nothing.unsqueeze(1)
-        return Weightings(read=nothing, write=nothing)
-
-    def snapshot(self, state: NoMemoryState) -> NoMemoryState:
-        """Return the empty state."""
-        return state
 
     def lookup(
         self, snapshot: NoMemoryState, queries: Tensor, real: RealPoints | None = None

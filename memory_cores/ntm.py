@@ -41,13 +41,13 @@ class NTMState(NamedTuple):
 
 
 class NTMSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     memory: Tensor  #: [B, N, W]
 
 
 class Addressing(NamedTuple):
-    """What the controller asks of K heads in one step."""
+    """The controller's demands on K heads in one step."""
 
     keys: Tensor  #: [B, K, W]
     strengths: Tensor  #: [B, K], non-negative
@@ -134,10 +134,8 @@ class NTM(SlotMemory[NTMState]):
             read_weights=state.read_weights,
         )
 
-    def read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
+    def _read(self, state: NTMState, control: Tensor) -> tuple[Tensor, NTMState]:
         """Move the read heads and read."""
-        if self.sizes.query:
-            return control.new_zeros(len(control), 0), state
         addressing = self._addressing(self.read_addressing(control), self.read_heads)
         weights = address(state.memory, state.norms, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)

@@ -54,7 +54,7 @@ class RMRState(NamedTuple):
 
 
 class RMRSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
 
     keys: Tensor  #: [B, K, E], of the cells
     values: Tensor  #: [B, K, Dv]
@@ -75,7 +75,7 @@ class RMRCells(NamedTuple):
     item_mask: Tensor  #: [B, N] bool
 
     def holding(self, values: Tensor) -> RMRSnapshot:
-        """What a look-up sees when the cells hold these values [B, K, Dv]."""
+        """Return the snapshot of cells that hold these values [B, K, Dv]."""
         items = (self.item_keys, self.item_values, self.item_mask)
         return RMRSnapshot(self.keys, values, *items, self.places)
 
@@ -178,11 +178,6 @@ class RMR(MemoryCore[RMRState]):
         nn.init.uniform_(self.initial_keys, -key_range, key_range)
         nn.init.uniform_(self.initial_values, -VALUE_RANGE, VALUE_RANGE)
 
-    @property
-    def context_size(self) -> int:
-        """R * Dv: the concatenated reads."""
-        return self.read_heads * self.sizes.value
-
     def initial_state(self, batch_size: int, like: Tensor) -> RMRState:
         """Return the learned cells, trackers at zero and no items."""
         B, K, value = batch_size, self.slots, self.sizes.value
@@ -247,10 +242,8 @@ class RMR(MemoryCore[RMRState]):
         """
         return self._track_keys(state, control).key_parameters
 
-    def read(self, state: RMRState, control: Tensor) -> tuple[Tensor, RMRState]:
+    def _read(self, state: RMRState, control: Tensor) -> tuple[Tensor, RMRState]:
         """Attend to the step's items and the cells with R queries from the control."""
-        if not self.read_heads:
-            return control.new_zeros(len(control), 0), state
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         memory = self._attended(self.snapshot(state))
         weights = self.attention.weights(self.attention.ask(queries), memory)

@@ -33,7 +33,7 @@ def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str
     mass = weightings.read.sum(3)
     shares = found / mass.clamp(min=torch.finfo(mass.dtype).tiny)
     overall = found.sum(2) / mass.sum(2).clamp(min=torch.finfo(mass.dtype).tiny)
-    best = shares.max(2).values
+    best = shares.max(2).values if tells else overall  # there may be no head
     return {
         "read_correctness": Measurement(overall, recalled),
         "read_correctness_best_head": Measurement(best, recalled),

@@ -39,7 +39,7 @@ def build() -> None:
     """Build the operators in half a minute if nobody has, and load them.
 
     Raises:
-        RuntimeError, OSError: they can not be built.
+        RuntimeError, OSError: they cannot be built.
     """
     global _built, _failure
     if _failure is not None:  # at a second call PyTorch would load what an older source has left
@@ -77,7 +77,7 @@ def _load() -> None:
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """Let all steps be taken in Python meanwhile, as where operators can not be built."""
+    """Let all steps be taken in Python meanwhile, as where operators cannot be built."""
     global _left_out
     before, _left_out = _left_out, True
     try:

@@ -1,1 +1,1 @@
-"""What cores are made of: addressing, attention, links, stores, recurrent cells."""
+"""Parts that cores are made of: addressing, attention, links, stores, recurrent cells."""

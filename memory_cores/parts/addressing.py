@@ -58,7 +58,7 @@ def usage_after_write(usage: Tensor, write_weights: Tensor) -> Tensor:
 
 
 def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
-    """What the free gates keep of each slot (``psi``): [B, R, N], [B, R] -> [B, N] in [0, 1]."""
+    """Share of each slot that the free gates keep (``psi``): [B, R, N], [B, R] -> [B, N]."""
     return product_over_heads(1 - free_gates.unsqueeze(2) * read_weights)
 
 

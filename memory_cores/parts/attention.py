@@ -28,12 +28,12 @@ class Prepared(NamedTuple):
 
     keys: Tensor  #: [..., N, E]
     values: Tensor  #: [..., N, V]
-    mask: Tensor  #: [..., N] bool, False for padding; [..., M or 1, N] if queries differ in it
+    mask: Tensor  #: [..., N] bool, False for padding; [..., M, N] if queries differ in it
     never_empty: bool = False  #: whether every query is known to see something
 
     @property
     def visible(self) -> Tensor:
-        """What each query sees, [..., M or 1, N] bool."""
+        """Which rows each query sees, [..., M or 1, N] bool."""
         return self.mask if self.mask.dim() == self.keys.dim() else self.mask.unsqueeze(-2)
 
     def joined(self, other: "Prepared") -> "Prepared":
@@ -113,7 +113,7 @@ class Attention(nn.Module, ABC):
         return (weights @ self._split(memory.values)).transpose(-3, -2).flatten(-2)
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """What the heads read with projected queries, to be combined, [..., M, V]."""
+        """Read with all heads and projected queries, [..., M, V], to be combined."""
         return self._mixed(self.weights(queries, memory), memory)
 
     def attend(self, queries: Tensor, memory: Prepared, real: RealPoints | None = None) -> Tensor:
@@ -202,7 +202,7 @@ class DotProductAttention(Attention):
         return queries @ keys.mT / queries.shape[-1] ** 0.5
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """What the heads read, in one fused call."""
+        """Read with all heads, in one fused call."""
         parts = (queries, memory.keys, memory.values)
         asked, keys, values = (self._split(part).flatten(0, -4) for part in parts)
         visible = memory.visible.flatten(0, -3).unsqueeze(1)

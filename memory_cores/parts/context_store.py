@@ -20,7 +20,7 @@ class ContextStore(NamedTuple):
     width: int  #: at least what any step sees
 
     def in_steps(self, first: int, last: int, queries: int) -> Prepared:
-        """What M queries of each of the steps from first to last see, together [B, steps * M]."""
+        """Rows that M queries of each step from first to last see, together [B, steps * M]."""
         S = self.reach[last - 1]
         seen = between(self.start[:, first:last], self.end[:, first:last], S)
         # Queries of a single step see the same.

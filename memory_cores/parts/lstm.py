@@ -59,7 +59,7 @@ class LSTMCell(nn.Module):
         return hidden
 
     def _as_loop(self, inputs: Tensor) -> Tensor:
-        """Whatever does not depend on the hidden state is one product for all steps."""
+        """Unroll with one product for all steps of whatever does not depend on the hidden state."""
         size = self.gates.out_features // 4
         from_input, from_hidden = self.gates.weight.split([inputs.shape[-1], size], 1)
         known = F.linear(inputs, from_input, self.gates.bias)

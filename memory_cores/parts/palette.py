@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """Of one core, or of one model."""
+    """How one core or model looks."""
 
     colour: str  #: "#RRGGBB"
     marker: str  #: as Matplotlib names it, so that lines differ in grey print, too
 
 
 #: The first seven are of Okabe and Ito, safe for colour-blind readers; none of them is grey, which
-#: baselines are.
+#: baselines are. All but black are neither too light for paper nor too dark for a dark page.
 PALETTE: tuple[Look, ...] = (
     Look("#0072B2", "o"),
     Look("#56B4E9", "D"),
@@ -20,9 +20,9 @@ PALETTE: tuple[Look, ...] = (
     Look("#CC79A7", "v"),
     Look("#000000", "X"),
     Look("#D55E00", "P"),
-    Look("#882255", "*"),
+    Look("#B03A8C", "*"),
     Look("#999933", "<"),
-    Look("#332288", ">"),
+    Look("#4C5BD4", ">"),
     Look("#8C564B", "p"),
     Look("#44AA99", "h"),
     Look("#9467BD", "d"),
@@ -30,7 +30,7 @@ PALETTE: tuple[Look, ...] = (
     Look("#117733", "H"),
     Look("#7A5C00", "o"),
     Look("#FF8FA3", "D"),
-    Look("#003F5C", "s"),
+    Look("#2F7F8C", "s"),
     Look("#7FBC41", "^"),
     Look("#D0A7FF", "v"),
 )

@@ -1,4 +1,4 @@
-"""What cores with slots of words have in common: look-up by query, and pooling."""
+"""The base of cores with slots of words: look-up by query, and pooling."""
 
 from typing import Any
 
@@ -14,12 +14,11 @@ class SlotMemory(MemoryCore[State]):
     """Base class of cores that read whole words; snapshots hold ``memory``, [..., N, W]."""
 
     word_size: int
-    read_heads: int
 
     @property
-    def context_size(self) -> int:
-        """R * W: the concatenated read vectors; 0 for models that ask by query."""
-        return 0 if self.sizes.query else self.read_heads * self.word_size
+    def read_size(self) -> int:
+        """W: a head reads a word."""
+        return self.word_size
 
     def weightings(self, state: Any) -> Weightings:
         """Return the state's ``read_weights`` and ``write_weights``."""

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from contestants import VARIANTS
+
 ROOT = Path(__file__).parents[2]
 SIZES = {"rounds": 1, "steps": 2, "batch": 2, "controller": 8, "slots": 4, "word": 4}
 TINY = [*(f"--{name}={size}" for name, size in SIZES.items()), "--read-heads=2"]
@@ -34,7 +36,7 @@ def cores(tmp_path: Path, *options: str) -> tuple[str, dict[str, Any]]:
 def test_cores(tmp_path: Path) -> None:
     printed, results = cores(tmp_path, "--compile", "none")
     assert results.keys() >= ABOUT | {"lstm_ms", "pypi_dnc_ms", "sizes", "rounds"}
-    for name in ("dnc", "ntm", "lru", "introspection", "context_window", "rmr", "no_memory"):
+    for name in VARIANTS:
         assert results[name]["eager_ms"] > 0 and results[name]["compiled_ms"] is None
         assert results[name]["forward_dispatches_per_step"] > 0
         assert results[name]["peak_mebibytes"] > 0

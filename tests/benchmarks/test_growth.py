@@ -56,6 +56,14 @@ def test_axes_cover_what_is_asked_for() -> None:
     }
 
 
+def test_every_core_grows_with_steps_and_those_with_slots_with_slots() -> None:
+    known = {"dnc", "dnc_sparse_links", "ntm", "lru", "introspection", "context_window"}
+    assert {*known, "rmr", "no_memory", "lstm"} <= set(AXES["steps"].names)
+    assert AXES["batch"].names == AXES["steps"].names
+    assert known <= set(AXES["slots"].names) and known | {"rmr"} <= set(AXES["context"].names)
+    assert not {"no_memory", "rmr"} & set(AXES["slots"].names)
+
+
 def test_a_picture_has_logarithmic_axes_units_and_the_cores_colours() -> None:
     figure = growth_plot({"dnc": grown(1, 2, 4), "lstm": grown(1, 1)}, "Slots", "cpu", "slots N")
     (axes,) = figure.axes

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from cli import main
+from memory_cores import CORES
 from tests.cli.commands import MAZE
 
+NAMES = ", ".join(sorted(core.__name__ for core in CORES))
 MISTAKES = {
     # Mistyped keys; abbreviations are mistyped keys too.
     "--model.memori=NoMemory": ["model.memori:", "did you mean model.memory?"],
@@ -38,7 +40,7 @@ MISTAKES = {
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
     # Unknown classes.
     "--model.memory=DNCC": ["model.memory: there is no DNCC; did you mean DNC?", "NoMemory"],
-    "--model.memory=VRNN": ["model.memory: there is no VRNN", "valid: ContextWindow, DNC"],
+    "--model.memory=VRNN": ["model.memory: there is no VRNN", f"valid: {NAMES}"],
     "--model.visual=Digits": ["model.visual: there is no Digits", "CompactNetworks"],
     "--model=GTM": ["model: there is no GTM; did you mean GTMM?", "VRNN"],
     "--data=Maze": ["data: there is no Maze; did you mean MNISTMaze?"],

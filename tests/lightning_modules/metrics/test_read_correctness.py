@@ -9,7 +9,17 @@ from torch import Tensor
 from datamodules import FrameSequences
 from lightning_modules.metrics.answers import age_of_answer, answers
 from lightning_modules.metrics.read_correctness import read_measurements
-from memory_cores import CORES, RMR, Introspection, Items, MemorySizes, NoMemory, Weightings
+from memory_cores import (
+    CORES,
+    RMR,
+    Introspection,
+    Items,
+    MemoryCore,
+    MemorySizes,
+    NoMemory,
+    Weightings,
+)
+from tests.conformance.average import Average
 
 
 def sequences(place: list[list[int]], recalled_from: list[list[int]]) -> FrameSequences:
@@ -131,8 +141,8 @@ def test_introspection_is_followed_through_its_shifts() -> None:
     assert found[4].item() == pytest.approx(seen[4][0][0, :, 2].mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("core_class", CORES)
-def test_shares_of_every_core_are_shares(core_class: type) -> None:
+def weightings_of(core_class: type[MemoryCore]) -> Weightings:
+    """Of random steps, none of which writes before the second."""
     torch.manual_seed(0)
     core = core_class(MemorySizes(control=3, key=3, value=2, steps=6))
     state, seen = core.initial_state(1, torch.zeros(1)), []
@@ -141,8 +151,19 @@ def test_shares_of_every_core_are_shares(core_class: type) -> None:
         state = core.write(state, torch.randn(1, 3), item)
         _, state = core.read(state, torch.randn(1, 3))
         seen.append(core.weightings(state))
-    weightings = Weightings(*(torch.stack(w, 1) for w in zip(*seen, strict=True)))
+    return Weightings(*(torch.stack(w, 1) for w in zip(*seen, strict=True)))
+
+
+@pytest.mark.parametrize("core_class", [*CORES, Average])
+def test_shares_of_every_core_are_shares(core_class: type[MemoryCore]) -> None:
+    weightings = weightings_of(core_class)
     for measurement in read_measurements(weightings, MAZE).values():
         shares = measurement.values[measurement.where]
-        assert len(shares) == (0 if core_class in (NoMemory, RMR) else 3)
+        assert len(shares) == (3 if weightings.write.numel() else 0)
         assert ((shares >= 0) & (shares <= 1 + 1e-5)).all()
+
+
+@pytest.mark.parametrize("core_class", [NoMemory, RMR, Average])
+def test_cores_whose_slots_hold_no_steps_measure_nothing(core_class: type[MemoryCore]) -> None:
+    found = read_measurements(weightings_of(core_class), MAZE)
+    assert not any(measurement.where.any() for measurement in found.values())

@@ -1,0 +1,43 @@
+"""A core of somebody else's, as short as it can be: it passes all that is asked of ours."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from memory_cores import Items, MemoryCore
+from memory_cores.parts.real_points import RealPoints
+
+
+class AverageState(NamedTuple):
+    """B sequences, values of width Dv."""
+
+    total: Tensor  #: [B, Dv], sum of the items' values
+    number: Tensor  #: [B, 1], of the items
+
+    def mean(self) -> Tensor:
+        """Mean value [..., Dv], 0 before the first item."""
+        return self.total / self.number.clamp(min=1)
+
+
+class Average(MemoryCore[AverageState]):
+    """The mean value of all items so far, whatever the control or the query."""
+
+    def initial_state(self, batch_size: int, like: Tensor) -> AverageState:
+        total = like.new_zeros(batch_size, self.sizes.value)
+        return AverageState(total, like.new_zeros(batch_size, 1))
+
+    def write(self, state: AverageState, control: Tensor, items: Items) -> AverageState:
+        values = items.values.masked_fill(~items.mask.unsqueeze(2), 0)
+        number = items.mask.sum(1, keepdim=True)
+        return AverageState(state.total + values.sum(1), state.number + number)
+
+    def _read(self, state: AverageState, control: Tensor) -> tuple[Tensor, AverageState]:
+        return state.mean(), state
+
+    def lookup(
+        self, snapshot: AverageState, queries: Tensor, real: RealPoints | None = None
+    ) -> Tensor:
+        return snapshot.mean().unsqueeze(-2).expand(*queries.shape[:-1], -1)
+
+    def pool(self, state: AverageState) -> tuple[Tensor, Tensor]:
+        return state.total, state.number

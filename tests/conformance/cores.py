@@ -1,0 +1,144 @@
+"""Every core at several sizes, and the inputs that it is given."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores import CORES, DNC, Items, MemoryCore, MemorySizes, Weightings
+from tests.conformance.average import Average
+
+SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
+#: Of models that ask by query.
+ASKED = SIZES._replace(query=3)
+BATCH = 3
+#: Given only to cores whose constructor has the setting.
+SHAPES: dict[str, dict[str, int]] = {
+    "smallest": {"slots": 1, "word_size": 1, "read_heads": 1, "write_heads": 1},
+    "small": {"word_size": 4, "read_heads": 2},
+    "wide": {"slots": 5, "word_size": 4, "read_heads": 3, "write_heads": 2},
+    "sparse": {"word_size": 4, "read_heads": 2, "sparse_links": 3},
+}
+
+BY_OPERATORS = pytest.param(DNC, id="DNC by operators", marks=pytest.mark.operators)
+every_core = pytest.mark.parametrize(
+    "core_class",
+    [*(pytest.param(core, id=core.__name__) for core in (*CORES, Average)), BY_OPERATORS],
+)
+every_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+class Step(NamedTuple):
+    """The inputs of one step."""
+
+    control: Tensor
+    items: Items
+
+
+class Unrolled(NamedTuple):
+    """The outputs of a sequence."""
+
+    reads: Tensor  #: [T, B, C]
+    weightings: list[Weightings]
+    state: Any
+
+
+class Known(NamedTuple):
+    """Everything that is known before a core asked by query runs, and 6 queries a step."""
+
+    controls: Tensor  #: [B, T, control]
+    items: Items  #: [B, T, ...]
+    queries: Tensor  #: [B, T, 6, Dq]
+
+
+def settings_of(core_class: type[MemoryCore]) -> Mapping[str, Any]:
+    return inspect.signature(core_class).parameters
+
+
+def build(
+    core_class: type[MemoryCore],
+    shape: str = "small",
+    dtype: torch.dtype = torch.float64,
+    sizes: MemorySizes = SIZES,
+    **settings: int,
+) -> MemoryCore:
+    torch.manual_seed(0)
+    known = settings_of(core_class)
+    settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in known}
+    return core_class(sizes, **settings).to(dtype)
+
+
+def asked(core_class: type[MemoryCore], **settings: Any) -> MemoryCore:
+    return build(core_class, sizes=ASKED, **settings)
+
+
+def sequence(
+    steps: int = SIZES.steps, batch: int = BATCH, seed: int = 1, **kind: Any
+) -> list[Step]:
+    """Random sets of 1 to 4 items with padding; one sequence has an empty set at step 2."""
+    kind = {"dtype": torch.float64, **kind}
+    torch.manual_seed(seed)
+    result = []
+    for t in range(steps):
+        count = 1 + t % 4
+        mask = torch.rand(batch, count) < 0.7
+        if t == 2:
+            mask[0] = False
+        keys = torch.randn(batch, count, SIZES.key).to(**kind)
+        values = torch.randn(batch, count, SIZES.value).to(**kind)
+        items = Items(keys, values, mask.to(keys.device))
+        result.append(Step(torch.randn(batch, SIZES.control).to(**kind), items))
+    return result
+
+
+def without_items(step: Step) -> Step:
+    return Step(step.control, Items(*(part[:, :0] for part in step.items)))
+
+
+def unroll(core: MemoryCore, steps: list[Step], state: Any = None) -> Unrolled:
+    if state is None:
+        state = core.initial_state(len(steps[0].control), like=steps[0].control)
+    reads, weightings = [], []
+    for control, items in steps:
+        read, state = core.write_and_read(state, control, items)
+        reads.append(read)
+        weightings.append(core.weightings(state))
+    return Unrolled(torch.stack(reads), weightings, state)
+
+
+def known(
+    steps: int = SIZES.steps,
+    items: int = 4,
+    dtype: torch.dtype = torch.float64,
+    device: str = "cpu",
+    batch: int = BATCH,
+) -> Known:
+    """Random ragged sets; one sequence has an empty set at the last step, one never has any."""
+    torch.manual_seed(2)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(batch, steps, *shape).to(device, dtype).requires_grad_()
+
+    mask = torch.rand(batch, steps, items) < 0.7
+    mask[0, -1] = mask[1] = False
+    rows = Items(random(items, SIZES.key), random(items, SIZES.value), mask.to(device))
+    return Known(random(SIZES.control), rows, random(6, ASKED.query))
+
+
+def recall(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
+    """Look up in all steps at once; returns values, pools and KL, all [B, T, ...]."""
+    snapshot, *rest = core.unroll(sequences.controls, sequences.items)
+    return core.lookup(snapshot, sequences.queries), *rest
+
+
+def recall_step_by_step(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
+    state, steps = core.initial_state(BATCH, like=sequences.controls), []
+    for t in range(sequences.controls.shape[1]):
+        items = Items(*(part[:, t] for part in sequences.items))
+        state = core.write(state, sequences.controls[:, t], items)
+        found = core.lookup(core.snapshot(state), sequences.queries[:, t])
+        steps.append((found, *core.pool(state), found.new_zeros(BATCH)))
+    return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))

@@ -1,0 +1,328 @@
+"""Promises of every core to models that read with its heads."""
+
+import functools
+import io
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores import Items, MemoryCore, Weightings
+from tests.conformance.cores import (
+    BATCH,
+    SIZES,
+    Step,
+    Unrolled,
+    build,
+    every_core,
+    every_shape,
+    sequence,
+    settings_of,
+    unroll,
+    without_items,
+)
+
+
+def assert_same(ours: Unrolled, theirs: Unrolled) -> None:
+    """Equal to rounding in everything that can be seen."""
+    close = functools.partial(torch.testing.assert_close, rtol=0, atol=1e-10)
+    close(ours.reads, theirs.reads)
+    for left, right in zip(ours.weightings, theirs.weightings, strict=True):
+        close(left.read, right.read)
+        close(left.write, right.write)
+
+
+def only(steps: list[Step], chosen: Any) -> list[Step]:
+    """The chosen sequences of the batch."""
+    return [Step(c[chosen], Items(*(part[chosen] for part in items))) for c, items in steps]
+
+
+def only_weightings(weightings: list[Weightings], chosen: Any) -> list[Weightings]:
+    return [Weightings(read=w.read[chosen], write=w.write[chosen]) for w in weightings]
+
+
+# Shapes and kinds ---------------------------------------------------------------------------------
+
+
+@every_core
+@every_shape
+@pytest.mark.parametrize("batch", [1, 3])
+def test_reads_and_weightings_have_the_promised_shapes(
+    core_class: type[MemoryCore], shape: str, batch: int
+) -> None:
+    core = build(core_class, shape)
+    outcome = unroll(core, sequence(batch=batch))
+    assert outcome.reads.shape == (SIZES.steps, batch, core.context_size)
+    for read, write in outcome.weightings:
+        assert read.shape[0] == write.shape[0] == batch
+        assert read.ndim == write.ndim == 3 and read.shape[2] == write.shape[2]
+        assert read.numel() or "slots" not in settings_of(core_class)
+
+
+@every_core
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
+def test_everything_follows_the_dtype(core_class: type[MemoryCore], dtype: torch.dtype) -> None:
+    outcome = unroll(build(core_class, dtype=dtype), sequence(dtype=dtype))
+    assert outcome.reads.dtype == dtype
+    for tensor in (*outcome.state, *outcome.weightings[-1]):
+        assert tensor.dtype == dtype or not tensor.is_floating_point()
+
+
+@every_core
+def test_everything_follows_the_device_and_nothing_looks_at_the_data(
+    core_class: type[MemoryCore],
+) -> None:
+    core = build(core_class)
+    outcome = unroll(core.to("meta"), sequence(device="meta"))
+    assert outcome.reads.shape == (SIZES.steps, BATCH, core.context_size)
+    for tensor in (outcome.reads, *outcome.state, *outcome.weightings[-1]):
+        assert tensor.is_meta
+
+
+# No hidden state ----------------------------------------------------------------------------------
+
+
+@every_core
+def test_state_saved_halfway_continues_exactly(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class, "wide"), sequence()
+    whole = unroll(core, steps)
+    first = unroll(core, steps[:4])
+    file = io.BytesIO()
+    torch.save(first.state._asdict(), file)
+    file.seek(0)
+    loaded = type(first.state)(**torch.load(file, weights_only=True))
+    second = unroll(core, steps[4:], loaded)
+    assert torch.equal(torch.cat([first.reads, second.reads]), whole.reads)
+    assert all(torch.equal(a, b) for a, b in zip(second.state, whole.state, strict=True))
+
+
+@every_core
+def test_same_inputs_give_the_same_outputs_whatever_came_between(
+    core_class: type[MemoryCore],
+) -> None:
+    core, steps = build(core_class), sequence()
+    parameters = {name: tensor.clone() for name, tensor in core.state_dict().items()}
+    once = unroll(core, steps)
+    unroll(core, sequence(seed=9))
+    again = unroll(core, steps)
+    assert torch.equal(once.reads, again.reads)
+    assert all(torch.equal(a, b) for a, b in zip(once.state, again.state, strict=True))
+    for name, tensor in core.state_dict().items():
+        assert torch.equal(tensor, parameters[name]), name
+
+
+@every_core
+def test_training_and_evaluation_mode_agree(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    assert_same(unroll(core.train(), steps), unroll(core.eval(), steps))
+
+
+@every_core
+def test_calls_change_neither_state_nor_inputs(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    state = unroll(core, steps[:3]).state
+    control, items = steps[3]
+
+    def unchanged(call: Any, *tensors: Tensor) -> Any:
+        copies = [tensor.detach().clone() for tensor in tensors]
+        result = call()
+        assert all(torch.equal(a, b) for a, b in zip(tensors, copies, strict=True))
+        return result
+
+    new = unchanged(lambda: core.write(state, control, items), *state, control, *items)
+    _, new = unchanged(lambda: core.read(new, control), *new, control)
+    unchanged(lambda: core.weightings(new), *new)
+
+
+# Batches ------------------------------------------------------------------------------------------
+
+
+@every_core
+@every_shape
+def test_permuting_a_batch_permutes_the_result(core_class: type[MemoryCore], shape: str) -> None:
+    core, steps, order = build(core_class, shape), sequence(), [2, 0, 1]
+    straight, permuted = unroll(core, steps), unroll(core, only(steps, order))
+    weightings = only_weightings(straight.weightings, order)
+    assert_same(permuted, Unrolled(straight.reads[:, order], weightings, None))
+
+
+@every_core
+def test_changing_one_sequence_changes_no_other(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class, "wide"), sequence()
+    changed = sequence()
+    for (control, items), (_, others) in zip(changed, sequence(seed=5), strict=True):
+        control[1] += 1
+        items.keys[1], items.values[1], items.mask[1] = (part[1] for part in others)
+    before, after = unroll(core, steps), unroll(core, changed)
+    rest = [0, 2]
+    assert_same(
+        Unrolled(after.reads[:, rest], only_weightings(after.weightings, rest), None),
+        Unrolled(before.reads[:, rest], only_weightings(before.weightings, rest), None),
+    )
+    if core.context_size:
+        assert not torch.allclose(after.reads[:, 1], before.reads[:, 1])
+
+
+@every_core
+def test_a_sequence_alone_gives_what_it_gives_in_a_batch(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    together = unroll(core, steps)
+    for b in range(BATCH):
+        weightings = only_weightings(together.weightings, [b])
+        alone = unroll(core, only(steps, [b]))
+        assert_same(alone, Unrolled(together.reads[:, [b]], weightings, None))
+
+
+# Sets of items ------------------------------------------------------------------------------------
+
+
+@every_core
+def test_no_items_and_only_padding_are_the_same(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    state = unroll(core, steps[:4]).state
+    padding = [
+        Step(control, items._replace(mask=torch.zeros_like(items.mask)))
+        for control, items in steps[4:]
+    ]
+    nothing = [without_items(step) for step in steps[4:]]
+    assert_same(unroll(core, nothing, state), unroll(core, padding, state))
+    assert_same(unroll(core, nothing), unroll(core, padding))
+
+
+@every_core
+def test_order_of_the_items_in_a_set_does_not_matter(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    turned = [Step(c, Items(*(part.flip(1) for part in items))) for c, items in steps]
+    assert_same(unroll(core, turned), unroll(core, steps))
+
+
+@every_core
+def test_what_stands_in_padding_does_not_matter(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    polluted = []
+    for control, items in steps:
+        hole = ~items.mask.unsqueeze(2)
+        keys, values = items.keys.masked_fill(hole, 1e6), items.values.masked_fill(hole, -1e6)
+        extra = [part[:, :1].expand(-1, 2, -1) * 0 + 1e6 for part in (keys, values)]
+        more = torch.zeros(BATCH, 2, dtype=torch.bool)
+        parts = zip((keys, values, items.mask), (*extra, more), strict=True)
+        polluted.append(Step(control, Items(*(torch.cat(pair, 1) for pair in parts))))
+    assert_same(unroll(core, polluted), unroll(core, steps))
+
+
+@every_core
+def test_an_added_item_is_seen_later(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence()
+    if not core.context_size:
+        pytest.skip("reads nothing")
+    control, items = steps[3]
+    seen = items._replace(mask=torch.ones_like(items.mask))
+    hidden = items._replace(mask=torch.zeros_like(items.mask))
+    with_items = unroll(core, [*steps[:3], Step(control, seen), *steps[4:]])
+    without = unroll(core, [*steps[:3], Step(control, hidden), *steps[4:]])
+    assert torch.equal(with_items.reads[:3], without.reads[:3])
+    assert ((with_items.reads - without.reads)[4:].abs().amax((0, 2)) > 1e-9).all()
+
+
+# Numbers ------------------------------------------------------------------------------------------
+
+
+@every_core
+@pytest.mark.parametrize("write_heads", [1, 3])
+@pytest.mark.parametrize("slots", [1, 3, 20])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 50.0])
+def test_weightings_are_non_negative_and_sum_to_at_most_one(
+    core_class: type[MemoryCore], slots: int, write_heads: int, scale: float
+) -> None:
+    core = build(core_class, slots=slots, write_heads=write_heads)
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.mul_(scale)
+        outcome = unroll(core, sequence(steps=12))
+    assert outcome.reads.isfinite().all()
+    for weightings in outcome.weightings:
+        for weights in weightings:
+            assert (weights >= 0).all()
+            assert (weights.sum(-1) <= 1 + 1e-6).all()
+
+
+@every_core
+@pytest.mark.parametrize("shape", ["small", "wide"])
+def test_gradients_reach_every_row_of_every_parameter(
+    core_class: type[MemoryCore], shape: str
+) -> None:
+    """Not with one slot, where choosing is no choice and a key learns nothing.
+
+    In several batches: rectifiers may be silent in one.
+    """
+    core = build(core_class, shape)
+    reads = torch.stack([unroll(core, sequence(seed=seed)).reads for seed in range(4)])
+    if not list(core.parameters()):
+        pytest.skip("has no parameters")
+    (reads * torch.randn_like(reads)).sum().backward()
+    for name, parameter in core.named_parameters():
+        assert parameter.grad is not None, name
+        rows = torch.atleast_1d(parameter.grad)
+        assert (rows != 0).reshape(len(rows), -1).any(1).all(), name
+
+
+@every_core
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ("case", "shape"),
+    [
+        ("as it is", "smallest"),
+        ("as it is", "wide"),
+        ("zeros", "small"),
+        ("no items", "small"),
+        ("saturated", "small"),
+        ("saturated", "wide"),
+        ("many steps", "small"),
+    ],
+)
+def test_values_and_gradients_are_finite(
+    core_class: type[MemoryCore], case: str, shape: str, dtype: torch.dtype
+) -> None:
+    core = build(core_class, shape, dtype)
+    many = 1_000 if dtype == torch.bfloat16 else 200
+    steps = sequence(many if case == "many steps" else 20, dtype=dtype)
+    if case == "zeros":
+        steps = [Step(c * 0, Items(i.keys * 0, i.values * 0, i.mask)) for c, i in steps]
+    if case == "no items":
+        steps = [without_items(step) for step in steps]
+    if case == "saturated":
+        with torch.no_grad():
+            for parameter in core.parameters():
+                parameter.mul_(50)
+    inputs = [x.requires_grad_() for c, items in steps for x in (c, items.keys, items.values)]
+    outcome = unroll(core, steps)
+    for tensor in (outcome.reads, *outcome.state, *outcome.weightings[-1]):
+        assert tensor.isfinite().all()
+    for weights in (weights for weightings in outcome.weightings for weights in weightings):
+        assert (weights.float().sum(-1) <= 1 + 8 * torch.finfo(dtype).eps).all()
+    if outcome.reads.requires_grad:
+        outcome.reads.float().square().sum().backward()
+        for tensor in (*core.parameters(), *inputs):
+            assert tensor.grad is None or tensor.grad.isfinite().all()
+
+
+@every_core
+def test_an_unroll_compiles_into_one_graph(core_class: type[MemoryCore]) -> None:
+    core, steps = build(core_class), sequence(steps=2)
+    torch.compiler.reset()
+    compiled = torch.compile(
+        lambda steps: unroll(core, steps).reads, fullgraph=True, backend="eager"
+    )
+    torch.testing.assert_close(compiled(steps), unroll(core, steps).reads)
+
+
+@every_core
+def test_an_unroll_runs_under_autocast(core_class: type[MemoryCore]) -> None:
+    core = build(core_class, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        unrolled = unroll(core, sequence(dtype=torch.float32))
+    assert unrolled.reads.isfinite().all()
+    if unrolled.reads.requires_grad:
+        unrolled.reads.float().square().sum().backward()
+        assert all(p.grad.isfinite().all() for p in core.parameters() if p.grad is not None)

@@ -1,0 +1,148 @@
+"""Promises of every core about its state, whoever asks, and about how it looks."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores import CORES, Items, MemoryCore, MemorySizes
+from memory_cores.parts.palette import PALETTE
+from tests.conformance.cores import (
+    ASKED,
+    BATCH,
+    SIZES,
+    build,
+    every_core,
+    every_shape,
+    known,
+    sequence,
+    unroll,
+    without_items,
+)
+from tests.conformance.promised_shapes import assert_as_promised
+
+#: A batch of no other size's number.
+MANY = 11
+either_way = pytest.mark.parametrize("sizes", [SIZES, ASKED], ids=["by heads", "by query"])
+
+
+def letters(core: MemoryCore) -> dict[str, int]:
+    """Letters of comments whose numbers the contract fixes."""
+    widths = {"W": core.word_size} if hasattr(core, "word_size") else {}
+    sizes = core.sizes
+    return {"B": MANY, "R": core.read_heads, "Dk": sizes.key, "Dv": sizes.value, **widths}
+
+
+@every_core
+@every_shape
+@either_way
+def test_states_have_the_shapes_that_their_comments_say(
+    core_class: type[MemoryCore], shape: str, sizes: MemorySizes
+) -> None:
+    core = build(core_class, shape, sizes=sizes)
+    promised, floats = letters(core), torch.float64
+    state = core.initial_state(MANY, like=torch.zeros(1, dtype=floats))
+    assert_as_promised(state, floats, **promised)
+    for step in sequence(batch=MANY):
+        _, state = core.write_and_read(state, *step)
+        assert_as_promised(state, floats, **promised)
+        assert_as_promised(core.weightings(state), floats, B=MANY)
+        if sizes.query:
+            assert_as_promised(core.snapshot(state), floats, **promised)
+
+
+@every_core
+@every_shape
+def test_recollections_have_the_shapes_that_their_comments_say(
+    core_class: type[MemoryCore], shape: str
+) -> None:
+    core = build(core_class, shape, sizes=ASKED)
+    controls, items, _ = known(batch=MANY)
+    recollections = core.unroll(controls, items)
+    snapshot, promised = recollections.snapshot, letters(core)
+    T = SIZES.steps
+    assert_as_promised(recollections._replace(snapshot=None), torch.float64, T=T, **promised)
+    single = core.snapshot(core.initial_state(MANY, like=controls))
+    if type(snapshot) is not type(single):  # of all steps together
+        assert_as_promised(snapshot, torch.float64, T=T, **promised)
+        return
+    assert all(part.shape[1] == T for part in snapshot)
+    for t in range(T):
+        assert_as_promised(type(snapshot)(*(p[:, t] for p in snapshot)), torch.float64, **promised)
+
+
+@every_core
+@either_way
+def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
+    core_class: type[MemoryCore], sizes: MemorySizes
+) -> None:
+    core, steps = build(core_class, sizes=sizes), sequence()
+    before = core.initial_state(BATCH, like=torch.zeros(1, dtype=torch.float64))
+    # What is kept of the current step's items is as much as there are: here, as at first, none.
+    after = unroll(core, [*steps, without_items(steps[0])]).state
+    assert type(before) is type(after)
+    for name in before._fields:
+        old, new = getattr(before, name), getattr(after, name)
+        assert isinstance(old, Tensor) and old.shape == new.shape and old.dtype == new.dtype, name
+        assert len(old) == BATCH, name
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_every_core_looks_like_none_else(core_class: type[MemoryCore]) -> None:
+    assert core_class.look in PALETTE
+    assert [core.look.colour for core in CORES].count(core_class.look.colour) == 1
+
+
+# How the comments are read ----------------------------------------------------------------------
+
+
+class Held(NamedTuple):
+    """Rows of words, of either kind: with a row more, or without words."""
+
+    words: Tensor  #: [B, N + 1, 2 W], of which two are one; [B, N, 0] if there are none
+    used: Tensor  #: [B, N] bool, those with a word
+    age: Tensor  #: [B, 1] int64 in steps
+
+
+class Silent(NamedTuple):
+    """A field whose comment has no shape."""
+
+    words: Tensor  #: what is held
+
+
+def held(words: tuple[int, ...], used: Any = torch.bool, slots: int = 3) -> Held:
+    return Held(
+        torch.zeros(words), torch.zeros(2, slots, dtype=used), torch.zeros(2, 1, dtype=torch.int64)
+    )
+
+
+@pytest.mark.parametrize("words", [(2, 4, 6), (2, 3, 0)])
+def test_either_shape_will_do(words: tuple[int, ...]) -> None:
+    assert_as_promised(held(words), torch.float32, B=2)
+    assert_as_promised(
+        Items(*(torch.zeros(2, 0, n) for n in (3, 1)), held(words).used[:, :0]),
+        torch.float32,
+        B=2,
+        Dk=3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "letters", "name"),
+    [
+        (held((2, 4, 6)), {"B": 3}, "words"),
+        (held((2, 4, 6)), {"W": 2}, "words"),
+        (held((2, 4, 5)), {}, "words"),
+        (held((2, 4)), {}, "words"),
+        (held((2, 4, 6), slots=4), {}, "used"),
+        (held((2, 4, 6), used=torch.float32), {}, "used"),
+        (held((2, 4, 6))._replace(age=torch.zeros(2, 1)), {}, "age"),
+        (held((2, 4, 6))._replace(age=torch.zeros(2, 2, dtype=torch.int64)), {}, "age"),
+        (held((2, 4, 6))._replace(words=torch.zeros(2, 4, 6).double()), {}, "words"),
+        (Silent(torch.zeros(2)), {}, "no comment"),
+    ],
+)
+def test_other_shapes_are_found(found: Any, letters: dict[str, int], name: str) -> None:
+    with pytest.raises(AssertionError, match=name):
+        assert_as_promised(found, torch.float32, **letters)
