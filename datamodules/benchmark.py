@@ -1,7 +1,7 @@
 """What all benchmarks share: loaders, seeds, sizes, and resuming where a run stopped."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import lightning as L
 import torch
@@ -21,6 +21,9 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
 
     A benchmark says how long its sequences are and what generates those of each split.
     """
+
+    has_kernels_to_infer: ClassVar[bool] = False
+    """Whether `infer_nll` says how well one who must infer the kernels of functions would do."""
 
     def __init__(
         self,

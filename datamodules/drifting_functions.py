@@ -65,6 +65,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     x_size: ClassVar[int] = 1
     x_range: ClassVar[float] = 4.0
     y_size: ClassVar[int] = 1
+    has_kernels_to_infer: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Can a checkpoint be restored into the model? Found out before a run's folder is touched."""
+"""Checks that a checkpoint can be restored into the model, before a run's folder is touched."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,13 +7,23 @@ from typing import Any
 import lightning as L
 import torch
 
-from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.command_line.usage_error import UsageError, nearest_file
 from lightning_modules.records.run_folder import shown
 
-#: What every checkpoint of Lightning's holds.
+#: Every checkpoint of Lightning's holds these.
 PARTS = {"state_dict", "global_step", "pytorch-lightning_version"}
 MOST_DIFFERENCES = 2
 ABSENT = object()
+
+
+def require_file(path: str) -> None:
+    """Check that a checkpoint is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"ckpt_path: there is no file {path}{nearest_file(path)}")
 
 
 def require_restorable(path: Path, model: L.LightningModule, weights_only: bool = True) -> None:
@@ -40,7 +50,7 @@ def read_checkpoint(path: Path, weights_only: bool = True) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=weights_only, mmap=True)
     except OSError as failure:
-        raise UsageError(f"ckpt_path: can not read {shown(path)}: {failure.strerror}") from failure
+        raise UsageError(f"ckpt_path: cannot read {shown(path)}: {failure.strerror}") from failure
     except Exception as failure:
         # What another kind of file leads to depends on its first bytes.
         raise UsageError(f"ckpt_path: {shown(path)} is no checkpoint, or damaged") from failure
