@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -48,6 +49,7 @@ def class_names(key: str) -> list[str] | None:
     return None
 
 
+@cache
 def settings_of(owner: type) -> dict[str, Any]:
     """List the settings that a class can be given with their types, its base classes' included."""
     hints = type_hints(owner)

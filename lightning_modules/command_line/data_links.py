@@ -55,7 +55,7 @@ def require_fitting(model: str, data: str) -> None:
 
 
 def models_of_same_data(model: type) -> list[type]:
-    """List the models that learn the same from their data, the model itself included."""
+    """List the models, without those that others derive from, that learn the same from data."""
     models = [c for c in concrete(SequenceModel) if not c.__subclasses__()]
     return [c for c in models if _from_data(c) == _from_data(model)]
 

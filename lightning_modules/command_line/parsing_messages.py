@@ -62,14 +62,35 @@ def first_lines(message: str) -> str:
     return "\n".join(line for line in message.splitlines()[:MOST_LINES] if line.strip())
 
 
+def _broken_file(message: str, parser: ArgumentParser) -> str | None:
+    forms = r"Problems parsing config|Invalid content in sub-config file|Unable to load config '"
+    place = re.search(r"line (\d+), column (\d+)", message)
+    if re.search(forms, message) is None or place is None:
+        return None
+    file = re.search(r"(?:sub-config file |Unable to load config ')([^\s':]+)", message)
+    name = "a file" if file is None else shown(Path(file[1]))
+    return f"{_key(message) or 'config'}: {name} is not YAML at line {place[1]}, column {place[2]}"
+
+
+def _not_of_keys(message: str, parser: ArgumentParser) -> str | None:
+    found = re.search(r"^Unexpected config: (.*)$", message, re.MULTILINE)
+    return f"config: a file must hold keys and their values, got {found[1]}" if found else None
+
+
 def _missing_file(message: str, parser: ArgumentParser) -> str | None:
-    found = re.search(r"(?:File|Directory) does not exist: '?([^'\n]+)'?", message) or re.search(
-        r"Expected a path but (\S+\.ya?ml) either", message
+    forms = (
+        r"File does not exist: '?([^'\n]+)'?",
+        r"Expected a path but (\S+\.ya?ml) either",
+        r'Unable to load config "([^"\n]+)"',
+        r"Path is not a file: '([^'\n]+)'",
     )
+    found = next(filter(None, (re.search(form, message) for form in forms)), None)
     if found is None:
         return None
-    path = found[1]
-    key, near = _key(message), nearest_file(path)
+    path, key = found[1], _key(message)
+    if any((folder / path).exists() for folder in (Path(), Path("conf"))):
+        return f"{key}: {shown(Path(path))} is not a file of settings"
+    near = nearest_file(path)
     others = _experiments() if key == "config" and not near else ""
     return f"{key}: there is no file {shown(Path(path))}{near}{others}"
 
@@ -104,6 +125,16 @@ def _missing_class(message: str, parser: ArgumentParser) -> str | None:
         return None
     value = found[1]
     return f"{key}: there is no {value}{nearest(value, names)}\nvalid: {', '.join(names)}"
+
+
+def _not_a_class(message: str, parser: ArgumentParser) -> str | None:
+    key = _key(message)
+    names = class_names(key)
+    if "Not a valid subclass of" not in message or names is None:
+        return None
+    return (
+        f"{key} must be a class or its settings, got {_value(message)}\nvalid: {', '.join(names)}"
+    )
 
 
 def _unknown_setting(message: str, parser: ArgumentParser) -> str | None:
@@ -184,13 +215,19 @@ def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
             f"{key} must be one of {', '.join(names)}{either}, got {value}{nearest(value, names)}"
         )
     inner = message[message.rfind("Parser key") :]
-    expected = list(dict.fromkeys(re.findall(r"Expected (?:an? )?<class '([\w.]+)'>", inner)))
+    found = re.findall(r"Expected (?:a )?(?:<class '([\w.]+)'>|tuple with (\d+) elements)", inner)
+    expected = list(dict.fromkeys(TYPES.get(t, t) or f"a list of {n}" for t, n in found))
     # The outermost union always allows null in place of the whole model.
     if len(_parser_keys(message)) > 1 and "Union" not in inner:
         expected = expected[:1]
-    if expected in ([], ["NoneType"]):
+    if expected in ([], [TYPES["NoneType"]]):
         return None
-    return f"{key} must be {' or '.join(TYPES.get(t, t) for t in expected)}, got {value}"
+    return f"{key} must be {' or '.join(expected)}, got {value}"
+
+
+def _missing_value(message: str, parser: ArgumentParser) -> str | None:
+    found = re.search(r"argument ([^\s/:]+)[^\s:]*: expected one argument", message)
+    return f"{found[1]}: there is no value; write --KEY=VALUE" if found else None
 
 
 def _nothing_to_run(message: str, parser: ArgumentParser) -> str | None:
@@ -202,14 +239,19 @@ def _nothing_to_run(message: str, parser: ArgumentParser) -> str | None:
     )
 
 
+#: The first that knows a message explains it.
 EXPLANATIONS = (
+    _broken_file,
+    _not_of_keys,
     _missing_file,
     _missing_class,
     _unknown_setting,
     _unknown_key,
     _nothing_below,
+    _not_a_class,
     _wrong_stage,
     _wrong_type,
+    _missing_value,
     _nothing_to_run,
 )
 
@@ -219,8 +261,12 @@ def _parser_keys(message: str) -> list[str]:
 
 
 def _key(message: str) -> str:
-    """Find the full key: each nested parser names its part."""
-    return plain_key(".".join(_parser_keys(message)))
+    """Find the full key: each nested parser names its part, that of a trainer's file the whole."""
+    full = ""
+    for key in _parser_keys(message):
+        whole = not full or f"{key}.".startswith(f"{full}.")
+        full = key if whole else f"{full}.{key}"
+    return plain_key(full)
 
 
 def _value(message: str) -> str:
