@@ -1,4 +1,4 @@
-"""Can a checkpoint be restored into the model? Found out before a run's folder is touched."""
+"""Checks that a checkpoint can be restored into the model, before a run's folder is touched."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,13 +7,24 @@ from typing import Any
 import lightning as L
 import torch
 
-from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.command_line.usage_error import UsageError, nearest_file
 from lightning_modules.records.run_folder import shown
+from lightning_modules.records.settings import flattened
 
-#: What every checkpoint of Lightning's holds.
+#: Every checkpoint of Lightning's holds these.
 PARTS = {"state_dict", "global_step", "pytorch-lightning_version"}
 MOST_DIFFERENCES = 2
 ABSENT = object()
+
+
+def require_file(path: str) -> None:
+    """Check that a checkpoint is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"ckpt_path: there is no file {path}{nearest_file(path)}")
 
 
 def require_restorable(path: Path, model: L.LightningModule, weights_only: bool = True) -> None:
@@ -40,7 +51,7 @@ def read_checkpoint(path: Path, weights_only: bool = True) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=weights_only, mmap=True)
     except OSError as failure:
-        raise UsageError(f"ckpt_path: can not read {shown(path)}: {failure.strerror}") from failure
+        raise UsageError(f"ckpt_path: cannot read {shown(path)}: {failure.strerror}") from failure
     except Exception as failure:
         # What another kind of file leads to depends on its first bytes.
         raise UsageError(f"ckpt_path: {shown(path)} is no checkpoint, or damaged") from failure
@@ -76,13 +87,3 @@ def named_settings(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     settings = {k: v for k, v in hyperparameters.items() if not k.startswith("_")}
     described = {"class_path": hyperparameters.get("_class_path", ""), "init_args": settings}
     return dict(flattened("model", described))
-
-
-def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """A setting, and those of the class that it names."""
-    if not isinstance(value, Mapping) or "class_path" not in value:
-        yield key, value
-        return
-    yield key, value["class_path"].rpartition(".")[2]
-    for name, inner in (value.get("init_args") or {}).items():
-        yield from flattened(f"{key}.{name}", inner)

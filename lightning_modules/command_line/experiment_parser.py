@@ -1,5 +1,6 @@
 """Reads experiments: files, overlays and options mean the same in every command."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 import lightning_modules  # noqa: F401
 import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
-from lightning_modules.command_line.mistakes import (
-    FROM_DATA,
-    explain_failure,
-    explain_parsing,
-    require_fitting,
-)
+from lightning_modules.command_line.class_settings import plain_key
+from lightning_modules.command_line.data_links import link_to_data, require_fitting
+from lightning_modules.command_line.parsing_messages import explain_parsing
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
@@ -23,6 +21,19 @@ HINTS = (
     "Settings of a model, a benchmark or a memory core: --model.help=GTMM, --data.help=MNISTMaze, "
     "--model.memory.help=DNC"
 )
+#: What experiments have in common; files and options override it.
+TRAINER_DEFAULTS: dict[str, Any] = {
+    "default_root_dir": "runs",
+    # In steps, across epochs.
+    "val_check_interval": 500,
+    "check_val_every_n_epoch": None,
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 25,
+    # One process; on several devices: --trainer.devices 2 --trainer.strategy ddp
+    "devices": 1,
+    # The run prints the parameter count itself.
+    "enable_model_summary": False,
+}
 
 
 class Parser(LightningArgumentParser):
@@ -34,13 +45,19 @@ class Parser(LightningArgumentParser):
             super().error(message, ex)
         raise UsageError(explain_parsing(message, self)) from ex
 
+    def parse_path(self, *args: Any, **kwargs: Any) -> Namespace:
+        """Forget the files that a file names, so that ``config`` is what the command line names."""
+        settings = super().parse_path(*args, **kwargs)
+        settings.pop("config", None)
+        return settings
+
 
 class ExperimentParser(LightningCLI):
     """LightningCLI with the settings of our experiments; subclasses say what is done with them.
 
     Args:
         args: command line; default: the process's own.
-        run: of one of Lightning's subcommands; else only a model and its data are built.
+        run: one of Lightning's subcommands; else only a model and its data are built.
     """
 
     def __init__(self, args: list[str] | None, run: bool) -> None:
@@ -53,7 +70,7 @@ class ExperimentParser(LightningCLI):
             subclass_mode_data=True,
             save_config_callback=None,
             seed_everything_default=0,
-            trainer_defaults={"default_root_dir": "runs"},
+            trainer_defaults=TRAINER_DEFAULTS,
             parser_class=Parser,
             parser_kwargs={
                 "parser_mode": "omegaconf+",
@@ -67,7 +84,7 @@ class ExperimentParser(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Names of the run, and what the model learns from its data."""
+        """Add the names of the run, and link what the model learns from its data."""
         parser.epilog = HINTS
         parser.add_argument(
             "--experiment",
@@ -79,8 +96,7 @@ class ExperimentParser(LightningCLI):
             type=str | None,
             help="Folder of this run, in the experiment's (default: time, model and seed).",
         )
-        for name in FROM_DATA:
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        link_to_data(parser)
 
     @property
     def settings(self) -> Namespace:
@@ -88,7 +104,7 @@ class ExperimentParser(LightningCLI):
         return self.config if self.subcommand is None else self.config[self.subcommand]
 
     def experiment_name(self) -> str:
-        """As the user says, else that of the first file."""
+        """Return what the user says, else the name of the command line's first file."""
         files = self.settings.get("config") or []
         return self.settings.experiment or (Path(str(files[0])).stem if files else "unnamed")
 
@@ -106,3 +122,19 @@ class ExperimentParser(LightningCLI):
         explanation = explain_failure(failure, self.settings)
         if explanation is not None:
             raise UsageError(explanation) from failure
+
+
+def explain_failure(failure: Exception, settings: Namespace) -> str | None:
+    """Name in full the setting that a constructor found out of range; else None."""
+    found = re.search(r"(?:^|- )(\w+)(\S*) (must .*, got (.*))$", str(failure), re.MULTILINE)
+    if found is None:
+        return None
+    name, part, complaint, got = found.groups()
+    values = {
+        plain_key(key): str(value)
+        for key, value in vars(settings.as_flat()).items()
+        if key.rpartition(".")[2] == name
+    }
+    # A setting may stand for the default of another one, or for a list of which one is wrong.
+    keys = [key for key, value in values.items() if value == got] or list(values)
+    return f"{keys[0]}{part} {complaint}" if keys else None

@@ -1,10 +1,12 @@
-"""``oracle``: what one who must infer the kernels could say of drifting functions."""
+"""``oracle``: computes the NLL of drifting functions for one who must infer their kernels."""
 
 from dataclasses import fields
+from typing import Any
 
-from datamodules import DriftingFunctions
+from datamodules import BenchmarkDataModule
 from datamodules.points.gaussian_process.inferred_nll import Inference
 from lightning_modules.command_line.blueprint import blueprint
+from lightning_modules.command_line.class_settings import concrete
 from lightning_modules.command_line.command_parser import CommandParser
 
 DESCRIPTION = """\
@@ -34,9 +36,11 @@ def oracle(args: list[str]) -> None:
     except ValueError as mistake:
         parser.error(f"--{mistake}")
     data = blueprint(given.experiment, [], settings).datamodule
-    if not isinstance(data, DriftingFunctions):
+    if not data.has_kernels_to_infer:
+        benchmarks: list[Any] = [*concrete(BenchmarkDataModule)]
+        valid = " or ".join(c.__name__ for c in benchmarks if c.has_kernels_to_infer)
         kind = type(data).__name__
-        parser.error(f"{given.experiment}: data must be DriftingFunctions, got {kind}")
+        parser.error(f"{given.experiment}: data must be {valid}, got {kind}")
     data.setup()
     found = data.infer_nll(how)
     first, *_, last = found["effective_samples"].tolist()

@@ -1,5 +1,6 @@
 """Every file under conf/ works, alone or laid over the others, and the command line has its way."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -9,17 +10,18 @@ import pytest
 import yaml
 
 from cli import ExperimentCLI
-from lightning_modules import ANP, ASNP, GTMM, NP, SNP, VRNN, CompactNetworks, DigitNetworks
+from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.sweep_file import read_sweep
-from memory_cores import CORES, DNC, RMR, ContextWindow, NoMemory
+from memory_cores import RMR, ContextWindow
 from tests.cli.commands import MAZE, ROOT
 
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(CONF.glob("*.yaml"))
 PROCESSES = [e for e in EXPERIMENTS if e.stem.startswith(("np_", "anp_", "snp_", "asnp_"))]
+PICTURES = [e for e in PROCESSES if "_digits_" in e.stem or "_faces_" in e.stem]
 MODELS_OF_FRAMES = [e for e in EXPERIMENTS if e not in PROCESSES]
 #: `paper.yaml` lies over every model of frames, `paper_neural_processes.yaml` over every process,
 #: `paper_<benchmark>.yaml` over one benchmark's.
@@ -32,7 +34,7 @@ PAIRS = [
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
 #: W&B's, not parts of experiments.
 SWEEPS = sorted((CONF / "sweeps").glob("*.yaml"))
-FRAGMENTS = {"models": "model", "data": "data", "trainer": "trainer"}
+FRAGMENTS = "models", "data", "trainer"
 #: What makes each neural process the paper's: class, core and its slots; attention heads (1: the
 #: mean of all); whether latents pool the memory, x has the step, and SNP's LSTM is read.
 STRUCTURES = {
@@ -48,13 +50,6 @@ FLOWS = {
     "asnp_rmr_without_tracking": (False, True),
     "asnp_rmr_without_interaction": (True, False),
 }
-DNC16 = """
-model:
-  class_path: GTMM
-  init_args:
-    memory: {class_path: DNC, init_args: {slots: 16, word_size: 8}}
-data: MNISTMaze
-"""
 
 
 def named(path: Path) -> str:
@@ -64,14 +59,6 @@ def named(path: Path) -> str:
 def model_of(experiment: Path) -> str:
     """The fragment that its model is."""
     return yaml.safe_load(experiment.read_text())["model"]
-
-
-@pytest.fixture
-def dnc16(tmp_path: Path) -> str:
-    """An experiment that says in full which core it has."""
-    path = tmp_path / "dnc16.yaml"
-    path.write_text(DNC16)
-    return f"--config={path}"
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
@@ -105,11 +92,12 @@ def test_every_fragment_is_used():
     used = {value for path in EXPERIMENTS for value in yaml.safe_load(path.read_text()).values()}
     fragments = {named(path) for folder in FRAGMENTS for path in (CONF / folder).glob("*.yaml")}
     assert fragments <= used
+    assert {f"pictures/{regime}.yaml" for regime in ("sparse", "transfer")} <= used
 
 
 @pytest.mark.parametrize("fragment", sorted({model_of(e) for e in PROCESSES}))
 def test_neural_process_is_the_papers(fragment: str):
-    name = Path(fragment).stem.removesuffix("_images")
+    name = Path(fragment).stem
     experiment = next(e for e in PROCESSES if model_of(e) == fragment)
     model = blueprint(str(experiment), [], []).model
     core, recurrent = model.core, model.recurrent_path is not None
@@ -122,11 +110,45 @@ def test_neural_process_is_the_papers(fragment: str):
         assert type(core) is not RMR
 
 
-def test_experiments_of_neural_processes_have_the_model_that_they_are_called():
-    for experiment in PROCESSES:
-        name, benchmark, _ = experiment.stem.rsplit("_", 2)
-        images = "" if benchmark == "gp" else "_images"
-        assert model_of(experiment) == f"models/{name}{images}.yaml"
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
+def test_name_says_model_and_data(experiment: Path):
+    said = yaml.safe_load(experiment.read_text())
+    model, data = (Path(said[key]) for key in ("model", "data"))
+    assert experiment.stem == f"{model.stem}_{data.stem}"
+    assert (CONF / "models" / model.name).is_file() and (CONF / "data" / data.name).is_file()
+    assert (model.parent.name, data.parent.name) == ("models", "data")
+
+
+def test_every_experiment_says_what_it_is():
+    for experiment in EXPERIMENTS:
+        assert experiment.read_text().startswith("# "), experiment
+
+
+@pytest.mark.parametrize("experiment", PICTURES, ids=named)
+def test_moving_pictures_have_the_stages_of_their_regime(experiment: Path):
+    """What several experiments share is laid over model and data, and is in each one's settings."""
+    built = blueprint(str(experiment), [], [])
+    model, data = built.settings.model.init_args, built.datamodule.hparams
+    assert built.experiment_name() == experiment.stem
+    assert (model.hidden_size, model.learning_rate, model.place_range) == (128, 2.5e-3, 8.0)
+    assert (model.warm_up, model.compile) == (300, True)
+    assert (data["batch_size"], data["train_size"], data["num_workers"]) == (32, 96_000, 4)
+    sparse = experiment.stem.endswith("sparse")
+    assert data["regime"] == ("sparse" if sparse else "transfer")
+    batches = [stage["batches"] for stage in data["curriculum"]]
+    assert batches == ([8_000, 5_000, 7_000, 4_000] if sparse else [8_000, 12_000])
+    trainer = built.settings.trainer
+    assert (trainer.max_steps, trainer.val_check_interval) == (24_000, 2_000)
+    assert trainer.log_every_n_steps == 50
+
+
+def test_no_two_files_say_the_same_of_a_setting():
+    """Each value of models and trainers stands in one place; overlays have reasons of their own."""
+    files = [path for folder in ("models", "trainer") for path in (CONF / folder).glob("*.yaml")]
+    files.append(CONF / "pictures" / "model.yaml")
+    said = [line.strip() for path in files for line in path.read_text().splitlines()]
+    values = [line for line in said if re.fullmatch(r"\w+: [\d._e-]+", line)]
+    assert values and sorted(values) == sorted(set(values))
 
 
 @cache
@@ -156,72 +178,6 @@ def test_sweep_says_what_it_answers_and_can_begin(path: Path):
     assert Plan(read_sweep(path), ["--trainer.max_steps=1"]).folder.name == path.stem
 
 
-def test_model_learns_sizes_from_data(build: Callable[..., ExperimentCLI]):
-    model = build(MAZE, "--data.sequence_length=7").model
-    assert model.backbone.memory.slots == 7
-    assert model.hparams["frame_shape"] == (1, 28, 28)
-
-
-@pytest.mark.parametrize("core", CORES)
-def test_core_is_swapped_by_short_name(build: Callable[..., ExperimentCLI], dnc16: str, core: type):
-    assert type(build(dnc16, f"--model.memory={core.__name__}").model.backbone.memory) is core
-
-
-def test_core_is_swapped_for_a_fragment(
-    build: Callable[..., ExperimentCLI], dnc16: str, tmp_path: Path
-):
-    (tmp_path / "core.yaml").write_text("class_path: DNC\ninit_args:\n  slots: 7\n")
-    memory = build(dnc16, f"--model.memory={tmp_path}/core.yaml").model.backbone.memory
-    # Of the same class, it is laid over what was there.
-    assert (memory.slots, memory.word_size) == (7, 8)
-
-
-def test_one_setting_of_the_core_changes(build: Callable[..., ExperimentCLI], dnc16: str):
-    memory = build(dnc16, "--model.memory.slots=11").model.backbone.memory
-    assert (type(memory), memory.slots, memory.word_size) == (DNC, 11, 8)
-
-
-def test_swap_back_keeps_later_settings(build: Callable[..., ExperimentCLI], dnc16: str):
-    swapped = "--model.memory=NoMemory", "--model.memory=DNC", "--model.memory.slots=5"
-    assert build(dnc16, *swapped).model.backbone.memory.slots == 5
-
-
-def test_networks_and_model_are_swapped(build: Callable[..., ExperimentCLI], dnc16: str):
-    assert type(build(dnc16, "--model.visual=DigitNetworks").model.visual) is DigitNetworks
-    vrnn = build(dnc16, "--model=VRNN", "--model.latent_size=4").model
-    assert type(vrnn) is VRNN
-    assert type(vrnn.backbone.memory) is NoMemory
-    assert vrnn.backbone.latent_size == 4
-
-
-def test_later_files_and_options_win(build: Callable[..., ExperimentCLI], tmp_path: Path):
-    for name, size in {"first": 5, "second": 6}.items():
-        content = f"model: {{init_args: {{latent_size: {size}, map_size: {size}}}}}"
-        (tmp_path / f"{name}.yaml").write_text(content)
-    first, second = (f"--config={tmp_path}/{name}.yaml" for name in ("first", "second"))
-    sizes = [
-        build(MAZE, *options).model.backbone.latent_size
-        for options in ([first, second], [second, first], [first, "--model.latent_size=7"])
-    ]
-    assert sizes == [6, 5, 7]
-
-
-def test_interpolation_follows_the_command_line(
-    build: Callable[..., ExperimentCLI], tmp_path: Path
-):
-    path = tmp_path / "interpolated.yaml"
-    path.write_text("data: {init_args: {eval_batch_size: '${data.init_args.batch_size}'}}")
-    data = build(MAZE, f"--config={path}", "--data.batch_size=3").datamodule
-    assert data.hparams["eval_batch_size"] == 3
-
-
-def test_defaults_are_the_experiments(build: Callable[..., ExperimentCLI]):
-    cli = build(MAZE)
-    assert type(cli.model) is GTMM
-    assert type(cli.model.visual) is CompactNetworks
-    assert cli.settings.seed_everything == 0
-
-
 @pytest.mark.parametrize("benchmark", ["maze", "similarity_cued_recall", "dynamic_dependency"])
 def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
     files = [f"vrnn_{benchmark}", "overlays/paper", f"overlays/paper_{benchmark}"]
@@ -245,6 +201,9 @@ def test_the_papers_overlays_leave_no_stages(pictures: str, build) -> None:
 
 def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
     data = [path.stem for path in (CONF / "data").glob("*.yaml") if is_staged(path.read_text())]
+    # Those of moving pictures stand in files that all of them share.
+    assert is_staged((CONF / "pictures/sparse.yaml").read_text())
+    data += {experiment.stem.rsplit("_", 2)[1] for experiment in PICTURES}
     ended = [path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")]
     assert all(any(stem.startswith(benchmark) for benchmark in ended) for stem in data)
     used = {benchmark for benchmark in ended if any(stem.startswith(benchmark) for stem in data)}

@@ -125,20 +125,6 @@ def test_a_run_is_trained_tested_and_generates(
     assert "gap_inferred_nll" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["conf/vrnn_maze.yaml"], "conf/vrnn_maze.yaml: data must be DriftingFunctions, got MNIST"),
-        (["conf/snp_gp_sparse.yaml", "--samples", "0"], "--samples must be at least 1, got 0"),
-        (["conf/snp_gp_sparse.yaml", "--noise=0"], "--noise must be above 0, got 0.0"),
-    ],
-)
-def test_an_oracle_that_can_not_be_asked_says_why(
-    complaint: Callable[..., str], words: list[str], message: str
-) -> None:
-    assert message in complaint("oracle", *words)
-
-
 @pytest.mark.parametrize("protocol", ["strict", "paper"])
 def test_overlap_is_measured_where_targets_are_all_pixels(
     tiny: Callable[..., list[str]], runs: Path, protocol: str

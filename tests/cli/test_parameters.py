@@ -7,9 +7,7 @@ import pytest
 
 from cli import ExperimentCLI, main
 from datamodules import SequenceDataModule
-from lightning_modules.command_line.blueprint import blueprint
-from lightning_modules.command_line.parameters import spread
-from tests.cli.commands import MAZE, ROOT
+from tests.cli.commands import ROOT
 
 PAPER = "--overlay=conf/overlays/paper.yaml"
 MAZES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "conf").glob("*_maze.yaml"))
@@ -121,16 +119,6 @@ def test_nothing_is_read_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_spread_is_over_the_smallest():
-    said = "The largest model has 50.00% more parameters than the smallest."
-    assert spread([150, 100, 120]) == said
-
-
-def test_models_are_built_without_numbers():
-    model = blueprint("conf/vrnn_maze.yaml", [], []).model
-    assert {p.device.type for p in model.parameters()} == {"meta"}
-
-
 def test_a_runs_own_settings_are_counted_too(counted, fit: Callable[..., Path]):
     config = fit("--model.memory=NTM", "--model.memory.slots=3", steps=1) / "config.yaml"
     (row,) = counted(str(config))
@@ -157,13 +145,3 @@ def test_mistakes(complaint: Callable[..., str], arguments: str):
     assert said.startswith("error: ")
     for part in MISTAKES[arguments]:
         assert part in said
-
-
-@pytest.mark.parametrize("command", ["parameters", "compare"])
-def test_commands_are_found(complaint, capsys: pytest.CaptureFixture[str], command: str):
-    assert f"did you mean {command}?" in complaint(command[:-1], MAZE)
-    for arguments in (["--help"], ["fit", "--help"], [command, "--help"]):
-        with pytest.raises(SystemExit) as exit_:
-            main(arguments)
-        assert exit_.value.code == 0
-        assert command in capsys.readouterr().out.partition("options:")[0]

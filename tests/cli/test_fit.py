@@ -1,19 +1,32 @@
-"""What fit, test and predict leave in a run's folder, and how they go on from it."""
+"""What fit leaves in a run's folder, how it goes on from it, and mistakes that it finds."""
 
 import csv
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import yaml
 
-from cli import ExperimentCLI, main
+from cli import ExperimentCLI
 from lightning_modules import GTMM
 from tests.cli.commands import MAZE
+
+#: What only building the model, its data or the trainer shows.
+MISTAKES = {
+    "--model.memory.slots=-1": ["model.memory.slots must be at least 1, got -1"],
+    "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
+    "--data.batch_size=0": ["data.batch_size must be at least 1, got 0"],
+    "--data.train_grids=[1]": ["data.train_grids must be null or grids of at least 2, got [1]"],
+    "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
+    # What only the data know.
+    "--model.prefix_length=3": ["model.prefix_length: comes from the data; leave it out"],
+    "--model.init_args.prefix_length=3": ["model.prefix_length: comes from the data"],
+    "--ckpt_path=nowhere.ckpt": ["ckpt_path: there is no file nowhere.ckpt"],
+    "--ckpt_path=README.md": ["ckpt_path: README.md is no checkpoint"],
+    # What the parser finds ends here, too.
+    "--model.memori=NoMemory": ["model.memori:", "did you mean model.memory?"],
+}
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -87,44 +100,6 @@ def test_resume_goes_on_in_the_same_folder(fit: Callable[..., Path], runs: Path)
     assert after["hyper_parameters"]["learning_rate"] == 0.5
 
 
-def test_test_writes_results(fit: Callable[..., Path], capsys):
-    run = fit("--seed_everything=3", "--run=r")
-    trained = [row["train/bound"] for row in rows(run)]
-    ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
-    results = json.loads((run / "results.json").read_text())
-    assert (results["experiment"], results["run"], results["stage"]) == (
-        "dnc_gtmm_maze",
-        "r",
-        "test",
-    )
-    assert (results["seed"], results["evaluation_seed"], results["global_step"]) == (3, 3, 2)
-    assert (results["model"], results["memory"]) == ("GTMM", "DNC")
-    saved = yaml.safe_load((run / "config.yaml").read_text())
-    assert results["settings"] == {"model": saved["model"], "data": saved["data"]}
-    assert results["settings"]["model"]["init_args"]["memory"]["class_path"].endswith("DNC")
-    assert results["data"]["source"] == "mnist5k"
-    assert results["sequences"] == 4
-    assert results["parameters"] > 1000
-    assert results["wall_clock_seconds"] > 0
-    assert {"python", "torch", "lightning", "jsonargparse", "gtmm"} <= results["versions"].keys()
-    assert len(results["curves"]["kl"]) == 6
-    # The first step of a sequence can not show what was shown before.
-    assert results["curves"]["kl_recalled"][0] is None
-    said = capsys.readouterr().out
-    assert f"{results['scalars']['bound']:.4f}" in said
-    assert "kl_t" not in said
-    assert [row["train/bound"] for row in rows(run)] == [*trained, ""]
-
-
-def test_seed_of_training_is_reported(fit: Callable[..., Path]):
-    last = fit("--seed_everything=3", steps=1) / "checkpoints/last.ckpt"
-    resumed = f"--ckpt_path={last}", "--seed_everything=4"
-    ExperimentCLI(["fit", *resumed, "--trainer.max_steps=2"])
-    ExperimentCLI(["test", *resumed])
-    results = json.loads((last.parents[1] / "results.json").read_text())
-    assert (results["seed"], results["evaluation_seed"]) == (3, 4)
-
-
 def test_default_name_says_what_is_run(fit: Callable[..., Path]):
     when = r"\d{8}-\d{6}"
     assert re.fullmatch(f"{when}-gtmm-dnc-seed0", fit(steps=1).name)
@@ -156,29 +131,6 @@ def test_short_run_leaves_metrics(fit: Callable[..., Path]):
     assert [row["step"] for row in rows(run) if row["train/bound"]] == ["2", "3"]
 
 
-def test_test_accepts_the_config_of_the_run(fit: Callable[..., Path]):
-    run = fit(steps=1)
-    config, checkpoint = run / "config.yaml", run / "checkpoints/last.ckpt"
-    saved = config.read_text()
-    ExperimentCLI(["test", "--config", str(config), "--ckpt_path", str(checkpoint)])
-    assert (run / "results.json").exists()
-    assert config.read_text() == saved
-
-
-def test_validate_prints_a_table(fit: Callable[..., Path], capsys):
-    run = fit(steps=1)
-    ExperimentCLI(["validate", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
-    assert "kl_recalled_old" in capsys.readouterr().out
-
-
-def test_predict_saves_generations(fit: Callable[..., Path]):
-    run = fit(steps=1)
-    ExperimentCLI(["predict", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
-    saved = np.load(run / "predictions.npz")
-    assert saved["frames"].shape == (4, 6, 1, 28, 28)
-    assert sorted(saved["index"]) == [0, 1, 2, 3]
-
-
 def test_logger_that_the_user_chose(tiny: Callable[..., list[str]], runs: Path):
     cli = ExperimentCLI(tiny("fit", MAZE, "--trainer.max_steps=1", "--trainer.logger=false"))
     assert cli.trainer.loggers == []
@@ -194,10 +146,47 @@ def test_switched_off_callbacks(tiny: Callable[..., list[str]], runs: Path, caps
     assert "ckpt" not in capsys.readouterr().out
 
 
-def test_help_is_about_this_program(capsys):
-    with pytest.raises(SystemExit) as exit_:
-        main(["fit", "--help"])
-    said = capsys.readouterr().out
-    assert exit_.value.code == 0
-    for part in ("--experiment", "--run", "--ckpt_path", "--model", "GTMM"):
+def test_no_place_for_runs(complaint: Callable[..., str], tmp_path: Path):
+    (tmp_path / "file").touch()
+    said = complaint("fit", MAZE, f"--trainer.default_root_dir={tmp_path}/file")
+    assert f"trainer.default_root_dir: cannot make {tmp_path}/file/dnc_gtmm_maze" in said
+
+
+def test_failed_resume_leaves_the_run_alone(complaint: Callable[..., str], fit, tmp_path: Path):
+    run = fit(steps=1)
+    before = {path: path.read_bytes() for path in run.rglob("*.*") if path.is_file()}
+    last = f"--ckpt_path={run / 'checkpoints/last.ckpt'}"
+    said = complaint("fit", last, "--model.memory=NoMemory")
+    assert "model.memory is NoMemory here, DNC in the checkpoint" in said
+    said = complaint("fit", last, "--model.memory.word_size=3", "--model.map_size=0")
+    assert "model.memory.word_size is 3 here, 64 in the checkpoint" in said
+    assert "model.map_size is 0 here, 128 in the checkpoint" in said
+    assert "model is VRNN here, GTMM in the" in complaint(
+        "fit", "--config=conf/vrnn_maze.yaml", last
+    )
+    assert {path: path.read_bytes() for path in run.rglob("*.*") if path.is_file()} == before
+
+
+def test_data_that_is_not_there(
+    complaint: Callable[..., str], tiny: Callable[..., list[str]], runs: Path, monkeypatch
+):
+    def refuse(data_dir: Path) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("datamodules.sources.mnist.download", refuse)
+    said = complaint(*tiny("fit", MAZE), "--data.source=mnist", f"--data.data_dir={runs}/none")
+    assert "data.source must be auto or mnist5k" in said
+    assert not list(runs.glob("*/*"))
+
+
+@pytest.mark.parametrize("option", MISTAKES)
+def test_mistake_on_the_command_line(complaint: Callable[..., str], option: str):
+    said = complaint("fit", MAZE, option)
+    for part in MISTAKES[option]:
         assert part in said
+
+
+def test_setting_out_of_range_in_a_file(complaint: Callable[..., str], tmp_path: Path):
+    (tmp_path / "laid_over.yaml").write_text("data: {init_args: {batch_size: 0}}")
+    said = complaint("fit", MAZE, f"--config={tmp_path / 'laid_over.yaml'}")
+    assert "data.batch_size must be at least 1, got 0" in said

@@ -1,0 +1,73 @@
+"""What can be named on the command line: classes, their settings, and the keys of both."""
+
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any, get_args, get_origin, get_type_hints
+
+from jsonargparse import ArgumentParser
+
+from datamodules import BenchmarkDataModule
+from lightning_modules.sequence_model import SequenceModel
+
+#: What is named by class on the command line.
+ROOTS: dict[str, type] = {"model": SequenceModel, "data": BenchmarkDataModule}
+
+
+def plain_key(key: str) -> str:
+    """Write a key as on the command line."""
+    return key.replace(".init_args", "")
+
+
+def class_at(path: str) -> type:
+    """Find a class by its path."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def concrete(base: type) -> Iterator[type]:
+    """Yield the classes that can be named where ``base`` is expected."""
+    subclass: type
+    for subclass in base.__subclasses__():
+        if not inspect.isabstract(subclass):
+            yield subclass
+        yield from concrete(subclass)
+
+
+def class_names(key: str) -> list[str] | None:
+    """List the names that are valid for a key that takes a class; None for other keys."""
+    root, _, name = key.partition(".")
+    if root not in ROOTS:
+        return None
+    if not name:
+        return sorted(c.__name__ for c in concrete(ROOTS[root]))
+    for owner in concrete(ROOTS[root]):
+        built = _built(settings_of(owner).get(name))
+        if built is not None:
+            return sorted(c.__name__ for c in concrete(built))
+    return None
+
+
+@cache
+def settings_of(owner: type) -> dict[str, Any]:
+    """List the settings that a class can be given with their types, its base classes' included."""
+    hints = type_hints(owner)
+    # Without what the class decides on itself, as NP does on its memory.
+    names = ArgumentParser().add_class_arguments(owner, skip={"sizes"})
+    return {name: hints.get(name) for name in names}
+
+
+def type_hints(owner: type) -> dict[str, Any]:
+    """Collect the types of what a class and its base classes are built from."""
+    hints: dict[str, Any] = {}
+    for part in reversed(owner.__mro__):
+        hints |= get_type_hints(part.__init__)  # type: ignore[misc]
+    return hints
+
+
+def _built(hint: Any) -> type | None:
+    """Find what a setting builds: the result of ``Callable[[Sizes], Result]``."""
+    arguments = get_args(hint)
+    callable_type = get_origin(hint) is not None and len(arguments) == 2
+    return arguments[1] if callable_type and isinstance(arguments[1], type) else None

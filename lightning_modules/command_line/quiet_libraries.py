@@ -1,0 +1,23 @@
+"""Keeps libraries from saying what no user of ours needs to know."""
+
+import logging
+import os
+import warnings
+
+#: Warnings about what is meant to be so, or that only concern Lightning itself.
+HARMLESS = (
+    ".*does not have many workers.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+    ".*smaller than the logging interval.*",
+    "Checkpoint directory .* exists and is not empty.*",
+)
+
+
+def quiet_libraries() -> None:
+    """Silence harmless warnings, Lightning's advertisement and W&B; call it before a command."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    for message in HARMLESS:
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip: For seamless cloud" not in record.getMessage()
+    )

@@ -1,0 +1,56 @@
+"""The callbacks of a run, in the order in which they are called."""
+
+import lightning as L
+import yaml
+from jsonargparse import Namespace
+
+from lightning_modules.callbacks.announcement import Announcement
+from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
+from lightning_modules.callbacks.config_file import ConfigFile
+from lightning_modules.callbacks.last_step import LastStep
+from lightning_modules.callbacks.logged_curves import LoggedCurves
+from lightning_modules.callbacks.model_file import ModelFile
+from lightning_modules.callbacks.pictures import Pictures
+from lightning_modules.callbacks.predictions_file import PredictionsFile
+from lightning_modules.callbacks.progress import ValidationReport, progress
+from lightning_modules.callbacks.results_file import ResultsFile
+from lightning_modules.callbacks.stopwatch import Stopwatch
+from lightning_modules.callbacks.throughput import Throughput
+from lightning_modules.callbacks.training_origin import TrainingOrigin
+from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.sequence_model import SequenceModel
+
+
+def run_callbacks(
+    folder: RunFolder, model: SequenceModel, settings: Namespace, saved: str
+) -> list[L.Callback]:
+    """Build a run's callbacks.
+
+    Args:
+        folder: of the run.
+        model: says by which measure its best state is kept.
+        settings: of the command.
+        saved: those of the experiment, as YAML; a run's config.yaml.
+    """
+    seed, stopwatch, throughput = settings.seed_everything, Stopwatch(), Throughput()
+    origin = TrainingOrigin(seed)
+    callbacks = [
+        ConfigFile(folder.config, saved),
+        ModelFile(folder.model),
+        Announcement(seed),
+        stopwatch,
+        throughput,
+        origin,
+        LoggedCurves(),
+        ResultsFile(folder, stopwatch, throughput, origin, yaml.safe_load(saved)),
+        LastStep(),
+        PredictionsFile(folder.predictions),
+        Pictures(folder.path),
+        ValidationReport(),
+    ]
+    if settings.trainer.enable_checkpointing is not False:
+        best = best_checkpoint(folder, model.measures.family.best_by)
+        callbacks += [best, LastCheckpoint(folder.last_checkpoint)]
+    if settings.trainer.enable_progress_bar is not False:
+        callbacks.append(progress())
+    return callbacks

@@ -1,0 +1,84 @@
+"""Finds a run its folder and its name: new ones, or those of the run that it continues."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from lightning_modules.callbacks.announcement import core_name
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.run_folder import RunFolder, shown
+
+
+def continued_folder(checkpoint: str | None, options: Mapping[str, str]) -> RunFolder | None:
+    """Find the folder of the run that a checkpoint comes from; None if it lies in no run.
+
+    Args:
+        checkpoint: the file, if there is one.
+        options: of the command line; none may ask for another run.
+
+    Raises:
+        UsageError: another run is asked for, or the folder cannot be written.
+    """
+    folder = RunFolder.of_checkpoint(Path(checkpoint)) if checkpoint else None
+    if folder is None:
+        return None
+    for name, value in {"experiment": folder.experiment, "run": folder.run}.items():
+        if options.get(f"--{name}", value) != value:
+            raise UsageError(
+                f"{name}: the command goes on in the run of its checkpoint, {shown(folder.path)}; "
+                f"leave out --{name}"
+            )
+    if not os.access(folder.path, os.W_OK):
+        raise UsageError(f"ckpt_path: cannot write into its run, {shown(folder.path)}")
+    return folder
+
+
+def new_folder(root: str, experiment: str, run: str) -> RunFolder:
+    """Make a run's folder, from one process.
+
+    Args:
+        root: the folder of all runs.
+        experiment: name of the folder below it.
+        run: name of the folder below that, with a number appended if it is taken.
+
+    Raises:
+        UsageError: the folder cannot be made.
+    """
+    on_disk = getattr(rank_zero_only, "rank", 0) == 0
+    try:
+        return RunFolder.create(Path(root), experiment, run, on_disk=on_disk)
+    except OSError as failure:
+        raise UsageError(
+            f"trainer.default_root_dir: cannot make {failure.filename}: {failure.strerror}"
+        ) from failure
+
+
+def remove_if_empty(folder: RunFolder) -> None:
+    """Leave nothing behind of a run that has not begun; W&B's name of it does not count."""
+    if not folder.path.is_dir():
+        return
+    if [*folder.path.iterdir()] == [folder.wandb_id]:
+        folder.wandb_id.unlink()
+    with suppress(OSError):
+        folder.path.rmdir()
+        folder.path.parent.rmdir()
+
+
+def default_run(model: L.LightningModule, core_is_chosen: bool, seed: int) -> str:
+    """Name a run by time, family, core where it is a choice, and seed."""
+    core = core_name(model) if core_is_chosen else None
+    names = "-".join(filter(None, (type(model).__name__, core))).lower()
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{names}-seed{seed}"
+
+
+def run_tags(
+    model: L.LightningModule, data: L.LightningDataModule, experiment: str, seed: int
+) -> list[str]:
+    """List what a run is found by in W&B: family, core, benchmark, experiment and seed."""
+    names = type(model).__name__, core_name(model), type(data).__name__, experiment
+    return [*filter(None, names), f"seed{seed}"]

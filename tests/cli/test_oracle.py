@@ -1,0 +1,19 @@
+"""``oracle``: what it refuses; test_neural_processes.py has it compute."""
+
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["conf/vrnn_maze.yaml"], "conf/vrnn_maze.yaml: data must be DriftingFunctions, got MNIST"),
+        (["conf/snp_gp_sparse.yaml", "--samples", "0"], "--samples must be at least 1, got 0"),
+        (["conf/snp_gp_sparse.yaml", "--noise=0"], "--noise must be above 0, got 0.0"),
+    ],
+)
+def test_an_oracle_that_cannot_be_asked_says_why(
+    complaint: Callable[..., str], words: list[str], message: str
+) -> None:
+    assert message in complaint("oracle", *words)

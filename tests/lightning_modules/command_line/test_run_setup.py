@@ -1,0 +1,46 @@
+"""A run's folder: the one of its checkpoint, or a new one that is removed if nothing begins."""
+
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.command_line.run_setup import continued_folder, new_folder, remove_if_empty
+from lightning_modules.command_line.usage_error import UsageError
+
+
+def test_a_new_folder_that_stays_empty_is_removed_with_its_experiments(tmp_path: Path) -> None:
+    folder = new_folder(str(tmp_path), "maze", "run")
+    folder.wandb_id.write_text("maze-run-1")
+    remove_if_empty(folder)
+    assert not (tmp_path / "maze").exists()
+    remove_if_empty(folder)
+
+
+def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
+    folder, other = (new_folder(str(tmp_path), "maze", name) for name in ("run", "other"))
+    folder.wandb_id.write_text("maze-run-1")
+    folder.config.touch()
+    for each in (folder, other):
+        remove_if_empty(each)
+    assert folder.wandb_id.is_file() and not other.path.exists()
+
+
+def test_a_checkpoint_is_continued_in_its_run_only(tmp_path: Path) -> None:
+    folder = new_folder(str(tmp_path), "maze", "run")
+    folder.checkpoints.mkdir()
+    folder.last_checkpoint.touch()
+    checkpoint = str(folder.last_checkpoint)
+    options = {"--run": "run", "--experiment": "maze"}
+    for given in ({}, options):
+        found = continued_folder(checkpoint, given)
+        assert found is not None and found.path.samefile(folder.path)
+    with pytest.raises(UsageError, match="^run: the command goes on in the run of its checkpoint"):
+        continued_folder(checkpoint, {"--run": "other"})
+    assert continued_folder(None, {"--run": "other"}) is None
+    assert continued_folder(str(tmp_path / "weights.ckpt"), {"--run": "other"}) is None
+
+
+def test_a_place_that_is_a_file_holds_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="^trainer.default_root_dir: cannot make .*file/maze"):
+        new_folder(str(tmp_path / "file"), "maze", "run")
