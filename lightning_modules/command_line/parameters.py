@@ -79,7 +79,7 @@ def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str
 
 
 def of_budget(model: SequenceModel, total: int) -> str:
-    """Say how far the parameters are from the model's budget, a dash where it decides on nothing."""
+    """Say how far parameters are from the model's budget, a dash where it decides on nothing."""
     budget = model.hparams.get("parameter_budget")
     if budget is None or model.hparams["controller_size"] is not None:
         return "-"
