@@ -20,7 +20,7 @@ class Blueprint(ExperimentParser):
         self.config = parser.parse_args(args)
 
     def _set_seed(self) -> None:
-        """Nothing is drawn."""
+        """Leave random numbers alone: nothing is drawn."""
 
     def instantiate_classes(self) -> None:
         """Build where nothing is allocated."""
@@ -28,7 +28,7 @@ class Blueprint(ExperimentParser):
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        """None is needed."""
+        """Build none; no command needs it."""
 
 
 def blueprint(experiment: str, overlays: list[str], settings: list[str]) -> Blueprint:

@@ -1,4 +1,4 @@
-"""What can be named on the command line: classes, their settings, and the keys of both."""
+"""Finds what can be named on the command line: classes, and their settings."""
 
 import inspect
 from collections.abc import Iterator

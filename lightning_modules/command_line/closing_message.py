@@ -1,4 +1,4 @@
-"""What a run says when it is over: where everything is, and what to try next."""
+"""Says at the end of a run where everything is, and what to try next."""
 
 import os
 import shlex
@@ -48,7 +48,7 @@ def after_interruption(folder: RunFolder) -> str:
 
 
 def files(folder: RunFolder) -> str:
-    """What the run's folder holds."""
+    """Name what the run's folder holds."""
     held = sorted(p for p in folder.path.iterdir() if not p.name.startswith("."))
     names = [f"{p.name}/" if p.is_dir() else p.name for p in held]
     if folder.checkpoints.is_dir():

@@ -1,4 +1,4 @@
-"""What a model learns from its data instead of from the user."""
+"""Links a model to its data: settings that it learns from them instead of from the user."""
 
 from collections.abc import Container
 

@@ -1,4 +1,4 @@
-"""Where metrics go: Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
+"""Sends metrics to Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
 
 import csv
 import os
@@ -28,7 +28,7 @@ class MetricsFile(CSVLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> _ExperimentWriter:
-        """What writes the file."""
+        """Return the writer of the file."""
         if self._experiment is None:
             self._experiment = AppendingWriter(self.log_dir)
         return self._experiment

@@ -79,7 +79,7 @@ def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str
 
 
 def of_budget(model: SequenceModel, total: int) -> str:
-    """How far the parameters are from the model's budget, a dash where it decides on nothing."""
+    """Say how far parameters are from the model's budget, a dash where it decides on nothing."""
     budget = model.hparams.get("parameter_budget")
     if budget is None or model.hparams["controller_size"] is not None:
         return "-"
@@ -87,6 +87,6 @@ def of_budget(model: SequenceModel, total: int) -> str:
 
 
 def spread(totals: list[int]) -> str:
-    """How far apart the models are, as the paper says it of its own."""
+    """Say how far apart the models are, as the paper says it of its own."""
     least, most = min(totals), max(totals)
     return f"The largest model has {most / least - 1:.2%} more parameters than the smallest."

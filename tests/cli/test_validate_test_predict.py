@@ -40,7 +40,7 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     assert results["wall_clock_seconds"] > 0
     assert {"python", "torch", "lightning", "jsonargparse", "gtmm"} <= results["versions"].keys()
     assert len(results["curves"]["kl"]) == 6
-    # The first step of a sequence can not show what was shown before.
+    # The first step of a sequence cannot show what was shown before.
     assert results["curves"]["kl_recalled"][0] is None
     said = capsys.readouterr().out
     assert f"{results['scalars']['bound']:.4f}" in said
