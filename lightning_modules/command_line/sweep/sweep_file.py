@@ -2,19 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import yaml
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from lightning_modules.command_line.sweep.parameter import Choice, Parameter, read_parameter
+from lightning_modules.command_line.sweep.early_termination import (
+    EarlyTermination,
+    read_early_termination,
+)
+from lightning_modules.command_line.sweep.parameter import examples, read_parameter
 from lightning_modules.command_line.usage_error import UsageError, nearest, nearest_file
 from lightning_modules.records.run_folder import shown
 
 Goal = Literal["minimize", "maximize"]
 METHODS = ("grid", "random", "bayes")
 GOALS: tuple[Goal, ...] = get_args(Goal)
-SETTINGS = ("program", "command", "method", "metric", "parameters", "run_cap")
+#: What cannot change while a sweep goes on.
+LASTING = ("command", "method", "metric", "parameters", "early_terminate")
+SETTINGS = ("program", *LASTING, "run_cap")
 Name = TypeVar("Name", bound=str)
 #: Mean something only where W&B keeps the sweep.
 OF_WANDB = ("name", "description", "project", "entity")
@@ -49,21 +57,42 @@ class SweepFile:
         parameters: by the setting that each stands for.
         command: options of ``fit``, with ``${args}`` in the parameters' place.
         run_cap: most runs; None for no limit.
+        early_termination: None if every run is trained to its end.
+        content: what the file says, as it stands there.
     """
 
     path: Path
     method: str
     metric: Metric | None
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, BaseDistribution]
     command: tuple[str, ...]
     run_cap: int | None
+    early_termination: EarlyTermination | None
+    content: Mapping[str, Any]
+
+    def number_of_runs(self, asked: int | None) -> int:
+        """As many as asked for; a grid has an end of its own.
+
+        Raises:
+            UsageError: nothing says where to end.
+        """
+        limit = self.run_cap if asked is None else asked
+        if self.method == "grid":
+            size = prod(len(examples(parameter)) for parameter in self.parameters.values())
+            return size if limit is None else min(size, limit)
+        if limit is None:
+            raise UsageError(
+                f"--trials: is missing; {self.method} has no end of its own, nor has "
+                f"{shown(self.path)} a run_cap"
+            )
+        return limit
 
 
 def read_sweep(path: Path) -> SweepFile:
     """Read a file.
 
     Raises:
-        UsageError: it is no sweep, or one that can not be run here.
+        UsageError: it is no sweep, or one that cannot be run here.
     """
     content = read_yaml(path)
     try:
@@ -79,7 +108,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"there is no file {shown(path)}{nearest_file(str(path))}") from None
     except OSError as failure:
-        raise UsageError(f"can not read {shown(path)}: {failure.strerror}") from failure
+        raise UsageError(f"cannot read {shown(path)}: {failure.strerror}") from failure
     except (yaml.YAMLError, UnicodeDecodeError) as failure:
         line = " ".join(str(failure).split())
         raise UsageError(f"{shown(path)} is no YAML file: {line}") from failure
@@ -102,6 +131,9 @@ def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     metric = metric_of(content.get("metric"))
     if method == "bayes" and metric is None:
         raise UsageError("metric: is missing; bayes needs its name and goal")
+    early_termination = read_early_termination(content.get("early_terminate"))
+    if early_termination is not None and metric is None:
+        raise UsageError("metric: is missing; early_terminate needs its name and goal")
     return SweepFile(
         path,
         method,
@@ -109,6 +141,8 @@ def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
         parameters_of(content.get("parameters"), method),
         command_of(content.get("command")),
         run_cap_of(content.get("run_cap")),
+        early_termination,
+        content,
     )
 
 
@@ -130,13 +164,13 @@ def metric_of(content: Any) -> Metric | None:
     return Metric(content["name"], one_of("metric.goal", content.get("goal", GOALS[0]), GOALS))
 
 
-def parameters_of(content: Any, method: str) -> dict[str, Parameter]:
+def parameters_of(content: Any, method: str) -> dict[str, BaseDistribution]:
     """Every parameter; a grid's are all choices."""
     if not isinstance(content, Mapping) or not content:
         raise UsageError(f"parameters must name at least one setting, got {content}")
     parameters = {str(k): read_parameter(f"parameters.{k}", v) for k, v in content.items()}
     for key, parameter in parameters.items():
-        if method == "grid" and not isinstance(parameter, Choice):
+        if method == "grid" and not isinstance(parameter, CategoricalDistribution):
             raise UsageError(f"parameters.{key}: a grid needs values, got min and max")
     return parameters
 
@@ -148,7 +182,7 @@ def command_of(content: Any) -> tuple[str, ...]:
     words = [str(word) for word in content if str(word) not in BEFORE]
     for word in words:
         if word.startswith("${") and word != ARGUMENTS:
-            raise UsageError(f"command: can not fill in {word}; valid: {ARGUMENTS}")
+            raise UsageError(f"command: cannot fill in {word}; valid: {ARGUMENTS}")
     if words[:1] != ["fit"]:
         raise UsageError(f"command must run fit, got {' '.join(words)}")
     if words.count(ARGUMENTS) != 1:
