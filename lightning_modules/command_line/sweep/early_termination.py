@@ -1,32 +1,26 @@
 """When runs of a sweep are given up: what a file in W&B's format says of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from lightning_modules.command_line.usage_error import UsageError, nearest
+from lightning_modules.command_line.sweep.checks import require_known, whole_number
+from lightning_modules.command_line.usage_error import UsageError
 
 TYPE = "hyperband"
 SETTINGS = ("type", "min_iter", "max_iter", "s", "eta")
-#: The default of both W&B's and Optuna's Hyperband.
+#: W&B's default.
 ETA = 3
 
 
-@dataclass(frozen=True)
-class EarlyTermination:
+class EarlyTermination(NamedTuple):
     """Runs are judged at validations ``first``, ``first * eta``, ``first * eta**2``, ...
 
     The best ``1 / eta`` of all that came so far go on. Validations count from 0, as in W&B.
-
-    Args:
-        first: where a run is judged first.
-        eta: factor between two of these validations.
-        end: from here on nothing is judged; None for never.
     """
 
     first: int
     eta: int
-    end: int | None
+    end: int | None  #: from here on nothing is judged
 
 
 def read_early_termination(content: Any) -> EarlyTermination | None:
@@ -38,25 +32,20 @@ def read_early_termination(content: Any) -> EarlyTermination | None:
     if content is None:
         return None
     kind = content.get("type") if isinstance(content, Mapping) else content
-    if not isinstance(content, Mapping) or kind != TYPE:
+    if kind != TYPE or not isinstance(content, Mapping):
         raise UsageError(f"early_terminate.type must be {TYPE}, got {kind}")
-    for name, value in content.items():
-        if name not in SETTINGS:
-            near, valid = nearest(str(name), SETTINGS), ", ".join(SETTINGS)
-            raise UsageError(f"early_terminate.{name}: is not known here{near}\nvalid: {valid}")
-        least = 2 if name == "eta" else 1
-        if name != "type" and (type(value) is not int or value < least):
-            raise UsageError(
-                f"early_terminate.{name} must be a whole number of at least {least}, got {value}"
-            )
-    eta, end = content.get("eta", ETA), content.get("max_iter")
-    if end is None:
-        if "min_iter" not in content:
-            raise UsageError("early_terminate must have min_iter, or max_iter and s")
-        return EarlyTermination(content["min_iter"], eta, None)
-    if "s" not in content:
-        raise UsageError("early_terminate.s: is missing; max_iter needs it")
-    firsts = [end // eta**halvings for halvings in range(1, content["s"] + 1)]
-    if not firsts[0]:
-        raise UsageError(f"early_terminate.max_iter must be at least eta {eta}, got {end}")
-    return EarlyTermination(min(filter(None, firsts)), eta, end)
+    require_known(content, SETTINGS, "early_terminate.")
+    given = {
+        name: whole_number(f"early_terminate.{name}", content[name], 2 if name == "eta" else 1)
+        for name in SETTINGS[1:]
+        if name in content
+    }
+    eta, end = given.get("eta", ETA), given.get("max_iter")
+    if end is not None and "s" in given:
+        firsts = [end // eta**halvings for halvings in range(1, given["s"] + 1)]
+        if not firsts[0]:
+            raise UsageError(f"early_terminate.max_iter must be at least eta {eta}, got {end}")
+        return EarlyTermination(min(filter(None, firsts)), eta, end)
+    if end is not None or "min_iter" not in given:
+        raise UsageError("early_terminate must have min_iter, or max_iter and s")
+    return EarlyTermination(given["min_iter"], eta, None)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from threading import RLock
@@ -25,35 +26,23 @@ PAUSE, LOOK = 0.1, 1.0
 NOT_BEGUN = -1
 
 
+@dataclass
 class Execution:
-    """Runs what a study proposes, a thread for each of the runs that go at a time.
+    """Runs what a study proposes, a thread for each of the runs that go at a time."""
 
-    Args:
-        plan: turns proposals into runs.
-        study: proposes, and keeps results.
-        total: number of runs.
-        jobs: runs at a time.
-        threads: of each process.
-        test: every run after training.
-        stop: signals that ask for the end: the first lets runs save what they have, the second
-            ends them at once.
-    """
+    plan: Plan  #: turns proposals into runs
+    study: SweepStudy  #: proposes, and keeps results
+    total: int  #: number of runs
+    jobs: int  #: runs at a time
+    threads: int  #: of each process
+    test: bool  #: every run after training
+    #: Signals that ask for the end: the first lets runs save what they have, the second does not.
+    stop: list[int]
+    #: How many runs finished, were pruned and failed.
+    ended: Counter[str] = field(default_factory=Counter)
 
-    def __init__(
-        self,
-        plan: Plan,
-        study: SweepStudy,
-        total: int,
-        jobs: int,
-        threads: int,
-        test: bool,
-        stop: list[int],
-    ) -> None:
-        self.plan, self.study, self.total, self.stop = plan, study, total, stop
-        self.jobs, self.threads, self.test = jobs, threads, test
-        #: How many runs finished, were pruned and failed.
-        self.ended: Counter[str] = Counter()
-        self._proposals = study.proposals(total)
+    def __post_init__(self) -> None:
+        self._proposals = self.study.proposals(self.total)
         self._going: set[str] = set()
         self._pruned: set[str] = set()
         #: Around all that is shared; nobody waits for a process inside.
@@ -178,15 +167,7 @@ class Execution:
 def execute(
     path: Path, settings: Sequence[str], trials: int | None, jobs: int, threads: int, test: bool
 ) -> Execution:
-    """Run a sweep until it ends, or is stopped.
-
-    Args:
-        path: of its file.
-        settings: options that hold for all runs.
-        trials: number of runs; None for the file's.
-        jobs: runs at a time.
-        threads: of each process.
-        test: every run after training.
+    """Run a sweep's file until all runs have ended, or somebody wants the end.
 
     Raises:
         UsageError: it cannot begin, or go on.

@@ -13,7 +13,8 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from lightning_modules.command_line.usage_error import UsageError, nearest
+from lightning_modules.command_line.sweep.checks import one_of, require_known
+from lightning_modules.command_line.usage_error import UsageError
 
 #: The settings that say where each distribution's values come from.
 DISTRIBUTIONS = {
@@ -40,14 +41,9 @@ def read_parameter(key: str, content: Any) -> BaseDistribution:
     """
     if not isinstance(content, Mapping):
         raise UsageError(f"{key} must have values, value, or min and max, got {content}")
-    for name in content:
-        if name not in SETTINGS:
-            near, valid = nearest(str(name), SETTINGS), ", ".join(SETTINGS)
-            raise UsageError(f"{key}.{name}: there is no such setting{near}\nvalid: {valid}")
-    distribution = content.get("distribution", _inferred(content))
-    if distribution not in DISTRIBUTIONS:
-        near, names = nearest(str(distribution), DISTRIBUTIONS), ", ".join(DISTRIBUTIONS)
-        raise UsageError(f"{key}.distribution must be one of {names}, got {distribution}{near}")
+    require_known(content, SETTINGS, f"{key}.")
+    named = content.get("distribution", _inferred(content))
+    distribution = one_of(f"{key}.distribution", named, DISTRIBUTIONS)
     for name in DISTRIBUTIONS[distribution]:
         if name not in content:
             raise UsageError(f"{key}.{name}: is missing; {distribution} needs it")

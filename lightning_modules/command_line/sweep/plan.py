@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning_modules.command_line.blueprint import Blueprint
 from lightning_modules.command_line.sweep.parameter import examples
@@ -16,19 +15,12 @@ from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
 
 
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run that has not begun, or was begun before.
+class PlannedRun(NamedTuple):
+    """A run that has not begun, or was begun before."""
 
-    Args:
-        proposal: its values.
-        folder: where it goes.
-        arguments: options of ``fit``.
-    """
-
-    proposal: Proposal
-    folder: RunFolder
-    arguments: tuple[str, ...]
+    proposal: Proposal  #: its values
+    folder: RunFolder  #: where it goes
+    arguments: tuple[str, ...]  #: options of ``fit``
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightning_modules.command_line.sweep.parameter import drawn_value
@@ -64,7 +65,7 @@ class SweepStudy:
         self._reported: Counter[int] = Counter()
         try:
             self.study = optuna.create_study(
-                storage=f"sqlite:///{folder / NAME}",
+                storage=_url(folder / NAME),
                 study_name="sweep",
                 direction=file.metric.goal if file.metric else None,
                 pruner=_pruner(file),
@@ -96,7 +97,8 @@ class SweepStudy:
         for number in range(len(latest) + 1, total + 1):
             # A seed for each: a sweep that goes on draws what it would have drawn.
             self.study.sampler = _sampler(self.file, seed=number)
-            yield self._proposal(number, self.study.ask())
+            new = self.study.ask()
+            yield Proposal(number, self._values(new), new)
 
     def report(self, trial: Trial, values: Sequence[float]) -> bool:
         """Report validations that are new; whether the run is among the worse ones.
@@ -152,17 +154,15 @@ class SweepStudy:
             pruned = trial.state is TrialState.PRUNED
             return Proposal(number, self._values(trial), None, pruned)
         self.study.sampler = _sampler(self.file, seed=number)
-        if trial.state is TrialState.RUNNING:
-            self._reported[trial.number] = len(trial.intermediate_values)
-            # Optuna has no public way to take up what a killed process has left.
-            return self._proposal(number, Trial(self.study, trial._trial_id))
         if trial.state is TrialState.FAIL:
             params = self.study.get_trials()[first].params
             self.study.enqueue_trial(params, user_attrs={AGAIN: first})
-        return self._proposal(number, self.study.ask())
-
-    def _proposal(self, number: int, trial: Trial) -> Proposal:
-        return Proposal(number, self._values(trial), trial)
+            going = self.study.ask()
+        else:
+            # Optuna has no public way to take up what a killed process has left.
+            going = Trial(self.study, trial._trial_id)
+            self._reported[trial.number] = len(trial.intermediate_values)
+        return Proposal(number, self._values(going), going)
 
     def _values(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
         parameters = self.file.parameters.items()
@@ -187,6 +187,12 @@ def require_own(folder: Path) -> None:
             f"{OTHER_FOLDER} (`compare` still reads finished runs)"
         )
     raise UsageError(f"{shown(folder)} has other runs than a sweep's; {OTHER_FOLDER}")
+
+
+def _url(path: Path) -> str:
+    """A database in a file; Optuna fills braces in, which are not meant so in a folder's name."""
+    url = URL.create("sqlite", database=str(path)).render_as_string()
+    return url.replace("{", "{{").replace("}", "}}")
 
 
 def _lasting(file: SweepFile) -> dict[str, str]:

@@ -1,20 +1,20 @@
 """A sweep's file, in W&B's format: what is varied, how, and what is run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from lightning_modules.command_line.sweep.checks import one_of, require_known, whole_number
 from lightning_modules.command_line.sweep.early_termination import (
     EarlyTermination,
     read_early_termination,
 )
 from lightning_modules.command_line.sweep.parameter import examples, read_parameter
-from lightning_modules.command_line.usage_error import UsageError, nearest, nearest_file
+from lightning_modules.command_line.usage_error import UsageError, nearest_file
 from lightning_modules.records.run_folder import shown
 
 Goal = Literal["minimize", "maximize"]
@@ -23,7 +23,6 @@ GOALS: tuple[Goal, ...] = get_args(Goal)
 #: What cannot change while a sweep goes on.
 LASTING = ("command", "method", "metric", "parameters", "early_terminate")
 SETTINGS = ("program", *LASTING, "run_cap")
-Name = TypeVar("Name", bound=str)
 #: Mean something only where W&B keeps the sweep.
 OF_WANDB = ("name", "description", "project", "entity")
 PROGRAM = "cli.py"
@@ -33,42 +32,24 @@ ARGUMENTS = "${args}"
 BEFORE = ("${env}", "${interpreter}", "${program}")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """What runs are judged by.
+class Metric(NamedTuple):
+    """What runs are judged by."""
 
-    Args:
-        name: a column of ``metrics.csv``.
-        goal: what is better.
-    """
-
-    name: str
-    goal: Goal
+    name: str  #: a column of ``metrics.csv``
+    goal: Goal  #: what is better
 
 
-@dataclass(frozen=True)
-class SweepFile:
-    """What a file says.
-
-    Args:
-        path: of the file.
-        method: how combinations are chosen.
-        metric: None if runs are not judged.
-        parameters: by the setting that each stands for.
-        command: options of ``fit``, with ``${args}`` in the parameters' place.
-        run_cap: most runs; None for no limit.
-        early_termination: None if every run is trained to its end.
-        content: what the file says, as it stands there.
-    """
+class SweepFile(NamedTuple):
+    """What a file says."""
 
     path: Path
-    method: str
-    metric: Metric | None
-    parameters: Mapping[str, BaseDistribution]
-    command: tuple[str, ...]
-    run_cap: int | None
-    early_termination: EarlyTermination | None
-    content: Mapping[str, Any]
+    method: str  #: how combinations are chosen
+    metric: Metric | None  #: None if runs are not judged
+    parameters: Mapping[str, BaseDistribution]  #: by the setting that each stands for
+    command: tuple[str, ...]  #: options of ``fit``, with ``${args}`` in the parameters' place
+    run_cap: int | None  #: most runs
+    early_termination: EarlyTermination | None  #: None if every run is trained to its end
+    content: Mapping[str, Any]  #: all of it, as it stands there
 
     def number_of_runs(self, asked: int | None) -> int:
         """As many as asked for; a grid has an end of its own.
@@ -119,11 +100,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     """Check and read each setting."""
-    for name in content:
-        if name not in (*SETTINGS, *OF_WANDB):
-            near = nearest(str(name), SETTINGS)
-            names = ", ".join(SETTINGS)
-            raise UsageError(f"{name}: there is no such setting here{near}\nvalid: {names}")
+    require_known([name for name in content if name not in OF_WANDB], SETTINGS)
     program = content.get("program")
     if not isinstance(program, str) or Path(program).name != PROGRAM:
         raise UsageError(f"program must be {PROGRAM}, got {program}")
@@ -134,25 +111,17 @@ def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     early_termination = read_early_termination(content.get("early_terminate"))
     if early_termination is not None and metric is None:
         raise UsageError("metric: is missing; early_terminate needs its name and goal")
+    cap = content.get("run_cap")
     return SweepFile(
         path,
         method,
         metric,
-        parameters_of(content.get("parameters"), method),
-        command_of(content.get("command")),
-        run_cap_of(content.get("run_cap")),
-        early_termination,
-        content,
+        parameters=parameters_of(content.get("parameters"), method),
+        command=command_of(content.get("command")),
+        run_cap=None if cap is None else whole_number("run_cap", cap),
+        early_termination=early_termination,
+        content=content,
     )
-
-
-def one_of(key: str, value: Any, choices: Sequence[Name]) -> Name:
-    """A value that must be one of a few."""
-    for choice in choices:
-        if choice == value:
-            return choice
-    near = nearest(str(value), choices)
-    raise UsageError(f"{key} must be one of {', '.join(choices)}, got {value}{near}")
 
 
 def metric_of(content: Any) -> Metric | None:
@@ -188,10 +157,3 @@ def command_of(content: Any) -> tuple[str, ...]:
     if words.count(ARGUMENTS) != 1:
         raise UsageError(f"command must have {ARGUMENTS} once, got {' '.join(words)}")
     return tuple(words[1:])
-
-
-def run_cap_of(content: Any) -> int | None:
-    """The most runs."""
-    if content is not None and (type(content) is not int or content < 1):
-        raise UsageError(f"run_cap must be a whole number above 0, got {content}")
-    return content
