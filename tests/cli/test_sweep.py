@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
+from optuna.trial import FrozenTrial
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.sweep.lock import locked
-from tests.cli.commands import MAZE, begun
+from tests.cli.commands import MAZE, ROOT, begun
 
 Sweep = Callable[..., subprocess.Popen[str]]
 #: No seed can be so large: runs with it build, and fail when they begin.
@@ -28,7 +30,7 @@ def sweep(tmp_path: Path, tiny: Callable[..., list[str]]) -> Iterator[Sweep]:
     started: list[subprocess.Popen[str]] = []
 
     def start(
-        parameters: dict[str, Any], *options: str, method: str = "grid"
+        parameters: dict[str, Any], *options: str, method: str = "grid", **others: Any
     ) -> subprocess.Popen[str]:
         content = {
             "program": "cli.py",
@@ -36,6 +38,7 @@ def sweep(tmp_path: Path, tiny: Callable[..., list[str]]) -> Iterator[Sweep]:
             "metric": {"name": "train/bound", "goal": "maximize"},
             "parameters": parameters,
             "command": ["${env}", "${interpreter}", "${program}", "fit", MAZE, "${args}"],
+            **others,
         }
         (tmp_path / "s.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         command = [sys.executable, "cli.py", *tiny("sweep", f"{tmp_path}/s.yaml", *options)]
@@ -59,8 +62,11 @@ def read_until(process: subprocess.Popen[str], part: str) -> str:
     return said
 
 
-def records(runs: Path) -> dict[str, Any]:
-    return json.loads((runs / "s/sweep.json").read_text())["runs"]
+def trials(runs: Path) -> list[FrozenTrial]:
+    """What Optuna knows, as its own tools read it."""
+    return optuna.load_study(
+        study_name="sweep", storage=f"sqlite:///{runs}/s/sweep.db"
+    ).get_trials()
 
 
 def wait_for(path: Path, seconds: float = 120) -> None:
@@ -71,19 +77,24 @@ def wait_for(path: Path, seconds: float = 120) -> None:
 
 
 def test_a_killed_sweep_goes_on(sweep: Sweep, runs: Path) -> None:
-    """One run is finished, one has begun, one is to fail, and a fourth is beyond the limit."""
-    cores = {"values": ["NoMemory", "NTM"]}
-    parameters = {"seed_everything": {"values": [0, TOO_LARGE]}, "model.memory": cores}
+    """One run is finished, one has begun, one is to fail, and a fourth is beyond the limit.
+
+    Optuna shuffles a grid, always in the same way.
+    """
+    parameters = {
+        "seed_everything": {"values": [7, TOO_LARGE, 0, 1]},
+        "model.memory": {"value": "NoMemory"},
+    }
     options = "--trials=3", "--no_test", "--trainer.max_steps=2", "--trainer.logger=false"
-    names = ("seed0-NoMemory", "seed0-NTM", f"seed{TOO_LARGE}-NoMemory")
+    names = ("seed0", "seed1", f"seed{TOO_LARGE}")
     finished, begun, failed = (runs / "s" / name for name in names)
     first = sweep(parameters, *options)
     said = read_until(first, f"2/3 {begun.name}: starts")
     first.kill()
     first.wait()
     assert f"1/3 {finished.name}: finished in " in said
-    status = {name: record["status"] for name, record in records(runs).items()}
-    assert status == {finished.name: "trained", begun.name: "begun"}
+    known = [(trial.params["seed_everything"], trial.state.name) for trial in trials(runs)]
+    assert known == [("0", "COMPLETE"), ("1", "RUNNING")]
     saved = (finished / "checkpoints/last.ckpt").stat().st_mtime_ns
     wait_for(begun / "checkpoints/last.ckpt")
 
@@ -101,12 +112,17 @@ def test_a_killed_sweep_goes_on(sweep: Sweep, runs: Path) -> None:
     assert f"Compare them: {program()} compare {runs}/s --out s.html" in said
     folders = {path.name for path in (runs / "s").iterdir() if path.is_dir()}
     assert folders == {finished.name, begun.name}
+    assert [trial.state.name for trial in trials(runs)] == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
 def test_interrupt_ends_all_runs_and_says_how_to_go_on(sweep: Sweep, runs: Path) -> None:
     options = "--jobs=2", "--trainer.max_steps=100000", "--trainer.logger=false"
-    process = sweep({"seed_everything": {"values": [0, 1, 2]}}, *options)
-    said = read_until(process, "2/3 seed1: starts")
+    process = sweep({"seed_everything": {"values": [2, 1, 0]}}, *options)
+    said = ""
+    for seed in (0, 1):
+        said += (
+            "" if f" seed{seed}: starts" in said else read_until(process, f" seed{seed}: starts")
+        )
     logs = [runs / f"s/seed{seed}.log" for seed in (0, 1)]
     while not all("step 1 " in log.read_text() for log in logs):
         assert process.poll() is None
@@ -130,15 +146,19 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
     process = sweep({"model.learning_rate": rate}, "--trials=1", *validated, method="bayes")
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 0, said
-    ((name, record),) = records(runs).items()
+    (trial,) = trials(runs)
+    (name,) = (path.name for path in (runs / "s").iterdir() if path.is_dir())
     assert name.startswith("001-learning_rate0.00")
     assert f"1/1 {name}: finished in " in said
     results = json.loads((runs / "s" / name / "results.json").read_text())
     assert results["checkpoint"].endswith(f"{name}/checkpoints/best.ckpt")
     assert results["settings"]["model"]["init_args"]["learning_rate"] == pytest.approx(
-        record["values"]["model.learning_rate"]
+        trial.params["model.learning_rate"]
     )
-    assert record["score"] < 0
+    assert trial.value is not None and trial.value < 0
+    assert "train/bound" in said
+    # What Optuna says of itself, and of what it finds experimental.
+    assert "[I " not in said and "Warning" not in said
     # What training and the test say, in processes of their own.
     log = (runs / "s" / f"{name}.log").read_text()
     assert log.count("Data: source mnist5k, sha256") == 2
@@ -146,15 +166,48 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
         assert noise not in log
 
 
-def test_no_run_is_left_behind_by_a_mistake(sweep: Sweep, runs: Path) -> None:
-    """The second run was begun before with other settings, which shows when the first one runs."""
-    record = {"number": 2, "values": {}, "arguments": ["--other"], "status": "begun", "score": None}
-    (runs / "s").mkdir(parents=True)
-    (runs / "s/sweep.json").write_text(json.dumps({"runs": {"seed1": record}}))
-    process = sweep({"seed_everything": {"values": [0, 1]}}, "--jobs=2")
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 2, said
-    assert "Waiting for 1 run to save its state" in said
-    assert "seed1 was begun with other settings: --other\nrepeat them, or name another" in said
-    with (runs / "s/seed0.log").open("ab") as log:
-        assert locked(log.fileno())
+def test_worse_runs_are_pruned(sweep: Sweep, runs: Path) -> None:
+    """One step with the larger rate spoils the model, which the second validation shows."""
+    rates = {"model.learning_rate": {"values": [10.0, 1.0e-5]}, "seed_everything": {"value": 0}}
+    options = "--trainer.max_steps=100000", "--trainer.val_check_interval=1", "--no_test"
+    rules = {"type": "hyperband", "min_iter": 1, "eta": 2}
+    metric = {"name": "val/bound", "goal": "maximize"}
+    process = sweep(rates, *options, "--jobs=2", metric=metric, early_terminate=rules)
+    said = read_until(process, ": pruned after ")
+    process.send_signal(signal.SIGINT)
+    said += process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + signal.SIGINT, said
+    assert "Traceback" not in said
+    assert "learning_rate10: pruned after " in said
+    assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
+    pruned = runs / "s/learning_rate10"
+    assert "Interrupted; the state is in" in pruned.with_name(f"{pruned.name}.log").read_text()
+    assert (pruned / "checkpoints/last.ckpt").exists()
+    states = {trial.params["model.learning_rate"]: trial.state.name for trial in trials(runs)}
+    assert states == {"10.0": "PRUNED", "1e-05": "RUNNING"}
+
+
+def test_other_settings_begin_no_run(sweep: Sweep, runs: Path) -> None:
+    seeds = {"seed_everything": {"values": [0, TOO_LARGE]}}
+    first = sweep(seeds, "--trials=1", "--trainer.max_steps=2", "--no_test")
+    said = first.communicate(timeout=200)[0]
+    assert first.returncode == 1, said
+    log = runs / f"s/seed{TOO_LARGE}.log"
+    before = log.read_text()
+    second = sweep(seeds, "--trials=2", "--trainer.max_steps=3", "--no_test")
+    said = second.communicate(timeout=200)[0]
+    assert second.returncode == 2, said
+    assert f"{runs}/s was begun with other settings: --trainer.max_steps=2 " in said
+    assert "repeat them, or name another folder with --experiment=NAME" in said
+    assert log.read_text() == before
+    with log.open("ab") as file:
+        assert locked(file.fileno())
+
+
+def test_other_commands_do_without_optuna() -> None:
+    """It takes a second to import, with its database."""
+    script = "import cli, sys; print({'optuna', 'sqlalchemy'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"

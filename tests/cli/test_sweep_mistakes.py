@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lightning_modules.command_line.sweep import bayesian_search
-from lightning_modules.command_line.sweep.state_file import NAME
+from lightning_modules.command_line.sweep.study import FORMER, NAME
 
 GOOD: dict[str, Any] = {
     "program": "cli.py",
@@ -26,6 +25,10 @@ def varying(**settings: Any) -> dict[str, Any]:
     return {"parameters": {key.replace("__", "."): value for key, value in settings.items()}}
 
 
+def hyperband(**settings: Any) -> dict[str, Any]:
+    return {"early_terminate": {"type": "hyperband", **settings}}
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "method": (
         {"method": "gird"},
@@ -34,7 +37,42 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no method": ({"method": None}, ["method must be one of", "got None"]),
     "program": ({"program": "train.py"}, ["program must be cli.py, got train.py"]),
     "setting": ({"paramters": {}}, ["paramters: there is no such setting", "mean parameters?"]),
-    "early stop": ({"early_terminate": {}}, ["early_terminate: there is no such setting here"]),
+    "early stop": (
+        {"early_terminate": {}},
+        ["early_terminate.type must be hyperband, got None"],
+    ),
+    "other early stop": (
+        {"early_terminate": {"type": "envelope"}},
+        ["early_terminate.type must be hyperband, got envelope"],
+    ),
+    "when to stop early": (
+        hyperband(eta=2),
+        ["early_terminate must have min_iter, or max_iter and s"],
+    ),
+    "no number of halvings": (
+        hyperband(max_iter=9),
+        ["early_terminate must have min_iter, or max_iter and s"],
+    ),
+    "too early": (
+        hyperband(max_iter=2, s=1),
+        ["early_terminate.max_iter must be at least eta 3, got 2"],
+    ),
+    "halving": (
+        hyperband(min_iter=1, eta=1),
+        ["early_terminate.eta must be a whole number above 1, got 1"],
+    ),
+    "iterations": (
+        hyperband(min_iter=0.5),
+        ["early_terminate.min_iter must be a whole number above 0, got 0.5"],
+    ),
+    "strict": (
+        hyperband(min_iter=1, strict=True),
+        ["early_terminate.strict: there is no such setting", "valid: type, min_iter, max_iter"],
+    ),
+    "what to stop early by": (
+        {"metric": None, **hyperband(min_iter=1)},
+        ["metric: is missing; early_terminate needs its name and goal"],
+    ),
     "no parameters": ({"parameters": {}}, ["parameters must name at least one setting"]),
     "run_cap": ({"run_cap": 0}, ["run_cap must be a whole number above 0, got 0"]),
     "metric": ({"metric": "val/bound"}, ["metric must have a name", "got val/bound"]),
@@ -47,7 +85,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no args": ({"command": ["fit"]}, ["command must have ${args} once, got fit"]),
     "json": (
         {"command": ["fit", "${args_json}"]},
-        ["can not fill in ${args_json}; valid: ${args}"],
+        ["cannot fill in ${args_json}; valid: ${args}"],
     ),
     "subcommand": ({"command": ["test", "${args}"]}, ["command must run fit, got test ${args}"]),
     "empty": (varying(x={"values": []}), ["parameters.x.values must be a list of at", "got []"]),
@@ -149,16 +187,6 @@ def test_files_that_are_none(complaint: Callable[..., str], tmp_path: Path) -> N
     assert "conf/dnc_gtmm_maze.yaml: model: there is no such setting here" in experiment
 
 
-def test_the_extra_is_named(
-    sweep_file: Callable[..., str],
-    complaint: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(bayesian_search, "find_spec", lambda name: None)
-    said = complaint("sweep", sweep_file(method="bayes"), "--trials=3")
-    assert said == "error: method: bayes needs the extra `sweep`: pip install '.[sweep]'\n"
-
-
 def test_a_folder_of_other_runs_is_left_alone(
     sweep_file: Callable[..., str], complaint: Callable[..., str], runs: Path
 ) -> None:
@@ -166,5 +194,19 @@ def test_a_folder_of_other_runs_is_left_alone(
     root = f"--trainer.default_root_dir={runs}"
     said = complaint("sweep", sweep_file(), root)
     assert f"{runs}/x has other runs than a sweep's; name another folder with --exp" in said
-    (runs / "x" / NAME).write_text("{")
-    assert f"{NAME} is damaged" in complaint("sweep", sweep_file(), root)
+    (runs / "x" / NAME).write_text("no database, and longer than the head of one" * 99)
+    said = complaint("sweep", sweep_file(), root)
+    assert f"cannot read {runs}/x/{NAME}: " in said and "file is not a database" in said
+
+
+def test_sweeps_of_before_cannot_go_on(
+    sweep_file: Callable[..., str], complaint: Callable[..., str], runs: Path
+) -> None:
+    (runs / "x/NTM").mkdir(parents=True)
+    (runs / "x" / FORMER).write_text('{"runs": {}}')
+    said = complaint("sweep", sweep_file(), f"--trainer.default_root_dir={runs}")
+    assert f"{runs}/x/sweep.json is of an earlier version, whose sweeps cannot go on; name " in said
+    assert (
+        "name another folder with --experiment=NAME (`compare` still reads finished runs)" in said
+    )
+    assert not (runs / "x" / NAME).exists()

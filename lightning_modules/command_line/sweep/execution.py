@@ -3,151 +3,184 @@
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from threading import RLock
 
 from lightning_modules.callbacks.progress import readable
+from lightning_modules.command_line.sweep import process
+from lightning_modules.command_line.sweep.lock import only_sweep_in
+from lightning_modules.command_line.sweep.metric_values import metric_values
 from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
-from lightning_modules.command_line.sweep.run_processes import RunProcesses
-from lightning_modules.command_line.sweep.score import last_logged
-from lightning_modules.command_line.sweep.state_file import StateFile, Status
-from lightning_modules.command_line.sweep.stop_request import StopRequest
-from lightning_modules.command_line.sweep.trials import Search
+from lightning_modules.command_line.sweep.stop_requests import stop_requests
+from lightning_modules.command_line.sweep.study import SweepStudy, require_own
+from lightning_modules.command_line.sweep.sweep_file import read_sweep
 from lightning_modules.records.run_folder import shown
 
-#: Seconds between two looks at the processes.
-PAUSE = 0.1
+#: Seconds between two looks at a process, and at what it has logged.
+PAUSE, LOOK = 0.1, 1.0
+#: Status of a process that the sweep's end has not let begin.
+NOT_BEGUN = -1
 
 
 @dataclass
 class Execution:
-    """What it takes to run a sweep.
+    """Runs what a study proposes, a thread for each of the runs that go at a time."""
 
-    Args:
-        plan: turns trials into runs.
-        search: proposes trials.
-        state: of the sweep, on disk.
-        total: number of trials.
-        jobs: runs at a time.
-        threads: of each process.
-        test: every run after training.
-        stop: whether somebody wants the end.
-    """
-
-    plan: Plan
-    search: Search
-    state: StateFile
-    total: int
-    jobs: int
-    threads: int
-    test: bool
-    stop: StopRequest
-    #: How many runs finished and failed.
+    plan: Plan  #: turns proposals into runs
+    study: SweepStudy  #: proposes, and keeps results
+    total: int  #: number of runs
+    jobs: int  #: runs at a time
+    threads: int  #: of each process
+    test: bool  #: every run after training
+    #: Signals that ask for the end: the first lets runs save what they have, the second does not.
+    stop: list[int]
+    #: How many runs finished, were pruned and failed.
     ended: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._proposals = self.study.proposals(self.total)
+        self._going: set[str] = set()
+        self._pruned: set[str] = set()
+        #: Around all that is shared; nobody waits for a process inside.
+        self._lock = RLock()
+
     def run(self) -> None:
-        """Run until all runs have ended, or somebody wants the end.
+        """Run until all runs have ended, or somebody wants the end."""
+        with ThreadPoolExecutor(self.jobs) as pool:
+            workers = [pool.submit(self._work) for _ in range(self.jobs)]
+            while wait(workers, PAUSE).not_done and not self.stop:
+                pass
+            if going := len(self._going):
+                whose = f"{going} runs to save their" if going > 1 else "1 run to save its"
+                print(f"\nWaiting for {whose} state", flush=True)
+        for worker in workers:
+            worker.result()
 
-        Raises:
-            UsageError: the folder has runs of the same names with other settings.
-        """
-        going: list[RunProcesses] = []
+    def _work(self) -> None:
         try:
-            while not self.stop and self._fill(going):
-                over = [processes for processes in going if self._advance(processes)]
-                for processes in over:
-                    going.remove(processes)
-                    self._conclude(processes)
-                time.sleep(0 if over else PAUSE)
-        finally:
-            if going:
-                self._stop(going)
+            while not self.stop:
+                with self._lock:
+                    proposal = next(self._proposals, None)
+                if proposal is None:
+                    return
+                if proposal.pruned:
+                    self.ended["pruned"] += 1
+                else:
+                    self._carry_out(self.plan.run(proposal))
+        except BaseException:
+            # The other runs shall save what they have.
+            self.stop.append(signal.SIGINT)
+            raise
 
-    def _fill(self, going: list[RunProcesses]) -> bool:
-        """Begin runs as long as there are free places; whether any run is going."""
-        while len(going) < self.jobs and (begun := self._begin_next()):
-            going.append(begun)
-        return bool(going)
-
-    def _begin_next(self) -> RunProcesses | None:
-        """Begin the next run that is not finished."""
-        while trial := self.search.propose():
-            run = self.plan.run(trial)
-            known = self.state.find(run)
-            trained = known is not None and known.status is Status.TRAINED
-            test = self.test and not (trained and run.folder.results.exists())
-            if known is not None and trained and not test:
-                self.ended["finished"] += 1
-                self.search.learn(trial, known.score)
-                continue
-            self.state.begin(run)
-            return self._begin(run, trained, test)
-        return None
-
-    def _begin(self, run: PlannedRun, trained: bool, test: bool) -> RunProcesses:
-        going_on = not trained and run.folder.last_checkpoint.exists()
-        processes = RunProcesses(run, trained, test, self.threads)
-        processes.advance()
-        if processes.waiting:
-            doing = "waits for its process from before"
-        else:
-            doing = "is tested" if trained else "goes on" if going_on else "starts"
-        self._say(run, f"{doing}, log: {shown(run.log)}")
-        return processes
-
-    def _advance(self, processes: RunProcesses) -> bool:
-        trained = processes.trained
-        over = processes.advance()
-        if processes.trained and not trained:
-            self._note_training(processes)
-        return over
-
-    def _note_training(self, processes: RunProcesses) -> None:
-        record = self.state.records[processes.run.name]
-        record.status = Status.TRAINED
-        if self.plan.file.metric is not None:
-            record.score = last_logged(processes.run.folder, self.plan.file.metric.name)
-        self.state.write()
-
-    def _conclude(self, processes: RunProcesses) -> None:
-        """Write down and say how a run ended."""
-        run, record = processes.run, self.state.records[processes.run.name]
-        took = duration(processes.seconds)
-        if processes.code == 0:
+    def _carry_out(self, run: PlannedRun) -> None:
+        """Do what is left of a run: training, and the test."""
+        trial, code, began = run.proposal.trial, 0, time.monotonic()
+        test = self.test and not (trial is None and run.folder.results.exists())
+        if trial is not None:
+            doing = "goes on" if run.folder.last_checkpoint.exists() else "starts"
+            code = self._process(run, process.training, doing)
+            if code == 0 and run.name not in self._pruned:
+                with self._lock:
+                    self.study.complete(trial, self._logged(run))
+        elif not test:
             self.ended["finished"] += 1
-            self._say(run, f"finished in {took}{self._judged(record.score)}")
+            return
+        if code == 0 and test and run.name not in self._pruned:
+            code = self._process(run, process.testing, "is tested" if trial is None else "")
+        if code == 0 or run.name in self._pruned or not self.stop:
+            self._conclude(run, code, duration(time.monotonic() - began))
+
+    def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:
+        """Run a command, say what it is ``doing`` unless that is known, and return its status."""
+        started = None
+        while started is None:
+            if self.stop:
+                return NOT_BEGUN
+            started = process.start(run, command, self.threads)
+            if doing:
+                said = doing if started else "waits for its process from before"
+                self._say(run, f"{said}, log: {shown(run.log)}")
+            doing = ""
+            time.sleep(PAUSE)
+        self._going.add(run.name)
+        sent, look = 0, 0.0
+        while (code := started.poll()) is None:
+            if command is process.training and not sent and time.monotonic() > look:
+                self._judge(run)
+                look = time.monotonic() + LOOK
+            wanted = min(len(self.stop), 2) or int(run.name in self._pruned)
+            if wanted > sent:
+                process.send(started, signal.SIGINT if wanted == 1 else signal.SIGKILL)
+                sent = wanted
+            time.sleep(PAUSE)
+        self._going.discard(run.name)
+        return code
+
+    def _judge(self, run: PlannedRun) -> None:
+        """Give a run up if it is among the worse ones so far."""
+        trial = run.proposal.trial
+        if trial is None or self.plan.file.early_termination is None:
+            return
+        with self._lock:
+            if self.study.report(trial, self._logged(run)):
+                # Before its process ends, so that no kill between leaves it to be gone on with.
+                self.study.prune(trial)
+                self._pruned.add(run.name)
+
+    def _conclude(self, run: PlannedRun, code: int, took: str) -> None:
+        """Say how a run ended, and write down if it failed."""
+        if run.name in self._pruned:
+            self.ended["pruned"] += 1
+            self._say(run, f"pruned after {took}{self._scored(run)}")
+        elif code == 0:
+            self.ended["finished"] += 1
+            self._say(run, f"finished in {took}{self._scored(run)}")
         else:
             self.ended["failed"] += 1
-            # What was trained stays so: only its test is left, whatever becomes of checkpoints.
-            record.status = Status.TRAINED if processes.trained else Status.FAILED
-            self.state.write()
-            self._say(run, f"failed after {took}: {processes.reason()} ({shown(run.log)})")
-        self.search.learn(run.trial, record.score if processes.code == 0 else None)
+            if run.proposal.trial is not None:
+                with self._lock:
+                    self.study.fail(run.proposal.trial)
+            reason = process.reason(run, code)
+            self._say(run, f"failed after {took}: {reason} ({shown(run.log)})")
 
-    def _judged(self, score: float | None) -> str:
-        metric = self.plan.file.metric
+    def _scored(self, run: PlannedRun) -> str:
+        metric, values = self.plan.file.metric, self._logged(run)
         if metric is None:
             return ""
-        if score is None:
+        if not values or not isfinite(values[-1]):
             return f", without {metric.name}: metrics.csv has no such column, or no number in it"
-        return f", {readable({metric.name: score})}"
+        return f", {readable({metric.name: values[-1]})}"
 
-    def _stop(self, going: list[RunProcesses]) -> None:
-        """Let runs save what they have; a second request ends them at once."""
-        saving = f"{len(going)} runs to save their" if len(going) > 1 else "1 run to save its"
-        print(f"\nWaiting for {saving} state", flush=True)
-        for processes in going:
-            processes.signal(signal.SIGINT)
-        while left := [processes for processes in going if not processes.ended()]:
-            if self.stop.times > 1:
-                for processes in left:
-                    processes.signal(signal.SIGKILL)
-            time.sleep(PAUSE)
-        for processes in going:
-            if processes.trained:
-                self._note_training(processes)
+    def _logged(self, run: PlannedRun) -> list[float]:
+        metric = self.plan.file.metric
+        return metric_values(run.folder.metrics, metric.name) if metric else []
 
     def _say(self, run: PlannedRun, what: str) -> None:
-        print(f"{run.trial.number}/{self.total} {run.name}: {what}", flush=True)
+        with self._lock:
+            print(f"{run.proposal.number}/{self.total} {run.name}: {what}", flush=True)
+
+
+def execute(
+    path: Path, settings: Sequence[str], trials: int | None, jobs: int, threads: int, test: bool
+) -> Execution:
+    """Run a sweep's file until all runs have ended, or somebody wants the end.
+
+    Raises:
+        UsageError: it cannot begin, or go on.
+    """
+    file = read_sweep(path)
+    total = file.number_of_runs(trials)
+    plan = Plan(file, settings)
+    require_own(plan.folder)
+    with only_sweep_in(plan.folder), stop_requests() as stop:
+        study = SweepStudy(plan.folder, file, settings)
+        execution = Execution(plan, study, total, jobs, threads, test, stop)
+        execution.run()
+    return execution
 
 
 def duration(seconds: float) -> str:

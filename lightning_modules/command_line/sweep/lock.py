@@ -1,5 +1,6 @@
 """Locks that the system lets go of when their holder ends, however it ends."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,6 @@ def locked(file: int) -> bool:
     Args:
         file: its descriptor.
     """
-    # Windows has none, where the other commands must be found all the same.
-    import fcntl
-
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

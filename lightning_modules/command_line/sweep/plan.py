@@ -1,33 +1,26 @@
 """The runs of a sweep: their settings, and the folder that they share."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning_modules.command_line.blueprint import Blueprint
-from lightning_modules.command_line.sweep.parameter import Choice
+from lightning_modules.command_line.sweep.parameter import examples
 from lightning_modules.command_line.sweep.run_names import run_name
+from lightning_modules.command_line.sweep.study import Proposal
 from lightning_modules.command_line.sweep.sweep_file import ARGUMENTS, SweepFile
-from lightning_modules.command_line.sweep.trials import Trial, Values, grid, one_by_one
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
 
 
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run that has not begun, or was begun before.
+class PlannedRun(NamedTuple):
+    """A run that has not begun, or was begun before."""
 
-    Args:
-        trial: its values.
-        folder: where it goes.
-        arguments: options of ``fit``.
-    """
-
-    trial: Trial
-    folder: RunFolder
-    arguments: tuple[str, ...]
+    proposal: Proposal  #: its values
+    folder: RunFolder  #: where it goes
+    arguments: tuple[str, ...]  #: options of ``fit``
 
     @property
     def name(self) -> str:
@@ -41,7 +34,7 @@ class PlannedRun:
 
 
 class Plan:
-    """Turns trials into runs.
+    """Turns proposals into runs.
 
     Args:
         file: the sweep's.
@@ -54,22 +47,18 @@ class Plan:
     def __init__(self, file: SweepFile, settings: Sequence[str]) -> None:
         self.file, self.settings = file, tuple(settings)
         self.folder = self._checked_folder()
-        several = {
-            k: p
-            for k, p in file.parameters.items()
-            if not isinstance(p, Choice) or len(p.values) > 1
-        }
-        self.varied = tuple(several)
+        self.varied = [key for key, parameter in file.parameters.items() if not parameter.single()]
         self.numbered = file.method != "grid" or self._alike()
 
-    def run(self, trial: Trial) -> PlannedRun:
+    def run(self, proposal: Proposal) -> PlannedRun:
         """The run that tries these values."""
-        name = run_name(trial, self.varied, self.numbered)
-        folder = RunFolder(self.folder / name)
+        number = proposal.number if self.numbered else None
+        name = run_name(number, proposal.values, self.varied)
         own = (f"--experiment={self.folder.name}", f"--run={name}")
-        return PlannedRun(trial, folder, (*self._words(trial.values), *own))
+        arguments = (*self._words(proposal.values), *own)
+        return PlannedRun(proposal, RunFolder(self.folder / name), arguments)
 
-    def _words(self, values: Values) -> list[str]:
+    def _words(self, values: Mapping[str, Any]) -> list[str]:
         words: list[str] = []
         for word in self.file.command:
             words += [argument(*item) for item in values.items()] if word == ARGUMENTS else [word]
@@ -77,15 +66,16 @@ class Plan:
 
     def _alike(self) -> bool:
         """Whether runs of a grid have the same name: rounded, numbers may be equal."""
-        names = [run_name(Trial(0, v), self.varied, False) for v in grid(self.file.parameters)]
-        return len(set(names)) < len(names)
+        keys, choices = self.file.parameters, map(examples, self.file.parameters.values())
+        grid = [dict(zip(keys, values, strict=True)) for values in product(*choices)]
+        return len({run_name(None, values, self.varied) for values in grid}) < len(grid)
 
     def _checked_folder(self) -> Path:
         """Build each value's model without numbers, and ask the first one where runs go."""
         try:
             built = [
                 Blueprint(self._words(values), run=False)
-                for values in one_by_one(self.file.parameters)
+                for values in one_by_one({k: examples(p) for k, p in self.file.parameters.items()})
             ]
         except UsageError as mistake:
             raise UsageError(f"{shown(self.file.path)}: {mistake}") from mistake
@@ -100,3 +90,12 @@ class Plan:
 def argument(key: str, value: Any) -> str:
     """A setting as the command line takes it."""
     return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def one_by_one(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Combinations in which every value is once, the others at their first one."""
+    first = {key: several[0] for key, several in values.items()}
+    yield first
+    for key, several in values.items():
+        for value in several[1:]:
+            yield {**first, key: value}

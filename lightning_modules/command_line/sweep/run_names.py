@@ -3,12 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning_modules.command_line.sweep.parameter import is_number
-from lightning_modules.command_line.sweep.trials import Trial
 
 #: W&B's names have at most 128 characters, of which the experiment's takes some.
 LONGEST = 80
@@ -17,18 +16,21 @@ DIGEST = 6
 SHORT = {"seed_everything": "seed"}
 
 
-def run_name(trial: Trial, varied: Sequence[str], numbered: bool) -> str:
+def run_name(number: int | None, values: Mapping[str, Any], varied: Sequence[str]) -> str:
     """A name such as ``NTM-learning_rate0.001-slots16``.
 
     Args:
-        trial: the run's.
+        number: stands first, where values alone may not tell runs apart.
+        values: of all settings.
         varied: settings that are not the same for all runs.
-        numbered: begin with the trial's number, where values alone may not tell runs apart.
     """
     keys = short_keys(varied)
-    parts = [part(keys[key], trial.values[key]) for key in varied]
-    name = "-".join([f"{trial.number:03d}"] * numbered + parts) or "run"
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - DIGEST - 1]}-{digest(trial)}"
+    first = [] if number is None else [f"{number:03d}"]
+    name = "-".join([*first, *(part(keys[key], values[key]) for key in varied)]) or "run"
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return f"{name[: LONGEST - DIGEST - 1]}-{digest[:DIGEST]}"
 
 
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
@@ -47,9 +49,3 @@ def part(key: str, value: Any) -> str:
     else:
         text = f"{key}_{json.dumps(value)}"
     return re.sub(r"[^a-zA-Z0-9.+-]+", "_", text).strip("_")
-
-
-def digest(trial: Trial) -> str:
-    """Tells apart names that begin alike."""
-    text = json.dumps(trial.values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST]

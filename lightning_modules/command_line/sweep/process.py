@@ -1,0 +1,70 @@
+"""A run's processes: training, and then the test."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from lightning_modules.command_line.sweep.lock import locked
+from lightning_modules.command_line.sweep.plan import PlannedRun
+
+PROGRAM = Path(__file__).parents[3] / "cli.py"
+#: Torch reads it; unset, every process would take all cores.
+THREADS = "OMP_NUM_THREADS"
+Command = Callable[[PlannedRun], list[str]]
+
+
+def start(run: PlannedRun, command: Command, threads: int) -> subprocess.Popen[bytes] | None:
+    """Start a command; None as long as a process of an earlier sweep is still at the run.
+
+    Args:
+        run: whose log is locked until all its writers have ended.
+        command: asked for its words once nobody else is at the run.
+        threads: of the process, unless the user set them.
+    """
+    with run.log.open("ab") as log:
+        if not locked(log.fileno()):
+            return None
+        return subprocess.Popen(
+            [sys.executable, str(PROGRAM), *command(run)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={THREADS: str(threads), **os.environ},
+            # The sweep hands signals on itself, so that no run sees one twice.
+            start_new_session=True,
+        )
+
+
+def send(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to a process and its children, as a terminal does."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def training(run: PlannedRun) -> list[str]:
+    """Train from the start, or go on."""
+    last = run.folder.last_checkpoint
+    if last.exists():
+        return ["fit", *run.arguments, f"--ckpt_path={last}"]
+    # Of a run that ended before it could save anything; else it would take another name.
+    shutil.rmtree(run.folder.path, ignore_errors=True)
+    return ["fit", *run.arguments]
+
+
+def testing(run: PlannedRun) -> list[str]:
+    """Test the state that validated best."""
+    last, best = run.folder.last_checkpoint, run.folder.best_checkpoint
+    return ["test", f"--ckpt_path={best if best.exists() else last}"]
+
+
+def reason(run: PlannedRun, code: int) -> str:
+    """Why a process failed: the last that it said, or what ended it."""
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    said = run.log.read_text(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(said) if line.strip()), "said nothing")

@@ -1,0 +1,126 @@
+"""A run's processes, and what they are called with."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.command_line.sweep import process
+from lightning_modules.command_line.sweep.lock import only_sweep_in
+from lightning_modules.command_line.sweep.plan import PlannedRun, argument, one_by_one
+from lightning_modules.command_line.sweep.process import testing, training
+from lightning_modules.command_line.sweep.study import Proposal
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.run_folder import RunFolder
+
+#: Holds the lock of the log that it writes, as processes of an earlier sweep do.
+ORPHAN = "import fcntl, sys; fcntl.flock(1, fcntl.LOCK_EX); print('.', file=sys.stderr); input()"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> PlannedRun:
+    folder = RunFolder(tmp_path / "sweep/one")
+    folder.path.parent.mkdir()
+    return PlannedRun(Proposal(1, {"x": 0.1}, None), folder, ("--x=0.1", "--run=one"))
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def test_a_new_run_is_trained_and_tested(run: PlannedRun) -> None:
+    assert training(run) == ["fit", "--x=0.1", "--run=one"]
+    touch(run.folder.last_checkpoint)
+    touch(run.folder.best_checkpoint)
+    assert testing(run) == ["test", f"--ckpt_path={run.folder.best_checkpoint}"]
+
+
+def test_an_unfinished_run_goes_on_from_its_last_state(run: PlannedRun) -> None:
+    touch(run.folder.last_checkpoint)
+    last = f"--ckpt_path={run.folder.last_checkpoint}"
+    assert training(run) == ["fit", "--x=0.1", "--run=one", last]
+    assert testing(run) == ["test", last]
+
+
+def test_a_run_without_a_state_keeps_its_name(run: PlannedRun) -> None:
+    touch(run.folder.config)
+    assert training(run) == ["fit", "--x=0.1", "--run=one"]
+    assert not run.folder.path.exists()
+
+
+def test_a_run_waits_for_processes_from_before(
+    run: PlannedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is its folder touched as long as they write into it."""
+    monkeypatch.setattr(process, "PROGRAM", "-c")
+    touch(run.folder.config)
+    with run.log.open("ab") as log:
+        before = subprocess.Popen(
+            [sys.executable, "-c", ORPHAN],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.PIPE,
+        )
+    assert before.stderr is not None
+    before.stderr.readline()
+    assert process.start(run, training, threads=1) is None
+    assert run.folder.config.exists()
+    before.communicate(b"\n")
+    started = process.start(run, lambda run: ["pass"], threads=1)
+    assert started is not None
+    assert started.wait() == 0
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "3"), ("7", "7")])
+def test_threads_are_shared_unless_the_user_says_otherwise(
+    run: PlannedRun, monkeypatch: pytest.MonkeyPatch, given: str | None, threads: str
+) -> None:
+    monkeypatch.setattr(process, "PROGRAM", "-c")
+    if given is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    said = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    started = process.start(run, lambda run: [said], threads=3)
+    assert started is not None
+    assert started.wait() == 0
+    assert run.log.read_text() == f"{threads}\n"
+
+
+def test_reason_is_the_last_line_or_the_signal(run: PlannedRun) -> None:
+    run.log.write_text("Traceback\nValueError: no\n\n")
+    assert process.reason(run, 1) == "ValueError: no"
+    assert process.reason(run, -9) == "ended by SIGKILL"
+    run.log.write_text("\n")
+    assert process.reason(run, 1) == "said nothing"
+
+
+def test_one_sweep_at_a_time(tmp_path: Path) -> None:
+    with (
+        only_sweep_in(tmp_path),
+        pytest.raises(UsageError, match="a sweep is running in"),
+        only_sweep_in(tmp_path),
+    ):
+        pass
+    with only_sweep_in(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [("NTM", "--k=NTM"), (True, "--k=true"), (None, "--k=null"), (1e-5, "--k=1e-05")],
+)
+def test_values_are_written_as_options(value: object, word: str) -> None:
+    assert argument("k", value) == word
+
+
+def test_every_example_is_checked_once() -> None:
+    values = list(one_by_one({"a": ["DNC", "NTM"], "b": [9, 25, 100]}))
+    assert values == [
+        {"a": "DNC", "b": 9},
+        {"a": "NTM", "b": 9},
+        {"a": "DNC", "b": 25},
+        {"a": "DNC", "b": 100},
+    ]
