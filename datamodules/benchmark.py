@@ -1,19 +1,16 @@
 """The contract of a benchmark: loaders, seeds, sizes, and resuming where a run stopped."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import lightning as L
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules.loading.checks import require_at_least
 from datamodules.loading.episodes import EpisodeDataset, fingerprint
 from datamodules.loading.loader import BatchLoader, TrainingLoader
 from datamodules.loading.sampler import EpisodeSampler, even_batch_size
-from datamodules.points.gaussian_process.inferred_nll import Inference
 from datamodules.sources import Split
 
 Episodes = TypeVar("Episodes", bound=EpisodeDataset[Any])
@@ -26,6 +23,9 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     may ask of it is a property here or in the base class of its kind of sequences, with a default
     for benchmarks that have nothing to say: nobody needs to know a benchmark's class.
     """
+
+    has_kernels_to_infer: ClassVar[bool] = False
+    """Whether there is an `infer_nll`, which computes the NLL of one who infers the kernels."""
 
     def __init__(
         self,
@@ -73,14 +73,6 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     @abstractmethod
     def source_record(self) -> dict[str, str]:
         """Say what the sequences are made of; `source` is its name. Needs `setup`."""
-
-    @property
-    def kernel_inference(self) -> Callable[[Inference], dict[str, Tensor]] | None:
-        """Computes and keeps the NLL of one who infers the kernels; None where there are none.
-
-        See `datamodules.points.gaussian_process.inferred_nll`.
-        """
-        return None
 
     def setup(self, stage: str | None = None) -> None:
         """Get every split ready, once."""

@@ -65,6 +65,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     x_size: ClassVar[int] = 1
     x_range: ClassVar[float] = 4.0
     y_size: ClassVar[int] = 1
+    has_kernels_to_infer: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -156,11 +157,6 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         See `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
         """
         return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
-
-    @property
-    def kernel_inference(self) -> Callable[[Inference], dict[str, Tensor]]:
-        """Computes and keeps what `inferred_nll` finds, see `infer_nll`."""
-        return self.infer_nll
 
     def infer_nll(self, how: Inference) -> dict[str, Tensor]:
         """Compute what `inferred_nll` finds from then on, which takes minutes to hours.

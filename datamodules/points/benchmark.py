@@ -131,7 +131,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     def inferred_nll(self) -> dict[str, Tensor]:
         """NLL in nats of one who infers the kernels, and effective samples, in each test step, [T].
 
-        Empty where it is not known, as before `kernel_inference`. Needs `setup`.
+        Empty where it is not known. Needs `setup`.
         """
         return {}
 

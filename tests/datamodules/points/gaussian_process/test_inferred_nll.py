@@ -26,8 +26,8 @@ def test_it_is_the_mean_over_sequences_and_is_kept_beside_the_optimum(
     data: DriftingFunctions, tmp_path: Path
 ) -> None:
     assert data.inferred_nll() == {}
-    assert data.kernel_inference is not None
-    found = data.kernel_inference(HOW)
+    assert data.has_kernels_to_infer
+    found = data.infer_nll(HOW)
     kernels = data.recipe("test").drift.paths(np.random.default_rng([3, SALT]), 6, 4)
     whole = infer(
         torch.from_numpy(kernels).float(), data.dataset("test").__getitems__(range(5)), 30, 0.05
