@@ -25,7 +25,7 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     """
 
     has_kernels_to_infer: ClassVar[bool] = False
-    """Whether `infer_nll` says how well one who must infer the kernels of functions would do."""
+    """Whether there is an `infer_nll`, which computes the NLL of one who infers the kernels."""
 
     def __init__(
         self,

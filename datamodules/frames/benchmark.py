@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.benchmark import BenchmarkDataModule
 from datamodules.frames.classifier import Classifier
 from datamodules.frames.dataset import PictureDataset
 from datamodules.frames.script import ScriptWriter
@@ -13,7 +14,7 @@ from datamodules.sources import DIGITS, Family, LabelledImages, Split
 from datamodules.sources.image_benchmark import ImageBenchmark
 
 
-class SequenceDataModule(ImageBenchmark[PictureDataset]):
+class SequenceDataModule(ImageBenchmark[PictureDataset], BenchmarkDataModule[PictureDataset]):
     """Sequences of pictures.
 
     A benchmark says how long its sequences are and how a script is written, and, where it differs

@@ -1,10 +1,12 @@
-"""Benchmarks whose sequences are made of a source's images."""
+"""A base class of benchmarks whose sequences are made of a source's images."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
-from datamodules.benchmark import BenchmarkDataModule, Episodes
+import lightning as L
+
+from datamodules.benchmark import Episodes
 from datamodules.loading.checks import require_one_of
 from datamodules.sources import (
     SPLITS,
@@ -18,14 +20,16 @@ from datamodules.sources import (
 )
 
 
-class ImageBenchmark(BenchmarkDataModule[Episodes]):
+class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
     """Sequences made of images; a benchmark says of which family, and how they become sequences.
 
-    Among several base classes this one comes first, and passes on the settings of the others.
+    It comes before the base class of the benchmark's kind of sequences, and passes settings on to
+    it: `class MovingPictures(ImageBenchmark, FunctionDataModule)`.
     """
 
     family: ClassVar[Family]
     """Sources that the images may come from."""
+    _datasets: dict[Split, Episodes]
 
     def __init__(self, data_dir: str = "data", source: Source = "auto", **settings: Any) -> None:
         """Check the settings; no data is touched.
@@ -34,7 +38,7 @@ class ImageBenchmark(BenchmarkDataModule[Episodes]):
             data_dir: folder of the real data sets; downloads go there.
             source: where images come from, one of the benchmark's family; `auto` takes the real
                 ones if they are on disk or can be downloaded, else the embedded ones.
-            **settings: of the benchmark's other base classes.
+            **settings: of the base class that follows.
 
         Raises:
             ValueError: a setting is out of range.

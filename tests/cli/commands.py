@@ -1,12 +1,21 @@
 """Parts of command lines that build a model and data in no time, and what commands print."""
 
+import inspect
 import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
+import datamodules
+from datamodules import BenchmarkDataModule, FunctionDataModule, MNISTMaze
+from datamodules.frames.recall import RecallDataModule
+from datamodules.sources.image_benchmark import ImageBenchmark
+
 ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
 TINY = (
     "--data.train_size=8",
     "--data.val_size=4",
@@ -17,7 +26,7 @@ TINY = (
     "--trainer.accelerator=cpu",
 )
 SMALL_CONTROLLER = ("--model.controller_size=8",)
-SHORT_MAZE = ("--data.sequence_length=6",)
+SHORT_FRAMES = ("--data.sequence_length=6",)
 SHORT_RECALL = ("--data.pre_recall_length=10", "--data.recall_length=2")
 #: Neural processes: 4 steps, of which 2 have a context.
 SHORT_FUNCTIONS = (
@@ -27,14 +36,37 @@ SHORT_FUNCTIONS = (
     "--data.context_steps=2",
     "--data.contexts=[1,3]",
     "--data.most_points=6",
+    "--data.curriculum=null",
 )
-FEW_POINTS = ("--data.train_points=20", "--data.test_points=20")
-NO_CURRICULUM = "--data.curriculum=null"
-EMBEDDED = {
-    "digits": ("--data.source=mnist5k", NO_CURRICULUM),
-    "faces": ("--data.source=faces", NO_CURRICULUM),
-}
+#: Points of a grid, where a benchmark has one.
+FEW_POINTS = {"train_points": 20, "test_points": 20}
 MAZE = "--config=conf/dnc_gtmm_maze.yaml"
+
+
+def benchmark_of(experiment: Path) -> type[BenchmarkDataModule]:
+    """Class of the data of an experiment in conf/."""
+    fragment = yaml.safe_load(experiment.read_text())["data"]
+    return getattr(datamodules, yaml.safe_load((CONF / fragment).read_text())["class_path"])
+
+
+def benchmark_named(options: Sequence[str]) -> type[BenchmarkDataModule]:
+    """Class of the data of the first experiment in conf/ among some options, else the maze."""
+    paths = (ROOT / option.removeprefix("--config=") for option in options)
+    experiments = (path for path in paths if path.parent == CONF and path.is_file())
+    return next(map(benchmark_of, experiments), MNISTMaze)
+
+
+def shortened(benchmark: type[BenchmarkDataModule]) -> tuple[str, ...]:
+    """Settings that make an experiment on a benchmark small, and need no network."""
+    source: tuple[str, ...] = ()
+    if issubclass(benchmark, ImageBenchmark):
+        source = (f"--data.source={benchmark.family.embedded_name}",)
+    if issubclass(benchmark, FunctionDataModule):
+        own = inspect.signature(benchmark).parameters
+        few = [f"--data.{name}={points}" for name, points in FEW_POINTS.items() if name in own]
+        return *SHORT_FUNCTIONS, *few, *source
+    short = SHORT_RECALL if issubclass(benchmark, RecallDataModule) else SHORT_FRAMES
+    return *SMALL_CONTROLLER, *short, *source
 
 
 def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:

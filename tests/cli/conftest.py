@@ -12,15 +12,11 @@ from datamodules.sources import glyphs
 from lightning_modules.command_line import comparison_figure
 from lightning_modules.pictures.curve_comparison import curve_comparison
 from tests.cli.commands import (
-    EMBEDDED,
-    FEW_POINTS,
     MAZE,
     ROOT,
-    SHORT_FUNCTIONS,
-    SHORT_MAZE,
-    SHORT_RECALL,
-    SMALL_CONTROLLER,
     TINY,
+    benchmark_named,
+    shortened,
 )
 
 # Tests run beside each other; more threads than cores make them ten times as slow.
@@ -48,22 +44,10 @@ def tiny(runs: Path) -> Callable[..., list[str]]:
     """Completes a subcommand and options to a small command line."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
-        small = (*TINY, *shortened(" ".join(options)), f"--trainer.default_root_dir={runs}")
+        small = (*TINY, *shortened(benchmark_named(options)), f"--trainer.default_root_dir={runs}")
         return [subcommand, *options, *small]
 
     return complete
-
-
-def shortened(named: str) -> tuple[str, ...]:
-    """Settings that make an experiment of these files small."""
-    if "_gp_" in named:
-        return *SHORT_FUNCTIONS, *FEW_POINTS
-    for pictures, source in EMBEDDED.items():
-        if f"_{pictures}_" in named:
-            return *SHORT_FUNCTIONS, *source
-    short = SHORT_RECALL if "recall" in named or "dependency" in named else SHORT_MAZE
-    source = "glyphs" if "one_shot" in named else "mnist5k"
-    return *SMALL_CONTROLLER, *short, f"--data.source={source}"
 
 
 @pytest.fixture

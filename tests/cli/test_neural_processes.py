@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from cli import ExperimentCLI, main
+from datamodules import FunctionDataModule
 from datamodules.points.curriculum import Stage
 from datamodules.points.gaussian_process.oracle import FLOOR
 from lightning_modules.neural_processes.networks import LEAST_SIGMA
 from tests.cli.commands import ROOT
+from tests.datamodules.benchmarks import benchmarks
 
 EXPERIMENT = "--config=conf/asnp_rmr_gp_transfer.yaml"
 PAPER = "--config=conf/overlays/paper_neural_processes.yaml"
@@ -35,7 +37,8 @@ MISTAKES = {
     "--model.memory.slots=0": "model.memory.slots must be at least 1, got 0",
     "--model.memory.attention=cosine": "model.memory.attention must be one of multihead, ",
     "--model=NeuralProcess": "model: there is no NeuralProcess",
-    "--data=MNISTMaze": "data: MNISTMaze has other sequences than ASNP models\nvalid: Drifting",
+    "--data=MNISTMaze": "data: MNISTMaze has other sequences than ASNP models\nvalid: "
+    + ", ".join(sorted(kind.__name__ for kind in benchmarks(FunctionDataModule))),
 }
 
 

@@ -18,9 +18,13 @@ def test_negative_numbers_are_refused(name: str) -> None:
         MNISTMaze(**{name: -1})
 
 
-@pytest.mark.parametrize("kind", [MNISTMaze, MovingDigits])
-def test_without_kernels_none_are_inferred(kind: type[BenchmarkDataModule]) -> None:
-    assert not kind.has_kernels_to_infer
+@pytest.mark.parametrize("kind", benchmarks(BenchmarkDataModule))
+def test_kernels_can_be_inferred_by_those_who_say_so(kind: type[BenchmarkDataModule]) -> None:
+    assert kind.has_kernels_to_infer == hasattr(kind, "infer_nll")
+
+
+def test_frames_and_pictures_have_no_kernels() -> None:
+    assert not MNISTMaze.has_kernels_to_infer and not MovingDigits.has_kernels_to_infer
 
 
 @pytest.mark.parametrize("kind", benchmarks(BenchmarkDataModule))
