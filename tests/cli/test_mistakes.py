@@ -10,7 +10,7 @@ from cli import main
 from memory_cores import CORES
 from tests.cli.commands import MAZE
 
-NAMES = ", ".join(sorted(core.__name__ for core in CORES))
+NAMES = [core.__name__ for core in CORES]
 MISTAKES = {
     # Mistyped keys; abbreviations are mistyped keys too.
     "--model.memori=NoMemory": ["model.memori:", "did you mean model.memory?"],
@@ -40,7 +40,7 @@ MISTAKES = {
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
     # Unknown classes.
     "--model.memory=DNCC": ["model.memory: there is no DNCC; did you mean DNC?", "NoMemory"],
-    "--model.memory=VRNN": ["model.memory: there is no VRNN", f"valid: {NAMES}"],
+    "--model.memory=VRNN": ["model.memory: there is no VRNN", "valid: ", *NAMES],
     "--model.visual=Digits": ["model.visual: there is no Digits", "CompactNetworks"],
     "--model=GTM": ["model: there is no GTM; did you mean GTMM?", "VRNN"],
     "--data=Maze": ["data: there is no Maze; did you mean MNISTMaze?"],
