@@ -12,26 +12,28 @@ in one call, ``write_and_read``, for which a core may know a shorter way. Models
 (every target location of a neural process), which know all controls and items beforehand, write
 all steps with ``unroll`` and call ``lookup`` once for all of them.
 
-A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; all else has a
-default. What it must do, ``tests/conformance/`` checks:
+A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; the rest has
+defaults.
+``tests/conformance/`` checks that every core keeps these promises:
 
-- Its state is tensors [B, ...] in the dtype and on the device of ``like``; integers and bools too.
-  The comment of every field of a state or snapshot gives the shape, as ``#: [B, N, W]`` in DNC's,
-  and the kind of what is no float, as ``#: [B, 1] int64``; a second shape, for models of the other
-  kind, follows a semicolon. In one state a letter means one number: B sequences, R ``read_heads``,
-  W ``word_size``, Dk and Dv the widths of ``sizes``; other letters are free.
-- Shapes do not change from step to step but with the number of the current step's items, and no
-  call branches on data, so that a whole unroll can be compiled.
-- No call changes its inputs. Equal inputs give equal outputs, while training too.
-- Sequences of a batch do not see each other, nor do steps see what comes later.
-- The order of the items of a set and what stands in its padding, NaN too, make no difference. A set
-  of padding alone is an empty set, and N may be 0.
+- Its state is a NamedTuple of tensors [B, ...]; floats have the dtype of ``like``, and all are on
+  its device. Comments give the shape of every field of a state or snapshot, as ``#: [B, N, W]``,
+  and its kind if that is no float, as ``#: [B, 1] int64``. A second shape, for the other kind of
+  model, follows a semicolon. Within one state a letter stands for one number. B is the number of
+  sequences, R ``read_heads``, W ``word_size``, Dk and Dv the widths of ``sizes``; others are free.
+- Shapes are the same in all steps, but for what is kept of the current step's items. No call
+  branches on data, so that a whole unroll can be compiled.
+- No call changes its inputs. The same inputs give the same outputs, in training, too; a core that
+  draws (``stochastic``) depends on the random generator as well.
+- Sequences of a batch do not see each other, and steps do not see later ones.
+- Neither the order of a set's items nor what stands in padding, NaN included, makes a difference. A
+  set of nothing but padding is an empty set, and N may be 0.
 - An item makes a difference to what is read in later steps, unless ``holds_items`` is False.
-- Weightings are non-negative and sum to at most 1. A core with a setting ``slots`` has some.
-- Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast too.
-- Gradients reach all parameters, of cores that are read with heads and of those that are asked by
-  query: what only the others need is not made (``sizes.query`` tells).
-- Looking up all steps at once gives what step by step gives.
+- Weightings are not negative and sum to at most 1. A core with a setting ``slots`` has some.
+- Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast, too.
+- Gradients reach every parameter, in models that read with heads and in those that ask by query: a
+  core does not make what only the other kind needs (``sizes.query`` tells which kind it is in).
+- A look-up in all steps at once gives what look-ups step by step give.
 """
 
 from abc import ABC, abstractmethod

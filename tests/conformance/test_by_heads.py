@@ -204,7 +204,7 @@ def test_what_stands_in_padding_does_not_matter(core_class: type[MemoryCore]) ->
     for control, items in steps:
         hole = ~items.mask.unsqueeze(2)
         keys, values = items.keys.masked_fill(hole, 1e6), items.values.masked_fill(hole, -1e6)
-        extra = [part[:, :1].expand(-1, 2, -1) * 0 + 1e6 for part in (keys, values)]
+        extra = [torch.full_like(part[:, :1], torch.nan).expand(-1, 2, -1) for part in items[:2]]
         more = torch.zeros(BATCH, 2, dtype=torch.bool)
         parts = zip((keys, values, items.mask), (*extra, more), strict=True)
         polluted.append(Step(control, Items(*(torch.cat(pair, 1) for pair in parts))))

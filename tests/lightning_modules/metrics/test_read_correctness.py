@@ -19,7 +19,7 @@ from memory_cores import (
     NoMemory,
     Weightings,
 )
-from tests.conformance.average import Average
+from tests.conformance.example_core import ExampleCore
 
 
 def sequences(place: list[list[int]], recalled_from: list[list[int]]) -> FrameSequences:
@@ -154,7 +154,7 @@ def weightings_of(core_class: type[MemoryCore]) -> Weightings:
     return Weightings(*(torch.stack(w, 1) for w in zip(*seen, strict=True)))
 
 
-@pytest.mark.parametrize("core_class", [*CORES, Average])
+@pytest.mark.parametrize("core_class", [*CORES, ExampleCore])
 def test_shares_of_every_core_are_shares(core_class: type[MemoryCore]) -> None:
     weightings = weightings_of(core_class)
     for measurement in read_measurements(weightings, MAZE).values():
@@ -163,7 +163,7 @@ def test_shares_of_every_core_are_shares(core_class: type[MemoryCore]) -> None:
         assert ((shares >= 0) & (shares <= 1 + 1e-5)).all()
 
 
-@pytest.mark.parametrize("core_class", [NoMemory, RMR, Average])
+@pytest.mark.parametrize("core_class", [NoMemory, RMR, ExampleCore])
 def test_cores_whose_slots_hold_no_steps_measure_nothing(core_class: type[MemoryCore]) -> None:
     found = read_measurements(weightings_of(core_class), MAZE)
     assert not any(measurement.where.any() for measurement in found.values())

@@ -8,7 +8,7 @@ from memory_cores import Items, MemoryCore
 from memory_cores.parts.real_points import RealPoints
 
 
-class AverageState(NamedTuple):
+class ExampleState(NamedTuple):
     """B sequences, values of width Dv."""
 
     total: Tensor  #: [B, Dv], sum of the items' values
@@ -19,25 +19,25 @@ class AverageState(NamedTuple):
         return self.total / self.number.clamp(min=1)
 
 
-class Average(MemoryCore[AverageState]):
+class ExampleCore(MemoryCore[ExampleState]):
     """The mean value of all items so far, whatever the control or the query."""
 
-    def initial_state(self, batch_size: int, like: Tensor) -> AverageState:
+    def initial_state(self, batch_size: int, like: Tensor) -> ExampleState:
         total = like.new_zeros(batch_size, self.sizes.value)
-        return AverageState(total, like.new_zeros(batch_size, 1))
+        return ExampleState(total, like.new_zeros(batch_size, 1))
 
-    def write(self, state: AverageState, control: Tensor, items: Items) -> AverageState:
+    def write(self, state: ExampleState, control: Tensor, items: Items) -> ExampleState:
         values = items.values.masked_fill(~items.mask.unsqueeze(2), 0)
         number = items.mask.sum(1, keepdim=True)
-        return AverageState(state.total + values.sum(1), state.number + number)
+        return ExampleState(state.total + values.sum(1), state.number + number)
 
-    def _read(self, state: AverageState, control: Tensor) -> tuple[Tensor, AverageState]:
+    def _read(self, state: ExampleState, control: Tensor) -> tuple[Tensor, ExampleState]:
         return state.mean(), state
 
     def lookup(
-        self, snapshot: AverageState, queries: Tensor, real: RealPoints | None = None
+        self, snapshot: ExampleState, queries: Tensor, real: RealPoints | None = None
     ) -> Tensor:
         return snapshot.mean().unsqueeze(-2).expand(*queries.shape[:-1], -1)
 
-    def pool(self, state: AverageState) -> tuple[Tensor, Tensor]:
+    def pool(self, state: ExampleState) -> tuple[Tensor, Tensor]:
         return state.total, state.number
