@@ -13,8 +13,7 @@ in one call, ``write_and_read``, for which a core may know a shorter way. Models
 all steps with ``unroll`` and call ``lookup`` once for all of them.
 
 A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; the rest has
-defaults.
-``tests/conformance/`` checks that every core keeps these promises:
+defaults. ``tests/conformance/`` checks that every core keeps these promises:
 
 - Its state is a NamedTuple of tensors [B, ...]; floats have the dtype of ``like``, and all are on
   its device. Comments give the shape of every field of a state or snapshot, as ``#: [B, N, W]``,
