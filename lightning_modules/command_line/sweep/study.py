@@ -1,9 +1,11 @@
 """``sweep.db``: an Optuna study, which proposes trials and keeps what became of each."""
 
 import json
+import sqlite3
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +15,10 @@ from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from lightning_modules.command_line.sweep.parameter import drawn_value
 from lightning_modules.command_line.sweep.sweep_file import LASTING, SweepFile
@@ -65,7 +68,7 @@ class SweepStudy:
         self._reported: Counter[int] = Counter()
         try:
             self.study = optuna.create_study(
-                storage=_url(folder / NAME),
+                storage=_storage(folder / NAME),
                 study_name="sweep",
                 direction=file.metric.goal if file.metric else None,
                 pruner=_pruner(file),
@@ -189,10 +192,10 @@ def require_own(folder: Path) -> None:
     raise UsageError(f"{shown(folder)} has other runs than a sweep's; {OTHER_FOLDER}")
 
 
-def _url(path: Path) -> str:
-    """A database in a file; Optuna fills braces in, which are not meant so in a folder's name."""
-    url = URL.create("sqlite", database=str(path)).render_as_string()
-    return url.replace("{", "{{").replace("}", "}}")
+def _storage(path: Path) -> RDBStorage:
+    """A database in a file, opened by its path: in a URL, signs in a folder's name would count."""
+    engine = {"creator": partial(sqlite3.connect, path), "poolclass": NullPool}
+    return RDBStorage("sqlite://", engine_kwargs=engine)
 
 
 def _lasting(file: SweepFile) -> dict[str, str]:

@@ -9,7 +9,6 @@ import pytest
 from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.lock import only_sweep_in
 from lightning_modules.command_line.sweep.plan import PlannedRun, argument, one_by_one
-from lightning_modules.command_line.sweep.process import testing, training
 from lightning_modules.command_line.sweep.study import Proposal
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder
@@ -31,22 +30,22 @@ def touch(path: Path) -> None:
 
 
 def test_a_new_run_is_trained_and_tested(run: PlannedRun) -> None:
-    assert training(run) == ["fit", "--x=0.1", "--run=one"]
+    assert process.training(run) == ["fit", "--x=0.1", "--run=one"]
     touch(run.folder.last_checkpoint)
     touch(run.folder.best_checkpoint)
-    assert testing(run) == ["test", f"--ckpt_path={run.folder.best_checkpoint}"]
+    assert process.testing(run) == ["test", f"--ckpt_path={run.folder.best_checkpoint}"]
 
 
 def test_an_unfinished_run_goes_on_from_its_last_state(run: PlannedRun) -> None:
     touch(run.folder.last_checkpoint)
     last = f"--ckpt_path={run.folder.last_checkpoint}"
-    assert training(run) == ["fit", "--x=0.1", "--run=one", last]
-    assert testing(run) == ["test", last]
+    assert process.training(run) == ["fit", "--x=0.1", "--run=one", last]
+    assert process.testing(run) == ["test", last]
 
 
 def test_a_run_without_a_state_keeps_its_name(run: PlannedRun) -> None:
     touch(run.folder.config)
-    assert training(run) == ["fit", "--x=0.1", "--run=one"]
+    assert process.training(run) == ["fit", "--x=0.1", "--run=one"]
     assert not run.folder.path.exists()
 
 
@@ -65,7 +64,7 @@ def test_a_run_waits_for_processes_from_before(
         )
     assert before.stderr is not None
     before.stderr.readline()
-    assert process.start(run, training, threads=1) is None
+    assert process.start(run, process.training, threads=1) is None
     assert run.folder.config.exists()
     before.communicate(b"\n")
     started = process.start(run, lambda run: ["pass"], threads=1)
