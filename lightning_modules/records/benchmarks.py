@@ -76,7 +76,8 @@ def _label(run: Run, others: Sequence[dict[str, object]]) -> str:
     own = run.part("data")
     alike = [other for other in others if other["data"] == own["data"]]
     told_apart = [key for key in differing(alike) if key not in INCIDENTAL]
-    details = [f"{short}={own.get(key)}" for key, short in short_names(told_apart).items()]
+    named = short_names(told_apart).items()
+    details = [f"{short}={own[key]}" for key, short in named if key in own]
     return ", ".join([in_words(str(own["data"])), *details])
 
 

@@ -121,8 +121,8 @@ def test_benchmarks_are_told_apart_by_their_test_sets(runs):
     found = by_benchmark(records(runs))
     assert [benchmark.label for benchmark in found] == [
         "Drifting functions",
+        "Perfect recall",
         "Perfect recall, recall_length=20",
-        "Perfect recall, recall_length=None",
     ]
     assert [b.key for b in found] == ["b0", "b1", "b2"]
 
