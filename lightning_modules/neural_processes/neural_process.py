@@ -97,6 +97,7 @@ class NeuralProcess(SequenceModel):
     """
 
     measures = FunctionMeasures()
+    deterministic_encoder: PointEncoder | None
 
     def __init__(
         self,
@@ -141,29 +142,27 @@ class NeuralProcess(SequenceModel):
         h, place = hidden_size, x_size + step_in_x
         self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
         # Before the memory, so that all cores leave it the same start.
-        encoder = PointEncoder(place + y_size, h, deterministic_layers)
-        self.deterministic_encoder: PointEncoder | None = encoder
+        self.deterministic_encoder = PointEncoder(place + y_size, h, deterministic_layers)
         self.memory = memory(MemorySizes(h, place, h, sequence_length, place, place_range))
         self.recurrent_path = RecurrentPath(h) if recurrent_path else None
         if not (self.memory.holds_items or recurrent_path):
             self.deterministic_encoder = None  # nobody would see its encodings
         self.latent_path = self.make_latent_path(h, pooling)
         self.decoder = Decoder(h, place, y_size)
-        self._unroll: Callable[..., Recollections] = self.memory.unroll
-        self._draw: Callable[..., Latents] = self.latent_path.forward
+        self._choose_recurrences(captured=compile)
+
+    def _choose_recurrences(self, captured: bool) -> None:
+        """Let plain calls, or CUDA graphs, do what takes one step after the other."""
+
+        def recurrence(module: nn.Module, function: Callable[..., Any]) -> Callable[..., Any]:
+            return CapturedGraphs(module, function) if captured else function
+
+        unroll: Callable[..., Recollections] = self.memory.unroll
+        self._unroll = recurrence(self.memory, unroll) if self.memory.unroll_recurs else unroll
+        self._draw = recurrence(self.latent_path, self.latent_path.forward)
         self._follow: Callable[..., Tensor] | None = None
         if self.recurrent_path is not None:
-            self._follow = self.recurrent_path.forward
-        if compile:
-            self._capture_recurrences()
-
-    def _capture_recurrences(self) -> None:
-        """Let CUDA graphs do what takes one step after the other."""
-        if self.memory.unroll_recurs:
-            self._unroll = CapturedGraphs(self.memory, self._unroll)
-        self._draw = CapturedGraphs(self.latent_path, self._draw)
-        if self.recurrent_path is not None and self._follow is not None:
-            self._follow = CapturedGraphs(self.recurrent_path, self._follow)
+            self._follow = recurrence(self.recurrent_path, self.recurrent_path.forward)
 
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:

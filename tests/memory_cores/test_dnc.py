@@ -1,5 +1,6 @@
 """The DNC against a NumPy reference, its gradients and its behaviour under planted interfaces."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.func import functional_call
 
 from memory_cores import DNC, Items, MemorySizes
 from memory_cores.dnc import DNCState
-from tests.memory_cores.dnc_reference import Array, Linear, OracleItems, OracleState, step
+from tests.memory_cores.dnc_reference import Array, Linear, ReferenceItems, ReferenceState, step
 from tests.memory_cores.random_use import random_step
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
@@ -47,8 +48,8 @@ def to_reference(dnc: DNC) -> tuple[Linear, Linear]:
     return maps[0], maps[1]
 
 
-def to_numpy(state: DNCState) -> OracleState:
-    return OracleState(*(field.detach().numpy() for field in state))
+def to_numpy(state: DNCState) -> ReferenceState:
+    return ReferenceState(*(field.detach().numpy() for field in state))
 
 
 class Case(NamedTuple):
@@ -86,7 +87,7 @@ def test_fifty_steps_equal_the_reference(case: Case) -> None:
         with torch.no_grad():
             state = dnc.write(state, control, items)
             reads, state = dnc.read(state, control)
-        oracle_items = OracleItems(*(part.numpy() for part in items))
+        oracle_items = ReferenceItems(*(part.numpy() for part in items))
         oracle_reads, reference = step(reference, control.numpy(), oracle_items, *maps)
         for name, ours, theirs in zip(state._fields, to_numpy(state), reference, strict=True):
             assert np.abs(ours - theirs).max() < 1e-9, f"{name} at step {t}"
@@ -126,6 +127,24 @@ def test_usage_passes_no_gradient_to_write_weights() -> None:
     assert (dnc.write(moved, control, items).usage > usage).all(), "usage itself does depend"
 
 
+def differences(
+    leaves: list[Tensor], loss: Callable[[], float], nudge: float = 1e-5
+) -> list[Tensor]:
+    """Finite differences of a loss by every number of the leaves."""
+    numeric = [torch.zeros_like(leaf) for leaf in leaves]
+    for leaf, result in zip(leaves, numeric, strict=True):
+        flat = leaf.detach().view(-1)
+        for i in range(len(flat)):
+            value = flat[i].item()
+            flat[i] = value + nudge
+            above = loss()
+            flat[i] = value - nudge
+            below = loss()
+            flat[i] = value
+            result.view(-1)[i] = (above - below) / (2 * nudge)
+    return numeric
+
+
 @pytest.mark.parametrize("heads", [(1, 1), (2, 2)], ids=str)
 def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
     heads: tuple[int, int],
@@ -150,35 +169,22 @@ def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
     loss = torch.stack([(x * p).sum() for x, p in parts]).sum()
     analytic = torch.autograd.grad(loss, leaves)
 
-    def oracle_loss(used: list[Array] | None) -> float:
+    def reference_loss(used: list[Array] | None) -> float:
         maps, reference, found = to_reference(dnc), to_numpy(first), []
         for t, (control, items) in enumerate(inputs):
-            parts = OracleItems(*(part.detach().numpy() for part in items))
+            parts = ReferenceItems(*(part.detach().numpy() for part in items))
             fixed = None if used is None else used[t]
             reads, reference = step(reference, control.detach().numpy(), parts, *maps, fixed)
             found.append(reads)
         pairs = zip((*found, *reference), projections, strict=True)
         return float(sum((x * p.numpy()).sum() for x, p in pairs))
 
-    def differences(used: list[Array] | None, nudge: float = 1e-5) -> list[Tensor]:
-        numeric = [torch.zeros_like(leaf) for leaf in leaves]
-        for leaf, result in zip(leaves, numeric, strict=True):
-            flat = leaf.detach().view(-1)
-            for i in range(len(flat)):
-                value = flat[i].item()
-                flat[i] = value + nudge
-                above = oracle_loss(used)
-                flat[i] = value - nudge
-                below = oracle_loss(used)
-                flat[i] = value
-                result.view(-1)[i] = (above - below) / (2 * nudge)
-        return numeric
-
-    assert abs(oracle_loss(used_writes) - loss.item()) < 1e-9
-    for ours, theirs in zip(analytic, differences(used_writes), strict=True):
+    assert abs(reference_loss(used_writes) - loss.item()) < 1e-9
+    numeric = differences(leaves, lambda: reference_loss(used_writes))
+    for ours, theirs in zip(analytic, numeric, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
     if heads == (1, 1):
-        through_usage = differences(None)
+        through_usage = differences(leaves, lambda: reference_loss(None))
         gap = max((a - b).abs().max().item() for a, b in zip(analytic, through_usage, strict=True))
         assert gap > 1e-3, "the stop-gradient makes no difference here, so nothing was tested"
 
