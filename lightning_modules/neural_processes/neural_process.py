@@ -124,8 +124,7 @@ class NeuralProcess(SequenceModel):
         test_samples: int = 50,
     ) -> None:
         super().__init__(test_length, learning_rate)
-        # From the command line these are class paths and plain numbers, safe to load.
-        # Elsewhere a core that the model's class decides on is none of them.
+        # From the command line these are plain values, safe to load; elsewhere a core is none.
         chosen = "memory" in inspect.signature(type(self)).parameters
         self.save_hyperparameters(ignore=[] if chosen else ["memory"])
         require_one_of(get_args(Objective), objective=objective)
