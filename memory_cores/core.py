@@ -1,4 +1,4 @@
-"""The contract that every memory core fulfils, and behind which all of them are interchangeable.
+"""Contract that every memory core fulfils, and behind which all of them are interchangeable.
 
 A core is a module without hidden state: everything that changes over time is in a ``State`` (a
 NamedTuple of tensors) that goes into each call and comes out of it. A sequence model unrolls it as
@@ -8,29 +8,29 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-in one call, ``write_and_read``, for which a core may know a shorter way. Models that ask by query
-(every target location of a neural process), which know all controls and items beforehand, write
-all steps with ``unroll`` and call ``lookup`` once for all of them.
+in one call, ``write_and_read``, for which a core may know a shorter way. Models that look values up
+by query (at every target location of a neural process) know all controls and items beforehand: they
+write all steps with ``unroll``, then call ``lookup`` once for all of them.
 
-A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; all else has a
-default. What it must do, ``tests/conformance/`` checks:
+A core defines ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; all else has a
+default. ``tests/conformance/`` checks that it keeps these rules:
 
 - Its state is tensors [B, ...] in the dtype and on the device of ``like``; integers and bools too.
   The comment of every field of a state or snapshot gives the shape, as ``#: [B, N, W]`` in DNC's,
-  and the kind of what is no float, as ``#: [B, 1] int64``; a second shape, for models of the other
+  and the type if it is no float, as ``#: [B, 1] int64``; a second shape, for models of the other
   kind, follows a semicolon. In one state a letter means one number: B sequences, R ``read_heads``,
   W ``word_size``, Dk and Dv the widths of ``sizes``; other letters are free.
-- Shapes do not change from step to step but with the number of the current step's items, and no
-  call branches on data, so that a whole unroll can be compiled.
+- Shapes change from step to step with the number of the current step's items only, and no call
+  branches on data, so that a whole unroll can be compiled.
 - No call changes its inputs. Equal inputs give equal outputs, while training too.
 - Sequences of a batch do not see each other, nor do steps see what comes later.
-- The order of the items of a set and what stands in its padding, NaN too, make no difference. A set
-  of padding alone is an empty set, and N may be 0.
+- The order of a set's items and the content of its padding, NaN too, make no difference. A set of
+  padding alone is an empty set, and N may be 0.
 - An item makes a difference to what is read in later steps, unless ``holds_items`` is False.
 - Weightings are non-negative and sum to at most 1. A core with a setting ``slots`` has some.
 - Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast too.
-- Gradients reach all parameters, of cores that are read with heads and of those that are asked by
-  query: what only the others need is not made (``sizes.query`` tells).
+- Gradients reach all parameters, whether a core is read with heads or by query: parts that only the
+  other way needs are not made (``sizes.query`` tells which way it is).
 - Looking up all steps at once gives what step by step gives.
 """
 
@@ -90,10 +90,10 @@ class Recollections(NamedTuple):
 
 
 class Weightings(NamedTuple):
-    """Where a core read and wrote in the last step; each weighting sums to at most 1.
+    """Weights with which a core read and wrote in the last step; each row sums to at most 1.
 
-    A core whose slots hold no single steps, because each step makes them anew from all that was
-    held, has no write weighting (H = 0), and nobody may conclude from its reads which step it read.
+    A core whose slots do not belong to single steps, because each step makes them anew from all
+    that was held, has no write weighting (H = 0): its reads do not tell which step was read.
     """
 
     read: Tensor  #: [B, R, N]
@@ -106,7 +106,7 @@ State = TypeVar("State", bound=NamedTuple)
 class MemoryCore(nn.Module, ABC, Generic[State]):
     """Base class of the cores. Subclasses take ``sizes`` first, then their own settings."""
 
-    #: In every plot; a core's place in ``memory_cores.CORES`` decides on it.
+    #: Colour and marker in every plot, by the core's place in ``memory_cores.CORES``.
     look: ClassVar[Look]
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
@@ -115,9 +115,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     stochastic: bool = False
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
-    #: Whether what it holds depends on the items; else nobody need encode them.
+    #: Whether what it holds depends on the items; if not, they need not be encoded.
     holds_items: ClassVar[bool] = True
-    #: R, of the core's own; 0 for one that never reads.
+    #: Number R of its own read heads; 0 for a core that never reads.
     read_heads: int = 1
 
     def __init__(self, sizes: MemorySizes) -> None:
@@ -126,17 +126,17 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def graph_steps(self) -> int:
-        """Steps that are compiled as one graph, at most: more run faster and compile for longer."""
+        """Most steps that are compiled as one graph: more run faster, but compile for longer."""
         return 5
 
     @property
     def read_size(self) -> int:
-        """Width of what one head reads: a value's."""
+        """Width of what one head reads: that of a value."""
         return self.sizes.value
 
     @property
     def context_size(self) -> int:
-        """Width C of what ``read`` returns: of all heads, or 0 for models that ask by query."""
+        """Width C of what ``read`` returns: all heads', or 0 for models that ask by query."""
         return 0 if self.sizes.query else self.read_heads * self.read_size
 
     @abstractmethod
@@ -147,8 +147,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def write(self, state: State, control: Tensor, items: Items) -> State:
         """Store the step's items under the given control [B, control].
 
-        What the state keeps of the current step's items may be as many rows as there are items, in
-        the initial state none; everything else in it has a constant shape.
+        Parts of the state that hold the current step's items may have a row for each, and none in
+        the initial state; all other parts have a constant shape.
         """
 
     @final
@@ -166,7 +166,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
-        """Do what ``read`` does; only models that read with heads come here."""
+        """Read, as ``read`` promises; called only for models that read with heads."""
 
     def write_and_read(self, state: State, control: Tensor, items: Items) -> tuple[Tensor, State]:
         """Take a step of a model that reads with the core's own heads: ``write``, then ``read``."""
@@ -192,8 +192,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         Args:
             snapshot: tensors [B, ...], or [B, T, ...] stacked over time.
             queries: [B, M, Dq], or [B, T, M, Dq].
-            real: which queries are no padding, if that is known. What is returned for padding is
-                anything finite, so that a core may save itself the work, or not.
+            real: which queries are not padding, if that is known. Values for padding may be
+                anything finite, so that a core may skip the work.
 
         Returns:
             values: [B, M, Dv], or [B, T, M, Dv].
@@ -201,10 +201,10 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def pool(self, state: State) -> tuple[Tensor, Tensor]:
-        """Sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
+        """Return sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
 
-        For latents that pool them together with the context. Cores whose items live on in slots
-        hold the current ones there too.
+        Latents may pool them together with the context. Cores that keep items in slots hold the
+        current ones there, too.
         """
 
     def unroll(
@@ -232,15 +232,15 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def advance(
         self, state: State, control: Tensor, items: Items, observed: Tensor | None
     ) -> tuple[State, Tensor]:
-        """Write a step, what is drawn from the posterior if it is observed, else from the prior.
+        """Write a step; draw from the posterior if ``observed`` is given, else from the prior.
 
-        The posterior decides about nothing but what is drawn, so that the KL covers all that the
-        state learns from it.
+        The posterior decides nothing but the draws, so that the KL covers all that the state
+        learns from it.
 
         Args:
-            state: of the step before.
+            state: the state of the step before.
             control: [B, control].
-            items: the step's.
+            items: the step's items.
             observed: [B, control], the posterior's control.
 
         Returns:
