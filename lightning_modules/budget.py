@@ -24,6 +24,7 @@ def controller_size_within(budget: int, build: Callable[[int], Iterable[nn.Modul
 
     if (least := parameters(1)) > budget:
         raise ValueError(f"parameter_budget must be at least {least}, got {budget}")
+    # Doubling first finds a bound above, whatever the sizes; halving the gap then needs few builds.
     fits, too_large = 1, 2
     while parameters(too_large) <= budget:
         fits, too_large = too_large, 2 * too_large

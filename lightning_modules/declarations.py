@@ -1,8 +1,8 @@
-"""What a family of models declares about itself.
+"""Declarations of a family of models: its measures, its curves and its pictures.
 
-One declaration serves everybody who lists measures or pictures: what evaluations gather, tables and
-their help, the page, the progress line, W&B's workspace and docs/metrics.md. Every run keeps its
-model's declaration in its folder, so that whoever shows runs needs no model.
+One declaration serves everything that lists measures or pictures: what evaluations gather, tables
+and their help, the page, the progress line, W&B's workspace and docs/metrics.md. Every run keeps
+its model's declaration in its folder, so that whoever shows runs needs no model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,17 @@ class Measure:
     """A measured quantity.
 
     Args:
-        name: as in results.json, and behind ``val/`` or ``test/`` in metrics.csv.
-        sentence: what it is, for docs/metrics.md.
+        name: its key in results.json, and in metrics.csv after ``val/`` or ``test/``.
+        sentence: its meaning, for docs/metrics.md.
         unit: such as "nats per step"; "-" for ratios.
         better: which values are better.
-        header: of its column in tables; empty for what no table shows.
-        digits: behind the point, in tables.
+        header: the heading of its column in tables; empty if no table shows it.
+        digits: decimal places in tables.
         headline: models are ranked by the headline with the lowest number that all of them know;
             0 for a measure that ranks nothing.
-        benchmarks: classes of data that it is defined on; empty for all of the family's.
+        benchmarks: classes of data on which it is defined; empty for all of the family's.
         gathered: whether evaluations average it over the sequences at each step, so that it has a
-            curve; else it is made from those that are.
+            curve; if not, it is derived from measures that are.
     """
 
     name: str
@@ -51,8 +51,8 @@ class StepCurve:
     """A quantity that is drawn over the steps of a sequence.
 
     Args:
-        name: of the curve in results.json.
-        label: of its axis, with the unit.
+        name: its key in results.json.
+        label: the axis label, with the unit.
         from_zero: whether it is never negative.
     """
 
@@ -66,8 +66,8 @@ class Picture:
     """A picture that a family draws of its runs.
 
     Args:
-        name: of its file, without the ending.
-        caption: what it shows; empty for one that the page draws by itself.
+        name: the name of its file, without the ending.
+        caption: what it shows; empty for one that the page draws itself.
     """
 
     name: str
@@ -82,13 +82,13 @@ class Family:
         name: in words, plural.
         measures: in the order of tables.
         criterion: the measure by which the best state of a run is chosen.
-        curves: drawn step by step, the most telling first; its name is in every run of the family
-            and in none of others.
-        share: curve of a share of sequences, drawn as shaded steps behind the others.
+        curves: quantities drawn step by step, the most telling first; the first one's name occurs
+            in every run of the family and in no run of another.
+        share: a curve that is a share of sequences, drawn as shaded steps behind the others.
         share_label: what is shaded.
-        optimum: curve of the best possible values of the first curve; empty where none is known.
-        optimum_label: whose they are.
-        pictures: the most telling first.
+        optimum: a curve of the best possible values of the first curve; empty if none is known.
+        optimum_label: its name in legends.
+        pictures: all pictures, the most telling first.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Family:
     pictures: tuple[Picture, ...] = ()
 
     def __getitem__(self, name: str) -> Measure:
-        """The measure of this name.
+        """Return the measure of this name.
 
         Raises:
             KeyError: there is none.
@@ -147,15 +147,15 @@ class Family:
         return replace(self, measures=tuple(measures), pictures=tuple(pictures))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and mappings, for a file."""
+        """Return plain lists and mappings, for a file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Family":
-        """Read what ``to_json`` made; of newer versions, what is known here.
+        """Read what ``to_json`` wrote, leaving out what only newer versions know.
 
         Raises:
-            KeyError, TypeError, AttributeError: the content has another form.
+            KeyError, TypeError, AttributeError: the content does not have this form.
         """
         if content["criterion"] not in [each["name"] for each in content["measures"]]:
             raise KeyError(content["criterion"])

@@ -1,4 +1,4 @@
-"""How a family's models are drawn: the base of each family's ``pictures.py``."""
+"""Base class of the drawings of a family's models, in its ``pictures.py``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -55,16 +55,16 @@ class Drawings(ABC):
             data: the data module that it is measured on, set up.
             shown: which set, and what headings say.
             sequences: how many are drawn where a figure has room for several.
-            seed: of the noise.
+            seed: the seed of the noise.
         """
 
     def film(self, model: Any, data: Any, seed: int) -> dict[str, Tensor] | None:
         """Return arrays of a film of the memory in the first test sequence; None if there is none.
 
         Args:
-            model: as above.
-            data: as above.
-            seed: of the noise.
+            model: one of the family's.
+            data: the data module that it is tested on, set up.
+            seed: the seed of the noise.
 
         Returns:
             The fields of ``records.film_file.Film``, by name.

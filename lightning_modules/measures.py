@@ -1,4 +1,4 @@
-"""How a family's models are measured: the base of each family's ``measures.py``."""
+"""Base class of the measures of a family's models, in its ``measures.py``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 
 
 class Measures(ABC):
-    """What is measured of a family's models: declared, computed batch by batch, and averaged."""
+    """Measures of a family's models: declared, computed batch by batch, and averaged."""
 
     family: ClassVar[Family]
 
@@ -30,6 +30,6 @@ class Measures(ABC):
         """Average over sequences, and derive the measures that are not gathered.
 
         Args:
-            model: as above.
-            sums: over all batches and devices, by name.
+            model: the model that was measured.
+            sums: sums over all batches and devices, by name.
         """

@@ -2,7 +2,7 @@
 
 import re
 
-#: Second halves of words.
+#: Second halves of compound words, which a hyphen joins to the first.
 CLINGING = ("cued", "shot")
 
 
@@ -17,7 +17,7 @@ def model_label(model: str, *details: str | None) -> str:
 
     Args:
         model: its class.
-        *details: core and settings; None for what is no choice.
+        *details: its core and settings; None for anything that is not a choice.
     """
     chosen = ", ".join(filter(None, details))
     return f"{model} ({chosen})" if chosen else model

@@ -31,6 +31,6 @@ def negative_weighted_bound(bound: Bound, targets: Tensor) -> Tensor:
     """Training loss of the authors' code (Yoon et al. 2020), which is no bound.
 
     Reconstructions are divided by the number of a step's targets [B, T], KLs are not, and steps are
-    averaged.
+    averaged. With tens of targets the KL therefore weighs tens of times as much as in the bound.
     """
     return (bound.kl - bound.reconstruction / targets).mean()

@@ -10,12 +10,13 @@ def warm_up_and_decay(optimizer: Optimizer, warm_up: int, steps: float) -> Lambd
     """Raise the learning rate linearly, then lower it to 0 along half a cosine.
 
     Args:
-        optimizer: with the highest learning rate.
-        warm_up: first steps, in which it rises; may be 0.
-        steps: of the whole training; infinity keeps the highest rate.
+        optimizer: the optimiser, set to the highest learning rate.
+        warm_up: number of first steps in which the rate rises; may be 0.
+        steps: length of the whole training; infinity keeps the highest rate.
     """
 
     def share(step: int) -> float:
+        # Counted from 1, or the first step would have a rate of 0 and teach nothing.
         risen = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
         return risen * 0.5 * (1 + cos(pi * min(step / steps, 1.0)))
 

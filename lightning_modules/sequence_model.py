@@ -1,4 +1,4 @@
-"""What all families of models share: the optimiser, evaluation with fixed noise, summaries."""
+"""Base class of all models: the optimiser, evaluation with fixed noise, summaries."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -28,16 +28,16 @@ class SequenceModel(L.LightningModule, ABC):
     drawn (``drawings``) and what they predict (``predict_step``).
 
     Args:
-        steps: T of the sequences that are evaluated.
-        learning_rate: of Adam.
+        steps: length T of the sequences that are evaluated.
+        learning_rate: Adam's learning rate.
 
     Raises:
         ValueError: a setting is out of range.
     """
 
-    #: How a baseline looks that bears no memory core, though one does its sums; else None.
+    #: Look of a baseline without a memory core of its own (one only does its sums); else None.
     baseline_look: ClassVar[Look | None] = None
-    #: The family's; of its curves the first one is logged, as ``<stage>/<name>_t/<step>``.
+    #: The family's measures; its first curve is logged as ``<stage>/<name>_t/<step>``.
     measures: ClassVar[Measures]
 
     def __init__(self, steps: int, learning_rate: float) -> None:
@@ -53,22 +53,22 @@ class SequenceModel(L.LightningModule, ABC):
 
     @classmethod
     def family(cls) -> Family:
-        """All that the family declares, its pictures included."""
+        """Return all that the family declares, its pictures included."""
         return replace(cls.measures.family, pictures=cls.drawings().pictures)
 
     @classmethod
     @abstractmethod
     def drawings(cls) -> "Drawings":
-        """The family's pictures, imported by those who draw."""
+        """Return the family's pictures, imported only where something is drawn."""
 
     @property
     def look(self) -> Look:
-        """Colour and marker, in every plot."""
+        """Colour and marker in every plot."""
         return self.baseline_look or type(self.core).look
 
     @property
     def contestant(self) -> str:
-        """What is compared: the memory core, or a baseline that bears none."""
+        """Class that runs compare: the memory core, or a baseline without one of its own."""
         return type(self if self.baseline_look else self.core).__name__
 
     @property
@@ -107,6 +107,7 @@ class SequenceModel(L.LightningModule, ABC):
 
     def _noise_of_its_own(self, batch_idx: int) -> AbstractContextManager[None]:
         """Draw the same noise in every evaluation."""
+        # The n-th batch overall, whatever the number of devices: no two batches share their noise.
         seed = batch_idx * self.trainer.world_size + self.global_rank
         return noise_of(seed, self.device)
 
@@ -132,13 +133,13 @@ class SequenceModel(L.LightningModule, ABC):
 
     @abstractmethod
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Named predictions [B, ...] for a batch."""
+        """Return named predictions [B, ...] for a batch."""
 
     @property
     def reports(self) -> bool:
-        """Whether anybody sees this training step's metrics: loggers, or who reads first and last.
+        """True if this training step's metrics are logged: every n-th, the first and the last.
 
-        To log them in every step would take milliseconds of each.
+        Logging them in every step would cost milliseconds each time.
         """
         step = self.global_step
         if step == 0 or step + 1 == self.trainer.max_steps:
@@ -147,7 +148,7 @@ class SequenceModel(L.LightningModule, ABC):
         return every > 0 and (step + 1) % every == 0
 
     def configure_optimizers(self) -> Any:
-        """Adam, as in both papers; all parameters in one call, on a CPU a third of the time."""
-        # Lightning can not clip gradients of mixed precision before such a call.
+        """Return Adam, as in both papers; fused, which takes a third of the time on a CPU."""
+        # Lightning cannot clip gradients in mixed precision with a fused optimiser.
         mixed = self._trainer is not None and "mixed" in str(self._trainer.precision)
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not mixed)

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 def table(title: str, scalars: Mapping[str, float | None]) -> str:
-    """Names and values in two columns, a dash where there was nothing to average."""
+    """Lay out names and values in two columns, a dash where there was nothing to average."""
     values = ["-" if value is None else f"{value:.4f}" for value in scalars.values()]
     rows = [(name, f"{value:>12}") for name, value in zip(scalars, values, strict=True)]
     return "\n" + columns((title, f"{'value':>12}"), rows, texts=1)
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
-    """Rows below a header and a rule.
+    """Lay out rows below a header and a rule.
 
     Args:
-        header: of each column.
-        rows: as wide as the header.
-        texts: first columns that are words, flush left; the others are numbers, flush right.
+        header: the headings of the columns.
+        rows: the cells, as many in each row as there are headings.
+        texts: how many first columns are words, flush left; the rest are numbers, flush right.
     """
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -1,4 +1,4 @@
-"""Attention over the most recent items, kept one by one as they are."""
+"""Context window: attention over the most recent items, each kept as it is."""
 
 from typing import Literal, NamedTuple
 
@@ -14,24 +14,23 @@ from memory_cores.parts.context_store import ContextStore, between, extents
 from memory_cores.parts.item_order import in_order, real_first, rows_at, shuffled, with_rows
 from memory_cores.parts.real_points import RealPoints
 
-#: Look-ups of several steps go into one call up to about so many queries.
+#: Queries up to which look-ups of several steps go into one call.
 QUERIES = 512
-#: Copying a row of the store for a step takes as long as attending to it with so many queries.
+#: Number of queries whose attention to a row takes as long as copying that row for a step.
 COPY = 64
 
 
 class ContextWindowState(NamedTuple):
     """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
 
-    Read heads see the slots, a ring that holds the current items too, and after them a row of zeros
-    where items go that are not kept. Models that ask by query have no heads and no such row; they
-    see the current items beside the slots, which then hold earlier ones in the order in which they
-    came.
+    Read heads see the slots, a ring that holds the current items too. One more row takes the items
+    that are not kept, and stays zero. Models that ask by query have no heads and no such row; they
+    see the current items beside the slots, which then hold earlier ones in their order of arrival.
     """
 
     keys: Tensor  #: [B, N, Dk]; [B, N + 1, Dk] where there are read heads
     values: Tensor  #: [B, N, Dv]; [B, N + 1, Dv]
-    written: Tensor  #: [B, 1] int64, items so far; a ring's next slot is that modulo N
+    written: Tensor  #: [B, 1] int64, items so far; modulo N, it is a ring's next slot
     item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
     item_values: Tensor  #: [B, I, Dv]
     item_mask: Tensor  #: [B, I] bool
@@ -40,29 +39,28 @@ class ContextWindowState(NamedTuple):
 
 
 class ContextWindow(MemoryCore[ContextWindowState]):
-    """The last N items as they are, found by the likeness of their keys.
+    """Window of the last N items as they are, found by the similarity of their keys.
 
     Models that read with heads see the last N items by dot products. Those that ask by query see
-    all items of the current step and the N before it, by an attention that is learned (the window
-    of ASNP-W in Yoon et al. 2020).
+    all items of the current step and the N before it, by a learned attention (the window of ASNP-W
+    in Yoon et al. 2020).
 
-    Every item of a set is kept. The items of a set are equally recent: where the window has room
-    for some of a set only, those that stay are chosen by a fixed, scrambled function of their
-    content (``shuffled``). Choosing by position would make the reads depend on the order within
-    the set, choosing by key would keep one end of the space, and leaving out whole sets would
-    leave nothing of a set larger than the window.
+    The items of a set are equally recent. Where the window has room for only some of them, a fixed,
+    scrambled function of their content (``shuffled``) chooses those that stay. Choosing by position
+    would make the reads depend on the order within the set, choosing by key would keep one end of
+    the space, and dropping whole sets would leave nothing of a set larger than the window.
 
     Args:
         sizes: given by the model.
         slots: number of items N; default: the sequence length. For models that ask by query also
             0, which leaves the current step's items, or "all".
-        read_heads: R; models that ask by query have none.
-        attention: its kind, for look-ups.
-        attention_heads: of multihead attention.
+        read_heads: number of heads R; models that ask by query have none.
+        attention: kind of the attention for look-ups.
+        attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is too small, read heads are to see all items, queries are not of the
-            keys' width, or there is no such attention.
+        ValueError: a number is too small, slots are "all" with read heads, queries are not as wide
+            as keys, or there is no such attention.
     """
 
     unroll_recurs = False
@@ -86,7 +84,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             self._start_by_finding_like_keys()
 
     def _require_valid(self, read_heads: int, attention_heads: int) -> None:
-        """Raise a ValueError that names a setting that makes no sense."""
+        """Raise a ValueError that names the setting that is out of range."""
         query, key = self.sizes.query, self.sizes.key
         require_at_least(1, read_heads=read_heads, attention_heads=attention_heads)
         if self.slots != "all":
@@ -112,7 +110,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         )
 
     def write(self, state: ContextWindowState, control: Tensor, items: Items) -> ContextWindowState:
-        """Put the items where the model sees them, in the place of the oldest."""
+        """Store the items in place of the oldest ones."""
         items = shuffled(items)
         return self._follow(state, items) if self.sizes.query else self._put(state, items)
 
@@ -124,10 +122,11 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         scores = queries @ state.keys.mT / self.sizes.key**0.5
         weights = masked_softmax(scores, self._held(state).unsqueeze(1))
         reads = (weights @ state.values).flatten(1)
+        # Without the row for items that are not kept, which never gets any weight.
         return reads, state._replace(read_weights=weights[:, :, :-1])
 
     def weightings(self, state: ContextWindowState) -> Weightings:
-        """Return the read weights, and one write weighting that its step's slots share.
+        """Return the read weights, and one write weighting over the slots that the last step wrote.
 
         Models that ask by query have neither.
         """
@@ -146,10 +145,13 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         """Attend to the current items and those held of earlier steps."""
         uniform = isinstance(self.attention, UniformAttention)
         if uniform and isinstance(snapshot, ContextStore):
+            # The mean does not depend on the query: one for each step will do.
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
         asking, asked = self.attention.ask(queries, real), queries.shape[-2]
         if isinstance(snapshot, Prepared):
             return self.attention.attend(asking, snapshot, real)
+        # Either each step gets a copy of the rows that it sees, ``width`` at most, or it attends to
+        # all rows so far and masks the others: whichever is estimated to be faster.
         if snapshot.width * (asked + COPY) < snapshot.rows.mask.shape[1] * asked:
             return self.attention.attend(asking, snapshot.copied(), real)
         return self.attention.combined(self._read_in_groups(asking, snapshot), real)
@@ -164,6 +166,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     ) -> Recollections:
         """Write all steps at once: each sees a range of the rows of one store."""
         most = self._held_of(items.mask[0].numel())
+        # Of all items in order, a step sees those from start to end: its own from ``before`` on,
+        # and the last N earlier ones.
         end = items.mask.sum(2).cumsum(1)
         before = end - items.mask.sum(2)
         start = (before - most).clamp(min=0)
@@ -175,23 +179,23 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         return Recollections(store, held @ rows.values, number, torch.zeros_like(number[:, :, 0]))
 
     def _held_of(self, rows: int) -> int:
-        """How many of so many earlier items are held at most."""
+        """Return the most items held of so many earlier ones."""
         return rows if self.slots == "all" else self.slots
 
     def _held(self, state: ContextWindowState) -> Tensor:
-        """Which rows hold an item, [B, N] bool; [B, N + 1] where there are read heads."""
+        """Tell which rows hold an item, [B, N] bool; [B, N + 1] where there are read heads."""
         rows = state.keys.shape[1]
         row = torch.arange(rows, device=state.keys.device)
         return row < state.written.clamp(max=self._held_of(rows))
 
     def _seen(self, state: ContextWindowState) -> Items:
-        """All that a look-up sees."""
+        """Join all items that a look-up sees."""
         current = (state.item_keys, state.item_values, state.item_mask)
         held = (state.keys, state.values, self._held(state))
         return Items(*(torch.cat(parts, 1) for parts in zip(held, current, strict=True)))
 
     def _follow(self, state: ContextWindowState, items: Items) -> ContextWindowState:
-        """Add the items of the step before to the slots, and let the new ones be current."""
+        """Move the items of the step before to the slots, and make the new ones current."""
         earlier = real_first(self._seen(state))
         N = self._held_of(earlier.mask.shape[1])
         first = (earlier.mask.sum(1, keepdim=True) - N).clamp(min=0)
@@ -209,7 +213,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         """Put each real item in the place of the oldest in the ring."""
         written = state.written + items.mask.sum(1, keepdim=True)
         index = state.written + items.mask.cumsum(1) - 1
-        # If too many come, the last ones stay.
+        # If more come than there are slots, the last ones stay. The others go to the spare row N as
+        # zeros: shapes may not depend on their number.
         stays = items.mask & (index >= written - self._held_of(0))
         slots = torch.where(stays, index % self._held_of(0), self._held_of(0))
         taken = state.write_weights.new_zeros(len(slots), state.keys.shape[1])
@@ -224,6 +229,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     def _read_in_groups(self, asking: Tensor, store: ContextStore) -> Tensor:
         """Read the rows so far with queries [B, T, M, E], some steps at a time, for all heads."""
         T, M = asking.shape[1:3]
+        # A group masks rows up to its last step: small groups mask few in vain, large ones need few
+        # calls.
         size = max(1, QUERIES // max(M, 1))
         reads = [
             self.attention.read(
@@ -238,8 +245,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     def _start_by_finding_like_keys(self) -> None:
         """Start by finding, sharply, the item whose key is like the control.
 
-        Products of vectors with entries of the order of 1/3 start at the strength that other cores
-        give to a cosine. Where the sizes differ, likeness has to be learned.
+        For vectors whose entries are about 1/3 in size, dot products start with the strength that
+        other cores give to a cosine. Where the widths differ, similarity has to be learned.
         """
         size = self.sizes.key
         like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5

@@ -1,4 +1,4 @@
-"""The contract that every memory core fulfils, and behind which all of them are interchangeable.
+"""Contract that every memory core fulfils, and behind which all of them are interchangeable.
 
 A core is a module without hidden state: everything that changes over time is in a ``State`` (a
 NamedTuple of tensors) that goes into each call and comes out of it. A sequence model unrolls it as
@@ -8,9 +8,9 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-in one call, ``write_and_read``, for which a core may know a shorter way. Models that ask by query
-(every target location of a neural process), which know all controls and items beforehand, write
-all steps with ``unroll`` and call ``lookup`` once for all of them.
+in one call, ``write_and_read``, for which a core may know a shorter way. Models that look values up
+by query (at every target location of a neural process) know all controls and items beforehand: they
+write all steps with ``unroll``, then call ``lookup`` once for all of them.
 
 A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; the rest has
 defaults. ``tests/conformance/`` checks that every core keeps these promises:
@@ -91,10 +91,10 @@ class Recollections(NamedTuple):
 
 
 class Weightings(NamedTuple):
-    """Where a core read and wrote in the last step; each weighting sums to at most 1.
+    """Weights with which a core read and wrote in the last step; each row sums to at most 1.
 
-    A core whose slots hold no single steps, because each step makes them anew from all that was
-    held, has no write weighting (H = 0), and nobody may conclude from its reads which step it read.
+    A core whose slots do not belong to single steps, because each step makes them anew from all
+    that was held, has no write weighting (H = 0): its reads do not tell which step was read.
     """
 
     read: Tensor  #: [B, R, N]
@@ -107,7 +107,7 @@ State = TypeVar("State", bound=NamedTuple)
 class MemoryCore(nn.Module, ABC, Generic[State]):
     """Base class of the cores. Subclasses take ``sizes`` first, then their own settings."""
 
-    #: In every plot; a core's place in ``memory_cores.CORES`` decides on it.
+    #: Colour and marker in every plot, by the core's place in ``memory_cores.CORES``.
     look: ClassVar[Look]
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
@@ -116,9 +116,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     stochastic: bool = False
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
-    #: Whether what it holds depends on the items; else nobody need encode them.
+    #: Whether what it holds depends on the items; if not, they need not be encoded.
     holds_items: ClassVar[bool] = True
-    #: R, of the core's own; 0 for one that never reads.
+    #: Number R of its own read heads; 0 for a core that never reads.
     read_heads: int = 1
 
     def __init__(self, sizes: MemorySizes) -> None:
@@ -127,17 +127,17 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def graph_steps(self) -> int:
-        """Steps that are compiled as one graph, at most: more run faster and compile for longer."""
+        """Most steps that are compiled as one graph: more run faster, but compile for longer."""
         return 5
 
     @property
     def read_size(self) -> int:
-        """Width of what one head reads: a value's."""
+        """Width of what one head reads: that of a value."""
         return self.sizes.value
 
     @property
     def context_size(self) -> int:
-        """Width C of what ``read`` returns: of all heads, or 0 for models that ask by query."""
+        """Width C of what ``read`` returns: all heads', or 0 for models that ask by query."""
         return 0 if self.sizes.query else self.read_heads * self.read_size
 
     @abstractmethod
@@ -148,8 +148,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def write(self, state: State, control: Tensor, items: Items) -> State:
         """Store the step's items under the given control [B, control].
 
-        What the state keeps of the current step's items may be as many rows as there are items, in
-        the initial state none; everything else in it has a constant shape.
+        Parts of the state that hold the current step's items may have a row for each, and none in
+        the initial state; all other parts have a constant shape.
         """
 
     @final
@@ -167,7 +167,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
-        """Do what ``read`` does; only models that read with heads come here."""
+        """Read, as ``read`` promises; called only for models that read with heads."""
 
     def write_and_read(self, state: State, control: Tensor, items: Items) -> tuple[Tensor, State]:
         """Take a step of a model that reads with the core's own heads: ``write``, then ``read``."""
@@ -193,8 +193,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         Args:
             snapshot: tensors [B, ...], or [B, T, ...] stacked over time.
             queries: [B, M, Dq], or [B, T, M, Dq].
-            real: which queries are no padding, if that is known. What is returned for padding is
-                anything finite, so that a core may save itself the work, or not.
+            real: which queries are not padding, if that is known. Values for padding may be
+                anything finite, so that a core may skip the work.
 
         Returns:
             values: [B, M, Dv], or [B, T, M, Dv].
@@ -202,10 +202,10 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def pool(self, state: State) -> tuple[Tensor, Tensor]:
-        """Sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
+        """Return sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
 
-        For latents that pool them together with the context. Cores whose items live on in slots
-        hold the current ones there too.
+        Latents may pool them together with the context. Cores that keep items in slots hold the
+        current ones there, too.
         """
 
     def unroll(
@@ -233,15 +233,15 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def advance(
         self, state: State, control: Tensor, items: Items, observed: Tensor | None
     ) -> tuple[State, Tensor]:
-        """Write a step, what is drawn from the posterior if it is observed, else from the prior.
+        """Write a step; draw from the posterior if ``observed`` is given, else from the prior.
 
-        The posterior decides about nothing but what is drawn, so that the KL covers all that the
-        state learns from it.
+        The posterior decides nothing but the draws, so that the KL covers all that the state
+        learns from it.
 
         Args:
-            state: of the step before.
+            state: the state of the step before.
             control: [B, control].
-            items: the step's.
+            items: the step's items.
             observed: [B, control], the posterior's control.
 
         Returns:

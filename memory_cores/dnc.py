@@ -41,10 +41,10 @@ class SparseDNCState(NamedTuple):
     memory: Tensor  #: [B, N, W]
     usage: Tensor  #: [B, N] in [0, 1]
     precedence: Tensor  #: [B, H, N]
-    sources: Tensor  #: [B, H, N, K] int64, after which slots one was written
-    from_sources: Tensor  #: [B, H, N, K], how surely: rows of the link matrix
-    targets: Tensor  #: [B, H, N, K] int64, which slots were written after one
-    to_targets: Tensor  #: [B, H, N, K], how surely: rows of its transpose
+    sources: Tensor  #: [B, H, N, K] int64, slots that were written just before each
+    from_sources: Tensor  #: [B, H, N, K], weights of these links: rows of the link matrix
+    targets: Tensor  #: [B, H, N, K] int64, slots that were written just after each
+    to_targets: Tensor  #: [B, H, N, K], weights of these links: rows of its transpose
     write_weights: Tensor  #: [B, H, N]
     read_weights: Tensor  #: [B, R, N]
 
@@ -87,11 +87,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         sizes: given by the model.
         slots: number of slots N; default: the sequence length.
         word_size: width W of a slot.
-        read_heads: R. The papers use 5 in generative temporal models; those that ask by query have
-            none.
-        write_heads: H.
-        sparse_links: K, links kept of each slot (Rae et al. 2016 take 8), so that time and memory
-            are linear in the slots; default: all, in a matrix of N x N.
+        read_heads: number of read heads R. The papers use 5 in generative temporal models; models
+            that ask by query have none.
+        write_heads: number of write heads H.
+        sparse_links: number K of links kept of each slot (Rae et al. 2016 take 8), so that time and
+            memory are linear in the slots; default: all, in a matrix of N x N.
 
     Raises:
         ValueError: a setting is below 1.
@@ -117,6 +117,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             require_at_least(1, sparse_links=sparse_links)
             sparse_links = min(sparse_links, self.slots)
         self.sparse_links = sparse_links
+        # The C++ operators know one write head and full links, the paper's case.
         self._has_operators = write_heads == 1 and sparse_links is None
         W, R, H = word_size, self.read_heads, write_heads
         self._write_parts = [H * W, H * W, H * W, H, H, H, R]
@@ -134,7 +135,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
     @property
     def graph_steps(self) -> int:
-        """25 where a step is an operator and little else."""
+        """Most steps of a graph: 25 where a step is little more than one operator."""
         return 25 if self._has_operators and building.are_in_use() else super().graph_steps
 
     def initial_state(self, batch_size: int, like: Tensor) -> DNCState | SparseDNCState:
@@ -206,12 +207,12 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     def _open_gates(self) -> None:
         """Start by storing every item in a slot of its own.
 
-        From PyTorch's default, half of each item is spread over all slots.
+        With PyTorch's default, half of each item is spread over all slots.
         """
         *_, allocation, write, free = self.write_interface.bias.split(self._write_parts)
-        allocation.fill_(2.0)
-        write.fill_(2.0)
-        free.fill_(-3.0)
+        allocation.fill_(2.0)  # g^a is 0.88: to free slots
+        write.fill_(2.0)  # g^w is 0.88
+        free.fill_(-3.0)  # f is 0.05: what was read stays
 
     @torch.no_grad()
     def _look_up_by_content(self) -> None:
@@ -221,13 +222,13 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
 
     def _is_served(self, state: DNCState | SparseDNCState) -> bool:
-        """Whether the operators know this memory."""
+        """Tell whether the operators can take a step of this memory."""
         return self._has_operators and dnc_kernel.serves(state.memory, self.write_interface)
 
     def _told(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items
     ) -> tuple[Tensor, Tensor]:
-        """Control and item, [B, control + key + value], and whether there is an item, [B, 1]."""
+        """Return [control; item], [B, control + key + value], and presence of an item, [B, 1]."""
         item, present = items.pooled()
         return torch.cat([control, item], 1), present.to(state.memory.dtype)
 
@@ -237,6 +238,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         interface = self._write_interface(asked, present)
         # As in the reference implementation, usage passes no gradient to the write weights.
         usage = usage_after_write(state.usage, state.write_weights.detach())
+        # u_t = (u_{t-1} + w^w_{t-1} - u_{t-1} w^w_{t-1}) psi_t: usage lags a write behind, and what
+        # the free gates let go of the last read is free for this one.
         usage = usage * retention(state.read_weights, interface.free_gates)
         weights = self._write_weights(state.memory, usage, interface)
         return with_links_after(state, weights)._replace(
@@ -259,7 +262,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             erase=erase.sigmoid().view(heads),
             strengths=F.softplus(strengths),
             allocation_gates=allocation,
-            write_gates=write * present,
+            write_gates=write * present,  # an empty set writes nothing
             free_gates=free,
         )
 
@@ -283,7 +286,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         return interface.write_gates.unsqueeze(2) * weights
 
     def _allocation(self, usage: Tensor, gates: Tensor) -> Tensor:
-        """Allocate for one write head after another, each seeing the slots the others took."""
+        """Allocate for one write head after another, each seeing the slots that others took."""
         allocations = [allocation_weights(usage)]
         for head in range(self.write_heads - 1):
             usage = usage + (1 - usage) * gates[:, head : head + 1] * allocations[-1]
@@ -292,7 +295,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
 
 def with_links_after(state: DNCState | SparseDNCState, weights: Tensor) -> Any:
-    """The state with links as they are after writes [B, H, N], and the rest as it was."""
+    """Return the state with its links updated by writes [B, H, N], and the rest as it was."""
     if isinstance(state, DNCState):
         return state._replace(link=linked(state.link, state.precedence, weights))
     sources = SparseRows(state.sources, state.from_sources)
@@ -308,7 +311,7 @@ def with_links_after(state: DNCState | SparseDNCState, weights: Tensor) -> Any:
 
 
 def followed(state: DNCState | SparseDNCState, interface: ReadInterface) -> Tensor:
-    """Steps from the last reads along the links of all write heads, both ways (``b``, ``f``).
+    """Follow the links of all write heads from the last reads, both ways (``b``, ``f``).
 
     Returns:
         weights: [B, R, N], each way times its mode, summed.

@@ -1,4 +1,4 @@
-"""Introspection: the last latents as they are, found by their age (Gemici et al. 2017, 3.1)."""
+"""Introspection: the last latents as they are, found by age (Gemici et al. 2017, section 3.1)."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -42,8 +42,8 @@ class Introspection(MemoryCore[IntrospectionState]):
     Args:
         sizes: given by the model.
         slots: number of positions N; default: the sequence length.
-        read_heads: R. The papers use 5 in generative temporal models; those that ask by query have
-            none.
+        read_heads: number of heads R. The papers use 5 in generative temporal models; models that
+            ask by query have none.
         hidden_size: hidden units of the attention network k.
         attention: what makes k's outputs weights: softplus over its sum, softmax, or a Gaussian
             bump over positions whose centre and width are k's outputs.
@@ -67,7 +67,7 @@ class Introspection(MemoryCore[IntrospectionState]):
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)
         shape = (hidden_size, self.slots, attention)
-        # What is not asked for would be parameters without a gradient.
+        # Only one of the two: the other would have parameters without a gradient.
         if sizes.query:
             self.query_attention = PositionAttention(sizes.query, 1, *shape)
         else:
@@ -85,8 +85,9 @@ class Introspection(MemoryCore[IntrospectionState]):
         )
 
     def write(self, state: IntrospectionState, control: Tensor, items: Items) -> IntrospectionState:
-        """Put the step's value in front and let the oldest one go."""
+        """Put the step's value in front and drop the oldest one."""
         item, present = items.pooled()
+        # The key is not stored: values are found by their age, not by content.
         newest = item[:, self.sizes.key :].unsqueeze(1)
         shifted = torch.cat([newest, state.memory[:, :-1]], 1)
         wrote = present > 0
@@ -101,6 +102,7 @@ class Introspection(MemoryCore[IntrospectionState]):
     ) -> tuple[Tensor, IntrospectionState]:
         """Average the values by their positions' weights, and gate the averages."""
         weights = self.attention(control)
+        # A gate for each entry of each head's read, as in section 3.1.
         gates = self.gates(control).sigmoid()
         reads = gates * (weights @ state.memory).flatten(1)
         return reads, state._replace(read_weights=weights)
@@ -108,7 +110,7 @@ class Introspection(MemoryCore[IntrospectionState]):
     def weightings(self, state: IntrospectionState) -> Weightings:
         """Return the weights by slots that keep their item, so that a plot can follow it.
 
-        The c-th item, counted from 0, is in slot c mod N; its position moves on.
+        The c-th item, counted from 0, is in slot c mod N, while its position moves on.
         """
         slots = torch.arange(self.slots, device=state.written.device)
         positions = ((state.written - 1 - slots) % self.slots).unsqueeze(1)
@@ -136,10 +138,10 @@ class PositionAttention(nn.Module):
     """Weights over positions that depend on an input alone, not on what is stored (``f_att``).
 
     Args:
-        input_size: I.
-        heads: R.
+        input_size: width I of the input.
+        heads: number of heads R.
         hidden_size: hidden units of the network k.
-        positions: N.
+        positions: number of positions N.
         kind: see ``Introspection``.
 
     Raises:
@@ -170,13 +172,13 @@ class PositionAttention(nn.Module):
 
     @torch.no_grad()
     def _spread_centres(self) -> None:
-        """Start with a part of the positions for each head: heads that look alike learn alike."""
+        """Start with other positions for each head: heads that look alike learn alike."""
         centres = self.output.bias.view(self.heads, 2)[:, 0]
         centres.copy_(((torch.arange(self.heads) + 0.5) / self.heads).logit())
 
 
 def log_softplus(x: Tensor) -> Tensor:
-    """``log softplus(x)``: its softmax is softplus over the sum of softplus, even where all are 0.
+    """Compute log softplus(x), whose softmax is softplus over its sum, even where all are 0.
 
     Far below zero softplus underflows, and the plain quotient is 0 / 0.
     """
@@ -184,7 +186,7 @@ def log_softplus(x: Tensor) -> Tensor:
 
 
 def gaussian_exponents(raw: Tensor, positions: int) -> Tensor:
-    """Exponents [..., N] of bumps over N positions, from raw centres and widths [..., 2]."""
+    """Return exponents [..., N] of bumps over N positions, from raw centres and widths [..., 2]."""
     centres, widths = raw.split(1, -1)
     places = torch.arange(positions, device=raw.device).to(raw.dtype)
     distances = places - (positions - 1) * centres.sigmoid()

@@ -1,4 +1,4 @@
-"""Least-recently-used access, the memory of MANN (Santoro et al. 2016, section 3.2)."""
+"""Least-recently-used access: the memory of MANN (Santoro et al. 2016, section 3.2)."""
 
 from typing import NamedTuple
 
@@ -12,15 +12,15 @@ from memory_cores.parts.associative import SHARP, associate_keys_with_values
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 
-#: What every entry of the memory is at first.
+#: Initial value of every entry of the memory.
 INITIAL_WORD = 1e-6
 
 
 class LRUState(NamedTuple):
     """B sequences, N slots of W words, R read and R write heads. All but the memory zero at first.
 
-    Before a step its weights are those of the step before, which are not in ``usage`` yet: it is
-    brought up to date by the next write, so that a core whose heads never read works too.
+    ``usage`` lags one step behind the weights: the next write brings it up to date, so that a core
+    whose heads never read works, too.
     """
 
     memory: Tensor  #: [B, N, W]
@@ -37,18 +37,18 @@ class LRUSnapshot(NamedTuple):
 
 
 class LRU(SlotMemory[LRUState]):
-    """Content look-up; writes go to where a head last read or to the least used slots.
+    """Look-up by content, with writes to where a head last read or to the least used slots.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
     read head has a write head, which writes a word of its own.
 
     Args:
         sizes: given by the model.
-        slots: number of slots N; default: a new one for each head in each step.
+        slots: number of slots N; default: one for each head in each step.
         word_size: width W of a slot.
-        read_heads: R. The papers use 5 in generative temporal models; in those that ask by query
-            all R write, and none reads.
-        usage_decay: what is left of a slot's usage after a step.
+        read_heads: number of heads R. The papers use 5 in generative temporal models; in models
+            that ask by query all R write, and none reads.
+        usage_decay: share of a slot's usage that is left after a step (``gamma``).
 
     Raises:
         ValueError: a number is below 1, or the decay is not in [0, 1].
@@ -94,8 +94,10 @@ class LRU(SlotMemory[LRUState]):
         usage = self._usage(state)
         least_used = present.unsqueeze(2) * least_used_slots(usage, self.read_heads)
         last_read = present.unsqueeze(2) * state.read_weights
+        # w^w = sigmoid(alpha) w^r_{t-1} + (1 - sigmoid(alpha)) w^lu_{t-1}, a gate for each head.
         gates = self.write_gates(control).sigmoid().unsqueeze(2)
         weights = gates * last_read + (1 - gates) * least_used
+        # The least used slots are erased whole before anything is added, as in section 3.2.
         kept = 1 - least_used.amax(1)
         words = self.write_words(torch.cat([control, item], 1)).unflatten(1, (-1, self.word_size))
         return LRUState(
@@ -123,10 +125,10 @@ class LRU(SlotMemory[LRUState]):
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start by storing each item in the least used slots, and by finding it by content.
+        """Start by storing each item in the least used slots and finding it by content.
 
-        All heads start with the same word: what is read is then a clean copy, whichever of an
-        item's slots the weights fall on.
+        All heads start with the same word, so that a read is a clean copy, whichever of an item's
+        slots the weights fall on.
         """
         W, R = self.word_size, self.read_heads
         words, keys = self.write_words.weight, None
@@ -135,10 +137,10 @@ class LRU(SlotMemory[LRUState]):
             self.read_interface.bias[R * W :] = SHARP
         associate_keys_with_values(words, keys, W, self.sizes)
         words.copy_(words[:W].repeat(R, 1))
-        self.write_gates.bias.fill_(-2.0)
+        self.write_gates.bias.fill_(-2.0)  # sigmoid(alpha) is 0.12: to the least used slots
 
     @torch.no_grad()
     def _usage(self, state: LRUState) -> Tensor:
-        """Usage after the last step (``w^u``); choosing by it has no gradient."""
+        """Return the usage after the last step (``w^u``); the choice by it has no gradient."""
         weights = state.read_weights.sum(1) + state.write_weights.sum(1)
         return self.usage_decay * state.usage + weights

@@ -1,4 +1,4 @@
-"""Neural Turing Machine: content and location by turns (Graves et al. 2014, section 3)."""
+"""Neural Turing Machine: addressing by content, then location (Graves et al. 2014, section 3)."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from memory_cores.parts.associative import SHARP, associate_keys_with_values
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 
-#: What every entry of the memory is at first.
+#: Initial value of every entry of the memory.
 INITIAL_WORD = 1e-6
 #: Moves of a head in one step: one slot back, none, one slot on.
 SHIFTS = 3
@@ -28,14 +28,14 @@ SHIFTS = 3
 class NTMState(NamedTuple):
     """B sequences, N slots of W words, R read heads, H write heads.
 
-    All heads are on slot 0 at first: a head moves from where it was, and from a weighting of zeros
-    there would be nothing to move.
+    All heads start on slot 0: a head moves from where it was, and a weighting of zeros has nothing
+    to move.
     """
 
     memory: Tensor  #: [B, N, W]
     norms: Tensor  #: [B, N], inverse norms of the slots, for the next read and the next write
     written: Tensor  #: [B, N] in [0, 1], how much of a slot was written
-    write_focus: Tensor  #: [B, H, N], where the write heads are, also while they write nothing
+    write_focus: Tensor  #: [B, H, N], positions of the write heads, also while they write nothing
     write_weights: Tensor  #: [B, H, N], what the last step wrote
     read_weights: Tensor  #: [B, R, N]
 
@@ -66,9 +66,9 @@ class NTM(SlotMemory[NTMState]):
         sizes: given by the model.
         slots: number of slots N; default: the sequence length.
         word_size: width W of a slot.
-        read_heads: R. The papers use 5 in generative temporal models; those that ask by query have
-            none.
-        write_heads: H.
+        read_heads: number of read heads R. The papers use 5 in generative temporal models; models
+            that ask by query have none.
+        write_heads: number of write heads H.
 
     Raises:
         ValueError: a setting is below 1.
@@ -119,6 +119,7 @@ class NTM(SlotMemory[NTMState]):
         inputs = torch.cat([control, item], 1)
         addressing = self._addressing(self.write_addressing(inputs), self.write_heads)
         focus = address(state.memory, state.norms, state.write_focus, addressing)
+        # An empty set leaves the heads where they are, or moves would count steps without items.
         focus = torch.where(present.unsqueeze(2) > 0, focus, state.write_focus)
         weights = present.unsqueeze(2) * focus
         erase, vectors = (
@@ -157,22 +158,22 @@ class NTM(SlotMemory[NTMState]):
 
     @torch.no_grad()
     def _start_reading_by_content(self) -> Tensor:
-        """Let read heads go by content, sharply; returns the weights that make their keys."""
+        """Let read heads start by content, sharply; return the weights that make their keys."""
         parts = self._addressing_parts(self.read_heads)
         _, strengths, gates, shifts, _ = self.read_addressing.bias.split(parts)
         strengths.fill_(SHARP)
-        gates.fill_(3.0)
+        gates.fill_(3.0)  # by content: g is 0.95
         shifts.view(-1, SHIFTS)[:, 1] = 4.0  # stay
         return self.read_addressing.weight.split(parts)[0]
 
     @torch.no_grad()
     def _start_writing_in_turn(self) -> None:
-        """Start by going one slot on with every item, whatever is there, and replacing it."""
+        """Start by moving one slot on with every item and replacing what is there."""
         parts = self._addressing_parts(self.write_heads)
         _, _, gates, shifts, sharpness = self.write_addressing.bias.split(parts)
-        gates.fill_(-5.0)
+        gates.fill_(-5.0)  # by location: g is below 0.01
         shifts.view(-1, SHIFTS)[:, 2] = 5.0  # on
-        sharpness.fill_(3.0)
+        sharpness.fill_(3.0)  # gamma is 4: without it a shift blurs the focus more with every step
         self.write_vectors.bias.chunk(2)[0].fill_(3.0)  # erase
 
     def _addressing_parts(self, heads: int) -> list[int]:
@@ -191,18 +192,19 @@ class NTM(SlotMemory[NTMState]):
 
 
 def address(memory: Tensor, norms: Tensor, before: Tensor, addressing: Addressing) -> Tensor:
-    """Weights of K heads: by content, then by location (equations 5 to 9).
+    """Compute the weights of K heads: by content, then by location (equations 5 to 9).
 
     Args:
         memory: [B, N, W].
         norms: [B, N], inverse norms of its slots.
         before: [B, K, N], the heads' weights of the step before.
-        addressing: what the controller asks.
+        addressing: the controller's demands.
 
     Returns:
         weights: [B, K, N], each row sums to 1.
     """
     content = content_weights(memory, addressing.keys, addressing.strengths, norms)
     # Not torch.lerp, which refuses the mixture of types that autocast makes of its arguments.
+    # Eq. 7, w^g = g w^c + (1 - g) w_{t-1}; eq. 8 shifts and eq. 9 sharpens it.
     gated = before + addressing.gates.unsqueeze(2) * (content - before)
     return sharpened(shifted(gated, addressing.shifts), addressing.sharpness)

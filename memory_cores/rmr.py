@@ -47,10 +47,10 @@ class RMRState(NamedTuple):
     proposals: Tensor  #: [B, K, Dv], the value trackers' hidden states
     value_cells: Tensor  #: [B, K, Dv]
     attended_keys: Tensor  #: [B, K, E], the cells' keys as the attention sees them
-    item_keys: Tensor  #: [B, N, E], likewise of the step's items
+    item_keys: Tensor  #: [B, N, E], the step's items' keys as the attention sees them
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
-    read_weights: Tensor  #: [B, R, K + 1], the last column is of all items together
+    read_weights: Tensor  #: [B, R, K + 1], the last column for all items together
 
 
 class RMRSnapshot(NamedTuple):
@@ -83,27 +83,28 @@ class RMRCells(NamedTuple):
 class RMR(MemoryCore[RMRState]):
     """K imaginary cells beside the items of the current step; older items live on in the cells.
 
-    In neural processes the control is the pooled encoding of the step's items, a key is a place x
-    and so is a query. The state advances whether there are items or not.
+    In neural processes the control is the pooled encoding of the step's items; keys and queries are
+    places x. The state advances whether there are items or not.
 
     Args:
         sizes: given by the model.
         slots: number K of imaginary cells.
-        read_heads: R; models that ask by query have none.
-        attention: its kind, for interaction and reading.
-        attention_heads: of multihead attention.
+        read_heads: number of heads R; models that ask by query have none.
+        attention: kind of the attention, for interaction and reading.
+        attention_heads: heads of multihead attention.
         key_range: the initial keys are drawn from -key_range to key_range; default: the range of
             the model's keys.
-        separate_weights: give each cell a value tracker with weights of its own.
+        separate_weights: give each cell a value tracker with weights of its own; the authors' code
+            shares them.
         without_flow_tracking: ablation. No value trackers: the proposals are the previous values.
         without_flow_interaction: ablation. No attention between values: the proposals are the
             values, and the control, which stands for the items, goes to the value trackers.
         stochastic_keys: draw the keys from Gaussians.
 
     Raises:
-        ValueError: a number is too small, both ablations leave nothing that makes values, there are
-            no value trackers whose weights could be separate, queries are not of the keys' width,
-            or there is no such attention.
+        ValueError: a number is too small, both ablations are on, so that nothing makes values,
+            weights are to be separate without value trackers, queries are not as wide as keys, or
+            there is no such attention.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class RMR(MemoryCore[RMRState]):
     def _build_trackers(self, separate_weights: bool) -> None:
         """Make the trackers; all are as wide as a value, as in the paper."""
         K, (control, key, value) = self.slots, self.sizes[:3]
+        # One tracker for all keys (section 3.1.1): each of them sees where all others were.
         self.key_tracker = LSTMCell(K * key + control, value)
         outputs = K * key * (2 if self.stochastic else 1)
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
@@ -161,11 +163,11 @@ class RMR(MemoryCore[RMRState]):
 
     @torch.no_grad()
     def _start_at_rest(self) -> None:
-        """Let values neither grow nor vanish at first: without trackers a step is linear in them.
+        """Let values neither grow nor vanish at first: without trackers steps are linear in them.
 
-        As drawn in the authors' code, the attention's maps of values together have a spectral
-        radius of up to 1.3, and values of 50 steps may be hundreds of times as large as the first.
-        Orthogonal maps leave the length of what all cells agree on.
+        With the authors' initialisation, the attention's two maps of values together have a
+        spectral radius of up to 1.3, and after 50 steps values may be hundreds of times as large as
+        at first. Orthogonal maps keep the length of what all cells agree on.
         """
         if isinstance(self.attention, MultiheadAttention):
             for layer in (self.attention.values, self.attention.output):
@@ -199,13 +201,13 @@ class RMR(MemoryCore[RMRState]):
         )
 
     def write(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
-        """Imagine new keys, then new values with the step's items; items of before are let go."""
+        """Imagine new keys, then new values with the step's items; older items are dropped."""
         return self.advance(state, control, items, None)[0]
 
     def advance(
         self, state: RMRState, control: Tensor, items: Items, observed: Tensor | None
     ) -> tuple[RMRState, Tensor]:
-        """Write, with keys from the posterior if it is observed."""
+        """Write, with keys drawn from the posterior if ``observed`` is given."""
         state, kl = self._draw_keys(state, control, observed)
         cells = self._place(state.keys, items)
         state = state._replace(
@@ -219,9 +221,9 @@ class RMR(MemoryCore[RMRState]):
     def unroll(
         self, controls: Tensor, items: Items, observed: Tensor | None = None
     ) -> Recollections:
-        """Write all steps: all keys first, since no value moves them, then value after value.
+        """Write all steps: first all keys, which do not depend on values, then values step by step.
 
-        What the attention makes of keys and items is made between the two, for all steps at once.
+        Between the two the attention projects the keys and items of all steps at once.
         """
         state = self.initial_state(len(controls), like=controls)
         keys, kl = self._draw_all_keys(state, controls, observed)
@@ -235,7 +237,7 @@ class RMR(MemoryCore[RMRState]):
         return Recollections(cells.holding(held), held.sum(2), number, kl)
 
     def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
-        """Means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
+        """Return means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
 
         Prior and posterior share the key tracker and differ in the control (the context's pooled
         encoding or the targets').
@@ -247,6 +249,7 @@ class RMR(MemoryCore[RMRState]):
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         memory = self._attended(self.snapshot(state))
         weights = self.attention.weights(self.attention.ask(queries), memory)
+        # Averaged over the attention's heads; the items, however many, share a column in plots.
         items, cells = weights.mean(1).split([state.item_mask.shape[1], self.slots], 2)
         read_weights = torch.cat([cells, items.sum(2, keepdim=True)], 2)
         reads = self.attention.mix(weights, memory)
@@ -255,8 +258,8 @@ class RMR(MemoryCore[RMRState]):
     def weightings(self, state: RMRState) -> Weightings:
         """Return the read weights over the cells and, last, over the step's items together.
 
-        No write weighting: in every step all cells are made anew from all others and the items, so
-        that none of them holds the item of a single step.
+        There is no write weighting: every step makes all cells anew from all others and the items,
+        so that no cell holds the item of a single step.
         """
         return Weightings(read=state.read_weights, write=state.read_weights[:, :0])
 
@@ -277,7 +280,7 @@ class RMR(MemoryCore[RMRState]):
         return state.values.sum(1), state.values.new_full((len(state.values), 1), self.slots)
 
     def _track_keys(self, state: RMRState, control: Tensor) -> RMRState:
-        """Move on the key tracker and what the new keys are, or are drawn from (eq. 6)."""
+        """Advance the key tracker, which gives the new keys or their Gaussians (eq. 6)."""
         tracked = (state.key_hidden, state.key_cell)
         hidden, cell = self.key_tracker(*tracked, state.keys.flatten(1), control)
         parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
@@ -286,15 +289,17 @@ class RMR(MemoryCore[RMRState]):
     def _draw_keys(
         self, state: RMRState, control: Tensor, observed: Tensor | None
     ) -> tuple[RMRState, Tensor]:
-        """Take new keys from their parameters, which only Gaussians leave behind.
+        """Take new keys from their parameters, which the state keeps only if keys are drawn.
 
         Returns:
-            state; kl: [B], of the keys' posterior if it is observed, else 0.
+            state; kl: [B], KL of the keys' posterior if ``observed`` is given, else 0.
         """
         before, state = state, self._track_keys(state, control)
         kl, parameters = control.new_zeros(len(control)), state.key_parameters
         if not self.stochastic:
             return state._replace(keys=parameters, key_parameters=parameters[:, :, :0]), kl
+        # The tracker's state follows the prior's control alone; the posterior moves nothing but the
+        # keys, so that the KL covers all that the state learns from it.
         if observed is not None:
             parameters = self.key_distribution(before, observed)
             kl = kl_divergence(parameters.chunk(2, 2), state.key_parameters.chunk(2, 2)).sum(1)
@@ -305,7 +310,7 @@ class RMR(MemoryCore[RMRState]):
     def _draw_all_keys(
         self, state: RMRState, controls: Tensor, observed: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Keys [B, T, K, Dk] of all steps, and the KL [B, T] of their posteriors."""
+        """Draw the keys [B, T, K, Dk] of all steps; return them and the KL [B, T]."""
         posterior = [None] * controls.shape[1] if observed is None else observed.unbind(1)
         keys, kl = [], []
         for control, told in zip(controls.unbind(1), posterior, strict=True):
@@ -315,7 +320,7 @@ class RMR(MemoryCore[RMRState]):
         return torch.stack(keys, 1), torch.stack(kl, 1)
 
     def _place(self, keys: Tensor, items: Items) -> RMRCells:
-        """Let the attention see keys and items, of one step or of many."""
+        """Project keys and items for the attention, of one step or of many."""
         codes = self.attention.encode(keys)
         queries, answers = self.attention.project_queries(codes), self.attention.project_keys(codes)
         real = self.attention.prepare(*items)
@@ -326,13 +331,15 @@ class RMR(MemoryCore[RMRState]):
         state = self._track_values(state._replace(keys=cells.places), control)
         if not self.interacts:
             return state._replace(values=state.proposals)
+        # Eq. 9, Self-Attend(C_t and proposals; X_t): the imaginary keys are the queries.
         proposed = self._attended(cells.holding(state.proposals))
         return state._replace(values=self.attention.attend(cells.queries, proposed))
 
     def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
-        """Move on the value trackers (eq. 8); without them, propose the previous values."""
+        """Advance the value trackers (eq. 8); without them, propose the previous values."""
         if not self.tracks:
             return state._replace(proposals=state.values)
+        # The new key and the previous value, v_{t-1}, not the proposal that became it.
         inputs = [state.keys, state.values]
         if not self.interacts:
             inputs.append(control.unsqueeze(1).expand(-1, self.slots, -1))
@@ -340,7 +347,7 @@ class RMR(MemoryCore[RMRState]):
         return state._replace(proposals=proposals, value_cells=cells)
 
     def _attended(self, snapshot: RMRSnapshot) -> Prepared:
-        """Items and cells together, as the attention sees them."""
+        """Join items and cells, as the attention sees them."""
         mask = snapshot.item_mask
         real = Prepared(snapshot.item_keys, snapshot.item_values, mask)
         always = mask.new_ones(*mask.shape[:-1], self.slots)

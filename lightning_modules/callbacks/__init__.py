@@ -1,1 +1,1 @@
-"""What a run shows while it runs, and what it leaves behind."""
+"""Callbacks: all that a run shows while it runs, and all that it leaves behind."""

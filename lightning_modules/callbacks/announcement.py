@@ -1,4 +1,4 @@
-"""What a run says before it starts: its data and its size."""
+"""Announcement of a run before it starts: its data and its size."""
 
 import shlex
 import sys
@@ -15,14 +15,14 @@ class Announcement(L.Callback):
     """Names the data that is really used and counts parameters, on screen and for the loggers.
 
     Args:
-        seed: of the command.
+        seed: the command's seed.
     """
 
     def __init__(self, seed: int | bool) -> None:
         self.seed = seed
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Say it; the data module has been set up by now."""
+        """Announce the run; the data module has been set up by now."""
         record, parameters = data_record(trainer), count_parameters(pl_module)
         if trainer.is_global_zero:
             print(f"Data: {data_sentence(record, data_settings(trainer))}")
@@ -36,7 +36,7 @@ class Announcement(L.Callback):
             "data": {**data_settings(trainer), **record},
             "parameters": parameters,
         }
-        if trainer.state.fn == TrainerFn.FITTING:  # a test goes on in the W&B run of its training
+        if trainer.state.fn == TrainerFn.FITTING:  # a test continues the W&B run of its training
             facts |= {
                 "seed": self.seed,
                 "revision": revision(),
@@ -47,28 +47,28 @@ class Announcement(L.Callback):
 
 
 def data_sentence(record: dict[str, str], settings: dict[str, Any]) -> str:
-    """What data is used; a source that was chosen automatically has been named with its reason."""
+    """Describe the data; a source that was chosen automatically has already been announced."""
     named = {"source"} if settings.get("source") == "auto" else set()
     return ", ".join(f"{name} {value[:12]}" for name, value in record.items() if name not in named)
 
 
 def data_settings(trainer: L.Trainer) -> dict[str, Any]:
-    """The data module's settings, without those of Lightning's own."""
+    """Return the data module's settings, without those that Lightning adds."""
     settings = getattr(getattr(trainer, "datamodule", None), "hparams", {})
     return {name: value for name, value in settings.items() if not name.startswith("_")}
 
 
 def data_record(trainer: L.Trainer) -> dict[str, str]:
-    """What data is really used, in the words of the data module."""
+    """Return the data that is really used, as the data module records it."""
     record = getattr(getattr(trainer, "datamodule", None), "data_record", None)
     return record() if record else {}
 
 
 def core_name(model: Any) -> str:
-    """Class of a ``SequenceModel``'s memory core."""
+    """Return the class name of a ``SequenceModel``'s memory core."""
     return type(model.core).__name__
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Trained numbers."""
+    """Count the trained numbers."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

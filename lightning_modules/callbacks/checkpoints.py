@@ -1,4 +1,4 @@
-"""The two checkpoints of a run: the newest state and the best one."""
+"""Both checkpoints of a run: the newest state and the best one."""
 
 import time
 from pathlib import Path
@@ -50,7 +50,7 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         """Number the logged steps as the optimiser does.
 
-        Resuming, Lightning counts as if every checkpoint had been written within a batch.
+        After resuming, Lightning counts as if every checkpoint had been written within a batch.
         """
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
 

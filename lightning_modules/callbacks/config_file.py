@@ -8,7 +8,7 @@ import lightning as L
 class ConfigFile(L.Callback):
     """Writes the settings of a training, or of a run that has none yet, into the run's folder.
 
-    Only what really starts is recorded: a training that can not be resumed leaves the file alone.
+    Only what really starts is recorded: a training that cannot be resumed leaves the file alone.
     """
 
     def __init__(self, path: Path, settings: str) -> None:

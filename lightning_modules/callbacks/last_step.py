@@ -7,7 +7,7 @@ class LastStep(L.Callback):
     """Logs the last step's metrics, so that even a short run leaves numbers."""
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log them, unless Lightning did."""
+        """Log the metrics, unless Lightning did."""
         # Lightning sets it without declaring it.
         every = getattr(trainer, "log_every_n_steps", 0)
         if not every or trainer.global_step % every == 0:

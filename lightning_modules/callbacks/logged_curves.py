@@ -7,7 +7,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from lightning_modules.metrics import Summary
 
-#: Names of a test's curves begin with the first, those of a fit's last validation with the second.
+#: Prefixes of the names of curves: a test's, and those of the last validation of a fit.
 TESTED, VALIDATED = "curve", "val_curve"
 
 
@@ -37,12 +37,12 @@ def log_curves(trainer: L.Trainer, stage: str, summary: Summary | None) -> None:
 
 
 def step_of(stage: str) -> str:
-    """What W&B draws a stage's curves over; a sequence's first step is 1."""
+    """Name the quantity over which W&B draws a stage's curves; a sequence's first step is 1."""
     return f"{stage}/t"
 
 
 def rows(stage: str, summary: Summary) -> list[dict[str, float]]:
-    """One for each step; a curve that has no value at a step is left out of its row."""
+    """Make a row for each step; a curve that has no value at a step is left out of its row."""
     curves = {f"{stage}/{name}": curve.tolist() for name, curve in summary.curves.items()}
     steps = max((len(curve) for curve in curves.values()), default=0)
     return [

@@ -1,4 +1,4 @@
-"""``model.json``: what the model of a run says of itself."""
+"""``model.json``: the declarations of a run's model."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ class ModelFile(L.Callback):
     """Writes what the model declares into the run's folder, before anything is measured.
 
     Args:
-        path: of the file.
+        path: the file.
     """
 
     def __init__(self, path: Path) -> None:

@@ -32,9 +32,9 @@ class Pictures(L.Callback):
     The noise is the same at every validation, so that pictures compare; training is not disturbed.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         sequences: how many are drawn where a picture has room for several.
-        seed: of the noise.
+        seed: the seed of the noise.
 
     Raises:
         ValueError: there are no sequences to draw.
@@ -85,9 +85,9 @@ def evaluated(data: Any, model: SequenceModel, split: Split, step: int | None) -
 
     Args:
         data: the data module that the model is measured on, set up.
-        model: with the summary of its last validation or test.
+        model: the model, with the summary of its last validation or test.
         split: "val" or "test".
-        step: of training, None where it is not known.
+        step: training steps so far, None if they are not known.
     """
     summary = model.test_summary if split == "test" else model.validation_summary
     source = data.data_record()["source"]
@@ -107,7 +107,7 @@ def title_of(data: L.LightningDataModule, model: SequenceModel, step: int | None
 
 # Lightning sets these two without declaring them.
 def draws(trainer: L.Trainer) -> bool:
-    """Tell whether this process draws now; without a data module there is no fixed set to draw."""
+    """Tell whether this process draws; without a data module there is no fixed set to draw."""
     drawing = trainer.is_global_zero and data_of(trainer) is not None
     return drawing and not getattr(trainer, "fast_dev_run", False)
 
@@ -118,7 +118,7 @@ def data_of(trainer: L.Trainer) -> Any:
 
 
 def moment_of(step: int | None) -> str:
-    """Name a validation, so that its files are told from others'."""
+    """Name a validation, so that its files do not overwrite another's."""
     return "validate" if step is None else f"step{step:06d}"
 
 

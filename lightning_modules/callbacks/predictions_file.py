@@ -1,4 +1,4 @@
-"""What ``predict`` generated, as a file."""
+"""Predictions of ``predict``, as a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 
 class PredictionsFile(BasePredictionWriter):
-    """Writes what the model predicts, [N, ...] in half precision, and of which sequence, [N].
+    """Writes predictions [N, ...] in half precision, and the index of each sequence, [N].
 
-    A model names its predictions: ``frames`` [N, T, C, H, W], or ``mean`` and ``sigma`` of targets.
+    Models name their predictions: ``frames`` [N, T, C, H, W], or ``mean`` and ``sigma`` of targets.
 
-    With several processes each writes its own file.
+    With several processes, each writes a file of its own.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,7 +24,7 @@ class PredictionsFile(BasePredictionWriter):
         self.written: Path | None = None
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Agree on the first process's folder: the others' names hold the time that they began."""
+        """Agree on the first process's folder; each would name it by its own start time."""
         self.path = trainer.strategy.broadcast(self.path)
 
     def write_on_epoch_end(

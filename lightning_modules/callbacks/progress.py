@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, lines elsewhere."""
+"""Progress of a run: a bar on a terminal, lines elsewhere."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from lightning_modules.table import table
 
 
 def progress() -> ProgressBar:
-    """A bar where it can be redrawn; else lines that a log file can hold."""
+    """Choose a bar where it can be redrawn, else lines that a log file can hold."""
     return Bar() if sys.stdout.isatty() else ProgressLines()
 
 
@@ -53,7 +53,7 @@ class ProgressLines(ProgressBar):
         self._enabled = True
 
     def print(self, *args: Any, **kwargs: Any) -> None:
-        """Print a line of the model's."""
+        """Print a line on the model's behalf."""
         if self._enabled:
             print(*args, **kwargs, flush=True)
 
@@ -76,7 +76,7 @@ class ProgressLines(ProgressBar):
 
 
 class ValidationReport(L.Callback):
-    """Prints a line after every validation of a training, a table after one that was asked for."""
+    """Prints a line after every validation of a training, and a table after ``validate``."""
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print what the validation found."""
@@ -96,13 +96,13 @@ class ValidationReport(L.Callback):
 
 
 def family_of(trainer: L.Trainer) -> Family:
-    """The family of the model that a trainer runs."""
+    """Return the family of the model that a trainer runs."""
     model: Any = trainer.lightning_module
     return model.measures.family
 
 
 def headline(trainer: L.Trainer) -> dict[str, Any]:
-    """The last validation's most telling measure."""
+    """Return the last validation's most telling measure that has a finite value."""
     for name in (f"val/{each.name}" for each in family_of(trainer).headlines):
         value = trainer.callback_metrics.get(name)
         if value is not None and value.isfinite():
@@ -111,7 +111,7 @@ def headline(trainer: L.Trainer) -> dict[str, Any]:
 
 
 def readable(metrics: dict[str, Any]) -> str:
-    """Metrics in one line; the bar's version number is no metric."""
+    """Write metrics in one line, without the bar's version number, which is no metric."""
     return ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in metrics.items()

@@ -1,4 +1,4 @@
-"""``results.json``: what ``test`` found, and everything that is needed to interpret it."""
+"""``results.json``: the results of ``test``, and everything needed to interpret them."""
 
 import math
 import shlex
@@ -24,11 +24,11 @@ class ResultsFile(L.Callback):
     """Writes the results of a test and prints them as a table.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         stopwatch: knows how long training took.
         throughput: knows how fast it was.
         origin: knows how training started.
-        settings: of the run, as in its config.yaml.
+        settings: the run's settings, as in its config.yaml.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ResultsFile(L.Callback):
         print(table("test", scalars))
 
     def _settings(self) -> dict[str, Any]:
-        """Those of model and data, and the trainer's that decide what is learned."""
+        """Return the settings of model and data, and those of the trainer that decide results."""
         trainer = {name: self.settings["trainer"].get(name) for name in TRAINING}
         return {**{part: self.settings[part] for part in ("model", "data")}, "trainer": trainer}
 
@@ -95,7 +95,7 @@ class ResultsFile(L.Callback):
 
 
 def trained_steps(trainer: L.Trainer) -> int:
-    """Optimiser steps behind the weights that are tested."""
+    """Count the optimiser steps behind the weights that are tested."""
     if trainer.ckpt_path is None:
         return trainer.global_step
     # Testing restores the weights only, not the step.
@@ -104,6 +104,6 @@ def trained_steps(trainer: L.Trainer) -> int:
 
 
 def number(value: Tensor) -> float | None:
-    """A plain number; None (null in JSON) where there is nothing to average."""
+    """Return a plain number; None (null in JSON) where there is nothing to average."""
     plain = float(value)
     return plain if math.isfinite(plain) else None

@@ -1,4 +1,4 @@
-"""How long training took, over all interruptions."""
+"""Seconds of training, over all interruptions."""
 
 import time
 from typing import Any
@@ -9,8 +9,8 @@ import lightning as L
 class Stopwatch(L.Callback):
     """Counts the wall-clock seconds of training; checkpoints carry them on.
 
-    Every validation during training logs them as ``seconds``, beside its metrics. They include
-    what validations take.
+    Every validation during training logs them as ``seconds``, beside its metrics. They include the
+    validations themselves.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Stopwatch(L.Callback):
         return self._before + running
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start."""
+        """Start the clock."""
         self._started = time.monotonic()
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -33,13 +33,13 @@ class Stopwatch(L.Callback):
             pl_module.log("seconds", self.seconds, sync_dist=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop."""
+        """Stop the clock."""
         self._before, self._started = self.seconds, None
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self._before = state_dict["seconds"]

@@ -1,4 +1,4 @@
-"""How fast training goes, and how much memory it takes."""
+"""Speed of training, and the memory that it takes."""
 
 import resource
 import sys
@@ -13,11 +13,11 @@ MIB = 2**20
 
 
 class Throughput(L.Callback):
-    """Measures training, without validations and without the first step of a process or after one.
+    """Measures training, without validations and the first step after a start or a validation.
 
-    A first step compiles, and starts what generates data. Every ``log_every_n_steps`` the speed
-    since the last time is logged, as sequences per second of all devices; checkpoints carry the
-    sums on.
+    Such a step compiles, and starts the processes that generate data. Every ``log_every_n_steps``
+    the speed since the last time is logged, as sequences per second of all devices; checkpoints
+    carry the sums on.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Throughput(L.Callback):
     ) -> None:
         """Add what a step took, and log when it is time."""
         self._of_step += len(batch[0]) * trainer.world_size
-        if trainer.global_step == self._step:
+        if trainer.global_step == self._step:  # gradients are still being accumulated
             return
         now, before, sequences = time.monotonic(), self._since, self._of_step
         self._since, self._step, self._of_step = now, trainer.global_step, 0
@@ -76,21 +76,22 @@ class Throughput(L.Callback):
         self._note_memory()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         self._note_memory()
         names = "seconds", "steps", "sequences", "peak_memory"
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         for name, value in state_dict.items():
             setattr(self, name, value)
 
     def _note_memory(self) -> None:
-        """The most that was taken at once, of a GPU's memory or else of the machine's."""
+        """Note the peak so far, of a GPU's memory or else of the machine's."""
         if self._device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self._device)
         else:
+            # macOS reports bytes, Linux KiB.
             unit = 1 if sys.platform == "darwin" else 1024
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         self.peak_memory = max(self.peak_memory, peak)

@@ -1,4 +1,4 @@
-"""Where a trained model comes from, whatever the command and the code of a later test."""
+"""Origin of a trained model, whatever the command and the code of a later test."""
 
 import shlex
 import sys
@@ -24,16 +24,16 @@ class TrainingOrigin(L.Callback):
         self.revision: str | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take what this command has, unless training goes on from a checkpoint."""
+        """Take this command's, unless training continues from a checkpoint."""
         if trainer.ckpt_path is None:
             self.seed, self.command = self.of_command, shlex.join(sys.argv)
             self.revision = revision()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {"seed": self.seed, "command": self.command, "revision": self.revision}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         for name, value in state_dict.items():
             setattr(self, name, value)

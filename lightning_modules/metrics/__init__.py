@@ -1,4 +1,4 @@
-"""Functions that measure a batch step by step, and averages of what they find."""
+"""Functions that measure a batch step by step, and the averages of their measurements."""
 
 from lightning_modules.metrics.recall import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary

@@ -1,4 +1,4 @@
-"""Which earlier steps hold the answer to a step."""
+"""Earlier steps that hold the answer to a step."""
 
 import torch
 from torch import Tensor
@@ -7,18 +7,19 @@ from datamodules.frames.batch import FrameSequences
 
 
 def answers(batch: FrameSequences) -> Tensor:
-    """Whether step s < t shows the place that holds the answer to step t, [B, T, T] by t and s.
+    """Tell whether step s < t shows the place that holds the answer to step t, [B, T, T] by t, s.
 
     In a maze every earlier visit of the cell does, in dynamic dependency every earlier showing of
     the picture.
     """
+    # -1 (no answer) becomes 0 only to be a valid index; such steps are masked out below.
     asked = batch.place.gather(1, batch.recalled_from.clamp(min=0))
     same = asked.unsqueeze(2) == batch.place.unsqueeze(1)
     return (same & (batch.recalled_from >= 0).unsqueeze(2)).tril(-1)
 
 
 def age_of_answer(batch: FrameSequences) -> Tensor:
-    """Steps since the answer was last seen, [B, T]; 0 where there is none."""
+    """Count the steps since the answer was last seen, [B, T]; 0 where there is none."""
     steps = torch.arange(batch.place.shape[1], device=batch.place.device)
     ages = steps.unsqueeze(1) - steps
     holds_answer = answers(batch)

@@ -10,12 +10,12 @@ from lightning_modules.metrics.step_means import Measurement
 def overlap_measurements(
     mean: Tensor, one_sample: Tensor, batch: FunctionSequences
 ) -> dict[str, Measurement]:
-    """Intersection over union of the inked pixels, those darker than half.
+    """Measure the intersection over union of the inked pixels, those darker than half.
 
     Args:
         mean: predicted values, ink -0.5 and paper 0.5, [B, T, M, 1].
-        one_sample: the same, given a single sample of the latents: where these tell what the memory
-            does not, the mean of many is a cloud, and one of them a picture.
+        one_sample: the same for a single sample of the latents. Where the latents decide what the
+            memory leaves open, the mean of many samples is a blur, and each sample a picture.
         batch: sequences whose targets are all pixels, so that the union is never empty.
     """
     overlap, of_sample = (_overlap(values, batch.target_y) for values in (mean, one_sample))
@@ -28,6 +28,7 @@ def overlap_measurements(
 
 
 def _overlap(predicted: Tensor, true: Tensor) -> Tensor:
-    """[B, T], of values [B, T, M, 1]."""
+    """Return [B, T] of values [B, T, M, 1]."""
+    # Grey values run from -0.5 (ink) to 0.5 (paper), so half is 0.
     ours, theirs = (values[..., 0] < 0 for values in (predicted, true))
     return (ours & theirs).sum(2) / (ours | theirs).sum(2)

@@ -1,4 +1,4 @@
-"""Recall from the prior: does a model generate what it was shown, without being told again?"""
+"""Recall from the prior: does a model generate what it was shown, without seeing it again?"""
 
 import torch
 from torch import Tensor
@@ -17,21 +17,21 @@ def prior_recall_measurements(
     Where only a class is recalled no frame is the right one, and only the class is measured.
 
     Args:
-        logits: [B, T, C, H, W], generated after the prefix.
+        logits: frames generated after the prefix, as logits [B, T, C, H, W].
         batch: the truth.
         prefix: frames that were given.
-        classifier: tells the class of a frame, in benchmarks where a class is all that is recalled.
+        classifier: names the class of a frame, in benchmarks where only the class is recalled.
 
     Returns:
         Without a classifier ``prior_recall_error``, mean squared error against the true frame, in
         intensities squared, and ``prior_recall_error_other``, against another given frame, drawn
-        from those that do not hold the answer. (Not likelihoods: grey pixels have an entropy, which
-        would blur the comparison.) With one ``prior_recall_class_accuracy``, 1 where the generated
-        frame is of the true class.
+        from those that do not hold the answer. (Not likelihoods: the entropy of grey pixels would
+        blur the comparison.) With a classifier ``prior_recall_class_accuracy``, 1 where the
+        generated frame is of the true class.
     """
     holds_answer = answers(batch)[:, :, :prefix]
     known = holds_answer.any(2)
-    known[:, :prefix] = False
+    known[:, :prefix] = False  # these frames were given, not generated
     generated = logits.sigmoid()
     if classifier is not None:
         right = torch.zeros_like(known)
@@ -49,7 +49,7 @@ def prior_recall_measurements(
 
 
 def squared_error(frames: Tensor, others: Tensor) -> Tensor:
-    """Mean over pixels, [B, T, C, H, W] -> [B, T]."""
+    """Average the squared error over pixels, [B, T, C, H, W] -> [B, T]."""
     return (frames - others).square().flatten(2).mean(2)
 
 

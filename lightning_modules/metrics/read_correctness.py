@@ -1,4 +1,4 @@
-"""Read correctness: how much of what is read comes from the step that holds the answer."""
+"""Read correctness: the share of what is read that comes from the step that holds the answer."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from lightning_modules.metrics.answers import answers
 from lightning_modules.metrics.step_means import Measurement
 from memory_cores import Weightings
 
-#: Of a write of this weight a slot is full, of a fainter one in part.
+#: Write weight from which a slot counts as full; a fainter trace fills it in proportion.
 TRACE = 0.01
 
 
@@ -16,8 +16,8 @@ def read_measurements(weightings: Weightings, batch: FrameSequences) -> dict[str
     """Measure the share of read mass on the steps that hold the answer, where there is one.
 
     Those are all earlier steps that show the answer's place, so that in a maze any visit of a cell
-    will do. Of a core without slots, or whose slots hold no single steps and which therefore has no
-    write weighting, nothing is measured.
+    will do. Nothing is measured of a core without slots, or of one without write weightings, whose
+    slots do not belong to single steps.
 
     Args:
         weightings: read [B, T, R, N] and write [B, T, H, N].
@@ -44,11 +44,11 @@ def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
     """Mass that each head reads from the slots that hold chosen steps, as far as they hold them.
 
     The latent of step s is written in step s + 1 (see ``Backbone``). A write of weight w leaves
-    1 - w of what was written to a slot before, and a slot's content is shared by its steps in
-    proportion to what is left of their writes. A lone faint write is all that its slot holds:
-    content look-up does not mind its faintness; only what is below ``TRACE`` counts as next to
-    nothing, for softmax weights have tails everywhere. Exact where a write replaces; a core that
-    adds without erasing holds more of the past than this.
+    1 - w of what was written to a slot before, and steps share a slot's content in proportion to
+    what is left of their writes. A lone faint write is all that its slot holds, since look-up by
+    content finds faint words too; but below ``TRACE`` it counts as next to nothing, because the
+    tails of a softmax reach every slot. This is exact where a write replaces; a core that adds
+    without erasing holds more of the past.
 
     Args:
         chosen: [B, T, T] bool, by the step that reads and the step that was stored.
@@ -63,7 +63,7 @@ def mass_on(chosen: Tensor, weightings: Weightings) -> Tensor:
     mass = []
     for t, share in enumerate(written.unbind(1)):
         held = held * (1 - share).unsqueeze(2)
-        if t:
+        if t:  # the first step finds no latent to write
             held[:, :, t - 1] = share
         shares = held / held.sum(2, keepdim=True).clamp(min=TRACE)
         on_chosen = (shares * chosen[:, t].unsqueeze(1)).sum(2)

@@ -14,7 +14,7 @@ OLD_AGE = 5
 #: ... and "late" if, in addition, it is the 20th step of its sequence or a later one.
 LATE_STEP = 20
 
-#: Known even where no step is of their group, as NaN.
+#: Always reported, as NaN where no step belongs to the group.
 GROUPS = ("kl_new", "kl_recalled", "kl_recalled_old")
 
 
@@ -44,12 +44,13 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
     """Average over sequences, in nats per step (``bound``: per sequence).
 
     Args:
-        sums: what ``bound_measurements`` measures, and any others; of these, what was nowhere
-            defined is left out.
+        sums: what ``bound_measurements`` measures, and any others; those of the others that were
+            nowhere defined are left out.
     """
     kl, reconstruction, new = sums["kl"], sums["reconstruction"], sums["kl_new"].mean
     late = sums["kl_recalled_old"].since(LATE_STEP).mean
     scalars = {
+        # Eq. 5 of Gemici et al. 2017: F is the sum over steps of F_t, eq. 6.
         "bound": (reconstruction.curve - kl.curve).sum(),
         "reconstruction": reconstruction.mean,
         "kl": kl.mean,

@@ -33,17 +33,17 @@ class StepSums(NamedTuple):
         return self.total.sum() / self.sequences.sum()
 
     def since(self, step: int) -> "StepSums":
-        """The same from a step on, counted from 1."""
+        """Keep the sums from a step on, counted from 1."""
         return StepSums(self.total[step - 1 :], self.sequences[step - 1 :])
 
     @property
     def nowhere(self) -> bool:
-        """Whether it was not defined for any step of any sequence."""
+        """True if it was not defined for any step of any sequence."""
         return not self.sequences.any()
 
 
 class Summary(NamedTuple):
-    """What a set of sequences showed; curves are [T], NaN where nothing was defined."""
+    """Averages over a set of sequences; curves are [T], NaN where nothing was defined."""
 
     scalars: dict[str, Tensor]
     curves: dict[str, Tensor]
@@ -54,8 +54,8 @@ class StepMeans(Metric):
     """Sums of named quantities at T steps, in single precision even if the model's is less.
 
     Args:
-        names: of the quantities that ``update`` may bring.
-        steps: T.
+        names: the quantities that ``update`` may add.
+        steps: length T of the sequences.
     """
 
     full_state_update = False
@@ -72,6 +72,7 @@ class StepMeans(Metric):
     def _apply(self, fn: Callable, exclude_state: Sequence[str] = "") -> Module:
         """Follow the model to its device, not to its precision: in bfloat16, 256 + 1 is 256."""
         moved = super()._apply(fn, exclude_state)
+        # The defaults too: ``reset`` would bring their precision back.
         self.totals, self.counts = self.totals.float(), self.counts.float()
         self._defaults |= {
             "totals": torch.zeros_like(self.totals),

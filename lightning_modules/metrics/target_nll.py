@@ -1,7 +1,8 @@
-"""Target-NLL: how well a model predicts a function where it is asked for it.
+"""Target-NLL: how well a model predicts a function at its targets.
 
--E_{z ~ P(Z | C)} log P(Y | X, Z, C) per target, in nats (Yoon et al. 2020, section 5). Strictly, of
-K samples the log of the mean density is taken ("marginal predictive"); the paper has one sample.
+-E_{z ~ P(Z | C)} log P(Y | X, Z, C) per target, in nats (Yoon et al. 2020, section 5). Here it is
+the log of the mean density of K samples (the marginal predictive); the paper has one sample, for
+which the two are the same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from lightning_modules.objectives import Bound
 
 
 class Scores(NamedTuple):
-    """What a mixture of K predictions is worth for each target."""
+    """Scores of a mixture of K predictions at each target."""
 
     nll: Tensor  #: [B, T, M]
     joint: Tensor  #: [B, T], of all targets of a step together, per target
@@ -29,7 +30,7 @@ class Scores(NamedTuple):
 
     @classmethod
     def of(cls, predictions: Iterable[Targets], batch: FunctionSequences) -> "Scores":
-        """Score K predictions, each [B, T, M, Dy], of which only sums are kept."""
+        """Score K predictions, each [B, T, M, Dy], keeping only their sums in memory."""
         each = iter(predictions)
         sums, count = _Sums.of(next(each), batch), 1
         one_sample, one_mean = -sums.density, sums.mean
@@ -45,7 +46,7 @@ class Scores(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """Of predictions so far; the first two are logs of sums of densities."""
+    """Sums over the predictions so far; the first two are logs of sums of densities."""
 
     density: Tensor  #: [B, T, M]
     joint: Tensor  #: [B, T]
@@ -53,13 +54,14 @@ class _Sums(NamedTuple):
 
     @classmethod
     def of(cls, targets: Targets, batch: FunctionSequences) -> "_Sums":
-        """One prediction alone."""
+        """Begin with one prediction."""
         density = targets.log_density(batch.target_y)
         together = density.masked_fill(~batch.target_mask, 0).sum(2)
         return cls(density, together, targets.mean.float())
 
     def plus(self, other: "_Sums") -> "_Sums":
-        """Add those of other predictions."""
+        """Add other predictions."""
+        # In logs: densities of hundreds of targets together underflow.
         return _Sums(
             torch.logaddexp(self.density, other.density),
             torch.logaddexp(self.joint, other.joint),
@@ -70,7 +72,7 @@ class _Sums(NamedTuple):
 def target_measurements(
     scores: Scores, bound: Bound, batch: FunctionSequences
 ) -> dict[str, Measurement]:
-    """Average each step over its targets: over all, over seen and unseen ones.
+    """Average each step over its targets: all, seen and unseen ones.
 
     A target is seen if it is one of its own step's context points. ``reconstruction`` and ``kl``
     are the terms of the bound.
@@ -94,7 +96,7 @@ def target_measurements(
 
 
 def mean_over(values: Tensor, chosen: Tensor) -> Measurement:
-    """Mean of values [B, T, M] over the chosen targets of each step, where there are any."""
+    """Average values [B, T, M] over the chosen targets of each step, where there are any."""
     number = chosen.sum(2)
     total = values.masked_fill(~chosen, 0).sum(2)
     return Measurement(total / number.clamp(min=1), number > 0)
@@ -111,10 +113,10 @@ def summarise_targets(
 
     Args:
         sums: what ``target_measurements`` measures, and any others.
-        optimal: curves [T] of the least NLLs that are possible on the same sequences, by the names
-            of NLLs; may be empty. Of each comes ``gap_<name>``, and a curve ``optimal_<name>``.
-        inferred: curves [T], ``nll`` and ``effective_samples``, of one who must infer the kernels;
-            may be empty. Of them come ``gap_inferred_nll`` and curves ``inferred_<name>``.
+        optimal: curves [T] of the least possible NLLs on the same sequences, by the names of NLLs;
+            may be empty. Each adds ``gap_<name>`` and a curve ``optimal_<name>``.
+        inferred: curves [T], ``nll`` and ``effective_samples``, of the oracle that must infer the
+            kernels; may be empty. They add ``gap_inferred_nll`` and curves ``inferred_<name>``.
     """
     kl, reconstruction = sums["kl"], sums["reconstruction"]
     named = [name for name in sums if not sums[name].nowhere]
@@ -138,5 +140,6 @@ def summarise_targets(
 
 
 def _mean_weighted_as(sums: StepSums, curve: Tensor) -> Tensor:
-    """Mean of a curve over steps that count as much as in a model's mean."""
+    """Average a curve with the weights that its steps have in a model's mean."""
+    # A step without sequences is NaN in the curve and has weight 0: NaN * 0 must not count.
     return (curve * sums.sequences).nan_to_num(0).sum() / sums.sequences.sum()

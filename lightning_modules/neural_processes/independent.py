@@ -1,4 +1,4 @@
-"""NP and ANP: every step's latent from all contexts so far, whatever the latents before.
+"""NP and ANP: each step's latent depends on all contexts so far, and on no other latent.
 
 The contexts of all steps are one set, in which the step is part of x.
 """
@@ -17,7 +17,7 @@ class NP(NeuralProcess):
     """Neural process (Garnelo et al. 2018): every target reads the mean of all contexts so far.
 
     Args:
-        **settings: of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
+        **settings: settings of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
     """
 
     baseline_look = Look("#A3A3A3", "p")
@@ -29,7 +29,7 @@ class NP(NeuralProcess):
         super().__init__(memory=memory, step_in_x=True, **settings)
 
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Latents that do not depend on one another."""
+        """Make latents that do not depend on one another."""
         return IndependentLatents(size, pooling)
 
 
@@ -37,7 +37,7 @@ class ANP(NP):
     """Attentive neural process (Kim et al. 2019): targets attend to all contexts so far.
 
     Args:
-        **settings: of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
+        **settings: settings of ``NeuralProcess``, without ``memory`` and ``step_in_x``.
     """
 
     baseline_look = Look("#7A7A7A", "h")

@@ -1,6 +1,6 @@
-"""The latents z_t of a sequence of tasks: one by one, or each from those before (eqs. 1 and 2).
+"""Latents z_t of a sequence of tasks: one by one, or each given those before (eqs. 1 and 2).
 
-What prior and posterior are made from is pooled beforehand for all steps; they share the head.
+The sets behind prior and posterior are pooled beforehand, for all steps; the two share the head.
 """
 
 from abc import ABC, abstractmethod
@@ -18,14 +18,14 @@ from memory_cores.parts.lstm import LSTMCell, lstm_step
 
 
 class Evidence(NamedTuple):
-    """What latents are drawn from, by step."""
+    """Sets that latents are drawn from, by step."""
 
     context: Pool  #: encodings of the step's context
     memory: Pool  #: values that the memory holds; empty where latents do not pool it
     target: Pool | None  #: encodings of the step's targets, None where they are not known
 
     def repeated(self, samples: int) -> "Evidence":
-        """The same evidence for each of K samples, the first dimension [K * B]."""
+        """Repeat the evidence for each of K samples; the first dimension is then K * B."""
         return Evidence(
             context=self.context.repeated(samples),
             memory=self.memory.repeated(samples),
@@ -34,7 +34,7 @@ class Evidence(NamedTuple):
 
 
 class Latents(NamedTuple):
-    """A sample, and what it was drawn from: the posterior if the targets are known."""
+    """A sample with its prior and posterior; it is drawn from the latter if targets are known."""
 
     sample: Tensor  #: [B, T, h]
     prior: DiagonalGaussian  #: [B, T, h]
@@ -42,11 +42,11 @@ class Latents(NamedTuple):
 
 
 class LatentPath(nn.Module, ABC):
-    """Base class.
+    """Base class of the ways in which latents depend on one another.
 
     Args:
         size: width h of encodings and latents.
-        pooling: of encodings.
+        pooling: how encodings are pooled.
     """
 
     def __init__(self, size: int, pooling: Pooling) -> None:
@@ -60,10 +60,10 @@ class LatentPath(nn.Module, ABC):
 
 
 class IndependentLatents(LatentPath):
-    """z_t from all that was seen up to step t, whatever the latents before (NP, ANP)."""
+    """Latents z_t given all that was seen up to step t, whatever the latents before (NP, ANP)."""
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
-        """Draw all at once."""
+        """Draw the latents of all steps at once."""
         prior = self.head(self._pooled(evidence.context, evidence.memory))
         posterior = prior
         if evidence.target is not None:
@@ -75,14 +75,14 @@ class IndependentLatents(LatentPath):
 
 
 class SequentialLatents(LatentPath):
-    """z_t from h_t = LSTM(h_{t-1}, z_{t-1} + r_t) and the step's set (SNP and its descendants).
+    """Latents z_t given h_t = LSTM(h_{t-1}, z_{t-1} + r_t) and the step's set (SNP, ASNP).
 
-    r_t pools the step's context. h_t is added to what the head sees: the pooled context, or for the
-    posterior the pooled targets, either one together with what the memory holds.
+    r_t pools the step's context. The head sees h_t plus a pooled set: the context for the prior,
+    the targets for the posterior, either one joined with what the memory holds.
 
     Args:
         size: width h of encodings, latents and the LSTM's state.
-        pooling: of encodings.
+        pooling: how encodings are pooled.
     """
 
     def __init__(self, size: int, pooling: Pooling) -> None:
@@ -90,13 +90,16 @@ class SequentialLatents(LatentPath):
         self.lstm = LSTMCell(size, size)
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
-        """Draw one after the other; the prior of all steps is computed after the loop."""
+        """Draw one latent after another; the prior of all steps is computed after the loop."""
         contexts = evidence.context.pooled(self.pooling)
         known = self._pooled(evidence.context, evidence.memory)
         told = known if evidence.target is None else self._pooled(evidence.target, evidence.memory)
+        # The LSTM's input is z_{t-1} + r_t, and the gates are linear in it: r_t passes them for all
+        # steps at once, and only z_{t-1} and h_{t-1} are left for the loop.
         weight, bias = self.lstm.gates.parameters()
         from_context = F.linear(contexts.transpose(0, 1), weight[:, : contexts.shape[2]], bias)
         gates = LateLinear(weight, from_context)
+        # ``posterior_of`` is the prior where no targets are known.
         posterior_of = self.head.step_by_step(told.transpose(0, 1))
         hidden = cell = latent = torch.zeros_like(noise[:, 0])
         steps = []

@@ -1,4 +1,4 @@
-"""What is measured of neural processes."""
+"""Measures of neural processes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -162,7 +162,7 @@ FAMILY = Family(
 
 
 class FunctionMeasures(Measures):
-    """The targets' NLL under the prior, by groups of steps and targets, and the bound."""
+    """Measures of the targets' NLL under the prior, by groups of steps and targets; the bound."""
 
     family = FAMILY
 
@@ -178,9 +178,10 @@ class FunctionMeasures(Measures):
         return measured
 
     def summarise(self, model: "NeuralProcess", sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences; hold a whole set of functions against the optimum."""
+        """Average over sequences; compare a whole set of functions with the optimum."""
         data, testing = model.benchmark, model.trainer.testing
         split: Split = "test" if testing else "val"
+        # The optimum is an average over the whole set, with which no part of it compares.
         if data is None or int(sums["nll"].sequences.max()) < len(data.dataset(split)):
             return summarise_targets(sums)
         inferred = data.inferred_nll() if testing else {}

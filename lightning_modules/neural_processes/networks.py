@@ -16,14 +16,14 @@ from memory_cores.parts.attention import glorot_linear
 from memory_cores.parts.gaussian import DiagonalGaussian
 from memory_cores.parts.real_points import RealPoints, of_points
 
-#: So many targets are decoded at once: their hidden layers fit into a core's cache.
+#: Targets that are decoded at once: their hidden layers fit into a processor core's cache.
 TOGETHER = 8192
-#: The decoder's sigma is never below this, so that no density grows without bound.
+#: Lower limit of the decoder's sigma, so that no density grows without bound.
 LEAST_SIGMA = 0.1
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers of these sizes with ReLUs between them; the last one is linear."""
+    """Stack linear layers of these sizes, with a ReLU after all but the last."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [glorot_linear(inputs, outputs), nn.ReLU()]
@@ -31,12 +31,12 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
 
 
 class PointEncoder(nn.Module):
-    """Encodes every point (x, y) of a set by itself.
+    """Encodes each point (x, y) of a set by itself.
 
     Args:
         point_size: width Dx + Dy of a point.
         size: width h of an encoding and of the hidden layers.
-        layers: linear layers.
+        layers: number of linear layers.
     """
 
     def __init__(self, point_size: int, size: int, layers: int) -> None:
@@ -44,15 +44,15 @@ class PointEncoder(nn.Module):
         self.network = mlp([point_size, *[size] * layers])
 
     def forward(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
-        """Encode the real ones of points x [..., N, Dx] and y [..., N, Dy] as rows of width h."""
+        """Encode the real points of x [..., N, Dx] and y [..., N, Dy] as rows of width h."""
         return self.network(real.rows(torch.cat([x, y], -1)))
 
 
 class LatentHead(nn.Module):
-    """From a pooled encoding [..., h] to the Gaussian of a latent [..., h].
+    """Maps a pooled encoding [..., h] to the Gaussian of a latent [..., h].
 
     Args:
-        size: h.
+        size: width h of encodings and latents.
     """
 
     def __init__(self, size: int) -> None:
@@ -60,19 +60,20 @@ class LatentHead(nn.Module):
         self.network = mlp([size, size, 2 * size])
 
     def forward(self, pooled: Tensor) -> DiagonalGaussian:
-        """Means and, from log variances, log standard deviations."""
+        """Return means and, from log variances, log standard deviations."""
         return self._gaussian(self.network(pooled))
 
     def step_by_step(self, known: Tensor) -> Callable[[Tensor], DiagonalGaussian]:
-        """The head in a loop over time, of known parts [T, B, h] plus what is added, [B, h]."""
+        """Return the head for a loop over time: known parts [T, B, h] plus a state [B, h]."""
         first, second = (layer for layer in self.network if isinstance(layer, nn.Linear))
+        # The first layer is linear, so the known part passes it before the loop.
         hidden = LateLinear(first.weight, first(known))
         output = LateLinear(second.weight, second.bias.expand(*known.shape[:2], -1))
         return lambda added: self._gaussian(output(hidden(added).relu()))
 
     def _gaussian(self, outputs: Tensor) -> DiagonalGaussian:
         mean, log_variance = outputs.chunk(2, -1)
-        return DiagonalGaussian(mean, 0.5 * log_variance)
+        return DiagonalGaussian(mean, 0.5 * log_variance)  # log sigma = log(sigma^2) / 2
 
 
 class Decoder(nn.Module):
@@ -94,13 +95,13 @@ class Decoder(nn.Module):
         self.rest = nn.Sequential(nn.ReLU(), mlp([size, size, 2 * y_size]))
 
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
-        """The points' part of the first layer [..., M, h], from reads [..., M, h] and x."""
+        """Apply the first layer to reads [..., M, h] and x: the points' part, [..., M, h]."""
         weight = self.first.weight[:, : self.point_size]
         points = torch.cat([reads, x], -1)
         return of_points(lambda rows: F.linear(rows, weight, self.first.bias), points, real)
 
     def of_latents(self, latents: Tensor) -> Tensor:
-        """The latents' part of the first layer [..., 1, h], from latents [..., h]."""
+        """Apply the first layer to latents [..., h]: the latents' part, [..., 1, h]."""
         return F.linear(latents, self.first.weight[:, self.point_size :]).unsqueeze(-2)
 
     def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
@@ -109,7 +110,7 @@ class Decoder(nn.Module):
         return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))
 
     def in_parts(self, points: Tensor, latents: Tensor) -> Targets:
-        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time, in less memory and time."""
+        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time: faster, and in less memory."""
         steps = max(1, TOGETHER // points.shape[2])
         split = zip(
             points.flatten(0, 1).split(steps), latents.flatten(0, 1).split(steps), strict=True

@@ -1,10 +1,10 @@
-"""What all neural processes share: memory first, then latents, then all targets at once.
+"""Base class of neural processes: memory first, then latents, then all targets at once.
 
     r_t(x)  = look-up of x in what the memory holds after step t       (section 3.1.3)
     z_t     ~ prior P(z_t | z_<t, C_t), or posterior Q given the targets (eqs. 10 and 11)
     y       ~ P(y | x, z_t, r_t(x))
 
-No latent enters the memory, so that all steps are written before any is drawn, and all targets of
+No latent enters the memory, so all steps are written before any latent is drawn, and all targets of
 all steps are read and decoded in one call.
 """
 
@@ -42,7 +42,7 @@ Objective = Literal["elbo", "paper"]
 
 
 class Recalled(NamedTuple):
-    """A batch before anything is drawn but the memory."""
+    """A batch with its memory written and read, before any latent is drawn."""
 
     points: Tensor  #: [B, T, M, h], the targets' part of the decoder's first layer
     asked: RealPoints  #: which of them are real
@@ -52,7 +52,7 @@ class Recalled(NamedTuple):
 
 
 class Inferred(NamedTuple):
-    """What a model makes of a batch whose targets it is told."""
+    """Predictions of a batch's targets, with latents inferred from them."""
 
     targets: Targets  #: [B, T, M, Dy]
     latents: Latents
@@ -60,7 +60,7 @@ class Inferred(NamedTuple):
 
 
 class NeuralProcess(SequenceModel):
-    """A sequence of functions, from a few points of each.
+    """Model of a sequence of functions, given a few points of each.
 
     Subclasses say how latents depend on one another (``latent_path``).
 
@@ -73,24 +73,25 @@ class NeuralProcess(SequenceModel):
         y_size: width Dy of a function's value.
         memory: builds the memory core.
         hidden_size: width h of encodings, latents, reads and hidden layers.
-        learning_rate: of Adam, at its highest.
-        warm_up: first steps, in which the learning rate rises.
-        decay: lower it to 0 until the training ends, along half a cosine; a training that is
-            resumed with a later end goes on on that one's curve.
+        learning_rate: Adam's learning rate, at its highest.
+        warm_up: number of first steps in which the learning rate rises.
+        decay: lower it to 0 by the end of training, along half a cosine; a training that is resumed
+            with a later end follows the longer run's curve.
         objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
             step's mean over targets of log-likelihoods, minus its undivided KL.
-        pooling: of encodings to latents and controls; the paper's text says "sum", its code "mean".
-            Sums of large contexts begin with enormous variances, and need a small learning rate.
-        latent_layers: of the encoder whose encodings the latents pool.
-        deterministic_layers: of the encoder whose encodings the memory holds.
-        place_range: half the width of the range to which the model scales places; on images 1 in
-            the paper, with which networks learn to tell neighbouring pixels apart very slowly.
+        pooling: how encodings are pooled for latents and controls; the paper's text says "sum", its
+            code "mean". Sums of large contexts have enormous variances at first, and need a small
+            learning rate.
+        latent_layers: layers of the encoder whose encodings the latents pool.
+        deterministic_layers: layers of the encoder whose encodings the memory holds.
+        place_range: half the width of the range to which the model scales places; on images the
+            paper has 1, with which networks are slow to tell neighbouring pixels apart.
         step_in_x: append the step to every x, as 0.25 + 0.5 t / T, scaled like the places.
         recurrent_path: add SNP's deterministic LSTM to what targets read.
         pool_memory: let latents pool what the memory holds with the context.
-        compile: capture what is recurrent as CUDA graphs; elsewhere it makes no difference.
+        compile: capture the recurrences as CUDA graphs; on a CPU it makes no difference.
         validation_samples: samples of the latents that a validation's NLL averages over.
-        test_samples: likewise in tests; 1 in the paper.
+        test_samples: the same for tests; 1 in the paper.
 
     Raises:
         ValueError: a setting is out of range.
@@ -124,7 +125,7 @@ class NeuralProcess(SequenceModel):
         test_samples: int = 50,
     ) -> None:
         super().__init__(test_length, learning_rate)
-        # From the command line these are plain values, safe to load; elsewhere a core is none.
+        # Plain values, safe to load; a core that the model's class chooses is none, and is not saved.
         chosen = "memory" in inspect.signature(type(self)).parameters
         self.save_hyperparameters(ignore=[] if chosen else ["memory"])
         require_one_of(get_args(Objective), objective=objective)
@@ -140,12 +141,12 @@ class NeuralProcess(SequenceModel):
         self.validation_samples, self.test_samples = validation_samples, test_samples
         h, place = hidden_size, x_size + step_in_x
         self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
-        # Before the memory, so that all cores leave it the same start.
+        # Made before the memory, so that its initial weights are the same with every core.
         self.deterministic_encoder = PointEncoder(place + y_size, h, deterministic_layers)
         self.memory = memory(MemorySizes(h, place, h, sequence_length, place, place_range))
         self.recurrent_path = RecurrentPath(h) if recurrent_path else None
         if not (self.memory.holds_items or recurrent_path):
-            self.deterministic_encoder = None  # nobody would see its encodings
+            self.deterministic_encoder = None  # its encodings would not be used
         self.latent_path = self.make_latent_path(h, pooling)
         self.decoder = Decoder(h, place, y_size)
         self._choose_recurrences(captured=compile)
@@ -165,7 +166,7 @@ class NeuralProcess(SequenceModel):
 
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """How latents of this width depend on one another."""
+        """Make the latents of this width, which decides how they depend on one another."""
 
     @property
     def core(self) -> MemoryCore:
@@ -174,11 +175,11 @@ class NeuralProcess(SequenceModel):
 
     @property
     def units(self) -> int:
-        """Width h."""
+        """Width h of reads and hidden layers."""
         return self.decoder.first.out_features
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """Encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
+        """Return encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
         encoders = [self.latent_encoder, self.deterministic_encoder]
         return {
             "encoders": [encoder for encoder in encoders if encoder is not None],
@@ -189,7 +190,7 @@ class NeuralProcess(SequenceModel):
         }
 
     def recall(self, batch: FunctionSequences, told: bool) -> Recalled:
-        """Write all contexts, look all targets up, and pool what latents are drawn from.
+        """Write all contexts, look up all targets, and pool the evidence of the latents.
 
         Args:
             batch: B sequences.
@@ -206,6 +207,7 @@ class NeuralProcess(SequenceModel):
         reads = self.memory.lookup(recollections.snapshot, target_x, asked)
         if self._follow is not None:
             reads = reads + self._follow(pooled).unsqueeze(2)
+        # With ``pool_memory`` latents pool imaginary values too, as in the authors' code.
         held = Pool(recollections.total, recollections.number)
         empty = Pool(*map(torch.zeros_like, held))
         evidence = Evidence(
@@ -217,28 +219,29 @@ class NeuralProcess(SequenceModel):
         return Recalled(points, asked, evidence, recollections.kl, recollections.snapshot)
 
     def _observed(self, target: tuple[Tensor, Tensor, RealPoints] | None) -> tuple[Tensor, ...]:
-        """The posterior's controls [B, T, h] for a core that draws, otherwise nothing."""
+        """Return the posterior's controls [B, T, h] for a core that draws, otherwise nothing."""
         if target is None or not self.memory.stochastic:
             return ()
         return (Pool.of(self._encoded(*target), target[2]).pooled(self.pooling),)
 
     def _encoded(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
-        """Rows of width h, of which memory and controls are made; zeros where nobody sees them."""
+        """Encode points for memory and controls as rows of width h; zeros if neither uses them."""
         if self.deterministic_encoder is not None:
             return self.deterministic_encoder(x, y, real)
         rows = real.rows(x)
         return rows.new_zeros(*rows.shape[:-1], self.units)
 
     def _places(self, x: Tensor) -> Tensor:
-        """[B, T, N, Dx], scaled, with the step appended where the model wants it."""
+        """Scale places [B, T, N, Dx], and append the step if the model has it in x."""
         if self.step_in_x:
+            # Steps of training: longer test sequences go beyond 0.75.
             step = 0.25 + 0.5 * torch.arange(x.shape[1], device=x.device) / self.steps
             step = step.to(x.dtype).view(1, -1, 1, 1).expand(*x.shape[:3], 1)
             x = torch.cat([x, step], -1)
         return x * self.place_scale
 
     def forward(self, batch: FunctionSequences, noise: Tensor | None = None) -> Inferred:
-        """Infer the latents, being told the targets.
+        """Infer the latents given the targets, and decode them.
 
         Args:
             batch: B sequences.
@@ -262,7 +265,8 @@ class NeuralProcess(SequenceModel):
         return Targets(*(torch.stack(fields) for fields in parts))
 
     def predictions(self, batch: FunctionSequences, samples: int) -> Iterator[Targets]:
-        """Yield what ``predict`` stacks, [B, T, M, Dy] at a time: pictures have many targets."""
+        """Yield the K predictions one by one, [B, T, M, Dy]: all at once are large for pictures."""
+        # A core that draws is written anew for each sample; otherwise one recall serves all.
         if self.memory.stochastic and samples > 1:
             for _ in range(samples):
                 yield from self.predictions(batch, 1)
@@ -291,8 +295,8 @@ class NeuralProcess(SequenceModel):
 
     @classmethod
     def drawings(cls) -> Drawings:
-        """The family's pictures."""
-        # They know the models in turn, and only runs that draw need Matplotlib.
+        """Return the family's pictures."""
+        # Imported here: the pictures import the models, and only runs that draw need Matplotlib.
         from lightning_modules.neural_processes.pictures import FunctionDrawings
 
         return FunctionDrawings()
@@ -303,7 +307,7 @@ class NeuralProcess(SequenceModel):
         return getattr(self.trainer, "datamodule", None)
 
     def on_fit_start(self) -> None:
-        """Get the optimum of validations ready, if it is known, before training's clock runs."""
+        """Compute the optimum of validations, if there is one, before training's clock starts."""
         super().on_fit_start()
         limit = self.trainer.limit_val_batches
         whole = isinstance(limit, float) and limit == 1  # a whole number counts batches
@@ -311,7 +315,7 @@ class NeuralProcess(SequenceModel):
             self.benchmark.optimal_nll("val")
 
     def bound(self, batch: FunctionSequences, inferred: Inferred) -> Bound:
-        """Terms of the variational bound; reconstructions are sums over targets."""
+        """Return the terms of the variational bound; reconstructions are sums over targets."""
         density = inferred.targets.log_density(batch.target_y)
         kl = kl_divergence(inferred.latents.posterior, inferred.latents.prior)
         return Bound(density.masked_fill(~batch.target_mask, 0).sum(2), kl + inferred.memory_kl)
@@ -330,26 +334,26 @@ class NeuralProcess(SequenceModel):
         return negative_elbo(bound)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam; its learning rate follows the schedule step by step."""
+        """Return Adam, with a schedule that sets the learning rate in every step."""
         optimizer = super().configure_optimizers()
         steps = self.trainer.estimated_stepping_batches if self.decay else inf
         schedule = warm_up_and_decay(optimizer, self.warm_up, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def score(self, batch: FunctionSequences, samples: int) -> tuple[Scores, Inferred]:
-        """Score predictions from the contexts, then infer from the targets, recalling once.
+        """Score predictions given the contexts, then infer given the targets.
 
         Args:
             batch: B sequences.
-            samples: K, of the latents.
+            samples: number K of samples of the latents.
         """
         if self.memory.stochastic:
             return Scores.of(self.predictions(batch, samples), batch), self(batch)
-        # The targets change nothing that is recalled.
+        # The targets change nothing that such a core recalls, so one recall serves both.
         recalled = self.recall(batch, told=True)
         scores = Scores.of(self._predictions(recalled, batch, samples), batch)
         return scores, self._inferred(recalled, self._noise(batch, 1))
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
-        """Mean and standard deviation of the predictive of every target, [B, T, M, Dy]."""
+        """Return mean and sigma of the predictive of every target, [B, T, M, Dy]."""
         return self.predict(batch, self.test_samples).mixed()._asdict()

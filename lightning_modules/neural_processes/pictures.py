@@ -41,14 +41,14 @@ class FunctionDrawings(Drawings):
         sequences: int,
         seed: int,
     ) -> Iterator[tuple[str, Figure]]:
-        """Draw a fixed set's NLL, beside the optimum where that is known, then its first sequence.
+        """Draw a fixed set's NLL, with the optimum if that is known, then its first sequence.
 
         Args:
-            model: of functions.
-            data: what the model is measured on, set up.
+            model: a model of functions.
+            data: the data module that it is measured on, set up.
             shown: which set, and what headings say.
-            sequences: not used: one has a figure of its own.
-            seed: of the noise.
+            sequences: not used; a figure shows one sequence.
+            seed: the seed of the noise.
         """
         if shown.summary is not None:
             sentence = nll_sentence(shown.whole_set, shown.summary)

@@ -10,7 +10,7 @@ Pooling = Literal["mean", "sum"]
 
 
 class Pool(NamedTuple):
-    """What sets of encodings add up to, one set for each step of B sequences."""
+    """Sums of sets of encodings, one set for each step of B sequences."""
 
     total: Tensor  #: [B, T, h]
     number: Tensor  #: [B, T, 1], members of each set
@@ -21,17 +21,17 @@ class Pool(NamedTuple):
         return cls(real.sums(encodings), real.numbers().to(encodings.dtype))
 
     def repeated(self, samples: int) -> "Pool":
-        """The same sets for each of K samples, the first dimension [K * B]."""
+        """Repeat the sets for each of K samples; the first dimension is then K * B."""
         return Pool(*(part.repeat(samples, 1, 1) for part in self))
 
     def joined(self, other: "Pool") -> "Pool":
-        """The union with other sets."""
+        """Join the sets with others."""
         return Pool(self.total + other.total, self.number + other.number)
 
     def so_far(self) -> "Pool":
-        """The union of the sets of all steps up to each one."""
+        """Join the sets of all steps up to each one."""
         return Pool(self.total.cumsum(1), self.number.cumsum(1))
 
     def pooled(self, pooling: Pooling) -> Tensor:
-        """The sets' means or sums [B, T, h]; exactly 0 where a set is empty."""
+        """Return the sets' means or sums [B, T, h]; exactly 0 where a set is empty."""
         return self.total / self.number.clamp(min=1) if pooling == "mean" else self.total

@@ -37,14 +37,14 @@ def predict(
         model: on any device, in any floating type.
         sequence: on the CPU, without B.
         whole: whether its targets are all points that there are, in their order.
-        seed: of the noise.
+        seed: the seed of the noise.
     """
     like = next(model.parameters())
     batch = FunctionSequences(*(_moved(field, like).unsqueeze(0) for field in sequence))
     with evaluating(model), torch.no_grad():
         with noise_of(seed, like.device):
             targets = model.predict(batch, model.validation_samples).mixed()
-        with noise_of(seed, like.device):  # an RMR that draws draws the first sample's again
+        with noise_of(seed, like.device):  # a stochastic RMR draws its first sample again
             snapshot = model.recall(batch, told=False).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
     keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)

@@ -7,13 +7,13 @@ from memory_cores.parts.lstm import LSTMCell
 
 
 class RecurrentPath(nn.Module):
-    """h_t = LSTM(h_{t-1}, r_{t-1} + r_t), where r_t pools the context of step t.
+    """LSTM with h_t = LSTM(h_{t-1}, r_{t-1} + r_t), where r_t pools the context of step t.
 
-    The authors' code feeds h_{t-1} in once more, as part of what targets read in the step before;
-    that only adds two matrices of weights.
+    The authors' code feeds h_{t-1} in a second time, as part of what targets read in the step
+    before; that only adds two matrices of weights.
 
     Args:
-        size: width h.
+        size: width h of encodings and states.
     """
 
     def __init__(self, size: int) -> None:
@@ -22,5 +22,6 @@ class RecurrentPath(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Return h [B, T, h] for pooled encodings [B, T, h], 0 where a context is empty."""
+        # r_{t-1}, with zeros for r_0.
         before = F.pad(pooled, (0, 0, 1, 0))[:, :-1]
         return self.lstm.unroll(before + pooled)

@@ -1,4 +1,4 @@
-"""SNP and ASNP: every step's latent from those before (Singh et al. 2019, Yoon et al. 2020)."""
+"""SNP and ASNP: each latent depends on those before (Singh et al. 2019, Yoon et al. 2020)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ class SNP(NeuralProcess):
     """Sequential neural process: no attention, no memory but the states of two LSTMs.
 
     Args:
-        **settings: of ``NeuralProcess``, without ``memory`` and ``recurrent_path``.
+        **settings: settings of ``NeuralProcess``, without ``memory`` and ``recurrent_path``.
     """
 
     baseline_look = Look("#4D4D4D", "d")
@@ -25,7 +25,7 @@ class SNP(NeuralProcess):
         super().__init__(memory=memory, recurrent_path=True, **settings)
 
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Latents that an LSTM hands from step to step."""
+        """Make latents that an LSTM carries from step to step."""
         return SequentialLatents(size, pooling)
 
 
@@ -37,12 +37,12 @@ class ASNP(NeuralProcess):
 
     Args:
         memory: builds the memory core.
-        **settings: of ``NeuralProcess``.
+        **settings: settings of ``NeuralProcess``.
     """
 
     def __init__(self, memory: Callable[[MemorySizes], MemoryCore] = RMR, **settings: Any) -> None:
         super().__init__(memory=memory, **settings)
 
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Latents that an LSTM hands from step to step."""
+        """Make latents that an LSTM carries from step to step."""
         return SequentialLatents(size, pooling)

@@ -1,4 +1,4 @@
-"""Drawing: figures of what a model remembers, from arrays; nothing here knows a model."""
+"""Figures of what a model remembers, drawn from arrays; nothing here knows a model."""
 
 from lightning_modules.pictures.completion import completion
 from lightning_modules.pictures.functions import functions

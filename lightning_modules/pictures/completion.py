@@ -16,11 +16,11 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, pixels,
 
 COLUMNS = 10
 ROWS = ("context", "target", "predicted\nmean", "predicted\nst. dev.")
-#: Colour of pixels that were not shown; no shade of grey, which could be a pixel's own.
+#: Colour of pixels that were not shown: not a grey, which could be a pixel's own.
 UNSEEN = "#BFD9EA"
 LABEL_INCHES, RIGHT_INCHES, FOOT_INCHES = 0.85, 0.92, 0.42
 PANELS = Panels(left=LABEL_INCHES, top=HEADING_INCHES + 0.24, size=(1.0, 1.0), gaps=(0.07, 0.07))
-#: From the last panel to the bar of colours, and the bar's width.
+#: Distance of the colour bar from the last panel, and its width.
 BAR_INCHES = 0.1, 0.12
 
 
@@ -40,7 +40,7 @@ def completion(images: CompletedImages, title: str, subtitle: str, colour: str) 
         images: the truth, and what is predicted from the context.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the model, for standard deviations.
+        colour: the model's colour, for standard deviations.
     """
     steps = chosen_steps(images.seen.flatten(1).any(1), COLUMNS)
     width = PANELS.right(len(steps)) + RIGHT_INCHES

@@ -1,4 +1,4 @@
-"""A quantity of each step, or over the time of training, of several models on one benchmark.
+"""Curves of several models on one benchmark, over the steps or over the time of training.
 
 As in figures 4 to 12 of Gemici et al. 2017, and 4 and 7 of Yoon et al. 2020.
 """
@@ -26,7 +26,7 @@ from lightning_modules.pictures.step_axes import (
 from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
 
 WIDTH, HEIGHT = 8.0, 5.0
-#: A line of the legend has room for that many letters; a handle takes as much as some.
+#: Letters that fit in a line of the legend, and those that a handle takes the room of.
 MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
 LEGEND_ROW_INCHES, GAP_INCHES, FOOT_INCHES = 0.22, 0.1, 0.525
 MOST_MARKERS = 30
@@ -38,14 +38,14 @@ class ModelCurve(NamedTuple):
     name: str
     colour: str
     marker: str  #: as Matplotlib names it
-    line_style: str  #: likewise
+    line_style: str  #: as Matplotlib names it
     mean: Tensor  #: [T]
     error: Tensor  #: [T], standard error of it; NaN where it is not known
     seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
 
 
 class Backdrop(NamedTuple):
-    """The axes that models are drawn on, and all that is drawn beside them."""
+    """Axes that models are drawn on, and all that is drawn behind their curves."""
 
     label: str  #: of the quantity, with its unit
     from_zero: bool  #: whether it is never negative
@@ -61,8 +61,8 @@ def curve_comparison(
     """Draw a line for each model, with a band of one standard error to both sides.
 
     Args:
-        curves: of the models.
-        backdrop: what they are drawn on.
+        curves: the models' curves.
+        backdrop: the axes and what is behind the curves.
         title: bold, in the first line.
         subtitle: in the second line.
     """
@@ -126,7 +126,7 @@ def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
         lw=1.8,
         marker=curve.marker,
         ms=6,
-        # On long sequences not at every step, and not all models at the same ones.
+        # On long sequences a few steps only, other ones for each model: markers do not overlap.
         markevery=(offset % every, every),
         markeredgecolor="white",
         markeredgewidth=0.5,

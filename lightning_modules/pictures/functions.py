@@ -26,7 +26,7 @@ PANELS = Panels(left=0.6, top=HEADING_INCHES + 0.3, size=(2.5, 1.9), gaps=(0.18,
 RIGHT_INCHES, FOOT_INCHES = 0.18, 0.98
 #: Opacity of the band of one standard deviation, and of the second one around it.
 BANDS = (0.26, 0.14)
-#: Opacity of the context of the step before, and what is left of it for each step more.
+#: Opacity of the context of the step before, its factor per further step, and the lowest.
 FRESH, FADING, OLDEST = 0.55, 0.85, 0.1
 
 
@@ -37,7 +37,7 @@ def functions(prediction: PredictedFunctions, title: str, subtitle: str, colour:
         prediction: the functions, and what is predicted of them.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the model.
+        colour: the model's colour.
     """
     steps = chosen_steps(prediction.with_context, MOST_STEPS)
     width = PANELS.right(COLUMNS) + RIGHT_INCHES
@@ -97,7 +97,7 @@ def _draw_lines(
 def _draw_targets(
     axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
 ) -> None:
-    """Draw single targets, where the function is not asked for everywhere."""
+    """Draw single targets, where they are not the whole grid."""
     for sigmas, width in ((2, 1.2), (1, 3.0)):
         ends = torch.stack([mean - sigmas * sigma, mean + sigmas * sigma], 1)
         lines = torch.stack([x.unsqueeze(1).expand(-1, 2), ends], 2).numpy()
@@ -171,7 +171,7 @@ def _label(axes: Axes, prediction: PredictedFunctions, step: int, left: bool, bo
 
 
 def _key(prediction: PredictedFunctions, colour: str) -> dict[str, Line2D | Patch]:
-    """Explain what there is."""
+    """Make the legend's entries for what is drawn."""
     dot: dict[str, Any] = {"marker": "o", "ls": "", "mec": "none"}
     key: dict[str, Line2D | Patch] = {
         "true function": Line2D([], [], color=INK, lw=1.3, ls=":"),

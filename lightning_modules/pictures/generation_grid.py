@@ -1,4 +1,4 @@
-"""Sequences frame by frame: the truth, its reconstruction, and what is generated after a prefix.
+"""Sequences frame by frame: the truth, its reconstruction, and generations after a prefix.
 
 The rows of figures 19 to 27 of Gemici et al. 2017. Long sequences run over several lines.
 """
@@ -57,7 +57,7 @@ class Recall(NamedTuple):
 
     @property
     def colour(self) -> str:
-        """Vermilion if the answer is old, else sky blue."""
+        """Colour of the border: vermilion if the answer is old, else sky blue."""
         return VERMILION if self.old else SKY
 
 
@@ -79,7 +79,7 @@ class Line(NamedTuple):
 
     @property
     def bottom(self) -> float:
-        """End of the last row, with its labels."""
+        """Depth at which the last row ends, with its labels."""
         return self.head + len(ROWS) * self.row
 
     @property
@@ -89,7 +89,7 @@ class Line(NamedTuple):
 
     @property
     def divided(self) -> bool:
-        """Whether it holds the first generated frame."""
+        """True if the line holds the first generated frame."""
         return self.generation.prefix in self.steps
 
     @property
@@ -122,10 +122,10 @@ def generation_grid(
     """Draw three rows a line; frames that can be recalled have a border and the answer's step.
 
     Args:
-        generations: of one benchmark, so of equal length.
+        generations: sequences of one benchmark, so of equal length.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the model, for the names of its rows.
+        colour: the model's colour, for the names of its rows.
     """
     lines = [line for generation in generations for line in lines_of(generation)]
     columns = LABEL + max(LEAST_COLUMNS, *(len(line.steps) for line in lines)) + MARGIN
@@ -142,7 +142,7 @@ def generation_grid(
 
 
 def _axes_of(figure: Figure, line: Line, top: float, columns: float) -> Axes:
-    """Add axes of a line in columns; the top is in inches from that of the figure."""
+    """Add axes of a line in columns; ``top`` is in inches from the figure's upper edge."""
     axes = add_axes(figure, 0, top, figure.get_figwidth(), line.height * COLUMN_INCHES)
     return blank(axes, columns, line.height)
 
@@ -206,7 +206,7 @@ def _draw_boundary(axes: Axes, line: Line) -> None:
 
 
 def _key(lines: Sequence[Line]) -> dict[str, Line2D | Rectangle]:
-    """Explain the line at the prefix, and the borders that there are."""
+    """Make the legend's entries for the line at the prefix and the borders that occur."""
     first = lines[0].generation
     moves = " and the moves" if first.moves is not None else ""
     boundary = f"generated rows: given up to this line, from the prior{moves} after it"

@@ -1,4 +1,4 @@
-"""The pixels that an RMR imagines while a picture moves (Yoon et al. 2020, figure 8)."""
+"""Pixels that an RMR imagines while a picture moves (Yoon et al. 2020, figure 8)."""
 
 from math import ceil
 from typing import Any
@@ -24,11 +24,11 @@ from lightning_modules.pictures.style import (
 MOST_STEPS, COLUMNS = 10, 5
 MARGIN_INCHES, FOOT_INCHES = 0.14, 0.58
 PANELS = Panels(left=MARGIN_INCHES, top=HEADING_INCHES + 0.28, size=(1.8, 1.8), gaps=(0.22, 0.5))
-#: How far a panel reaches; the canvas goes from -1 to 1, and keys anywhere.
+#: Half the width of a panel; the canvas goes from -1 to 1, and keys may lie anywhere.
 REACH = 1.4
-#: Steps over which keys and the picture are followed back.
+#: Steps of the past over which keys and the picture leave a trail.
 TAIL = 5
-#: How far the picture below the keys is drawn towards white.
+#: Share of white in the picture below the keys.
 PALE = 0.6
 
 
@@ -39,11 +39,11 @@ def imaginary_keys(
 
     Args:
         keys: [T, K, 2], row and column from -1 to 1 on the canvas.
-        centres: [T, 2], where the picture's centre is on the canvas, likewise.
+        centres: [T, 2], row and column of the picture's centre.
         images: [T, C, H, W] in [0, 1], the canvas; None where not all of it is known.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the core.
+        colour: the core's colour.
     """
     steps = spread(torch.arange(len(keys)), MOST_STEPS)
     width = PANELS.right(COLUMNS) + MARGIN_INCHES
@@ -102,7 +102,7 @@ def _dot(colour: str, inside: bool) -> dict[str, Any]:
 
 
 def _head(keys: Tensor, step: int) -> str:
-    """Name the step, and how many keys are beyond the panel."""
+    """Name the step, and count the keys beyond the panel."""
     beyond = int(is_beyond(keys).sum())
     return f"t = {step + 1}" + (f", {beyond} beyond" if beyond else "")
 

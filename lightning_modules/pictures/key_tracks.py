@@ -1,4 +1,4 @@
-"""The places that an RMR imagines for functions of one variable, step by step."""
+"""Places that an RMR imagines for functions of one variable, step by step."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def key_tracks(
         prediction: the sequence.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the core.
+        colour: the core's colour.
     """
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
     height = HEIGHT - HEADING_INCHES - FOOT_INCHES

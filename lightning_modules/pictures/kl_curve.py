@@ -1,4 +1,4 @@
-"""KL divergence of each step: what the model had to be told that its memory did not know."""
+"""KL divergence of each step: what a frame tells that the memory did not know."""
 
 from collections.abc import Mapping
 
@@ -20,14 +20,14 @@ from lightning_modules.pictures.style import INK, QUIET
 def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:
     """Draw the KL of new and recalled steps over the steps of a sequence.
 
-    Where some sequences recall a step that others do not, as in mazes, also that of all.
+    Where only some sequences recall a step, as in mazes, the KL of all is drawn, too.
 
     Args:
         curves: ``Summary.curves``, each [T]: ``kl``, ``kl_new`` and ``kl_recalled`` in nats;
             ``recalled_share`` in [0, 1] is drawn as shaded bars behind them.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the model.
+        colour: the model's colour.
     """
     figure, axes = step_sheet(title, subtitle)
     share = curves["recalled_share"]

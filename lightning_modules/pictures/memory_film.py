@@ -1,4 +1,4 @@
-"""A memory's weightings over the steps of one sequence: where it was written and read."""
+"""Weightings of a memory over the steps of a sequence: where it was written and read."""
 
 from math import ceil
 
@@ -17,7 +17,7 @@ from lightning_modules.pictures.style import DPI, HEADING_INCHES, INK, QUIET, sh
 #: Panels are as wide as the sheet allows between its margins, and all as high.
 LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, FOOT_INCHES = 0.6, 1.0, HEADING_INCHES + 0.25, 0.72
 PANEL_INCHES, GAP_INCHES = 2.3, (0.25, 0.35)
-#: From the sheet's right edge to the bar of colours, and the bar's width.
+#: Distance of the colour bar from the sheet's right edge, and its width.
 BAR_INCHES = 0.85, 0.14
 # Columns, and the sheet's width in inches: one head that writes and five that read fill two rows of
 # three; five that write have a row, and five that read the next.
@@ -54,7 +54,7 @@ def memory_film(
             panels, rings mark the slot to which that step was written.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the core; full weight is drawn in a dark tone of it.
+        colour: the core's colour; full weight is drawn in a dark tone of it.
     """
     heads = _heads(read, write)
     columns, width = FEW if len(heads) <= FEW_HEADS else MANY
@@ -82,7 +82,7 @@ def shades(colour: str) -> Colormap:
 
 
 def _panels(columns: int, width: float) -> Panels:
-    """Panels that fill a sheet's width."""
+    """Divide a sheet's width into panels."""
     pitch = (width - LEFT_INCHES - RIGHT_INCHES) / columns
     return Panels(LEFT_INCHES, TOP_INCHES, (pitch - GAP_INCHES[0], PANEL_INCHES), GAP_INCHES)
 
@@ -97,7 +97,7 @@ def _heads(read: Tensor, write: Tensor) -> list[tuple[str, Tensor]]:
 
 
 def _draw_weights(axes: Axes, weights: Tensor, colours: Colormap) -> AxesImage:
-    """Heat map [T, N] on a square-root scale, which shows diffuse weightings too."""
+    """Draw a heat map [T, N] on a square-root scale, which shows diffuse weightings too."""
     steps, slots = weights.shape
     return axes.imshow(
         weights.T.numpy(force=True),

@@ -1,4 +1,4 @@
-"""Target-NLL of each step: how well a function is predicted (Yoon et al. 2020, figure 4, top)."""
+"""Target-NLL of each step of a sequence (Yoon et al. 2020, figure 4, top)."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ from lightning_modules.pictures.step_axes import (
 from lightning_modules.pictures.style import INK
 
 NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
-#: Name of the NLL of one who is told the kernels.
+#: Legend for the NLL of the oracle that knows the kernels.
 OPTIMUM = "optimum (knows the kernels)"
-#: Name of the NLL of one who must find them out.
+#: Legend for the NLL of the oracle that must infer them.
 INFERRED = "oracle that infers the kernels"
 
 
@@ -31,7 +31,7 @@ def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: s
             bars behind them.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: of the model.
+        colour: the model's colour.
     """
     figure, axes = step_sheet(title, subtitle)
     draw_curve(axes, curves["nll"], "all targets", color=colour, lw=2.4, marker="o", ms=4)

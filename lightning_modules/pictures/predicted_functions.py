@@ -1,4 +1,4 @@
-"""A sequence of functions, and what is predicted of it."""
+"""A sequence of functions and its predictions."""
 
 from typing import NamedTuple
 

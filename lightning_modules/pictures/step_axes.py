@@ -1,4 +1,4 @@
-"""Axes whose first one counts the steps of a sequence, or the time of training."""
+"""Axes over the steps of a sequence, or over the time of training."""
 
 from math import isfinite
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 from lightning_modules.pictures.layout import add_axes
 from lightning_modules.pictures.style import FAINT, HEADING_INCHES, INK, QUIET, sheet, tidy
 
-#: Inches of a sheet with one curve over the steps, of the legend above it and the labels below it.
+#: Inches of a sheet with one curve over the steps, the legend above it and the labels below it.
 WIDTH, HEIGHT, LEGEND_INCHES, FOOT_INCHES = 8.0, 4.4, 0.35, 0.528
 #: Where the axes begin, and how wide they are.
 LEFT_INCHES, AXES_INCHES = 0.68, 6.64
@@ -38,7 +38,7 @@ def is_mixed(share: Tensor) -> bool:
 
 
 def draw_share(axes: Axes, share: Tensor, name: str) -> None:
-    """Shade the named steps by the share of sequences, [T]; if that is 0 or 1, without a scale."""
+    """Shade steps by a share of sequences, [T], with a scale if it is ever between 0 and 1."""
     mixed = is_mixed(share)
     behind = axes.twinx()
     axes.set_zorder(behind.get_zorder() + 1)

@@ -1,4 +1,4 @@
-"""The palette, the sheet that pictures are drawn on, and pixels.
+"""Palette and sheet of all pictures, and pixels of frames.
 
 Figures are built without pyplot, so that none is registered anywhere and no display is needed.
 """
@@ -38,8 +38,8 @@ def blank(axes: Axes, width: float, height: float) -> Axes:
 
     Args:
         axes: to change.
-        width: of the axes in their own units.
-        height: of the axes in their own units.
+        width: the axes' width in their own units.
+        height: the axes' height in their own units.
     """
     axes.set_axis_off()
     axes.set_xlim(0, width)
@@ -55,7 +55,7 @@ def tidy(axes: Axes) -> None:
 
 
 def legend_below(figure: Figure, key: Mapping[str, Artist], columns: int) -> None:
-    """Explain what was drawn, by its name, along the figure's lower edge."""
+    """Add a legend along the figure's lower edge, with what was drawn by name."""
     figure.legend(
         list(key.values()),
         list(key),
@@ -70,7 +70,7 @@ def legend_below(figure: Figure, key: Mapping[str, Artist], columns: int) -> Non
 
 
 def pixels(frames: Tensor) -> NDArray[np.float32]:
-    """[T, C, H, W] in [0, 1] with one or three channels to [T, H, W, 3] for ``imshow``.
+    """Turn [T, C, H, W] in [0, 1], with one or three channels, into [T, H, W, 3] for ``imshow``.
 
     What is not a number, as after a divergence, becomes black.
     """

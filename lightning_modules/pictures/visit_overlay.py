@@ -1,4 +1,4 @@
-"""The maze as seen so far, with visits in colour channels (Gemici et al. 2017, figure 15).
+"""Maze as seen so far, with visits in colour channels (Gemici et al. 2017, figure 15).
 
 A cell's first visit goes to the red channel, its second to green, its third to blue. What is
 generated alike on all visits adds up to yellow, then white. The paper stops at three visits; here
@@ -59,7 +59,7 @@ def overlay(frames: Tensor, place: Tensor, grid: int, until: int) -> Tensor:
 
 
 def last_moves(place: Tensor, until: int, count: int = LAST_MOVES) -> list[tuple[int, int]]:
-    """List the moves (from cell, to cell), oldest first, of the last of the first steps.
+    """List the last moves (from cell, to cell) before a step, the oldest first.
 
     Args:
         place: [T], row * grid + column.
@@ -104,7 +104,7 @@ def visit_overlay(
 
 
 def _add_maze(figure: Figure, row: int, column: int, grid: int) -> Axes:
-    """Add axes of one maze, a cell wide a unit."""
+    """Add axes of one maze, in which a cell is one unit wide."""
     return blank(PANELS.add(figure, row, column), grid, grid)
 
 
@@ -115,7 +115,7 @@ def _draw_maze(axes: Axes, frames: Tensor, place: Tensor, grid: int, until: int)
 
 
 def shaded(picture: Tensor, place: Tensor, grid: int) -> NDArray[np.float32]:
-    """Make cells that are not among the places grey, to tell them from black.
+    """Make cells grey that are not among the places, to tell them from black.
 
     Args:
         picture: [grid * H, grid * W, 3].

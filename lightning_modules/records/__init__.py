@@ -1,1 +1,1 @@
-"""What a run leaves on disk, and the one way in which it is read, grouped and averaged."""
+"""Files that a run leaves on disk, and the one way to read, group and average them."""

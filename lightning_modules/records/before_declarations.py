@@ -1,4 +1,4 @@
-"""Declarations for runs from before runs kept their own; the only file here that knows models."""
+"""Declarations of runs that are older than ``model.json``; only this file here knows models."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from lightning_modules.records.problems import Unreadable
 
 
 def declared_before(name: str, core: str | None) -> DeclaredModel:
-    """Declare a model by its class, as that is today.
+    """Declare a model by its class, as it is today.
 
     Args:
         name: class of the model.

@@ -1,4 +1,4 @@
-"""Runs that were measured on the same sequences, which alone compare."""
+"""Runs that were measured on the same sequences: only these compare."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
@@ -27,25 +27,26 @@ class BenchmarkRuns(NamedTuple):
 
     @property
     def family(self) -> Family:
-        """What its runs declare, those of several versions together."""
+        """Declaration of its runs' family, joined where versions of this code differ."""
         first, *others = dict.fromkeys(run.family for run in self.runs)
         return first.joined(others)
 
     @property
     def details(self) -> str:
-        """The test set, if any run was tested; else where the numbers come from."""
+        """Test set, if any run was tested; else a note that none was."""
         tested = next((run.tested for run in self.runs if run.tested), None)
         return "No run was tested yet" if tested is None else str(tested.benchmark)
 
 
 def by_benchmark(runs: Iterable[Run]) -> list[BenchmarkRuns]:
-    """Put runs together that compare.
+    """Group runs that compare.
 
-    Tested runs of a family do if their test sets are the same, by the hash. A run without a test is
-    put to the tested runs whose data have the same settings.
+    Tested runs of a family compare if their test sets have the same hash. A run without a test goes
+    with the tested runs whose data have the same settings.
     """
     groups: dict[Hashable, list[Run]] = {}
     keys: dict[Hashable, Hashable] = {}
+    # Tested runs first: they tell which settings of the data belong to which test set.
     for run in sorted(runs, key=lambda run: run.tested is None):
         settings = _identity(run)
         tested = run.tested and (run.family.name, run.tested.benchmark)
@@ -63,7 +64,7 @@ def _identity(run: Run) -> Hashable:
 
 
 def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """In words, with what tells each from others of its class."""
+    """Label groups in words, with the settings that tell apart those of one class."""
     first = [group[0] for group in groups]
     labels = [_label(run, [other.part("data") for other in first]) for run in first]
     return [

@@ -14,17 +14,17 @@ class Estimate(NamedTuple):
     error: Tensor  #: standard error of the mean; NaN for a single run
 
     def in_words(self, digits: int) -> str:
-        """Such as "0.33 ± 0.02", as far as mean and error are known; else a dash."""
+        """Write it as "0.33 ± 0.02", as far as mean and error are known; else a dash."""
         mean, error = (f"{part.item():,.{digits}f}" if part.isfinite() else "" for part in self)
         return (f"{mean} ± {error}" if error else mean) or "-"
 
 
-#: Over no runs.
+#: Estimate over no runs.
 NOTHING = Estimate(torch.tensor(nan), torch.tensor(nan))
 
 
 def estimate(values: Tensor) -> Estimate:
-    """Mean and standard error over the first dimension.
+    """Estimate mean and standard error over the first dimension.
 
     Args:
         values: [N, ...].

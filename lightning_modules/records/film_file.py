@@ -1,4 +1,4 @@
-"""The file ``memory_film.npz``: a memory's weightings in the first test sequence."""
+"""``memory_film.npz``: a memory's weightings in the first test sequence."""
 
 import os
 import zipfile
@@ -25,7 +25,7 @@ class NoFilm(Exception):
 
 
 def save_film(film: Film, path: Path) -> None:
-    """Write some kilobytes, the weightings in half precision.
+    """Write a film in some kilobytes, its weightings in half precision.
 
     A reader sees the old file or the new one whole.
     """
@@ -45,7 +45,7 @@ def load_film(path: Path) -> Film:
     """Read what ``save_film`` wrote.
 
     Raises:
-        NoFilm: it is damaged, or of another version.
+        NoFilm: the file is damaged, or of another version.
     """
     try:
         with np.load(path) as content:

@@ -1,7 +1,7 @@
 """Groups of runs: one model and core on one benchmark, trained alike, with several seeds.
 
-The one rule by which runs are averaged, in tables, figures and the page: runs are repetitions of
-each other if all settings that decide on results are the same but the seed.
+One rule says which runs are averaged, in tables, figures and the page: runs are repetitions of each
+other if all settings that decide results are the same but the seed.
 """
 
 import re
@@ -20,7 +20,7 @@ from lightning_modules.records.settings import decisive, differing, short_names
 Stage = Literal["test", "validation"]
 TEST: Stage = "test"
 VALIDATION: Stage = "validation"
-#: Lines of the first, second, ... group that looks alike, as Plotly names them.
+#: Line styles of the first, second, ... group of one colour, as Plotly names them.
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -28,7 +28,7 @@ class Group(NamedTuple):
     """Repetitions with other seeds."""
 
     runs: list[Run]
-    settings: tuple[str, ...]  #: what tells it from others with this model and core
+    settings: tuple[str, ...]  #: those that tell it from others with this model and core
     dash: str = DASHES[0]
     stage: Stage = TEST  #: of all its runs; before ``by_stage`` it says nothing
 
@@ -44,23 +44,23 @@ class Group(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The model, its core where that is a choice, and its settings."""
+        """Name of the model, with its core if that is a choice, and its settings."""
         chosen = self.core if "model.memory" in self.runs[0].settings else None
         return model_label(self.model, chosen, *self.settings)
 
     @property
     def colour(self) -> str:
-        """As of the core, or of the baseline."""
+        """Colour of the core, or of the baseline."""
         return self.runs[0].declared.colour
 
     @property
     def marker(self) -> str:
-        """As of the core, or of the baseline."""
+        """Marker of the core, or of the baseline."""
         return self.runs[0].declared.marker
 
     @property
     def contestant(self) -> str:
-        """The core, or the baseline that bears none."""
+        """Class that is compared: the core, or a baseline without one of its own."""
         return self.runs[0].contestant
 
     @property
@@ -69,30 +69,30 @@ class Group(NamedTuple):
         return list(dict.fromkeys(run.seed_name for run in self.runs))
 
     def values(self, name: str) -> Tensor:
-        """A number of each run, [N]; NaN where it is not known."""
+        """Return a number for each run, [N]; NaN where it is not known."""
         return torch.tensor([run.scalar(name) for run in self.runs], dtype=torch.float64)
 
     def scalar(self, name: str) -> Estimate:
-        """A number over the runs that know it, []."""
+        """Estimate a number over the runs that know it, []."""
         values = self.values(name)
         known = values[values.isfinite()]
         return estimate(known) if len(known) else NOTHING
 
     def by_seed(self, name: str) -> dict[int | None, float]:
-        """A number by seed; runs with the same seed are averaged."""
+        """Return a number by seed; runs with the same seed are averaged."""
         found: dict[int | None, list[float]] = {}
         for run in self.runs:
             found.setdefault(run.seed, []).append(run.scalar(name))
         return {seed: sum(values) / len(values) for seed, values in found.items()}
 
     def curve(self, name: str) -> Estimate | None:
-        """A curve over the runs that know it at the same steps, [T]."""
+        """Estimate a curve [T] over the runs that know it at all of its steps."""
         curves = [curve for run in self.runs if (curve := run.curve(name)) is not None]
         whole = [curve for curve in curves if len(curve) == max(map(len, curves))]
         return estimate(torch.stack(whole)) if whole else None
 
     def caveats(self) -> Iterator[str]:
-        """What makes the runs less than repetitions with other seeds."""
+        """Yield reasons why the runs are less than repetitions with other seeds."""
         seeds = Counter(run.seed for run in self.runs)
         unknown = seeds.pop(None, 0)
         if any(count > 1 for count in seeds.values()):
@@ -102,7 +102,7 @@ class Group(NamedTuple):
 
 
 def by_group(runs: Sequence[Run]) -> list[Group]:
-    """Put repetitions together; groups of one model and core are neighbours."""
+    """Group repetitions; groups of one model and core are neighbours."""
     kinds: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         kinds.setdefault((run.declared.model, run.declared.core), []).append(run)
@@ -110,7 +110,7 @@ def by_group(runs: Sequence[Run]) -> list[Group]:
 
 
 def by_stage(group: Group) -> Iterator[Group]:
-    """Yield its tested runs, then those that were only validated: their numbers do not mix."""
+    """Yield a group's tested runs, then those only validated: their numbers do not mix."""
     for stage in (TEST, VALIDATION):
         runs = [run for run in group.runs if (run.tested is None) == (stage == VALIDATION)]
         if runs:
@@ -118,7 +118,7 @@ def by_stage(group: Group) -> Iterator[Group]:
 
 
 def tested_groups(runs: Sequence[Run]) -> list[Group]:
-    """Groups of the tested runs, named as beside those that were only validated."""
+    """List the groups of tested runs, with the names that they have beside the others."""
     stages = (stage for group in by_group(runs) for stage in by_stage(group))
     return [group for group in stages if group.stage == TEST]
 
@@ -130,7 +130,7 @@ def _of_kind(runs: Sequence[Run]) -> Iterator[Group]:
 
 
 def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:
-    """Places of those that are the same, by what tells them from the others: "read_heads=1"."""
+    """Group the places of equal settings by what tells them from others: "read_heads=1"."""
     names = short_names(differing(settings))
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, own in enumerate(settings):
@@ -140,7 +140,7 @@ def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[
 
 
 def _natural(values: Sequence[str]) -> list[str]:
-    """Numbers by their size: slots=8 comes before slots=16."""
+    """Sort numbers by size: slots=8 comes before slots=16."""
     return [re.sub(r"\d+", lambda digits: digits[0].zfill(12), value) for value in values]
 
 

@@ -1,4 +1,4 @@
-"""Records that are kept in the repository: one small file for a run that counts."""
+"""Records that are kept in the repository: a small file for each run that counts."""
 
 import json
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from lightning_modules.records.run_folder import RunFolder, write_json
 MOST_BYTES = 20_000
 #: Digits of every number; standard errors over seeds are far larger.
 DIGITS = 6
-#: They say where things were on one machine, and nothing about results.
+#: Entries that say where things were on one machine, and nothing about results.
 OF_THE_MACHINE = ("checkpoint", "command", "run", "stage")
 
 
 def keep(run: RunFolder, path: Path) -> None:
-    """Keep what a test found, without checkpoints, as a file that the reader takes for the run.
+    """Keep a test's results, without checkpoints, as a file that the reader takes for the run.
 
     Args:
         run: a tested run.
-        path: of the record, ``<benchmark>/<model>/<seed>.json`` by custom.
+        path: where to write the record; by custom ``<benchmark>/<model>/<seed>.json``.
 
     Raises:
         Unreadable: the run's results cannot be read, or are too large for a record.
@@ -36,7 +36,7 @@ def keep(run: RunFolder, path: Path) -> None:
 
 
 def record_of(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of ``results.json`` without what is of one machine, and with fewer digits."""
+    """Return ``results.json`` with fewer digits and without what concerns one machine."""
     content = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
     data = content["settings"]["data"]
     settings = {k: v for k, v in data.get("init_args", {}).items() if k != "data_dir"}

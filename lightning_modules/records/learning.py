@@ -1,4 +1,4 @@
-"""What validations found in the course of training, averaged over a group's runs."""
+"""Validations in the course of training, averaged over a group's runs."""
 
 from typing import NamedTuple
 
@@ -22,8 +22,8 @@ def learning(group: Group, name: str) -> Learning | None:
     """Average a measure over runs, validation by validation.
 
     Args:
-        group: of which runs without a history are left out.
-        name: of the measure.
+        group: the group; runs without a history are left out.
+        name: the name of the measure.
 
     Returns:
         None where the runs have no validation at the same training step.
@@ -44,5 +44,5 @@ def learning(group: Group, name: str) -> Learning | None:
 
 
 def validated(history: History, name: str) -> Tensor:
-    """A measure at every validation, [V]; NaN where it is not known."""
+    """Return a measure at every validation, [V]; NaN where it is not known."""
     return history.values.get(name, torch.full_like(history.steps, torch.nan))

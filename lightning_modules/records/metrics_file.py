@@ -1,4 +1,4 @@
-"""What the validations of a run found, read from its ``metrics.csv``."""
+"""Validations of a run, read from its ``metrics.csv``."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class History(NamedTuple):
     curve: Tensor  #: [T], of the last validation
 
     def last(self, name: str) -> float:
-        """What the last validation found, NaN if it did not measure that."""
+        """Return a measure at the last validation, NaN if it is not known."""
         return float(self.values[name][-1]) if name in self.values else nan
 
 
@@ -52,7 +52,7 @@ def read_history(path: Path) -> tuple[History, list[str]]:
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """Whole rows of the file; one that is being written, or was cut off, is none."""
+    """Read the whole rows of the file; a row that is being written, or was cut off, is left out."""
     try:
         *whole, rest = path.read_text().split("\n")
         read = list(csv.DictReader(whole, restval=""))
@@ -70,13 +70,13 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
 
 
 def _validations(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Rows of validations by their step; a resumed run's later ones count."""
+    """Sort rows of validations by step; of several at one step, the last one counts."""
     found = {float(row["step"]): dict(row) for row in rows if any(_measured(row))}
     return [found[step] for step in sorted(found)]
 
 
 def _place(name: str) -> tuple[str, int]:
-    """Metric and step of a column such as "val/kl_t/07"."""
+    """Split a column such as "val/kl_t/07" into metric and step."""
     metric, _, step = name.partition(OF_STEPS)
     return metric, int(step)
 

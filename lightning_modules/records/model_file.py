@@ -1,4 +1,4 @@
-"""``model.json``: what a run's model says of itself, so that nobody needs it to show the run."""
+"""``model.json``: the declarations of a run's model, with which the run is shown without it."""
 
 import json
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ class DeclaredModel:
     Args:
         model: class of the model.
         core: class of the memory core.
-        contestant: what is compared: the core, or a baseline that bears none of its own.
-        colour: "#RRGGBB", everywhere.
-        marker: as Matplotlib names it.
-        family: the model's.
+        contestant: class that is compared: the core, or a baseline without one of its own.
+        colour: its colour in every plot, "#RRGGBB".
+        marker: its marker, as Matplotlib names it.
+        family: the model's family.
     """
 
     model: str
@@ -31,7 +31,7 @@ class DeclaredModel:
     family: Family
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for a file."""
+        """Return plain values, for a file."""
         return {**vars(self), "family": self.family.to_json()}
 
 
@@ -50,7 +50,7 @@ def read_model_file(path: Path) -> DeclaredModel:
 
 
 def declared_model(content: Any) -> DeclaredModel:
-    """Read a declaration that stands in a file.
+    """Read a declaration from the content of a file.
 
     Raises:
         Unreadable: it has another form.

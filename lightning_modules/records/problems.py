@@ -1,15 +1,15 @@
-"""What goes wrong when runs are read."""
+"""Problems with reading runs."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 
 class Unreadable(Exception):
-    """Says why a file holds nothing that can be used."""
+    """A file holds nothing that can be used; the message says why."""
 
 
 class NoRuns(Exception):
-    """Says why there is nothing to show."""
+    """There is nothing to show; the message says why."""
 
 
 class Problem(NamedTuple):

@@ -28,7 +28,7 @@ class Ranking(NamedTuple):
 
 
 def ranked(benchmark: BenchmarkRuns) -> Ranking:
-    """Rank groups by the headline that all of them know."""
+    """Rank groups by the first headline that all of them know."""
     groups = [stage for group in by_group(benchmark.runs) for stage in by_stage(group)]
     measured = [group for group in groups if group.stage == TEST] or groups
     by = headline(benchmark.family, measured)
@@ -44,7 +44,7 @@ def ranked(benchmark: BenchmarkRuns) -> Ranking:
 
 
 def headline(family: Family, groups: Iterable[Group]) -> Measure:
-    """The first of the family's headlines that all know who know any; else its last one."""
+    """Choose the first headline that all groups know which know any; else the family's last one."""
     headlines = family.headlines
     known = [
         {each.name for each in headlines if group.scalar(each.name).mean.isfinite()}
@@ -57,4 +57,5 @@ def headline(family: Family, groups: Iterable[Group]) -> Measure:
 def _rank(group: Group, by: Measure) -> tuple[bool, bool, float]:
     mean = float(group.scalar(by.name).mean)
     sign = 1 if by.better == "lower" else -1
+    # NaN (training diverged) comes last; ``mean != mean`` is how it shows.
     return group.stage == VALIDATION, mean != mean, sign * mean

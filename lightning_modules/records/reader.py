@@ -1,4 +1,4 @@
-"""The one reader of runs' folders: what can be read, and what is wrong with the rest."""
+"""Reader of runs' folders: the runs that can be read, and what is wrong with the rest."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ Config = Mapping[str, Any]
 
 
 class Found(NamedTuple):
-    """What folders hold."""
+    """Runs that were found, and what could not be read."""
 
     runs: list[Run]
     problems: list[Problem]
@@ -100,12 +100,12 @@ def _run(path: Path, tested: Tested | None, history: History | None, config: Con
 
 
 def _trainer(config: Config) -> Config:
-    """The trainer's settings of the training; a test's own say little."""
+    """Return the trainer's settings of the training; a test's own say little."""
     return {"trainer": config["trainer"]} if config.get("trainer") else {}
 
 
 def _declared(path: Path, config: Config) -> DeclaredModel:
-    """The declaration of a run that was not tested."""
+    """Return the declaration of a run that was not tested."""
     file = RunFolder(path).model
     if file.exists():
         return read_model_file(file)
@@ -113,7 +113,7 @@ def _declared(path: Path, config: Config) -> DeclaredModel:
 
 
 def _config(path: Path, required: bool) -> Config:
-    """Settings as they were written; empty where they are neither whole nor required."""
+    """Read settings as they were written; empty where they are neither whole nor required."""
     try:
         content = yaml.load(path.read_text(), Loader)  # noqa: S506 (both loaders are safe)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -134,19 +134,19 @@ def _class_name(setting: Mapping[str, Any]) -> str:
 
 
 def _memory(model: Mapping[str, Any]) -> str | None:
-    """Class of the memory core where it is a choice."""
+    """Return the class of the memory core if it is a choice."""
     chosen = (model.get("init_args") or {}).get("memory")
     path = chosen.get("class_path", "") if isinstance(chosen, Mapping) else str(chosen or "")
     return path.rpartition(".")[2] or None
 
 
 def _seed(setting: int | bool | None) -> int | None:
-    """None for a run that set none, which settings write as ``false``."""
+    """Return the seed; None for a run without one, which settings write as ``false``."""
     return None if isinstance(setting, bool) else setting
 
 
 def _flat(config: Config) -> Iterator[tuple[str, Any]]:
-    """Settings by the keys of the command line."""
+    """Yield settings by the keys of the command line."""
     for key in ("model", "data"):
         yield from flattened(key, config[key])
     for name, value in (config.get("trainer") or {}).items():

@@ -1,6 +1,6 @@
-"""A run, as everybody sees it who shows or compares runs; and the reader of ``results.json``.
+"""A run, as all code sees it that shows or compares runs, and the reader of ``results.json``.
 
-Only what is needed is asked for, so that files of older and newer versions are read alike.
+Only what is needed is read, so that files of older and newer versions are read alike.
 """
 
 import json
@@ -18,21 +18,21 @@ from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
 
-#: Known of a run, though neither settings nor measured by the test.
+#: Facts about a run that are neither settings nor measured by the test.
 FACTS = ("parameters", "wall_clock_seconds", "revision")
 
 
 class Benchmark(NamedTuple):
-    """What a run was tested on; only runs with the same compare."""
+    """Test set of a run; only runs with the same one compare."""
 
     name: str  #: class of the data module
     steps: int  #: T of every sequence
     source: str
-    sequences: int  #: of the test set that were evaluated
-    sha256: str  #: of the test set
+    sequences: int  #: how many of the test set were evaluated
+    sha256: str  #: hash of the test set
 
     def __str__(self) -> str:
-        """Name it in a message."""
+        """Name the test set in a message."""
         tested = f"{self.sequences:,} sequences of test set {self.sha256[:12]}"
         return f"{self.name} ({self.steps} steps, {self.source}, {tested})"
 
@@ -45,68 +45,68 @@ class Tested(NamedTuple):
     training_steps: int
     settings: Mapping[str, Mapping[str, Any]]  #: ``model``, ``data`` and, if known, ``trainer``
     benchmark: Benchmark
-    scalars: Mapping[str, float]  #: of the family's columns; NaN where nothing was averaged
+    scalars: Mapping[str, float]  #: the family's columns; NaN where nothing was averaged
     curves: Mapping[str, Tensor]  #: [T] each, those that the family declares
     facts: Mapping[str, Any]  #: ``FACTS``, as far as the file has them
 
 
 class Run(NamedTuple):
-    """What is known of one run; it was tested, or validated, or both."""
+    """A run that was tested, or validated, or both."""
 
     folder: Path
     declared: DeclaredModel
     seed: int | None
-    settings: Mapping[str, Any]  #: all, by the keys of the command line
+    settings: Mapping[str, Any]  #: all settings, by the keys of the command line
     tested: Tested | None
     history: History | None
 
     @property
     def name(self) -> str:
-        """The folder of the experiment and the run's own."""
+        """Name of the experiment's folder, and of the run's own."""
         return "/".join(self.folder.absolute().parts[-2:])
 
     @property
     def seed_name(self) -> str:
-        """The seed, in words."""
+        """Seed, in words."""
         return "unknown" if self.seed is None else str(self.seed)
 
     @property
     def family(self) -> Family:
-        """The model's family."""
+        """Family of the model."""
         return self.declared.family
 
     @property
     def contestant(self) -> str:
-        """What is compared: the memory core, or the baseline that bears none."""
+        """Class that is compared: the memory core, or a baseline without one of its own."""
         return self.declared.contestant
 
     @property
     def training_steps(self) -> int:
-        """Training behind the numbers that are shown."""
+        """Steps of training behind the numbers that are shown."""
         if self.tested is not None:
             return self.tested.training_steps
         assert self.history is not None
-        return int(self.history.steps[-1]) + 1
+        return int(self.history.steps[-1]) + 1  # logged steps count from 0
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Parameters, revision, ...: what is no setting."""
+        """Facts such as parameters and revision, which are no settings."""
         return {} if self.tested is None else self.tested.facts
 
     def part(self, name: str) -> dict[str, Any]:
-        """Settings of the ``model`` or of the ``data``."""
+        """Return the settings of the ``model`` or of the ``data``."""
         inside = f"{name}."
         return {k: v for k, v in self.settings.items() if k == name or k.startswith(inside)}
 
     def scalar(self, name: str) -> float:
-        """What the test found, else what the last validation found; NaN if neither did."""
+        """Return a measure of the test, else of the last validation; NaN if it is not known."""
         if self.tested is not None:
             return self.tested.scalars.get(name, nan)
         assert self.history is not None
         return self.history.last(name)
 
     def curve(self, name: str) -> Tensor | None:
-        """A curve [T] of the test, else of the last validation; None if it is not known."""
+        """Return a curve [T] of the test, else of the last validation; None if it is not known."""
         if self.tested is not None:
             return self.tested.curves.get(name)
         assert self.history is not None
@@ -114,10 +114,10 @@ class Run(NamedTuple):
 
 
 def read_results(path: Path) -> Tested:
-    """Read one file.
+    """Read a ``results.json``.
 
     Raises:
-        Unreadable: it is damaged, or none of ``test``'s.
+        Unreadable: the file is damaged, or ``test`` did not write it.
     """
     content = _content(path)
     try:
@@ -173,7 +173,7 @@ def _trainer(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _seed(seed: int | bool | None) -> int | None:
-    """None for a run that set none, which settings write as ``false``."""
+    """Return the seed; None for a run without one, which settings write as ``false``."""
     return None if isinstance(seed, bool) else seed
 
 

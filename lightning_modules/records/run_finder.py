@@ -1,4 +1,4 @@
-"""Finds runs below the folders that were named."""
+"""Search for runs below the folders that were named."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,9 +10,9 @@ NOTHING_THERE = "holds no run: no results.json and no metrics.csv"
 
 
 def find_runs(named: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
-    """Find each run once, in the order of the names; and the folders that hold none.
+    """Find each run once, in the order of the names, and the folders that hold none.
 
-    A run is a folder, or a record that is kept by itself: a JSON file that a seed names.
+    A run is a folder, or a record that was kept: a JSON file whose name is a seed.
 
     Raises:
         NoRuns: there is no such folder or file.
@@ -31,13 +31,13 @@ def find_runs(named: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether something was measured there."""
+    """Tell whether a folder holds measurements."""
     run = RunFolder(folder)
     return run.results.exists() or run.metrics.exists()
 
 
 def _at(path: Path) -> tuple[list[Path], list[Problem]]:
-    """What is named itself, or the runs below it and those of its folders that hold none."""
+    """Find the run at a path, or those below it, and the folders there that hold none."""
     if path.is_file():
         # Any of a run's files stands for the run.
         return ([path], []) if _is_record(path) else _at(path.parent)

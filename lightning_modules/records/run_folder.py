@@ -1,4 +1,4 @@
-"""Where a run keeps everything: <root>/<experiment>/<run>/."""
+"""Folder in which a run keeps everything: <root>/<experiment>/<run>/."""
 
 import json
 import os
@@ -21,20 +21,20 @@ class RunFolder:
         """Take a folder of its own for a new run; a name that is taken gets a number.
 
         Args:
-            root: of all experiments.
-            experiment: folder of runs that belong together.
-            run: the name asked for.
+            root: the folder of all experiments.
+            experiment: the name of a folder of runs that belong together.
+            run: the wanted name.
             on_disk: make the folder; processes that never write need only a name.
 
         Raises:
-            OSError: there is no place for it.
+            OSError: the folder cannot be made.
         """
         for attempt in count(1):
             folder = cls(root / experiment / (run if attempt == 1 else f"{run}-{attempt}"))
             if not on_disk:
                 return folder
             try:
-                # Making it is what claims the name, also among runs that start at the same moment.
+                # Making it claims the name, also among runs that start at the same moment.
                 folder.path.mkdir(parents=True)
                 return folder
             except FileExistsError:
@@ -43,13 +43,13 @@ class RunFolder:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Path) -> "RunFolder | None":
-        """The run that a checkpoint belongs to, None if it lies outside of a run's folder."""
+        """Return the run that a checkpoint belongs to, None if it is in no run's folder."""
         inside = checkpoint.absolute().parent.name == CHECKPOINTS
         return cls(checkpoint.parent.parent) if inside else None
 
     @property
     def wandb_id(self) -> Path:
-        """What W&B knows the run by."""
+        """File with the id by which W&B knows the run."""
         return self.path / ".wandb_id"
 
     @property
@@ -59,62 +59,62 @@ class RunFolder:
 
     @property
     def run(self) -> str:
-        """The folder's own name."""
+        """Name of the folder itself."""
         return self.path.absolute().name
 
     @property
     def checkpoints(self) -> Path:
-        """Holds ``last.ckpt`` and ``best.ckpt``."""
+        """Folder of ``last.ckpt`` and ``best.ckpt``."""
         return self.path / CHECKPOINTS
 
     @property
     def last_checkpoint(self) -> Path:
-        """The newest state of training."""
+        """Newest state of training."""
         return self.checkpoints / "last.ckpt"
 
     @property
     def best_checkpoint(self) -> Path:
-        """The state that validated best."""
+        """State that validated best."""
         return self.checkpoints / "best.ckpt"
 
     @property
     def config(self) -> Path:
-        """Every setting; ``--config`` reads it again."""
+        """All settings; ``--config`` reads them again."""
         return self.path / "config.yaml"
 
     @property
     def model(self) -> Path:
-        """What the model says of itself: its core, its look, its measures."""
+        """Declarations of the model: its core, its look, its measures."""
         return self.path / "model.json"
 
     @property
     def metrics(self) -> Path:
-        """All that was logged, a row a step."""
+        """All that was logged, a row for each logged step."""
         return self.path / "metrics.csv"
 
     @property
     def results(self) -> Path:
-        """What ``test`` found."""
+        """Results of ``test``."""
         return self.path / "results.json"
 
     @property
     def film(self) -> Path:
-        """Where the memory was written and read in the first test sequence."""
+        """Weightings with which the memory was written and read in the first test sequence."""
         return self.path / "memory_film.npz"
 
     @property
     def pictures(self) -> Path:
-        """What was drawn after validations and tests."""
+        """Folder of the pictures of validations and tests."""
         return self.path / "pictures"
 
     @property
     def predictions(self) -> Path:
-        """What ``predict`` generated."""
+        """Predictions of ``predict``."""
         return self.path / "predictions.npz"
 
 
 def shown(path: Path) -> str:
-    """A path as the user would type it."""
+    """Write a path as the user would type it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 

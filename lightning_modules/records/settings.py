@@ -9,7 +9,7 @@ TRAINING = (
     *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
     *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
 )
-#: They change no result; of the sources, the one that was really used counts.
+#: Settings that change no result; of sources, the one that was really used counts.
 IRRELEVANT = {
     *(f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")),
     "model.compile",
@@ -27,7 +27,7 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that decide on a run's results, apart from its seed."""
+    """Select the settings that decide a run's results, apart from its seed."""
     training = {f"trainer.{name}" for name in TRAINING}
     return {
         key: value
@@ -37,13 +37,13 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys whose values are not the same in all."""
+    """List the keys whose values are not the same in all settings."""
     keys = dict.fromkeys(key for each in settings for key in each)
     return [key for key in keys if any(e.get(key) != settings[0].get(key) for e in settings)]
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of each key, or all but the first where that is not unique."""
+    """Shorten keys to their last part, or to all but the first where that is not unique."""
     last = {key: key.rpartition(".")[2] for key in keys}
     count = Counter(last.values())
     return {k: name if count[name] == 1 else k.partition(".")[2] for k, name in last.items()}

@@ -1,9 +1,9 @@
-"""Whether one model is better than another, from runs of both with the same seeds.
+"""Tests of whether one model is better than another, from runs of both with the same seeds.
 
-A seed decides about initial weights, the order of training data and noise, so that what it does to
-both models cancels in their difference: Student's t-test on the differences of pairs, two-sided.
-Several models against the best one are several tests: Holm's correction keeps the chance of any
-false alarm among them at the level of one.
+A seed decides initial weights, the order of training data and noise, so its effect on both models
+cancels in their difference: Student's t-test on the differences of pairs, two-sided. Comparing
+several models with the best one is several tests: Holm's correction keeps the chance of any false
+alarm among them at the level of a single test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import ttest_1samp
 
-#: Of numbers that were equal before they were rounded: no spread to measure by.
+#: Relative spread below which differences are rounding errors, and no test is possible.
 ROUNDING = 1e-9
 
 
 class PairedDifference(NamedTuple):
-    """Of a model from the best one."""
+    """Difference of a model from the best one."""
 
     pairs: int
     mean: float
@@ -29,11 +29,11 @@ class PairedDifference(NamedTuple):
 def paired_difference(
     ours: Mapping[int | None, float], best: Mapping[int | None, float]
 ) -> PairedDifference:
-    """Compare by seed; those that only one of the two has do not count.
+    """Compare by seed; seeds that only one of the two has do not count.
 
     Args:
-        ours: value by seed.
-        best: the best model's.
+        ours: values by seed.
+        best: values by seed of the best model.
     """
     seeds = [s for s in ours if s is not None and isfinite(ours[s]) and isfinite(best.get(s, nan))]
     differences = np.array([ours[seed] - best[seed] for seed in seeds])
@@ -47,10 +47,11 @@ def paired_difference(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct for their number (Holm 1979); what is NaN is no test and stays NaN."""
+    """Correct p-values for their number (Holm 1979); NaN is no test and stays NaN."""
     tests = sorted((p, i) for i, p in enumerate(p_values) if isfinite(p))
     corrected, largest = [nan] * len(p_values), 0.0
     for rank, (p, i) in enumerate(tests):
+        # Never below a smaller p-value's correction, or the order of models would change.
         largest = max(largest, min(1.0, (len(tests) - rank) * p))
         corrected[i] = largest
     return corrected

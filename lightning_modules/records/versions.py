@@ -1,16 +1,16 @@
-"""Of what code and packages results come."""
+"""Versions of the code and packages behind a result."""
 
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-#: Those that decide results.
+#: Packages that decide results.
 PACKAGES = ("torch", "lightning", "jsonargparse", "gtmm")
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python and of the packages that decide results, and the git revision of this code."""
+    """Return the versions of Python and of ``PACKAGES``, and the git revision of this code."""
     return {
         "python": platform.python_version(),
         **{package: package_version(package) for package in PACKAGES},
@@ -19,7 +19,7 @@ def versions() -> dict[str, str | None]:
 
 
 def package_version(package: str) -> str | None:
-    """Of an installed package, None where it is not installed."""
+    """Return the version of a package, None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -27,9 +27,9 @@ def package_version(package: str) -> str | None:
 
 
 def revision() -> str | None:
-    """The commit of the checkout that this file lies in, marked "+" if files were changed.
+    """Return the commit of the checkout with this file, marked "+" if files were changed.
 
-    None where there is no checkout, or no git.
+    It is None where there is no checkout, or no git.
     """
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
     folder = Path(__file__).parent

@@ -16,35 +16,35 @@ from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.thinning import kept, plain
 
 HEIGHT = 340
-#: Points up to which each one is marked.
+#: Most points of a line with a marker at each.
 FEW_POINTS = 30
 
 
 class Chart(NamedTuple):
-    """What is drawn together."""
+    """Traces that are drawn together, and their layout."""
 
     traces: Sequence[BaseTraceType]
     layout: go.Layout
     extras: dict[str, Any] = {}  #: for the page's own script
 
     def markup(self, label: str) -> Markup:
-        """An empty place of the right height, and what will be drawn there.
+        """Make an empty place of the right height, and the data that will be drawn there.
 
         Args:
-            label: of the chart, for readers that do not see it.
+            label: what the chart shows, for readers who do not see it.
         """
         style = f"height:{self.layout.height}px"
         place = tag("div", class_="plot", role="img", aria_label=label, style=style)
         return join([place, data(self.content())])
 
     def content(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the chart as plain values, for JSON."""
         traces = [trace.to_plotly_json() for trace in self.traces]
         return {"traces": traces, "layout": self.layout.to_plotly_json(), **self.extras}
 
 
 def axes_layout(x: str, y: str, height: int = HEIGHT, **settings: Any) -> go.Layout:
-    """Of one pair of axes with these titles."""
+    """Lay out a pair of axes with these titles."""
     layout = go.Layout(
         height=height,
         margin={"l": 58, "r": 10, "t": 10, "b": 46},
@@ -66,17 +66,17 @@ PAPER: dict[str, Any] = {
 
 
 def unit_of(label: str) -> str:
-    """What stands in brackets behind a quantity, which the panel's title names."""
+    """Return the unit in brackets behind a quantity; the panel's title names the quantity."""
     return label.rpartition("(")[2].rstrip(")")
 
 
 def capitalised(label: str) -> str:
-    """As a title; abbreviations stay as they are."""
+    """Capitalise a label as a title; abbreviations stay as they are."""
     return label[:1].upper() + label[1:]
 
 
 class Style(NamedTuple):
-    """Of a line."""
+    """Name and look of a line."""
 
     name: str
     colour: str
@@ -85,7 +85,7 @@ class Style(NamedTuple):
 
 
 def line(x: Tensor, y: Tensor, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
-    """A line through the points; ``meta`` is for the page's own script."""
+    """Draw a line through the points; ``meta`` is for the page's own script."""
     few = len(x) <= FEW_POINTS
     return go.Scatter(
         x=plain(x),
@@ -103,7 +103,7 @@ def line(x: Tensor, y: Tensor, style: Style, marks: Marks, **meta: Any) -> go.Sc
 
 
 def band(x: Tensor, estimate: Estimate, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
-    """One standard error to both sides, along x and back."""
+    """Draw a band of one standard error to both sides, as an outline along x and back."""
     known = (estimate.mean + estimate.error).isfinite()
     places, mean, error = x[known], estimate.mean[known], estimate.error[known]
     return go.Scatter(
@@ -123,6 +123,6 @@ def band(x: Tensor, estimate: Estimate, style: Style, marks: Marks, **meta: Any)
 
 
 def thinned(x: Tensor, *curves: Tensor) -> tuple[Tensor, ...]:
-    """Points that are kept, of all curves the same."""
+    """Thin out curves, keeping the same points of all."""
     places = kept(len(x))
     return tuple(curve[places] for curve in (x, *curves))

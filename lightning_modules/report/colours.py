@@ -1,4 +1,4 @@
-"""Colours in light and in dark: a core keeps its own; of greys, black and white change places."""
+"""Colours on light and dark pages: cores keep theirs, while greys are inverted."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,34 +8,35 @@ from matplotlib.colors import to_hex, to_rgb
 
 from lightning_modules.pictures.memory_film import shades
 
-#: Opaque part of a band around a line.
+#: Opacity of a band around a line.
 BAND = 0.18
 STOPS = 9
 DARK_PAGE = "#16181C"
 
 
 def on_dark(colour: str) -> str:
-    """The colour on a dark page."""
+    """Return the colour for a dark page: greys are inverted."""
     red, green, blue = to_rgb(colour)
     return to_hex((1 - red, 1 - green, 1 - blue)).upper() if red == green == blue else colour
 
 
 def translucent(colour: str, opacity: float = BAND) -> str:
-    """The colour as CSS writes it, for a band."""
+    """Return a translucent colour for a band, as CSS writes it."""
     red, green, blue = (round(255 * part) for part in to_rgb(colour))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
 @cache
 def weight_scale(colour: str, dark: bool) -> list[list[Any]]:
-    """Of weights from 0 to 1, on a square-root scale that shows diffuse ones too."""
+    """Return colours of weights from 0 to 1, on a square-root scale that shows diffuse ones too."""
     light = [to_hex(shade) for shade in shades(colour)([i / (STOPS - 1) for i in range(STOPS)])]
     wanted = _brightening(on_dark(colour)) if dark else light
+    # Stops at squares make colours proportional to the root of a weight.
     return [[(i / (STOPS - 1)) ** 2, shade] for i, shade in enumerate(wanted)]
 
 
 def _brightening(colour: str) -> list[str]:
-    """From the dark page over the colour to almost white."""
+    """Go from the dark page's colour through the given one to almost white."""
     ends = [to_rgb(DARK_PAGE), to_rgb(colour), (1.0, 1.0, 1.0)]
     return [_between(ends, 1.85 * i / (STOPS - 1)) for i in range(STOPS)]
 

@@ -13,17 +13,17 @@ from torch import Tensor
 from lightning_modules.pictures.style import pixels
 from lightning_modules.records.problems import Problem
 
-#: Longest side; letters of the runs' pictures can still be read.
+#: Longest side in pixels; letters in the runs' pictures can still be read.
 MOST_PIXELS = 1100
-#: The second is Pillow's effort, from 0 to 6: what more of it saves takes ten times as long.
+#: Quality, and Pillow's effort from 0 to 6: more effort saves little, and takes ten times as long.
 QUALITY, EFFORT = 70, 1
 
 
 class Budget:
-    """Characters that are left for what is large; what is too large for them ends it.
+    """Characters left for large content; the first content that is too large uses up all.
 
     Args:
-        characters: to begin with.
+        characters: how many there are at first.
     """
 
     def __init__(self, characters: int) -> None:
@@ -31,7 +31,7 @@ class Budget:
         self.refused = 0
 
     def take(self, make: Callable[[], str]) -> str | None:
-        """Make it if there may be room for it; None, and counted as refused, if there is not."""
+        """Make the content if there may be room for it; otherwise count it as refused: None."""
         content = make() if self.left > 0 else None
         if content is None or len(content) > self.left:
             self.left = 0
@@ -42,7 +42,7 @@ class Budget:
 
 
 def left_out_of(budget: Budget) -> str:
-    """A sentence that says how many were refused, if any were."""
+    """Say in a sentence how many were refused, if any were."""
     return f" {budget.refused} more are left out, to keep the page small." * (budget.refused > 0)
 
 
@@ -50,7 +50,7 @@ class Embedded:
     """Pictures of runs as data URIs.
 
     Args:
-        characters: that all of them may have together.
+        characters: how many all of them may take together.
     """
 
     def __init__(self, characters: int) -> None:
@@ -58,7 +58,7 @@ class Embedded:
         self.problems: list[Problem] = []
 
     def uri(self, path: Path) -> str | None:
-        """A small copy; None if it is no picture, or if there is no room for it."""
+        """Return a small copy; None if the file is no picture, or there is no room for it."""
         try:
             state = path.stat()
             return self.budget.take(lambda: _small_copy(path, state.st_mtime_ns, state.st_size))
@@ -69,7 +69,7 @@ class Embedded:
 
 @lru_cache(maxsize=2000)
 def _small_copy(path: Path, modified: int, size: int) -> str:
-    """Of the file as it was then; copied once while a live page is built again and again."""
+    """Return a copy of a file as it was; made once, while a live page is built many times."""
     with Image.open(path) as picture:
         copy = picture.convert("RGB")
     copy.thumbnail((MOST_PIXELS, 4 * MOST_PIXELS), Image.Resampling.BOX)
@@ -77,7 +77,7 @@ def _small_copy(path: Path, modified: int, size: int) -> str:
 
 
 def film_strip(frames: Tensor) -> str:
-    """Frames [T, C, H, W] beside each other."""
+    """Lay frames [T, C, H, W] side by side in one picture."""
     side_by_side = np.concatenate(list(pixels(frames)), axis=1)
     return _uri(Image.fromarray((255 * side_by_side).round().astype(np.uint8)))
 

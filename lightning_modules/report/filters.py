@@ -8,7 +8,7 @@ from lightning_modules.report.section import sample_line
 
 
 def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:
-    """A form; everything is ticked."""
+    """Make the form, with everything ticked."""
     runs = [run for benchmark in benchmarks for run in benchmark.runs]
     colours = {run.contestant: run.declared.colour for run in runs}
     seeds = sorted({run.seed_name for run in runs}, key=lambda name: (len(name), name))

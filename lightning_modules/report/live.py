@@ -1,4 +1,4 @@
-"""The page on this machine, made again when a file of a run has changed."""
+"""Page that is served on this machine, and made again when a file of a run has changed."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from hashlib import sha256
@@ -18,11 +18,11 @@ HOST = "127.0.0.1"
 
 
 class LivePage:
-    """The newest page.
+    """Newest page of some folders.
 
     Args:
-        folders: of runs, or with runs below them.
-        out: where to write each page, too.
+        folders: folders of runs, or with runs below them.
+        out: a file to write each page to, too.
     """
 
     def __init__(self, folders: Sequence[Path], out: Path | None = None) -> None:
@@ -31,7 +31,7 @@ class LivePage:
         self._made: tuple[str, str] | None = None
 
     def version(self) -> str:
-        """Changes with the files of the runs, and when the first of them is there."""
+        """Return a version that changes with the files of the runs, and with the first of them."""
         try:
             states = list(self._states())
         except NoRuns:
@@ -39,7 +39,7 @@ class LivePage:
         return sha256(repr(states).encode()).hexdigest()[:16]
 
     def content(self) -> str:
-        """The page, made again if a file has changed since the last one."""
+        """Return the page, made again if a file has changed since the last one."""
         with self._lock:
             version = self.version()
             if self._made is None or self._made[0] != version:
@@ -106,8 +106,8 @@ def server(live: LivePage, port: int) -> ThreadingHTTPServer:
     """Listen on this machine only.
 
     Args:
-        live: what is served.
-        port: to listen on; 0 for one that is free.
+        live: the page to serve.
+        port: the port to listen on; 0 for a free one.
 
     Raises:
         OSError: the port is taken.

@@ -1,4 +1,4 @@
-"""What rows, lines and panels are filtered by; ``static/page.js`` reads it."""
+"""Marks by which rows, lines and panels are filtered; ``static/page.js`` reads them."""
 
 import json
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 
 class Marks(NamedTuple):
-    """Shown while all of these are ticked.
+    """Marks of an element, which is shown while all of them are ticked.
 
-    A mean over seeds stands for its runs, which are shown in its stead when one of their seeds is
-    not ticked: ``within`` has the seeds of the mean that a run is part of.
+    A mean over seeds stands for its runs. When one of their seeds is not ticked, the runs are shown
+    instead: ``within`` has the seeds of the mean that a run is part of.
     """
 
     core: str | None = None
@@ -18,10 +18,10 @@ class Marks(NamedTuple):
     benchmark: str | None = None
 
     def attributes(self) -> dict[str, str]:
-        """Of an element."""
+        """Return the marks as attributes of an element."""
         return {f"data_{k}": v if isinstance(v, str) else json.dumps(v) for k, v in self.meta()}
 
     def meta(self) -> Any:
-        """Names and values, of those that there are."""
+        """Return names and values of the marks that are not empty."""
         named = self._asdict().items()
         return {k: v if isinstance(v, str) else list(v) for k, v in named if v}.items()

@@ -9,17 +9,17 @@ VOID = ("img", "input", "meta", "link")
 
 
 class Markup(str):
-    """HTML that is whole."""
+    """Complete HTML, with everything escaped."""
 
 
 def tag(name: str, /, *children: str, **attributes: object) -> Markup:
-    """An element; text among its children is escaped.
+    """Write an element; text among its children is escaped.
 
     Args:
-        name: of the element.
-        *children: text, or Markup as it is.
-        **attributes: ``data_core`` is written data-core, ``class_`` class; True is an attribute
-            without a value, False and None are none.
+        name: the element's name.
+        *children: text, or Markup, which stays as it is.
+        **attributes: ``data_core`` becomes data-core, ``class_`` class; True makes an attribute
+            without a value, False and None make none.
     """
     given = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in VOID:
@@ -28,12 +28,12 @@ def tag(name: str, /, *children: str, **attributes: object) -> Markup:
 
 
 def join(parts: Iterable[str]) -> Markup:
-    """One after the other."""
+    """Join parts, one after the other."""
     return Markup("".join(p if isinstance(p, Markup) else escape(p, quote=False) for p in parts))
 
 
 def data(content: Any) -> Markup:
-    """JSON that a script of the page reads; nothing in it can end the element."""
+    """Write JSON that a script of the page reads; nothing in it can end the element."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return tag("script", Markup(safe), type="application/json")

@@ -1,4 +1,4 @@
-"""The page: all sections, its scripts and its style in one file."""
+"""Page of ``compare``: all sections, scripts and styles in one file."""
 
 import os
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ from lightning_modules.report.sections.left_out import left_out
 from lightning_modules.report.sections.memory_scaling import memory_scaling
 from lightning_modules.report.sections.step_curves import step_curves
 
-#: Characters of pictures and films; Plotly takes 5 million, and a page has at most 20.
+#: Characters for pictures and films; of a page's 20 million Plotly takes 5.
 FOR_FILMS, FOR_PICTURES = 2_000_000, 4_000_000
 TITLE = "Which memory should my sequence model have?"
-#: Plotly's own, for light and dark.
+#: Plotly's own templates, for light and dark.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
-#: Nothing may be loaded from anywhere; a live page asks its own server whether it is still new.
+#: Nothing may be loaded from elsewhere; a live page asks its own server whether it is current.
 POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; connect-src 'self'"
@@ -38,10 +38,10 @@ POLICY = (
 
 
 def page(found: Found, *scripts: Markup) -> str:
-    """The whole file.
+    """Write the whole file.
 
     Args:
-        found: runs, and what could not be read.
+        found: the runs, and what could not be read.
         *scripts: more elements at the end of the page.
 
     Raises:
@@ -104,7 +104,7 @@ def _main(sections: Sequence[Section]) -> Markup:
 
 
 def _scripts() -> list[Markup]:
-    """After all that is seen first."""
+    """Return the scripts, which come after all that is seen first."""
     templates = {shade: _template(name) for shade, name in TEMPLATES.items()}
     holder = tag("div", data(templates), id="templates", hidden=True)
     return [holder, tag("script", Markup(get_plotlyjs())), tag("script", static("page.js"))]
@@ -115,5 +115,5 @@ def _template(name: str) -> Any:
 
 
 def static(name: str) -> Markup:
-    """A file of this package."""
+    """Read a file of this package."""
     return Markup(files("lightning_modules.report").joinpath("static", name).read_text())

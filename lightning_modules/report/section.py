@@ -1,4 +1,4 @@
-"""Parts of the page: sections, their panels, and keys to what a panel's lines are."""
+"""Parts of the page: sections, their panels, and keys to a panel's lines."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from lightning_modules.report.markup import Markup, join, tag
 
 
 class Section(NamedTuple):
-    """One subject."""
+    """Section of the page, on one subject."""
 
     key: str
     title: str
-    lead: str  #: what is to be seen, in a sentence or two
+    lead: str  #: what it shows, in a sentence or two
     panels: Sequence[Markup]
 
     def markup(self) -> Markup:
-        """Nothing where there is nothing to show."""
+        """Return the section; nothing where there is nothing to show."""
         if not self.panels:
             return Markup("")
         heading, lead = tag("h2", self.title), tag("p", self.lead, class_="lead")
@@ -26,14 +26,14 @@ class Section(NamedTuple):
 
 
 def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = None) -> Markup:
-    """A framed part that is hidden with its benchmark, or when nothing in it is left."""
+    """Make a framed part that is hidden with its benchmark, or when nothing in it is left."""
     heading = [tag("h3", title), tag("p", subtitle, class_="subtitle")]
     marks = Marks(benchmark=benchmark)
     return tag("article", *heading, *content, class_="panel", **marks.attributes())
 
 
 def key_of(groups: Sequence[Group], *others: tuple[Markup, str]) -> Markup:
-    """What the lines are; samples and names of those that are no groups come last."""
+    """Make the key to lines; samples and names of lines that are no groups come last."""
     entries = (
         tag("li", swatch(v), v.label, **Marks(core=v.contestant).attributes())
         for v in unique(groups)
@@ -43,21 +43,21 @@ def key_of(groups: Sequence[Group], *others: tuple[Markup, str]) -> Markup:
 
 
 def unique(groups: Sequence[Group]) -> list[Group]:
-    """One of each label."""
+    """Keep one group of each label."""
     return list({group.label: group for group in reversed(groups)}.values())[::-1]
 
 
 def swatch(group: Group) -> Markup:
-    """A short piece of its line."""
+    """Draw a short piece of a group's line."""
     return sample_line(group.colour, group.dash)
 
 
 def sample_line(colour: str, dash: str = "solid") -> Markup:
-    """A short piece of a line."""
+    """Draw a short piece of a line."""
     style = f"--light:{colour};--dark:{on_dark(colour)}"
     return tag("span", class_=f"swatch {dash}", style=style)
 
 
 def scrolling(*content: Markup) -> Markup:
-    """What may be wider than the page, in a frame that scrolls by itself."""
+    """Put content that may be wider than the page in a frame that scrolls by itself."""
     return tag("div", join(content), class_="scrolling", tabindex="0")

@@ -1,4 +1,4 @@
-"""What of long curves is drawn, and numbers as the page holds them."""
+"""Thinning of long curves, and numbers as the page holds them."""
 
 from collections.abc import Iterable
 from math import isfinite
@@ -6,20 +6,20 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-#: Points of a curve; a panel has about as many pixels for each as an eye can tell apart.
+#: Most points of a curve; more lie too close in a panel for the eye to tell apart.
 MOST_POINTS = 200
 DIGITS = 5
 
 
 def kept(count: int, most: int = MOST_POINTS) -> Tensor:
-    """Indices of evenly spaced points, the first and the last among them."""
+    """Choose indices of evenly spaced points, the first and the last among them."""
     if count <= most:
         return torch.arange(count)
     return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long().unique()
 
 
 def plain(values: Iterable[float]) -> list[float | int | None]:
-    """Numbers with ``DIGITS`` significant digits, null where there is none."""
+    """Write numbers with ``DIGITS`` significant digits, None for those that are not finite."""
     return [_plain(float(value)) for value in values]
 
 

@@ -1,1 +1,1 @@
-"""What makes training steps fast: compiled loops, CUDA graphs, late gradients, C++ operators."""
+"""Means to fast training steps: compiled loops, CUDA graphs, late gradients, C++ operators."""

@@ -1,7 +1,7 @@
-"""Compiling the loop over time some steps at a time.
+"""Compiled pieces of the loop over time, each of some steps.
 
-One graph of some steps serves sequences of every length. How many steps pays depends on the core:
-compiling takes in proportion to them, and entering and leaving a graph takes half a millisecond.
+One graph of some steps serves sequences of every length. The best number depends on the core: the
+time to compile grows with it, and entering and leaving a graph costs half a millisecond.
 """
 
 import time
@@ -28,9 +28,9 @@ def require_compiler() -> None:
 
 
 def graph_size(steps: int, most: int) -> int:
-    """Size of the graphs that take sequences of so many steps with the least calls.
+    """Choose the size of graphs, at most ``most``, with which so many steps take the fewest calls.
 
-    A step that is left over is called by itself, and counts for two.
+    A step that is left over is called by itself, and counts as two.
     """
     return min(
         range(1, min(steps, most) + 1),
@@ -39,26 +39,26 @@ def graph_size(steps: int, most: int) -> int:
 
 
 def span_sizes(steps: int, size: int | None) -> list[int]:
-    """Divide steps into what is left over and then graphs of one size; None: there are none."""
+    """Divide steps into a remainder and then graphs of one size; None if there are no graphs."""
     left = steps if size is None else steps % size
     spans = [left] if left else []
     return spans if size is None else spans + [size] * (steps // size)
 
 
 class CompiledSteps:
-    """A function of a module, its state and inputs of some steps, compiled.
+    """Compiled function of a module, its state and the inputs of some steps.
 
-    The same graph serves every chunk, since the state always comes in alike, whatever of it depends
-    on a parameter by then. Compiled code is kept in torch's cache, where later runs find it.
+    The same graph serves every chunk, because ``_alike`` makes each state look the same, whether it
+    depends on parameters yet or not. Compiled code stays in torch's cache for later runs.
 
     Args:
-        steps: (module, state, *inputs) -> (state, outcomes). Not bound to the module, of which
-            there may be copies; tensors may be nested in tuples and lists.
+        steps: (module, state, *inputs) -> (state, outcomes). It is not bound to the module, of
+            which there may be copies; tensors may be nested in tuples and lists.
     """
 
     def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
         self._size: int | None = None
-        # The asserts check what inductor itself allocated, at a tenth of the time of a chunk.
+        # The asserts check what inductor itself allocated, and cost a tenth of a chunk's time.
         self.steps = torch.compile(
             steps,
             fullgraph=True,
@@ -68,9 +68,9 @@ class CompiledSteps:
         self.announced = False
 
     def size_with(self, core: MemoryCore) -> int:
-        """Steps of a graph with this core, settled by the first sequence, when it can get ready.
+        """Return the steps of a graph with this core; the first call prepares the process.
 
-        Sequences that are shorter than a graph are not compiled.
+        Sequences shorter than a graph are not compiled.
         """
         if self._size is None:
             prepare()
@@ -85,7 +85,7 @@ class CompiledSteps:
         return self.steps(module, state, *inputs)
 
     def _announce(self, module: nn.Module, *inputs: Any) -> None:
-        """Compile both passes on copies of the inputs, and say how long it took."""
+        """Compile both passes on copies of the inputs, and print how long it took."""
         started = time.perf_counter()
         copies = tree_map_only(Tensor, _leaf, inputs)
         outcomes = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
@@ -99,7 +99,8 @@ class CompiledSteps:
 
 
 def _alike(tensor: Tensor) -> Tensor:
-    """The tensor in an object of its own, contiguous, differentiable if its type allows it."""
+    """Return the tensor as a new object, contiguous, differentiable if its type allows it."""
+    # A graph is compiled for strides, aliasing and requires_grad: a difference compiles it anew.
     tensor = tensor.contiguous()
     return tensor.view_as(tensor) if tensor.requires_grad else _leaf(tensor)
 

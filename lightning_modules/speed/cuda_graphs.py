@@ -1,7 +1,7 @@
-"""Recurrences as CUDA graphs: their thousands of small kernels, launched at once.
+"""Recurrences as CUDA graphs: thousands of small kernels in one launch.
 
-A recurrence of T steps waits for Python between kernels that take microseconds each. Since
-training batches have one of a few shapes, its kernels are the same ones in step after step.
+A recurrence of T steps waits for Python between kernels that take microseconds each. Since training
+batches have one of a few shapes, the same kernels run in every training step.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 
 class CapturedGraphs:
-    """A function of tensors that is captured at its first use in training, and replayed then on.
+    """Function of tensors that is captured at its first use in training, and replayed from then on.
 
-    Calls that are not on CUDA or need no gradients are ordinary ones. What a replay returns is
-    overwritten by the next, and its gradients cannot be differentiated again.
+    Calls that are not on CUDA or need no gradients run as usual. The next replay overwrites what a
+    replay returned, whose gradients cannot be differentiated again.
 
-    It is no module, since the one that it belongs to is part of the model already.
+    It is not a module itself, since the module that it belongs to is already part of the model.
 
     Args:
-        module: whose parameters the function uses.
-        function: of tensors, or of tuples of tensors, to such; it must not wait for the device.
+        module: the module whose parameters the function uses.
+        function: from tensors or tuples of tensors to the same; it must not wait for the device.
     """
 
     def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
@@ -34,6 +34,7 @@ class CapturedGraphs:
         tensors = tree_leaves(inputs)
         if not (tensors[0].is_cuda and torch.is_grad_enabled()):
             return self._function(*inputs)
+        # A graph is fixed in shapes and types, so each kind of input gets its own.
         kind = tuple((tensor.shape, tensor.dtype, tensor.requires_grad) for tensor in tensors)
         if kind not in self._graphs:
             self._graphs[kind] = self._captured(inputs)
@@ -43,7 +44,7 @@ class CapturedGraphs:
         """Capture the function and its gradients for inputs of this kind."""
         samples = tree_map(lambda t: t.detach().clone().requires_grad_(t.requires_grad), inputs)
         cached = torch.is_autocast_cache_enabled()
-        # Weights that autocast keeps in lower precision would be those of the time of the capture.
+        # Autocast caches weights in lower precision: a graph would replay those of its capture.
         torch.set_autocast_cache_enabled(False)
         try:
             return torch.cuda.make_graphed_callables(
@@ -54,7 +55,7 @@ class CapturedGraphs:
 
 
 class _Body(nn.Module):
-    """A function with the parameters that it uses, as a capture asks for."""
+    """A function with the parameters that it uses, the form that a capture needs."""
 
     def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
         super().__init__()

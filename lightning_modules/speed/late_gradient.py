@@ -1,4 +1,4 @@
-"""The gradient of a weight that a loop over time uses in every step, in one product after it."""
+"""Gradient of a weight that a loop over time uses in every step, in one product after the loop."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 
 class LateGradient(torch.autograd.Function):
-    """Passes on offsets, and gives their weight its gradient when the loop's backward pass ends.
+    """Passes on offsets, and computes their weight's gradient when the loop's backward pass ends.
 
     In a loop over ``y_t = offset_t + W x_t`` the offset's gradient is that of ``y_t``, so with
     ``W`` detached inside the loop dL/dW = sum of (dL/doffset_t) x_t^T is one product of T * B rows.
@@ -21,29 +21,30 @@ class LateGradient(torch.autograd.Function):
         """Return the offsets.
 
         Args:
-            ctx: autograd's.
+            ctx: autograd's context.
             offsets: [T, B, O].
             weight: [O, I].
             inputs: empty; the loop appends the x_t of some steps at a time, [S, B, I], detached.
         """
+        # The list itself is kept: it is still empty here, and full by the time of ``backward``.
         ctx.inputs, ctx.weight_dtype = inputs, weight.dtype
         return offsets.view_as(offsets)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Return the offsets' gradient as it is, and the weight's."""
+        """Return the offsets' gradient as it is, and the weight's, [O, I]."""
         inputs = torch.cat(ctx.inputs).flatten(0, 1).to(gradient.dtype)
         weight = gradient.flatten(0, 1).mT @ inputs
         return gradient, weight.to(ctx.weight_dtype), None
 
 
 class LateLinear:
-    """``W x_t`` plus what is known of every step, in a loop over time that is run through once.
+    """Linear map ``W x_t`` plus a known part, for one pass of a loop over time.
 
     Args:
         weight: W, [O, I].
-        known: [T, B, O].
+        known: [T, B, O], the part that is known of every step.
     """
 
     def __init__(self, weight: Tensor, known: Tensor) -> None:
@@ -52,11 +53,11 @@ class LateLinear:
         self._weight = weight.detach()
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Outputs [B, O] of the next step, for x_t [B, I]."""
+        """Return the outputs [B, O] of the next step for x_t [B, I]."""
         known, inputs, weight = self.parts(inputs)
         return torch.addmm(known, inputs, weight.mT)
 
     def parts(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What these outputs are made of: what is known of them, x_t, and W [O, I]."""
+        """Return the parts of the next step's outputs: the known one, x_t, and W [O, I]."""
         self._seen.append(inputs.detach().unsqueeze(0))
         return next(self._known), inputs, self._weight

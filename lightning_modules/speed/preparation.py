@@ -1,4 +1,4 @@
-"""What a process needs once before it runs a model on a CPU, and what is said of it."""
+"""Preparation of a process that runs a model on a CPU, once, with a line for what takes long."""
 
 import ctypes
 import time
@@ -8,7 +8,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from memory_cores.kernels import building
 
-#: Whatever takes less is not worth a line.
+#: Seconds below which building is not worth a line.
 WORTH_A_LINE_S = 2.0
 #: Options of glibc's ``mallopt``, and values that no tensor of a step reaches.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -17,14 +17,14 @@ ACCEPTED = 1
 
 
 def prepare() -> None:
-    """Keep freed memory, build the C++ operators, and say what took long or is missing."""
+    """Keep freed memory, build the C++ operators, and print what took long or is missing."""
     keep_freed_memory()
     started = time.perf_counter()
     try:
         building.build()
     except (RuntimeError, OSError) as error:
         why = shorten(str(error).partition("\n")[0], 120, placeholder=" ...")
-        say(f"Loops over time take longer, since their C++ operators can not be built: {why}")
+        say(f"Loops over time take longer, since their C++ operators cannot be built: {why}")
         return
     took = time.perf_counter() - started
     if took > WORTH_A_LINE_S:
@@ -34,8 +34,8 @@ def prepare() -> None:
 def keep_freed_memory() -> None:
     """Let this process use freed memory again instead of giving it back to the system.
 
-    Of tensors above 32 MB glibc gives each back at once, and takes the next one zeroed, page by
-    page: half of a step's time with a window of 4,096 slots.
+    glibc returns tensors above 32 MB at once, and gets the next one zeroed, page by page: half of a
+    step's time with a window of 4,096 slots.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # other C libraries have none

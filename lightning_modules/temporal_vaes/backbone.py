@@ -1,7 +1,7 @@
 """The sequential-latent backbone: controller, memory core, prior, posterior and sample.
 
-It is all that is recurrent in a model. Encoders run before it on all frames at once; decoders,
-likelihoods and divergences after it. One step, in the order of Gemici et al. 2017, section 3:
+It is the recurrent part of a model. Encoders run before it on all frames at once; decoders,
+likelihoods and divergences run after it. One step, in the order of Gemici et al. 2017, section 3:
 
     h_t        = controller(h_{t-1}, [z_{t-1}; reads_{t-1}], evidence_t)      eq. 13
     memory_t   = write z_{t-1} under [h_t; key h_{t-1}]
@@ -30,7 +30,7 @@ from memory_cores.parts.gaussian import DiagonalGaussian
 
 
 class BackboneState(NamedTuple):
-    """What one step hands to the next."""
+    """State that one step hands to the next."""
 
     controller: ControllerState
     memory: NamedTuple
@@ -40,7 +40,7 @@ class BackboneState(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step's outcome; with a dimension S in front, of several steps."""
+    """Outcome of a step; of several steps, with a dimension S in front."""
 
     latent: Tensor  #: [B, Z]
     psi: Tensor  #: [B, P]
@@ -64,12 +64,12 @@ class Trajectory(NamedTuple):
 
 
 def nothing_to_imagine(t: int, step: Step) -> Tensor:
-    """For sequences whose evidence is known to the end."""
+    """Refuse to imagine evidence, for sequences whose evidence is known to the end."""
     raise ValueError(f"evidence must cover all steps, or imagine give the rest, got none for {t}")
 
 
 def psi_size(memory: MemoryCore, controller_size: int) -> int:
-    """Width P of psi: the reads, and the controller's state where the core's context has it."""
+    """Return width P of psi: the reads, and the controller's state if the core's context has it."""
     return memory.context_size + (controller_size if memory.context_includes_control else 0)
 
 
@@ -78,13 +78,13 @@ class Backbone(nn.Module):
 
     Args:
         memory: the core; it writes latents with the controller's state as key.
-        evidence_size: width of what is known of each step beforehand.
-        feature_size: width of an encoded frame.
-        latent_size: Z.
-        controller_size: H.
+        evidence_size: width E of what is known of each step beforehand.
+        feature_size: width F of an encoded frame.
+        latent_size: width Z of a latent.
+        controller_size: width H of the controller's state.
         map_size: hidden units of the prior and posterior maps; 0 makes them linear.
-        compile: compile the steps whose evidence and frame are known, where gradients are wanted;
-            on CUDA, capture them all as one graph.
+        compile: compile the steps whose evidence and frame are known, if gradients are needed; on
+            CUDA, capture them all as one graph.
     """
 
     def __init__(
@@ -98,10 +98,12 @@ class Backbone(nn.Module):
         compile: bool = False,
     ) -> None:
         super().__init__()
+        # Not bound to this module: a compiled function serves copies of it, too.
         self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
         self.cuda_graphs = CapturedGraphs(self, self._known_loop) if compile else None
         self.latent_size = latent_size
         self.memory = memory
+        # Eq. 13 feeds the reads back; without them (eq. 9) the controller sees the latent alone.
         feedback_size = latent_size
         if memory.context_includes_control:
             feedback_size += memory.context_size
@@ -126,17 +128,19 @@ class Backbone(nn.Module):
         """Update controller and memory for one step, up to what its latent depends on.
 
         Args:
-            state: of the step before.
+            state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
-            late: evidence is of ``controller.known_gates``.
+            late: whether the row is one of ``controller.known_gates``.
 
         Returns:
-            state: with the latent still that of the step before; psi: [B, P].
+            state: the new state, in which the latent is still that of the step before; psi: [B, P].
         """
+        # z_{t-1} was drawn under h_{t-1}, so that is its key; the controller then moves on to h_t.
         before = state.controller.hidden
         includes_control = self.memory.context_includes_control
         feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
         controller = self.controller.step(state.controller, evidence, feedback, late)
+        # ``drawn`` masks the first step's item: z_0 does not exist, and nothing is written for it.
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
         reads, memory = self.memory.write_and_read(state.memory, controller.hidden, item)
         psi = torch.cat([reads, controller.hidden], 1) if includes_control else reads
@@ -153,11 +157,11 @@ class Backbone(nn.Module):
         """Advance one step and draw its latent: from the posterior if ``observed``, else the prior.
 
         Args:
-            state: of the step before.
+            state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             noise: [B, Z], standard normal.
             observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
-            late: evidence is of ``controller.known_gates``.
+            late: whether the row is one of ``controller.known_gates``.
         """
         state, psi = self.advance(state, evidence, late)
         parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
@@ -171,10 +175,10 @@ class Backbone(nn.Module):
         """Take several steps with known evidence and frames, as one function to be compiled.
 
         Args:
-            state: of the step before.
-            evidence: [S, B, 4 H], of ``controller.known_gates``.
+            state: the state of the step before.
+            evidence: [S, B, 4 H], rows of ``controller.known_gates``.
             noise: [S, B, Z], standard normal.
-            observed: [S, B, map width], of ``posterior_map.observe``.
+            observed: [S, B, map width], rows of ``posterior_map.observe``.
         """
         steps = []
         for inputs in zip(evidence.unbind(), noise.unbind(), observed.unbind(), strict=True):
@@ -193,7 +197,7 @@ class Backbone(nn.Module):
         """Unroll over T steps; latents come from the posterior as far as there are features.
 
         Args:
-            evidence: [B, K, E], of the first K <= T steps.
+            evidence: [B, K, E], what is known of the first K <= T steps.
             features: [B, S, F], encoded frames of the first S <= T steps. Later steps draw their
                 latents from the prior.
             noise: [B, T, Z], standard normal.
@@ -208,7 +212,7 @@ class Backbone(nn.Module):
         return self._loop(evidence, features, noise, imagine, record)
 
     def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
-        """Unroll over steps of which all is known, to nothing but tensors."""
+        """Unroll over steps of which all is known; returns tensors alone, as a graph needs."""
         return self._loop(evidence, features, noise)[:-1]
 
     def _loop(
@@ -223,6 +227,7 @@ class Backbone(nn.Module):
         gates = self.controller.known_gates(evidence, seen)
         observed = self.posterior_map.observe(features.transpose(0, 1))
         noise = noise.transpose(0, 1)
+        # To record weightings, the memory's state is needed after every single step.
         known = 0 if record else min(len(gates), len(observed))
         state = self.initial_state(noise.shape[1], noise)
         state, steps = self._take_known(state, known, gates, noise, observed)
@@ -236,18 +241,21 @@ class Backbone(nn.Module):
             if record:
                 weightings.append(self.memory.weightings(state.memory))
         taken = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
+        # ``LateGradient`` reads ``seen`` in the backward pass, so this is early enough. Imagined
+        # steps are left out: they use the weight itself, not detached.
         seen.append(taken.seen[: len(gates)])
         return self._trajectory(taken, weightings)
 
     def _take_known(
         self, state: BackboneState, known: int, *parts: Tensor
     ) -> tuple[BackboneState, list[Step]]:
-        """Take the first steps, of which evidence, noise and frames [S, B, ...] are known."""
+        """Take the first steps, whose evidence, noise and frames [S, B, ...] are known."""
         trains = torch.is_grad_enabled() and not parts[0].is_cuda
         compiled = self.compiled_steps if trains else None
         size = compiled.size_with(self.memory) if compiled else None
         sizes = span_sizes(known, size)
-        # Divided by one operator, whose gradient is one too; that of a slice is as large as all.
+        # Split by one operator, whose gradient is one operator too; each slice's would be as large
+        # as the whole.
         spans = (part.split([*sizes, len(part) - known])[:-1] for part in parts)
         taken = []
         for span in zip(*spans, strict=True):
@@ -259,7 +267,7 @@ class Backbone(nn.Module):
     def _imagined_gates(
         self, imagine: Callable[[int, Step], Tensor], t: int, steps: list[Step]
     ) -> Tensor:
-        """The gates [B, 4 H] that evidence of step t would make, imagined after the step before."""
+        """Imagine the evidence of step t from the step before, and map it to gates [B, 4 H]."""
         return self.controller.evidence_gates(imagine(t, steps[-1].last))
 
     def _trajectory(self, steps: Step, weightings: list[Weightings]) -> Trajectory:
@@ -268,6 +276,7 @@ class Backbone(nn.Module):
             latent=latent,
             psi=psi,
             prior=DiagonalGaussian.from_parameters(self.prior_map(psi)),
+            # Generated steps drew from the prior: there the two are equal and the KL is 0.
             posterior=DiagonalGaussian.from_parameters(drawn_from),
             weightings=Weightings(*(torch.stack(w, 1) for w in zip(*weightings, strict=True)))
             if weightings
@@ -276,7 +285,7 @@ class Backbone(nn.Module):
 
 
 class LatentMap(nn.Module):
-    """What prior and posterior map have in common: psi, at most one hidden layer, 2 Z outputs."""
+    """Base of the prior and the posterior map: psi, at most one hidden layer, 2 Z outputs."""
 
     def __init__(self, psi_size: int, map_size: int, latent_size: int) -> None:
         super().__init__()
@@ -290,7 +299,7 @@ class LatentMap(nn.Module):
 
 
 class PriorMap(LatentMap):
-    """From psi to a Gaussian's parameters."""
+    """Maps psi to the prior's parameters (eq. 7)."""
 
     def forward(self, psi: Tensor) -> Tensor:
         """Return [..., 2 Z]: means, then log standard deviations."""
@@ -298,7 +307,7 @@ class PriorMap(LatentMap):
 
 
 class PosteriorMap(LatentMap):
-    """From psi and an encoded frame to a Gaussian's parameters.
+    """Maps psi and an encoded frame to the posterior's parameters (eq. 8).
 
     The frame's part is linear up to the hidden layer, so ``observe`` computes it before the loop
     for all steps at once.
@@ -309,5 +318,5 @@ class PosteriorMap(LatentMap):
         self.observe = nn.Linear(feature_size, self.width, bias=False)
 
     def forward(self, psi: Tensor, observed: Tensor) -> Tensor:
-        """Return [..., 2 Z], given what ``observe`` made of the frame."""
+        """Return [..., 2 Z] from psi and the frame's part, which ``observe`` gives."""
         return self.output(self.from_psi(psi) + observed)

@@ -15,7 +15,7 @@ class ControllerState(NamedTuple):
 
     hidden: Tensor  #: [B, H], what the rest of the model sees as h_t
     cell: Tensor  #: [B, H]
-    seen: Tensor  #: [B, H + F], detached: what the recurrent gates were computed from
+    seen: Tensor  #: [B, H + F], detached: the inputs of the recurrent gates
 
 
 class Controller(nn.Module):
@@ -43,11 +43,11 @@ class Controller(nn.Module):
         )
 
     def known_gates(self, evidence: Tensor, seen: list[Tensor]) -> Tensor:
-        """Map the evidence of all steps [B, T, E] to [T, B, 4 H], for steps that are ``late``.
+        """Map the evidence of all steps [B, T, E] to gates [T, B, 4 H], for ``late`` steps.
 
         Args:
             evidence: [B, T, E].
-            seen: to which the loop must append what the gates have ``seen``, [S, B, H + F] of some
+            seen: a list to which the loop must append the states' ``seen``, [S, B, H + F] for some
                 steps at a time.
         """
         gates = self.evidence_gates(evidence.transpose(0, 1))
@@ -59,10 +59,11 @@ class Controller(nn.Module):
         """Advance one step.
 
         Args:
-            state: of the step before.
+            state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``evidence_gates`` of the whole sequence.
-            feedback: [B, F].
-            late: evidence is of ``known_gates``, which gives the recurrent weight its gradient.
+            feedback: [B, F], the last latent and reads.
+            late: whether the row is one of ``known_gates``, which gives the recurrent weight its
+                gradient.
         """
         inputs = torch.cat([state.hidden, feedback], 1)
         weight = self.recurrent_gates.weight

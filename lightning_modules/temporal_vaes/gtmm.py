@@ -8,11 +8,11 @@ from memory_cores import DNC, MemoryCore, MemorySizes
 
 
 class GTMM(TemporalVAE):
-    """Its recurrence sees actions and latents, never frames: all it knows went through z.
+    """Model whose recurrence sees actions and latents, never frames: all it knows passed through z.
 
     Args:
         memory: builds the memory core.
-        **settings: of ``TemporalVAE``.
+        **settings: settings of ``TemporalVAE``.
     """
 
     def __init__(self, memory: Callable[[MemorySizes], MemoryCore] = DNC, **settings: Any) -> None:

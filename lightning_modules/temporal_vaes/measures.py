@@ -1,4 +1,4 @@
-"""What is measured of temporal variational auto-encoders."""
+"""Measures of temporal variational auto-encoders."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -114,8 +114,8 @@ FAMILY = Family(
             "the same against another given frame, drawn at random",
             "per pixel",
         ),
-        # First among headlines: in parity recall, which alone has it, the step alone lowers the KL,
-        # whatever the memory.
+        # First among headlines: only parity recall has it, where knowing the step alone lowers the
+        # KL, whatever the memory.
         Measure(
             "prior_recall_class_accuracy",
             "share of generated frames that a nearest-neighbour classifier takes for the true "
@@ -134,7 +134,7 @@ FAMILY = Family(
 
 
 class FrameMeasures(Measures):
-    """The bound, its KL where memory helps and where it cannot, reads, recall from the prior."""
+    """Measures of the bound, the KL with and without an answer in memory, reads, and recall."""
 
     family = FAMILY
 
@@ -150,5 +150,5 @@ class FrameMeasures(Measures):
         }
 
     def summarise(self, model: "TemporalVAE", sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences, with the KL of recalled and of new steps apart."""
+        """Average over sequences, keeping the KL of recalled steps apart from that of new ones."""
         return summarise(sums)

@@ -22,7 +22,7 @@ from lightning_modules.temporal_vaes.samples import Samples, sample
 if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 
-#: Drawn for actions of these names; others are written out.
+#: Signs for actions of these names; other names are written out.
 ARROWS = {"none": "", "up": "↑", "down": "↓", "left": "←", "right": "→"}
 
 
@@ -47,11 +47,11 @@ class FrameDrawings(Drawings):
         """Draw a fixed set's KL, then its first sequences.
 
         Args:
-            model: of frames.
-            data: what the model is measured on, set up.
+            model: a model of frames.
+            data: the data module that it is measured on, set up.
             shown: which set, and what headings say.
             sequences: how many are in ``generations``.
-            seed: of the noise.
+            seed: the seed of the noise.
         """
         batch = first_sequences(data.dataset(shown.split), sequences)
         samples = sample(model, batch, data.prefix_length, seed)
@@ -71,9 +71,9 @@ class FrameDrawings(Drawings):
         """Return the first test sequence and the memory's weightings while it is reconstructed.
 
         Args:
-            model: of frames.
-            data: what the model is tested on, set up.
-            seed: of the noise.
+            model: a model of frames.
+            data: the data module that it is tested on, set up.
+            seed: the seed of the noise.
 
         Returns:
             ``read`` [T, R, N], ``write`` [T, H, N], ``recalled_from`` [T] and ``frames``
@@ -111,8 +111,8 @@ def generations_of(samples: Samples, action_names: tuple[str, ...]) -> list[Gene
     """Prepare each sequence for drawing.
 
     Args:
-        samples: of B sequences.
-        action_names: A names of their actions; empty if these are not drawn.
+        samples: samples of B sequences.
+        action_names: names of their A actions; empty if actions are not drawn.
     """
     batch = samples.batch
     signs = [ARROWS.get(name, name) for name in action_names]

@@ -34,7 +34,7 @@ def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) 
         model: on any device, in any floating type.
         batch: B sequences on the CPU.
         prefix: true frames before generation, at most T.
-        seed: of the noise.
+        seed: the seed of the noise.
     """
     like = next(model.parameters())
     frames, actions, noise = (

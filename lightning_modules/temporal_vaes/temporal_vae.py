@@ -1,4 +1,4 @@
-"""What all temporal variational auto-encoders share: objective, optimiser, metrics, generation."""
+"""Base class of temporal variational auto-encoders: objective, metrics and generation."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,13 +23,13 @@ from memory_cores.parts.gaussian import kl_divergence
 
 
 class Unrolled(NamedTuple):
-    """A model's view of a batch."""
+    """An unrolled batch, and the frames that it was decoded to."""
 
     trajectory: Trajectory
     logits: Tensor  #: [B, T, C, H, W], of the intensities
 
     def bound(self, frames: Tensor) -> Bound:
-        """Terms [B, T] of the variational bound of the frames [B, T, C, H, W]."""
+        """Return the terms [B, T] of the variational bound of frames [B, T, C, H, W] (eq. 6)."""
         return Bound(
             reconstruction=bernoulli_log_likelihood(self.logits, frames),
             kl=kl_divergence(self.trajectory.posterior, self.trajectory.prior),
@@ -52,11 +52,11 @@ class TemporalVAE(SequenceModel):
         visual: builds the encoder and the decoder.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t; default: what the budget allows.
-        parameter_budget: of the whole model, so that models with different cores compare; not used
-            where the controller's size is given.
+        parameter_budget: parameters of the whole model at most, so that models with different cores
+            compare; not used if the controller's size is given.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
-        learning_rate: of Adam.
-        compile: compile the recurrence, for training, which takes about a minute the first time; on
+        learning_rate: Adam's learning rate.
+        compile: compile the recurrence for training, which takes about a minute the first time; on
             CUDA, capture it as a graph, which takes no time.
 
     Raises:
@@ -87,7 +87,7 @@ class TemporalVAE(SequenceModel):
         require_at_least(0, map_size=map_size)
 
         def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
-            """Make all that the controller's width decides on; the budget's search calls it."""
+            """Make the parts that depend on the controller's width, for the budget too."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
             core = memory(sizes)
             decoder_inputs = latent_size + psi_size(core, controller_size)
@@ -107,8 +107,8 @@ class TemporalVAE(SequenceModel):
             controller_size = controller_size_within(parameter_budget, build)
         require_positive(controller_size=controller_size)
         self.visual, self.backbone = build(controller_size)
-        # One action is 1 and the others 0: unit variance whatever A is. Under the default for dense
-        # inputs the moves drown in the noise of the latents, and no one learns where it is.
+        # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
+        # inputs moves drown in the noise of the latents, and models never learn where they are.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
         self.prefix_length = prefix_length
 
@@ -129,7 +129,7 @@ class TemporalVAE(SequenceModel):
         return self.backbone.controller.hidden_size
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """Encoder and decoder, the recurrent network, the memory core, prior and posterior."""
+        """Return encoder and decoder, the controller, the memory core, prior and posterior maps."""
         backbone = self.backbone
         return {
             "visual": [self.visual],
@@ -139,29 +139,29 @@ class TemporalVAE(SequenceModel):
         }
 
     def evidence_size(self, action_size: int, feature_size: int) -> int:
-        """Width E of a step's evidence, of which the actions come first."""
+        """Return width E of a step's evidence, of which the actions come first."""
         return action_size
 
     def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
-        """What the recurrence knows of each step before it is unrolled, the actions first.
+        """Return what the recurrence knows of each step before it is unrolled, the actions first.
 
         Args:
             actions: [B, T, A].
             features: [B, S, F], encoded frames of the first S <= T steps.
 
         Returns:
-            evidence: [B, K, E] of the first K <= T steps; ``imagine`` gives the others'.
+            evidence: [B, K, E] of the first K <= T steps; ``imagine`` gives that of the others.
         """
         return actions
 
     def imagine(self, actions: Tensor, step: Step) -> Tensor:
-        """Evidence [B, E] of a step from its actions [B, A] and the outcome of the step before."""
+        """Return evidence [B, E] of a step from its actions [B, A] and the step before."""
         return actions
 
     def forward(
         self, frames: Tensor, actions: Tensor, noise: Tensor | None = None, record: bool = False
     ) -> Unrolled:
-        """Infer the latents of the frames that are given, generate those of the steps after them.
+        """Infer the latents of the given frames, and generate those of the steps after them.
 
         Args:
             frames: [B, S, C, H, W] in [0, 1], S <= T.
@@ -183,7 +183,7 @@ class TemporalVAE(SequenceModel):
         return Unrolled(trajectory, self.decode(trajectory.latent, trajectory.psi))
 
     def decode(self, latent: Tensor, psi: Tensor) -> Tensor:
-        """Observation map: logits [B, T, C, H, W] from latents [B, T, Z] and psi [B, T, P]."""
+        """Decode latents [B, T, Z] and psi [B, T, P] to logits [B, T, C, H, W]."""
         return self.visual.decode(torch.cat([latent, psi], 2))
 
     def generate(self, batch: FrameSequences) -> Unrolled:
@@ -191,7 +191,7 @@ class TemporalVAE(SequenceModel):
         return self(batch.frames[:, : self.prefix_length], batch.actions)
 
     def bound(self, batch: FrameSequences) -> Bound:
-        """Terms of the variational bound of each sequence and step, with one posterior sample."""
+        """Return the bound's terms at each step of each sequence, with one posterior sample."""
         return self(batch.frames, batch.actions).bound(batch.frames)
 
     def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
@@ -206,8 +206,8 @@ class TemporalVAE(SequenceModel):
 
     @classmethod
     def drawings(cls) -> Drawings:
-        """The family's pictures."""
-        # They know the models in turn, and only runs that draw need Matplotlib.
+        """Return the family's pictures."""
+        # Imported here: the pictures import the models, and only runs that draw need Matplotlib.
         from lightning_modules.temporal_vaes.pictures import FrameDrawings
 
         return FrameDrawings()

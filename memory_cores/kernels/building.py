@@ -1,6 +1,6 @@
-"""Building C++ operators, which take the place of many small ones in every step on a CPU.
+"""C++ operators, each in place of many small ones in every step on a CPU, and their building.
 
-They are built when they are first needed, and kept where PyTorch keeps extensions.
+They are built when first needed, and kept where PyTorch keeps extensions.
 """
 
 import os
@@ -22,7 +22,7 @@ FLAGS = ["-O3", "-ffast-math", "-Wno-psabi"]
 if sys.platform == "linux":
     FLAGS.append("-fopenmp")
 if platform.machine().lower() in ("x86_64", "amd64"):
-    # Else a reciprocal is refined in steps, and that of an infinity (sigmoid of -1e4) is NaN.
+    # Otherwise a reciprocal is refined in steps, and that of infinity (sigmoid of -1e4) is NaN.
     FLAGS.append("-mrecip=none")
 #: Not -march=native, since machines of several kinds may share a folder of extensions.
 VECTORS = {
@@ -36,7 +36,7 @@ _failure: RuntimeError | OSError | None = None
 
 
 def build() -> None:
-    """Build the operators in half a minute if nobody has, and load them.
+    """Load the operators; build them first, in half a minute, if that was not done yet.
 
     Raises:
         RuntimeError, OSError: they cannot be built.
@@ -56,7 +56,7 @@ def build() -> None:
 
 def _load() -> None:
     capability = torch.backends.cpu.get_cpu_capability()  # such as AVX2, or NO AVX
-    # Environments and checkouts do not share, or each would build anew what another has built.
+    # Environments and checkouts do not share a folder, or each would rebuild over the others.
     whose = f"{torch.__version__} {torch.__file__} {FOLDER}"
     environment = sha256(whose.encode()).hexdigest()[:8]
     name = f"memory_cores_{capability.lower().replace(' ', '_')}_{environment}"
@@ -77,7 +77,7 @@ def _load() -> None:
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """Let all steps be taken in Python meanwhile, as where operators cannot be built."""
+    """Take all steps in Python meanwhile, as where operators cannot be built."""
     global _left_out
     before, _left_out = _left_out, True
     try:
@@ -88,7 +88,7 @@ def left_out() -> Iterator[None]:
 
 @contextmanager
 def ninja_in_path() -> Iterator[None]:
-    """PyTorch calls ninja by name, and its environment need not be activated."""
+    """Put ninja in the path: PyTorch calls it by name, even if its environment is not active."""
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([path, ninja.BIN_DIR])
     try:
@@ -98,5 +98,5 @@ def ninja_in_path() -> Iterator[None]:
 
 
 def are_in_use() -> bool:
-    """Whether the operators are built, and not left out."""
+    """Tell whether the operators are built, and not left out."""
     return _built and not _left_out

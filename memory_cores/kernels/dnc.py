@@ -1,7 +1,7 @@
-"""A DNC's write, or its write and read, with the linear maps that ask for them, as one operator.
+"""DNC's write, or write and read, with the linear maps before them, as one operator.
 
-A step of ``memory_cores/dnc.py`` is a hundred small operators. Calling them takes as long as they
-do where they are compiled, and many times as long where not. ``dnc_write.h`` and ``dnc_read.h``
+A step of ``memory_cores/dnc.py`` is a hundred small operators. Their calls take as long as the work
+itself where they are compiled, and many times as long where not. ``dnc_write.h`` and ``dnc_read.h``
 take each sequence by itself, for one write head and links of all slots.
 """
 
@@ -12,7 +12,7 @@ from memory_cores.kernels import building
 
 
 def serves(memory: Tensor, interface: nn.Linear) -> bool:
-    """Whether the operators are in use, and know such a step: on a CPU, of one kind of float."""
+    """Tell whether operators can take such a step: on a CPU, with one type of float."""
     if not (building.are_in_use() and memory.is_cpu):
         return False
     return memory.dtype == interface.weight.dtype and memory.dtype in (torch.float32, torch.float64)
@@ -50,9 +50,9 @@ def step(
 
     Args:
         state: as for ``write``.
-        present: likewise.
-        item: likewise.
-        write_interface: likewise.
+        present: as for ``write``.
+        item: as for ``write``.
+        write_interface: as ``interface`` for ``write``.
         control: [B, C], whatever its type of float.
         read_interface: maps it to [B, R (W + 4)].
 
@@ -66,9 +66,9 @@ def step(
 
 
 def _alike(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors, contiguous, in the type of the first, the memory, which autocast does not lower.
+    """Return the tensors, contiguous, in the type of the first, the memory.
 
-    So the linear maps are of that type, too.
+    Autocast does not lower that type, so the linear maps are computed in it, too.
     """
     kind = tensors[0].dtype
     alike = (tensor if tensor.dtype is kind else tensor.to(kind) for tensor in tensors)

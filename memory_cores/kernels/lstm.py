@@ -1,4 +1,4 @@
-"""An LSTM's step as one operator: its recurrent product, its gates and its states."""
+"""LSTM step as one operator: its recurrent product, its gates and its states."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from memory_cores.kernels import building
 
 
 def serves(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> bool:
-    """Whether the operators are in use, and know such a step: on a CPU, of one kind of float."""
+    """Tell whether the operator can take such a step: on a CPU, with one type of float."""
     if not (building.are_in_use() and known.is_cpu) or torch.is_autocast_enabled("cpu"):
         return False
     kind = known.dtype

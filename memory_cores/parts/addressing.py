@@ -1,4 +1,4 @@
-"""Reading and writing shared by the cores. Batch first, a row of weights per head.
+"""Addressing that cores share, for reading and writing. Batch first, a row of weights per head.
 
 B sequences, H heads, N slots, W words per slot. Names and equations follow the Methods section of
 Graves et al. 2016, "Hybrid computing using a neural network with dynamic external memory".
@@ -9,8 +9,8 @@ import functools
 import torch
 from torch import Tensor
 
-#: Inside norms and usage, as in the DNC's reference implementation: a memory of zeros must have
-#: finite gradients.
+#: Added inside norms and usage, as in the DNC's reference implementation: a memory of zeros must
+#: have finite gradients.
 EPSILON = 1e-6
 #: Usages closer than this count as equal.
 TIE = 2.0**-20
@@ -19,7 +19,7 @@ TIE = 2.0**-20
 def content_weights(
     memory: Tensor, keys: Tensor, strengths: Tensor, norms: Tensor | None = None
 ) -> Tensor:
-    """Softmax over slots of the cosine similarity between slots and keys (``C(M, k, beta)``).
+    """Softmax over slots of their cosine similarity with keys (``C(M, k, beta)``).
 
     Args:
         memory: [..., N, W].
@@ -31,21 +31,22 @@ def content_weights(
         weights: [..., H, N], each row sums to 1.
     """
     norms = inverse_norms(memory) if norms is None else norms
+    # Norms divide the keys and the product: dividing the memory would copy it, [N, W].
     keys = keys * (strengths * inverse_norms(keys)).unsqueeze(-1)
     product = torch.bmm if keys.ndim == memory.ndim == 3 else torch.matmul  # bmm: no reshaping
     return torch.softmax(product(keys, memory.mT) * norms.unsqueeze(-2), dim=-1)
 
 
 def inverse_norms(rows: Tensor) -> Tensor:
-    """One over the Euclidean norms [...] of rows [..., W]; finite for a row of zeros."""
+    """Return one over the Euclidean norms [...] of rows [..., W]; finite for a row of zeros."""
     return torch.rsqrt(rows.square().sum(-1) + EPSILON)
 
 
 def product_over_heads(factors: Tensor) -> Tensor:
-    """Product over H of factors [B, H, ...].
+    """Multiply factors [B, H, ...] over H.
 
-    Not ``Tensor.prod``: its gradient asks the data for zeros, which waits for the device, and it
-    does not fuse with what is around it.
+    Not ``Tensor.prod``: its gradient looks for zeros in the data, which waits for the device, and
+    it does not fuse with its neighbours.
     """
     if not factors.shape[1]:
         return factors.new_ones(len(factors), *factors.shape[2:])
@@ -53,35 +54,36 @@ def product_over_heads(factors: Tensor) -> Tensor:
 
 
 def usage_after_write(usage: Tensor, write_weights: Tensor) -> Tensor:
-    """Usage [B, N] after the last step's writes [B, H, N]: a slot is used as much as written to."""
+    """Update usage [B, N] by writes [B, H, N]: a slot is used as far as it was written to."""
     return 1 - (1 - usage) * product_over_heads(1 - write_weights)
 
 
 def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
-    """Share of each slot that the free gates keep (``psi``): [B, R, N], [B, R] -> [B, N]."""
+    """Return the share of each slot that free gates keep (``psi``): [B, R, N], [B, R] to [B, N]."""
     return product_over_heads(1 - free_gates.unsqueeze(2) * read_weights)
 
 
 def allocation_weights(usage: Tensor) -> Tensor:
-    """Weighting that prefers the least used slots (``a_t``), [B, N] in [0, 1] -> [B, N].
+    """Return a weighting that prefers the least used slots (``a_t``), [B, N] in [0, 1] to [B, N].
 
-    ``a[i] = (1 - u[i]) * product of u[j] over all slots j that are freer than i``; of slots used
-    alike, the lower one is freer. Comparing all pairs instead of sorting is slower even among nine
-    slots, and quadratic.
+    ``a[i] = (1 - u[i]) * product of u[j] over all slots j that are freer than i``; of equally used
+    slots the lower one counts as freer. Comparing all pairs instead of sorting is slower even for
+    nine slots, and quadratic.
     """
     usage, freest_first = (EPSILON + (1 - EPSILON) * usage).sort(dim=1, stable=True)
     log_usage = usage.log()
+    # An exclusive cumulative product, in logs: the gradient of ``cumprod`` looks for zeros, too.
     log_product = log_usage.cumsum(1) - log_usage
     weights = (1 - usage) * log_product.exp()
     return torch.empty_like(weights).scatter(1, freest_first, weights)
 
 
 def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
-    """Temporal links after a write: ``L[i, j]`` is how surely slot i was written right after j.
+    """Update temporal links: ``L[i, j]`` is the degree to which slot i was written right after j.
 
     Args:
-        link: [B, H, N, N], of the step before.
-        precedence: [B, H, N], of the step before.
+        link: [B, H, N, N], links of the step before.
+        precedence: [B, H, N], precedence of the step before.
         write_weights: [B, H, N].
 
     Returns:
@@ -94,7 +96,7 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
 
 
 def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
-    """How surely each slot was the last one written, [B, H, N] (``p_t``)."""
+    """Return the degree to which each slot was the last one written, [B, H, N] (``p_t``)."""
     return (1 - write_weights.sum(-1, keepdim=True)) * precedence + write_weights
 
 
@@ -112,9 +114,9 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tenso
 
 
 def least_used_slots(usage: Tensor, heads: int) -> Tensor:
-    """One-hot weightings [B, H, N] of the H least used slots, the least used first.
+    """Return one-hot weightings [B, H, N] of the H least used slots, the least used first.
 
-    Ties go to the lower slot; where there are fewer slots than heads, they start over. Usages
+    Ties go to the lower slot; with fewer slots than heads, slots are taken again in turn. Usages
     [B, N] that differ by less than ``TIE`` are ties: slots that were never written look alike, and
     the rounding of their weights must not choose between them.
     """
@@ -125,16 +127,16 @@ def least_used_slots(usage: Tensor, heads: int) -> Tensor:
 
 
 def shifted(weights: Tensor, shifts: Tensor) -> Tensor:
-    """Weights [B, H, N] moved by -1, 0 and +1 slots with weights [B, H, 3], in a circle."""
+    """Move weights [B, H, N] by -1, 0 and +1 slots in a circle, with weights [B, H, 3]."""
     back, stay, on = shifts.split(1, 2)
     moved = torch.addcmul(stay * weights, back, weights.roll(-1, 2))
     return torch.addcmul(moved, on, weights.roll(1, 2))
 
 
 def sharpened(weights: Tensor, sharpness: Tensor) -> Tensor:
-    """Weights [B, H, N] to the power [B, H], at least 1, and normalised.
+    """Raise weights [B, H, N] to powers [B, H], at least 1, and normalise them.
 
-    A softmax of their logarithms, since powers of small weights underflow.
+    This is a softmax of their logarithms, since powers of small weights underflow.
     """
     smallest = torch.finfo(weights.dtype).tiny  # not 0: its logarithm has no gradient
     return torch.softmax(sharpness.unsqueeze(2) * weights.clamp(min=smallest).log(), 2)

@@ -1,12 +1,12 @@
 """Attention over masked sets, shared by the cores and the models (Kim et al. 2019, section 3.2).
 
-A set is prepared once and may then be asked any number of times:
+A set is prepared once and may then be queried any number of times:
 
     memory = attention.prepare(keys, values, mask)
     values = attention.attend(attention.ask(queries), memory)
 
 Leading dimensions "...", one or more (batch, time), are the same in all arguments. A query for
-which the mask is False everywhere gets zeros, with zero gradients; what stands in masked places,
+which the mask is False everywhere gets zeros, with zero gradients; the content of masked places,
 NaN too, never matters.
 """
 
@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
 
     @property
     def visible(self) -> Tensor:
-        """Which rows each query sees, [..., M or 1, N] bool."""
+        """Mask of the rows that each query sees, [..., M or 1, N] bool."""
         return self.mask if self.mask.dim() == self.keys.dim() else self.mask.unsqueeze(-2)
 
     def joined(self, other: "Prepared") -> "Prepared":
@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
 
 
 class Attention(nn.Module, ABC):
-    """Base class: keys and values as they are, one head; ``scores`` says what is alike.
+    """Base class: keys and values as they are, one head; subclasses define ``scores``.
 
     Args:
         key_size: width Dk of keys and queries.
@@ -62,7 +62,7 @@ class Attention(nn.Module, ABC):
 
     @abstractmethod
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Exponents [..., H, M, N] of queries [..., H, M, E] and keys [..., H, N, E]."""
+        """Return exponents [..., H, M, N] of queries [..., H, M, E] and keys [..., H, N, E]."""
 
     @property
     def code_sizes(self) -> tuple[int, int]:
@@ -78,7 +78,7 @@ class Attention(nn.Module, ABC):
         return codes
 
     def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Encode and project queries [..., M, Dk] to [..., M, E], real ones if these are known."""
+        """Encode and project queries [..., M, Dk] to [..., M, E]; only real ones, if known."""
         return self.project_queries(self.encode(queries))
 
     def project_keys(self, codes: Tensor) -> Tensor:
@@ -101,19 +101,19 @@ class Attention(nn.Module, ABC):
         return Prepared(self.project_keys(self.encode(keys)), self.project_values(values), mask)
 
     def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """Weights [..., H, M, N] of projected queries, for those who want to see them."""
+        """Return the weights [..., H, M, N] of projected queries."""
         scores = self.scores(self._split(queries), self._split(memory.keys))
         return masked_softmax(scores, memory.visible.unsqueeze(-3))
 
     def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
-        """Values [..., M, Dv] that weights [..., H, M, N] read."""
+        """Return the values [..., M, Dv] that weights [..., H, M, N] read."""
         return self.combine(self._mixed(weights, memory))
 
     def _mixed(self, weights: Tensor, memory: Prepared) -> Tensor:
         return (weights @ self._split(memory.values)).transpose(-3, -2).flatten(-2)
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """Read with all heads and projected queries, [..., M, V], to be combined."""
+        """Read with all heads and projected queries, [..., M, V], before ``combine``."""
         return self._mixed(self.weights(queries, memory), memory)
 
     def attend(self, queries: Tensor, memory: Prepared, real: RealPoints | None = None) -> Tensor:
@@ -121,11 +121,11 @@ class Attention(nn.Module, ABC):
         return self.combined(self.read(queries, memory), real)
 
     def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
-        """``combine`` of what was read for real queries, if these are known."""
+        """Combine what was read, for real queries only, if known."""
         return self.combine(read)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Read values once.
+        """Prepare a set and read its values, for a single use.
 
         Args:
             queries: [..., M, Dk].
@@ -139,23 +139,23 @@ class Attention(nn.Module, ABC):
         return self.attend(self.ask(queries), self.prepare(keys, values, mask))
 
     def _split(self, parts: Tensor) -> Tensor:
-        """[..., N, H * E] -> [..., H, N, E]."""
+        """Split [..., N, H * E] into heads, [..., H, N, E]."""
         return parts.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
 
 
 class UniformAttention(Attention):
-    """The mean of the values, whatever is asked."""
+    """Mean of the values, whatever the query."""
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """All alike."""
+        """Return zeros: all keys are alike."""
         return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
 
 
 class LaplaceAttention(Attention):
     """Softmax of minus the L1 distances of the keys as they are, in units of ``scale``.
 
-    That is the paper's form, and that of its code where weights sum to 1 (its other form,
-    1 + tanh of the same, is a sum over the set that grows with it).
+    This is the paper's form, and that of its code where weights sum to 1 (the code's other form,
+    1 + tanh of the same, is not normalised and grows with the set).
 
     Args:
         key_size: width Dk of keys and queries.
@@ -168,7 +168,7 @@ class LaplaceAttention(Attention):
         self.scale = scale
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Minus the distances."""
+        """Return minus the distances."""
         return -(queries.unsqueeze(-2) - keys.unsqueeze(-3)).abs().sum(-1) / self.scale
 
 
@@ -186,7 +186,7 @@ class DotProductAttention(Attention):
 
     @property
     def code_sizes(self) -> tuple[int, int]:
-        """Dv, Dv."""
+        """Widths E and V, both Dv."""
         return self.value_size, self.value_size
 
     def encode(self, points: Tensor) -> Tensor:
@@ -198,7 +198,7 @@ class DotProductAttention(Attention):
         return of_points(super().ask, queries, real)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Dot products over the square root of their width."""
+        """Return dot products over the square root of their width."""
         return queries @ keys.mT / queries.shape[-1] ** 0.5
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
@@ -209,7 +209,7 @@ class DotProductAttention(Attention):
         if memory.never_empty:
             read = fused_attention(asked, keys, values, visible)
         else:
-            # A row without a single True would be 0 / 0, which backends treat differently: it sees
+            # A row without a single True would be 0 / 0, which backends treat differently. It sees
             # all of its places instead, and what it reads there is dropped.
             none = ~visible.any(-1, keepdim=True)
             read = fused_attention(asked, keys, values, visible | none).masked_fill(none, 0)
@@ -222,7 +222,7 @@ class MultiheadAttention(DotProductAttention):
     Args:
         key_size: width Dk of keys and queries.
         value_size: width Dv of values.
-        heads: H, each of width Dv / H, rounded up.
+        heads: number of heads H, each of width Dv / H, rounded up.
     """
 
     def __init__(self, key_size: int, value_size: int, heads: int = 8) -> None:
@@ -238,7 +238,7 @@ class MultiheadAttention(DotProductAttention):
 
     @property
     def code_sizes(self) -> tuple[int, int]:
-        """The heads' widths together, of keys and of values."""
+        """Widths E and V of all heads together."""
         return self.keys.out_features, self.values.out_features
 
     def project_queries(self, codes: Tensor) -> Tensor:
@@ -258,15 +258,15 @@ class MultiheadAttention(DotProductAttention):
         return self.output(read)
 
     def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Map what was read for real queries."""
+        """Combine what was read, for real queries only, if known."""
         return of_points(self.combine, read, real)
 
 
 def fused_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-    """Scaled dot-product attention of [B, H, M, E], [B, H, N, E] and [B, H, N, V].
+    """Attend by scaled dot products of [B, H, M, E], [B, H, N, E] and [B, H, N, V].
 
-    On a CPU in single precision at least: there PyTorch's kernel takes three times as long in
-    bfloat16, even where the processor multiplies it several times as fast.
+    On a CPU it computes in float32 at least: there PyTorch's kernel takes three times as long in
+    bfloat16, even where the processor multiplies bfloat16 several times as fast.
     """
     if not queries.is_cpu:
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
@@ -280,7 +280,7 @@ def fused_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tens
 def make_attention(
     kind: AttentionKind, key_size: int, value_size: int, heads: int = 8
 ) -> Attention:
-    """Build the attention of a kind; ``heads`` concerns multihead attention only.
+    """Build an attention of this kind; ``heads`` concerns multihead attention only.
 
     Raises:
         ValueError: there is no such kind.
@@ -298,7 +298,7 @@ def make_attention(
 
 
 def glorot_linear(inputs: int, outputs: int) -> nn.Linear:
-    """Linear layer with Glorot weights and zero biases, as in the authors' code."""
+    """Make a linear layer with Glorot weights and zero biases, as in the authors' code."""
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""The items of all steps in one store, of which each step sees a range of rows."""
+"""Store of the items of all steps, of which each step sees a range of rows."""
 
 from typing import NamedTuple
 
@@ -11,27 +11,30 @@ from memory_cores.parts.item_order import rows_at
 
 
 class ContextStore(NamedTuple):
-    """The S items of all T steps, oldest first; a step sees the rows from start to end."""
+    """S items of all T steps, oldest first; a step sees the rows from start to end."""
 
     rows: Prepared  #: [B, S, ...]
     start: Tensor  #: [B, T] int64
     end: Tensor  #: [B, T] int64
-    reach: tuple[int, ...]  #: T numbers, at least what ``end`` is in any sequence
-    width: int  #: at least what any step sees
+    reach: tuple[int, ...]  #: T numbers, no less than ``end`` in any sequence
+    width: int  #: no less than the rows that any step sees
 
     def in_steps(self, first: int, last: int, queries: int) -> Prepared:
-        """Rows that M queries of each step from first to last see, together [B, steps * M]."""
+        """Return the rows that M queries of each step see, from step first to before last.
+
+        The mask is [B, steps * M, S].
+        """
         S = self.reach[last - 1]
         seen = between(self.start[:, first:last], self.end[:, first:last], S)
-        # Queries of a single step see the same.
+        # The queries of a single step see the same rows, so that one mask serves them all.
         copies = queries if last - first > 1 else 1
         seen = seen.unsqueeze(2).expand(-1, -1, copies, -1).flatten(1, 2)
         return Prepared(self.rows.keys[:, :S], self.rows.values[:, :S], seen)
 
     def means(self) -> Tensor:
-        """Means [B, T, 1, Dv] of what each step sees, 0 where that is nothing."""
+        """Average the values that each step sees, [B, T, 1, Dv]; 0 where it sees none."""
         values = self.rows.values
-        # In float32 at least: differences of long sums have no digits left in bfloat16.
+        # A range's sum is a difference of running sums, which has no digits left in bfloat16.
         exact = torch.promote_types(values.dtype, torch.float32)
         sums = F.pad(values.cumsum(1, dtype=exact), (0, 0, 1, 0))
         total = rows_at(sums, self.end) - rows_at(sums, self.start)
@@ -39,7 +42,7 @@ class ContextStore(NamedTuple):
         return (total / number).to(values.dtype).unsqueeze(2)
 
     def copied(self) -> Prepared:
-        """Each step's rows, [B, T, width, ...]."""
+        """Copy the rows of each step, [B, T, width, ...]."""
         index = self.start.unsqueeze(2) + torch.arange(self.width, device=self.start.device)
         seen = index < self.end.unsqueeze(2)
         batch = torch.arange(len(index), device=index.device).view(-1, 1, 1)
@@ -48,16 +51,16 @@ class ContextStore(NamedTuple):
 
 
 def between(start: Tensor, end: Tensor, rows: int) -> Tensor:
-    """Which of so many rows are from start to end, both [B, T]: [B, T, rows] bool."""
+    """Tell which rows are from start to before end, both [B, T]: [B, T, rows] bool."""
     row = torch.arange(rows, device=start.device)
     return (start.unsqueeze(2) <= row) & (row < end.unsqueeze(2))
 
 
 def extents(start: Tensor, end: Tensor, items: int, held: int) -> tuple[tuple[int, ...], int]:
-    """How far the steps reach in any sequence, and how many rows a step sees at most.
+    """Return the farthest row of each step in any sequence, and the most rows that a step sees.
 
-    Other devices than the CPU would have to be waited for, and a compiled graph fits one shape:
-    there, as if there were no padding.
+    Reading these numbers would wait for devices other than the CPU, and a compiled graph fits one
+    shape: there they are as large as without padding.
     """
     if torch.compiler.is_compiling() or not end.is_cpu:
         steps = range(1, end.shape[1] + 1)

@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def kl_divergence(q: tuple[Tensor, ...], p: tuple[Tensor, ...]) -> Tensor:
-    """KL[q || p] in nats, summed over dimensions, in single precision at least.
+    """Return KL[q || p] in nats, summed over dimensions, in float32 at least.
 
-    In bfloat16 its terms, which nearly cancel, would be below 0 as often as not.
+    Its terms nearly cancel: in bfloat16 it would be below 0 as often as not.
 
     Args:
         q: mean and log standard deviation, [..., Z].
-        p: likewise.
+        p: the same of the other Gaussian.
 
     Returns:
         kl: [...].
@@ -39,5 +39,5 @@ class DiagonalGaussian(NamedTuple):
         return cls(*parameters.chunk(2, dim=-1))
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Reparameterised sample from standard normal ``noise`` [..., Z]."""
+        """Return a reparameterised sample from standard normal ``noise`` [..., Z]."""
         return self.mean + self.log_sigma.exp() * noise

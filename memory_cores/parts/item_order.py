@@ -1,11 +1,11 @@
-"""Items in an order that does not depend on how their sets were given, and rows at given places."""
+"""Order of items that does not depend on the order within their sets, and rows by index."""
 
 import torch
 from torch import Tensor
 
 from memory_cores.core import Items
 
-#: Makes the order of the items of a set (``shuffled``) unlike that of their coordinates.
+#: Factor before the sine in ``shuffled``: far more than a turn, so that neighbours are scattered.
 FREQUENCY = 100.0
 
 
@@ -17,7 +17,7 @@ def shuffled(items: Items) -> Items:
     """
     content = torch.cat([items.keys, items.values], 2).masked_fill(~items.mask.unsqueeze(2), 0)
     exact = content.detach().to(torch.promote_types(content.dtype, torch.float32))
-    # Square roots of different numbers: no two coordinates make up for one another.
+    # Unequal weights: points whose coordinates have the same sum must not be ties.
     roots = torch.arange(1, exact.shape[2] + 1, device=exact.device).to(exact.dtype).sqrt()
     order = ((exact * roots).sum(2) * FREQUENCY).sin().argsort(1)
     content = rows_at(content, order)
@@ -26,24 +26,24 @@ def shuffled(items: Items) -> Items:
 
 
 def real_first(items: Items) -> Items:
-    """Move the padding behind the real items, which stay in their order."""
+    """Move padding behind the real items, which keep their order."""
     order = (~items.mask).to(torch.uint8).argsort(dim=1, stable=True)
     keys, values = rows_at(items.keys, order), rows_at(items.values, order)
     return Items(keys, values, items.mask.gather(1, order))
 
 
 def in_order(items: Items) -> Items:
-    """Real items of all steps, [B, T, N, ...] -> [B, T * N, ...], oldest first; then padding."""
+    """Order items of all steps, [B, T, N, ...] to [B, T * N, ...], oldest first, padding last."""
     steps = items.mask.shape[:2]
     sets = shuffled(Items(*(part.flatten(0, 1) for part in items)))
     return real_first(Items(*(part.unflatten(0, steps).flatten(1, 2) for part in sets)))
 
 
 def rows_at(rows: Tensor, index: Tensor) -> Tensor:
-    """Rows [B, M, W] of [B, N, W] at places [B, M]."""
+    """Take the rows [B, M, W] of [B, N, W] at places [B, M]."""
     return rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
 
 
 def with_rows(rows: Tensor, index: Tensor, new: Tensor) -> Tensor:
-    """Rows [B, N, W] with new ones [B, M, W] at places [B, M]; a single pass over all rows."""
+    """Put new rows [B, M, W] into [B, N, W] at places [B, M], in a single pass over all rows."""
     return rows.scatter(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]), new.to(rows.dtype))

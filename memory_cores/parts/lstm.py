@@ -1,4 +1,4 @@
-"""The LSTM's equations, and cells for what is tracked: one for all rows, or one for each of K."""
+"""Equations of an LSTM, and its cells: one for all rows, or one for each of K."""
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +8,14 @@ from memory_cores.kernels import lstm as lstm_kernel
 
 
 class LSTMCell(nn.Module):
-    """One LSTM step with one bias a gate, whatever the leading dimensions (any but the last).
+    """LSTM cell with one bias per gate, for any leading dimensions.
 
-    Glorot weights, zero biases, 1 at the forget gate, as in the authors' TensorFlow.
+    It starts with Glorot weights and zero biases, but 1 at the forget gate, as the authors'
+    TensorFlow does.
 
     Args:
-        input_size: I.
-        hidden_size: H.
+        input_size: width I of all inputs together.
+        hidden_size: width H of the states.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -30,19 +31,20 @@ class LSTMCell(nn.Module):
     def unroll(self, inputs: Tensor) -> Tensor:
         """Return the hidden states [B, T, H] after each of the inputs [B, T, I], all known before.
 
-        On a CPU in one call of PyTorch's; elsewhere, where a graph can be captured of it, and under
-        autocast, with which that call does not get along, as a loop.
+        On a CPU it is one call of PyTorch's LSTM; elsewhere it is a loop, which a CUDA graph can
+        capture, and under autocast too, with which that call does not work.
         """
         at_once = inputs.is_cpu and not torch.is_autocast_enabled("cpu")
         return self._in_one_call(inputs) if at_once else self._as_loop(inputs)
 
     def _in_one_call(self, inputs: Tensor) -> Tensor:
-        """With gates in PyTorch's order, which has the candidate before the output gate."""
+        """Unroll in one call, with gates in PyTorch's order: candidate before output gate."""
         size = self.gates.out_features // 4
         order = [0, 1, 3, 2]
         weight, bias = (part.unflatten(0, (4, size))[order] for part in self.gates.parameters())
         from_input, from_hidden = weight.flatten(0, 1).split([inputs.shape[-1], size], 1)
         start = inputs.new_zeros(1, len(inputs), size)
+        # PyTorch has a second bias for each gate, which is 0 here.
         biases = bias.flatten(), torch.zeros_like(bias).flatten()
         parameters = (from_input.contiguous(), from_hidden.contiguous(), *biases)
         hidden, *_ = torch.lstm(
@@ -59,7 +61,7 @@ class LSTMCell(nn.Module):
         return hidden
 
     def _as_loop(self, inputs: Tensor) -> Tensor:
-        """Unroll with one product for all steps of whatever does not depend on the hidden state."""
+        """Unroll in a loop, after one product for the inputs of all steps."""
         size = self.gates.out_features // 4
         from_input, from_hidden = self.gates.weight.split([inputs.shape[-1], size], 1)
         known = F.linear(inputs, from_input, self.gates.bias)
@@ -75,9 +77,9 @@ class SeparateLSTMCells(nn.Module):
     """K LSTM cells with weights of their own, in one batched product.
 
     Args:
-        cells: K.
-        input_size: I.
-        hidden_size: H.
+        cells: number of cells K.
+        input_size: width I of all inputs together.
+        hidden_size: width H of the states.
     """
 
     def __init__(self, cells: int, input_size: int, hidden_size: int) -> None:
@@ -96,19 +98,19 @@ class SeparateLSTMCells(nn.Module):
 
 @torch.no_grad()
 def start_remembering(bias: Tensor) -> None:
-    """Zero the gates' biases [..., 4 H], and let the forget gates start at 1."""
+    """Zero the gates' biases [..., 4 H], but for the forget gates, which start at 1."""
     hidden_size = bias.shape[-1] // 4
     bias.zero_()[..., hidden_size : 2 * hidden_size] = 1
 
 
 def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Hidden and cell state [B, H] after a step of which something is known beforehand.
+    """Take a step with partly known gates; return hidden and cell state, [B, H].
 
     Args:
-        known: [B, 4 H], part of the raw gates.
+        known: [B, 4 H], the part of the raw gates that is known beforehand.
         inputs: [B, I].
-        weight: [4 H, I], of the inputs.
-        cell: [B, H], of the step before.
+        weight: [4 H, I], weights of the inputs.
+        cell: [B, H], the cell state of the step before.
     """
     if lstm_kernel.serves(known, inputs, weight, cell):
         return lstm_kernel.step(known, inputs, weight, cell)
@@ -116,8 +118,9 @@ def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tu
 
 
 def gated(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Hidden and cell state [..., H] after the raw input, forget, output, candidate gates."""
+    """Apply raw input, forget, output and candidate gates; return new states [..., H]."""
     hidden_size = cell.shape[-1]
+    # The candidate is last, so that one call takes the sigmoid of all three gates.
     sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], -1)
     write, keep, show = sigmoids.sigmoid().chunk(3, -1)
     cell = keep * cell + write * candidate.tanh()

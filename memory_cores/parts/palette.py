@@ -1,17 +1,17 @@
-"""How cores look in every plot: a colour and a marker for each of twenty."""
+"""Palette of the cores in every plot: a colour and a marker for each of twenty."""
 
 from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """How one core or model looks."""
+    """Look of a core or model."""
 
     colour: str  #: "#RRGGBB"
     marker: str  #: as Matplotlib names it, so that lines differ in grey print, too
 
 
-#: The first seven are of Okabe and Ito, safe for colour-blind readers; none of them is grey, which
-#: baselines are. All but black are neither too light for paper nor too dark for a dark page.
+#: The first seven are Okabe and Ito's, safe for colour-blind readers. None is grey, the colour of
+#: baselines. All but black are neither too light for paper nor too dark for a dark page.
 PALETTE: tuple[Look, ...] = (
     Look("#0072B2", "o"),
     Look("#56B4E9", "D"),

@@ -1,6 +1,6 @@
-"""Padded sets and their real points alone, so that padding costs no products.
+"""Real points of padded sets, so that padding costs no products.
 
-A map of single points is applied to ``rows``; what looks at sets as wholes sees them ``padded``.
+Maps of single points are applied to ``rows``; whatever needs whole sets sees them ``padded``.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def packs(mask: Tensor) -> bool:
-    """Whether padding is left out: on a CPU, where nobody waits to learn the number of points."""
+    """Tell whether padding is left out: on a CPU, where counting the points stalls nothing."""
     return mask.is_cpu
 
 
 class RealPoints:
-    """The real points of sets that are padded to one size N.
+    """Real points of sets that are padded to one size N.
 
     On a GPU all points are rows: waiting for the number of real ones would cost more than padding.
 
@@ -29,7 +29,7 @@ class RealPoints:
         self._places = mask.flatten().nonzero().squeeze(1) if alone else None
 
     def rows(self, points: Tensor) -> Tensor:
-        """Take the R real ones of points [..., N, W], [R, W]; on a GPU leave all as they are."""
+        """Take the R real points of [..., N, W], as [R, W]; on a GPU, leave all as they are."""
         if self._places is None:
             return points
         return points.flatten(0, -2).index_select(0, self._places)
@@ -58,9 +58,9 @@ class RealPoints:
 def of_points(
     function: Callable[[Tensor], Tensor], points: Tensor, real: RealPoints | None
 ) -> Tensor:
-    """Apply a map of single points to points [..., N, W], to real ones alone where that pays.
+    """Apply a map of single points to points [..., N, W], and to real ones alone where that pays.
 
-    What becomes of padding is finite.
+    The outcome for padding is finite.
     """
     if real is None or real.computes_padding:
         return function(points)

@@ -1,4 +1,4 @@
-"""The base of cores with slots of words: look-up by query, and pooling."""
+"""Base of cores with slots of words: look-up by query, and pooling."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class SlotMemory(MemoryCore[State]):
 
     @property
     def read_size(self) -> int:
-        """W: a head reads a word."""
+        """Width W of what one head reads: a word."""
         return self.word_size
 
     def weightings(self, state: Any) -> Weightings:
@@ -38,6 +38,6 @@ class SlotMemory(MemoryCore[State]):
         return of_points(self.value_of_word, weights @ snapshot.memory, real)
 
     def _pool(self, memory: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum the values of words [B, N, W], each as far as it is held, [B, N]."""
+        """Sum the values of words [B, N, W], weighted by how much of each is held, [B, N]."""
         held = held.unsqueeze(2)
         return (held * self.value_of_word(memory)).sum(1), held.sum(1)

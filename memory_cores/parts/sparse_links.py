@@ -1,9 +1,9 @@
 """Temporal links of K entries a row, linear in the slots (Rae et al. 2016, supplement D).
 
-Rae et al. keep the link matrix and its transpose, each by rows, and of each row the K strongest
-links. They also drop the factor by which a new write to slot j weakens what followed slot j before;
-here it stays, as in Graves et al. 2016: every kept link is then at most the full matrix's, so that
-reads along links still sum to at most 1, and with K = N the two are the same.
+Rae et al. keep the link matrix and its transpose, and of each row the K strongest links. They also
+drop the factor by which a new write to slot j weakens what followed slot j before. Here it stays,
+as in Graves et al. 2016: no kept link is then larger than in the full matrix, so that reads along
+links still sum to at most 1, and with K = N the two are the same.
 """
 
 from typing import NamedTuple
@@ -13,26 +13,28 @@ from torch import Tensor
 
 
 class SparseRows(NamedTuple):
-    """N rows of a matrix [B, H, N, N] by their K strongest entries."""
+    """K strongest entries of each row of a matrix [B, H, N, N]."""
 
     slots: Tensor  #: [B, H, N, K] int64, different columns
     links: Tensor  #: [B, H, N, K], non-negative
 
 
 def no_links(shape: tuple[int, int, int, int], like: Tensor) -> SparseRows:
-    """Rows [B, H, N, K] of zeros on the device and in the dtype of ``like``."""
+    """Make rows [B, H, N, K] of zeros on the device and in the dtype of ``like``."""
     slots = torch.arange(shape[3], device=like.device)
     return SparseRows(slots.repeat(*shape[:3], 1), like.new_zeros(shape))
 
 
 def linked_rows(rows: SparseRows, write_weights: Tensor, row: Tensor, column: Tensor) -> SparseRows:
-    """The K strongest of each row of ``(1 - w[i] - w[j]) L[i, j] + row[i] * column[j]``, i != j.
+    """Update links to the K strongest of each row, without the diagonal.
+
+    The full row i is ``(1 - w[i] - w[j]) L[i, j] + row[i] * column[j]``.
 
     Args:
-        rows: of the step before.
+        rows: the rows of the step before.
         write_weights: [B, H, N].
-        row: [B, H, N], the write weights for the link matrix, precedence for its transpose.
-        column: [B, H, N], the other one. Only its K largest entries can become links.
+        row: [B, H, N], write weights for the link matrix, precedence for its transpose.
+        column: [B, H, N], the other of the two. Only its K largest entries can become links.
     """
     faded = 1 - write_weights.unsqueeze(3) - at_slots(write_weights, rows.slots)
     strongest, columns = column.topk(rows.slots.shape[3], 2)
@@ -46,22 +48,22 @@ def linked_rows(rows: SparseRows, write_weights: Tensor, row: Tensor, column: Te
 
 
 def strongest_of(old: SparseRows, new: SparseRows) -> SparseRows:
-    """The K strongest entries of the sum of two matrices, each of K entries a row."""
+    """Keep the K strongest entries of the sum of two matrices with K entries in each row."""
     same = old.slots.unsqueeze(4) == new.slots.unsqueeze(3)  # [B, H, N, K, K]
     sums = old.links + (same * new.links.unsqueeze(3)).sum(4)
-    # What was added to an old entry must not be chosen again: it is made less than any.
+    # A new entry that was added to an old one must not be chosen again: -1 is less than any link.
     links = torch.cat([sums, new.links.masked_fill(same.any(3), -1)], 3)
     links, chosen = links.topk(old.slots.shape[3], 3)
     return SparseRows(torch.cat([old.slots, new.slots], 3).gather(3, chosen), links)
 
 
 def at_slots(weights: Tensor, slots: Tensor) -> Tensor:
-    """Entries [B, H, N, K] of weights [B, H, N]."""
+    """Take entries [B, H, N, K] of weights [B, H, N]."""
     return weights.gather(2, slots.flatten(2)).view_as(slots)
 
 
 def stepped(rows: SparseRows, reads: Tensor, modes: Tensor) -> Tensor:
-    """Reads moved along the links of every write head, times the heads' modes, summed.
+    """Move reads along the links of every write head, and sum them with the heads' modes.
 
     Args:
         rows: [B, H, N, K].

@@ -1,4 +1,4 @@
-"""Which settings the runs differ in."""
+"""Settings in which the runs differ."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +26,7 @@ FACTS = {
 
 
 def configuration(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """A table for each benchmark."""
+    """Make a table for each benchmark."""
     panels = [_panel(benchmark) for benchmark in benchmarks]
     return Section("configuration", "Runs and their settings", LEAD, panels)
 
@@ -42,7 +42,7 @@ def _panel(benchmark: BenchmarkRuns) -> Markup:
 
 
 def differing_settings(runs: Sequence[Run]) -> list[str]:
-    """Keys of the command line whose values are not the same in all runs."""
+    """List the keys of the command line whose values are not the same in all runs."""
     keys = differing([run.settings for run in runs])
     return [key for key in keys if key not in OF_THE_MACHINE]
 
@@ -64,5 +64,5 @@ def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:
 
 
 def _shown(fact: object) -> str:
-    """Whole numbers; of a revision the first letters."""
+    """Write whole numbers, and the first letters of a revision."""
     return f"{fact:,.0f}" if isinstance(fact, int | float) else str(fact or "")[:9]

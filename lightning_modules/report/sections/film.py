@@ -1,4 +1,4 @@
-"""Where memories are written and read, step by step with a slider."""
+"""Films of memories: where they are written and read, step by step with a slider."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -26,7 +26,7 @@ LEAD = (
 
 
 class FilmOfRun(NamedTuple):
-    """A film, and whose it is."""
+    """A film with its run."""
 
     group: Group
     run: Run
@@ -34,7 +34,7 @@ class FilmOfRun(NamedTuple):
 
 
 def films(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
-    """A panel for each benchmark, with a slider for all of its films."""
+    """Make a panel for each benchmark, with a slider for all of its films."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark, embedded)]
     return Section("film", "Memory film", LEAD + left_out_of(embedded.budget), panels)
 
@@ -61,7 +61,7 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
 def _found(
     benchmark: BenchmarkRuns, embedded: Embedded
 ) -> tuple[list[FilmOfRun], list[tuple[Group, Run]]]:
-    """Films, and the runs that have only a picture of one."""
+    """Find the films, and the runs that have only a picture of one."""
     films, others = [], []
     for group, run in first_seeds_first(benchmark):
         film = _film(run, embedded)
@@ -88,7 +88,7 @@ def _film(run: Run, embedded: Embedded) -> Film | None:
 
 
 def _slider(film: Film) -> Markup:
-    """The step, with the frame that is seen then and where its answer is."""
+    """Make the slider over steps, with each step's frame and the place of its answer."""
     steps = len(film.frames)
     bar = tag("input", type="range", min=1, max=steps, value=1, aria_label="step", step=1)
     frame = tag("div", class_="frame", role="img", aria_label="the frame of this step")

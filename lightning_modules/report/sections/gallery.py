@@ -1,4 +1,4 @@
-"""What runs make of the same sequence, side by side."""
+"""Pictures that runs make of the same sequence, side by side."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ LEAD = (
 
 
 def gallery(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
-    """A panel for each benchmark and kind of picture."""
+    """Make a panel for each benchmark and kind of picture."""
     captioned = [[p for p in b.family.pictures if p.caption] for b in benchmarks]
     most = max(map(len, captioned), default=0)
     kinds = [
@@ -46,14 +46,14 @@ def _panels(benchmark: BenchmarkRuns, kind: Picture, embedded: Embedded) -> Iter
 
 
 def picture_of(run: Run, name: str) -> Path | None:
-    """That of the test set if there is one, else the newest of the validation set."""
+    """Find a picture of the test set if there is one, else the newest of the validation set."""
     folder = RunFolder(run.folder).pictures
     kinds = folder / f"{name}_test.png", folder / f"{name}.png"
     return next(filter(Path.is_file, kinds), None)
 
 
 def first_seeds_first(benchmark: BenchmarkRuns) -> list[tuple[Group, Run]]:
-    """One run of each group, then another of each: what has no room is repetition."""
+    """Order one run of each group before the next of each: repetitions are left out first."""
     runs = [
         (place, group, run)
         for group in by_group(benchmark.runs)
@@ -63,7 +63,7 @@ def first_seeds_first(benchmark: BenchmarkRuns) -> list[tuple[Group, Run]]:
 
 
 def figure(run: Run, group: Group, uri: str) -> Markup:
-    """A picture with what it is of."""
+    """Make a picture with its caption."""
     caption = f"{group.label}, seed {run.seed_name}"
     picture = tag("img", src=uri, alt=caption, decoding="async")
     marks = Marks(run.contestant, [run.seed_name])

@@ -1,4 +1,4 @@
-"""The league table: cores by benchmarks, then every metric of each benchmark."""
+"""League table: cores by benchmarks, then every metric of each benchmark."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, panel, scrolling, swatch
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
-#: Chance of a false alarm that a star stands for.
+#: Level of significance that a star stands for.
 LEVEL = 0.05
 LEAD = (
     "Mean ± standard error over seeds. Bold: the best mean of tests. *: differs from the best, "
@@ -24,7 +24,7 @@ LEAD = (
 
 
 def league(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """All tables."""
+    """Make all tables."""
     rankings = [ranked(benchmark) for benchmark in benchmarks]
     overview = panel("Cores by benchmarks", "", scrolling(_overview(rankings)))
     return Section("league", "League table", LEAD, [overview, *map(_details, rankings)])
@@ -72,7 +72,7 @@ def _details(ranking: Ranking) -> Markup:
 
 
 def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:
-    """The mean, then the runs that stand in for it when a seed is not ticked."""
+    """Yield the mean's row, then those of the runs that replace it when a seed is not ticked."""
     runs, seeds = row.group.runs, row.group.seeds
     compared = _compared(row, ranking.headline.digits)
     numbers = _numbers(row.group, ranking, compared)
@@ -84,7 +84,7 @@ def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:
 
 
 def _columns(ranking: Ranking) -> list[Measure]:
-    """The headline, then the others that any run knows."""
+    """List the headline, then the other measures that any run knows."""
     columns = ranking.benchmark.family.columns
     others = (column for column in columns if column != ranking.headline)
     return [ranking.headline, *(column for column in others if _is_known(column, ranking))]
@@ -95,14 +95,14 @@ def _is_known(column: Measure, ranking: Ranking) -> bool:
 
 
 def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[str]:
-    """The headline, how it compares, then the others."""
+    """List the headline's number, how it compares, then the other numbers."""
     columns = _columns(ranking)
     first, *others = (_number(group, column) for column in columns)
     return [first, *compared, *others]
 
 
 def _number(group: Group, column: Measure) -> str:
-    """Mean and error, and over how many runs where some diverged."""
+    """Write mean and error, and the number of runs behind them where some diverged."""
     number = group.scalar(column.name).in_words(column.digits)
     values = group.values(column.name)
     known = int(values.isfinite().sum())
@@ -119,7 +119,7 @@ def _detail_row(
 
 
 def _compared(row: Row, digits: int) -> list[str]:
-    """Difference from the best, p and the number of pairs."""
+    """Write the difference from the best, p and the number of pairs."""
     if row.difference is None:
         return ["best" if row.best else "", "", ""]
     mean, error = (

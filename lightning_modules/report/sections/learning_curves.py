@@ -1,4 +1,4 @@
-"""What validations found in the course of training, by steps or by seconds."""
+"""Validations in the course of training, over steps or over seconds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,7 +33,7 @@ STEPS, SECONDS = "training steps", "training time (seconds)"
 
 
 def learning_curves(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """A panel for each benchmark, and the switch of all."""
+    """Make a panel for each benchmark, and one switch for all."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
     return Section("learning", "Learning", LEAD, [_switch(), *panels] if panels else [])
 
@@ -60,7 +60,7 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
 
 
 def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
-    """The mean with its band, and the runs that stand in for it."""
+    """Draw the mean with its band, and the runs that can replace it."""
     group = group._replace(runs=[run for run in group.runs if run.history is not None])
     mean = learning(group, name) if len(group.runs) > 1 else None
     if mean is not None:

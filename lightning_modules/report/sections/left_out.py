@@ -1,4 +1,4 @@
-"""What could not be shown, and why."""
+"""Files that could not be shown, and why."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,6 @@ LEAD = "Files and folders that could not be read, or not to their end; all else 
 
 
 def left_out(problems: Sequence[Problem]) -> Section:
-    """A list, with the path of each."""
+    """Make a list, with the path of each."""
     entries = [tag("li", tag("code", shown(p.path)), f" {p.reason}") for p in problems]
     return Section("left_out", "Left out", LEAD, [tag("ul", *entries)] if entries else [])

@@ -1,4 +1,4 @@
-"""How good a core is with more memory, where runs differ in their number of slots."""
+"""Results over memory size, where runs differ in their number of slots."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ LEAD = (
 
 
 def memory_scaling(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """A panel for each benchmark with such runs."""
+    """Make a panel for each benchmark with such runs."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
     return Section("scaling", "More memory", LEAD, panels)
 
@@ -45,12 +45,12 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
 
 
 def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
-    """An axis with equal steps for equal ratios."""
+    """Make an axis with equal steps for equal ratios."""
     return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
 
 
 def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    """Variants that differ in slots alone, by their number, of which there are at least two."""
+    """Yield variants that differ in slots alone, by number of slots, if there are two or more."""
     families: dict[tuple[str, str, tuple[str, ...]], list[Group]] = {}
     for group in groups:
         if isinstance(group.runs[0].settings.get(SLOTS), int):
@@ -63,7 +63,7 @@ def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
 
 
 def slots_of(group: Group) -> int:
-    """Of its memory."""
+    """Return the number of slots of a group's memory."""
     return int(group.runs[0].settings[SLOTS])
 
 
@@ -76,7 +76,7 @@ def _named(family: Sequence[Group]) -> Group:
 
 
 def _dashed(families: Sequence[list[Group]]) -> Iterator[tuple[int, list[Group]]]:
-    """With the number of those before it of the same colour."""
+    """Yield each family with the number of a dash, which tells it from those of its colour."""
     colours = [family[0].colour for family in families]
     for i, family in enumerate(families):
         yield colours[:i].count(colours[i]) % len(DASHES), family

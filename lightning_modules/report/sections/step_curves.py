@@ -1,4 +1,4 @@
-"""The curves that a family declares, over the steps of the sequence."""
+"""Curves that a family declares, over the steps of the sequence."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ LEAD = "Mean over seeds; band: one standard error to both sides."
 
 
 def step_curves(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """A panel for each benchmark and quantity."""
+    """Make a panel for each benchmark and quantity."""
     panels = [each for benchmark in benchmarks for each in _panels(benchmark)]
     return Section("steps", "Step by step", LEAD, panels)
 
@@ -46,7 +46,7 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
 
 
 def _shown(benchmark: BenchmarkRuns, name: str) -> list[Group]:
-    """Those that know the curve; of validations only where nothing was tested."""
+    """Choose the groups with this curve; validations only where nothing was tested."""
     found = (stage for v in by_group(benchmark.runs) for stage in list(by_stage(v))[:1])
     return [group for group in found if group.curve(name) is not None]
 
@@ -66,7 +66,7 @@ def _panel(benchmark: BenchmarkRuns, groups: list[Group], curve: StepCurve) -> M
 def _context(
     benchmark: BenchmarkRuns, name: str
 ) -> tuple[list[BaseTraceType], list[tuple[Markup, str]]]:
-    """What all runs have in common, and what stands for it in the key."""
+    """Draw what all runs have in common, and its entries in the key."""
     family = benchmark.family
     traces, names = [], []
     share, optimum = _share(benchmark), _optimum(benchmark, name)
@@ -81,7 +81,7 @@ def _context(
 
 
 def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
-    """The mean with its band, and the runs that stand in for it."""
+    """Draw the mean with its band, and the runs that can replace it."""
     mean = group.curve(name)
     assert mean is not None
     style = Style(_name(group), group.colour, _dash(group))
@@ -112,7 +112,7 @@ def _dash(group: Group) -> str:
 
 
 def _optimum(benchmark: BenchmarkRuns, name: str) -> Tensor | None:
-    """The best that is possible, which is known of the family's first curve alone."""
+    """Return the best possible values, which are known for the family's first curve alone."""
     family = benchmark.family
     if name != family.curves[0].name:
         return None
@@ -149,7 +149,7 @@ def _bars_of_share(share: Tensor, name: str) -> go.Bar:
 
 
 def _axes(benchmark: BenchmarkRuns, curve: StepCurve) -> dict[str, Any]:
-    """Of the curves, from zero for a KL, and behind it one of shares from 0 to 1, without marks."""
+    """Set the axis of the curves, from zero for a KL, and an unmarked one of shares behind it."""
     known = [values for run in benchmark.runs if (values := run.curve(curve.name)) is not None]
     steps = max(map(len, known))
     rangemode = "tozero" if curve.from_zero else None

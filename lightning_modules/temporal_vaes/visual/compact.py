@@ -8,7 +8,7 @@ from lightning_modules.temporal_vaes.visual.networks import VisualNetworks, Visu
 
 
 class CompactNetworks(VisualNetworks):
-    """Two dense layers each way. On two CPU cores, 60 times faster than the paper's convolutions.
+    """Two hidden layers each way. On two CPU cores, 60 times as fast as the paper's convolutions.
 
     Args:
         sizes: given by the model.

@@ -1,4 +1,4 @@
-"""What visual networks are: an encoder and a decoder that see all frames of a batch at once."""
+"""Base class of visual networks: an encoder and a decoder of all frames of a batch at once."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class VisualSizes(NamedTuple):
-    """What only the model and its data know about the networks."""
+    """Numbers that only the model and its data know about the networks."""
 
     frame_shape: tuple[int, int, int]  #: channels, height, width
     decoder_inputs: int  #: width of [z_t; psi_t]

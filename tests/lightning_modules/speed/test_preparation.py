@@ -1,4 +1,4 @@
-"""Preparing a process: what is said, and that nothing stops where operators can not be built."""
+"""Preparing a process: what is said, and that nothing stops where operators cannot be built."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ def test_what_can_not_be_built_is_said_in_a_line(
     monkeypatch.setattr(building.cpp_extension, "load", fail)
     preparation.prepare()
     why = str(error).splitlines()[0]
-    said = f"Loops over time take longer, since their C++ operators can not be built: {why}\n"
+    said = f"Loops over time take longer, since their C++ operators cannot be built: {why}\n"
     assert capsys.readouterr().out == said
     assert not building.are_in_use()
     monkeypatch.setattr(building.cpp_extension, "load", lambda *_, **__: None)
