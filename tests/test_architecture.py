@@ -144,7 +144,7 @@ def test_no_file_is_long_and_no_function_larger_than_a_screen() -> None:
 
 
 def test_every_test_of_the_packages_has_a_namesake() -> None:
-    for package in PACKAGES:
+    for package in (*PACKAGES, "benchmarks"):
         for test in (ROOT / "tests" / package).rglob("test_*.py"):
             inside = test.relative_to(ROOT / "tests")
             file = ROOT / inside.with_name(inside.name.removeprefix("test_"))
