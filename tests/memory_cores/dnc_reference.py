@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 EPSILON = 1e-6
 
 
-class OracleState(NamedTuple):
+class ReferenceState(NamedTuple):
     """B sequences, N slots of W words, R read heads, H write heads."""
 
     memory: Array  #: [B, N, W]
@@ -39,7 +39,7 @@ class Linear(NamedTuple):
             yield float(offset + sum(float(a) * float(b) for a, b in zip(row, vector, strict=True)))
 
 
-class OracleItems(NamedTuple):
+class ReferenceItems(NamedTuple):
     """The masked set of one step."""
 
     keys: Array  #: [B, I, Dk]
@@ -48,13 +48,13 @@ class OracleItems(NamedTuple):
 
 
 def step(
-    state: OracleState,
+    state: ReferenceState,
     control: Array,
-    items: OracleItems,
+    items: ReferenceItems,
     write_map: Linear,
     read_map: Linear,
     used_writes: Array | None = None,
-) -> tuple[Array, OracleState]:
+) -> tuple[Array, ReferenceState]:
     """Usage, write, link, read.
 
     Args:
@@ -71,13 +71,15 @@ def step(
     used_writes = state.write_weights if used_writes is None else used_writes
     reads, states = [], []
     for b in range(len(control)):
-        one = OracleState(*(field[b] for field in state))
+        one = ReferenceState(*(field[b] for field in state))
         item, present = mean_item(items.keys[b], items.values[b], items.mask[b])
         written = write(one, write_map(np.concatenate([control[b], item])), present, used_writes[b])
         words, last = read(written, read_map(control[b]))
         reads.append(words)
         states.append(last)
-    return np.stack(reads), OracleState(*(np.stack(field) for field in zip(*states, strict=True)))
+    return np.stack(reads), ReferenceState(
+        *(np.stack(field) for field in zip(*states, strict=True))
+    )
 
 
 def mean_item(keys: Array, values: Array, mask: NDArray[np.bool_]) -> tuple[Array, bool]:
@@ -91,8 +93,8 @@ def mean_item(keys: Array, values: Array, mask: NDArray[np.bool_]) -> tuple[Arra
 
 
 def write(
-    state: OracleState, raw: Iterator[float], present: bool, used_writes: Array
-) -> OracleState:
+    state: ReferenceState, raw: Iterator[float], present: bool, used_writes: Array
+) -> ReferenceState:
     """Write one sequence's step; its state has no batch axis."""
     (N, W), H, R = state.memory.shape, len(state.write_weights), len(state.read_weights)
     keys = [take(raw, W) for _ in range(H)]
@@ -142,10 +144,10 @@ def write(
                 if i != j:
                     faded = (1 - weights[h, i] - weights[h, j]) * state.link[h, i, j]
                     link[h, i, j] = faded + weights[h, i] * state.precedence[h, j]
-    return OracleState(memory, usage, precedence, link, weights, state.read_weights)
+    return ReferenceState(memory, usage, precedence, link, weights, state.read_weights)
 
 
-def read(state: OracleState, raw: Iterator[float]) -> tuple[Array, OracleState]:
+def read(state: ReferenceState, raw: Iterator[float]) -> tuple[Array, ReferenceState]:
     """Read one sequence's step; its state has no batch axis."""
     (N, W), H, R = state.memory.shape, len(state.write_weights), len(state.read_weights)
     keys = [take(raw, W) for _ in range(R)]

@@ -15,7 +15,7 @@ EPSILON = 1e-6
 TIE = 2.0**-20
 
 
-class OracleState(NamedTuple):
+class ReferenceState(NamedTuple):
     """B sequences, N slots of W words, R heads."""
 
     memory: Array  #: [B, N, W]
@@ -37,12 +37,12 @@ class Maps(NamedTuple):
 
 
 def step(
-    state: OracleState,
+    state: ReferenceState,
     control: Array,
     items: tuple[Array, Array, NDArray[np.bool_]],
     maps: Maps,
     decay: float,
-) -> tuple[Array, OracleState]:
+) -> tuple[Array, ReferenceState]:
     """Write, then read.
 
     Args:
@@ -60,16 +60,20 @@ def step(
         keys, values, mask = (part[b] for part in items)
         real = [np.concatenate([keys[i], values[i]]) for i in range(len(mask)) if mask[i]]
         item = sum(real) / len(real) if real else None
-        written = write(OracleState(*(field[b] for field in state)), control[b], item, maps, decay)
+        written = write(
+            ReferenceState(*(field[b] for field in state)), control[b], item, maps, decay
+        )
         words, last = read(written, control[b], maps)
         reads.append(words)
         states.append(last)
-    return np.stack(reads), OracleState(*(np.stack(field) for field in zip(*states, strict=True)))
+    return np.stack(reads), ReferenceState(
+        *(np.stack(field) for field in zip(*states, strict=True))
+    )
 
 
 def write(
-    state: OracleState, control: Array, item: Array | None, maps: Maps, decay: float
-) -> OracleState:
+    state: ReferenceState, control: Array, item: Array | None, maps: Maps, decay: float
+) -> ReferenceState:
     """Write one sequence's step; its state has no batch axis. Without an item, nothing."""
     (N, W), R = state.memory.shape, len(state.read_weights)
     usage = np.zeros(N)
@@ -79,7 +83,7 @@ def write(
             usage[i] += state.read_weights[r, i] + state.write_weights[r, i]
     memory, written, weights = state.memory.copy(), state.written.copy(), np.zeros((R, N))
     if item is None:
-        return OracleState(memory, usage, written, weights, state.read_weights)
+        return ReferenceState(memory, usage, written, weights, state.read_weights)
 
     by_usage = sorted(range(N), key=lambda i: (round(float(usage[i]) / TIE), i))
     least_used = [by_usage[r % N] for r in range(R)]
@@ -96,10 +100,10 @@ def write(
             written[i] += (1 - written[i]) * weights[r, i]
             for w in range(W):
                 memory[i, w] += weights[r, i] * words[r * W + w]
-    return OracleState(memory, usage, written, weights, state.read_weights)
+    return ReferenceState(memory, usage, written, weights, state.read_weights)
 
 
-def read(state: OracleState, control: Array, maps: Maps) -> tuple[Array, OracleState]:
+def read(state: ReferenceState, control: Array, maps: Maps) -> tuple[Array, ReferenceState]:
     """Read one sequence's step; its state has no batch axis."""
     (N, W), R = state.memory.shape, len(state.read_weights)
     raw = linear(maps.read_weight, maps.read_bias, control)

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 EPSILON = 1e-6
 
 
-class OracleState(NamedTuple):
+class ReferenceState(NamedTuple):
     """B sequences, N slots of W words, R read heads, H write heads."""
 
     memory: Array  #: [B, N, W]
@@ -37,8 +37,8 @@ class Maps(NamedTuple):
 
 
 def step(
-    state: OracleState, control: Array, items: tuple[Array, Array, NDArray[np.bool_]], maps: Maps
-) -> tuple[Array, OracleState]:
+    state: ReferenceState, control: Array, items: tuple[Array, Array, NDArray[np.bool_]], maps: Maps
+) -> tuple[Array, ReferenceState]:
     """Write, then read.
 
     Args:
@@ -54,7 +54,7 @@ def step(
     for b in range(len(control)):
         keys, values, mask = (part[b] for part in items)
         real = [np.concatenate([keys[i], values[i]]) for i in range(len(mask)) if mask[i]]
-        one = OracleState(*(field[b] for field in state))
+        one = ReferenceState(*(field[b] for field in state))
         if real:
             one = write(one, [*control[b], *(sum(real) / len(real))], maps)
         else:
@@ -69,10 +69,12 @@ def step(
         ]
         reads.append(np.array(words))
         states.append(one._replace(read_weights=weights))
-    return np.stack(reads), OracleState(*(np.stack(field) for field in zip(*states, strict=True)))
+    return np.stack(reads), ReferenceState(
+        *(np.stack(field) for field in zip(*states, strict=True))
+    )
 
 
-def write(state: OracleState, inputs: Sequence[float], maps: Maps) -> OracleState:
+def write(state: ReferenceState, inputs: Sequence[float], maps: Maps) -> ReferenceState:
     """Write one sequence's item; its state has no batch axis."""
     (N, W), H = state.memory.shape, len(state.write_focus)
     raw = linear(maps.write_weight, maps.write_bias, inputs)
@@ -88,7 +90,7 @@ def write(state: OracleState, inputs: Sequence[float], maps: Maps) -> OracleStat
         for i in range(N):
             for w in range(W):
                 memory[i, w] += weights[h, i] * vectors[H * W + h * W + w]
-    return OracleState(memory, written, weights, weights, state.read_weights)
+    return ReferenceState(memory, written, weights, weights, state.read_weights)
 
 
 def address(memory: Array, before: Array, raw: Sequence[float]) -> Array:

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from memory_cores import DNC, Items, MemorySizes
 from memory_cores.dnc import DNCState
-from tests.memory_cores.dnc_reference import Array, Linear, OracleItems, OracleState, step
+from tests.memory_cores.dnc_reference import Array, Linear, ReferenceItems, ReferenceState, step
 from tests.memory_cores.random_use import random_step
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
@@ -47,8 +47,8 @@ def to_reference(dnc: DNC) -> tuple[Linear, Linear]:
     return maps[0], maps[1]
 
 
-def to_numpy(state: DNCState) -> OracleState:
-    return OracleState(*(field.detach().numpy() for field in state))
+def to_numpy(state: DNCState) -> ReferenceState:
+    return ReferenceState(*(field.detach().numpy() for field in state))
 
 
 class Case(NamedTuple):
@@ -86,11 +86,11 @@ def test_fifty_steps_equal_the_reference(case: Case) -> None:
         with torch.no_grad():
             state = dnc.write(state, control, items)
             reads, state = dnc.read(state, control)
-        oracle_items = OracleItems(*(part.numpy() for part in items))
-        oracle_reads, reference = step(reference, control.numpy(), oracle_items, *maps)
+        reference_items = ReferenceItems(*(part.numpy() for part in items))
+        reference_reads, reference = step(reference, control.numpy(), reference_items, *maps)
         for name, ours, theirs in zip(state._fields, to_numpy(state), reference, strict=True):
             assert np.abs(ours - theirs).max() < 1e-9, f"{name} at step {t}"
-        assert np.abs(reads.numpy() - oracle_reads).max() < 1e-9, f"reads at step {t}"
+        assert np.abs(reads.numpy() - reference_reads).max() < 1e-9, f"reads at step {t}"
 
 
 def test_interfaces_saturate_in_the_widest_case() -> None:
@@ -150,10 +150,10 @@ def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
     loss = torch.stack([(x * p).sum() for x, p in parts]).sum()
     analytic = torch.autograd.grad(loss, leaves)
 
-    def oracle_loss(used: list[Array] | None) -> float:
+    def reference_loss(used: list[Array] | None) -> float:
         maps, reference, found = to_reference(dnc), to_numpy(first), []
         for t, (control, items) in enumerate(inputs):
-            parts = OracleItems(*(part.detach().numpy() for part in items))
+            parts = ReferenceItems(*(part.detach().numpy() for part in items))
             fixed = None if used is None else used[t]
             reads, reference = step(reference, control.detach().numpy(), parts, *maps, fixed)
             found.append(reads)
@@ -167,14 +167,14 @@ def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
             for i in range(len(flat)):
                 value = flat[i].item()
                 flat[i] = value + nudge
-                above = oracle_loss(used)
+                above = reference_loss(used)
                 flat[i] = value - nudge
-                below = oracle_loss(used)
+                below = reference_loss(used)
                 flat[i] = value
                 result.view(-1)[i] = (above - below) / (2 * nudge)
         return numeric
 
-    assert abs(oracle_loss(used_writes) - loss.item()) < 1e-9
+    assert abs(reference_loss(used_writes) - loss.item()) < 1e-9
     for ours, theirs in zip(analytic, differences(used_writes), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
     if heads == (1, 1):

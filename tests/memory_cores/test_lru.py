@@ -7,7 +7,7 @@ import torch
 from memory_cores import LRU, Items, MemorySizes
 from memory_cores.lru import LRUSnapshot
 from memory_cores.parts.addressing import least_used_slots
-from tests.memory_cores.lru_reference import Maps, OracleState, step
+from tests.memory_cores.lru_reference import Maps, ReferenceState, step
 from tests.memory_cores.random_use import empty, random_step, randomised, unroll
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
@@ -35,7 +35,7 @@ def test_fifty_steps_equal_the_reference(
     layers = core.write_words, core.write_gates, core.read_interface
     maps = Maps(*(p.detach().numpy().copy() for layer in layers for p in layer.parameters()))
     state = empty(core, 3)
-    reference = OracleState(*(field.numpy() for field in state))
+    reference = ReferenceState(*(field.numpy() for field in state))
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 from memory_cores import NTM, Items, MemorySizes
 from memory_cores.ntm import NTMSnapshot
 from memory_cores.parts.addressing import sharpened, shifted
-from tests.memory_cores.ntm_reference import Maps, OracleState, step
+from tests.memory_cores.ntm_reference import Maps, ReferenceState, step
 from tests.memory_cores.random_use import empty, random_step, randomised, unroll
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
@@ -34,7 +34,7 @@ def test_fifty_steps_equal_the_reference(
     layers = core.write_vectors, core.write_addressing, core.read_addressing
     maps = Maps(*(p.detach().numpy().copy() for layer in layers for p in layer.parameters()))
     state = empty(core, 3)
-    reference = OracleState(*(getattr(state, name).numpy() for name in OracleState._fields))
+    reference = ReferenceState(*(getattr(state, name).numpy() for name in ReferenceState._fields))
     for t in range(50):
         control, items = random_step(SIZES, 3, items=t % 4)
         with torch.no_grad():

@@ -109,7 +109,7 @@ def test_gradients_reach_every_parameter(make: Make) -> None:
 
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 def test_gradients_reach_every_parameter_beside_every_core(core: type[MemoryCore]) -> None:
-    """Else training on several devices would end in its second step."""
+    """Otherwise training on several devices would end in its second step."""
     torch.manual_seed(0)
     model = ASNP(**SIZES, memory=core, hidden_size=8).double()
     loss(model, RAGGED).sum().backward()
@@ -172,7 +172,7 @@ def test_later_contexts_tell_nothing_of_earlier_steps(make: Make) -> None:
 
 
 def test_a_context_is_remembered(make: Make) -> None:
-    """What step 0 showed changes what is predicted in step 3, which has no context."""
+    """Points of step 0 change predictions in step 3, which has no context."""
     model, batch = make(), draw([[4, 0, 0, 0]], [[1, 1, 1, 5]])
     other = batch._replace(context_y=batch.context_y + 3)
     difference = (predicted(model, batch) - predicted(model, other))[:, :, :, 3]
@@ -227,7 +227,7 @@ def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
 
 
 def test_computed_padding_changes_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which a GPU does."""
+    """A GPU computes padding."""
     found = []
     for packs in (True, False):
         monkeypatch.setattr("memory_cores.parts.real_points.packs", lambda mask, packs=packs: packs)
@@ -268,7 +268,7 @@ def test_the_bound_pays_for_what_latents_and_memory_drew(make: Make) -> None:
 
 
 def reads(name: str, model: NeuralProcess, seed: int) -> list[list[Read]]:
-    """What the reference infers from each step of UNEVEN."""
+    """Return what the reference infers from each step of UNEVEN."""
     torch.manual_seed(seed)
     key_noise, noise = draw_noise(model, UNEVEN)
     process = process_of(name, model, SIZES["sequence_length"])

@@ -32,7 +32,7 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def depends(output: Tensor, on: Tensor) -> list[bool]:
-    """Whether ``output`` depends on each step of an input [B, T, ...]."""
+    """Tell whether ``output`` depends on each step of an input [B, T, ...]."""
     (gradient,) = torch.autograd.grad(output.sum(), on, retain_graph=True, allow_unused=True)
     return [False] * T if gradient is None else gradient.abs().sum((0, 2)).gt(0).tolist()
 
