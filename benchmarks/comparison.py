@@ -20,7 +20,7 @@ def write_results(path: Path, results: Mapping[str, Any]) -> None:
 
 
 def ratio(milliseconds: float | None, results: Mapping[str, Any]) -> float | None:
-    """How many times the LSTM's time; None where one of them was not measured."""
+    """Divide a time by the LSTM's; None where one of them was not measured."""
     floor = results[LSTM_MS]
     return None if milliseconds is None or not floor else milliseconds / floor
 

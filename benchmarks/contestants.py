@@ -1,4 +1,4 @@
-"""Who takes part: every core in the same unroll, an LSTM as the floor, and a public DNC."""
+"""Contestants: every core in the same unroll, an LSTM as the floor, and a public DNC."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ class Variant(NamedTuple):
     settings: dict[str, Any] = {}
 
     def builder(self, sizes: Sizes) -> Callable[[MemorySizes], MemoryCore[Any]]:
-        """Builds it, with those of the common sizes that it has."""
+        """Return what builds it, with those of the common sizes that it has."""
         common = {"slots": sizes.slots, "word_size": sizes.word, "read_heads": sizes.read_heads}
         settings = {name: value for name, value in common.items() if name in self.known}
         settings |= self.settings
@@ -37,13 +37,13 @@ class Variant(NamedTuple):
 
     @property
     def label(self) -> str:
-        """As it would be built, in a legend."""
+        """The call that would build it, for a legend."""
         settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
         return self.core.__name__ + (f"({settings})" if settings else "")
 
 
 def row_of(core: type[MemoryCore[Any]]) -> str:
-    """Name of a core's row: ``ContextWindow`` is context_window, ``DNC`` dnc."""
+    """Name a core's row: ``ContextWindow`` is context_window, ``DNC`` dnc."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", core.__name__).lower()
 
 

@@ -1,4 +1,4 @@
-"""How fast is a training step with each memory core?
+"""Time a training step with each memory core.
 
     python benchmarks/cores.py --json results.json
 
@@ -68,7 +68,7 @@ def parse(args: list[str] | None) -> Namespace:
 
 
 def describe(contestant: Contestant, steps: int, device: torch.device) -> Row:
-    """What needs no clock, after a warm-up."""
+    """Measure what needs no clock, after a warm-up."""
     contestant.step()
     contestant.step()
     contestant.module.zero_grad(set_to_none=True)
@@ -133,7 +133,7 @@ def with_ratios(results: dict[str, Any], earlier: Mapping[str, Any] | None, batc
 
 
 def report(results: Mapping[str, Any]) -> str:
-    """The table; columns that nobody has anything in are left out."""
+    """Lay out the table without columns that nobody has anything in."""
     rows = {name: results[name] for name in NAMES if name in results}
     shown = [c for c in COLUMNS if any(row.get(c[1]) is not None for row in rows.values())]
     cells = [

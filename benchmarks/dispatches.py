@@ -1,4 +1,4 @@
-"""How many operators PyTorch dispatches: on small tensors, each costs about the same."""
+"""Operators that PyTorch dispatches: on small tensors each costs about the same."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class DispatchCounter(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Count, and go on."""
+        """Count the operator and call it."""
         self.count += 1
         return func(*args, **kwargs or {})
 
@@ -41,7 +41,7 @@ def count_dispatches(contestant: Contestant) -> Dispatches:
 
 
 def count_kernels(contestant: Contestant) -> int:
-    """Kernels that a step launches on a CUDA device, copies and fills too."""
+    """Count the kernels that a step launches on a CUDA device, copies and fills too."""
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:
         contestant.step()

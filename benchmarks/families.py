@@ -1,4 +1,4 @@
-"""What is a training step of each family spent on?
+"""Show what a training step of each family is spent on.
 
     python benchmarks/families.py --json families.json --plot families.png
 
@@ -95,7 +95,7 @@ def measure(trainee: Trainee, rounds: int, bf16: bool) -> dict[str, Any]:
 
 
 def summary(times: Mapping[str, Times]) -> dict[str, Any]:
-    """What follows from the times."""
+    """Summarise the times."""
     step, data, products = (times[name].median for name in ("step", "data", "products"))
     return {
         "step_ms": step,

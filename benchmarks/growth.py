@@ -1,4 +1,4 @@
-"""How a step's time grows with a size."""
+"""Growth of a step's time with a size."""
 
 from collections.abc import Sequence
 from math import log
@@ -10,7 +10,7 @@ LAST = 3
 
 
 class Growth(NamedTuple):
-    """Of one contestant, by size in rising order."""
+    """Times and peaks of one contestant, by size in rising order."""
 
     sizes: list[int]
     median_ms: list[float]
@@ -19,7 +19,7 @@ class Growth(NamedTuple):
 
     @classmethod
     def none(cls) -> "Growth":
-        """Before anything was measured."""
+        """Begin without any measurement."""
         return cls([], [], [], [])
 
     @property

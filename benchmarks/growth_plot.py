@@ -22,13 +22,13 @@ def look(name: str) -> Look:
 
 
 def label(name: str, growth: Growth) -> str:
-    """Name and exponent."""
+    """Return a contestant's name and exponent."""
     core = VARIANTS[name].label if name in VARIANTS else name.upper()
     return core if growth.exponent is None else f"{core}, exponent {growth.exponent:.2f}"
 
 
 def dash(name: str) -> str:
-    """Solid for a core as it is, dotted for one with options, dashed for no core."""
+    """Choose a line: solid for a core as it is, dotted for one with options, dashed for others."""
     if name not in VARIANTS:
         return "--"
     return ":" if VARIANTS[name].settings else "-"

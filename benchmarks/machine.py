@@ -1,4 +1,4 @@
-"""Where and of what something was measured, to be stored with the numbers."""
+"""The machine and the versions behind a measurement, to be stored with its numbers."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def processor() -> str:
-    """What the CPU is called, with family and model: virtual ones of all kinds have one name."""
+    """Name the CPU with its family and model: virtual ones of all kinds share one name."""
     try:
         first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
@@ -26,12 +26,12 @@ def processor() -> str:
 
 
 def load() -> float | None:
-    """Processes that wanted to run in the last minute, on average."""
+    """Return how many processes wanted to run in the last minute, on average."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def record(device: torch.device, bf16: bool = False) -> dict[str, Any]:
-    """Machine, versions, revision and threads."""
+    """Record machine, versions, revision and threads."""
     cuda = device.type == "cuda"
     return {
         "machine": {
@@ -52,7 +52,7 @@ def record(device: torch.device, bf16: bool = False) -> dict[str, Any]:
 
 
 def heading(record: dict[str, Any]) -> str:
-    """Device, precision and threads in words."""
+    """Put device, precision and threads into words."""
     threads = record["threads"]
     return (
         f"{record['machine']['device']}, {record['precision']}, "
@@ -61,7 +61,7 @@ def heading(record: dict[str, Any]) -> str:
 
 
 def results_file(record: dict[str, Any], benchmark: str) -> Path:
-    """Where this machine's results are kept."""
+    """Return the file that keeps this machine's results."""
     machine = record["machine"]
     name = machine["processor"] if machine["device"] == "cpu" else machine["device"]
     words = f"{benchmark} {name} {record['precision'].split()[0]} threads {record['threads']}"

@@ -17,7 +17,7 @@ MEBIBYTE = 2**20
 
 
 def peak_of(changes: Iterable[int]) -> int:
-    """The highest running sum, at least 0."""
+    """Return the highest running sum, at least 0."""
     held = highest = 0
     for change in changes:
         held += change
@@ -26,7 +26,7 @@ def peak_of(changes: Iterable[int]) -> int:
 
 
 def peak_on_cpu(step: Step) -> int:
-    """Bytes."""
+    """Measure the peak from the profiler's record, in bytes."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
     recorded = profiler.profiler
@@ -36,7 +36,7 @@ def peak_on_cpu(step: Step) -> int:
 
 
 def peak_on_cuda(step: Step) -> int:
-    """Bytes."""
+    """Measure the peak from the caching allocator, in bytes."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -46,5 +46,5 @@ def peak_on_cuda(step: Step) -> int:
 
 
 def peak_mebibytes(step: Step, device: torch.device) -> float:
-    """Of a step after which nothing is left that was not there before."""
+    """Measure the peak of a step that leaves nothing behind, in MiB."""
     return (peak_on_cuda if device.type == "cuda" else peak_on_cpu)(step) / MEBIBYTE

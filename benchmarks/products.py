@@ -27,11 +27,11 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(cls, tensor: Tensor) -> "Layout":
-        """Of a tensor."""
+        """Describe a tensor."""
         return cls(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
 
     def filled(self) -> Tensor:
-        """Random numbers laid out so."""
+        """Draw random numbers in this layout."""
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
         numbers = torch.randn(max(last, 0) + 1, dtype=torch.float32, device=self.device)
         return numbers.to(self.dtype).as_strided(self.shape, self.stride)
@@ -46,12 +46,12 @@ class Call(NamedTuple):
 
 
 def is_attention(operator: Any) -> bool:
-    """Whether it is a fused attention, or its gradient."""
+    """Tell whether an operator is a fused attention or its gradient."""
     return ATTENTION in str(operator)
 
 
 def is_product(operator: Any) -> bool:
-    """Whether it is a matrix product, a convolution or a fused attention, or such a gradient."""
+    """Tell whether an operator is a product, convolution or fused attention, or their gradient."""
     return operator in PRODUCTS | CONVOLUTIONS or is_attention(operator)
 
 
@@ -65,7 +65,7 @@ class ProductRecorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Keep a product's layouts, and go on."""
+        """Keep a product's layouts and call it."""
         kwargs = kwargs or {}
         if is_product(func):
             self.calls.append(Call(func, *tree_map_only(Tensor, Layout.of, (args, kwargs))))
@@ -73,7 +73,7 @@ class ProductRecorder(TorchDispatchMode):
 
 
 def repeated(calls: Iterable[Call]) -> Step:
-    """A step that does these products and nothing else; equal layouts share their numbers."""
+    """Make a step that does these products and nothing else; equal layouts share their numbers."""
     tensors: dict[Layout, Tensor] = {}
 
     def filled(part: Any) -> Any:
@@ -99,7 +99,7 @@ def repeated(calls: Iterable[Call]) -> Step:
 
 
 def products_of(step: Step) -> list[Call]:
-    """The products of one step, those within operators and compiled code as Python calls them."""
+    """Record the products of one step, with operators and compiled code taken in Python."""
     eager = torch.compiler.set_stance("force_eager")
     with eager, building.left_out(), ProductRecorder() as recorder:
         step()

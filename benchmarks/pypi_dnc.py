@@ -22,7 +22,7 @@ UNUSED = {
 
 
 def is_installed() -> bool:
-    """Whether the package is there."""
+    """Tell whether the package is installed."""
     return find_spec("dnc") is not None
 
 
@@ -38,7 +38,7 @@ class PypiDNC(nn.Module):
     """One LSTM layer as controller, and its memory.
 
     Args:
-        sizes: of everything.
+        sizes: those of controller and memory.
         device: where it allocates its states.
     """
 

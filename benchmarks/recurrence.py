@@ -1,4 +1,4 @@
-"""What is timed of a core: the same work that a published DNC does.
+"""The work that is timed of a core: the same that a published DNC does.
 
 A controller LSTM beside a memory is unrolled over T steps whose inputs are known beforehand, and
 its outputs are mapped to the inputs' width:
@@ -24,7 +24,7 @@ from sizes import Sizes
 
 
 class RecurrentState(NamedTuple):
-    """What one step hands to the next."""
+    """State that one step hands to the next."""
 
     controller: ControllerState
     memory: NamedTuple
@@ -32,7 +32,7 @@ class RecurrentState(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What is kept of S steps."""
+    """Results of S steps."""
 
     hidden: Tensor  #: [S, B, H], the controller's state
     reads: Tensor  #: [S, B, C]
@@ -44,7 +44,7 @@ class Recurrence(nn.Module):
 
     Args:
         core: builds the core.
-        sizes: of everything.
+        sizes: those of controller and core.
     """
 
     def __init__(self, core: Callable[[MemorySizes], MemoryCore], sizes: Sizes) -> None:
@@ -64,7 +64,7 @@ class Recurrence(nn.Module):
         )
 
     def unroll(self, inputs: Tensor) -> Tensor:
-        """Step after step, or chunk after chunk."""
+        """Take step after step, or chunk after chunk."""
         seen: list[Tensor] = []
         gates = self.controller.known_gates(inputs, seen)
         compiled = None if inputs.is_cuda else self.compiled_steps
@@ -81,7 +81,7 @@ class Recurrence(nn.Module):
         return self.output(torch.cat([hidden, reads], 2)).transpose(0, 1)
 
     def initial_state(self, batch_size: int, like: Tensor) -> RecurrentState:
-        """Before the first step."""
+        """Return the state before the first step."""
         return RecurrentState(
             self.controller.initial_state(batch_size, like),
             self.core.initial_state(batch_size, like),
@@ -91,7 +91,7 @@ class Recurrence(nn.Module):
     def steps(
         self, state: RecurrentState, evidence: Tensor, inputs: Tensor
     ) -> tuple[RecurrentState, Outcome]:
-        """S steps, with evidence [S, B, 4 H] of the inputs [S, B, W]."""
+        """Take S steps, with evidence [S, B, 4 H] of the inputs [S, B, W]."""
         outcomes = []
         for step in zip(evidence.unbind(), inputs.unbind(), strict=True):
             state = self.step(state, *step)
@@ -99,7 +99,7 @@ class Recurrence(nn.Module):
         return state, Outcome(*(torch.stack(parts) for parts in zip(*outcomes, strict=True)))
 
     def step(self, state: RecurrentState, evidence: Tensor, inputs: Tensor) -> RecurrentState:
-        """One step, with evidence [B, 4 H] of the inputs [B, W]."""
+        """Take one step, with evidence [B, 4 H] of the inputs [B, W]."""
         controller = self.controller.step(state.controller, evidence, state.reads, late=True)
         present = torch.ones(len(inputs), 1, dtype=torch.bool, device=inputs.device)
         item = Items(state.controller.hidden.unsqueeze(1), inputs.unsqueeze(1), present)

@@ -1,4 +1,4 @@
-"""How does a training step's time grow with slots, steps, batch, cells and context?
+"""Time a training step as slots, steps, batch, cells or context grow.
 
     python benchmarks/scaling.py --json scaling.json --plots plots/
 
@@ -136,14 +136,14 @@ def sweep(axis: Axis, options: Namespace) -> dict[str, Growth]:
 
 
 def peak(contestant: Contestant, device: torch.device) -> float:
-    """Peak memory of a step, in MiB; nothing of it stays."""
+    """Measure the peak memory of a step, in MiB, and drop its gradients."""
     mebibytes = peak_mebibytes(contestant.step, device)
     contestant.module.zero_grad(set_to_none=True)
     return mebibytes
 
 
 def fits(name: str, growth: Growth, size: int, options: Namespace) -> bool:
-    """Whether the next size is within the limits if all grows with its square, as links do."""
+    """Tell whether a size is within the limits if all grows with its square, as links do."""
     if not growth.sizes:
         return True
     factor = (size / growth.sizes[-1]) ** 2
@@ -155,7 +155,7 @@ def fits(name: str, growth: Growth, size: int, options: Namespace) -> bool:
 
 
 def report(curves: Mapping[str, Growth], unit: str) -> str:
-    """Times in ms by size, and the exponent."""
+    """Lay out times in ms by size, and the exponent."""
     sizes = sorted({size for growth in curves.values() for size in growth.sizes})
     rows = []
     for name, growth in curves.items():

@@ -1,4 +1,4 @@
-"""What is timed of a core in a neural process: writing sets step by step, then looking places up.
+"""The work timed of a core in a neural process: writing sets step by step, then looking up.
 
 memory_t = write the context points (x, value) of step t
 y_t(x)   = look-up of the targets x of all steps, in one call
@@ -14,7 +14,7 @@ from memory_cores import Items, MemoryCore, MemorySizes
 
 
 class SetSizes(NamedTuple):
-    """Of sequences of sets; those of transfer-prediction, in the middle of its ranges."""
+    """Sizes of sequences of sets, from the middle of transfer-prediction's ranges."""
 
     steps: int = 20  #: T
     batch: int = 16  #: B
@@ -29,7 +29,7 @@ class SetUnroll(nn.Module):
 
     Args:
         core: builds the core.
-        sizes: of everything.
+        sizes: those of items and queries.
     """
 
     items: Tensor

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: networks, other matrix products, everything else."""
+"""Shares of a training step's time: networks, other matrix products, everything else."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ PRODUCTS = {
     "aten::baddbmm",
     "aten::convolution",
     "aten::convolution_backward",
-    # Of a whole LSTM, whose products can not be told from its gates.
+    # Of a whole LSTM, whose products cannot be told from its gates.
     "aten::mkldnn_rnn_layer",
     "aten::mkldnn_rnn_layer_backward",
     # Within our own operators.
@@ -31,7 +31,7 @@ ATTENTION = "aten::_scaled_dot_product"
 
 
 class Shares(NamedTuple):
-    """Of a step's time; they sum to 1."""
+    """Shares of a step's time; they sum to 1."""
 
     networks: float  #: encoder and decoder, whatever they do
     products: float  #: matrix products and fused attention outside them
@@ -78,7 +78,7 @@ def profiled(step: Step, networks: Iterable[nn.Module]) -> Shares:
 
 
 def numbers_in_networks(events: Iterable[Any]) -> set[int]:
-    """Sequence numbers by which the backward pass's nodes know operators of the networks."""
+    """Return sequence numbers by which the backward pass's nodes know the networks' operators."""
     makers = {}
     for event in sorted(events, key=lambda event: event.time_range.start):
         # The last operator with a number is the one that made the node.
@@ -88,7 +88,7 @@ def numbers_in_networks(events: Iterable[Any]) -> set[int]:
 
 
 def is_in_network(event: Any) -> bool:
-    """Whether the operator was called by a marked module."""
+    """Tell whether a marked module called the operator."""
     while event is not None and event.name != NETWORK:
         event = event.cpu_parent
     return event is not None

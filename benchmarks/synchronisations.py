@@ -1,4 +1,4 @@
-"""How often the host waits for a CUDA device within a step."""
+"""Waits of the host for a CUDA device within a step."""
 
 import warnings
 
@@ -11,7 +11,7 @@ WARNING = "called a synchronizing CUDA operation"
 
 
 def count_synchronisations(step: Step) -> int:
-    """Count them in one step."""
+    """Count the waits of one step."""
     torch.cuda.synchronize()
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")

@@ -15,7 +15,7 @@ Timer = Callable[[Step], float]
 
 
 class Times(NamedTuple):
-    """Of one contestant over all rounds, in ms."""
+    """Times of one contestant over all rounds, in ms."""
 
     median: float
     least: float
@@ -53,7 +53,7 @@ def cuda_timer() -> Timer:
 
 
 def timer_of(device: torch.device) -> Timer:
-    """The timer for steps on a device."""
+    """Choose the timer for steps on a device."""
     return cuda_timer() if device.type == "cuda" else host_timer()
 
 
@@ -64,9 +64,9 @@ def interleaved(
 
     Args:
         steps: what each contestant does in its turn.
-        rounds: that count.
-        timer: of one step.
-        warm_up: rounds before them.
+        rounds: rounds that count.
+        timer: times one step.
+        warm_up: rounds before them, which do not count.
     """
     milliseconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)

@@ -24,7 +24,7 @@ class Experiment(Blueprint):
     """An experiment's model with numbers, and its data."""
 
     def instantiate_classes(self) -> None:
-        """Build as ``fit`` would."""
+        """Build model and data as ``fit`` would."""
         torch.manual_seed(0)
         ExperimentParser.instantiate_classes(self)
 
@@ -33,8 +33,8 @@ class Trainee:
     """A model with its batches.
 
     Args:
-        model: is trained.
-        batches: without end.
+        model: the model to train.
+        batches: an endless iterator of batches.
     """
 
     def __init__(self, model: SequenceModel, batches: Iterator[Any]) -> None:
@@ -59,7 +59,7 @@ class Trainee:
         self.optimizer.step()
 
     def networks(self) -> list[nn.Module]:
-        """Encoders and decoders."""
+        """Return the encoders and decoders."""
         parts = self.model.parts()
         return [module for name in NETWORKS for module in parts.get(name, [])]
 
@@ -73,13 +73,13 @@ def trainee_of(experiment: str, settings: list[str]) -> Trainee:
 
 
 def without_end(loader: Any) -> Iterator[Any]:
-    """One epoch after another."""
+    """Yield one epoch after another."""
     while True:
         yield from loader
 
 
 def rmr_trainee(context: int, targets: int, steps: int = 50, batch: int = 16) -> Trainee:
-    """An ASNP-RMR with K = 25 and h = 128 on random sets, always the same."""
+    """Build an ASNP-RMR with K = 25 and h = 128 on random sets, always the same."""
     torch.manual_seed(0)
     model = ASNP(
         memory=partial(RMR, slots=25),
@@ -95,7 +95,7 @@ def rmr_trainee(context: int, targets: int, steps: int = 50, batch: int = 16) ->
 
 
 def random_batch(batch: int, steps: int, context: int, targets: int) -> FunctionSequences:
-    """Sets without padding."""
+    """Draw sets without padding."""
     sizes = context, targets
     (context_x, target_x), (context_y, target_y) = (
         [torch.randn(batch, steps, size, 1) for size in sizes] for _ in range(2)

@@ -35,7 +35,7 @@ class MovingDigits(MovingPictures):
 
     @property
     def asks_for_inked_pictures(self) -> bool:
-        """Whether the protocol is strict: in the paper's, targets are a few pixels."""
+        """True where the protocol is strict: in the paper's, targets are a few pixels."""
         return self.point_recipe("test").everything
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -103,7 +103,7 @@ def test_folders_point_one_way() -> None:
 
 
 def allowed(name: str, other: str) -> bool:
-    """Whether a module of lightning_modules may import another one of ours."""
+    """Tell whether a module of lightning_modules may import another one of ours."""
     if name == "lightning_modules.records.before_declarations":
         return True  # it declares runs from before runs declared themselves, from their models
     if not other.startswith("lightning_modules"):
@@ -118,7 +118,7 @@ def allowed(name: str, other: str) -> bool:
 
 
 def test_nothing_goes_in_a_circle() -> None:
-    """In the order of imports at start; a function may import what draws when it draws."""
+    """Only imports at start count: a function may import what draws when it draws."""
     seen: dict[str, bool] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -145,7 +145,7 @@ def test_no_file_is_long_and_no_function_larger_than_a_screen() -> None:
 
 
 def test_every_test_of_the_packages_has_a_namesake() -> None:
-    for package in PACKAGES:
+    for package in (*PACKAGES, "benchmarks"):
         for test in (ROOT / "tests" / package).rglob("test_*.py"):
             inside = test.relative_to(ROOT / "tests")
             file = ROOT / inside.with_name(inside.name.removeprefix("test_"))

@@ -110,7 +110,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
 
     @property
     def asks_for_inked_pictures(self) -> bool:
-        """Whether the targets of validation and test are all pixels of ink on a white canvas."""
+        """True where validation and test ask for all pixels of ink on a white canvas."""
         return False
 
     @property

@@ -22,7 +22,6 @@ class NP(NeuralProcess):
 
     baseline_look = Look("#A3A3A3", "p")
     attention: ClassVar[AttentionKind] = "uniform"
-    baseline_look = Look("#A3A3A3", "p")
 
     def __init__(self, **settings: Any) -> None:
         memory = partial(ContextWindow, slots="all", attention=self.attention)
@@ -42,4 +41,3 @@ class ANP(NP):
 
     baseline_look = Look("#7A7A7A", "h")
     attention = "multihead"
-    baseline_look = Look("#7A7A7A", "h")

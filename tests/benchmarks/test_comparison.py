@@ -22,7 +22,7 @@ def now() -> dict[str, Any]:
 
 @pytest.fixture
 def earlier() -> dict[str, Any]:
-    """Of a machine that was twice as busy."""
+    """Results of a machine that was twice as busy."""
     return {
         "sizes": SIZES,
         "git_revision": "abc",

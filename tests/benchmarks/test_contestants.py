@@ -1,4 +1,4 @@
-"""Who takes part, and that all do the work that is timed."""
+"""Contestants, and that all of them do the work that is timed."""
 
 from functools import partial
 

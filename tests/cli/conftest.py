@@ -35,7 +35,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    """Where the runs of a test go."""
+    """The folder of a test's runs."""
     return tmp_path / "runs"
 
 
@@ -91,7 +91,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What figures are drawn from."""
+    """The data that figures are drawn from."""
     calls: list[tuple[Any, ...]] = []
 
     def remember(*arguments: Any) -> Any:
@@ -104,5 +104,5 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> str:
-    """Where `compare` puts its figure."""
+    """The file that `compare` writes its figure to."""
     return f"--out={tmp_path}/pictures/kl.png"

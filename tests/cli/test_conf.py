@@ -126,7 +126,7 @@ def test_every_experiment_says_what_it_is():
 
 @pytest.mark.parametrize("experiment", PICTURES, ids=named)
 def test_moving_pictures_have_the_stages_of_their_regime(experiment: Path):
-    """What several experiments share is laid over model and data, and is in each one's settings."""
+    """Settings that experiments share are laid over model and data, and each one has them."""
     built = blueprint(str(experiment), [], [])
     model, data = built.settings.model.init_args, built.datamodule.hparams
     assert built.experiment_name() == experiment.stem
@@ -172,7 +172,7 @@ def test_fragments_have_no_interpolation():
 
 @pytest.mark.parametrize("path", SWEEPS, ids=named)
 def test_sweep_says_what_it_answers_and_can_begin(path: Path):
-    """Whether all of its values build a model is asked before its first run."""
+    """A sweep is checked before its first run: all of its values build a model."""
     assert path.read_text().split("\n")[0].startswith("# ")
     assert path.read_text().split("\n")[0].endswith("?")
     assert Plan(read_sweep(path), ["--trainer.max_steps=1"]).folder.name == path.stem

@@ -1,4 +1,4 @@
-"""What fit leaves in a run's folder, how it goes on from it, and mistakes that it finds."""
+"""`fit`: files in a run's folder, going on from them, and mistakes that it finds."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""From fit to results for the family of neural processes, and its users' mistakes."""
+"""Neural processes from `fit` to results, and their users' mistakes."""
 
 import json
 from collections.abc import Callable

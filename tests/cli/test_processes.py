@@ -1,4 +1,4 @@
-"""What only whole processes show: Ctrl-C, and training on two of them."""
+"""Tests that need whole processes: Ctrl-C, and training on two of them."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""What the README says: its commands build what they name, and what it links to is there."""
+"""The README: its commands build what they name, and its links lead somewhere."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What validate, test and predict leave in a run's folder, and when they refuse."""
+"""`validate`, `test` and `predict`: files in a run's folder, and refusals."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""As much of W&B's server as `wandb sweep`, `wandb agent` and their runs ask for, on this machine.
+"""A stand-in for W&B's server: all that `wandb sweep`, `wandb agent` and their runs ask of it.
 
 It keeps one sweep, a grid, and hands its runs out; one of which nothing is heard any more has
 crashed, and is handed out again.
@@ -27,7 +27,7 @@ OPERATION = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 
 @dataclass
 class Run:
-    """What the server knows of a run."""
+    """A run as the server knows it."""
 
     values: dict[str, Any]
     state: str = "pending"
@@ -110,7 +110,7 @@ class Sweeps:
         return {"agentHeartbeat": {"agent": {"id": given["id"]}, "commands": json.dumps(commands)}}
 
     def commands(self, agent: str) -> list[dict[str, Any]]:
-        """What an idle agent does next."""
+        """Tell an idle agent what to do next."""
         if all(run.state in ("finished", "failed") for run in self.runs.values()):
             return [{"type": "exit"}]
         for name, run in self.runs.items():

@@ -32,7 +32,7 @@ def promises(kind: type) -> dict[str, list[Promise]]:
 
 
 def promise(shape: str, rest: str) -> Promise:
-    """From what stands in brackets, and after them."""
+    """Build a shape from the text within brackets and after them."""
     named = re.match(r" (\w+)", rest)
     return Promise(shape.split(", "), KINDS.get(named[1]) if named else None)
 

@@ -1,4 +1,4 @@
-"""What families declare: it is whole, survives a file, and is what docs/metrics.md says."""
+"""Families' declarations are whole, survive a file, and are what docs/metrics.md says."""
 
 import json
 from dataclasses import replace

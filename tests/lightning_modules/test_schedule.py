@@ -1,11 +1,16 @@
 """The learning rate, step by step."""
 
 import math
+from typing import Any
 
+import lightning as L
 import pytest
 import torch
 
+from datamodules import DriftingFunctions
+from lightning_modules import SNP
 from lightning_modules.schedule import warm_up_and_decay
+from tests.lightning_modules.neural_processes.small_processes import SIZES
 
 
 def rates(warm_up: int, steps: float, count: int) -> list[float]:
@@ -31,3 +36,66 @@ def test_it_rises_in_a_line_and_falls_along_a_cosine_to_zero() -> None:
 def test_without_an_end_it_stays() -> None:
     assert rates(0, math.inf, 3) == [0.5] * 3
     assert rates(2, math.inf, 3) == [0.25, 0.5, 0.5]
+
+
+class Rates(L.Callback):
+    """The learning rate of every step of the optimiser."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: Any) -> None:
+        self.seen.append(optimizer.param_groups[0]["lr"])
+
+
+def trained_rates(max_steps: int, **settings: Any) -> list[float]:
+    """The rates of a training in which an epoch has 4 batches."""
+    data = DriftingFunctions(
+        sequence_length=4,
+        context_steps=3,
+        train_points=12,
+        train_size=8,
+        batch_size=2,
+        val_size=1,
+        test_size=1,
+        test_points=12,
+    )
+    model, callback = SNP(**SIZES, hidden_size=4, learning_rate=0.01, **settings), Rates()
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=-1 if max_steps > 0 else 2,
+        max_steps=max_steps,
+        callbacks=[callback],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    )
+    trainer.fit(model, data)
+    return callback.seen
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_learning_rate_rises_and_falls_to_zero_until_the_last_step() -> None:
+    found = trained_rates(8, warm_up=3)
+    assert len(found) == 8
+    assert found[0] < found[1] < found[2]
+    assert all(later < earlier for earlier, later in zip(found[2:], found[3:], strict=False))
+    assert found[-1] < 0.05 * 0.01
+    rise = [1 / 3, 2 / 3, *[1.0] * 6]
+    cosine = [0.01 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
+    assert found == pytest.approx([r * c for r, c in zip(rise, cosine, strict=True)])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_decay_the_learning_rate_stays() -> None:
+    found = trained_rates(6, warm_up=2, decay=False)
+    assert found[:6] == pytest.approx([0.005, *[0.01] * 5])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_epochs_end_a_training_too() -> None:
+    found = trained_rates(-1, warm_up=0, decay=True)
+    last = 0.005 * (1 + math.cos(math.pi * (len(found) - 1) / len(found)))
+    assert found[0] == pytest.approx(0.01) and found[-1] == pytest.approx(last)

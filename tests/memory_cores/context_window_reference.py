@@ -58,7 +58,7 @@ def step(
 
 
 def seen(steps: list[Window], slots: int | None) -> Window:
-    """What a look-up sees after some steps of one sequence, given the points of each.
+    """Return what a look-up sees after some steps of one sequence, given the points of each.
 
     All points of the last step, and the most recent ones of those before, or all of them.
     """
@@ -78,6 +78,6 @@ def attend(query: Sequence[float], window: Window) -> list[float]:
 
 
 def scramble(item: tuple[Array, Array]) -> float:
-    """What the items of one set are ordered by."""
+    """Return what the items of one set are ordered by."""
     content = [*item[0], *item[1]]
     return math.sin(100 * sum(math.sqrt(i + 1) * float(x) for i, x in enumerate(content)))

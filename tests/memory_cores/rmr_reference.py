@@ -17,7 +17,7 @@ Point = tuple[Array, Array]  # key, value
 
 
 class Memory(NamedTuple):
-    """What is carried from one step of one sequence to the next."""
+    """State carried from one step of one sequence to the next."""
 
     keys: list[Array]  #: K of [Dk]
     values: list[Array]  #: K of [Dv]
@@ -27,7 +27,7 @@ class Memory(NamedTuple):
 
 
 def start(parameters: dict[str, Any]) -> Memory:
-    """Before the first step: learned keys and values, trackers at zero."""
+    """Begin with learned keys and values, and trackers at zero."""
     keys, values = list(parameters["X0"]), list(parameters["V0"])
     zeros = np.zeros_like(values[0])
     return Memory(keys, values, (zeros, zeros), [(zeros, zeros) for _ in keys], [])

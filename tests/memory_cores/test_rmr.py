@@ -220,7 +220,7 @@ def gaussian(parameters: Tensor) -> Independent:
     ids=str,
 )
 def test_all_steps_at_once_are_the_steps_one_by_one(settings: dict[str, Any]) -> None:
-    """What is hoisted out of the loop changes neither what is held nor any gradient."""
+    """Work hoisted out of the loop changes neither what is held nor any gradient."""
     core = make_core(slots=3, **settings)
     controls, items, observed = random_steps(2, steps=4)
     outcomes = []
@@ -238,7 +238,7 @@ def test_all_steps_at_once_are_the_steps_one_by_one(settings: dict[str, Any]) ->
 @pytest.mark.parametrize("width", [64, 128])
 @pytest.mark.parametrize("seed", range(3))
 def test_values_without_trackers_neither_grow_nor_vanish_at_first(seed: int, width: int) -> None:
-    """As drawn in the authors' code they are 0.3 to 500 times as large after 50 steps."""
+    """Drawn as in the authors' code, they are 0.3 to 500 times as large after 50 steps."""
     torch.manual_seed(seed)
     core = RMR(MemorySizes(width, 1, width, 50, 1), without_flow_tracking=True)
     nothing = Items(*(torch.zeros(2, 50, 0, n) for n in (1, width)), torch.zeros(2, 50, 0) > 0)
@@ -272,7 +272,7 @@ def test_the_divergence_is_that_of_the_keys_in_every_step(without_flow_interacti
 
 @pytest.mark.parametrize("without_flow_interaction", [False, True])
 def test_the_posterior_decides_about_nothing_but_the_keys(without_flow_interaction: bool) -> None:
-    """With the same keys, what was observed changes nothing else that is carried on."""
+    """Given the same keys, observations change nothing else that is carried on."""
     core = make_core(
         slots=3, stochastic_keys=True, without_flow_interaction=without_flow_interaction
     )

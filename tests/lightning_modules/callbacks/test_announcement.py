@@ -1,4 +1,4 @@
-"""What a run says of its data."""
+"""A run announces its data."""
 
 from unittest.mock import MagicMock
 

@@ -1,4 +1,4 @@
-"""What is known of a training outlives later commands."""
+"""Facts about a training outlive later commands."""
 
 import sys
 from unittest.mock import MagicMock

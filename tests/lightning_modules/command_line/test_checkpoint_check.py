@@ -1,4 +1,4 @@
-"""What is said of a checkpoint that does not fit."""
+"""Checkpoints that do not fit are refused with a reason."""
 
 from lightning_modules.command_line.checkpoint_check import differences
 

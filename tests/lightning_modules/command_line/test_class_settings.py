@@ -1,4 +1,4 @@
-"""Which classes and settings can be named."""
+"""Classes and settings that can be named."""
 
 from datamodules import MNISTMaze
 from lightning_modules import ANP, ASNP, GTMM, NP, SNP, VRNN

@@ -1,4 +1,4 @@
-"""What a run says when it is over."""
+"""The message at the end of a run."""
 
 import shlex
 import sys

@@ -1,4 +1,4 @@
-"""What a model learns from its data."""
+"""Settings that a model takes from its data."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How files and options are laid over each other, and what an experiment is called."""
+"""Files and options are laid over each other; experiments have names."""
 
 from collections.abc import Callable
 from pathlib import Path

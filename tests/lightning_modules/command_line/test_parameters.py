@@ -1,4 +1,4 @@
-"""What the table of parameters says below itself."""
+"""The lines below the table of parameters."""
 
 from lightning_modules.command_line.parameters import spread
 

@@ -153,7 +153,7 @@ def known() -> set[object]:
 def said(
     monkeypatch: pytest.MonkeyPatch, parser: ArgumentParser, known: set[object]
 ) -> Callable[..., str]:
-    """What is said of a command line with a mistake; fails if its message has no known form."""
+    """Return the message about a mistaken command line; fail if its form is not known."""
 
     def explain(message: str, parser: ArgumentParser) -> str:
         given = ((each, each(message, parser)) for each in EXPLANATIONS)

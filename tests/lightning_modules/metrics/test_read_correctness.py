@@ -142,7 +142,7 @@ def test_introspection_is_followed_through_its_shifts() -> None:
 
 
 def weightings_of(core_class: type[MemoryCore]) -> Weightings:
-    """Of random steps, none of which writes before the second."""
+    """Weights of random steps, none of which writes before the second."""
     torch.manual_seed(0)
     core = core_class(MemorySizes(control=3, key=3, value=2, steps=6))
     state, seen = core.initial_state(1, torch.zeros(1)), []

@@ -116,7 +116,7 @@ def test_values_where_nothing_is_defined_do_not_count_even_if_nan() -> None:
 
 
 def test_a_model_in_half_precision_is_counted_exactly() -> None:
-    """In bfloat16, 256 + 1 is 256."""
+    """256 + 1 is 256 in bfloat16."""
     means = StepMeans(["a"], 1).to(torch.bfloat16)
     for value in range(600):
         values = torch.tensor([[value % 2]], dtype=torch.bfloat16)

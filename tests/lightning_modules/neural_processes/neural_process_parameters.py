@@ -82,7 +82,7 @@ def points(x: Tensor, y: Tensor, mask: Tensor) -> list[Point]:
 
 
 def draw_noise(model: NeuralProcess, batch: FunctionSequences) -> tuple[Array | None, Array]:
-    """What a model that starts with the same random numbers draws: for keys, then for latents.
+    """Draw what a model with the same random numbers draws: noise of keys, then of latents.
 
     [B, T, K, Dk] or None, and [B, T, h].
     """

@@ -22,7 +22,7 @@ Layers = list[tuple[Array, Array]]  # weight, bias
 
 
 class Step(NamedTuple):
-    """What one step of one sequence shows and asks."""
+    """Points that one step of one sequence shows and asks for."""
 
     context: list[Point]
     targets: list[Point]
@@ -55,7 +55,7 @@ class Process(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What one step makes of a sequence."""
+    """Quantities of one step of a sequence."""
 
     prior: Gaussian
     posterior: Gaussian  #: the prior where the targets are not told
@@ -169,7 +169,7 @@ class Remembered(NamedTuple):
     kl: float  #: of what was drawn
 
     def read(self, query: Array) -> Array:
-        """What a target reads."""
+        """Return what a target reads."""
         return rmr_reference.attend(query, self.points, self.attention)
 
 
@@ -244,7 +244,7 @@ def observed(process: Process, read: Array, x: Array, latent: Array) -> Point:
 
 
 def log_density(y: Array, mean: Array, sigma: Array) -> float:
-    """Of a Gaussian with independent dimensions, in nats."""
+    """Log-density of a Gaussian with independent dimensions, in nats."""
     result = 0.0
     for value, centre, spread in zip(y, mean, sigma, strict=True):
         result -= math.log(spread * math.sqrt(2 * math.pi)) + 0.5 * ((value - centre) / spread) ** 2

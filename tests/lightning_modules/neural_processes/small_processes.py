@@ -51,3 +51,7 @@ def draw(
         target_seen=(context_mask & target_mask)[:, :, :M],
         task=torch.zeros(*n.shape, 2),
     )
+
+
+#: Two sequences whose steps have 1 to 6 targets, so that sums and means over them differ.
+UNEVEN = draw([[0, 3, 0, 5], [2, 0, 1, 4]], [[4, 1, 6, 2], [3, 5, 2, 6]])

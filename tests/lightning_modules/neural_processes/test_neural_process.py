@@ -1,19 +1,27 @@
-"""Properties of every model of the family, on sets of every size."""
+"""Every model of the family on sets of every size: properties, bound, loss and predictions."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.distributions import Normal, kl_divergence
 
 from datamodules import FunctionSequences
 from lightning_modules import ASNP, SNP
 from lightning_modules.neural_processes import NeuralProcess
 from memory_cores import CORES, DNC, MemoryCore
 from memory_cores.kernels import building
-from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES, draw
+from tests.lightning_modules.neural_processes.neural_process_parameters import (
+    draw_noise,
+    process_of,
+    sequences_of,
+)
+from tests.lightning_modules.neural_processes.neural_process_reference import Read, run
+from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES, UNEVEN, draw
 
 Make = Callable[..., NeuralProcess]
 RAGGED = draw([[3, 0, 5, 1], [0, 2, 0, 4]], [[4, 2, 6, 1], [3, 5, 2, 6]])
@@ -101,7 +109,7 @@ def test_gradients_reach_every_parameter(make: Make) -> None:
 
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 def test_gradients_reach_every_parameter_beside_every_core(core: type[MemoryCore]) -> None:
-    """Else training on several devices would end in its second step."""
+    """Otherwise training on several devices would end in its second step."""
     torch.manual_seed(0)
     model = ASNP(**SIZES, memory=core, hidden_size=8).double()
     loss(model, RAGGED).sum().backward()
@@ -164,7 +172,7 @@ def test_later_contexts_tell_nothing_of_earlier_steps(make: Make) -> None:
 
 
 def test_a_context_is_remembered(make: Make) -> None:
-    """What step 0 showed changes what is predicted in step 3, which has no context."""
+    """Points of step 0 change predictions in step 3, which has no context."""
     model, batch = make(), draw([[4, 0, 0, 0]], [[1, 1, 1, 5]])
     other = batch._replace(context_y=batch.context_y + 3)
     difference = (predicted(model, batch) - predicted(model, other))[:, :, :, 3]
@@ -219,7 +227,7 @@ def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
 
 
 def test_computed_padding_changes_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which a GPU does."""
+    """A GPU computes padding."""
     found = []
     for packs in (True, False):
         monkeypatch.setattr("memory_cores.parts.real_points.packs", lambda mask, packs=packs: packs)
@@ -238,3 +246,97 @@ def test_many_targets_are_decoded_in_parts(make: Make, monkeypatch: pytest.Monke
     # 6 targets a step: 2 steps at a time.
     monkeypatch.setattr("lightning_modules.neural_processes.networks.TOGETHER", 12)
     torch.testing.assert_close(predicted(model, RAGGED), whole)
+
+
+def test_the_bound_pays_for_what_latents_and_memory_drew(make: Make) -> None:
+    model = make()
+    torch.manual_seed(0)
+    inferred = model(UNEVEN)
+    q, p = (
+        Normal(mean, log_sigma.exp())
+        for mean, log_sigma in (inferred.latents.posterior, inferred.latents.prior)
+    )
+    of_latents = kl_divergence(q, p).sum(-1)
+    memory_kl = model.bound(UNEVEN, inferred).kl - of_latents
+    torch.manual_seed(0)
+    expected = model.recall(UNEVEN, told=True).kl
+    torch.testing.assert_close(memory_kl, expected, atol=1e-12, rtol=0)
+    if model.memory.stochastic:
+        assert (expected > 0).all() and expected.sum() > 1e-4
+    else:
+        assert not expected.any()
+
+
+def reads(name: str, model: NeuralProcess, seed: int) -> list[list[Read]]:
+    """Return what the reference infers from each step of UNEVEN."""
+    torch.manual_seed(seed)
+    key_noise, noise = draw_noise(model, UNEVEN)
+    process = process_of(name, model, SIZES["sequence_length"])
+    return [
+        run(process, steps, noise[b], True, None if key_noise is None else key_noise[b])
+        for b, steps in enumerate(sequences_of(UNEVEN))
+    ]
+
+
+def elbo(sequences: list[list[Read]]) -> float:
+    """The negative bound per sequence, averaged."""
+    total = sum(step.log_likelihood - step.kl for steps in sequences for step in steps)
+    return -total / len(sequences)
+
+
+def paper(sequences: list[list[Read]]) -> float:
+    """KL minus the mean log-likelihood of a step's targets, averaged over all steps."""
+    values = [
+        step.kl - step.log_likelihood / len(step.targets) for steps in sequences for step in steps
+    ]
+    return sum(values) / len(values)
+
+
+@pytest.mark.parametrize("objective", [elbo, paper], ids=lambda objective: objective.__name__)
+@pytest.mark.parametrize("name", MODELS)
+def test_training_minimises_the_objective(
+    name: str, objective: Callable[..., float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = MODELS[name](**SIZES, hidden_size=8, objective=objective.__name__).double()
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(model, "log", lambda key, value, **_: logged.update({key: value.item()}))
+    torch.manual_seed(1)
+    loss = model.training_step(UNEVEN, 0)
+    expected = reads(name, model, 1)
+    assert loss.item() == pytest.approx(objective(expected), rel=1e-9)
+    assert loss.requires_grad
+    steps = [step for sequence in expected for step in sequence]
+    mean_kl = sum(step.kl for step in steps) / len(steps)
+    assert logged["train/bound"] == pytest.approx(-elbo(expected), rel=1e-9)
+    assert logged["train/kl"] == pytest.approx(mean_kl, rel=1e-9)
+    assert logged["train/nll_posterior"] == pytest.approx(paper(expected) - mean_kl, rel=1e-9)
+
+
+def test_the_objective_is_the_bound_unless_told_otherwise() -> None:
+    assert SNP(**SIZES).objective == "elbo"
+    with pytest.raises(ValueError, match="objective"):
+        SNP(**SIZES, objective="bound")
+
+
+def test_predictions_are_the_moments_of_the_mixture(make: Make) -> None:
+    model = make(test_samples=7)
+    torch.manual_seed(3)
+    found = model.predict_step(UNEVEN, 0)
+    torch.manual_seed(3)
+    means, sigmas = (part.detach().numpy() for part in model.predict(UNEVEN, 7))
+    assert len(means) == 7
+    # Of the parts' first and second moments.
+    mean = sum(means) / 7
+    variance = sum(m**2 + s**2 for m, s in zip(means, sigmas, strict=True)) / 7 - mean**2
+    assert set(found) == {"mean", "sigma"}
+    assert np.abs(found["mean"].detach().numpy() - mean).max() < 1e-9
+    assert np.abs(found["sigma"].detach().numpy() - np.sqrt(variance)).max() < 1e-9
+
+
+def test_predictions_are_not_told_the_targets(make: Make) -> None:
+    model, seen = make(test_samples=3), []
+    for batch in (UNEVEN, UNEVEN._replace(target_y=UNEVEN.target_y + 1)):
+        torch.manual_seed(3)
+        seen.append(model.predict_step(batch, 0))
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in ("mean", "sigma"))

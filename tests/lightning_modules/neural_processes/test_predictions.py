@@ -1,4 +1,4 @@
-"""What is drawn is what the model predicts, and predicting leaves no trace."""
+"""Pictures show what the model predicts, and predicting leaves no trace."""
 
 from collections.abc import Callable
 

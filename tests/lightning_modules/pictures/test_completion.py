@@ -1,4 +1,4 @@
-"""What each row of images shows: pixels that were seen, the truth, means, standard deviations."""
+"""Rows of images: pixels that were seen, the truth, means, standard deviations."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Which frames are marked, where the prefix ends, which frames are drawn, and over which lines."""
+"""Frames of the grid: which are drawn and marked, on which lines, and where the prefix ends."""
 
 import pytest
 import torch
@@ -139,7 +139,7 @@ def test_lines_are_few_and_about_as_long(steps: int, lengths: list[int]) -> None
 
 @pytest.mark.parametrize("steps", [6, 15, 25, 55])
 def test_nothing_runs_out_of_the_picture(steps: int) -> None:
-    """Also where a single frame, at the end of a line, is generated."""
+    """The mark is there also where a single frame, at the end of a line, is generated."""
     figure = draw(recall_task(steps, steps - 1))
     canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()  # lays the legend out

@@ -1,4 +1,4 @@
-"""Which runs are averaged, which compare, and what their numbers are."""
+"""Groups of runs: which are averaged, which compare, and their numbers."""
 
 import json
 

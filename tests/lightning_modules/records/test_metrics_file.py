@@ -1,4 +1,4 @@
-"""What validations found, read from files that are whole, being written, or damaged."""
+"""Validations' numbers, read from files that are whole, being written, or damaged."""
 
 from math import isnan
 from pathlib import Path

@@ -31,7 +31,7 @@ class Browser:
         self.driver = driver
 
     def js(self, script: str, *arguments: Any) -> Any:
-        """What an expression is."""
+        """Evaluate an expression."""
         return self.driver.execute_script(f"return {script}", *arguments)
 
     def look(self, width: int, dark: bool = False) -> None:
@@ -66,7 +66,7 @@ class Browser:
         WebDriverWait(self.driver, 20, poll_frequency=0.05).until(lambda _: until())
 
     def complaints(self) -> list[str]:
-        """What the console has said."""
+        """Return what the console has said."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 

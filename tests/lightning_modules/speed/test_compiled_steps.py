@@ -43,7 +43,7 @@ def inputs(steps: int) -> tuple[Tensor, ...]:
 
 
 def gradients(backbone: Backbone, trajectory: Trajectory) -> list[Tensor]:
-    """Of a loss that sees everything."""
+    """Gradients of a loss that sees everything."""
     parts = (trajectory.latent, trajectory.psi, *trajectory.prior, *trajectory.posterior)
     loss = torch.stack([part.square().mean() for part in parts]).sum()
     return list(torch.autograd.grad(loss, list(backbone.parameters())))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.operators
 
 @pytest.fixture(autouse=True)
 def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process."""
+    """Start as in a new process."""
     monkeypatch.setattr(building, "_built", False)
     monkeypatch.setattr(building, "_failure", None)
 

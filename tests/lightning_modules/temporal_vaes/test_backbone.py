@@ -1,16 +1,25 @@
-"""The backbone's order of events, against what each part may and may not depend on."""
+"""The backbone's order of events: what each part may depend on; and its C++ operators."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from lightning_modules.temporal_vaes.backbone import Backbone, Trajectory
-from memory_cores import CORES, MemoryCore, MemorySizes
+from memory_cores import CORES, DNC, NTM, MemoryCore, MemorySizes, NoMemory
+from memory_cores.kernels import building
+from memory_cores.kernels import dnc as dnc_kernel
+from memory_cores.kernels import lstm as lstm_kernel
 
 B, T, E, F, Z, H = 3, 6, 5, 7, 4, 8
+#: Cores whose steps are C++ operators, wholly or in part.
+BY_OPERATORS = [NoMemory, NTM, partial(DNC, slots=4, word_size=3)]
 
 
-def make_backbone(core: type[MemoryCore], map_size: int = 9) -> Backbone:
+def make_backbone(core: Callable[[MemorySizes], MemoryCore], map_size: int = 9) -> Backbone:
     torch.manual_seed(0)
     memory = core(MemorySizes(control=H, key=H, value=Z, steps=T))
     return Backbone(memory, E, F, Z, H, map_size).double()
@@ -23,7 +32,7 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def depends(output: Tensor, on: Tensor) -> list[bool]:
-    """Whether ``output`` depends on each step of an input [B, T, ...]."""
+    """Tell whether ``output`` depends on each step of an input [B, T, ...]."""
     (gradient,) = torch.autograd.grad(output.sum(), on, retain_graph=True, allow_unused=True)
     return [False] * T if gradient is None else gradient.abs().sum((0, 2)).gt(0).tolist()
 
@@ -134,3 +143,47 @@ def test_weightings_are_kept_only_on_request() -> None:
     backbone = make_backbone(CORES[0])
     assert not recorded(backbone.unroll(*inputs()))
     assert recorded(backbone.unroll(*inputs(), record=True))
+
+
+def outcome_and_gradients(backbone: Backbone) -> list[Tensor]:
+    trajectory = backbone.unroll(*inputs())
+    parts = [trajectory.latent, trajectory.psi, *trajectory.prior, *trajectory.posterior]
+    loss = torch.stack([part.square().mean() for part in parts]).sum()
+    return [*parts, *torch.autograd.grad(loss, list(backbone.parameters()))]
+
+
+@pytest.mark.operators
+@pytest.mark.parametrize("core", BY_OPERATORS, ids=["no memory", "ntm", "dnc"])
+def test_operators_give_the_same_sequences_and_gradients(
+    core: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = make_backbone(core, map_size=4)
+    calls = [count_calls(kernel, monkeypatch) for kernel in (lstm_kernel, dnc_kernel)]
+    ours = outcome_and_gradients(backbone)
+    assert [len(found) for found in calls] == [T, T if isinstance(core, partial) else 0]
+    with building.left_out():
+        theirs = outcome_and_gradients(backbone)
+    assert len(calls[0]) == T
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.operators
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_evaluation_by_operators_needs_no_gradients(mode: Any) -> None:
+    backbone = make_backbone(BY_OPERATORS[-1], map_size=4)
+    with mode():
+        ours = backbone.unroll(*inputs()).psi
+    torch.testing.assert_close(ours, backbone.unroll(*inputs()).psi.detach(), rtol=0, atol=0)
+
+
+def count_calls(kernel: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    calls: list[Any] = []
+    step = kernel.step
+
+    def counted(*asked: Any) -> Any:
+        calls.append(asked)
+        return step(*asked)
+
+    monkeypatch.setattr(kernel, "step", counted)
+    return calls

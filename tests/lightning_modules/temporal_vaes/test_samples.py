@@ -1,4 +1,4 @@
-"""What the model is shown in each row, and that sampling leaves no trace."""
+"""Rows of samples: what the model is shown in each, and that sampling leaves no trace."""
 
 from functools import partial
 

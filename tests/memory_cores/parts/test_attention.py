@@ -62,7 +62,7 @@ def test_it_equals_the_reference(kind: str, heads: int, points: int) -> None:
 @every_kind
 @pytest.mark.parametrize("points", [0, 5, 200])
 def test_queries_that_see_different_parts_equal_the_reference(kind: str, points: int) -> None:
-    """With zeros, and finite gradients, for one that sees nothing beside others that do."""
+    """The result is zero, and gradients are finite, for one that sees nothing beside others."""
     attention, (queries, keys, values, mask) = make(kind), inputs(2, 2, points=points)
     parameters = of_attention(kind, attention)
     visible = (torch.rand(2, 2, 3, points) < 0.6) & mask.unsqueeze(2)
@@ -170,7 +170,7 @@ def test_it_compiles_into_one_graph_and_runs_under_autocast(kind: str) -> None:
 
 
 def test_fused_attention_is_that_of_its_rounded_inputs() -> None:
-    """In bfloat16, weights would have an error of 2^-9 each; here the result alone has."""
+    """Weights in bfloat16 would have an error of 2^-9 each; here only the result has one."""
     torch.manual_seed(0)
     queries, keys, values = torch.randn(3, 2, 4, 30, 8).bfloat16()
     visible = torch.rand(2, 1, 30, 30) < 0.5

@@ -89,7 +89,7 @@ def test_a_training_step_does_not_wait(case: str) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if "graphs" not in case])
 def test_the_same_step_trains_without_a_gpu(case: str) -> None:
-    """So that what the test above asks of a GPU is known to be a step."""
+    """This shows that what the test above asks of a GPU is a step."""
     model, batches = trainee(case)
     before = [parameter.detach().clone() for parameter in model.parameters()]
     step(model, torch.optim.Adam(model.parameters(), lr=1e-3, fused=True), next(batches))

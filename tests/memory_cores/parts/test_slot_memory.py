@@ -1,4 +1,4 @@
-"""Look-ups by query and pooling: what models that ask for places see of a DNC."""
+"""Look-ups by query and pooling, in a DNC."""
 
 import torch
 

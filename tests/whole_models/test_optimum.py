@@ -1,4 +1,4 @@
-"""Nobody predicts drifting functions better than the oracle that is told their kernels."""
+"""The oracle, which is told the kernels, predicts drifting functions better than any model."""
 
 import math
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def floored(mean: Tensor, sigma: Tensor, y: Tensor) -> Tensor:
 
 
 def two_halves(mean: Tensor, sigma: Tensor, y: Tensor) -> Tensor:
-    """As two samples of a latent make them."""
+    """NLL of a mixture, as two samples of a latent make it."""
     sides = [-floored(mean + way * 0.3 * sigma, sigma, y) for way in (-1, 1)]
     return math.log(2) - torch.logaddexp(*sides)
 
@@ -82,7 +82,7 @@ RIVALS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 
 def z_scores(rival: Tensor, scored: Scored) -> Tensor:
-    """How many standard errors a rival's NLL is above the optimum, in each step and over all."""
+    """Standard errors by which a rival's NLL is above the optimum, in each step and over all."""
     by_step = (rival - scored.optimal).mean(2)
     paired = torch.cat([by_step, by_step.mean(1, keepdim=True)], 1)
     return paired.mean(0) / (paired.std(0) / SEQUENCES**0.5)
@@ -153,5 +153,5 @@ def test_a_model_that_has_learned_a_little_stays_above_the_optimum(scored: Score
 
 @torch.no_grad()
 def nll_of(model: ANP, scored: Scored) -> Tensor:
-    """As a strict test measures it."""
+    """NLL as a strict test measures it."""
     return Scores.of(model.predictions(scored.batch, 5), scored.batch).nll.double()

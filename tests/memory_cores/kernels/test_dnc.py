@@ -47,7 +47,7 @@ def apart(
 
 
 def run(core: DNC, steps: int = STEPS, take: Callable[..., Any] = DNC.write_and_read) -> Run:
-    """With steps that have no item, and a loss that sees the whole state."""
+    """Unroll with some steps without an item, under a loss that sees the whole state."""
     generator = torch.Generator().manual_seed(1)
 
     def draw(*shape: int) -> Tensor:

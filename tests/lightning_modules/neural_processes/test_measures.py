@@ -1,4 +1,4 @@
-"""What a validation and a test measure: over how many samples, and against what."""
+"""Measures of a validation and a test: numbers of samples, and the optimum they compare with."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def data(tmp_path: Path) -> DriftingFunctions:
 
 
 def measured(split: str, model: NeuralProcess, data: DriftingFunctions, **limits) -> dict:
-    """What a trainer logs of a split."""
+    """Return what a trainer logs of a split."""
     trainer = L.Trainer(
         accelerator="cpu",
         logger=False,

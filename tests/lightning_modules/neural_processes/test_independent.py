@@ -45,7 +45,7 @@ def linear_model(posterior_log_variance: float) -> NP:
 
 
 def expected_bound(y: Tensor, log_variance: float) -> float:
-    """In closed form: E_q[log p(y | z)] - KL[q || p]."""
+    """The bound in closed form: E_q[log p(y | z)] - KL[q || p]."""
     mean, variance = POSTERIOR_GAIN * y.mean().item(), math.exp(log_variance)
     residual = (y - LOADING * mean).square().sum().item() + len(y) * LOADING**2 * variance
     likelihood = -0.5 * len(y) * math.log(2 * math.pi * SIGMA**2) - residual / (2 * SIGMA**2)
@@ -53,7 +53,7 @@ def expected_bound(y: Tensor, log_variance: float) -> float:
 
 
 def bound_of(model: NP, y: Tensor) -> float:
-    """In expectation over the noise, which two nodes of Gauss-Hermite give exactly."""
+    """The bound's expectation over the noise, which two nodes of Gauss-Hermite give exactly."""
     batch = draw([[0]], [[TARGETS]])._replace(target_y=y.view(1, 1, -1, 1))
     nodes = [torch.full((1, 1, 4), node, dtype=torch.float64) for node in (-1.0, 1.0)]
     return sum(model.bound(batch, model(batch, node)).total.item() for node in nodes) / 2

@@ -65,7 +65,7 @@ def ragged(seed: int) -> FunctionSequences:
 def read(
     model: NeuralProcess, process: reference.Process, batch: FunctionSequences, told: bool
 ) -> list[list[reference.Read]]:
-    """What the reference makes of each sequence, with random numbers as the model draws them."""
+    """Run the reference on each sequence, with random numbers as the model draws them."""
     key_noise, noise = draw_noise(model, batch)
     return [
         reference.run(process, steps, noise[b], told, None if key_noise is None else key_noise[b])
@@ -141,8 +141,8 @@ def test_predictions_from_the_prior_equal_the_reference(variant: str) -> None:
                 assert_equal(targets.sigma[k, b, t, real], sigmas, f"sigma, {where}")
 
 
-def test_the_oracle_itself_has_a_memory_that_draws() -> None:
-    """Else the comparison of its KL would be one of zeros."""
+def test_the_reference_itself_has_a_memory_that_draws() -> None:
+    """Otherwise the comparison of its KL would be one of zeros."""
     (model, process), batch = build("ASNP-RMR, stochastic"), ragged(1)
     key_noise, _ = draw_noise(model, batch)
     (steps, *_) = sequences_of(batch)
