@@ -125,7 +125,7 @@ class NeuralProcess(SequenceModel):
         test_samples: int = 50,
     ) -> None:
         super().__init__(test_length, learning_rate)
-        # Plain values, safe to load; a core that the model's class chooses is none, and is not saved.
+        # Plain values, safe to load; a core that the model's class chooses is none, so not saved.
         chosen = "memory" in inspect.signature(type(self)).parameters
         self.save_hyperparameters(ignore=[] if chosen else ["memory"])
         require_one_of(get_args(Objective), objective=objective)
