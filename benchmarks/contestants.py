@@ -47,7 +47,7 @@ def row_of(core: type[MemoryCore[Any]]) -> str:
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", core.__name__).lower()
 
 
-#: By the names of their rows and keys: every core as it is, and some with options.
+#: Variants by the names of their rows and keys: every core as it is, and some with options.
 VARIANTS: dict[str, Variant] = {
     **{row_of(core): Variant(core) for core in CORES},
     "dnc_two_write_heads": Variant(DNC, {"write_heads": 2}),
