@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.points.canvas.benchmark import MovingPictures
-from datamodules.sources import DIGITS, Family
+from datamodules.sources import DIGITS, ImageKind
 
 
 class MovingDigits(MovingPictures):
@@ -18,7 +18,7 @@ class MovingDigits(MovingPictures):
     """
 
     y_size: ClassVar[int] = 1
-    family: ClassVar[Family] = DIGITS
+    images_of: ClassVar[ImageKind] = DIGITS
     picture_size: ClassVar[int] = 28
 
     def __init__(self, batch_size: int = 8, **settings: Any) -> None:

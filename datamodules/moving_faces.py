@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.points.canvas.benchmark import MovingPictures
-from datamodules.sources import FACES, Family
+from datamodules.sources import FACES, ImageKind
 
 
 class MovingFaces(MovingPictures):
     """A face of 32 x 32 pixels with the background of its photograph; y is red, green, blue."""
 
     y_size: ClassVar[int] = 3
-    family: ClassVar[Family] = FACES
+    images_of: ClassVar[ImageKind] = FACES
     picture_size: ClassVar[int] = 32
 
     def __init__(self, batch_size: int = 4, **settings: Any) -> None:

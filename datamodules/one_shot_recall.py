@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from datamodules.perfect_recall import PerfectRecall
-from datamodules.sources import CHARACTERS, Family, Source
+from datamodules.sources import CHARACTERS, ImageKind, Source
 
 
 class OneShotRecall(PerfectRecall):
     """Characters of which the first k come again after l steps; tested on unseen characters."""
 
-    family: ClassVar[Family] = CHARACTERS
+    images_of: ClassVar[ImageKind] = CHARACTERS
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from datamodules.benchmark import BenchmarkDataModule
 from datamodules.frames.classifier import Classifier
 from datamodules.frames.dataset import PictureDataset
 from datamodules.frames.script import ScriptWriter
-from datamodules.sources import DIGITS, Family, LabelledImages, Split
+from datamodules.sources import DIGITS, ImageKind, LabelledImages, Split
 from datamodules.sources.image_benchmark import ImageBenchmark
 
 
@@ -18,10 +18,10 @@ class SequenceDataModule(ImageBenchmark[PictureDataset], BenchmarkDataModule[Pic
     """Sequences of pictures.
 
     A benchmark says how long its sequences are and how a script is written, and, where it differs
-    from what is said here, what the pictures are (`family`) and what the actions do.
+    from what is said here, what the pictures are (`images_of`) and what the actions do.
     """
 
-    family: ClassVar[Family] = DIGITS
+    images_of: ClassVar[ImageKind] = DIGITS
     action_names: ClassVar[tuple[str, ...]] = ()
     """Name of each of the A actions; none where nothing is known of a step beforehand."""
 

@@ -28,16 +28,11 @@ class RecallDataModule(SequenceDataModule):
         """
         super().__init__(**settings)
         require_at_least(1, pre_recall_length=pre_recall_length, recall_length=recall_length)
-
-    @property
-    def pre_recall_length(self) -> int:
+        # Not read from hparams, which on the command line lack what a subclass decides on itself.
+        self.pre_recall_length = pre_recall_length
         """Frames l before recall."""
-        return self.hparams["pre_recall_length"]
-
-    @property
-    def recall_length(self) -> int:
+        self.recall_length = recall_length
         """Frames k of recall."""
-        return self.hparams["recall_length"]
 
     @property
     def sequence_length(self) -> int:

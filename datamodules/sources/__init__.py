@@ -1,6 +1,6 @@
 """Sources of images, which a benchmark reads by name and split."""
 
-from datamodules.sources.families import CHARACTERS, DIGITS, FACES, Family
+from datamodules.sources.image_kinds import CHARACTERS, DIGITS, FACES, ImageKind
 from datamodules.sources.images import SPLITS, LabelledImages, Split
 from datamodules.sources.select import Source, fetch_images, load_images, resolve_source
 
@@ -9,7 +9,7 @@ __all__ = [
     "DIGITS",
     "FACES",
     "SPLITS",
-    "Family",
+    "ImageKind",
     "LabelledImages",
     "Source",
     "Split",

@@ -10,7 +10,7 @@ from datamodules.benchmark import Episodes
 from datamodules.loading.checks import require_one_of
 from datamodules.sources import (
     SPLITS,
-    Family,
+    ImageKind,
     LabelledImages,
     Source,
     Split,
@@ -21,13 +21,13 @@ from datamodules.sources import (
 
 
 class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
-    """Sequences made of images; a benchmark says of which family, and how they become sequences.
+    """Sequences made of images; a benchmark says of which kind, and how they become sequences.
 
     It comes before the base class of the benchmark's kind of sequences, and passes settings on to
     it: `class MovingPictures(ImageBenchmark, FunctionDataModule)`.
     """
 
-    family: ClassVar[Family]
+    images_of: ClassVar[ImageKind]
     """Sources that the images may come from."""
     _datasets: dict[Split, Episodes]
 
@@ -36,15 +36,15 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
 
         Args:
             data_dir: folder of the real data sets; downloads go there.
-            source: where images come from, one of the benchmark's family; `auto` takes the real
-                ones if they are on disk or can be downloaded, else the embedded ones.
+            source: where images come from, one for the benchmark's kind of images; `auto` takes the
+                real ones if they are on disk or can be downloaded, else the embedded ones.
             **settings: of the base class that follows.
 
         Raises:
             ValueError: a setting is out of range.
         """
         super().__init__(**settings)
-        require_one_of(self.family.choices, source=source)
+        require_one_of(self.images_of.choices, source=source)
         self._source_record: dict[str, str] = {}
 
     @abstractmethod
@@ -54,7 +54,7 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
     def prepare_data(self) -> None:
         """Download what is missing; Lightning calls this in one process per machine."""
         if not self._datasets:
-            fetch_images(self.hparams["source"], self.hparams["data_dir"], self.family)
+            fetch_images(self.hparams["source"], self.hparams["data_dir"], self.images_of)
 
     def make_datasets(self) -> dict[Split, Episodes]:
         """Read the images of all splits from the source that all processes agree on.
@@ -63,11 +63,11 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
             ValueError: the source is not on disk, or a file of it is damaged.
         """
         data_dir = self.hparams["data_dir"]
-        source = resolve_source(self.hparams["source"], data_dir, self.family)
+        source = resolve_source(self.hparams["source"], data_dir, self.images_of)
         if self.trainer is not None:
             # Processes on several machines may find different files, so the first one decides.
             source = self.trainer.strategy.broadcast(source)
-        images = {split: load_images(source, data_dir, split, self.family) for split in SPLITS}
+        images = {split: load_images(source, data_dir, split, self.images_of) for split in SPLITS}
         digest = sha256("".join(images[split].sha256 for split in SPLITS).encode())
         self._source_record = {"source": source, "sha256": digest.hexdigest()}
         return {split: self.make_dataset(split, images[split]) for split in SPLITS}

@@ -27,12 +27,17 @@ def class_at(path: str) -> type:
 
 
 def concrete(base: type) -> Iterator[type]:
-    """Yield the classes that can be named where ``base`` is expected."""
-    subclass: type
-    for subclass in base.__subclasses__():
-        if not inspect.isabstract(subclass):
-            yield subclass
-        yield from concrete(subclass)
+    """Yield the classes that can be named where ``base`` is expected, each once."""
+    below: dict[type, None] = {}
+
+    def add(owner: type) -> None:
+        subclass: type
+        for subclass in owner.__subclasses__():
+            below[subclass] = None
+            add(subclass)
+
+    add(base)
+    yield from (found for found in below if not inspect.isabstract(found))
 
 
 def class_names(key: str) -> list[str] | None:

@@ -19,7 +19,7 @@ NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
 #: Legend for the NLL of the oracle that knows the kernels.
 OPTIMUM = "optimum (knows the kernels)"
 #: Legend for the NLL of the oracle that must infer them.
-INFERRED = "oracle that infers the kernels"
+INFERRED = "inference (from contexts alone)"
 
 
 def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:

@@ -28,7 +28,9 @@ class BenchmarkRuns(NamedTuple):
     @property
     def family(self) -> Family:
         """Declaration of its runs' family, joined where versions of this code differ."""
-        first, *others = dict.fromkeys(run.family for run in self.runs)
+        declared = dict.fromkeys(run.family for run in self.runs)
+        # The longest first: a measure that came later then stands at its place.
+        first, *others = sorted(declared, key=lambda family: -len(family.measures))
         return first.joined(others)
 
     @property

@@ -7,13 +7,13 @@ other if all settings that decide results are the same but the seed.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import nan
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lightning_modules.names import model_label
-from lightning_modules.records.estimate import NOTHING, Estimate, estimate
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import decisive, differing, short_names
 
@@ -22,6 +22,35 @@ TEST: Stage = "test"
 VALIDATION: Stage = "validation"
 #: Line styles of the first, second, ... group of one colour, as Plotly names them.
 DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+class Estimate(NamedTuple):
+    """A mean over runs."""
+
+    mean: Tensor
+    error: Tensor  #: standard error of the mean; NaN for a single run
+
+    def in_words(self, digits: int) -> str:
+        """Write it as "0.33 ± 0.02", as far as mean and error are known; else a dash."""
+        mean, error = (f"{part.item():,.{digits}f}" if part.isfinite() else "" for part in self)
+        return (f"{mean} ± {error}" if error else mean) or "-"
+
+
+#: Estimate over no runs.
+NOTHING = Estimate(torch.tensor(nan), torch.tensor(nan))
+
+
+def estimate(values: Tensor) -> Estimate:
+    """Estimate mean and standard error over the first dimension.
+
+    Args:
+        values: [N, ...].
+    """
+    count = len(values)
+    mean = values.mean(0)
+    if count == 1:
+        return Estimate(mean, torch.full_like(mean, nan))
+    return Estimate(mean, values.std(0) / count**0.5)
 
 
 class Group(NamedTuple):

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.records.estimate import Estimate, estimate
-from lightning_modules.records.groups import Group
+from lightning_modules.records.groups import Estimate, Group, estimate
 from lightning_modules.records.metrics_file import History
 
 

@@ -9,7 +9,7 @@ import torch
 from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
-from lightning_modules.records.estimate import Estimate
+from lightning_modules.records.groups import Estimate
 from lightning_modules.report.colours import on_dark, translucent
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, data, join, tag

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from datamodules.frames.batch import FrameSequences
 from lightning_modules.evaluation_mode import evaluating
@@ -18,10 +19,21 @@ class Samples(NamedTuple):
 
     batch: FrameSequences  #: the truth
     prefix: int  #: frames that ``generated`` was given
-    reconstruction: Tensor  #: [B, T, C, H, W], from all frames
+    unrolled: "Unrolled"  #: from all frames: latents, their distributions, weightings
     generated: Tensor  #: [B, T, C, H, W], reconstructed up to the prefix, then from the prior
     imagined: Tensor  #: [B, T, C, H, W], all from the prior
-    weightings: Weightings  #: [B, T, heads, N], while reconstructing
+
+    @property
+    def reconstruction(self) -> Tensor:
+        """Intensities of the reconstructed frames, [B, T, C, H, W]."""
+        return self.unrolled.logits.sigmoid()
+
+    @property
+    def weightings(self) -> Weightings:
+        """Weightings of the memory while reconstructing, [B, T, heads, N]."""
+        weightings = self.unrolled.trajectory.weightings
+        assert weightings is not None, "they are recorded"
+        return weightings
 
 
 def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) -> Samples:
@@ -47,10 +59,9 @@ def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) 
     return Samples(
         batch,
         prefix,
-        reconstruction=_intensities(reconstructed),
-        generated=_intensities(generated),
-        imagined=_intensities(imagined),
-        weightings=Weightings(*map(_home, reconstructed.trajectory.weightings)),
+        unrolled=tree_map(_home, reconstructed),
+        generated=_home(generated.logits).sigmoid(),
+        imagined=_home(imagined.logits).sigmoid(),
     )
 
 
@@ -58,10 +69,6 @@ def _noise(model: "TemporalVAE", batch: FrameSequences, seed: int) -> Tensor:
     """Draw [B, T, Z] on the CPU, so that every device gets the same."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*batch.place.shape, model.backbone.latent_size, generator=generator)
-
-
-def _intensities(unrolled: "Unrolled") -> Tensor:
-    return _home(unrolled.logits.sigmoid())
 
 
 def _home(tensor: Tensor) -> Tensor:

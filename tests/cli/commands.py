@@ -13,6 +13,7 @@ import datamodules
 from datamodules import BenchmarkDataModule, FunctionDataModule, MNISTMaze
 from datamodules.frames.recall import RecallDataModule
 from datamodules.sources.image_benchmark import ImageBenchmark
+from lightning_modules.command_line.class_settings import settings_of
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -60,13 +61,16 @@ def shortened(benchmark: type[BenchmarkDataModule]) -> tuple[str, ...]:
     """Settings that make an experiment on a benchmark small, and need no network."""
     source: tuple[str, ...] = ()
     if issubclass(benchmark, ImageBenchmark):
-        source = (f"--data.source={benchmark.family.embedded_name}",)
+        source = (f"--data.source={benchmark.images_of.embedded_name}",)
     if issubclass(benchmark, FunctionDataModule):
         own = inspect.signature(benchmark).parameters
         few = [f"--data.{name}={points}" for name, points in FEW_POINTS.items() if name in own]
         return *SHORT_FUNCTIONS, *few, *source
     short = SHORT_RECALL if issubclass(benchmark, RecallDataModule) else SHORT_FRAMES
-    return *SMALL_CONTROLLER, *short, *source
+    known = [
+        s for s in short if s.partition("=")[0].removeprefix("--data.") in settings_of(benchmark)
+    ]
+    return *SMALL_CONTROLLER, *known, *source
 
 
 def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:

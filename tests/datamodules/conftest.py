@@ -52,7 +52,7 @@ def make(tmp_path: Path) -> Callable[..., SequenceDataModule]:
 
     def ready(task: type[SequenceDataModule], **settings) -> SequenceDataModule:
         small = {"train_size": SEQUENCES, "val_size": SEQUENCES, "test_size": SEQUENCES}
-        embedded = {"data_dir": str(tmp_path), "source": task.family.embedded_name}
+        embedded = {"data_dir": str(tmp_path), "source": task.images_of.embedded_name}
         built = task(**{**embedded, "num_workers": 0, **small, **settings})
         built.setup()
         return built

@@ -7,8 +7,7 @@ from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.estimate import Estimate
-from lightning_modules.records.groups import Group, by_group
+from lightning_modules.records.groups import Estimate, Group, by_group
 from lightning_modules.records.learning import Learning, learning, validated
 from lightning_modules.records.run import Run
 from lightning_modules.report.chart import (

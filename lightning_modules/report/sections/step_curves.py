@@ -11,8 +11,7 @@ from torch import Tensor
 from lightning_modules.declarations import StepCurve
 from lightning_modules.pictures.style import INK
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.estimate import Estimate
-from lightning_modules.records.groups import TEST, Group, by_group, by_stage
+from lightning_modules.records.groups import TEST, Estimate, Group, by_group, by_stage
 from lightning_modules.records.run import Run
 from lightning_modules.report.chart import (
     Chart,

@@ -14,7 +14,7 @@ from datamodules.sources import DIGITS
 from tests.datamodules.benchmarks import benchmarks
 from tests.datamodules.recall_sequences import SEQUENCES, Make, pictures_of, sequences
 
-TASKS = [task for task in benchmarks(RecallDataModule) if task.family is DIGITS]
+TASKS = [task for task in benchmarks(RecallDataModule) if task.images_of is DIGITS]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -17,7 +17,6 @@ from lightning_modules.command_line.usage_error import UsageError
 from memory_cores import CORES
 from tests.cli.commands import MAZE, ROOT
 
-CORES_IN_WORDS = ", ".join(sorted(core.__name__ for core in CORES))
 FUNCTIONS = "--config=conf/asnp_rmr_gp_transfer.yaml"
 WINDOW = "--config=conf/asnp_w_gp_sparse.yaml"
 #: On the command line, after an experiment on the maze.
@@ -48,7 +47,11 @@ OPTIONS = {
     "--trainer.precision=foo": ["trainer.precision must be one of 64, 32, 16, ", "bf16-mixed"],
     # Unknown classes.
     "--model.memory=DNCC": ["model.memory: there is no DNCC; did you mean DNC?", "NoMemory"],
-    "--model.memory=VRNN": ["model.memory: there is no VRNN", f"valid: {CORES_IN_WORDS}"],
+    "--model.memory=VRNN": [
+        "model.memory: there is no VRNN",
+        "valid: ",
+        *(c.__name__ for c in CORES),
+    ],
     "--model.memory=memory_cores.Nope": ["model.memory: there is no memory_cores.Nope", "DNC"],
     "--model.visual=Digits": ["model.visual: there is no Digits", "CompactNetworks"],
     "--model=GTM": ["model: there is no GTM; did you mean GTMM?", "VRNN"],

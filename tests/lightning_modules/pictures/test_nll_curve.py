@@ -35,7 +35,7 @@ def test_who_infers_the_kernels_has_a_dotted_line() -> None:
     curves = OPTIMAL | {"inferred_nll": torch.tensor([0.75, -0.5, -1.0])}
     line = nll_curve(curves, "", "", "#D55E00").axes[0].lines[2]
     assert line.get_ydata().tolist() == [0.75, -0.5, -1] and line.get_linestyle() == ":"
-    assert line.get_label() == "oracle that infers the kernels"
+    assert line.get_label() == "inference (from contexts alone)"
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])

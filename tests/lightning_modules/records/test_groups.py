@@ -8,8 +8,7 @@ import torch
 import yaml
 
 from lightning_modules.records.benchmarks import by_benchmark
-from lightning_modules.records.estimate import estimate
-from lightning_modules.records.groups import by_group, by_stage
+from lightning_modules.records.groups import by_group, by_stage, estimate
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run

@@ -29,7 +29,7 @@ VAL_SHA256 = {
 
 
 def make(kind: type[MovingPictures] = MovingDigits, **settings) -> MovingPictures:
-    data = kind(**{"source": kind.family.embedded_name, **SMALL, **settings})
+    data = kind(**{"source": kind.images_of.embedded_name, **SMALL, **settings})
     data.prepare_data()
     data.setup()
     return data
@@ -265,7 +265,9 @@ def test_point_sets_and_motion_are_drawn_apart() -> None:
 def test_splits_share_no_picture(kind: type[MovingPictures]) -> None:
     data = plain(kind, "sparse")
     pictures = [{picture.tobytes() for picture in data.dataset(split).pictures} for split in SPLITS]
-    source = [load_images(data.hparams["source"], "data", split, data.family) for split in SPLITS]
+    source = [
+        load_images(data.hparams["source"], "data", split, data.images_of) for split in SPLITS
+    ]
     assert [len(each) for each in pictures] == [len(images.labels) for images in source]
     assert len(set.union(*pictures)) == sum(len(images.labels) for images in source)
 

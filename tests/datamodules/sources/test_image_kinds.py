@@ -1,4 +1,4 @@
-"""A family's sources hold the same kind of images: digits, whichever source they are from."""
+"""Sources of one kind hold the same kind of images: digits, whichever source they are from."""
 
 from pathlib import Path
 

@@ -33,7 +33,7 @@ class EmbeddedSource(Protocol):
         ...
 
 
-class Family(NamedTuple):
+class ImageKind(NamedTuple):
     """A real source and the embedded one that stands in for it."""
 
     real: RealSource
@@ -50,7 +50,7 @@ class Family(NamedTuple):
         return "auto", self.real_name, self.embedded_name
 
 
-DIGITS = Family(
+DIGITS = ImageKind(
     real=mnist,
     real_name="mnist",
     real_title="MNIST",
@@ -59,7 +59,7 @@ DIGITS = Family(
     embedded_name="mnist5k",
     embedded_contents="the 5,000 embedded digits",
 )
-CHARACTERS = Family(
+CHARACTERS = ImageKind(
     real=omniglot,
     real_name="omniglot",
     real_title="Omniglot",
@@ -68,7 +68,7 @@ CHARACTERS = Family(
     embedded_name="glyphs",
     embedded_contents="the letters of 15 scripts drawn by simulated hands",
 )
-FACES = Family(
+FACES = ImageKind(
     real=celeba,
     real_name="celeba",
     real_title="CelebA",
