@@ -1,10 +1,13 @@
 """The contract of a benchmark: loaders, seeds, sizes, and resuming where a run stopped."""
 
 from abc import ABC, abstractmethod
+from inspect import currentframe
 from typing import Any, ClassVar, Generic, TypeVar
 
 import lightning as L
 import torch
+from lightning.pytorch.core.mixins import HyperparametersMixin
+from lightning.pytorch.utilities.parsing import collect_init_args
 from torch.utils.data import DataLoader
 
 from datamodules.loading.checks import require_at_least
@@ -53,6 +56,11 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         """
         super().__init__()
         self.save_hyperparameters(logger=False)
+        # On the command line these are the settings given there. Base classes also read what a
+        # subclass decides on itself, which only the calls of their constructors have.
+        for arguments in collect_init_args(currentframe(), [], classes=(HyperparametersMixin,)):
+            for name, value in arguments.items():
+                self.hparams.setdefault(name, value)
         require_at_least(1, batch_size=batch_size, eval_batch_size=eval_batch_size)
         require_at_least(1, train_size=train_size, val_size=val_size, test_size=test_size)
         require_at_least(0, num_workers=num_workers, seed=seed)

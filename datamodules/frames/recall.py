@@ -28,11 +28,16 @@ class RecallDataModule(SequenceDataModule):
         """
         super().__init__(**settings)
         require_at_least(1, pre_recall_length=pre_recall_length, recall_length=recall_length)
-        # Not read from hparams, which on the command line lack what a subclass decides on itself.
-        self.pre_recall_length = pre_recall_length
+
+    @property
+    def pre_recall_length(self) -> int:
         """Frames l before recall."""
-        self.recall_length = recall_length
+        return self.hparams["pre_recall_length"]
+
+    @property
+    def recall_length(self) -> int:
         """Frames k of recall."""
+        return self.hparams["recall_length"]
 
     @property
     def sequence_length(self) -> int:

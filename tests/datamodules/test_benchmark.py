@@ -1,8 +1,11 @@
 """The contract of benchmarks: sizes that make sense, and defaults of what others may ask."""
 
-import pytest
+from typing import Any
 
-from datamodules import BenchmarkDataModule, MNISTMaze, MovingDigits
+import pytest
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters_context
+
+from datamodules import BenchmarkDataModule, MNISTMaze, MovingDigits, PerfectRecall
 from tests.datamodules.benchmarks import benchmarks
 
 
@@ -34,3 +37,21 @@ def test_every_benchmark_can_be_built_from_its_defaults(kind: type[BenchmarkData
     assert data.sequence_length >= 1 and data.hparams["seed"] == 3
     with pytest.raises(RuntimeError, match="call prepare_data"):
         data.dataset("test")
+
+
+class Echo(PerfectRecall):
+    """A benchmark that decides on a setting of its base class itself."""
+
+    def __init__(self, pre_recall_length: int = 4, **settings: Any) -> None:
+        super().__init__(
+            pre_recall_length=pre_recall_length, recall_length=pre_recall_length, **settings
+        )
+
+
+def test_base_classes_know_what_a_subclass_decides_on() -> None:
+    """In Python and on the command line, where Lightning saves only what is given there."""
+    assert Echo().sequence_length == 8
+    with _given_hyperparameters_context({"pre_recall_length": 6, "seed": 3}, "the command line's"):
+        built = Echo(pre_recall_length=6, seed=3)
+    assert (built.sequence_length, built.recall_length, built.hparams["seed"]) == (12, 6, 3)
+    assert built.hparams["train_size"] == 10_000
