@@ -58,7 +58,9 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         self.save_hyperparameters(logger=False)
         # On the command line these are the settings given there. Base classes also read what a
         # subclass decides on itself, which only the calls of their constructors have.
-        for arguments in collect_init_args(currentframe(), [], classes=(HyperparametersMixin,)):
+        frame = currentframe()
+        assert frame is not None, "CPython has frames"
+        for arguments in collect_init_args(frame, [], classes=(HyperparametersMixin,)):
             for name, value in arguments.items():
                 self.hparams.setdefault(name, value)
         require_at_least(1, batch_size=batch_size, eval_batch_size=eval_batch_size)
