@@ -41,7 +41,8 @@ def test_fit_leaves_everything_in_one_folder(fit: Callable[..., Path], capsys):
     run = fit(*LOG_ALL, "--run=mine")
     assert run.parts[-2:] == ("dnc_gtmm_maze", "mine")
     held = {path.name for path in run.iterdir()} - {"wandb", ".wandb_id"}
-    assert held == {"checkpoints", "config.yaml", "metrics.csv", "pictures", "tensorboard"}
+    files = {"config.yaml", "metrics.csv", "model.json"}
+    assert held == {"checkpoints", "pictures", "tensorboard"} | files
     pictures = {path.name for path in (run / "pictures").iterdir()}
     assert {"generations.png", "visit_overlay.png", "kl_curve.png", "memory_film.png"} <= pictures
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}

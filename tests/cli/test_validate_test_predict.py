@@ -11,6 +11,9 @@ import torch
 import yaml
 
 from cli import ExperimentCLI, main
+from lightning_modules import GTMM
+from lightning_modules.declarations import Family
+from lightning_modules.records.settings import TRAINING
 from tests.cli.commands import MAZE
 
 
@@ -32,7 +35,18 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     assert (results["seed"], results["evaluation_seed"], results["global_step"]) == (3, 3, 2)
     assert (results["model"], results["memory"]) == ("GTMM", "DNC")
     saved = yaml.safe_load((run / "config.yaml").read_text())
-    assert results["settings"] == {"model": saved["model"], "data": saved["data"]}
+    trainer = {name: saved["trainer"][name] for name in TRAINING}
+    assert results["settings"] == {
+        "model": saved["model"],
+        "data": saved["data"],
+        "trainer": trainer,
+    }
+    assert trainer["max_steps"] == 2
+    declared = GTMM.family()
+    assert Family.from_json(results["declared"]["family"]) == declared
+    known = {measure.name for measure in declared.measures}
+    assert results["scalars"].keys() <= known, "what is measured is declared"
+    assert results["curves"].keys() <= known
     assert results["settings"]["model"]["init_args"]["memory"]["class_path"].endswith("DNC")
     assert results["data"]["source"] == "mnist5k"
     assert results["sequences"] == 4
