@@ -12,6 +12,7 @@ from cli import ExperimentCLI, main
 from datamodules import FunctionDataModule
 from datamodules.points.curriculum import Stage
 from datamodules.points.gaussian_process.oracle import FLOOR
+from lightning_modules import ASNP
 from lightning_modules.neural_processes.networks import LEAST_SIGMA
 from tests.cli.commands import ROOT
 from tests.datamodules.benchmarks import benchmarks
@@ -122,6 +123,8 @@ def test_a_run_is_trained_tested_and_generates(
     results = json.loads((run / "results.json").read_text())
     gap = results["scalars"]["nll"] - sum(results["curves"]["inferred_nll"]) / 4
     assert results["scalars"]["gap_inferred_nll"] == pytest.approx(gap, rel=1e-4)
+    declared = {measure.name for measure in ASNP.family().measures}
+    assert results["scalars"].keys() <= declared, "what is measured is declared"
     predictions = np.load(run / "predictions.npz")
     assert predictions["mean"].shape == predictions["sigma"].shape == (4, 4, 20, 1)
     assert predictions["sigma"].min() > 0.099
@@ -143,6 +146,7 @@ def test_overlap_is_measured_where_targets_are_all_pixels(
     if protocol == "paper":
         assert not of_overlap
         return
+    assert results["scalars"].keys() <= {measure.name for measure in ASNP.family().measures}
     of_one = {"overlap_without_context_one_sample", "overlap_late_one_sample"}
     assert of_overlap == {"overlap", "overlap_without_context", "overlap_late"} | of_one
     # Of 4 steps the last 2 are the second half, and have no context.
