@@ -51,8 +51,8 @@ def test_parameters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_comparisons_have_runs_and_make_a_picture_and_a_page() -> None:
     given = [parser().parse_args(options) for command, options in OPTIONS if command == "compare"]
-    assert [len(each.runs) for each in given] == [1, 1]
-    assert [each.out.suffix for each in given] == [".png", ".html"]
+    assert [len(each.runs) for each in given] == [1, 1, 1]
+    assert [each.out.suffix for each in given] == [".png", ".html", ".html"]
 
 
 def test_sweeps_can_begin() -> None:
