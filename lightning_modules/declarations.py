@@ -43,7 +43,8 @@ class Measure:
     @property
     def label(self) -> str:
         """Header and unit, for an axis: "bound (nats per sequence)"."""
-        return f"{self.header or self.name} ({self.unit})"
+        name = self.header or self.name
+        return name if self.unit == "-" else f"{name} ({self.unit})"
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,19 @@ class Family:
             "curves": tuple(_read(StepCurve, each) for each in content["curves"]),
             "pictures": tuple(_read(Picture, each) for each in content["pictures"]),
         }
-        return _read(cls, {**content, **parts})
+        family = _read(cls, {**content, **parts})
+        if not (family.curves and family.headlines):
+            raise ValueError("a family has a curve and a headline")
+        return family
 
 
 def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
     """Build a declaration of this kind from its known settings; lists become tuples."""
     known = {name: value for name, value in content.items() if name in kind.__dataclass_fields__}
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+    for name, value in values.items():
+        kinds = {"int": int, "bool": bool, "tuple": tuple}
+        expected = kinds.get(str(kind.__dataclass_fields__[name].type.__name__), str)
+        if not isinstance(value, expected):
+            raise TypeError(f"{name} must be {expected.__name__}, got {value}")
+    return kind(**values)

@@ -37,6 +37,8 @@ class SequenceModel(L.LightningModule, ABC):
 
     #: Look of a baseline without a memory core of its own (one only does its sums); else None.
     baseline_look: ClassVar[Look | None] = None
+    #: Core of a model that leaves no choice; else None.
+    fixed_core: ClassVar[type[MemoryCore] | None] = None
     #: The family's measures; its first curve is logged as ``<stage>/<name>_t/<step>``.
     measures: ClassVar[Measures]
 

@@ -42,7 +42,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, final
 import torch
 from torch import Tensor, nn
 
-from memory_cores.parts.palette import Look
+from memory_cores.parts.palette import NEUTRAL, Look
 from memory_cores.parts.real_points import RealPoints
 
 
@@ -108,7 +108,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     """Base class of the cores. Subclasses take ``sizes`` first, then their own settings."""
 
     #: Colour and marker in every plot, by the core's place in ``memory_cores.CORES``.
-    look: ClassVar[Look]
+    look: ClassVar[Look] = NEUTRAL
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True

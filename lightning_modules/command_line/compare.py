@@ -189,7 +189,7 @@ def parser() -> CommandParser:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="folder of a run, its results.json, or a folder with runs below it: runs/*_maze",
+        help="folder of a run, its results.json, a kept record, or a folder with such below it",
     )
     made.add_argument(
         "--out", type=picture_or_page, metavar="FILE", help="where it goes: .png or .html"

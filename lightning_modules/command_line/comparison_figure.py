@@ -66,6 +66,8 @@ def by_seconds(group: Group, name: str) -> ModelCurve:
 def require_validations(run: Run, name: str) -> None:
     """Refuse a run whose validations say nothing of a measure, or not when they were made."""
     path = RunFolder(run.folder).metrics
+    if not run.folder.is_dir():
+        raise UsageError(f"{shown(run.folder)}.json is a record, which keeps no validations")
     if run.history is None:
         raise UsageError(f"cannot read {shown(path)}")
     values = run.history.values.get(name)

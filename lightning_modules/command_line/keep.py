@@ -1,14 +1,19 @@
 """``keep``: the record of a run that counts, as a small file for the repository."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.benchmarks import by_benchmark
+from lightning_modules.records.groups import by_group
 from lightning_modules.records.kept import keep as keep_record
+from lightning_modules.records.kept import record_of
 from lightning_modules.records.problems import NoRuns, Unreadable
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run import Run
-from lightning_modules.records.run_folder import RunFolder, shown
+from lightning_modules.records.run_folder import shown
 
 DESCRIPTION = """\
 Keep what tests found of runs that count, one small file for each:
@@ -49,14 +54,35 @@ def keep(args: list[str]) -> None:
         found = read_runs(given.runs)
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
-    if not found.runs:
+    for problem in found.problems:
+        print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
+    require_repetitions(found.runs)
+    folder = given.to / benchmark / model
+    for path, text in [record(run, folder) for run in found.runs]:  # all, before any is written
+        keep_record(text, path)
+        print(f"Kept {shown(path)}")
+
+
+def require_repetitions(runs: Sequence[Run]) -> None:
+    """Refuse runs that one name cannot stand for.
+
+    Raises:
+        UsageError: there are none, or they differ in more than their seeds.
+    """
+    if not runs:
         raise UsageError("no run has results that can be read")
-    for run in found.runs:
-        keep_one(run, given.to / benchmark / model)
+    if len(by_benchmark(runs)) > 1:
+        raise UsageError("--name: these runs are of several benchmarks; keep them one by one")
+    labels = [group.label for group in by_group(runs)]
+    if len(labels) > 1:
+        raise UsageError(f"--name: these runs differ in more than their seeds: {', '.join(labels)}")
+    seeds = [run.seed for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise UsageError("seeds must differ, which name the records; some of these runs share one")
 
 
-def keep_one(run: Run, folder: Path) -> None:
-    """Keep one run's record, under its seed.
+def record(run: Run, folder: Path) -> tuple[Path, str]:
+    """Return where a run's record goes, and its text.
 
     Raises:
         UsageError: the run was not tested, has no seed, or another run has this seed already.
@@ -67,7 +93,6 @@ def keep_one(run: Run, folder: Path) -> None:
     if path.exists():
         raise UsageError(f"{shown(path)} is there already; remove it to replace it")
     try:
-        keep_record(RunFolder(run.folder), path)
+        return path, record_of(run)
     except Unreadable as reason:
         raise UsageError(f"{shown(run.folder)} {reason}") from reason
-    print(f"Kept {shown(run.folder)} as {shown(path)}")

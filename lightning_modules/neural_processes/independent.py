@@ -21,6 +21,7 @@ class NP(NeuralProcess):
     """
 
     baseline_look = Look("#A3A3A3", "p")
+    fixed_core = ContextWindow
     attention: ClassVar[AttentionKind] = "uniform"
 
     def __init__(self, **settings: Any) -> None:

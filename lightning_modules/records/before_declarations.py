@@ -1,28 +1,38 @@
-"""Declarations of runs that are older than ``model.json``; only this file here knows models."""
+"""Declarations for runs from before runs kept their own; the only file here that knows models."""
 
+from collections.abc import Container
 from typing import Any
 
 from lightning_modules.records.model_file import DeclaredModel
 from lightning_modules.records.problems import Unreadable
 
 
-def declared_before(name: str, core: str | None) -> DeclaredModel:
-    """Declare a model by its class, as it is today.
+def declared_before(name: str, core: str | None, curves: Container[str]) -> DeclaredModel:
+    """Declare a model by its class as it is today, or by what was measured if the class is gone.
 
     Args:
         name: class of the model.
         core: class of its memory core; None where the run's files do not say.
+        curves: names of the curves that the run has.
 
     Raises:
-        Unreadable: there is no such class any more.
+        Unreadable: nothing tells the model's family.
     """
+    # They import every model, which runs that declare themselves do not need.
     import lightning_modules
     import memory_cores
+    from memory_cores.parts.palette import NEUTRAL
 
     model: Any = getattr(lightning_modules, name, None)
-    if not hasattr(model, "family"):
-        raise Unreadable(f"is of a model that is not known here, {name}")
+    if model not in lightning_modules.MODELS:
+        known = (f for f in lightning_modules.families() if f.curves[0].name in curves)
+        family = next(known, None)
+        if family is None:
+            raise Unreadable(f"is of a model that is not known here, {name}")
+        return DeclaredModel(name, core or "", core or name, *NEUTRAL, family)
+    if core is None and model.fixed_core is not None:
+        core = model.fixed_core.__name__
     bears: Any = getattr(memory_cores, core or "", None)
-    look = model.baseline_look or getattr(bears, "look", memory_cores.NoMemory.look)
+    look = model.baseline_look or getattr(bears, "look", NEUTRAL)
     contestant = name if model.baseline_look or core is None else core
     return DeclaredModel(name, core or "", contestant, look.colour, look.marker, model.family())

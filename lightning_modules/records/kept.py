@@ -1,47 +1,55 @@
-"""Records that are kept in the repository: a small file for each run that counts."""
+"""Records that are kept in the repository: one small file for a run that counts."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning_modules.records.problems import Unreadable
-from lightning_modules.records.run import read_results
-from lightning_modules.records.run_folder import RunFolder, write_json
+from lightning_modules.records.run import Run
+from lightning_modules.records.run_folder import RunFolder, write_text
+from lightning_modules.records.settings import TRAINING
 
 MOST_BYTES = 20_000
 #: Digits of every number; standard errors over seeds are far larger.
 DIGITS = 6
-#: Entries that say where things were on one machine, and nothing about results.
+#: They say where things were on one machine, and nothing about results.
 OF_THE_MACHINE = ("checkpoint", "command", "run", "stage")
 
 
-def keep(run: RunFolder, path: Path) -> None:
-    """Keep a test's results, without checkpoints, as a file that the reader takes for the run.
-
-    Args:
-        run: a tested run.
-        path: where to write the record; by custom ``<benchmark>/<model>/<seed>.json``.
+def record_of(run: Run) -> str:
+    """Return what a test found as the text of a record, without what is of one machine.
 
     Raises:
-        Unreadable: the run's results cannot be read, or are too large for a record.
+        Unreadable: the run was not tested, or the text is too long.
     """
-    read_results(run.results)
-    record = record_of(json.loads(run.results.read_text()))
-    size = len(json.dumps(record, indent=2))
-    if size > MOST_BYTES:
-        raise Unreadable(f"makes a record of {size:,} bytes, of which {MOST_BYTES:,} are allowed")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, record)
-
-
-def record_of(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``results.json`` with fewer digits and without what concerns one machine."""
+    if run.tested is None:
+        raise Unreadable("was not tested yet")
+    results = json.loads(RunFolder(run.folder).results.read_text())
     content = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
-    data = content["settings"]["data"]
-    settings = {k: v for k, v in data.get("init_args", {}).items() if k != "data_dir"}
-    content["settings"] = {**content["settings"], "data": {**data, "init_args": settings}}
-    return _rounded(content)
+    # Runs of before have the trainer's settings in config.yaml alone.
+    trainer = {name: run.settings.get(f"trainer.{name}") for name in TRAINING}
+    content["settings"] = {**_without_folder(content["settings"]), "trainer": trainer}
+    content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
+    training = content.get("training") or {}
+    content["training"] = {name: value for name, value in training.items() if name != "command"}
+    text = _brief(json.dumps(_rounded(content), indent=1)) + "\n"
+    if len(text) > MOST_BYTES:
+        raise Unreadable(f"makes a record of {len(text):,} bytes, of which {MOST_BYTES:,} may be")
+    return text
+
+
+def keep(text: str, path: Path) -> None:
+    """Write a record; by custom its path ends in ``<benchmark>/<model>/<seed>.json``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+
+
+def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:
+    data = settings["data"]
+    own = {name: value for name, value in data.get("init_args", {}).items() if name != "data_dir"}
+    return {**settings, "data": {**data, "init_args": own}}
 
 
 def _rounded(content: Any) -> Any:
@@ -52,3 +60,8 @@ def _rounded(content: Any) -> Any:
     if isinstance(content, list):
         return [_rounded(value) for value in content]
     return content
+
+
+def _brief(text: str) -> str:
+    """Put each list of numbers, and each flat mapping, on a line of its own."""
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda part: re.sub(r"\s*\n\s*", " ", part[0]), text)

@@ -1,6 +1,7 @@
 """``model.json``: the declarations of a run's model, with which the run is shown without it."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,10 @@ def declared_model(content: Any) -> DeclaredModel:
     """
     try:
         names = {n: str(content[n]) for n in ("model", "core", "contestant", "colour", "marker")}
+        if not re.fullmatch("#[0-9A-Fa-f]{6}", names["colour"]) or len(names["marker"]) != 1:
+            raise ValueError
         return DeclaredModel(**names, family=Family.from_json(_mapping(content["family"])))
-    except (AttributeError, KeyError, TypeError) as failure:
+    except (AttributeError, KeyError, TypeError, ValueError) as failure:
         raise Unreadable("has another form than what runs write") from failure
 
 

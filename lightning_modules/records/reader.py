@@ -10,7 +10,7 @@ from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History, read_history
 from lightning_modules.records.model_file import DeclaredModel, read_model_file
 from lightning_modules.records.problems import Problem, Unreadable
-from lightning_modules.records.run import Run, Tested, read_results
+from lightning_modules.records.run import Run, Tested, read_results, seed_of
 from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.records.settings import flattened
@@ -84,15 +84,18 @@ def read_run(path: Path) -> tuple[Run | None, list[Problem]]:
         config = _config(folder.config, required=tested is None)
         return _run(path, tested, history, config), problems
     except Unreadable as reason:
-        return None, [*problems, Problem(path, str(reason))]
+        # Either file says what the model is.
+        blamed = folder.model if folder.model.exists() else path
+        return None, [*problems, Problem(blamed, str(reason))]
 
 
 def _run(path: Path, tested: Tested | None, history: History | None, config: Config) -> Run:
-    known = config if tested is None else {**tested.settings, **_trainer(config)}
+    # Settings beside the results are the tested training's; config.yaml is that of the last one.
+    known = config if tested is None else {**_trainer(config), **tested.settings}
     return Run(
         folder=path,
-        declared=_declared(path, config) if tested is None else tested.declared,
-        seed=_seed(config.get("seed_everything")) if tested is None else tested.seed,
+        declared=_declared(path, config, history) if tested is None else tested.declared,
+        seed=seed_of(config.get("seed_everything")) if tested is None else tested.seed,
         settings=dict(_flat(known)),
         tested=tested,
         history=history,
@@ -104,12 +107,14 @@ def _trainer(config: Config) -> Config:
     return {"trainer": config["trainer"]} if config.get("trainer") else {}
 
 
-def _declared(path: Path, config: Config) -> DeclaredModel:
+def _declared(path: Path, config: Config, history: History | None) -> DeclaredModel:
     """Return the declaration of a run that was not tested."""
     file = RunFolder(path).model
     if file.exists():
         return read_model_file(file)
-    return declared_before(_class_name(config["model"]), _memory(config["model"]))
+    curves = [] if history is None else [history.curve_name]
+    model = config["model"]
+    return declared_before(_class_name(model), _memory(model), curves)
 
 
 def _config(path: Path, required: bool) -> Config:
@@ -138,11 +143,6 @@ def _memory(model: Mapping[str, Any]) -> str | None:
     chosen = (model.get("init_args") or {}).get("memory")
     path = chosen.get("class_path", "") if isinstance(chosen, Mapping) else str(chosen or "")
     return path.rpartition(".")[2] or None
-
-
-def _seed(setting: int | bool | None) -> int | None:
-    """Return the seed; None for a run without one, which settings write as ``false``."""
-    return None if isinstance(setting, bool) else setting
 
 
 def _flat(config: Config) -> Iterator[tuple[str, Any]]:

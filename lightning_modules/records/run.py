@@ -18,6 +18,8 @@ from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
 
+#: Digits of a hash; records from before records were kept have no more.
+DIGITS = 12
 #: Facts about a run that are neither settings nor measured by the test.
 FACTS = ("parameters", "wall_clock_seconds", "revision")
 
@@ -33,7 +35,7 @@ class Benchmark(NamedTuple):
 
     def __str__(self) -> str:
         """Name the test set in a message."""
-        tested = f"{self.sequences:,} sequences of test set {self.sha256[:12]}"
+        tested = f"{self.sequences:,} sequences of test set {self.sha256}"
         return f"{self.name} ({self.steps} steps, {self.source}, {tested})"
 
 
@@ -149,20 +151,23 @@ def _tested(content: Any) -> Tested:
     if "declared" in content:
         declared = declared_model(content["declared"])
     else:
-        declared = declared_before(content["model"], content["memory"])
+        declared = declared_before(content["model"], content["memory"], content["curves"])
     family = declared.family
     wanted = (*(curve.name for curve in family.curves), family.share, family.optimum)
     found = content["curves"]
     curves = {name: _numbers(found[name]) for name in wanted if name in found}
+    # Other versions may show what this one only measured.
+    numbers = {name: value for name, value in scalars.items() if isinstance(value, float)}
+    columns = {m.name: _number(scalars.get(m.name)) for m in family.columns}
     # A record from before records were kept has the length alone.
     steps = content["steps"] if "steps" in content else len(found[family.curves[0].name])
     return Tested(
         declared=declared,
-        seed=_seed(content["seed"]),
+        seed=seed_of(content["seed"]),
         training_steps=int(content["global_step"]),
         settings={part: dict(settings[part]) for part in ("model", "data", *_trainer(settings))},
         benchmark=_benchmark(content, int(steps)),
-        scalars={m.name: _number(scalars.get(m.name)) for m in family.columns},
+        scalars={**numbers, **columns},
         curves=curves,
         facts=_facts(content),
     )
@@ -172,7 +177,7 @@ def _trainer(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return ("trainer",) if "trainer" in settings else ()
 
 
-def _seed(seed: int | bool | None) -> int | None:
+def seed_of(seed: int | bool | None) -> int | None:
     """Return the seed; None for a run without one, which settings write as ``false``."""
     return None if isinstance(seed, bool) else seed
 
@@ -193,7 +198,7 @@ def _benchmark(content: Mapping[str, Any], steps: int) -> Benchmark:
         steps=steps,
         source=used["source"],
         sequences=int(sequences),
-        sha256=used["test_sha256"],
+        sha256=used["test_sha256"][:DIGITS],
     )
 
 

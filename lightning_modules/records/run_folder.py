@@ -121,6 +121,11 @@ def shown(path: Path) -> str:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write so that a reader sees the old file or the new one, never half of one."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write so that a reader sees the old file or the new one, never half of one."""
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    partial.write_text(text)
     os.replace(partial, path)

@@ -21,8 +21,10 @@ class VRNN(TemporalVAE):
         **settings: settings of ``TemporalVAE``, without ``memory``.
     """
 
+    fixed_core = NoMemory
+
     def __init__(self, **settings: Any) -> None:
-        super().__init__(memory=NoMemory, **settings)
+        super().__init__(memory=self.fixed_core, **settings)
 
     def evidence_size(self, action_size: int, feature_size: int) -> int:
         """Return the width of the actions and the last frame's features."""

@@ -10,6 +10,8 @@ class Look(NamedTuple):
     marker: str  #: as Matplotlib names it, so that lines differ in grey print, too
 
 
+#: Of a core that is not in the list, and of one that is gone.
+NEUTRAL = Look("#1A1A1A", ".")
 #: The first seven are Okabe and Ito's, safe for colour-blind readers. None is grey, the colour of
 #: baselines. All but black are neither too light for paper nor too dark for a dark page.
 PALETTE: tuple[Look, ...] = (

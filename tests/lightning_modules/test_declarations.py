@@ -8,9 +8,10 @@ import pytest
 
 import datamodules
 import lightning_modules
-from lightning_modules.declarations import Family, Measure, Picture
+from lightning_modules.declarations import Family, Measure, Picture, StepCurve
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/metrics.md"
+THINGS = Family("things", (Measure("a", "it", "-", headline=1),), "a", (StepCurve("a", "a"),))
 every_family = pytest.mark.parametrize(
     "family", lightning_modules.families(), ids=lambda family: family.name
 )
@@ -51,7 +52,7 @@ def test_a_declaration_survives_a_file(family: Family) -> None:
 
 
 def test_what_newer_versions_declare_is_left_out() -> None:
-    family = Family("things", (Measure("a", "it", "-"),), "a", ())
+    family = THINGS
     content = family.to_json() | {"invented": 1}
     content["measures"][0]["later"] = [2]
     assert Family.from_json(content) == family
@@ -59,20 +60,20 @@ def test_what_newer_versions_declare_is_left_out() -> None:
 
 @pytest.mark.parametrize("missing", ["name", "measures", "criterion"])
 def test_half_a_declaration_is_refused(missing: str) -> None:
-    content = Family("things", (Measure("a", "it", "-"),), "a", ()).to_json()
+    content = THINGS.to_json()
     del content[missing]
     with pytest.raises((KeyError, TypeError)):
         Family.from_json(content)
 
 
 def test_a_criterion_that_nobody_measures_is_refused() -> None:
-    content = Family("things", (Measure("a", "it", "-"),), "b", ()).to_json()
+    content = replace(THINGS, criterion="b").to_json()
     with pytest.raises(KeyError, match="b"):
         Family.from_json(content)
 
 
 def test_runs_of_several_versions_share_a_table() -> None:
-    old = Family("things", (Measure("a", "it", "-"),), "a", (), pictures=(Picture("x"),))
+    old = replace(THINGS, pictures=(Picture("x"),))
     new = replace(old, measures=(Measure("b", "new", "-"), *old.measures), pictures=(Picture("y"),))
     joined = old.joined([new])
     assert [measure.name for measure in joined.measures] == ["a", "b"]

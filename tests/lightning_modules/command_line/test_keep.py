@@ -36,8 +36,20 @@ def test_what_was_not_tested_or_has_no_seed_is_refused(runs, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="seed is not known"):
         keep(options)
     (folder / "results.json").unlink()
-    with pytest.raises(UsageError, match="cannot be read: No such file"):
+    with pytest.raises(UsageError, match="was not tested yet"):
         keep(options)
     with pytest.raises(UsageError, match="there is no folder .*none"):
         keep([str(tmp_path / "none"), "--name=a/b"])
+    assert not (tmp_path / "records").exists()
+
+
+def test_one_name_is_not_given_to_runs_that_differ(runs, tmp_path: Path) -> None:
+    runs.frames("DNC", 0, memory={"slots": 8})
+    runs.frames("DNC", 1, memory={"slots": 9})
+    options = [str(runs.root), "--name=a/b", f"--to={tmp_path}/records"]
+    with pytest.raises(UsageError, match=r"slots=8\), GTMM \(DNC, slots=9\)"):
+        keep(options)
+    runs.functions("RMR", 0)
+    with pytest.raises(UsageError, match="several benchmarks"):
+        keep(options)
     assert not (tmp_path / "records").exists()

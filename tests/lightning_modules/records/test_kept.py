@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from lightning_modules.records.before_declarations import declared_before
+from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group
 from lightning_modules.records.kept import MOST_BYTES, keep, record_of
 from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reader import read_runs
-from lightning_modules.records.run_folder import RunFolder
 
 RECORDS = Path(__file__).parents[3] / "docs/records"
 KEPT = sorted(RECORDS.rglob("*.json"))
@@ -19,8 +21,8 @@ KEPT = sorted(RECORDS.rglob("*.json"))
 def test_a_kept_record_is_read_as_its_run_is(runs, tmp_path: Path) -> None:
     folder = runs.frames("DNC", 3, 10 / 3, memory={"slots": 8}, data={"batch_size": 4})
     path = tmp_path / "records/recall/dnc/3.json"
-    keep(RunFolder(folder), path)
     ((run,), no_problems) = read_runs([folder])
+    keep(record_of(run), path)
     ((kept,), none_either) = read_runs([tmp_path / "records"])
     assert no_problems == none_either == []
     assert kept.name == "dnc/3" and kept.seed == 3
@@ -32,25 +34,59 @@ def test_a_kept_record_is_read_as_its_run_is(runs, tmp_path: Path) -> None:
     assert len(by_group([run, kept])) == 1
 
 
-def test_nothing_of_the_machine_is_kept() -> None:
-    settings = {
-        "data": {"class_path": "datamodules.X", "init_args": {"data_dir": "/home/me", "a": 1}}
-    }
-    results = {
-        "settings": settings,
-        "checkpoint": "/home/me/x.ckpt",
-        "run": "r",
-        "scalars": {"a": 1 / 3},
-    }
-    assert "/home" not in json.dumps(record_of(results))
-    assert record_of(results)["scalars"] == {"a": 0.333333}
+def test_nothing_of_the_machine_is_kept(runs) -> None:
+    folder = runs.frames("DNC", 0, 10 / 3, data={"data_dir": "/home/me"})
+    content = json.loads((folder / "results.json").read_text())
+    content |= {"checkpoint": "/home/me/x.ckpt", "command": "cli.py test --ckpt_path /home/me/x"}
+    content["training"] = {"command": "cli.py fit --data.data_dir /home/me", "revision": "abc"}
+    (folder / "results.json").write_text(json.dumps(content))
+    ((run,), _) = read_runs([folder])
+    text = record_of(run)
+    assert "/home" not in text and json.loads(text)["training"] == {"revision": "abc"}
+    assert json.loads(text)["scalars"]["recall_ratio"] == 0.333333
 
 
-def test_what_is_too_large_is_refused(runs, tmp_path: Path) -> None:
-    folder = runs.frames("DNC", 0, steps=3000)
-    with pytest.raises(Unreadable, match="20,000 are allowed"):
-        keep(RunFolder(folder), tmp_path / "0.json")
-    assert not (tmp_path / "0.json").exists()
+def test_runs_of_before_keep_how_long_they_were_trained(runs, tmp_path: Path) -> None:
+    """Their trainer's settings are in config.yaml alone, which a record has not."""
+    for seed, steps in enumerate((50, 500)):
+        folder = runs.frames("DNC", seed)
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config["trainer"] = {"max_steps": steps}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    for run in read_runs([runs.root]).runs:
+        keep(record_of(run), tmp_path / f"records/{run.seed}.json")
+    labels = [group.label for group in by_group(read_runs([tmp_path / "records"]).runs)]
+    assert labels == ["GTMM (DNC, max_steps=50)", "GTMM (DNC, max_steps=500)"]
+
+
+def test_a_long_neural_process_has_room(runs) -> None:
+    """Of its many curves only those that are drawn are kept, a line each."""
+    folder = runs.functions("RMR", 0)
+    content = json.loads((folder / "results.json").read_text())
+    content["declared"] = declared_before("ASNP", "RMR", []).to_json()
+    content["curves"] |= {f"{name}_{i}": [1 / 3] * 100 for name in "abcd" for i in range(4)}
+    (folder / "results.json").write_text(json.dumps(content))
+    ((run,), _) = read_runs([folder])
+    text = record_of(run)
+    assert json.loads(text)["curves"].keys() == {"nll", "kl", "optimal_nll"}
+    assert len(text) < MOST_BYTES and len(text.splitlines()) < 350
+
+
+def test_what_is_too_large_is_refused(runs) -> None:
+    ((run,), _) = read_runs([runs.frames("DNC", 0, steps=3000)])
+    with pytest.raises(Unreadable, match="of which 20,000 may be"):
+        record_of(run)
+
+
+def test_a_record_and_a_run_on_the_same_test_set_compare(runs, tmp_path: Path) -> None:
+    """Records from before records were kept have the first digits of the test set's hash alone."""
+    folder = runs.frames("DNC", 0)
+    content = json.loads((folder / "results.json").read_text())
+    content["data"]["test_sha256"] = content["data"]["test_sha256"][:12]
+    content["seed"] = 1
+    (tmp_path / "1.json").write_text(json.dumps(content))
+    found = read_runs([folder, tmp_path / "1.json"])
+    assert len(by_benchmark(found.runs)) == 1
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: str(path.relative_to(RECORDS)))

@@ -2,16 +2,18 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+import yaml
 
 from lightning_modules import GTMM, VRNN
 from lightning_modules.declarations import Measure
+from lightning_modules.records.groups import by_group
 from lightning_modules.records.model_file import DeclaredModel
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_folder import write_json
 from memory_cores import NTM, NoMemory
+from memory_cores.parts.palette import NEUTRAL
 
 INVENTED = DeclaredModel(
     model="Invented",
@@ -70,12 +72,77 @@ def test_a_baseline_from_before_is_its_own_contestant(runs) -> None:
     assert (run.contestant, run.declared.colour) == ("SNP", "#4D4D4D")
 
 
-def test_a_model_that_is_gone_is_named(runs, tmp_path: Path) -> None:
+def test_a_model_that_is_gone_is_known_by_what_was_measured(runs) -> None:
     folder = runs.frames("DNC", 0)
-    text = (folder / "results.json").read_text().replace("GTMM", "Gone")
+    text = (folder / "results.json").read_text()
+    (folder / "results.json").write_text(text.replace("GTMM", "Gone"))
+    ((run,), problems) = read_runs([folder])
+    assert problems == [] and run.family == GTMM.family()
+    assert (run.declared.colour, run.declared.marker) == NEUTRAL
+    (folder / "results.json").write_text(text.replace("GTMM", "Gone").replace('"kl"', '"loss"'))
+    reasons = {problem.reason for problem in read_runs([folder]).problems}
+    assert "is of a model that is not known here, Gone" in reasons
+
+
+def test_a_core_that_is_gone_looks_like_nobody(runs) -> None:
+    folder = runs.frames("DNC", 0)
+    text = (folder / "results.json").read_text().replace("DNC", "Gone")
     (folder / "results.json").write_text(text)
-    found = read_runs([folder])
-    assert "is of a model that is not known here, Gone" in {p.reason for p in found.problems}
+    ((run,), _) = read_runs([folder])
+    assert run.contestant == "Gone" and run.declared.colour == NEUTRAL.colour
+
+
+def test_baselines_from_before_are_one_group_whether_tested_or_not(runs) -> None:
+    """Their config.yaml names no core."""
+    for seed in (0, 1):
+        folder = runs.frames("NoMemory", seed)
+        for file in (folder / "results.json", folder / "config.yaml"):
+            file.write_text(file.read_text().replace("GTMM", "VRNN"))
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config["model"]["init_args"] = {}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        content = json.loads((folder / "results.json").read_text())
+        content["settings"]["model"]["init_args"] = {}
+        (folder / "results.json").write_text(json.dumps(content))
+    (folder / "results.json").unlink()
+    (group,) = by_group(read_runs([runs.root]).runs)
+    assert (group.label, group.contestant, len(group.runs)) == ("VRNN", "NoMemory", 2)
+
+
+def test_later_training_changes_nothing_that_a_test_says(runs) -> None:
+    folder = runs.frames("DNC", 0)
+    content = json.loads((folder / "results.json").read_text())
+    content["settings"]["trainer"] = {"max_steps": 500}
+    (folder / "results.json").write_text(json.dumps(content))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "trainer": {"max_steps": 900}}))
+    ((run,), _) = read_runs([folder])
+    assert run.settings["trainer.max_steps"] == 500
+
+
+DAMAGES = [
+    ("colour", "red"),
+    ("marker", "oo"),
+    ("family", {**INVENTED.family.to_json(), "curves": []}),
+    ("family", {**INVENTED.family.to_json(), "measures": [{"name": "kl", "digits": "x"}]}),
+    ("family", {**INVENTED.family.to_json(), "name": 3}),
+    ("family", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), DAMAGES)
+def test_a_damaged_declaration_is_a_problem_of_its_file(runs, name: str, value: object) -> None:
+    folder = runs.frames("DNC", 0)
+    content = json.loads((folder / "results.json").read_text())
+    declared = {**INVENTED.to_json(), name: value}
+    (folder / "results.json").write_text(json.dumps({**content, "declared": declared}))
+    other = runs.frames("DNC", 1)
+    found = read_runs([folder, other])
+    said = {problem.path: problem.reason for problem in found.problems}
+    assert said == {folder / "results.json": "has another form than what runs write"}
+    write_json(other / "model.json", declared)
+    (other / "results.json").unlink()
+    assert [problem.path for problem in read_runs([other]).problems] == [other / "model.json"]
 
 
 @pytest.mark.parametrize("memory", [{"class_path": "memory_cores.NoMemory"}, None])
