@@ -1,6 +1,5 @@
 """``model.json``: the declarations of a run's model, with which the run is shown without it."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from lightning_modules.declarations import Family
 from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.run_folder import read_json
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,7 @@ def read_model_file(path: Path) -> DeclaredModel:
     Raises:
         Unreadable: it is missing, damaged, or of another form.
     """
-    try:
-        return declared_model(json.loads(path.read_text()))
-    except OSError as failure:
-        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
-    except ValueError as failure:
-        raise Unreadable("is damaged: no JSON, or half of it") from failure
+    return declared_model(read_json(path))
 
 
 def declared_model(content: Any) -> DeclaredModel:

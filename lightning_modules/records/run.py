@@ -3,7 +3,6 @@
 Only what is needed is read, so that files of older and newer versions are read alike.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from math import nan
 from pathlib import Path
@@ -17,6 +16,7 @@ from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.run_folder import read_json
 
 #: Digits of a hash; records from before records were kept have no more.
 DIGITS = 12
@@ -121,7 +121,7 @@ def read_results(path: Path) -> Tested:
     Raises:
         Unreadable: the file is damaged, or ``test`` did not write it.
     """
-    content = _content(path)
+    content = read_json(path)
     try:
         tested = _tested(content)
     except KeyError as failure:
@@ -132,18 +132,6 @@ def read_results(path: Path) -> Tested:
     if main in tested.curves and not tested.curves[main].isfinite().any():
         raise Unreadable(f"has no finite {main.upper()}: training diverged")
     return tested
-
-
-def _content(path: Path) -> Any:
-    try:
-        text = path.read_text()
-        if not text.strip():
-            raise Unreadable("is empty")
-        return json.loads(text)
-    except OSError as failure:
-        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
-    except ValueError as failure:
-        raise Unreadable("is damaged: no JSON, or half of it") from failure
 
 
 def _tested(content: Any) -> Tested:

@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from lightning_modules.records.problems import Unreadable
+
 CHECKPOINTS = "checkpoints"
 
 
@@ -117,6 +119,23 @@ def shown(path: Path) -> str:
     """Write a path as the user would type it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run.
+
+    Raises:
+        Unreadable: the file is missing, empty or damaged.
+    """
+    try:
+        text = path.read_text()
+        if not text.strip():
+            raise Unreadable("is empty")
+        return json.loads(text)
+    except OSError as failure:
+        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
+    except ValueError as failure:
+        raise Unreadable("is damaged: no JSON, or half of it") from failure
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
