@@ -103,5 +103,13 @@ def random_batch(batch: int, steps: int, context: int, targets: int) -> Function
     real, asked = (torch.ones(batch, steps, size, dtype=torch.bool) for size in sizes)
     task = torch.zeros(batch, steps, 0)
     return FunctionSequences(
-        context_x, context_y, real, target_x, target_y, asked, torch.zeros_like(asked), task
+        context_x,
+        context_y,
+        real,
+        target_x,
+        target_y,
+        asked,
+        torch.zeros_like(asked),
+        task,
+        torch.arange(batch),
     )

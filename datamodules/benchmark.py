@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from datamodules.loading.checks import require_at_least
 from datamodules.loading.episodes import EpisodeDataset, fingerprint
-from datamodules.loading.loader import BatchLoader, TrainingLoader
+from datamodules.loading.loader import BatchLoader
+from datamodules.loading.position import trained_batches
 from datamodules.loading.sampler import EpisodeSampler, even_batch_size
 from datamodules.sources import Split
 
@@ -46,7 +47,7 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             batch_size: training sequences per device and step.
             eval_batch_size: sequences per device and step in evaluation, at most.
             num_workers: processes that generate sequences; 0 generates in the main process.
-            train_size: sequences per epoch, new ones in every epoch.
+            train_size: sequences per epoch, new ones in every epoch; as many as fill whole batches.
             val_size: sequences of the fixed validation set.
             test_size: sequences of the fixed test set.
             seed: of all sequences; independent of the model's seed.
@@ -68,8 +69,8 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         require_at_least(0, num_workers=num_workers, seed=seed)
         self._datasets: dict[Split, Episodes] = {}
         self._sha256: dict[Split, str] = {}
-        self._train_sampler: EpisodeSampler | None = None
-        self._next_episode = 0
+        #: Episode that training began with, or was resumed with, and batches trained by then.
+        self._began_at, self._began_after = 0, 0
 
     @property
     @abstractmethod
@@ -110,22 +111,40 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             raise RuntimeError("call prepare_data() and setup() before asking for data")
         return self._datasets[split]
 
-    def train_dataloader(self) -> TrainingLoader:
+    def train_dataloader(self) -> BatchLoader:
         """New sequences in every epoch, equally many on every device."""
-        self._train_sampler = self._sampler("train")
-        self._train_sampler.start = self._next_episode
-        return TrainingLoader(
-            **self._loader_settings(self._train_sampler, self.hparams["batch_size"])
-        )
+        batch_size = self.hparams["batch_size"]
+        dataset = self.dataset("train")
+        sampler = EpisodeSampler(dataset, *self._process(), batch_size, self.next_episode)
+        return BatchLoader(**self._loader_settings(sampler, batch_size))
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """Move a batch, but for the ids of its sequences: their noise is drawn on the CPU."""
+        moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved._replace(episode=batch.episode)
 
     def state_dict(self) -> dict[str, int]:
-        """Name the first episode that training has not seen; Lightning puts it into checkpoints."""
-        sampler = self._train_sampler
-        return {"next_episode": self._next_episode if sampler is None else sampler.start}
+        """Name the first episode that training has not seen, and the number of batches before it.
+
+        Lightning puts them into checkpoints.
+        """
+        batches = 0 if self.trainer is None else trained_batches(self.trainer)
+        return {"next_episode": self.next_episode(), "batches": batches}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Let training go on with the episode that the checkpoint names."""
-        self._next_episode = state_dict["next_episode"]
+        self._began_at, self._began_after = state_dict["next_episode"], state_dict["batches"]
+
+    def next_episode(self) -> int:
+        """Return the first episode that training has not seen, of all processes."""
+        # Overfitting repeats the same batches on purpose.
+        if self.trainer is None or getattr(self.trainer, "overfit_batches", False):
+            return self._began_at
+        # Lightning may ask for batches before it has restored its count of them.
+        batches = max(0, trained_batches(self.trainer) - self._began_after)
+        return self._began_at + batches * self.hparams["batch_size"] * self.trainer.world_size
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation set, each sequence on exactly one device."""
@@ -143,14 +162,8 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         _, world_size = self._process()
         at_most = self.hparams["eval_batch_size"]
         batch_size = even_batch_size(len(self.dataset(split)), world_size, at_most)
-        # A loader draws a seed for its workers. It has a generator of its own for that, or
-        # evaluations would change the noise of the training that they interrupt.
-        return BatchLoader(
-            **self._loader_settings(self._sampler(split), batch_size), generator=torch.Generator()
-        )
-
-    def _sampler(self, split: Split) -> EpisodeSampler:
-        return EpisodeSampler(self.dataset(split), *self._process(), fixed=split != "train")
+        sampler = EpisodeSampler(self.dataset(split), *self._process())
+        return BatchLoader(**self._loader_settings(sampler, batch_size))
 
     def _loader_settings(self, sampler: EpisodeSampler, batch_size: int) -> dict[str, Any]:
         return {

@@ -1,18 +1,19 @@
-"""Base class of all models: the optimiser, evaluation with fixed noise, summaries."""
+"""Base class of all models: the optimiser, the noise of each sequence, summaries."""
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lightning_modules.declarations import Family
 from lightning_modules.measures import Measures
 from lightning_modules.metrics.step_means import StepMeans, Summary
-from lightning_modules.noise import noise_of
+from lightning_modules.noise import Purpose, hashed, sequence_noise
+from lightning_modules.position import TrainingPosition
 from lightning_modules.speed.preparation import prepare
 from memory_cores import Look, MemoryCore
 from memory_cores.parts.checks import require_positive
@@ -52,6 +53,9 @@ class SequenceModel(L.LightningModule, ABC):
         #: What the last validation and the last test showed, for pictures and reports.
         self.validation_summary: Summary | None = None
         self.test_summary: Summary | None = None
+        #: Seed of training's noise, from its first start on; None before.
+        self._noise_seed: int | None = None
+        self._restored_step = 0
 
     @classmethod
     def family(cls) -> Family:
@@ -93,25 +97,62 @@ class SequenceModel(L.LightningModule, ABC):
             prepare()
 
     def on_fit_start(self) -> None:
-        """Let every process draw latents of its own: Lightning seeds them all alike."""
-        if self.trainer.world_size > 1:
-            torch.manual_seed(torch.initial_seed() + self.global_rank)
+        """Agree on the seed of the noise, unless a checkpoint brought it."""
+        if self._noise_seed is None:
+            # Without a seed of the command, every process has one of its own.
+            self._noise_seed = self.trainer.strategy.broadcast(torch.initial_seed())
+
+    def configure_callbacks(self) -> list[L.Callback]:
+        """Return what makes resumed trainings exact, for every trainer."""
+        return [TrainingPosition()]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the seed of the noise."""
+        checkpoint["noise_seed"] = self._noise_seed
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the checkpoint's noise."""
+        self._noise_seed = checkpoint.get("noise_seed")
+        self._restored_step = checkpoint["global_step"]
+
+    @property
+    def trained_steps(self) -> int:
+        """Optimiser steps behind the weights."""
+        # Lightning restores the step only to train on.
+        return self.global_step or self._restored_step
+
+    def sequence_noise(self, episodes: Tensor, shape: tuple[int, ...], draw: int = 0) -> Tensor:
+        """Return standard normal noise of the sequences themselves.
+
+        In training it also depends on the run's seed and the step; evaluations always have the
+        same.
+
+        Args:
+            episodes: ids of the sequences, [B], best on the CPU.
+            shape: of one sequence's noise.
+            draw: number of the draw, if there are several of the same sequences.
+
+        Returns:
+            noise: float32 [B, *shape], on the model's device.
+        """
+        key = 0, Purpose.EVALUATION, draw, 0
+        if self._trainer is not None and self.trainer.training:
+            assert self._noise_seed is not None, "on_fit_start sets it"
+            key = self._noise_seed, Purpose.TRAINING, draw, self.global_step
+        return sequence_noise(episodes, shape, *key, device=self.device)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Let a core of a user's that draws from torch's generator go on exactly, too."""
+        key = self._noise_seed or 0, self.global_step, batch_idx
+        torch.manual_seed(int(hashed(np.array([self.global_rank]), *key)[0]) >> 1)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Gather the validation set's metrics."""
-        with self._noise_of_its_own(batch_idx):
-            self.validation_metrics.update(self.measures.measure(self, batch))
+        self.validation_metrics.update(self.measures.measure(self, batch))
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Gather the test set's metrics."""
-        with self._noise_of_its_own(batch_idx):
-            self.test_metrics.update(self.measures.measure(self, batch))
-
-    def _noise_of_its_own(self, batch_idx: int) -> AbstractContextManager[None]:
-        """Draw the same noise in every evaluation."""
-        # The n-th batch overall, whatever the number of devices: no two batches share their noise.
-        seed = batch_idx * self.trainer.world_size + self.global_rank
-        return noise_of(seed, self.device)
+        self.test_metrics.update(self.measures.measure(self, batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log scalars and a per-step curve of the validation set."""
@@ -129,6 +170,7 @@ class SequenceModel(L.LightningModule, ABC):
         values |= {
             f"{stage}/{curve}_t/{t:02d}": value for t, value in enumerate(summary.curves[curve], 1)
         }
+        values["step"] = torch.tensor(float(self.trained_steps))
         # Summed over devices already: averaging equal numbers only keeps Lightning from warning.
         self.log_dict(values, sync_dist=True)
         return summary
@@ -136,6 +178,16 @@ class SequenceModel(L.LightningModule, ABC):
     @abstractmethod
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Return named predictions [B, ...] for a batch."""
+
+    def log_training(self, values: dict[str, Tensor], prog_bar: bool = True) -> None:
+        """Log measures of this training step, averaged over devices.
+
+        Loggers draw them over ``step``, the number of steps made.
+        """
+        named = {f"train/{name}": value for name, value in values.items()}
+        self.log_dict(named, prog_bar=prog_bar, sync_dist=True)
+        # Lightning's own axis starts at 0: the 10th step would be 9.
+        self.log("step", float(self.global_step + 1))
 
     @property
     def reports(self) -> bool:

@@ -162,7 +162,11 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         return state.values.sum(1), number.to(state.values.dtype)
 
     def unroll(
-        self, controls: Tensor, items: Items, observed: Tensor | None = None
+        self,
+        controls: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Recollections:
         """Write all steps at once: each sees a range of the rows of one store."""
         most = self._held_of(items.mask[0].numel())

@@ -23,7 +23,7 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
 - Shapes are the same in all steps, but for what is kept of the current step's items. No call
   branches on data, so that a whole unroll can be compiled.
 - No call changes its inputs. The same inputs give the same outputs, in training, too; a core that
-  draws (``stochastic``) depends on the random generator as well.
+  draws (``noise_size`` above 0) does so with the noise that it is given.
 - Sequences of a batch do not see each other, and steps do not see later ones.
 - Neither the order of a set's items nor what stands in padding, NaN included, makes a difference. A
   set of nothing but padding is an empty set, and N may be 0.
@@ -112,8 +112,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True
-    #: Whether it draws some of what it holds, so that there is a posterior and ``unroll`` has a KL.
-    stochastic: bool = False
+    #: Standard normal numbers that a step takes, of a core that draws some of what it holds, so
+    #: that there is a posterior and ``unroll`` has a KL; else 0.
+    noise_size: int = 0
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
     #: Whether what it holds depends on the items; if not, they need not be encoded.
@@ -169,9 +170,15 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Read, as ``read`` promises; called only for models that read with heads."""
 
-    def write_and_read(self, state: State, control: Tensor, items: Items) -> tuple[Tensor, State]:
-        """Take a step of a model that reads with the core's own heads: ``write``, then ``read``."""
-        return self.read(self.write(state, control, items), control)
+    def write_and_read(
+        self, state: State, control: Tensor, items: Items, noise: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Take a step of a model that reads with the core's own heads: write, then read.
+
+        ``noise`` is that of ``advance``.
+        """
+        state, _ = self.advance(state, control, items, noise=noise)
+        return self.read(state, control)
 
     def weightings(self, state: State) -> Weightings:
         """Return the last read and write weightings, for plots and the read-correctness metric.
@@ -209,7 +216,11 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """
 
     def unroll(
-        self, controls: Tensor, items: Items, observed: Tensor | None = None
+        self,
+        controls: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Recollections:
         """Write all steps, from the initial state.
 
@@ -217,21 +228,27 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
             controls: [B, T, control].
             items: keys [B, T, N, Dk], values [B, T, N, Dv], mask [B, T, N].
             observed: [B, T, control], the posterior's controls; cores that draw nothing need none.
+            noise: [B, T, noise_size], standard normal; drawn if not given.
         """
         state = self.initial_state(len(controls), like=controls)
-        posterior = [None] * controls.shape[1] if observed is None else observed.unbind(1)
         snapshots, sums = [], []
-        for control, told, *step in zip(
-            controls.unbind(1), posterior, *(part.unbind(1) for part in items), strict=True
+        for t, (control, *step) in enumerate(
+            zip(controls.unbind(1), *(part.unbind(1) for part in items), strict=True)
         ):
-            state, divergence = self.advance(state, control, Items(*step), told)
+            drawn = (None if part is None else part[:, t] for part in (observed, noise))
+            state, divergence = self.advance(state, control, Items(*step), *drawn)
             snapshots.append(self.snapshot(state))
             sums.append((*self.pool(state), divergence))
         total, number, kl = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
         return Recollections(stacked(snapshots), total, number, kl)
 
     def advance(
-        self, state: State, control: Tensor, items: Items, observed: Tensor | None
+        self,
+        state: State,
+        control: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> tuple[State, Tensor]:
         """Write a step; draw from the posterior if ``observed`` is given, else from the prior.
 
@@ -243,6 +260,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
             control: [B, control].
             items: the step's items.
             observed: [B, control], the posterior's control.
+            noise: [B, noise_size], standard normal; drawn if not given.
 
         Returns:
             state; kl: [B], KL[posterior || prior], 0 where nothing is drawn or observed.

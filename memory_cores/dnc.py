@@ -182,7 +182,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         return reads, state._replace(read_weights=weights)
 
     def write_and_read(
-        self, state: DNCState | SparseDNCState, control: Tensor, items: Items
+        self,
+        state: DNCState | SparseDNCState,
+        control: Tensor,
+        items: Items,
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, DNCState | SparseDNCState]:
         """Write, then read."""
         if not (self.read_heads and self._is_served(state)):

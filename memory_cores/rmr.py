@@ -121,7 +121,7 @@ class RMR(MemoryCore[RMRState]):
         stochastic_keys: bool = False,
     ) -> None:
         super().__init__(sizes)
-        self.slots, self.stochastic = slots, stochastic_keys
+        self.slots, self.noise_size = slots, slots * sizes.key * stochastic_keys
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=slots, attention_heads=attention_heads, read_heads=read_heads)
         key_range = sizes.key_range if key_range is None else key_range
@@ -150,7 +150,7 @@ class RMR(MemoryCore[RMRState]):
         K, (control, key, value) = self.slots, self.sizes[:3]
         # One tracker for all keys (section 3.1.1): each of them sees where all others were.
         self.key_tracker = LSTMCell(K * key + control, value)
-        outputs = K * key * (2 if self.stochastic else 1)
+        outputs = K * key * (2 if self.noise_size else 1)
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
         self.key_output = nn.Sequential(hidden, nn.ReLU(), output)
         if self.tracks:
@@ -188,7 +188,7 @@ class RMR(MemoryCore[RMRState]):
         return RMRState(
             keys=keys,
             values=self.initial_values.to(like.dtype).expand(B, -1, -1),
-            key_parameters=like.new_zeros(B, K, 2 * self.sizes.key * self.stochastic),
+            key_parameters=like.new_zeros(B, K, 2 * self.sizes.key * bool(self.noise_size)),
             key_hidden=like.new_zeros(B, value),
             key_cell=like.new_zeros(B, value),
             proposals=like.new_zeros(B, K, value),
@@ -202,13 +202,18 @@ class RMR(MemoryCore[RMRState]):
 
     def write(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
         """Imagine new keys, then new values with the step's items; older items are dropped."""
-        return self.advance(state, control, items, None)[0]
+        return self.advance(state, control, items)[0]
 
     def advance(
-        self, state: RMRState, control: Tensor, items: Items, observed: Tensor | None
+        self,
+        state: RMRState,
+        control: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> tuple[RMRState, Tensor]:
         """Write, with keys drawn from the posterior if ``observed`` is given."""
-        state, kl = self._draw_keys(state, control, observed)
+        state, kl = self._draw_keys(state, control, observed, noise)
         cells = self._place(state.keys, items)
         state = state._replace(
             attended_keys=cells.keys,
@@ -219,14 +224,18 @@ class RMR(MemoryCore[RMRState]):
         return self._imagine_values(state, control, cells), kl
 
     def unroll(
-        self, controls: Tensor, items: Items, observed: Tensor | None = None
+        self,
+        controls: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Recollections:
         """Write all steps: first all keys, which do not depend on values, then values step by step.
 
         Between the two the attention projects the keys and items of all steps at once.
         """
         state = self.initial_state(len(controls), like=controls)
-        keys, kl = self._draw_all_keys(state, controls, observed)
+        keys, kl = self._draw_all_keys(state, controls, observed, noise)
         cells = self._place(keys, items)
         values = []
         for control, *step in zip(controls.unbind(1), *(p.unbind(1) for p in cells), strict=True):
@@ -287,7 +296,7 @@ class RMR(MemoryCore[RMRState]):
         return state._replace(key_hidden=hidden, key_cell=cell, key_parameters=parameters)
 
     def _draw_keys(
-        self, state: RMRState, control: Tensor, observed: Tensor | None
+        self, state: RMRState, control: Tensor, observed: Tensor | None, noise: Tensor | None
     ) -> tuple[RMRState, Tensor]:
         """Take new keys from their parameters, which the state keeps only if keys are drawn.
 
@@ -296,7 +305,7 @@ class RMR(MemoryCore[RMRState]):
         """
         before, state = state, self._track_keys(state, control)
         kl, parameters = control.new_zeros(len(control)), state.key_parameters
-        if not self.stochastic:
+        if not self.noise_size:
             return state._replace(keys=parameters, key_parameters=parameters[:, :, :0]), kl
         # The tracker's state follows the prior's control alone; the posterior moves nothing but the
         # keys, so that the KL covers all that the state learns from it.
@@ -304,17 +313,18 @@ class RMR(MemoryCore[RMRState]):
             parameters = self.key_distribution(before, observed)
             kl = kl_divergence(parameters.chunk(2, 2), state.key_parameters.chunk(2, 2)).sum(1)
         means, log_sigmas = parameters.chunk(2, 2)
-        keys = means + log_sigmas.exp() * torch.randn_like(means)
+        drawn = torch.randn_like(means) if noise is None else noise.view_as(means)
+        keys = means + log_sigmas.exp() * drawn
         return state._replace(keys=keys, key_parameters=parameters), kl
 
     def _draw_all_keys(
-        self, state: RMRState, controls: Tensor, observed: Tensor | None
+        self, state: RMRState, controls: Tensor, observed: Tensor | None, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Draw the keys [B, T, K, Dk] of all steps; return them and the KL [B, T]."""
-        posterior = [None] * controls.shape[1] if observed is None else observed.unbind(1)
         keys, kl = [], []
-        for control, told in zip(controls.unbind(1), posterior, strict=True):
-            state, divergence = self._draw_keys(state, control, told)
+        for t, control in enumerate(controls.unbind(1)):
+            drawn = (None if part is None else part[:, t] for part in (observed, noise))
+            state, divergence = self._draw_keys(state, control, *drawn)
             keys.append(state.keys)
             kl.append(divergence)
         return torch.stack(keys, 1), torch.stack(kl, 1)

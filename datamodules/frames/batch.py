@@ -23,3 +23,5 @@ class FrameSequences(NamedTuple):
     tasks: the step that showed it first)."""
     labels: Tensor
     """Class of what is seen, int64 [B, T] (MNIST: the digit; Omniglot: the character)."""
+    episode: Tensor
+    """Id of the sequence in its split, int64 [B], which tells its noise from that of others."""

@@ -26,4 +26,4 @@ class PictureDataset(EpisodeDataset[FrameSequences]):
     def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
         """Write and render a batch of sequences."""
         scripts = [self.writer(self.rng(episode)) for episode in episodes]
-        return render(scripts, self.images, self.labels)
+        return render(scripts, self.images, self.labels, episodes)

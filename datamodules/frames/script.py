@@ -71,13 +71,19 @@ def with_recall(shown: NDArray[np.int64], answers: NDArray[np.int64]) -> Script:
     )
 
 
-def render(scripts: Sequence[Script], images: torch.Tensor, labels: torch.Tensor) -> FrameSequences:
+def render(
+    scripts: Sequence[Script],
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    episodes: Sequence[int],
+) -> FrameSequences:
     """Fill B scripts with pixels.
 
     Args:
         scripts: B scripts of one length T.
         images: the split's images, uint8 [N, H, W].
         labels: the split's classes, int64 [N].
+        episodes: ids of the sequences, [B].
     """
     pictures, actions, answers, place = (np.stack(parts) for parts in zip(*scripts, strict=True))
     chosen = torch.from_numpy(pictures)
@@ -87,4 +93,5 @@ def render(scripts: Sequence[Script], images: torch.Tensor, labels: torch.Tensor
         recalled_from=torch.from_numpy(answers),
         place=torch.from_numpy(place),
         labels=labels[chosen],
+        episode=torch.tensor(episodes),
     )

@@ -52,9 +52,11 @@ class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
         """Return what a batch is made of, the same to the bit on every machine; [B, ...] each.
 
-        It is the batch itself, unless rounding makes that differ between processors.
+        It is the batch itself, without the ids, unless rounding makes that differ between
+        processors.
         """
-        return self.__getitems__(episodes)
+        *origins, _ = self.__getitems__(episodes)
+        return tuple(origins)
 
     def rng(self, episode: int) -> np.random.Generator:
         """Make the generator of one sequence."""

@@ -1,5 +1,6 @@
-"""Loaders of batches that are generated whole; that of training goes on where a run stopped."""
+"""Loader of batches that are generated whole."""
 
+import signal
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
@@ -38,6 +39,7 @@ class BatchLoader(DataLoader[Any]):
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             collate_fn=pack if num_workers > 0 else as_is,
+            worker_init_fn=ignore_signals,
             **settings,
         )
 
@@ -50,20 +52,6 @@ class BatchLoader(DataLoader[Any]):
             return batches
         self._ahead = ahead(map(unpack, batches))
         return self._ahead
-
-
-class TrainingLoader(BatchLoader):
-    """Counts the sequences that it hands out, so that none is repeated or left out.
-
-    Lightning's own count of batches and epochs cannot serve: a run that reaches ``max_steps``
-    within an epoch counts that epoch as complete.
-    """
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """Iterate over one epoch, from the first sequence that was not handed out yet."""
-        for batch in super().__iter__():
-            self.sampler.start += len(batch[0]) * self.sampler.num_replicas
-            yield batch
 
 
 def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
@@ -84,6 +72,15 @@ def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
     finally:
         # Without waiting: after Ctrl-C, or the end of a worker, no batch may come for seconds.
         thread.shutdown(wait=False)
+
+
+def ignore_signals(worker: int) -> None:
+    """Let a process that generates data outlive signals to all processes of a run.
+
+    The trainer decides when to stop; until then it needs batches. Workers end when it does.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def as_is(batch: Any) -> Any:

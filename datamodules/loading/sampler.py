@@ -1,44 +1,57 @@
 """Divides sequences among processes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DistributedSampler, SequentialSampler
 
 from datamodules.loading.episodes import EpisodeDataset
 
 
-class EpisodeSampler(DistributedSampler[int]):
+class EpisodeSampler(DistributedSampler[int], SequentialSampler):
     """Deals global episode ids out to the processes, round robin.
 
-    Lightning leaves it alone because it is a DistributedSampler already.
+    Lightning leaves it alone because it is a DistributedSampler already, and a SequentialSampler,
+    so that nothing is to be done to repeat the same sequences (``overfit_batches``).
 
-    Training (`fixed=False`): `train_size` ids from `start` on, which the loader moves forward, so
-    that every epoch has new sequences; each process gets the same number of them, and fewer than
-    `world_size` at the end of an epoch are left for the next one.
-    Evaluation (`fixed=True`): the same sequences every time, each in exactly one process; the
-    processes' numbers differ by at most one (see `even_batch_size`).
+    Training (with a `batch_size`): whole batches of the ids from `start` on, as many as `size` has,
+    at least one. Since `start` moves on, every epoch has new sequences; those that fill no batch at
+    an epoch's end are the first of the next one.
+    Evaluation: the same sequences every time, each in exactly one process; the processes' numbers
+    differ by at most one (see `even_batch_size`).
     """
 
     def __init__(
-        self, dataset: EpisodeDataset[Any], rank: int, world_size: int, fixed: bool
+        self,
+        dataset: EpisodeDataset[Any],
+        rank: int,
+        world_size: int,
+        batch_size: int | None = None,
+        start: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Take the rank explicitly, so that no process group is needed."""
+        """Take the rank explicitly, so that no process group is needed.
+
+        Args:
+            dataset: of the split.
+            rank: of this process.
+            world_size: number of processes.
+            batch_size: of training; None in evaluation.
+            start: returns the first episode, of all processes, of the iteration that begins.
+        """
         super().__init__(dataset, num_replicas=world_size, rank=rank, shuffle=False)
-        self.size, self.fixed = len(dataset), fixed
-        #: The first episode, of all processes, that the next iteration deals out.
-        self.start = 0
+        self.size, self.batch_size, self.start = len(dataset), batch_size, start
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over the episode ids of this process in one epoch."""
-        stop = self.start + (self.size if self.fixed else len(self) * self.num_replicas)
-        return iter(range(self.start + self.rank, stop, self.num_replicas))
+        first = self.start() + self.rank
+        return iter(range(first, first + len(self) * self.num_replicas, self.num_replicas))
 
     def __len__(self) -> int:
         """Count the sequences of this process in one epoch."""
-        if self.fixed:
+        if self.batch_size is None:
             return len(range(self.rank, self.size, self.num_replicas))
-        return self.size // self.num_replicas  # the remainder belongs to the next epoch
+        batches = self.size // (self.batch_size * self.num_replicas)
+        return max(1, batches) * self.batch_size
 
 
 def even_batch_size(size: int, world_size: int, at_most: int) -> int:

@@ -34,3 +34,5 @@ class FunctionSequences(NamedTuple):
     """Hidden state that each step's function was made from, float32 [B, T, P]; given to no model.
 
     In 1D it is the kernel's length scale and scale; of images, the position."""
+    episode: Tensor
+    """Id of the sequence in its split, int64 [B], which tells its noise from that of others."""

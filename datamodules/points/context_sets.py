@@ -1,6 +1,6 @@
 """Draws which points of a function a model sees, and which ones it predicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -96,7 +96,12 @@ class PointRecipe:
 
 
 def show(
-    recipe: PointRecipe, sets: PointSets, x: Tensor, y: Callable[[Tensor], Tensor], task: Tensor
+    recipe: PointRecipe,
+    sets: PointSets,
+    x: Tensor,
+    y: Callable[[Tensor], Tensor],
+    task: Tensor,
+    episodes: Sequence[int],
 ) -> FunctionSequences:
     """Make a batch of the chosen points.
 
@@ -106,6 +111,7 @@ def show(
         x: all points in their order, float32 [G, Dx].
         y: maps numbers of points [B, T, K] to the functions there, float32 [B, T, K, Dy].
         task: hidden state of every step, float32 [B, T, P].
+        episodes: ids of the sequences, [B].
     """
     contexts, extras, order = (torch.from_numpy(field) for field in sets)
     most = recipe.sets.contexts[1]
@@ -120,7 +126,8 @@ def show(
     else:
         target_mask = _first(contexts + extras, order.shape[-1])
         seen = _first(contexts, order.shape[-1])
-    return FunctionSequences(*context, *_points(target_x, target_y, target_mask), seen, task)
+    target = _points(target_x, target_y, target_mask)
+    return FunctionSequences(*context, *target, seen, task, torch.tensor(episodes))
 
 
 def _first(counts: Tensor, size: int) -> Tensor:

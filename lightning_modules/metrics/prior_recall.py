@@ -10,7 +10,7 @@ from lightning_modules.metrics.step_means import Measurement
 
 
 def prior_recall_measurements(
-    logits: Tensor, batch: FrameSequences, prefix: int, classifier: Classifier | None
+    logits: Tensor, batch: FrameSequences, lots: Tensor, classifier: Classifier | None
 ) -> dict[str, Measurement]:
     """Measure the generated frames whose answers were among the frames that were given.
 
@@ -19,7 +19,7 @@ def prior_recall_measurements(
     Args:
         logits: frames generated after the prefix, as logits [B, T, C, H, W].
         batch: the truth.
-        prefix: frames that were given.
+        lots: numbers at random [B, T, S], for S given frames: the other one has the highest.
         classifier: names the class of a frame, in benchmarks where only the class is recalled.
 
     Returns:
@@ -29,6 +29,7 @@ def prior_recall_measurements(
         blur the comparison.) With a classifier ``prior_recall_class_accuracy``, 1 where the
         generated frame is of the true class.
     """
+    prefix = lots.shape[2]
     holds_answer = answers(batch)[:, :, :prefix]
     known = holds_answer.any(2)
     known[:, :prefix] = False  # these frames were given, not generated
@@ -37,7 +38,7 @@ def prior_recall_measurements(
         right = torch.zeros_like(known)
         right[known] = classifier(generated[known]) == batch.labels[known]
         return {"prior_recall_class_accuracy": Measurement(right.to(generated.dtype), known)}
-    others, comparable = draw_others(holds_answer)
+    others, comparable = draw_others(holds_answer, lots)
     each = torch.arange(len(others), device=others.device).unsqueeze(1)
     other_frames = batch.frames[each, others]
     return {
@@ -53,16 +54,14 @@ def squared_error(frames: Tensor, others: Tensor) -> Tensor:
     return (frames - others).square().flatten(2).mean(2)
 
 
-def draw_others(holds_answer: Tensor) -> tuple[Tensor, Tensor]:
+def draw_others(holds_answer: Tensor, lots: Tensor) -> tuple[Tensor, Tensor]:
     """Draw, for every step, a given frame that does not hold its answer.
 
     Args:
         holds_answer: [B, T, S] bool.
+        lots: numbers at random [B, T, S], all alike.
 
     Returns:
         others: [B, T] in [0, S), at random; comparable: [B, T], whether there is one.
     """
-    candidates = (~holds_answer).float()
-    comparable = candidates.any(2)
-    candidates[~comparable] = 1.0  # multinomial must draw something
-    return torch.multinomial(candidates.flatten(0, 1), 1).view_as(comparable), comparable
+    return lots.masked_fill(holds_answer, -torch.inf).argmax(2), ~holds_answer.all(2)

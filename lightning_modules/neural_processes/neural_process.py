@@ -189,12 +189,29 @@ class NeuralProcess(SequenceModel):
             "decoder": [self.decoder],
         }
 
-    def recall(self, batch: FunctionSequences, told: bool) -> Recalled:
+    @property
+    def noise_size(self) -> int:
+        """Standard normal numbers that a step takes: h for its latent, then the memory's."""
+        return self.units + self.memory.noise_size
+
+    def noise(self, batch: FunctionSequences) -> Tensor:
+        """Return the noise [B, T, ``noise_size``] of an inference, of the sequences themselves."""
+        shape = batch.context_mask.shape[1], self.noise_size
+        return self.sequence_noise(batch.episode, shape).to(batch.context_x.dtype)
+
+    def noise_of_samples(self, batch: FunctionSequences, samples: int) -> Tensor:
+        """Return the noise [K, B, T, ``noise_size``] of K predictions, likewise."""
+        shape = samples, batch.context_mask.shape[1], self.noise_size
+        drawn = self.sequence_noise(batch.episode, shape, draw=1).transpose(0, 1)
+        return drawn.to(batch.context_x.dtype)
+
+    def recall(self, batch: FunctionSequences, told: bool, noise: Tensor | None = None) -> Recalled:
         """Write all contexts, look up all targets, and pool the evidence of the latents.
 
         Args:
             batch: B sequences.
             told: whether the targets' values may be used, for posteriors.
+            noise: [B, T, ``noise_size``], for a memory that draws; drawn if not given.
         """
         context_x, target_x = self._places(batch.context_x), self._places(batch.target_x)
         known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
@@ -203,7 +220,7 @@ class NeuralProcess(SequenceModel):
         values = self._encoded(*context)
         pooled = Pool.of(values, known).pooled(self.pooling)
         items = Items(context_x, known.padded(values), batch.context_mask)
-        recollections = self._unroll(pooled, items, *self._observed(target))
+        recollections = self._unroll(pooled, items, *self._drawn(target, noise))
         reads = self.memory.lookup(recollections.snapshot, target_x, asked)
         if self._follow is not None:
             reads = reads + self._follow(pooled).unsqueeze(2)
@@ -218,11 +235,16 @@ class NeuralProcess(SequenceModel):
         points = self.decoder.of_points(reads, target_x, asked)
         return Recalled(points, asked, evidence, recollections.kl, recollections.snapshot)
 
-    def _observed(self, target: tuple[Tensor, Tensor, RealPoints] | None) -> tuple[Tensor, ...]:
-        """Return the posterior's controls [B, T, h] for a core that draws, otherwise nothing."""
-        if target is None or not self.memory.stochastic:
+    def _drawn(
+        self, target: tuple[Tensor, Tensor, RealPoints] | None, noise: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """Return the posterior's controls [B, T, h] and the noise, for a core that draws."""
+        if not self.memory.noise_size:
             return ()
-        return (Pool.of(self._encoded(*target), target[2]).pooled(self.pooling),)
+        observed = None
+        if target is not None:
+            observed = Pool.of(self._encoded(*target), target[2]).pooled(self.pooling)
+        return observed, None if noise is None else noise[..., self.units :]
 
     def _encoded(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
         """Encode points for memory and controls as rows of width h; zeros if neither uses them."""
@@ -245,53 +267,58 @@ class NeuralProcess(SequenceModel):
 
         Args:
             batch: B sequences.
-            noise: [B, T, h], standard normal; drawn if not given.
+            noise: [B, T, ``noise_size``], standard normal; drawn if not given.
         """
-        return self._inferred(self.recall(batch, told=True), self._noise(batch, 1, noise))
+        noise = self._fresh(batch, 1)[0] if noise is None else noise
+        return self._inferred(self.recall(batch, told=True, noise=noise), noise)
 
     def _inferred(self, recalled: Recalled, noise: Tensor) -> Inferred:
-        latents = self._draw(recalled.evidence, noise)
+        latents = self._draw(recalled.evidence, noise[..., : self.units])
         drawn = self.decoder.of_latents(latents.sample)
         targets = self.decoder(recalled.points, drawn, recalled.asked)
         return Inferred(targets, latents, recalled.kl)
 
-    def predict(self, batch: FunctionSequences, samples: int) -> Targets:
+    def predict(
+        self, batch: FunctionSequences, samples: int, noise: Tensor | None = None
+    ) -> Targets:
         """Draw K samples of the latents from the prior, and decode each.
+
+        Args:
+            batch: B sequences.
+            samples: number K of samples.
+            noise: [K, B, T, ``noise_size``], standard normal; drawn if not given.
 
         Returns:
             Gaussians of the targets, [K, B, T, M, Dy]: a mixture with equal weights.
         """
-        parts = zip(*self.predictions(batch, samples), strict=True)
+        parts = zip(*self.predictions(batch, samples, noise), strict=True)
         return Targets(*(torch.stack(fields) for fields in parts))
 
-    def predictions(self, batch: FunctionSequences, samples: int) -> Iterator[Targets]:
-        """Yield the K predictions one by one, [B, T, M, Dy]: all at once are large for pictures."""
-        # A core that draws is written anew for each sample; otherwise one recall serves all.
-        if self.memory.stochastic and samples > 1:
-            for _ in range(samples):
-                yield from self.predictions(batch, 1)
-            return
-        yield from self._predictions(self.recall(batch, told=False), batch, samples)
-
-    def _predictions(
-        self, recalled: Recalled, batch: FunctionSequences, samples: int
+    def predictions(
+        self, batch: FunctionSequences, samples: int, noise: Tensor | None = None
     ) -> Iterator[Targets]:
+        """Yield the K predictions one by one, [B, T, M, Dy]: all at once are large for pictures.
+
+        The arguments are those of ``predict``.
+        """
+        noise = self._fresh(batch, samples) if noise is None else noise
+        # A core that draws is written anew for each sample; otherwise one recall serves all.
+        for part in noise.split(1) if self.memory.noise_size else [noise]:
+            yield from self._predictions(self.recall(batch, told=False, noise=part[0]), part)
+
+    def _predictions(self, recalled: Recalled, noise: Tensor) -> Iterator[Targets]:
+        """Yield predictions with noise [K, B, T, ``noise_size``] from what was recalled."""
+        samples, of_latents = len(noise), noise[..., : self.units].flatten(0, 1)
         untold = recalled.evidence._replace(target=None)
-        latents = self._draw(untold.repeated(samples), self._noise(batch, samples)).sample
+        latents = self._draw(untold.repeated(samples), of_latents).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
             yield self.decoder.in_parts(recalled.points, row)
 
-    def _noise(self, batch: FunctionSequences, samples: int, given: Tensor | None = None) -> Tensor:
-        if given is not None:
-            return given
-        sequences, steps = batch.context_mask.shape[:2]
-        return torch.randn(
-            samples * sequences,
-            steps,
-            self.units,
-            device=batch.context_x.device,
-            dtype=batch.context_x.dtype,
-        )
+    def _fresh(self, batch: FunctionSequences, samples: int) -> Tensor:
+        """Draw noise [K, B, T, ``noise_size``] from the process's random generator."""
+        x = batch.context_x
+        shape = samples, *x.shape[:2], self.noise_size
+        return torch.randn(shape, device=x.device, dtype=x.dtype)
 
     @classmethod
     def drawings(cls) -> Drawings:
@@ -322,13 +349,13 @@ class NeuralProcess(SequenceModel):
 
     def training_step(self, batch: FunctionSequences, batch_idx: int) -> Tensor:
         """Minimise the negative objective."""
-        bound = self.bound(batch, self(batch))
+        bound = self.bound(batch, self(batch, self.noise(batch)))
         targets = batch.target_mask.sum(2)
         if self.reports:
-            self.log("train/bound", bound.total.mean(), prog_bar=True)
-            self.log("train/kl", bound.kl.mean(), prog_bar=True)
-            reconstruction = (bound.reconstruction / targets).mean()
-            self.log("train/nll_posterior", -reconstruction, prog_bar=True)
+            nll = -(bound.reconstruction / targets).mean()
+            self.log_training(
+                {"bound": bound.total.mean(), "kl": bound.kl.mean(), "nll_posterior": nll}
+            )
         if self.objective == "paper":
             return negative_weighted_bound(bound, targets)
         return negative_elbo(bound)
@@ -347,13 +374,16 @@ class NeuralProcess(SequenceModel):
             batch: B sequences.
             samples: number K of samples of the latents.
         """
-        if self.memory.stochastic:
-            return Scores.of(self.predictions(batch, samples), batch), self(batch)
+        noise, of_samples = self.noise(batch), self.noise_of_samples(batch, samples)
+        if self.memory.noise_size:
+            scores = Scores.of(self.predictions(batch, samples, of_samples), batch)
+            return scores, self(batch, noise)
         # The targets change nothing that such a core recalls, so one recall serves both.
         recalled = self.recall(batch, told=True)
-        scores = Scores.of(self._predictions(recalled, batch, samples), batch)
-        return scores, self._inferred(recalled, self._noise(batch, 1))
+        scores = Scores.of(self._predictions(recalled, of_samples), batch)
+        return scores, self._inferred(recalled, noise)
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
         """Return mean and sigma of the predictive of every target, [B, T, M, Dy]."""
-        return self.predict(batch, self.test_samples).mixed()._asdict()
+        noise = self.noise_of_samples(batch, self.test_samples)
+        return self.predict(batch, self.test_samples, noise).mixed()._asdict()

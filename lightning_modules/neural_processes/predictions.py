@@ -8,7 +8,7 @@ from torch import Tensor
 from datamodules.points.batch import FunctionSequences
 from lightning_modules.evaluation_mode import evaluating
 from lightning_modules.likelihoods import Targets
-from lightning_modules.noise import noise_of
+from lightning_modules.noise import Purpose, sequence_noise
 from memory_cores.rmr import RMRSnapshot
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def predict(
 ) -> PredictedSequence:
     """Predict the targets from the contexts, with as many samples as a validation draws.
 
-    The noise depends on the seed and the device only; neither the global random state nor the
-    model's modes change.
+    The noise depends on the seed and the sequence only; the model's modes do not change.
 
     Args:
         model: on any device, in any floating type.
@@ -41,11 +40,13 @@ def predict(
     """
     like = next(model.parameters())
     batch = FunctionSequences(*(_moved(field, like).unsqueeze(0) for field in sequence))
+    samples = model.validation_samples
+    shape = samples, batch.context_mask.shape[1], model.noise_size
+    noise = sequence_noise(batch.episode, shape, seed, Purpose.PICTURES).transpose(0, 1).to(like)
     with evaluating(model), torch.no_grad():
-        with noise_of(seed, like.device):
-            targets = model.predict(batch, model.validation_samples).mixed()
-        with noise_of(seed, like.device):  # a stochastic RMR draws its first sample again
-            snapshot = model.recall(batch, told=False).snapshot
+        targets = model.predict(batch, samples, noise).mixed()
+        # Of the first sample, where a memory draws.
+        snapshot = model.recall(batch, told=False, noise=noise[0]).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
     keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
     return PredictedSequence(sequence, Targets(mean, sigma), keys, whole, model.hparams["x_range"])

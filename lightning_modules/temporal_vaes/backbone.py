@@ -122,8 +122,17 @@ class Backbone(nn.Module):
             drawn=torch.zeros(batch_size, 1, dtype=torch.bool, device=like.device),
         )
 
+    @property
+    def noise_size(self) -> int:
+        """Standard normal numbers that a step takes: Z for its latent, then the core's."""
+        return self.latent_size + self.memory.noise_size
+
     def advance(
-        self, state: BackboneState, evidence: Tensor, late: bool = False
+        self,
+        state: BackboneState,
+        evidence: Tensor,
+        late: bool = False,
+        noise: Tensor | None = None,
     ) -> tuple[BackboneState, Tensor]:
         """Update controller and memory for one step, up to what its latent depends on.
 
@@ -131,6 +140,7 @@ class Backbone(nn.Module):
             state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             late: whether the row is one of ``controller.known_gates``.
+            noise: [B, memory.noise_size], for a core that draws.
 
         Returns:
             state: the new state, in which the latent is still that of the step before; psi: [B, P].
@@ -142,7 +152,7 @@ class Backbone(nn.Module):
         controller = self.controller.step(state.controller, evidence, feedback, late)
         # ``drawn`` masks the first step's item: z_0 does not exist, and nothing is written for it.
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
-        reads, memory = self.memory.write_and_read(state.memory, controller.hidden, item)
+        reads, memory = self.memory.write_and_read(state.memory, controller.hidden, item, noise)
         psi = torch.cat([reads, controller.hidden], 1) if includes_control else reads
         return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
 
@@ -159,11 +169,14 @@ class Backbone(nn.Module):
         Args:
             state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
-            noise: [B, Z], standard normal.
+            noise: [B, noise_size], standard normal.
             observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
             late: whether the row is one of ``controller.known_gates``.
         """
-        state, psi = self.advance(state, evidence, late)
+        of_memory = None
+        if self.memory.noise_size:
+            noise, of_memory = noise.split([self.latent_size, self.memory.noise_size], 1)
+        state, psi = self.advance(state, evidence, late, of_memory)
         parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
         latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
         state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
@@ -177,7 +190,7 @@ class Backbone(nn.Module):
         Args:
             state: the state of the step before.
             evidence: [S, B, 4 H], rows of ``controller.known_gates``.
-            noise: [S, B, Z], standard normal.
+            noise: [S, B, noise_size], standard normal.
             observed: [S, B, map width], rows of ``posterior_map.observe``.
         """
         steps = []
@@ -200,7 +213,7 @@ class Backbone(nn.Module):
             evidence: [B, K, E], what is known of the first K <= T steps.
             features: [B, S, F], encoded frames of the first S <= T steps. Later steps draw their
                 latents from the prior.
-            noise: [B, T, Z], standard normal.
+            noise: [B, T, noise_size], standard normal.
             imagine: gives the evidence [B, E] of step t >= K from step t - 1, for models whose
                 recurrence sees frames that they must generate first.
             record: keep the weightings of every step.

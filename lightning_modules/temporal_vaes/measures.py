@@ -140,13 +140,14 @@ class FrameMeasures(Measures):
 
     def measure(self, model: "TemporalVAE", batch: FrameSequences) -> dict[str, Measurement]:
         """Infer each sequence, generate it from its prefix, and measure both."""
-        unrolled = model(batch.frames, batch.actions, record=True)
-        generated = model.generate(batch).logits
+        unrolled = model(batch.frames, batch.actions, model.noise(batch), record=True)
+        generated = model.generate(batch, model.noise(batch, draw=1)).logits
+        lots = model.sequence_noise(batch.episode, (batch.place.shape[1], model.prefix_length), 2)
         classifier = None if model.benchmark is None else model.benchmark.classifier
         return {
             **bound_measurements(unrolled.bound(batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
-            **prior_recall_measurements(generated, batch, model.prefix_length, classifier),
+            **prior_recall_measurements(generated, batch, lots, classifier),
         }
 
     def summarise(self, model: "TemporalVAE", sums: Mapping[str, StepSums]) -> Summary:

@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_map
 
 from datamodules.frames.batch import FrameSequences
 from lightning_modules.evaluation_mode import evaluating
+from lightning_modules.noise import Purpose, sequence_noise
 from memory_cores import Weightings
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Samples(NamedTuple):
 def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) -> Samples:
     """Run the model three times with the same noise.
 
-    The noise depends on the seed only, so that pictures compare across epochs; neither the global
-    random state nor the model's modes change.
+    The noise depends on the seed and the sequences only, so that pictures compare across epochs;
+    the model's modes do not change.
 
     Args:
         model: on any device, in any floating type.
@@ -49,9 +50,9 @@ def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) 
         seed: the seed of the noise.
     """
     like = next(model.parameters())
-    frames, actions, noise = (
-        x.to(like) for x in (batch.frames, batch.actions, _noise(model, batch, seed))
-    )
+    shape = batch.place.shape[1], model.backbone.noise_size
+    noise_of_pictures = sequence_noise(batch.episode, shape, seed, Purpose.PICTURES)
+    frames, actions, noise = (x.to(like) for x in (batch.frames, batch.actions, noise_of_pictures))
     with evaluating(model), torch.no_grad():
         reconstructed = model(frames, actions, noise, record=True)
         generated = model(frames[:, :prefix], actions, noise)
@@ -63,12 +64,6 @@ def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) 
         generated=_home(generated.logits).sigmoid(),
         imagined=_home(imagined.logits).sigmoid(),
     )
-
-
-def _noise(model: "TemporalVAE", batch: FrameSequences, seed: int) -> Tensor:
-    """Draw [B, T, Z] on the CPU, so that every device gets the same."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*batch.place.shape, model.backbone.latent_size, generator=generator)
 
 
 def _home(tensor: Tensor) -> Tensor:

@@ -166,11 +166,11 @@ class TemporalVAE(SequenceModel):
         Args:
             frames: [B, S, C, H, W] in [0, 1], S <= T.
             actions: [B, T, A].
-            noise: [B, T, Z], standard normal; drawn if not given.
+            noise: [B, T, ``backbone.noise_size``], standard normal; drawn if not given.
             record: keep the memory's weightings.
         """
         if noise is None:
-            shape = (*actions.shape[:2], self.backbone.latent_size)
+            shape = (*actions.shape[:2], self.backbone.noise_size)
             noise = torch.randn(shape, device=frames.device, dtype=frames.dtype)
         features = self.visual.encode(frames)
         trajectory = self.backbone.unroll(
@@ -186,22 +186,37 @@ class TemporalVAE(SequenceModel):
         """Decode latents [B, T, Z] and psi [B, T, P] to logits [B, T, C, H, W]."""
         return self.visual.decode(torch.cat([latent, psi], 2))
 
-    def generate(self, batch: FrameSequences) -> Unrolled:
-        """Infer the latents of the prefix, then draw all others from the prior."""
-        return self(batch.frames[:, : self.prefix_length], batch.actions)
+    def noise(self, batch: FrameSequences, draw: int = 0) -> Tensor:
+        """Return the noise [B, T, ``backbone.noise_size``] of a batch's sequences, their own.
 
-    def bound(self, batch: FrameSequences) -> Bound:
-        """Return the bound's terms at each step of each sequence, with one posterior sample."""
-        return self(batch.frames, batch.actions).bound(batch.frames)
+        Args:
+            batch: B sequences.
+            draw: number of the draw, if there are several of the same sequences.
+        """
+        shape = batch.frames.shape[1], self.backbone.noise_size
+        return self.sequence_noise(batch.episode, shape, draw).to(batch.frames.dtype)
+
+    def generate(self, batch: FrameSequences, noise: Tensor | None = None) -> Unrolled:
+        """Infer the latents of the prefix, then draw all others from the prior.
+
+        ``noise`` is that of ``forward``.
+        """
+        return self(batch.frames[:, : self.prefix_length], batch.actions, noise)
+
+    def bound(self, batch: FrameSequences, noise: Tensor | None = None) -> Bound:
+        """Return the bound's terms at each step of each sequence, with one posterior sample.
+
+        ``noise`` is that of ``forward``.
+        """
+        return self(batch.frames, batch.actions, noise).bound(batch.frames)
 
     def training_step(self, batch: FrameSequences, batch_idx: int) -> Tensor:
         """Minimise the negative bound."""
-        bound = self.bound(batch)
+        bound = self.bound(batch, self.noise(batch))
         loss = negative_elbo(bound)
         if self.reports:
-            self.log("train/bound", -loss, prog_bar=True)
-            self.log("train/kl", bound.kl.mean(), prog_bar=True)
-            self.log("train/kl_last_step", bound.kl[:, -1].mean())
+            self.log_training({"bound": -loss, "kl": bound.kl.mean()})
+            self.log_training({"kl_last_step": bound.kl[:, -1].mean()}, prog_bar=False)
         return loss
 
     @classmethod
@@ -219,4 +234,4 @@ class TemporalVAE(SequenceModel):
 
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
         """Generate each sequence from its prefix: ``frames`` [B, T, C, H, W] in [0, 1]."""
-        return {"frames": self.generate(batch).logits.sigmoid()}
+        return {"frames": self.generate(batch, self.noise(batch)).logits.sigmoid()}

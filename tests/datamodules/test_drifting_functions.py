@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import ArgumentParser
-from torch.utils.data import DataLoader
 
 from datamodules import BenchmarkDataModule, DriftingFunctions, FunctionSequences
 from datamodules.loading.episodes import fingerprint
 from datamodules.points.gaussian_process.draws import grid, grid_index
 from datamodules.points.gaussian_process.kernel_drift import FLOOR
+from tests.datamodules.epochs import sequences
 
 SMALL = {
     "num_workers": 0,
@@ -37,13 +37,6 @@ def make(**settings) -> DriftingFunctions:
     data = DriftingFunctions(**{**SMALL, **settings})
     data.setup()
     return data
-
-
-def sequences(loader: DataLoader, epoch: int = 0) -> FunctionSequences:
-    """All sequences of an epoch, in one batch."""
-    if not loader.sampler.fixed:
-        loader.sampler.start = epoch * loader.sampler.size
-    return FunctionSequences(*(torch.cat(parts) for parts in zip(*loader, strict=True)))
 
 
 def equal(one: FunctionSequences, other: FunctionSequences) -> bool:
@@ -72,10 +65,11 @@ def test_batches_have_the_promised_form(regime, steps, contexts, targets) -> Non
             "target_mask": (size, steps, points),
             "target_seen": (size, steps, points),
             "task": (size, steps, 2),
+            "episode": (size,),
         }
         masks = {name for name, field in batch._asdict().items() if field.dtype == torch.bool}
         assert masks == {"context_mask", "target_mask", "target_seen"}
-        assert {field.dtype for field in batch} == {torch.bool, torch.float32}
+        assert {field.dtype for field in batch[:-1]} == {torch.bool, torch.float32}
 
 
 @pytest.mark.parametrize("regime", REGIMES)
@@ -289,11 +283,10 @@ def test_a_batch_of_one_and_of_one_step() -> None:
 def test_training_goes_on_after_the_sequences_that_it_had(settings: dict) -> None:
     data = make(**settings)
     everything = sequences(data.train_dataloader())
-    loader, size = data.train_dataloader(), data.hparams["batch_size"]
-    next(iter(loader))
-    assert data.state_dict() == {"next_episode": size}
+    size = data.hparams["batch_size"]
     resumed = make(**settings)
-    resumed.load_state_dict(data.state_dict())
+    resumed.load_state_dict({"next_episode": size, "batches": 1})
+    assert resumed.next_episode() == size
     batch = next(iter(resumed.train_dataloader()))
     assert torch.equal(batch.target_y, everything.target_y[size : 2 * size])
 

@@ -251,17 +251,16 @@ def test_the_divergence_is_that_of_the_keys_in_every_step(without_flow_interacti
     core = make_core(
         slots=3, stochastic_keys=True, without_flow_interaction=without_flow_interaction
     )
-    assert core.stochastic
+    assert core.noise_size == 3 * SIZES.key
     controls, items, observed = random_steps(2, steps=4)
-    torch.manual_seed(3)
-    found = core.unroll(controls, items, observed)
-    torch.manual_seed(3)
+    noise = torch.randn(2, 4, core.noise_size).double()
+    found = core.unroll(controls, items, observed, noise)
     state = core.initial_state(2, DOUBLE)
     for t in range(4):
         prior = gaussian(core.key_distribution(state, controls[:, t]))
         parameters = core.key_distribution(state, observed[:, t])
         step = Items(*(part[:, t] for part in items))
-        state, _ = core.advance(state, controls[:, t], step, observed[:, t])
+        state, _ = core.advance(state, controls[:, t], step, observed[:, t], noise[:, t])
         torch.testing.assert_close(state.key_parameters, parameters)
         torch.testing.assert_close(found.kl[:, t], kl_divergence(gaussian(parameters), prior))
         torch.testing.assert_close(found.total[:, t], core.pool(state)[0])
@@ -291,7 +290,7 @@ def test_nothing_observed_or_nothing_drawn_has_no_divergence() -> None:
     controls, items, observed = random_steps(2, steps=4)
     assert (make_core(stochastic_keys=True).unroll(controls, items).kl == 0).all()
     core = make_core()
-    assert not core.stochastic
+    assert core.noise_size == 0
     found, same = core.unroll(controls, items, observed), core.unroll(controls, items)
     assert (found.kl == 0).all() and torch.equal(found.total, same.total)
 

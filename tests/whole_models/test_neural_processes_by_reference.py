@@ -10,7 +10,7 @@ from datamodules import FunctionSequences
 from lightning_modules.neural_processes import NeuralProcess
 from tests.lightning_modules.neural_processes import neural_process_reference as reference
 from tests.lightning_modules.neural_processes.neural_process_parameters import (
-    draw_noise,
+    noise_of_keys,
     process_of,
     sequences_of,
 )
@@ -63,10 +63,14 @@ def ragged(seed: int) -> FunctionSequences:
 
 
 def read(
-    model: NeuralProcess, process: reference.Process, batch: FunctionSequences, told: bool
+    model: NeuralProcess,
+    process: reference.Process,
+    batch: FunctionSequences,
+    told: bool,
+    noise: np.ndarray,
 ) -> list[list[reference.Read]]:
-    """Run the reference on each sequence, with random numbers as the model draws them."""
-    key_noise, noise = draw_noise(model, batch)
+    """Run the reference on each sequence with noise [B, T, D]."""
+    key_noise, noise = noise_of_keys(model, noise), noise[..., : model.units]
     return [
         reference.run(process, steps, noise[b], told, None if key_noise is None else key_noise[b])
         for b, steps in enumerate(sequences_of(batch))
@@ -83,10 +87,10 @@ def assert_equal(found: torch.Tensor, expected: Any, what: str) -> None:
 def test_inference_and_bound_equal_the_reference(variant: str, seed: int) -> None:
     (model, process), batch = build(variant), ragged(seed)
     torch.manual_seed(seed)
-    inferred = model(batch)
+    noise = torch.randn(3, STEPS, model.noise_size, dtype=torch.float64)
+    inferred = model(batch, noise)
     bound = model.bound(batch, inferred)
-    torch.manual_seed(seed)
-    for b, steps in enumerate(read(model, process, batch, told=True)):
+    for b, steps in enumerate(read(model, process, batch, True, noise.numpy())):
         for t, expected in enumerate(steps):
             where = f"sequence {b}, step {t}"
             for name in ("prior", "posterior"):
@@ -104,34 +108,11 @@ def test_inference_and_bound_equal_the_reference(variant: str, seed: int) -> Non
 
 
 @every_variant
-def test_given_noise_is_what_latents_are_drawn_with(variant: str) -> None:
-    (model, process), batch = build(variant), ragged(3)
-    noise = torch.randn(3, STEPS, 8, dtype=torch.float64)
-    torch.manual_seed(4)
-    found = model(batch, noise).latents.sample
-    torch.manual_seed(4)
-    key_noise, _ = draw_noise(model, batch)
-    for b, steps in enumerate(sequences_of(batch)):
-        keys = None if key_noise is None else key_noise[b]
-        expected = reference.run(process, steps, noise[b].numpy(), True, keys)
-        assert_equal(found[b], [step.latent for step in expected], f"sequence {b}")
-
-
-@every_variant
 def test_predictions_from_the_prior_equal_the_reference(variant: str) -> None:
     (model, process), batch = build(variant), ragged(5)
-    torch.manual_seed(6)
-    targets = model.predict(batch, 3)
-    torch.manual_seed(6)
-    if model.memory.stochastic:
-        samples = [read(model, process, batch, told=False) for _ in range(3)]
-    else:
-        noise = torch.randn(3 * 3, STEPS, 8, dtype=torch.float64).view(3, 3, STEPS, 8).numpy()
-        together = list(enumerate(sequences_of(batch)))
-        samples = [
-            [reference.run(process, steps, noise[k, b], told=False) for b, steps in together]
-            for k in range(3)
-        ]
+    noise = torch.randn(3, 3, STEPS, model.noise_size, dtype=torch.float64)
+    targets = model.predict(batch, 3, noise)
+    samples = [read(model, process, batch, False, part.numpy()) for part in noise]
     for k, sequences in enumerate(samples):
         for b, steps in enumerate(sequences):
             for t, expected in enumerate(steps):
@@ -144,7 +125,9 @@ def test_predictions_from_the_prior_equal_the_reference(variant: str) -> None:
 def test_the_reference_itself_has_a_memory_that_draws() -> None:
     """Otherwise the comparison of its KL would be one of zeros."""
     (model, process), batch = build("ASNP-RMR, stochastic"), ragged(1)
-    key_noise, _ = draw_noise(model, batch)
+    noise = np.random.default_rng(0).normal(size=(3, STEPS, model.noise_size))
+    key_noise = noise_of_keys(model, noise)
+    assert key_noise is not None
     (steps, *_) = sequences_of(batch)
     shown = reference.remember(process, steps, True, key_noise[0])
     assert all(step.kl > 1e-4 for step in shown)

@@ -55,7 +55,8 @@ def no_waiting() -> Iterator[None]:
 
 
 def on_gpu(batch: Any) -> Any:
-    return type(batch)(*(None if part is None else part.cuda() for part in batch))
+    moved = type(batch)(*(None if part is None else part.cuda() for part in batch))
+    return moved._replace(episode=batch.episode)
 
 
 def step(model: SequenceModel, optimizer: torch.optim.Optimizer, batch: Any) -> None:

@@ -58,7 +58,7 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
             return values_at(index, pictures, corners, side)
 
         centres = place(corners + (pictures.shape[1] - 1) / 2, side)
-        return show(points, PointSets(*sets), places(side), values, centres)
+        return show(points, PointSets(*sets), places(side), values, centres, episodes)
 
     def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
         """Draw a picture's number, its path, sizes of contexts and extras, and order of pixels."""

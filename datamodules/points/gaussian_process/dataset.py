@@ -48,7 +48,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         def values(index: Tensor) -> Tensor:
             return y.gather(2, index).unsqueeze(-1)
 
-        return show(points, sets, x, values, kernels)
+        return show(points, sets, x, values, kernels, episodes)
 
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
         """Return kernels, white vectors and point sets: processors round functions differently."""

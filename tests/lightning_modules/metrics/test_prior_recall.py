@@ -19,12 +19,21 @@ def batch() -> FrameSequences:
     place = torch.tensor([PLACE, PLACE])
     frames = torch.tensor([0.1, 0.4, 0.7, 0.9])[place][:, :, None, None, None]
     return FrameSequences(
-        frames, torch.zeros(2, 7, 0), torch.tensor([RECALLED_FROM] * 2), place, place
+        frames,
+        torch.zeros(2, 7, 0),
+        torch.tensor([RECALLED_FROM] * 2),
+        place,
+        place,
+        torch.arange(2),
     )
 
 
+def lots(batch: FrameSequences, prefix: int = PREFIX) -> Tensor:
+    return torch.randn(*batch.place.shape, prefix)
+
+
 def test_frames_count_that_were_shown_in_the_prefix(batch: FrameSequences) -> None:
-    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, PREFIX, None)
+    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, lots(batch), None)
     for name in ("prior_recall_error", "prior_recall_error_other"):
         assert found[name].where.nonzero()[:, 1].tolist() == [3, 5, 3, 5]
     assert set(found) == {"prior_recall_error", "prior_recall_error_other"}
@@ -32,13 +41,13 @@ def test_frames_count_that_were_shown_in_the_prefix(batch: FrameSequences) -> No
 
 def test_the_error_is_that_of_the_frame_itself(batch: FrameSequences) -> None:
     logits = torch.randn(2, 7, 1, 1, 1)
-    found = prior_recall_measurements(logits, batch, PREFIX, None)["prior_recall_error"]
+    found = prior_recall_measurements(logits, batch, lots(batch), None)["prior_recall_error"]
     expected = (1 / (1 + (-logits).exp()) - batch.frames).square()[..., 0, 0, 0]
     torch.testing.assert_close(found.values[found.where], expected[found.where])
 
 
 def test_who_remembers_is_nearer_to_the_truth_than_to_other_frames(batch: FrameSequences) -> None:
-    found = prior_recall_measurements(batch.frames.logit(), batch, PREFIX, None)
+    found = prior_recall_measurements(batch.frames.logit(), batch, lots(batch), None)
     true, other = found["prior_recall_error"], found["prior_recall_error_other"]
     assert (true.values[true.where] < other.values[true.where]).all()
 
@@ -48,8 +57,12 @@ def test_the_error_is_a_mean_over_pixels_and_leaves_the_prefix_out() -> None:
     recalled_from = torch.tensor([[-1, 0, -1, 1]])
     frames = torch.zeros(1, 4, 1, 2, 2)
     frames[0, 3, 0, 0, 0] = 1.0
-    shown = FrameSequences(frames, torch.zeros(1, 4, 0), recalled_from, place, place)
-    found = prior_recall_measurements(torch.full((1, 4, 1, 2, 2), -50.0), shown, 3, None)
+    shown = FrameSequences(
+        frames, torch.zeros(1, 4, 0), recalled_from, place, place, torch.arange(1)
+    )
+    found = prior_recall_measurements(
+        torch.full((1, 4, 1, 2, 2), -50.0), shown, lots(shown, 3), None
+    )
     error = found["prior_recall_error"]
     assert error.where[0].tolist() == [False, False, False, True]
     assert error.values[0, 3].item() == pytest.approx(0.25)
@@ -58,7 +71,7 @@ def test_the_error_is_a_mean_over_pixels_and_leaves_the_prefix_out() -> None:
 def test_others_are_given_frames_of_other_places_equally_often() -> None:
     torch.manual_seed(0)
     holds_answer = torch.tensor([[[True, False, False, True]]]).expand(3000, 1, 4)
-    others, comparable = draw_others(holds_answer)
+    others, comparable = draw_others(holds_answer, torch.randn(3000, 1, 4))
     assert comparable.all()
     counts = others.flatten().bincount(minlength=4).tolist()
     assert counts[0] == counts[3] == 0
@@ -66,7 +79,7 @@ def test_others_are_given_frames_of_other_places_equally_often() -> None:
 
 
 def test_without_another_frame_there_is_nothing_to_compare_with(batch: FrameSequences) -> None:
-    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, 1, None)
+    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, lots(batch, 1), None)
     assert found["prior_recall_error"].where.nonzero()[:, 1].tolist() == [3, 3]
     assert not found["prior_recall_error_other"].where.any()
 
@@ -79,7 +92,7 @@ def test_the_classifier_sees_the_frames_that_count(batch: FrameSequences) -> Non
         return torch.tensor([0, 0, 7, 1])  # steps 3 and 5 of both sequences; right: 0, 1, 0, 1
 
     logits = torch.randn(2, 7, 1, 1, 1)
-    found = prior_recall_measurements(logits, batch, PREFIX, classify)
+    found = prior_recall_measurements(logits, batch, lots(batch), classify)
     accuracy = found["prior_recall_class_accuracy"]
     assert set(found) == {"prior_recall_class_accuracy"}, "no frame is the right one"
     torch.testing.assert_close(seen[0], logits[:, [3, 5]].flatten(0, 1).sigmoid())

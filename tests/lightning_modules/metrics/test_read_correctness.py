@@ -31,6 +31,7 @@ def sequences(place: list[list[int]], recalled_from: list[list[int]]) -> FrameSe
         torch.tensor(recalled_from),
         torch.tensor(place),
         torch.zeros(B, T, dtype=torch.int64),
+        torch.arange(B),
     )
 
 

@@ -33,7 +33,7 @@ def sequences(place: torch.Tensor) -> FrameSequences:
     recalled_from = torch.from_numpy(latest_equal(place.numpy()))
     steps = place.shape[1]
     nothing = torch.zeros(len(place), steps, 0)
-    return FrameSequences(nothing, nothing, recalled_from, place, place)
+    return FrameSequences(nothing, nothing, recalled_from, place, place, torch.arange(len(place)))
 
 
 def summary_of(*batches: Batch) -> Summary:

@@ -32,7 +32,15 @@ def batch() -> FunctionSequences:
     x = torch.randn(B, T, M, 1)
     y = torch.randn(B, T, M, D)
     return FunctionSequences(
-        x[:, :, :1], y[:, :, :1], context, x, y, mask.bool(), seen, torch.zeros(B, T, 1)
+        x[:, :, :1],
+        y[:, :, :1],
+        context,
+        x,
+        y,
+        mask.bool(),
+        seen,
+        torch.zeros(B, T, 1),
+        torch.arange(B),
     )
 
 

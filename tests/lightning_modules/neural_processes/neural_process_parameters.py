@@ -5,8 +5,6 @@ What a name of the family stands for is said here once more, not taken from the 
 
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from datamodules import FunctionSequences
@@ -81,15 +79,10 @@ def points(x: Tensor, y: Tensor, mask: Tensor) -> list[Point]:
     return [(x[i].numpy(), y[i].numpy()) for i in range(len(mask)) if mask[i]]
 
 
-def draw_noise(model: NeuralProcess, batch: FunctionSequences) -> tuple[Array | None, Array]:
-    """Draw what a model with the same random numbers draws: noise of keys, then of latents.
-
-    [B, T, K, Dk] or None, and [B, T, h].
-    """
-    sequences, steps = batch.context_mask.shape[:2]
-    key_noise = None
-    if model.memory.stochastic:
-        shape = sequences, *model.memory.initial_keys.shape
-        draws = [torch.randn(shape, dtype=torch.float64) for _ in range(steps)]
-        key_noise = np.stack([draw.numpy() for draw in draws], 1)
-    return key_noise, torch.randn(sequences, steps, model.units, dtype=torch.float64).numpy()
+def noise_of_keys(model: NeuralProcess, noise: Array) -> Array | None:
+    """Return the part [..., K, Dk] of noise [..., D] with which an RMR draws its keys."""
+    if not model.memory.noise_size:
+        return None
+    keys: Any = model.memory.initial_keys
+    assert model.noise_size == model.units + keys.numel()
+    return noise[..., model.units :].reshape(*noise.shape[:-1], *keys.shape)

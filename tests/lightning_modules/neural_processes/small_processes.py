@@ -50,6 +50,7 @@ def draw(
         *(v[:, :, :M] for v in (*padded[2:], target_mask)),
         target_seen=(context_mask & target_mask)[:, :, :M],
         task=torch.zeros(*n.shape, 2),
+        episode=torch.arange(len(n)),
     )
 
 

@@ -9,7 +9,7 @@ from torch.distributions import Normal
 
 from datamodules import DriftingFunctions
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.noise import noise_of
+from lightning_modules.noise import Purpose, sequence_noise
 from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES
 
 SAMPLES = {"val": 3, "test": 7}
@@ -60,8 +60,10 @@ def test_the_nll_averages_over_as_many_samples_as_the_split_says(
     values = []
     for number in range(2):
         batch = data.dataset(split).__getitems__([2 * number, 2 * number + 1])
-        with noise_of(number, torch.device("cpu")), torch.no_grad():
-            drawn = (part.double() for part in model.predict(batch, SAMPLES[split]))
+        shape = SAMPLES[split], batch.context_mask.shape[1], model.noise_size
+        noise = sequence_noise(batch.episode, shape, 0, Purpose.EVALUATION, 1, 0).transpose(0, 1)
+        with torch.no_grad():
+            drawn = (part.double() for part in model.predict(batch, SAMPLES[split], noise))
         density = Normal(*drawn).log_prob(batch.target_y.double()).exp()
         assert len(density) == SAMPLES[split]
         values.append([-density.mean(0).log().mean(), -density[0].log().mean()])

@@ -16,7 +16,7 @@ from lightning_modules.neural_processes import NeuralProcess
 from memory_cores import CORES, DNC, MemoryCore
 from memory_cores.kernels import building
 from tests.lightning_modules.neural_processes.neural_process_parameters import (
-    draw_noise,
+    noise_of_keys,
     process_of,
     sequences_of,
 )
@@ -152,9 +152,7 @@ def test_order_within_a_set_does_not_matter(make: Make) -> None:
 
 def test_sequences_do_not_see_each_other(make: Make) -> None:
     model = make()
-    noise = torch.randn(2, 4, 8, dtype=torch.float64)
-    if model.memory.stochastic:
-        pytest.skip("draws its keys in the order of the batch")
+    noise = torch.randn(2, 4, model.noise_size, dtype=torch.float64)
     both = model.bound(RAGGED, model(RAGGED, noise)).total
     for row in range(2):
         alone = FunctionSequences(*(field[row : row + 1] for field in RAGGED))
@@ -196,12 +194,9 @@ def test_sequences_may_be_longer_than_in_training(make: Make) -> None:
 def test_samples_are_drawn_from_one_prior(make: Make) -> None:
     """K samples at once are as K predictions with the same noise."""
     model = make()
-    if model.memory.stochastic:
-        pytest.skip("draws keys between the latents")
-    torch.manual_seed(3)
-    together = model.predict(RAGGED, 3).mean
-    torch.manual_seed(3)
-    alone = torch.cat([model.predict(RAGGED, 1).mean for _ in range(3)])
+    noise = torch.randn(3, 2, 4, model.noise_size, dtype=torch.float64)
+    together = model.predict(RAGGED, 3, noise).mean
+    alone = torch.cat([model.predict(RAGGED, 1, part).mean for part in noise.split(1)])
     torch.testing.assert_close(together, alone)
     assert not torch.allclose(together[0], together[1])
 
@@ -250,27 +245,25 @@ def test_many_targets_are_decoded_in_parts(make: Make, monkeypatch: pytest.Monke
 
 def test_the_bound_pays_for_what_latents_and_memory_drew(make: Make) -> None:
     model = make()
-    torch.manual_seed(0)
-    inferred = model(UNEVEN)
+    noise = torch.randn(2, 4, model.noise_size, dtype=torch.float64)
+    inferred = model(UNEVEN, noise)
     q, p = (
         Normal(mean, log_sigma.exp())
         for mean, log_sigma in (inferred.latents.posterior, inferred.latents.prior)
     )
     of_latents = kl_divergence(q, p).sum(-1)
     memory_kl = model.bound(UNEVEN, inferred).kl - of_latents
-    torch.manual_seed(0)
-    expected = model.recall(UNEVEN, told=True).kl
+    expected = model.recall(UNEVEN, told=True, noise=noise).kl
     torch.testing.assert_close(memory_kl, expected, atol=1e-12, rtol=0)
-    if model.memory.stochastic:
+    if model.memory.noise_size:
         assert (expected > 0).all() and expected.sum() > 1e-4
     else:
         assert not expected.any()
 
 
-def reads(name: str, model: NeuralProcess, seed: int) -> list[list[Read]]:
-    """Return what the reference infers from each step of UNEVEN."""
-    torch.manual_seed(seed)
-    key_noise, noise = draw_noise(model, UNEVEN)
+def reads(name: str, model: NeuralProcess, noise: np.ndarray) -> list[list[Read]]:
+    """Return what the reference infers from each step of UNEVEN with noise [B, T, D]."""
+    key_noise, noise = noise_of_keys(model, noise), noise[..., : model.units]
     process = process_of(name, model, SIZES["sequence_length"])
     return [
         run(process, steps, noise[b], True, None if key_noise is None else key_noise[b])
@@ -299,18 +292,19 @@ def test_training_minimises_the_objective(
 ) -> None:
     torch.manual_seed(0)
     model = MODELS[name](**SIZES, hidden_size=8, objective=objective.__name__).double()
-    logged: dict[str, float] = {}
-    monkeypatch.setattr(model, "log", lambda key, value, **_: logged.update({key: value.item()}))
-    torch.manual_seed(1)
+    logged: dict[str, torch.Tensor] = {}
+    monkeypatch.setattr(model, "log_dict", lambda values, **_: logged.update(values))
+    monkeypatch.setattr(model, "log", lambda key, value: None)
     loss = model.training_step(UNEVEN, 0)
-    expected = reads(name, model, 1)
+    expected = reads(name, model, model.noise(UNEVEN).numpy())
     assert loss.item() == pytest.approx(objective(expected), rel=1e-9)
     assert loss.requires_grad
     steps = [step for sequence in expected for step in sequence]
     mean_kl = sum(step.kl for step in steps) / len(steps)
-    assert logged["train/bound"] == pytest.approx(-elbo(expected), rel=1e-9)
-    assert logged["train/kl"] == pytest.approx(mean_kl, rel=1e-9)
-    assert logged["train/nll_posterior"] == pytest.approx(paper(expected) - mean_kl, rel=1e-9)
+    assert logged["train/bound"].item() == pytest.approx(-elbo(expected), rel=1e-9)
+    assert logged["train/kl"].item() == pytest.approx(mean_kl, rel=1e-9)
+    nll = logged["train/nll_posterior"].item()
+    assert nll == pytest.approx(paper(expected) - mean_kl, rel=1e-9)
 
 
 def test_the_objective_is_the_bound_unless_told_otherwise() -> None:
@@ -321,10 +315,9 @@ def test_the_objective_is_the_bound_unless_told_otherwise() -> None:
 
 def test_predictions_are_the_moments_of_the_mixture(make: Make) -> None:
     model = make(test_samples=7)
-    torch.manual_seed(3)
     found = model.predict_step(UNEVEN, 0)
-    torch.manual_seed(3)
-    means, sigmas = (part.detach().numpy() for part in model.predict(UNEVEN, 7))
+    noise = model.noise_of_samples(UNEVEN, 7)
+    means, sigmas = (part.detach().numpy() for part in model.predict(UNEVEN, 7, noise))
     assert len(means) == 7
     # Of the parts' first and second moments.
     mean = sum(means) / 7

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from datamodules import DriftingFunctions, FunctionSequences
 from lightning_modules import SNP
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.neural_processes.predictions import predict
+from lightning_modules.noise import Purpose, sequence_noise
 
 
 @pytest.fixture
@@ -20,14 +22,21 @@ def batch_of(sequence: FunctionSequences) -> FunctionSequences:
     return FunctionSequences(*(field.unsqueeze(0) for field in sequence))
 
 
+def noise_of_pictures(model: NeuralProcess, sequence: FunctionSequences, samples: int) -> Tensor:
+    """Noise with seed 7, [K, 1, T, D]."""
+    shape = samples, len(sequence.context_mask), model.noise_size
+    drawn = sequence_noise(sequence.episode.view(1), shape, 7, Purpose.PICTURES)
+    return drawn.transpose(0, 1)
+
+
 def test_it_is_the_mixture_of_a_validations_samples(
     drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
 ) -> None:
     model = process(drifting)
     drawn = predict(model, sequence, whole=True, seed=7)
-    torch.manual_seed(7)
+    noise = noise_of_pictures(model, sequence, 5)
     with torch.no_grad():
-        parts = model.predict(batch_of(sequence), model.validation_samples)
+        parts = model.predict(batch_of(sequence), 5, noise)
     torch.testing.assert_close(drawn.targets.mean, parts.mean.mean(0)[0])
     second = (parts.sigma.square() + parts.mean.square()).mean(0)[0]
     torch.testing.assert_close(
@@ -46,8 +55,8 @@ def test_keys_are_those_of_the_memory(
 ) -> None:
     model = process(drifting, stochastic_keys=stochastic_keys)
     keys = predict(model, sequence, whole=True, seed=7).keys
-    torch.manual_seed(7)
-    places = model.recall(batch_of(sequence), told=False).snapshot.places
+    noise = noise_of_pictures(model, sequence, model.validation_samples)[0]
+    places = model.recall(batch_of(sequence), told=False, noise=noise).snapshot.places
     assert keys is not None and keys.shape == (6, 5, 1)
     assert torch.equal(keys, places[0].detach())
 

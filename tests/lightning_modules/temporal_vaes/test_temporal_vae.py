@@ -204,10 +204,10 @@ def test_recall_is_measured_of_frames_that_are_generated(tmp_path) -> None:
     model = model_of(data)
     trainer(tmp_path).test(model, data, verbose=False)
     batch = next(iter(data.test_dataloader()))
-    torch.manual_seed(0)  # as the first batch of every evaluation
     model.eval()
-    reconstructed = model(batch.frames, batch.actions).logits
-    generated = model.generate(batch).logits
+    noise = [model.noise(batch, draw) for draw in (0, 1)]
+    reconstructed = model(batch.frames, batch.actions, noise[0]).logits
+    generated = model.generate(batch, noise[1]).logits
     errors = [
         (logits.sigmoid() - batch.frames).square().flatten(2).mean((0, 2))[data.prefix_length :]
         for logits in (reconstructed, generated)

@@ -1,0 +1,185 @@
+"""A training that was stopped goes on as if it had not been, to the bit."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor
+
+from datamodules import BenchmarkDataModule, DriftingFunctions, PerfectRecall
+from lightning_modules import ASNP, GTMM, SNP, VRNN
+from lightning_modules.sequence_model import SequenceModel
+from memory_cores import DNC, RMR
+
+#: Three batches of 4 an epoch, and 2 sequences more.
+SIZES = {"batch_size": 4, "train_size": 14, "val_size": 3, "test_size": 2, "num_workers": 0}
+FRAMES: dict[str, Any] = {
+    "sequence_length": 5,
+    "prefix_length": 3,
+    "action_size": 0,
+    "frame_shape": (1, 28, 28),
+    "latent_size": 2,
+    "controller_size": 4,
+    "map_size": 4,
+}
+FUNCTIONS: dict[str, Any] = {
+    "sequence_length": 6,
+    "test_length": 6,
+    "x_size": 1,
+    "x_range": 4.0,
+    "y_size": 1,
+    "hidden_size": 8,
+}
+MODELS: dict[str, Callable[[], SequenceModel]] = {
+    "GTMM": partial(GTMM, memory=partial(DNC, slots=4), **FRAMES),
+    "GTMM, stochastic": partial(
+        GTMM, memory=partial(RMR, slots=4, stochastic_keys=True, attention_heads=1), **FRAMES
+    ),
+    "VRNN": partial(VRNN, **FRAMES),
+    "SNP": partial(SNP, **FUNCTIONS),
+    "ASNP-RMR": partial(
+        ASNP, memory=partial(RMR, slots=4, stochastic_keys=True), pool_memory=True, **FUNCTIONS
+    ),
+}
+
+
+def recall(**settings: Any) -> BenchmarkDataModule:
+    return PerfectRecall(3, 2, source="mnist5k", **SIZES | settings)
+
+
+def functions(**settings: Any) -> BenchmarkDataModule:
+    sizes = {"sequence_length": 6, "context_steps": 4, "train_points": 20, "test_points": 20}
+    return DriftingFunctions(**SIZES | sizes | settings)
+
+
+class Trained(NamedTuple):
+    """What a training was, step by step."""
+
+    losses: dict[int, float]
+    episodes: list[int]
+    epochs: list[int]
+    validated: list[int]
+    weights: dict[str, Tensor]
+
+
+class Killed(Exception):
+    """Ends a training at once."""
+
+
+class Witness(L.Callback):
+    """Notes what happens, and stops after a step."""
+
+    def __init__(self, stop: int | None, folder: Path) -> None:
+        self.stop, self.folder = stop, folder
+        self.trained = Trained({}, [], [], [], {})
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self.trained.losses[trainer.global_step] = outputs["loss"].item()
+        self.trained.episodes.extend(batch.episode.tolist())
+        self.trained.epochs.append(trainer.current_epoch)
+        if trainer.global_step == self.stop:
+            # As a kill would be, after a checkpoint: no validation, no end of an epoch.
+            trainer.save_checkpoint(self.folder / "stopped.ckpt")
+            raise Killed
+
+    def on_validation_end(self, trainer, pl_module) -> None:
+        self.trained.validated.append(trainer.global_step)
+
+
+def train(
+    name: str,
+    folder: Path,
+    stop: int | None = None,
+    resume: Path | None = None,
+    data: dict[str, Any] | None = None,
+    save: bool = False,
+    **settings: Any,
+) -> Trained:
+    torch.manual_seed(1 if resume is None else 2)  # a resumed run is to have the noise of the first
+    model, witness = MODELS[name](), Witness(stop, folder)
+    trainer = L.Trainer(
+        **{"max_steps": 10, "val_check_interval": 4, "check_val_every_n_epoch": None, **settings},
+        accelerator="cpu",
+        callbacks=[witness],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
+    benchmark = (functions if name in ("SNP", "ASNP-RMR") else recall)(**data or {})
+    with suppress(Killed):
+        trainer.fit(model, datamodule=benchmark, ckpt_path=resume, weights_only=False)
+    if save:
+        trainer.save_checkpoint(folder / "stopped.ckpt")
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    return witness.trained._replace(weights=weights)
+
+
+def joined(first: Trained, second: Trained) -> Trained:
+    return Trained(
+        first.losses | second.losses,
+        *(a + b for a, b in zip(first[1:4], second[1:4], strict=True)),
+        second.weights,
+    )
+
+
+def require_equal(found: Trained, expected: Trained) -> None:
+    assert found[:4] == expected[:4]
+    assert found.weights.keys() == expected.weights.keys()
+    for key, value in expected.weights.items():
+        assert torch.equal(found.weights[key], value), key
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_resumed_training_equals_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
+    """It is stopped within an epoch, at its end, and where a validation is due."""
+    whole = train(name, tmp_path)
+    assert whole.epochs == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    assert whole.episodes == list(range(40))
+    assert whole.validated == [4, 8]
+    parts = train(name, tmp_path, stop=2)
+    for stop in (3, 8, None):
+        parts = joined(parts, train(name, tmp_path, stop, resume=tmp_path / "stopped.ckpt"))
+    require_equal(parts, whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "data"),
+    [
+        ({"max_steps": -1, "max_epochs": 3}, {}),
+        ({"max_steps": -1, "max_epochs": 3}, {"num_workers": 2}),
+        ({"accumulate_grad_batches": 2}, {}),
+        ({"val_check_interval": 1.0, "check_val_every_n_epoch": 2}, {}),
+        ({"limit_train_batches": 2}, {}),
+        ({}, {"batch_size": 20}),
+    ],
+)
+def test_whatever_an_epoch_is(
+    settings: dict[str, Any], data: dict[str, Any], tmp_path: Path
+) -> None:
+    whole = train("SNP", tmp_path, data=data, **settings)
+    for first in (1, 2, 3, 4):
+        before = train("SNP", tmp_path, first, data=data, **settings)
+        after = train("SNP", tmp_path, None, tmp_path / "stopped.ckpt", data, **settings)
+        require_equal(joined(before, after), whole)
+
+
+def test_more_steps_than_were_asked_for_at_first(tmp_path: Path) -> None:
+    """Lightning counts an epoch as complete in which ``max_steps`` is reached."""
+    whole = train("GTMM", tmp_path, max_steps=8)
+    parts = train("GTMM", tmp_path, max_steps=4, save=True)
+    after = train("GTMM", tmp_path, None, tmp_path / "stopped.ckpt", max_steps=8)
+    require_equal(joined(parts, after), whole)
+
+
+def test_overfitting_repeats_the_same_sequences_with_new_noise(tmp_path: Path) -> None:
+    trained = train("SNP", tmp_path, overfit_batches=2, max_steps=5)
+    assert trained.episodes == [*range(8), *range(8), *range(4)]
+    assert len(set(trained.losses.values())) == 5
