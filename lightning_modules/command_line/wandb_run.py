@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,14 @@ class WandbRun(Expendable, WandbLogger):
 
     def finish(self) -> None:
         """End the run in W&B, so that another one in this process is a run of its own."""
-        if self._experiment is None or self.left_out:
+        if self._experiment is None:
+            return
+        if self.left_out:
+            # Its process may be dead: else it is told the end at exit, in a traceback of 30 lines.
+            with suppress(Exception):
+                import wandb
+
+                wandb.teardown()
             return
         try:
             self._experiment.finish()
