@@ -1,6 +1,7 @@
 """Curves in W&B over the steps of a sequence instead of those of training."""
 
 import math
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import WandbLogger
@@ -29,11 +30,19 @@ def log_curves(trainer: L.Trainer, stage: str, summary: Summary | None) -> None:
         return
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            run = logger.experiment
-            run.define_metric(step_of(stage))
-            run.define_metric(f"{stage}/*", step_metric=step_of(stage))
-            for row in rows(stage, summary):
-                run.log(row)
+            try:
+                draw(logger.experiment, stage, summary)
+            except Exception as failure:  # whatever W&B raises, the run has its results
+                reason = (str(failure) or type(failure).__name__).splitlines()[0]
+                print(f"W&B has not taken the curves: {reason}", flush=True)
+
+
+def draw(run: Any, stage: str, summary: Summary) -> None:
+    """Log a summary's curves to a run in W&B."""
+    run.define_metric(step_of(stage))
+    run.define_metric(f"{stage}/*", step_metric=step_of(stage))
+    for row in rows(stage, summary):
+        run.log(row)
 
 
 def step_of(stage: str) -> str:

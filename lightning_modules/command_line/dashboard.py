@@ -9,7 +9,9 @@ import lightning_modules
 import memory_cores
 from lightning_modules.callbacks.logged_curves import TESTED, VALIDATED, step_of
 from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.expendable_logger import in_a_line
 from lightning_modules.command_line.usage_error import UsageError, nearest
+from lightning_modules.command_line.wandb_server import objection
 from lightning_modules.declarations import Family
 
 if TYPE_CHECKING:
@@ -54,9 +56,13 @@ def dashboard(args: list[str]) -> None:
         raise UsageError(f"--benchmark: there is no {given.benchmark}{other}")
     made = workspace(entity, project, given.benchmark)
     try:
+        if problem := objection():
+            raise UsageError(f"--wandb: {problem}")
         print(f"The workspace is {made.save().url}")
+    except UsageError:
+        raise
     except Exception as failure:  # W&B's client raises many kinds: no login, no such project, ...
-        raise UsageError(f"--wandb: W&B refused the workspace: {failure}") from failure
+        raise UsageError(f"--wandb: W&B refused the workspace: {in_a_line(failure)}") from failure
 
 
 def workspace(entity: str, project: str, benchmark: str | None) -> "Workspace":

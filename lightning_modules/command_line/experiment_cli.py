@@ -16,7 +16,7 @@ from lightning_modules.command_line.checkpoint_check import require_file, requir
 from lightning_modules.command_line.checkpoint_settings import options_of, with_config_of_run
 from lightning_modules.command_line.data_links import refuse_linked
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
-from lightning_modules.command_line.loggers import finish, run_loggers
+from lightning_modules.command_line.loggers import finish, make_expendable, run_loggers
 from lightning_modules.command_line.run_callbacks import run_callbacks
 from lightning_modules.command_line.run_setup import (
     continued_folder,
@@ -113,7 +113,9 @@ class ExperimentCLI(ExperimentParser):
         given = self.config_init[self.subcommand].trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
         own = run_callbacks(self.folder, self.model, self.settings, self._saved_settings())
-        return self._build_trainer(**kwargs, callbacks=[*given, *own])
+        built = self._build_trainer(**kwargs, callbacks=[*given, *own])
+        make_expendable(built.loggers)
+        return built
 
     def _folder(self) -> RunFolder:
         """The folder that the checkpoint comes from, else a new one."""

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import uuid4
 
 import matplotlib.image
@@ -12,6 +12,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from lightning_modules.command_line.expendable_logger import expendable
+from lightning_modules.command_line.wandb_run import WandbRun
 from lightning_modules.records.run_folder import RunFolder
 
 PROJECT = "memory-cores"
@@ -78,32 +80,35 @@ def run_loggers(folder: RunFolder, tags: Sequence[str] = ()) -> list[Logger]:
         folder: of the run.
         tags: W&B's, to filter runs by.
     """
-    return [MetricsFile(folder), TensorBoardFiles(folder), _wandb_logger(folder, tags)]
+    return [MetricsFile(folder), TensorBoardFiles(folder), _wandb_run(folder, tags)]
 
 
-def finish(loggers: list[Logger]) -> None:
+def make_expendable(loggers: Iterable[Logger]) -> None:
+    """Let no logger delay or end a run, but that of the file that the run cannot do without."""
+    for logger in loggers:
+        if type(logger) is WandbLogger:
+            logger.__class__ = WandbRun
+        elif not isinstance(logger, MetricsFile):
+            expendable(logger)
+
+
+def finish(loggers: Iterable[Logger]) -> None:
     """End the W&B run, so that another one in this process is a run of its own."""
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish()
+        if isinstance(logger, WandbRun):
+            logger.finish()
 
 
-def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
-    # Slow to import, and not needed by runs without it.
-    import wandb
-
+def _wandb_run(folder: RunFolder, tags: Sequence[str]) -> WandbRun:
     # An agent names its runs itself; else the same run is continued by resume and test.
     named_by_agent = "WANDB_RUN_ID" in os.environ
-    logger = WandbLogger(
+    logger = WandbRun(
         save_dir=folder.path,
         project=os.environ.get("WANDB_PROJECT", PROJECT),
         name=f"{folder.experiment}/{folder.run}",
         group=folder.experiment,
         tags=[tag[:LONGEST_TAG] for tag in tags],
         id=None if named_by_agent else run_id(folder),
-        mode=os.environ.get("WANDB_MODE")
-        or ("online" if wandb.login(prompt=False, verify=False) else "offline"),
-        settings=wandb.Settings(silent=True, console="off"),
     )
     # Lightning always passes it on, and W&B warns that it has no effect.
     logger._wandb_init.pop("anonymous", None)

@@ -1,4 +1,8 @@
-"""Whole sweeps, in processes: what is left by a kill is gone on with, Ctrl-C ends all runs."""
+"""Whole sweeps: what a kill leaves is gone on with, Ctrl-C ends all runs, and results are used.
+
+Starting a process that trains takes seconds: sweeps themselves run in this process, but for the one
+that is killed, and a script stands in for runs where what they do is not the point.
+"""
 
 import json
 import os
@@ -8,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import optuna
@@ -15,23 +20,27 @@ import pytest
 import yaml
 from optuna.trial import FrozenTrial
 
+from cli import main
 from lightning_modules.command_line.closing_message import program
+from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.lock import locked
 from tests.cli.commands import MAZE, ROOT, begun
 
-Sweep = Callable[..., subprocess.Popen[str]]
+#: Words of a command line, for a sweep's parameters and options.
+Words = Callable[..., list[str]]
+#: What a sweep says, and its exit status.
+Sweep = Callable[..., tuple[str, int]]
 #: No seed can be so large: runs with it build, and fail when they begin.
 TOO_LARGE = 2**32
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, tiny: Callable[..., list[str]]) -> Iterator[Sweep]:
-    """Starts sweeps of small runs, and ends what is left of them."""
-    started: list[subprocess.Popen[str]] = []
+def words(tmp_path: Path, tiny: Callable[..., list[str]]) -> Words:
+    """Writes the file of a sweep of small runs; returns the command line that runs it."""
 
-    def start(
+    def written(
         parameters: dict[str, Any], *options: str, method: str = "grid", **others: Any
-    ) -> subprocess.Popen[str]:
+    ) -> list[str]:
         content = {
             "program": "cli.py",
             "method": method,
@@ -40,15 +49,47 @@ def sweep(tmp_path: Path, tiny: Callable[..., list[str]]) -> Iterator[Sweep]:
             "command": ["${env}", "${interpreter}", "${program}", "fit", MAZE, "${args}"],
             **others,
         }
-        (tmp_path / "s.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        command = [sys.executable, "cli.py", *tiny("sweep", f"{tmp_path}/s.yaml", *options)]
+        (tmp_path / "s.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return tiny("sweep", f"{tmp_path}/s.yaml", *options)
+
+    return written
+
+
+@pytest.fixture
+def sweep(
+    words: Words, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Sweep:
+    """Runs sweeps in this process."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def run(parameters: dict[str, Any], *options: str, **others: Any) -> tuple[str, int]:
+        status = 0
+        try:
+            main(words(parameters, *options, **others))
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            status = end.code
+        said = "".join(capfd.readouterr())
+        assert "Traceback" not in said
+        return said, status
+
+    return run
+
+
+@pytest.fixture
+def killed(words: Words) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts sweeps as processes, and ends what is left of them."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(parameters: dict[str, Any], *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "cli.py", *words(parameters, *options)]
         started.append(begun(command, {**os.environ, "OMP_NUM_THREADS": "1"}))
         return started[-1]
 
     yield start
-    for process in started:
-        process.kill()
-        process.wait()
+    for each in started:
+        each.kill()
+        each.wait()
 
 
 def read_until(process: subprocess.Popen[str], part: str) -> str:
@@ -69,14 +110,17 @@ def trials(runs: Path) -> list[FrozenTrial]:
     ).get_trials()
 
 
-def wait_for(path: Path, seconds: float = 120) -> None:
+def wait_for(log: Path, part: str, seconds: float = 120) -> None:
+    """Wait until a run's log has this part."""
     end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, path
-        time.sleep(0.1)
+    while not log.exists() or part not in log.read_text(encoding="utf-8"):
+        assert time.monotonic() < end, part
+        time.sleep(0.02)
 
 
-def test_a_killed_sweep_goes_on(sweep: Sweep, runs: Path) -> None:
+def test_a_killed_sweep_goes_on(
+    killed: Callable[..., subprocess.Popen[str]], sweep: Sweep, runs: Path
+) -> None:
     """One run is finished, one has begun, one is to fail, and a fourth is beyond the limit.
 
     Optuna shuffles a grid, always in the same way.
@@ -85,26 +129,28 @@ def test_a_killed_sweep_goes_on(sweep: Sweep, runs: Path) -> None:
         "seed_everything": {"values": [7, TOO_LARGE, 0, 1]},
         "model.memory": {"value": "NoMemory"},
     }
-    options = "--trials=3", "--no_test", "--trainer.max_steps=2", "--trainer.logger=false"
+    options = "--trials=3", "--no_test", "--trainer.max_steps=120", "--trainer.logger=false"
     names = ("seed0", "seed1", f"seed{TOO_LARGE}")
     finished, begun, failed = (runs / "s" / name for name in names)
-    first = sweep(parameters, *options)
+    log = begun.with_name(f"{begun.name}.log")
+    first = killed(parameters, *options)
     said = read_until(first, f"2/3 {begun.name}: starts")
+    wait_for(log, "step 1 ")
     first.kill()
     first.wait()
     assert f"1/3 {finished.name}: finished in " in said
     known = [(trial.params["seed_everything"], trial.state.name) for trial in trials(runs)]
     assert known == [("0", "COMPLETE"), ("1", "RUNNING")]
     saved = (finished / "checkpoints/last.ckpt").stat().st_mtime_ns
-    wait_for(begun / "checkpoints/last.ckpt")
+    if sys.platform == "linux":  # elsewhere it trains on, and is waited for
+        wait_for(log, "Interrupted; the state is in")
 
-    second = sweep(parameters, *options)
-    said = second.communicate(timeout=200)[0]
-    assert second.returncode == 1, said
+    said, status = sweep(parameters, *options, "--jobs=2")
+    assert status == 1, said
     assert finished.name not in said
     assert (finished / "checkpoints/last.ckpt").stat().st_mtime_ns == saved
     assert f"2/3 {begun.name}: finished in " in said
-    assert "Restored all states" in begun.with_name(f"{begun.name}.log").read_text()
+    assert "Restored all states" in log.read_text(encoding="utf-8")
     assert f"3/3 {failed.name}: failed after " in said
     assert f": ValueError: {TOO_LARGE} is not in bounds" in said
     assert f"({failed}.log)" in said
@@ -115,37 +161,48 @@ def test_a_killed_sweep_goes_on(sweep: Sweep, runs: Path) -> None:
     assert [trial.state.name for trial in trials(runs)] == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
-def test_interrupt_ends_all_runs_and_says_how_to_go_on(sweep: Sweep, runs: Path) -> None:
-    options = "--jobs=2", "--trainer.max_steps=100000", "--trainer.logger=false"
-    process = sweep({"seed_everything": {"values": [2, 1, 0]}}, *options)
-    said = ""
-    for seed in (0, 1):
-        said += (
-            "" if f" seed{seed}: starts" in said else read_until(process, f" seed{seed}: starts")
-        )
-    logs = [runs / f"s/seed{seed}.log" for seed in (0, 1)]
-    while not all("step 1 " in log.read_text() for log in logs):
-        assert process.poll() is None
-        time.sleep(0.1)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    said += process.communicate(timeout=60)[0]
-    assert process.returncode == 128 + signal.SIGINT, said
-    assert "Traceback" not in said
-    assert "0 of 3 runs finished\nGo on: " in said
+def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
+    sweep: Sweep, runs: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One step with the larger rate spoils the model, which the second validation shows."""
+    rates = {"model.learning_rate": {"values": [10.0, 1.0e-5]}, "seed_everything": {"value": 0}}
+    options = "--trainer.max_steps=100000", "--trainer.val_check_interval=1", "--no_test"
+    rules = {"type": "hyperband", "min_iter": 1, "eta": 2}
+    metric = {"name": "val/bound", "goal": "maximize"}
+    pruned, going = (runs / f"s/learning_rate{rate}" for rate in ("10", "1e-05"))
+
+    def press() -> None:
+        try:
+            for folder in (pruned, going):
+                wait_for(folder.with_name(f"{folder.name}.log"), "step 1 ")
+            wait_for(pruned.with_name(f"{pruned.name}.log"), "Interrupted; the state is in")
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = Thread(target=press)
+    watcher.start()
+    said, status = sweep(rates, *options, "--jobs=2", metric=metric, early_terminate=rules)
+    watcher.join()
+    assert status == 128 + signal.SIGINT, said
+    assert "learning_rate10: pruned after " in said
+    assert "\nWaiting for 1 run to save its state\n" in said or "Waiting for 2 runs" in said
+    assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
     assert f"Go on: {program()} sweep " in said
-    for seed, log in enumerate(logs):
-        assert "Interrupted; the state is in" in log.read_text()
-        assert (runs / f"s/seed{seed}/checkpoints/last.ckpt").exists()
+    for folder in (pruned, going):
+        log = folder.with_name(f"{folder.name}.log").read_text(encoding="utf-8")
+        assert "Interrupted; the state is in" in log
+        assert "Traceback" not in log
+        assert (folder / "checkpoints/last.ckpt").exists()
+    states = {trial.params["model.learning_rate"]: trial.state.name for trial in trials(runs)}
+    assert states == {"10.0": "PRUNED", "1e-05": "RUNNING"}
 
 
 def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) -> None:
     """One run of Bayesian search with all that follows it."""
     validated = "--trainer.max_steps=2", "--trainer.val_check_interval=2"
     rate = {"min": 1.0e-4, "max": 1.0e-2, "distribution": "log_uniform_values"}
-    process = sweep({"model.learning_rate": rate}, "--trials=1", *validated, method="bayes")
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
+    said, status = sweep({"model.learning_rate": rate}, "--trials=1", *validated, method="bayes")
+    assert status == 0, said
     (trial,) = trials(runs)
     (name,) = (path.name for path in (runs / "s").iterdir() if path.is_dir())
     assert name.startswith("001-learning_rate0.00")
@@ -166,40 +223,23 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
         assert noise not in log
 
 
-def test_worse_runs_are_pruned(sweep: Sweep, runs: Path) -> None:
-    """One step with the larger rate spoils the model, which the second validation shows."""
-    rates = {"model.learning_rate": {"values": [10.0, 1.0e-5]}, "seed_everything": {"value": 0}}
-    options = "--trainer.max_steps=100000", "--trainer.val_check_interval=1", "--no_test"
-    rules = {"type": "hyperband", "min_iter": 1, "eta": 2}
-    metric = {"name": "val/bound", "goal": "maximize"}
-    process = sweep(rates, *options, "--jobs=2", metric=metric, early_terminate=rules)
-    said = read_until(process, ": pruned after ")
-    process.send_signal(signal.SIGINT)
-    said += process.communicate(timeout=60)[0]
-    assert process.returncode == 128 + signal.SIGINT, said
-    assert "Traceback" not in said
-    assert "learning_rate10: pruned after " in said
-    assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
-    pruned = runs / "s/learning_rate10"
-    assert "Interrupted; the state is in" in pruned.with_name(f"{pruned.name}.log").read_text()
-    assert (pruned / "checkpoints/last.ckpt").exists()
-    states = {trial.params["model.learning_rate"]: trial.state.name for trial in trials(runs)}
-    assert states == {"10.0": "PRUNED", "1e-05": "RUNNING"}
-
-
-def test_other_settings_begin_no_run(sweep: Sweep, runs: Path) -> None:
+def test_other_settings_begin_no_run(
+    sweep: Sweep, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "fails.py"
+    script.write_text("import sys; sys.exit('no such seed')", encoding="utf-8")
+    monkeypatch.setattr(process, "PROGRAM", script)
     seeds = {"seed_everything": {"values": [0, TOO_LARGE]}}
-    first = sweep(seeds, "--trials=1", "--trainer.max_steps=2", "--no_test")
-    said = first.communicate(timeout=200)[0]
-    assert first.returncode == 1, said
+    said, status = sweep(seeds, "--trials=1", "--trainer.max_steps=2", "--no_test")
+    assert status == 1, said
+    assert f"1/1 seed{TOO_LARGE}: failed after " in said and ": no such seed (" in said
     log = runs / f"s/seed{TOO_LARGE}.log"
-    before = log.read_text()
-    second = sweep(seeds, "--trials=2", "--trainer.max_steps=3", "--no_test")
-    said = second.communicate(timeout=200)[0]
-    assert second.returncode == 2, said
+    before = log.read_text(encoding="utf-8")
+    said, status = sweep(seeds, "--trials=2", "--trainer.max_steps=3", "--no_test")
+    assert status == 2, said
     assert f"{runs}/s was begun with other settings: --trainer.max_steps=2 " in said
     assert "repeat them, or name another folder with --experiment=NAME" in said
-    assert log.read_text() == before
+    assert log.read_text(encoding="utf-8") == before
     with log.open("ab") as file:
         assert locked(file.fileno())
 

@@ -67,7 +67,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "strict": (
         hyperband(min_iter=1, strict=True),
-        ["early_terminate.strict: there is no such setting", "valid: type, min_iter, max_iter"],
+        ["early_terminate.strict: is not followed here: runs are judged by the best 1 / eta"],
     ),
     "what to stop early by": (
         {"metric": None, **hyperband(min_iter=1)},
@@ -81,7 +81,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["metric.goal must be one of minimize, maximize, got min"],
     ),
     "bayes": ({"method": "bayes", "metric": None}, ["metric: is missing; bayes needs its name"]),
-    "no command": ({"command": None}, ["command must be a list of words, got None"]),
+    "no words": ({"command": "fit"}, ["command must be a list of words, got fit"]),
     "no args": ({"command": ["fit"]}, ["command must have ${args} once, got fit"]),
     "json": (
         {"command": ["fit", "${args_json}"]},
@@ -93,9 +93,73 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "plain": (varying(x=3), ["parameters.x must have values, value, or min and max, got 3"]),
     "key": (varying(x={"valeus": [3]}), ["parameters.x.valeus:", "did you mean values?"]),
     "distribution": (
-        varying(x={"distribution": "normal", "mu": 0}),
-        ["parameters.x.mu: there is no such setting", "valid: value, values, min, max"],
+        varying(x={"distribution": "beta", "a": 0}),
+        ["parameters.x.a: there is no such setting", "valid: value, values, probabilities, min"],
     ),
+    "unknown distribution": (
+        varying(x={"distribution": "beta"}),
+        [
+            "parameters.x.distribution must be one of constant, categorical,",
+            "q_log_normal, got beta",
+        ],
+    ),
+    "a setting of another": (
+        varying(x={"distribution": "uniform", "min": 0, "max": 1, "q": 1}),
+        ["parameters.x.q: uniform has min, max"],
+    ),
+    "grid's normal": (
+        varying(x={"distribution": "normal"}),
+        ["parameters.x: a grid needs values, got normal"],
+    ),
+    "exponents": (
+        varying(x={"distribution": "log_uniform", "min": -9.21034, "max": 0}),
+        [
+            "parameters.x.distribution: log_uniform takes min and max for exponents of e; say "
+            "log_uniform_values, which takes values: min 0.0001, max 1"
+        ],
+    ),
+    "rounded exponents": (
+        varying(x={"distribution": "q_log_uniform", "min": "a", "max": 0}),
+        ["say q_log_uniform_values, which takes values: min exp(min), max exp(max)"],
+    ),
+    "inverse exponents": (
+        varying(x={"distribution": "inv_log_uniform", "min": 0, "max": 2.302585}),
+        ["say inv_log_uniform_values, which takes values: min 0.1, max 1"],
+    ),
+    "rounding": (
+        {"method": "random", **varying(x={"distribution": "q_normal", "q": 0})},
+        ["parameters.x.q must be above 0, got 0"],
+    ),
+    "deviation": (
+        {"method": "random", **varying(x={"distribution": "normal", "sigma": -1})},
+        ["parameters.x.sigma must be above 0, got -1"],
+    ),
+    "probabilities": (
+        {"method": "random", **varying(x={"values": [1, 2], "probabilities": [0.5, 0.6]})},
+        ["parameters.x.probabilities must be 2 numbers that add up to 1, got [0.5, 0.6]"],
+    ),
+    "probabilities of a grid": (
+        varying(x={"values": [1, 2], "probabilities": [0.5, 0.5]}),
+        ["parameters.x.probabilities: only method random draws by them"],
+    ),
+    "nested and more": (
+        varying(model={"parameters": {"memory": {"value": "NTM"}}, "value": 3}),
+        ["parameters.model has parameters and, besides, value"],
+    ),
+    "nested twice": (
+        varying(model={"parameters": {"memory": {"value": "NTM"}}}, model__memory={"value": "DNC"}),
+        ["parameters.model.memory is there twice"],
+    ),
+    "nested mistake": (
+        varying(model={"parameters": {"memory": {"vale": "NTM"}}}),
+        ["parameters.model.memory.vale: there is no such setting here; did you mean value?"],
+    ),
+    "target": (
+        {"metric": {"name": "x", "goal": "minimize", "target": 0}},
+        ["metric.target: is not followed here: a sweep here goes on to its last run; Ctrl-C"],
+    ),
+    "metric's setting": ({"metric": {"name": "x", "gaol": "maximize"}}, ["metric.gaol: there is"]),
+    "job": ({"job": "x"}, ["job: is not followed here: W&B's Launch runs jobs"]),
     "grid's interval": (varying(x={"min": 0, "max": 1}), ["parameters.x: a grid needs values"]),
     "one end": ({"method": "random", **varying(x={"min": 0})}, ["parameters.x.max: is missing"]),
     "exponent": (

@@ -1,4 +1,7 @@
-"""`wandb sweep` and two `wandb agent`, as they are, against a stand-in for W&B's server."""
+"""`wandb sweep` and two `wandb agent` against a stand-in for W&B's server.
+
+They are as they are, but that agents ask every second what to do, not every five.
+"""
 
 import os
 import signal
@@ -15,8 +18,16 @@ import yaml
 from tests.cli.commands import ROOT, begun
 from tests.cli.wandb_stub import ENTITY, KEY, PROJECT, SWEEP, Sweeps, serving
 
-#: Longer than the 5 seconds between two heartbeats of an agent, on a busy machine too.
-PATIENCE = 12.0
+#: W&B's command line, with a second between two heartbeats of an agent.
+WANDB = """
+from wandb.cli.cli import cli
+from wandb.wandb_agent import Agent
+
+Agent.POLL_INTERVAL = 1
+cli(prog_name="wandb")
+"""
+#: Longer than that second, on a busy machine too.
+PATIENCE = 8.0
 #: Stands before the interpreter on the agents' path, and says which process each run is.
 PYTHON = '#!/bin/sh\necho $$ > "{folder}/$WANDB_RUN_ID.$PPID.pid"\nexec "{python}" "$@"\n'
 
@@ -69,7 +80,7 @@ def wandb(server: tuple[str, Sweeps], interpreter: Path, tmp_path: Path) -> Iter
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str) -> subprocess.Popen[str]:
-        started.append(begun([sys.executable, "-m", "wandb", *words], environment))
+        started.append(begun([sys.executable, "-c", WANDB, *words], environment))
         return started[-1]
 
     yield start

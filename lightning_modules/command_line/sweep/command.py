@@ -26,6 +26,8 @@ EPILOG = """\
 Settings (--trainer.max_steps=60, --data.source=glyphs, ...) hold for all runs."""
 #: What a shell gives to a process that was ended by signal n: 128 + n.
 OF_SIGNALS = 128
+#: Of runs that did not finish.
+OTHER_ENDS = ("pruned", "diverged", "interrupted", "failed")
 
 
 def sweep(args: list[str]) -> None:
@@ -79,15 +81,19 @@ def cores() -> int:
 def conclude(execution: "Execution", again: str) -> None:
     """Say what became of the sweep, and what to do next; leave with a status that says it, too."""
     folder, ended, stop = execution.plan.folder, execution.ended, execution.stop
-    others = [f", {ended[how]} {how}" for how in ("pruned", "failed") if ended[how]]
+    others = [f", {ended[how]} {how}" for how in OTHER_ENDS if ended[how]]
     print(f"\n{ended['finished']} of {execution.total} runs finished{''.join(others)}")
+    if execution.diverged:
+        print(f"Diverged: {', '.join(sorted(execution.diverged))}")
     if stop:
         print(f"Go on: {again}")
         sys.exit(OF_SIGNALS + stop[-1])
+    if ended["interrupted"]:
+        print(f"Go on with those that were interrupted: {again}")
     if ended["failed"]:
         print(f"Try those that failed again: {again}")
     if ended["finished"]:
         compare = f"{program()} compare {shlex.quote(shown(folder))}"
         print(f"Compare them: {compare} --out {shlex.quote(folder.name)}.html")
-    if ended["failed"]:
+    if ended["failed"] or ended["interrupted"]:
         sys.exit(1)

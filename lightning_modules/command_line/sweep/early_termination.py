@@ -33,7 +33,7 @@ def read_early_termination(content: Any) -> EarlyTermination | None:
         return None
     kind = content.get("type") if isinstance(content, Mapping) else content
     if kind != TYPE or not isinstance(content, Mapping):
-        raise UsageError(f"early_terminate.type must be {TYPE}, got {kind}")
+        raise UsageError(f"early_terminate.type must be {TYPE}, got {kind}; W&B has no other")
     require_known(content, SETTINGS, "early_terminate.")
     given = {
         name: whole_number(f"early_terminate.{name}", content[name], 2 if name == "eta" else 1)

@@ -1,16 +1,20 @@
 """Runs a sweep: so many runs at a time, each in processes of its own."""
 
+import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from threading import RLock
 
 from lightning_modules.callbacks.progress import readable
+from lightning_modules.command_line.exit_status import DIVERGED, INTERRUPTED, TERMINATED
 from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.lock import only_sweep_in
 from lightning_modules.command_line.sweep.metric_values import metric_values
@@ -22,8 +26,12 @@ from lightning_modules.records.run_folder import shown
 
 #: Seconds between two looks at a process, and at what it has logged.
 PAUSE, LOOK = 0.1, 1.0
+#: What processes are sent when they are asked for the end the first and the second time.
+STOPPING = {1: signal.SIGINT, 2: signal.SIGKILL}
 #: Status of a process that the sweep's end has not let begin.
-NOT_BEGUN = -1
+NOT_BEGUN = 256
+#: Statuses of processes that somebody ended, before they could answer or after they saved.
+OF_INTERRUPTION = (INTERRUPTED, TERMINATED, -signal.SIGINT, -signal.SIGTERM)
 
 
 @dataclass
@@ -38,8 +46,9 @@ class Execution:
     test: bool  #: every run after training
     #: Signals that ask for the end: the first lets runs save what they have, the second does not.
     stop: list[int]
-    #: How many runs finished, were pruned and failed.
+    #: How many runs finished, were pruned, diverged, were interrupted and failed.
     ended: Counter[str] = field(default_factory=Counter)
+    diverged: list[str] = field(default_factory=list)  #: names of those runs
 
     def __post_init__(self) -> None:
         self._proposals = self.study.proposals(self.total)
@@ -67,10 +76,13 @@ class Execution:
                     proposal = next(self._proposals, None)
                 if proposal is None:
                     return
-                if proposal.pruned:
-                    self.ended["pruned"] += 1
-                else:
-                    self._carry_out(self.plan.run(proposal))
+                run = self.plan.run(proposal)
+                if proposal.ended is None:
+                    self._carry_out(run)
+                    continue
+                self.ended[proposal.ended] += 1
+                if proposal.ended == "diverged":
+                    self.diverged.append(run.name)
         except BaseException:
             # The other runs shall save what they have.
             self.stop.append(signal.SIGINT)
@@ -96,29 +108,51 @@ class Execution:
 
     def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:
         """Run a command, say what it is ``doing`` unless that is known, and return its status."""
-        started = None
-        while started is None:
-            if self.stop:
+        self._going.add(run.name)
+        try:
+            started = self._started(run, command, doing)
+            if started is None:
                 return NOT_BEGUN
+            sent, look = 0, 0.0
+            while (code := started.poll()) is None:
+                if command is process.training and not sent and time.monotonic() > look:
+                    self._judge(run)
+                    look = time.monotonic() + LOOK
+                wanted = min(len(self.stop), 2) or int(run.name in self._pruned)
+                if wanted > sent:
+                    process.send(started, STOPPING[wanted])
+                    sent = wanted
+                time.sleep(PAUSE)
+            return code
+        finally:
+            self._going.discard(run.name)
+
+    def _started(
+        self, run: PlannedRun, command: process.Command, doing: str
+    ) -> subprocess.Popen[bytes] | None:
+        """Start a command once nobody else is at the run; None if the end comes first.
+
+        Whoever is left of an earlier sweep is asked for the end, too.
+        """
+        sent = 0
+        while not self.stop:
             started = process.start(run, command, self.threads)
             if doing:
                 said = doing if started else "waits for its process from before"
                 self._say(run, f"{said}, log: {shown(run.log)}")
+            if started is not None:
+                return started
             doing = ""
             time.sleep(PAUSE)
-        self._going.add(run.name)
-        sent, look = 0, 0.0
-        while (code := started.poll()) is None:
-            if command is process.training and not sent and time.monotonic() > look:
-                self._judge(run)
-                look = time.monotonic() + LOOK
-            wanted = min(len(self.stop), 2) or int(run.name in self._pruned)
+        while left := process.orphans(run):
+            wanted = min(len(self.stop), 2)
             if wanted > sent:
-                process.send(started, signal.SIGINT if wanted == 1 else signal.SIGKILL)
+                for orphan in left:
+                    with suppress(ProcessLookupError):
+                        os.kill(orphan, STOPPING[wanted])
                 sent = wanted
             time.sleep(PAUSE)
-        self._going.discard(run.name)
-        return code
+        return None
 
     def _judge(self, run: PlannedRun) -> None:
         """Give a run up if it is among the worse ones so far."""
@@ -132,20 +166,31 @@ class Execution:
                 self._pruned.add(run.name)
 
     def _conclude(self, run: PlannedRun, code: int, took: str) -> None:
-        """Say how a run ended, and write down if it failed."""
+        """Say how a run ended, and write down if it diverged or failed."""
+        trial = run.proposal.trial
         if run.name in self._pruned:
-            self.ended["pruned"] += 1
-            self._say(run, f"pruned after {took}{self._scored(run)}")
+            self._count(run, "pruned", f"pruned after {took}{self._scored(run)}")
         elif code == 0:
-            self.ended["finished"] += 1
-            self._say(run, f"finished in {took}{self._scored(run)}")
+            self._count(run, "finished", f"finished in {took}{self._scored(run)}")
+        elif code == DIVERGED and trial is not None:
+            with self._lock:
+                self.study.diverge(trial)
+            self._count(run, "diverged", f"diverged after {took} ({shown(run.log)})")
+        elif code in OF_INTERRUPTION:
+            # It stays one that is to go on.
+            self._count(run, "interrupted", f"interrupted after {took}, not by this sweep")
         else:
-            self.ended["failed"] += 1
-            if run.proposal.trial is not None:
+            if trial is not None:
                 with self._lock:
-                    self.study.fail(run.proposal.trial)
-            reason = process.reason(run, code)
-            self._say(run, f"failed after {took}: {reason} ({shown(run.log)})")
+                    self.study.fail(trial)
+            why = process.reason(run, code)
+            self._count(run, "failed", f"failed after {took}: {why} ({shown(run.log)})")
+
+    def _count(self, run: PlannedRun, how: str, said: str) -> None:
+        self.ended[how] += 1
+        if how == "diverged":
+            self.diverged.append(run.name)
+        self._say(run, said)
 
     def _scored(self, run: PlannedRun) -> str:
         metric, values = self.plan.file.metric, self._logged(run)

@@ -13,6 +13,7 @@ from lightning_modules.command_line.sweep.lock import locked
 from lightning_modules.command_line.sweep.plan import PlannedRun
 
 PROGRAM = Path(__file__).parents[3] / "cli.py"
+LEASH = Path(__file__).with_name("leash.py")
 #: Torch reads it; unset, every process would take all cores.
 THREADS = "OMP_NUM_THREADS"
 Command = Callable[[PlannedRun], list[str]]
@@ -29,8 +30,9 @@ def start(run: PlannedRun, command: Command, threads: int) -> subprocess.Popen[b
     with run.log.open("ab") as log:
         if not locked(log.fileno()):
             return None
+        leash = [sys.executable, "-IS", str(LEASH), str(os.getpid())]
         return subprocess.Popen(
-            [sys.executable, str(PROGRAM), *command(run)],
+            [*leash, str(PROGRAM), *command(run)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -44,6 +46,16 @@ def send(process: subprocess.Popen[bytes], number: int) -> None:
     """Send a signal to a process and its children, as a terminal does."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def orphans(run: PlannedRun) -> list[int]:
+    """Find the processes of an earlier sweep that write a run's log; only Linux tells."""
+    found = []
+    for output in Path("/proc").glob("[0-9]*/fd/1"):
+        with suppress(OSError):
+            if output.samefile(run.log):
+                found.append(int(output.parts[2]))
+    return found
 
 
 def training(run: PlannedRun) -> list[str]:
@@ -66,5 +78,5 @@ def reason(run: PlannedRun, code: int) -> str:
     """Why a process failed: the last that it said, or what ended it."""
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
-    said = run.log.read_text(errors="replace").splitlines()
+    said = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.strip() for line in reversed(said) if line.strip()), "said nothing")

@@ -31,6 +31,8 @@ FORMER = "sweep.json"
 OTHER_FOLDER = "name another folder with --experiment=NAME"
 #: A trial's attribute: the number of the failed one that it tries again.
 AGAIN = "again"
+#: A trial's attribute: its training diverged, and would do so again.
+DIVERGED = "diverged"
 
 
 class Proposal(NamedTuple):
@@ -39,7 +41,7 @@ class Proposal(NamedTuple):
     number: int  #: from 1 on, in the order of proposal
     values: Mapping[str, Any]  #: by setting
     trial: Trial | None  #: to be told of results; None if it was told them before
-    pruned: bool = False  #: before
+    ended: str | None = None  #: how it ended before, if not with all its training
 
 
 class Grid(GridSampler):
@@ -124,6 +126,11 @@ class SweepStudy:
         """Note that a run is given up."""
         self.study.tell(trial, state=TrialState.PRUNED)
 
+    def diverge(self, trial: Trial) -> None:
+        """Note that a run diverged: a search takes it for the worst, as it does pruned ones."""
+        trial.set_user_attr(DIVERGED, True)
+        self.prune(trial)
+
     def complete(self, trial: Trial, values: Sequence[float]) -> None:
         """Note that a run is trained: its score is the last value, and none is worse than no score.
 
@@ -154,8 +161,9 @@ class SweepStudy:
 
     def _known(self, number: int, first: int, trial: FrozenTrial) -> Proposal:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-            pruned = trial.state is TrialState.PRUNED
-            return Proposal(number, self._values(trial), None, pruned)
+            lost = "diverged" if trial.user_attrs.get(DIVERGED) else "pruned"
+            ended = lost if trial.state is TrialState.PRUNED else None
+            return Proposal(number, self._values(trial), None, ended)
         self.study.sampler = _sampler(self.file, seed=number)
         if trial.state is TrialState.FAIL:
             params = self.study.get_trials()[first].params

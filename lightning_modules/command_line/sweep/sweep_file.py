@@ -24,7 +24,18 @@ GOALS: tuple[Goal, ...] = get_args(Goal)
 LASTING = ("command", "method", "metric", "parameters", "early_terminate")
 SETTINGS = ("program", *LASTING, "run_cap")
 #: Mean something only where W&B keeps the sweep.
-OF_WANDB = ("name", "description", "project", "entity")
+OF_WANDB = ("name", "description", "project", "entity", "apiVersion", "kind", "controller")
+#: W&B's settings that are not followed here, and why.
+NOT_HERE = {
+    "job": "W&B's Launch runs jobs, a sweep here runs its program",
+    "image_uri": "W&B's Launch runs images, a sweep here runs its program",
+    "scheduler": "a sweep here is its own scheduler",
+    "metrics": "runs are judged by one metric here",
+    "metric.target": "a sweep here goes on to its last run; Ctrl-C ends it",
+    "metric.impute": "a run without a score counts as the worst here",
+    "metric.impute_while_running": "runs that are going count as bad ones here",
+    "early_terminate.strict": "runs are judged by the best 1 / eta of those that came so far here",
+}
 PROGRAM = "cli.py"
 #: What W&B puts the parameters in place of, each ``--key=value``.
 ARGUMENTS = "${args}"
@@ -100,6 +111,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     """Check and read each setting."""
+    refuse_not_here(content)
     require_known([name for name in content if name not in OF_WANDB], SETTINGS)
     program = content.get("program")
     if not isinstance(program, str) or Path(program).name != PROGRAM:
@@ -124,12 +136,22 @@ def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     )
 
 
+def refuse_not_here(content: Mapping[str, Any]) -> None:
+    """Say why a setting of W&B's is not followed."""
+    for key, reason in NOT_HERE.items():
+        outer, _, inner = key.rpartition(".")
+        inside = content.get(outer) if outer else content
+        if isinstance(inside, Mapping) and inner in inside:
+            raise UsageError(f"{key}: is not followed here: {reason}; leave it out")
+
+
 def metric_of(content: Any) -> Metric | None:
     """Name and goal; W&B minimises what has no goal."""
     if content is None:
         return None
     if not isinstance(content, Mapping) or not isinstance(content.get("name"), str):
         raise UsageError(f"metric must have a name, such as val/bound, got {content}")
+    require_known(content, ("name", "goal"), "metric.")
     return Metric(content["name"], one_of("metric.goal", content.get("goal", GOALS[0]), GOALS))
 
 
@@ -137,15 +159,36 @@ def parameters_of(content: Any, method: str) -> dict[str, BaseDistribution]:
     """Every parameter; a grid's are all choices."""
     if not isinstance(content, Mapping) or not content:
         raise UsageError(f"parameters must name at least one setting, got {content}")
-    parameters = {str(k): read_parameter(f"parameters.{k}", v) for k, v in content.items()}
+    found = flattened(content)
+    parameters = {key: read_parameter(f"parameters.{key}", said) for key, said in found.items()}
     for key, parameter in parameters.items():
+        if "probabilities" in found[key] and method != "random":
+            raise UsageError(f"parameters.{key}.probabilities: only method random draws by them")
         if method == "grid" and not isinstance(parameter, CategoricalDistribution):
-            raise UsageError(f"parameters.{key}: a grid needs values, got min and max")
+            kind = found[key].get("distribution", "min and max")
+            raise UsageError(f"parameters.{key}: a grid needs values, got {kind}")
     return parameters
 
 
+def flattened(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name nested parameters as the command line does: ``model.memory``."""
+    found: dict[str, Any] = {}
+    for name, said in content.items():
+        key, new = f"{prefix}{name}", {f"{prefix}{name}": said}
+        if isinstance(said, Mapping) and isinstance(said.get("parameters"), Mapping):
+            if others := [str(other) for other in said if other != "parameters"]:
+                raise UsageError(f"parameters.{key} has parameters and, besides, {others[0]}")
+            new = flattened(said["parameters"], f"{key}.")
+        for twice in found.keys() & new.keys():
+            raise UsageError(f"parameters.{twice} is there twice")
+        found |= new
+    return found
+
+
 def command_of(content: Any) -> tuple[str, ...]:
-    """Options of ``fit`` in the command."""
+    """Options of ``fit`` in the command; without one, the parameters are all of them."""
+    if content is None:
+        return (ARGUMENTS,)
     if not isinstance(content, list):
         raise UsageError(f"command must be a list of words, got {content}")
     words = [str(word) for word in content if str(word) not in BEFORE]

@@ -9,6 +9,7 @@ import pytest
 import wandb_workspaces.workspaces as ws
 
 import cli
+from lightning_modules.command_line import dashboard as module
 from lightning_modules.command_line.dashboard import benchmarks, colours, dashboard, workspace
 from lightning_modules.command_line.usage_error import UsageError
 from memory_cores import DNC, RMR
@@ -93,6 +94,12 @@ def test_mistakes_are_named(args: list[str], message: str):
         dashboard(args)
 
 
+@pytest.fixture
+def logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "objection", lambda: None)
+
+
+@pytest.mark.usefixtures("logged_in")
 def test_it_is_saved_once_and_its_address_is_said(monkeypatch: pytest.MonkeyPatch, capsys):
     saved = []
 
@@ -107,10 +114,17 @@ def test_it_is_saved_once_and_its_address_is_said(monkeypatch: pytest.MonkeyPatc
     assert "The workspace is /cores?nw=abc" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_what_wandb_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch):
     def save(view: ws.Workspace) -> None:
         raise ValueError("project not found")
 
     monkeypatch.setattr(ws.Workspace, "save", save)
     with pytest.raises(UsageError, match="W&B refused the workspace: project not found"):
+        dashboard(["--wandb", "me/cores"])
+
+
+def test_a_server_that_takes_nobody_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "objection", lambda: "http://here gave no answer in 5 s")
+    with pytest.raises(UsageError, match="^--wandb: http://here gave no answer in 5 s$"):
         dashboard(["--wandb", "me/cores"])

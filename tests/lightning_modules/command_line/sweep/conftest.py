@@ -1,5 +1,6 @@
 """Sweeps of a setting or two, without a model."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,19 @@ from lightning_modules.command_line.sweep.study import SweepStudy
 from lightning_modules.command_line.sweep.sweep_file import sweep_of
 
 GRID = {"x": {"values": [1, 2, 3]}, "core": {"values": ["DNC", "NTM"]}}
+
+
+@pytest.fixture(autouse=True)
+def unsynchronised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare databases the waiting for the disk: nobody cuts the power off here."""
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **others: Any) -> sqlite3.Connection:
+        made = connect(*arguments, **others)
+        made.execute("PRAGMA synchronous = OFF")
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
 
 
 @pytest.fixture

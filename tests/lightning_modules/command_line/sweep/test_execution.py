@@ -1,6 +1,7 @@
 """How a sweep runs its processes: a program stands in for training and the test."""
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -11,15 +12,18 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from lightning_modules.command_line.exit_status import DIVERGED, INTERRUPTED, TERMINATED
 from lightning_modules.command_line.sweep import execution as module
 from lightning_modules.command_line.sweep import process
+from lightning_modules.command_line.sweep.command import conclude
 from lightning_modules.command_line.sweep.execution import Execution
 from lightning_modules.command_line.sweep.plan import PlannedRun
 from lightning_modules.command_line.sweep.study import Proposal, SweepStudy
 from lightning_modules.records.run_folder import RunFolder
 
 #: Writes what the real one would. Run n validates with 10 - n; all but the first go on for ever
-#: where there is a file `slow`. Run 2 fails where there is a file `broken`.
+#: where there is a file `slow`. Run 2 fails where there is a file `broken`, and ends untrained with
+#: what a file `status` says.
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path
@@ -36,6 +40,8 @@ options = dict(option[2:].split("=") for option in options)
 folder, number = root / options["run"], int(options["run"])
 if number == 2 and (root / "broken").exists():
     sys.exit("it is broken")
+if number == 2 and (root / "status").exists():
+    sys.exit(int((root / "status").read_text()))
 
 def save(*_):
     (folder / "checkpoints").mkdir(exist_ok=True)
@@ -140,6 +146,55 @@ def test_a_failed_run_stops_no_other_and_is_tried_again(
     assert said[1].startswith("2/3 002: finished in ") and len(said) == 2
 
 
+def test_a_run_that_diverged_is_no_result_and_is_left_alone(
+    execution: Callable[..., Execution], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "status").write_text(str(DIVERGED))
+    first = execution()
+    first.run()
+    said = lines(capsys)
+    assert said[3].startswith("2/3 002: diverged after ")
+    assert said[3].endswith(f" ({tmp_path}/002.log)")
+    assert said[4] == "3/3 003: starts"
+    assert states(first) == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
+    assert first.study.study.get_trials()[1].user_attrs == {"diverged": True}
+    (tmp_path / "status").unlink()
+    again = execution()
+    again.run()
+    assert lines(capsys) == []
+    for found in (first, again):
+        assert found.ended == {"finished": 2, "diverged": 1}
+        conclude(found, "again")
+        concluded = capsys.readouterr().out.splitlines()
+        assert concluded[1:3] == ["2 of 3 runs finished, 1 diverged", "Diverged: 002"]
+
+
+@pytest.mark.parametrize("status", [INTERRUPTED, TERMINATED])
+def test_a_run_that_somebody_else_ended_goes_on_next_time(
+    execution: Callable[..., Execution],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+) -> None:
+    (tmp_path / "status").write_text(str(status))
+    first = execution()
+    first.run()
+    assert first.ended == {"finished": 2, "interrupted": 1}
+    assert states(first) == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.COMPLETE]
+    with pytest.raises(SystemExit, match="1"):
+        conclude(first, "again")
+    said = capsys.readouterr().out
+    assert "2/3 002: interrupted after " in said
+    assert (
+        "2 of 3 runs finished, 1 interrupted\nGo on with those that were interrupted: again" in said
+    )
+    (tmp_path / "status").unlink()
+    again = execution()
+    again.run()
+    assert again.ended == {"finished": 3}
+    assert len(states(again)) == 3
+
+
 def test_a_failed_test_never_costs_a_training(
     execution: Callable[..., Execution], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,6 +253,42 @@ def test_a_stop_lets_runs_save_what_they_have(
     then.run()
     assert then.ended == {"finished": 3}
     assert lines(capsys)[::2] == ["2/3 002: goes on", "3/3 003: goes on"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a log is")
+def test_a_stop_ends_what_an_earlier_sweep_has_left(
+    execution: Callable[..., Execution], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that outlived its sweep is asked to save its state, instead of waited for."""
+    (tmp_path / "slow").touch()
+    later = execution()
+    _, second, *_ = later.study.proposals(3)
+    later._proposals = iter([second])
+    orphan = process.start(later.plan.run(second), process.training, 1)
+    assert orphan is not None
+    while "validated" not in (tmp_path / "002.log").read_text():
+        time.sleep(0.02)
+
+    class OnceItWaits(list[int]):
+        """Somebody presses Ctrl-C when the sweep says what it waits for."""
+
+        said = ""
+
+        def __bool__(self) -> bool:
+            self.said += capsys.readouterr().out
+            if not len(self) and "waits for its process from before" in self.said:
+                self.append(signal.SIGINT)
+            return len(self) > 0
+
+    stop = later.stop = OnceItWaits()
+    began = time.monotonic()
+    later.run()
+    assert time.monotonic() - began < 50
+    assert orphan.wait() == INTERRUPTED
+    assert (tmp_path / "002/checkpoints/last.ckpt").exists()
+    assert "Waiting for 1 run to save its state" in stop.said + capsys.readouterr().out
+    assert later.ended == {}
+    assert states(later)[1] is TrialState.RUNNING
 
 
 def test_no_run_is_left_behind_by_a_failure(

@@ -135,7 +135,7 @@ def test_unfinished_runs_go_on_first_and_failed_ones_are_tried_again(opened: Ope
     assert [p.number for p in second] == [4, 1, 2, 3]
     assert [p.values for p in second] == [first[n - 1].values for n in (4, 1, 2, 3)]
     assert [p.trial is None for p in second] == [False, False, True, True]
-    assert [p.pruned for p in second] == [False, False, False, True]
+    assert [p.ended for p in second] == [None, None, None, "pruned"]
     assert states(again) == ["FAIL", "COMPLETE", "PRUNED", "RUNNING", "RUNNING"]
 
 
