@@ -17,7 +17,6 @@ class LastStep(L.Callback):
             for name, value in trainer.callback_metrics.items()
             if name.startswith("train/")
         }
-        # The first step of a run is logged as step 0.
         for logger in trainer.loggers if metrics else ():
-            logger.log_metrics(metrics, step=trainer.global_step - 1)
+            logger.log_metrics(metrics, step=trainer.global_step)
             logger.save()
