@@ -3,6 +3,7 @@
 from datamodules.sources.image_kinds import CHARACTERS, DIGITS, FACES, ImageKind
 from datamodules.sources.images import SPLITS, LabelledImages, Split
 from datamodules.sources.select import Source, fetch_images, load_images, resolve_source
+from datamodules.sources.unreadable import UnreadableData
 
 __all__ = [
     "CHARACTERS",
@@ -13,6 +14,7 @@ __all__ = [
     "LabelledImages",
     "Source",
     "Split",
+    "UnreadableData",
     "fetch_images",
     "load_images",
     "resolve_source",

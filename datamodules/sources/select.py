@@ -55,12 +55,13 @@ def load_images(
     Args:
         source: name of the source; `auto` takes the real one of its kind if it is on disk, else the
             embedded one.
-        data_dir: folder that has or lacks the real source's folder.
+        data_dir: folder that has or lacks the real source's files.
         split: no image of one split occurs in another.
         kind: the sources to choose from.
 
     Raises:
-        ValueError: the source is not of this kind or not on disk, or a file of it is damaged.
+        ValueError: the source is not of this kind or not on disk.
+        UnreadableData: a file of it is damaged.
     """
     if resolve_source(source, data_dir, kind) == kind.real_name:
         return kind.real.read(Path(data_dir), split)
@@ -68,12 +69,12 @@ def load_images(
 
 
 def _reason(chosen: str, data_dir: Path, kind: ImageKind) -> str:
-    folder = data_dir / kind.real.FOLDER
+    layout = kind.real.LAYOUT
     if chosen == kind.real_name:
-        return f"using {chosen}, {kind.real_contents} in {folder}"
+        return f"using {chosen}, {kind.real_contents} in {layout.folder(data_dir)}"
     return (
         f"using {chosen}, {kind.embedded_contents}: "
-        f"{kind.real_title} is not in {folder} nor downloaded"
+        f"{kind.real_title} was not downloaded, and {layout.lack(data_dir)}"
     )
 
 
@@ -81,6 +82,6 @@ def _unavailable(data_dir: Path, kind: ImageKind) -> str:
     missing = ", ".join(kind.real.missing_files(data_dir))
     return (
         f"source must be auto or {kind.embedded_name} where {kind.real_title} can be neither "
-        f"found nor downloaded ({data_dir / kind.real.FOLDER} lacks {missing}), "
+        f"found nor downloaded ({kind.real.LAYOUT.folder(data_dir)} lacks {missing}), "
         f"got {kind.real_name}"
     )

@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 import lightning_modules  # noqa: F401
 import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
+from datamodules.sources import UnreadableData
 from lightning_modules.command_line.class_settings import plain_key
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
 from lightning_modules.command_line.parsing_messages import explain_parsing
@@ -118,7 +119,9 @@ class ExperimentParser(LightningCLI):
             raise
 
     def explain(self, failure: ValueError) -> None:
-        """Raise a UsageError if a setting is to blame."""
+        """Raise a UsageError if a setting or a data file is to blame."""
+        if isinstance(failure, UnreadableData):
+            raise UsageError(str(failure)) from failure
         explanation = explain_failure(failure, self.settings)
         if explanation is not None:
             raise UsageError(explanation) from failure
