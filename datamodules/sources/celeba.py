@@ -61,7 +61,7 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     photographs, partition = (LAYOUT.path(data_dir, name) for name in (ARCHIVE, PARTITION))
     names = read_partition(partition, split)
     decoded = photographs.parent / f"{split}_{SIZE}.npy"
-    images = _kept(decoded, len(names), newer_than=(photographs, partition))
+    images = kept(decoded, len(names), newer_than=(photographs, partition))
     if images is None:
         with opened(photographs, f"does not hold what {partition.name} names") as tree:
             images = read_photographs(tree, names)
@@ -69,15 +69,15 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     return LabelledImages(images, np.zeros(len(images), np.int64), "celeba")
 
 
-def _kept(decoded: Path, count: int, newer_than: tuple[Path, ...]) -> NDArray[np.uint8] | None:
+def kept(decoded: Path, count: int, newer_than: tuple[Path, ...]) -> NDArray[np.uint8] | None:
     """Map a split that was decoded before; None if there is none, or it is out of date or cut."""
-    made_from = max(path.stat().st_mtime_ns for path in newer_than)
+    made_from = max((path.stat().st_mtime_ns for path in newer_than), default=0)
     if not decoded.exists() or decoded.stat().st_mtime_ns <= made_from:
         return None
     try:
         # Mapped, not read: 500 MB that all processes of a machine share.
         images = np.lib.format.open_memmap(decoded, mode="r")
-    except (OSError, ValueError):
+    except Exception:  # numpy meets damage with errors of many kinds, its tokeniser's among them
         return None
     whole = images.dtype == np.uint8 and images.shape == (count, SIZE, SIZE, 3)
     return images if whole else None

@@ -106,16 +106,16 @@ def read_drawings(tree: Tree, count: int) -> list[Drawing]:
     if (found := len({match.groups() for match in named.values() if match})) != count:
         raise ValueError(f"it holds {found:,} drawings, expected {count:,}")
     return [
-        Drawing(match[1], int(match[2]), _page(path, tree.read(path)))
+        Drawing(match[1], int(match[2]), _page(tree, path))
         for path, match in named.items()
         if match
     ]
 
 
-def _page(path: str, content: bytes) -> NDArray[np.uint8]:
+def _page(tree: Tree, path: str) -> NDArray[np.uint8]:
     """Reduce a drawing, black on white, 105 x 105; each pixel here averages over its box there."""
     try:
-        page = decode(content, "PNG", (PUBLISHED_SIDE, PUBLISHED_SIDE), MODES)
+        page = decode(tree.read(path), "PNG", (PUBLISHED_SIDE, PUBLISHED_SIDE), MODES)
     except ValueError as error:
         raise ValueError(f"{path} {error}") from error
     return 255 - np.asarray(page.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX))

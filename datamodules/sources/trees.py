@@ -36,7 +36,7 @@ class Tree(ABC):
         """Read one file.
 
         Raises:
-            ValueError: it is larger than any picture, or damaged.
+            ValueError: it is larger than any picture, or damaged; the message follows its name.
         """
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Folder(Tree):
     def read(self, path: str) -> bytes:
         """Read one file."""
         with open(self.folder / path, "rb") as file:
-            return _at_most(file, path)
+            return _small(file.read(MOST_BYTES + 1))
 
     def _paths(self) -> list[str]:
         def refuse(error: OSError) -> None:
@@ -84,12 +84,13 @@ class Zip(Tree):
         """Unzip one file; its checksum is compared."""
         member = self.members[path]
         if member.compress_type not in PLAIN_METHODS:
-            raise ValueError(f"{path} is not deflated, but compressed in another way")
+            raise ValueError("is not deflated, but compressed in another way")
         try:
             with self.archive.open(member) as file:
-                return _at_most(file, path)
+                content = file.read(MOST_BYTES + 1)
         except Exception as error:  # as above: RuntimeError if it is encrypted, and so on
-            raise ValueError(f"{path} is damaged or too large ({error})") from error
+            raise ValueError(f"cannot be unzipped: {error}") from error
+        return _small(content)
 
     def _paths(self) -> list[str]:
         return list(self.members)
@@ -106,8 +107,7 @@ def opened(path: Path, complaint: str) -> Iterator[Tree]:
                 yield Zip(file)
 
 
-def _at_most(file: IO[bytes], path: str) -> bytes:
-    content = file.read(MOST_BYTES + 1)
+def _small(content: bytes) -> bytes:
     if len(content) > MOST_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_BYTES:,} bytes")
+        raise ValueError(f"is larger than {MOST_BYTES:,} bytes")
     return content

@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
+
+#: Characters of a library's text that are shown.
+LONGEST_REASON = 200
 
 
 class UnreadableData(ValueError):
@@ -25,6 +29,6 @@ def blame(path: Path, complaint: str) -> Iterator[None]:
     except UnreadableData:
         raise
     except (OSError, ValueError) as error:
-        # An OSError's text repeats the path, and a library's may have several lines.
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        # An OSError's text repeats the path, and a library's may have lines of the file's bytes.
+        reason = shorten(getattr(error, "strerror", None) or str(error), LONGEST_REASON)
         raise UnreadableData(f"{path} {complaint}: {reason}") from error

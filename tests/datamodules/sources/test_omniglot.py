@@ -188,7 +188,7 @@ def test_a_zip_bomb_is_not_unpacked(imitation: Path) -> None:
             archive.writestr(name, bytes(64 << 20) if name == bomb else content)
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableData, match="0000_01.png is .*larger than 1,048,576 bytes"):
+        with pytest.raises(UnreadableData, match="0000_01.png is larger than 1,048,576 bytes"):
             load_images("omniglot", imitation, "test", CHARACTERS)
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
