@@ -2,7 +2,13 @@
 
 from datamodules.sources.image_kinds import CHARACTERS, DIGITS, FACES, ImageKind
 from datamodules.sources.images import SPLITS, LabelledImages, Split
-from datamodules.sources.select import Source, fetch_images, load_images, resolve_source
+from datamodules.sources.select import (
+    Source,
+    fetch_images,
+    load_images,
+    require_readable,
+    resolve_source,
+)
 from datamodules.sources.unreadable import UnreadableData
 
 __all__ = [
@@ -17,5 +23,6 @@ __all__ = [
     "UnreadableData",
     "fetch_images",
     "load_images",
+    "require_readable",
     "resolve_source",
 ]

@@ -3,10 +3,11 @@
 They may lie as LeCun publishes them, as torchvision does (`MNIST/raw/`), or gunzipped.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datamodules.sources.downloads import arrive_together, retrieve
 from datamodules.sources.idx import read_idx
@@ -76,12 +77,23 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     """
     part, selection = SPLITS[split]
     shape = (PUBLISHED_SIZE[part], 28, 28)
-    images = read_idx(LAYOUT.path(data_dir, f"{part}-images-idx3-ubyte"), shape)
+    images = _kept(LAYOUT.path(data_dir, f"{part}-images-idx3-ubyte"), shape)
     path = LAYOUT.path(data_dir, f"{part}-labels-idx1-ubyte")
-    labels = read_idx(path, shape[:1])
+    labels = _kept(path, shape[:1])
     if labels.max() >= CLASSES:
         raise UnreadableData(f"{path} is not MNIST's: it has a digit {labels.max()}")
     return LabelledImages(images[selection], labels[selection].astype(np.int64), "mnist")
+
+
+def _kept(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read a file once, as training and validation share theirs, and again if it was changed."""
+    written = path.stat().st_mtime_ns if path.exists() else 0
+    return _read_once(path.absolute(), shape, written)
+
+
+@lru_cache(maxsize=len(MD5))
+def _read_once(path: Path, shape: tuple[int, ...], written: int) -> NDArray[np.uint8]:
+    return read_idx(path, shape)
 
 
 def _download_from(mirror: str, data_dir: Path) -> None:

@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.loading.checks import require_one_of
 from datamodules.sources.image_kinds import DIGITS, ImageKind
-from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.images import SPLITS, LabelledImages, Split
 
 #: Sources of all kinds of images; each benchmark takes those of one.
 Source = Literal["auto", "mnist", "mnist5k", "omniglot", "glyphs", "celeba", "faces"]
@@ -27,6 +27,20 @@ def fetch_images(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) ->
     except (OSError, ValueError) as error:
         if source == kind.real_name:
             raise ValueError(_unavailable(data_dir, kind)) from error
+
+
+def require_readable(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> None:
+    """Read the real source once, where it is on disk and may be chosen.
+
+    In one process and before a run begins: damage is found early, and what a source decodes only
+    once is decoded by one process.
+
+    Raises:
+        UnreadableData: a file is damaged.
+    """
+    if source != kind.embedded_name and not kind.real.missing_files(Path(data_dir)):
+        for split in SPLITS:
+            kind.real.read(Path(data_dir), split)
 
 
 def resolve_source(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> str:
