@@ -163,7 +163,7 @@ class SequenceModel(L.LightningModule, ABC):
         self.test_summary = self._log_summary("test", self.test_metrics)
 
     def _log_summary(self, stage: str, metrics: StepMeans) -> Summary:
-        summary = self.measures.summarise(self, metrics.compute())
+        summary = self.measures.summarise(self, metrics.sums())
         metrics.reset()
         values = {f"{stage}/{name}": value for name, value in summary.scalars.items()}
         curve = self.measures.family.curves[0].name

@@ -2,7 +2,14 @@
 
 from datamodules.sources.image_kinds import CHARACTERS, DIGITS, FACES, ImageKind
 from datamodules.sources.images import SPLITS, LabelledImages, Split
-from datamodules.sources.select import Source, fetch_images, load_images, resolve_source
+from datamodules.sources.select import (
+    Source,
+    fetch_images,
+    load_images,
+    require_readable,
+    resolve_source,
+)
+from datamodules.sources.unreadable import UnreadableData
 
 __all__ = [
     "CHARACTERS",
@@ -13,7 +20,9 @@ __all__ = [
     "LabelledImages",
     "Source",
     "Split",
+    "UnreadableData",
     "fetch_images",
     "load_images",
+    "require_readable",
     "resolve_source",
 ]

@@ -1,35 +1,47 @@
 """CelebA: 202,599 photographs of celebrities' faces (Liu et al. 2015), from the user's own files.
 
-`<data_dir>/celeba` holds `img_align_celeba.zip` and `list_eval_partition.txt` as their authors
-publish them; nothing is downloaded. A split is decoded once, into a file beside them.
+The data folder holds `img_align_celeba.zip`, or the folder in it, and `list_eval_partition.txt`, as
+their authors, torchvision or Kaggle hand them out; nothing is downloaded. A split is decoded once,
+into a file beside them.
 """
 
-import io
 import os
-import zipfile
-import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from numpy.typing import NDArray
 from PIL import Image
 
+from datamodules.sources.decoding import decode
 from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.layout import Layout
+from datamodules.sources.partition import read_partition
+from datamodules.sources.trees import Tree, opened
 
 FOLDER = "celeba"
 ARCHIVE, PARTITION = "img_align_celeba.zip", "list_eval_partition.txt"
-PARTS: dict[Split, str] = {"train": "0", "val": "1", "test": "2"}
+LAYOUT = Layout(
+    places=(FOLDER, "CelebA", ""),
+    spellings={
+        ARCHIVE: (ARCHIVE, "img_align_celeba/", f"Img/{ARCHIVE}", "Img/img_align_celeba/"),
+        PARTITION: (PARTITION, "list_eval_partition.csv", f"Eval/{PARTITION}"),
+    },
+    variants="or the folder img_align_celeba and list_eval_partition.csv",
+)
 #: Width and height of an aligned photograph.
 ALIGNED = (178, 218)
 #: Side of the square in its middle that is kept, and of the image that it is reduced to.
 CROP = 148
 SIZE = 32
+#: A grey photograph is one in colour, too.
+MODES = ("RGB", "L")
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """List the files that `<data_dir>/celeba` lacks."""
-    return [name for name in (ARCHIVE, PARTITION) if not (data_dir / FOLDER / name).exists()]
+    """List the files that are nowhere below the data folder, by the names that authors give."""
+    return LAYOUT.missing(data_dir)
 
 
 def download(data_dir: Path) -> None:
@@ -44,62 +56,68 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
         The middle 148 x 148 pixels of every photograph, reduced to 32 x 32 in colour.
 
     Raises:
-        ValueError: a file is damaged or they do not belong together; the message names it.
+        UnreadableData: a file is damaged or they do not belong together; the message names it.
     """
-    folder = data_dir / FOLDER
-    decoded = folder / f"{split}_{SIZE}.npy"
-    if not _is_newer(decoded, folder):
-        _save(_decode(folder, split), decoded)
-    # Mapped, not read: 500 MB that all processes of a machine share.
-    images = np.load(decoded, mmap_mode="r")
+    photographs, partition = (LAYOUT.path(data_dir, name) for name in (ARCHIVE, PARTITION))
+    names = read_partition(partition, split)
+    decoded = photographs.parent / f"{split}_{SIZE}.npy"
+    images = kept(decoded, len(names), newer_than=(photographs, partition))
+    if images is None:
+        with opened(photographs, f"does not hold what {partition.name} names") as tree:
+            images = read_photographs(tree, names)
+        _keep(images, decoded)
     return LabelledImages(images, np.zeros(len(images), np.int64), "celeba")
 
 
-def _is_newer(decoded: Path, folder: Path) -> bool:
-    """Tell whether a file exists that was written after those that it is made from."""
-    made_from = max((folder / name).stat().st_mtime_ns for name in (ARCHIVE, PARTITION))
-    return decoded.exists() and decoded.stat().st_mtime_ns > made_from
+def kept(decoded: Path, count: int, newer_than: tuple[Path, ...]) -> NDArray[np.uint8] | None:
+    """Map a split that was decoded before; None if there is none, or it is out of date or cut."""
+    made_from = max((path.stat().st_mtime_ns for path in newer_than), default=0)
+    if not decoded.exists() or decoded.stat().st_mtime_ns <= made_from:
+        return None
+    try:
+        # Mapped, not read: 500 MB that all processes of a machine share.
+        images = np.lib.format.open_memmap(decoded, mode="r")
+    except Exception:  # numpy meets damage with errors of many kinds, its tokeniser's among them
+        return None
+    whole = images.dtype == np.uint8 and images.shape == (count, SIZE, SIZE, 3)
+    return images if whole else None
 
 
-def _save(images: NDArray[np.uint8], path: Path) -> None:
+def _keep(images: NDArray[np.uint8], path: Path) -> None:
     """Write a file that is complete or absent, whatever other processes do."""
-    with TemporaryDirectory(prefix=".decoded-", dir=path.parent) as folder:
-        np.save(Path(folder, path.name), images)
-        os.replace(Path(folder, path.name), path)
-
-
-def _decode(folder: Path, split: Split) -> NDArray[np.uint8]:
-    """Decode the images of a split in the partition's order, [N, 32, 32, 3]."""
-    names = _names(folder / PARTITION, split)
     try:
-        with zipfile.ZipFile(folder / ARCHIVE) as archive:
-            return np.stack([_photograph(archive, name) for name in names])
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{folder / ARCHIVE} does not hold what {PARTITION} names: {error}"
-        ) from error
+        with TemporaryDirectory(prefix=".decoded-", dir=path.parent) as folder:
+            np.save(Path(folder, path.name), images)
+            os.replace(Path(folder, path.name), path)
+    except OSError as error:  # a shared folder that may only be read, or a full disk
+        rank_zero_info(
+            f"source celeba: photographs are decoded anew in every run, for {path} cannot be "
+            f"written ({error.strerror})"
+        )
 
 
-def _names(partition: Path, split: Split) -> list[str]:
-    """List the images of a split from lines `<image> <0, 1 or 2>`."""
-    rows = [line.split() for line in partition.read_text().splitlines() if line.strip()]
-    for row in rows:
-        if len(row) != 2 or row[1] not in PARTS.values():
-            raise ValueError(f"{partition} is not CelebA's: it has a line {' '.join(row)!r}")
-    names = [name for name, part in rows if part == PARTS[split]]
-    if not names:
-        raise ValueError(f"{partition} names no image of part {PARTS[split]} ({split})")
-    return names
+def read_photographs(tree: Tree, names: list[str]) -> NDArray[np.uint8]:
+    """Decode photographs in the order of their names, [N, 32, 32, 3].
+
+    Raises:
+        ValueError: one of them is missing, damaged or no aligned photograph.
+    """
+    paths: dict[str, str] = {}
+    for path in tree.files(".jpg"):
+        name = PurePosixPath(path).name
+        if paths.setdefault(name, path) != path:
+            raise ValueError(f"it has two of {name}, {paths[name]} and {path}")
+    return np.stack([_photograph(tree, name, paths.get(name)) for name in names])
 
 
-def _photograph(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
+def _photograph(tree: Tree, name: str, path: str | None) -> NDArray[np.uint8]:
+    """Decode the middle of a photograph, [32, 32, 3]."""
+    if path is None:
+        raise ValueError(f"{name} is missing")
     try:
-        content = archive.read(f"img_align_celeba/{name}")
-        photograph = Image.open(io.BytesIO(content)).convert("RGB")
-    except (KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{name} is missing or damaged") from error
-    if photograph.size != ALIGNED:
-        raise ValueError(f"{name} has {photograph.size} pixels, expected {ALIGNED}")
+        photograph = decode(tree.read(path), "JPEG", ALIGNED, MODES).convert("RGB")
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
     left, top = ((length - CROP) // 2 for length in ALIGNED)
     middle = photograph.crop((left, top, left + CROP, top + CROP))
     # The bilinear filter is stretched to the reduction, so that it does not alias.

@@ -16,6 +16,7 @@ from datamodules.sources import (
     Split,
     fetch_images,
     load_images,
+    require_readable,
     resolve_source,
 )
 
@@ -52,9 +53,16 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
         """Build what makes the sequences of a split from its images."""
 
     def prepare_data(self) -> None:
-        """Download what is missing; Lightning calls this in one process per machine."""
+        """Download what is missing; Lightning calls this in one process per machine.
+
+        Raises:
+            ValueError: the source is neither on disk nor can be downloaded.
+            UnreadableData: a file of it is damaged.
+        """
         if not self._datasets:
-            fetch_images(self.hparams["source"], self.hparams["data_dir"], self.images_of)
+            source, data_dir = self.hparams["source"], self.hparams["data_dir"]
+            fetch_images(source, data_dir, self.images_of)
+            require_readable(source, data_dir, self.images_of)
 
     def make_datasets(self) -> dict[Split, Episodes]:
         """Read the images of all splits from the source that all processes agree on.

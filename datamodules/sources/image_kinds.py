@@ -5,19 +5,20 @@ from typing import NamedTuple, Protocol
 
 from datamodules.sources import celeba, faces, glyphs, mnist, mnist5k, omniglot
 from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.layout import Layout
 
 
 class RealSource(Protocol):
     """A module that reads files from the data folder."""
 
-    FOLDER: str
+    LAYOUT: Layout
 
     def missing_files(self, data_dir: Path) -> list[str]:
-        """List the files that the source's folder lacks."""
+        """List the files that are nowhere below the data folder."""
         ...
 
     def download(self, data_dir: Path) -> None:
-        """Complete the folder; raises OSError or ValueError and leaves nothing behind."""
+        """Fetch what is missing; raises OSError or ValueError and leaves nothing behind."""
         ...
 
     def read(self, data_dir: Path, split: Split) -> LabelledImages:

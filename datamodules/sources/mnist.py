@@ -1,6 +1,9 @@
-"""MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges), in the four IDX files."""
+"""MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges), in the four IDX files.
 
-from functools import partial
+They may lie as LeCun publishes them, as torchvision does (`MNIST/raw/`), or gunzipped.
+"""
+
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,8 @@ from numpy.typing import NDArray
 from datamodules.sources.downloads import arrive_together, retrieve
 from datamodules.sources.idx import read_idx
 from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.layout import Layout
+from datamodules.sources.unreadable import UnreadableData
 
 FOLDER = "mnist"
 MIRRORS = (
@@ -28,11 +33,25 @@ SPLITS: dict[Split, tuple[str, slice]] = {
     "test": ("t10k", slice(0, 10_000)),
 }
 PUBLISHED_SIZE = {"train": 60_000, "t10k": 10_000}
+CLASSES = 10
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    dotted = name.replace("-idx", ".idx")
+    return name, f"{name}.gz", dotted, f"{dotted}.gz"
+
+
+LAYOUT = Layout(
+    # The second is torchvision's, whose other data sets are named alike: no `*/raw` is searched.
+    places=(FOLDER, "MNIST/raw", "mnist/raw", ""),
+    spellings={name: _spellings(name) for name in MD5},
+    variants="gzipped or not, also named *.idx3-ubyte and *.idx1-ubyte",
+)
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """List the IDX files that `<data_dir>/mnist` holds neither plain nor gzipped."""
-    return [name for name in MD5 if not _path(data_dir, name).exists()]
+    """List the IDX files that are nowhere below the data folder, plain or gzipped."""
+    return LAYOUT.missing(data_dir)
 
 
 def download(data_dir: Path) -> None:
@@ -54,25 +73,27 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     """Read one split: the first 55,000 training images, the last 5,000, or the test images.
 
     Raises:
-        ValueError: a file is damaged or not of MNIST's published size; the message names it.
+        UnreadableData: a file is damaged or not of MNIST's published size; the message names it.
     """
     part, selection = SPLITS[split]
     shape = (PUBLISHED_SIZE[part], 28, 28)
-    images = _read_checked(_path(data_dir, f"{part}-images-idx3-ubyte"), shape)
-    labels = _read_checked(_path(data_dir, f"{part}-labels-idx1-ubyte"), shape[:1])
+    images = _kept(LAYOUT.path(data_dir, f"{part}-images-idx3-ubyte"), shape)
+    path = LAYOUT.path(data_dir, f"{part}-labels-idx1-ubyte")
+    labels = _kept(path, shape[:1])
+    if labels.max() >= CLASSES:
+        raise UnreadableData(f"{path} is not MNIST's: it has a digit {labels.max()}")
     return LabelledImages(images[selection], labels[selection].astype(np.int64), "mnist")
 
 
-def _read_checked(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    values = read_idx(path)
-    if values.shape != shape:
-        raise ValueError(f"{path} is not MNIST's: it holds {values.shape}, expected {shape}")
-    return values
+def _kept(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read a file once, as training and validation share theirs, and again if it was changed."""
+    written = path.stat().st_mtime_ns if path.exists() else 0
+    return _read_once(path.absolute(), shape, written)
 
 
-def _path(data_dir: Path, name: str) -> Path:
-    plain = data_dir / FOLDER / name
-    return plain if plain.exists() else plain.with_name(f"{name}.gz")
+@lru_cache(maxsize=len(MD5))
+def _read_once(path: Path, shape: tuple[int, ...], written: int) -> NDArray[np.uint8]:
+    return read_idx(path, shape)
 
 
 def _download_from(mirror: str, data_dir: Path) -> None:

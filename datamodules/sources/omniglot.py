@@ -1,8 +1,9 @@
-"""Omniglot: 1,623 characters of 50 alphabets, each by 20 people (Lake et al. 2015), in two zips."""
+"""Omniglot: 1,623 characters of 50 alphabets, each by 20 people (Lake et al. 2015), in two zips.
 
-import io
-import zipfile
-import zlib
+They may be unpacked, and lie where torchvision or a clone of the authors' repository has them.
+"""
+
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datamodules.sources.characters import Drawings, one_shot_split
+from datamodules.sources.decoding import decode
 from datamodules.sources.downloads import arrive_together, retrieve
 from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.layout import Layout
+from datamodules.sources.trees import Tree, opened
 
 FOLDER = "omniglot"
 MIRROR = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
@@ -21,12 +25,20 @@ MD5 = {
     "images_background.zip": "68d2efa1b9178cc56df9314c21c6e718",
     "images_evaluation.zip": "6b91aef0f799c5bb55b94e3f2daec811",
 }
+LAYOUT = Layout(
+    places=(FOLDER, "omniglot-py", "omniglot/python", ""),
+    spellings={name: (name, f"{name.removesuffix('.zip')}/") for name in MD5},
+    variants="or folders of these names, unpacked",
+)
 PUBLISHED_SIZE = {"images_background.zip": 19_280, "images_evaluation.zip": 13_180}
-SIZE = 28
+SIZE, PUBLISHED_SIDE = 28, 105
+#: Black on white, stored in one bit or by a program that stores more.
+MODES = ("1", "L", "RGB")
+FILE = re.compile(r"(?:.*/)?([^/]+/[^/]+)/[0-9]+_([0-9]{1,2})\.png", re.IGNORECASE)
 
 
 class Drawing(NamedTuple):
-    """One file of a zip: `<zip's name>/<alphabet>/<character>/<id>_<drawer>.png`."""
+    """One file: `<zip's name>/<alphabet>/<character>/<id>_<drawer>.png`."""
 
     name: str
     """`<alphabet>/<character>`."""
@@ -35,8 +47,8 @@ class Drawing(NamedTuple):
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """List the zips that `<data_dir>/omniglot` lacks."""
-    return [name for name in MD5 if not (data_dir / FOLDER / name).exists()]
+    """List the zips that are nowhere below the data folder, packed or unpacked."""
+    return LAYOUT.missing(data_dir)
 
 
 def download(data_dir: Path) -> None:
@@ -53,7 +65,8 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     """Read one split of both zips together; see `one_shot_split`.
 
     Raises:
-        ValueError: a file is damaged or not of Omniglot's published size; the message names it.
+        UnreadableData: a zip or folder is damaged, or not of Omniglot's published size; the message
+            names it.
     """
     return one_shot_split(_drawings(data_dir.absolute()), split, "omniglot")
 
@@ -61,7 +74,7 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
 @cache
 def _drawings(data_dir: Path) -> Drawings:
     """Read all drawings, ordered by alphabet, character and drawer; kept in memory (25 MB)."""
-    files = [drawing for name in MD5 for drawing in _read_zip(data_dir / FOLDER / name)]
+    files = [drawing for name in MD5 for drawing in _read(data_dir, name)]
     files.sort(key=lambda drawing: (drawing.name, drawing.drawer))
     names = tuple(dict.fromkeys(drawing.name for drawing in files))
     number = {name: i for i, name in enumerate(names)}
@@ -73,28 +86,39 @@ def _drawings(data_dir: Path) -> Drawings:
     )
 
 
-def _read_zip(path: Path) -> list[Drawing]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if name.endswith(".png")]
-            drawings = [_parse(name, archive.read(name)) for name in members]
-    except (ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a complete zip of drawings: {error}") from error
-    if len(drawings) != PUBLISHED_SIZE[path.name]:
-        expected = PUBLISHED_SIZE[path.name]
-        raise ValueError(
-            f"{path} is not Omniglot's: it holds {len(drawings)} drawings, expected {expected}"
-        )
-    return drawings
+def _read(data_dir: Path, name: str) -> list[Drawing]:
+    path = LAYOUT.path(data_dir, name)
+    with opened(path, "is not a complete set of drawings") as tree:
+        return read_drawings(tree, PUBLISHED_SIZE[name])
 
 
-def _parse(member: str, content: bytes) -> Drawing:
+def read_drawings(tree: Tree, count: int) -> list[Drawing]:
+    """Read all drawings of a zip or a folder.
+
+    Args:
+        tree: its files.
+        count: how many it must hold.
+
+    Raises:
+        ValueError: they are fewer or more, or one of them is damaged.
+    """
+    named = {path: FILE.fullmatch(path) for path in tree.files(".png")}
+    if (found := len({match.groups() for match in named.values() if match})) != count:
+        raise ValueError(f"it holds {found:,} drawings, expected {count:,}")
+    return [
+        Drawing(match[1], int(match[2]), _page(tree, path))
+        for path, match in named.items()
+        if match
+    ]
+
+
+def _page(tree: Tree, path: str) -> NDArray[np.uint8]:
     """Reduce a drawing, black on white, 105 x 105; each pixel here averages over its box there."""
-    _, alphabet, character, file = member.split("/")
-    drawer = int(Path(file).stem.partition("_")[2])
-    page = Image.open(io.BytesIO(content)).convert("L")
-    image = 255 - np.asarray(page.resize((SIZE, SIZE), Image.Resampling.BOX))
-    return Drawing(f"{alphabet}/{character}", drawer, image)
+    try:
+        page = decode(tree.read(path), "PNG", (PUBLISHED_SIDE, PUBLISHED_SIDE), MODES)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
+    return 255 - np.asarray(page.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
 def _retrieve(name: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from datamodules.loading.checks import require_one_of
 from datamodules.sources.image_kinds import DIGITS, ImageKind
-from datamodules.sources.images import LabelledImages, Split
+from datamodules.sources.images import SPLITS, LabelledImages, Split
 
 #: Sources of all kinds of images; each benchmark takes those of one.
 Source = Literal["auto", "mnist", "mnist5k", "omniglot", "glyphs", "celeba", "faces"]
@@ -27,6 +27,20 @@ def fetch_images(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) ->
     except (OSError, ValueError) as error:
         if source == kind.real_name:
             raise ValueError(_unavailable(data_dir, kind)) from error
+
+
+def require_readable(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> None:
+    """Read the real source once, where it is on disk and may be chosen.
+
+    In one process and before a run begins: damage is found early, and what a source decodes only
+    once is decoded by one process.
+
+    Raises:
+        UnreadableData: a file is damaged.
+    """
+    if source != kind.embedded_name and not kind.real.missing_files(Path(data_dir)):
+        for split in SPLITS:
+            kind.real.read(Path(data_dir), split)
 
 
 def resolve_source(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> str:
@@ -55,12 +69,13 @@ def load_images(
     Args:
         source: name of the source; `auto` takes the real one of its kind if it is on disk, else the
             embedded one.
-        data_dir: folder that has or lacks the real source's folder.
+        data_dir: folder that has or lacks the real source's files.
         split: no image of one split occurs in another.
         kind: the sources to choose from.
 
     Raises:
-        ValueError: the source is not of this kind or not on disk, or a file of it is damaged.
+        ValueError: the source is not of this kind or not on disk.
+        UnreadableData: a file of it is damaged.
     """
     if resolve_source(source, data_dir, kind) == kind.real_name:
         return kind.real.read(Path(data_dir), split)
@@ -68,12 +83,12 @@ def load_images(
 
 
 def _reason(chosen: str, data_dir: Path, kind: ImageKind) -> str:
-    folder = data_dir / kind.real.FOLDER
+    layout = kind.real.LAYOUT
     if chosen == kind.real_name:
-        return f"using {chosen}, {kind.real_contents} in {folder}"
+        return f"using {chosen}, {kind.real_contents} in {layout.folder(data_dir)}"
     return (
         f"using {chosen}, {kind.embedded_contents}: "
-        f"{kind.real_title} is not in {folder} nor downloaded"
+        f"{kind.real_title} was not downloaded, and {layout.lack(data_dir)}"
     )
 
 
@@ -81,6 +96,6 @@ def _unavailable(data_dir: Path, kind: ImageKind) -> str:
     missing = ", ".join(kind.real.missing_files(data_dir))
     return (
         f"source must be auto or {kind.embedded_name} where {kind.real_title} can be neither "
-        f"found nor downloaded ({data_dir / kind.real.FOLDER} lacks {missing}), "
+        f"found nor downloaded ({kind.real.LAYOUT.folder(data_dir)} lacks {missing}), "
         f"got {kind.real_name}"
     )

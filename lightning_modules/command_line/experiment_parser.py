@@ -11,9 +11,11 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 import lightning_modules  # noqa: F401
 import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
+from datamodules.sources import UnreadableData
 from lightning_modules.command_line.class_settings import plain_key
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
 from lightning_modules.command_line.parsing_messages import explain_parsing
+from lightning_modules.command_line.trainer_values import require_seed, require_sensible
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
@@ -108,9 +110,14 @@ class ExperimentParser(LightningCLI):
         files = self.settings.get("config") or []
         return self.settings.experiment or (Path(str(files[0])).stem if files else "unnamed")
 
+    def _set_seed(self) -> None:
+        require_seed(self.settings.get("seed_everything"))
+        super()._set_seed()
+
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; a setting out of range is the user's mistake."""
         require_fitting(self.settings.model.class_path, self.settings.data.class_path)
+        require_sensible(self.settings.trainer)
         try:
             super().instantiate_classes()
         except ValueError as failure:
@@ -118,7 +125,9 @@ class ExperimentParser(LightningCLI):
             raise
 
     def explain(self, failure: ValueError) -> None:
-        """Raise a UsageError if a setting is to blame."""
+        """Raise a UsageError if a setting or a data file is to blame."""
+        if isinstance(failure, UnreadableData):
+            raise UsageError(str(failure)) from failure
         explanation = explain_failure(failure, self.settings)
         if explanation is not None:
             raise UsageError(explanation) from failure

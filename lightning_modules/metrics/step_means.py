@@ -88,8 +88,12 @@ class StepMeans(Metric):
             self.totals[row] += values.float().masked_fill(~where, 0).sum(0)
             self.counts[row] += where.sum(0)
 
-    def compute(self) -> dict[str, StepSums]:
-        """Return the sums over all batches and devices."""
-        return {
-            name: StepSums(self.totals[row], self.counts[row]) for name, row in self.rows.items()
-        }
+    def compute(self) -> Tensor:
+        """Return the sums over all batches and devices, [2, names, T]: totals and counts."""
+        return torch.stack([self.totals, self.counts])
+
+    def sums(self) -> dict[str, StepSums]:
+        """Return the sums over all batches and devices by their names."""
+        # Not from `compute`, whose tensors of one number lose their dimensions: T may be 1.
+        totals, counts = self.compute()
+        return {name: StepSums(totals[row], counts[row]) for name, row in self.rows.items()}

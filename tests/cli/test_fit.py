@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cli import ExperimentCLI
+from datamodules.sources import mnist
 from lightning_modules import GTMM
 from tests.cli.commands import MAZE
 
@@ -177,6 +178,20 @@ def test_data_that_is_not_there(
     monkeypatch.setattr("datamodules.sources.mnist.download", refuse)
     said = complaint(*tiny("fit", MAZE), "--data.source=mnist", f"--data.data_dir={runs}/none")
     assert "data.source must be auto or mnist5k" in said
+    assert not list(runs.glob("*/*"))
+
+
+def test_data_that_is_damaged(
+    complaint: Callable[..., str], tiny: Callable[..., list[str]], runs: Path, tmp_path: Path
+):
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    for name in mnist.MD5:
+        (tmp_path / "MNIST" / "raw" / name).write_bytes(b"<html>")
+    said = complaint(*tiny("fit", MAZE), "--data.source=auto", f"--data.data_dir={tmp_path}")
+    assert said.splitlines()[-1] == (
+        f"error: {tmp_path}/MNIST/raw/train-images-idx3-ubyte is not a complete IDX file: "
+        "it begins with 3c68746d, which is no magic number"
+    )
     assert not list(runs.glob("*/*"))
 
 

@@ -3,13 +3,22 @@
 import io
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.sources import FACES, celeba, fetch_images, load_images, resolve_source
+from datamodules.sources import (
+    FACES,
+    SPLITS,
+    UnreadableData,
+    celeba,
+    fetch_images,
+    load_images,
+    resolve_source,
+)
 
 RED, GREEN, BLUE = (220, 20, 20), (20, 220, 20), (20, 20, 220)
 PARTITION = {"000001.jpg": 0, "000002.jpg": 2, "000003.jpg": 0, "000004.jpg": 1}
@@ -112,9 +121,12 @@ def test_a_zip_without_what_the_partition_names_is_one_clear_line(
     with pytest.raises(ValueError) as error:
         load_images("celeba", data_dir, "train", FACES)
     why = {
+        "absent": "000003.jpg is missing",
         "no zip": "File is not a zip file",
+        "no jpeg": "000003.jpg is no JPEG",
+        "cut jpeg": "000003.jpg is damaged",
         "other size": "000003.jpg has (178, 178) pixels, expected (178, 218)",
-    }.get(damage, "000003.jpg is missing or damaged")
+    }[damage]
     archive = folder / celeba.ARCHIVE
     assert str(error.value) == f"{archive} does not hold what {celeba.PARTITION} names: {why}"
     assert not list(folder.glob("*.npy")) and not list(folder.glob(".decoded*"))
@@ -125,8 +137,9 @@ def test_a_zip_without_what_the_partition_names_is_one_clear_line(
     [
         ("000001.jpg 3\n", "is not CelebA's: it has a line '000001.jpg 3'"),
         ("<html>\n", "is not CelebA's: it has a line '<html>'"),
-        ("000001.jpg 1\n", "names no image of part 0 (train)"),
-        ("", "names no image of part 0 (train)"),
+        ("000001.jpg 1\n", "is not CelebA's: it names no image of part 0 (train)"),
+        ("", "is not CelebA's: it names no image of part 0 (train)"),
+        ("a.jpg 0\na.jpg 2\n", "is not CelebA's: it has two lines of a.jpg"),
     ],
 )
 def test_a_damaged_partition_is_one_clear_line(data_dir: Path, content: str, message: str) -> None:
@@ -135,3 +148,109 @@ def test_a_damaged_partition_is_one_clear_line(data_dir: Path, content: str, mes
     with pytest.raises(ValueError) as error:
         load_images("celeba", data_dir, "train", FACES)
     assert str(error.value) == f"{path} {message}"
+
+
+def unpack(folder: Path) -> None:
+    """Unpack the zip beside itself, as torchvision does, and take it away."""
+    with zipfile.ZipFile(folder / celeba.ARCHIVE) as archive:
+        archive.extractall(folder)
+    (folder / celeba.ARCHIVE).unlink()
+
+
+def unpack_twice(folder: Path) -> None:
+    """Unpack into a folder of the zip's name, with a Mac's file beside each photograph."""
+    images = folder / "img_align_celeba"
+    with zipfile.ZipFile(folder / celeba.ARCHIVE) as archive:
+        archive.extractall(images)
+    (folder / celeba.ARCHIVE).unlink()
+    (images / ".DS_Store").write_bytes(b"mac")
+    for image in list(images.rglob("*.jpg")):
+        image.with_name(f"._{image.name}").write_bytes(b"mac")
+
+
+def zip_on_a_mac(folder: Path) -> None:
+    with zipfile.ZipFile(folder / celeba.ARCHIVE, "a") as archive:
+        archive.writestr("__MACOSX/img_align_celeba/._000001.jpg", b"mac")
+        archive.writestr("img_align_celeba/.DS_Store", b"mac")
+
+
+def zip_without_a_folder(folder: Path) -> None:
+    unpack(folder)
+    with zipfile.ZipFile(folder / celeba.ARCHIVE, "w") as archive:
+        for image in (folder / "img_align_celeba").iterdir():
+            archive.write(image, image.name)
+
+
+def as_the_authors_serve_it(folder: Path) -> None:
+    for name, part in ((celeba.ARCHIVE, "Img"), (celeba.PARTITION, "Eval")):
+        (folder / part).mkdir()
+        (folder / name).rename(folder / part / name)
+
+
+def as_kaggle_serves_it(folder: Path) -> None:
+    unpack_twice(folder)
+    lines = (folder / celeba.PARTITION).read_text(encoding="utf-8").splitlines()
+    (folder / celeba.PARTITION).unlink()
+    rows = ["image_id,partition", *(line.replace(" ", ",") for line in lines)]
+    (folder / "list_eval_partition.csv").write_text("\r\n".join(rows), encoding="utf-8")
+    for path in folder.iterdir():
+        path.rename(folder.parent / path.name)
+
+
+def saved_by_an_editor(folder: Path) -> None:
+    partition = folder / celeba.PARTITION
+    partition.write_text(partition.read_text(encoding="utf-8"), encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        unpack,
+        unpack_twice,
+        zip_on_a_mac,
+        zip_without_a_folder,
+        as_the_authors_serve_it,
+        as_kaggle_serves_it,
+        saved_by_an_editor,
+    ],
+)
+def test_celeba_is_the_same_however_it_lies(
+    change: Callable[[Path], None], data_dir: Path, photographs: dict[str, bytes], tmp_path: Path
+) -> None:
+    expected = [load_images("celeba", data_dir, s, FACES).sha256 for s in SPLITS]
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other / "celeba", PARTITION, photographs)
+    change(other / "celeba")
+    assert resolve_source("auto", other, FACES) == "celeba"
+    assert [load_images("celeba", other, s, FACES).sha256 for s in SPLITS] == expected
+
+
+def test_a_damaged_copy_of_a_split_is_decoded_anew(data_dir: Path) -> None:
+    first = load_images("celeba", data_dir, "train", FACES)
+    decoded = data_dir / "celeba" / "train_32.npy"
+    content = decoded.read_bytes()
+    for damaged in (b"", content[:100], content[:-1], b"<html>", content.replace(b"|u1", b"|S1")):
+        decoded.write_bytes(damaged)
+        assert load_images("celeba", data_dir, "train", FACES).sha256 == first.sha256
+
+
+def test_a_folder_that_cannot_be_written_is_read(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(celeba, "rank_zero_info", said.append)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(celeba, "TemporaryDirectory", refuse)
+    assert len(load_images("celeba", data_dir, "train", FACES).images) == 2
+    assert len(said) == 1 and "train_32.npy cannot be written (Permission denied)" in said[0]
+
+
+def test_a_name_that_occurs_twice_is_refused(data_dir: Path) -> None:
+    with zipfile.ZipFile(data_dir / "celeba" / celeba.ARCHIVE, "a") as archive:
+        archive.writestr("img_celeba/000003.jpg", jpeg(1))
+    with pytest.raises(UnreadableData, match=r"two of 000003\.jpg, img_align.* and img_celeba/"):
+        load_images("celeba", data_dir, "train", FACES)

@@ -3,14 +3,22 @@
 import gzip
 import hashlib
 import threading
+import tracemalloc
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datamodules.sources import fetch_images, load_images, mnist, mnist5k, resolve_source
+from datamodules.sources import (
+    UnreadableData,
+    fetch_images,
+    load_images,
+    mnist,
+    mnist5k,
+    resolve_source,
+)
 from datamodules.sources.idx import read_idx
 
 TRAIN_SHA256 = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -71,7 +79,7 @@ def test_the_real_training_images_are_the_published_ones(real_data: Path) -> Non
     path = real_data / "mnist" / "train-images-idx3-ubyte.gz"
     if path.exists():
         header = bytes([0, 0, 8, 3]) + np.array([60_000, 28, 28], ">u4").tobytes()
-        digest = hashlib.sha256(header + read_idx(path).tobytes()).hexdigest()
+        digest = hashlib.sha256(header + read_idx(path, (60_000, 28, 28)).tobytes()).hexdigest()
         assert digest == TRAIN_SHA256
 
 
@@ -145,3 +153,133 @@ def test_a_damaged_file_is_named(damage: str, imitation: Path, lines: list[str])
     with pytest.raises(ValueError, match=str(path)) as error:
         load_images("auto", imitation, "test")
     assert "\n" not in str(error.value)
+
+
+def spell(folder: Path, gzipped: bool, dotted: bool) -> None:
+    """Rename and compress the four files of a folder."""
+    for path in list(folder.iterdir()):
+        content = path.read_bytes()
+        path.unlink()
+        name = path.name.replace("-idx", ".idx") if dotted else path.name
+        path = folder / (f"{name}.gz" if gzipped else name)
+        path.write_bytes(gzip.compress(content, 1) if gzipped else content)
+
+
+@pytest.mark.parametrize(
+    ("place", "gzipped", "dotted"),
+    [("MNIST/raw", True, False), ("MNIST/raw", False, False), ("mnist", False, True), ("", 1, 1)],
+)
+def test_mnist_is_found_however_it_lies(
+    place: str, gzipped: bool, dotted: bool, imitation: Path, no_network: list[str], lines: list
+) -> None:
+    expected = load_images("mnist", imitation, "test").sha256
+    spell(imitation / "mnist", gzipped, dotted)
+    other = imitation / "other"
+    (other / place).parent.mkdir(parents=True, exist_ok=True)
+    (imitation / "mnist").rename(other / place)
+    fetch_images("auto", other)
+    assert load_images("auto", other, "test").sha256 == expected and not no_network
+    assert lines == [f"source auto: using mnist, the 70,000 digits in {other / place}"]
+
+
+def test_a_gzipped_file_without_the_ending_is_read(imitation: Path) -> None:
+    expected = load_images("mnist", imitation, "test").sha256
+    path = imitation / "mnist" / "t10k-images-idx3-ubyte"
+    path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    assert load_images("mnist", imitation, "test").sha256 == expected
+
+
+def test_a_folder_of_a_files_name_is_no_file(imitation: Path) -> None:
+    """Kaggle's archive has both."""
+    name = "t10k-images-idx3-ubyte"
+    (imitation / "mnist" / name).rename(imitation / "mnist" / "t10k-images.idx3-ubyte")
+    (imitation / "mnist" / name).mkdir()
+    assert mnist.missing_files(imitation) == []
+
+
+def header(kind: int, *sizes: int) -> bytes:
+    return bytes([0, 0, kind, len(sizes)]) + np.array(sizes, ">u4").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it begins with nothing, which is no magic number"),
+        (b"<html>", "it begins with 3c68746d, which is no magic number"),
+        (header(8)[:3], "it begins with 000008, which is no magic number"),
+        (header(13, 10_000), "it holds 32-bit floats, expected unsigned bytes"),
+        (header(8, 10_000)[:6], "its header is cut off"),
+        (header(8), "it holds no values, expected 10000"),
+        (header(8, 10_000, 28), "it holds 10000 x 28 values, expected 10000"),
+        (header(8, 10_000) + bytes(9_999), "it announces 10,000 values and holds only 9,999"),
+        (header(8, 10_000) + bytes(10_001), "it announces 10,000 values and holds more"),
+        (gzip.compress(header(8, 10_000))[:-9], "its gzip stream is cut off or damaged"),
+        (b"\x1f\x8bgzip", "its gzip stream is cut off or damaged"),
+    ],
+)
+def test_a_damaged_file_is_one_line_that_says_why(
+    content: bytes, reason: str, imitation: Path
+) -> None:
+    path = imitation / "mnist" / "t10k-labels-idx1-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableData) as error:
+        load_images("mnist", imitation, "test")
+    message = str(error.value)
+    assert message.startswith(f"{path} is not a complete IDX file: {reason}") and (
+        "\n" not in message
+    )
+
+
+def test_labels_of_other_classes_are_refused(imitation: Path) -> None:
+    path = imitation / "mnist" / "t10k-labels-idx1-ubyte"
+    write_idx(path, np.arange(10_000) % 47)
+    with pytest.raises(UnreadableData, match=f"^{path} is not MNIST's: it has a digit 46$"):
+        load_images("mnist", imitation, "test")
+
+
+def test_a_gzip_bomb_is_not_unpacked(imitation: Path) -> None:
+    path = imitation / "mnist" / "t10k-labels-idx1-ubyte"
+    path.write_bytes(gzip.compress(header(8, 10_000) + bytes(64 << 20), 9))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableData, match="announces 10,000 values and holds more"):
+            read_idx(path, (10_000,))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_auto_says_what_it_looked_for(tmp_path: Path, lines: list[str], imitation: Path) -> None:
+    (imitation / "mnist" / "t10k-labels-idx1-ubyte").unlink()
+    assert resolve_source("auto", imitation) == "mnist5k"
+    resolve_source("auto", tmp_path / "none")
+    using = "source auto: using mnist5k, the 5,000 embedded digits: MNIST was not downloaded, and"
+    assert lines == [
+        f"{using} {imitation} lacks t10k-labels-idx1-ubyte (gzipped or not, also named "
+        "*.idx3-ubyte and *.idx1-ubyte; looked in it and in its mnist/, MNIST/raw/, mnist/raw/)",
+        f"{using} there is no folder {tmp_path / 'none'}",
+    ]
+
+
+def test_a_download_that_breaks_off_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server announces a thousand bytes, sends ten and closes."""
+
+    class Broken(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"0123456789")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(mnist, "MIRRORS", (url, url))
+        with pytest.raises(ValueError, match="can be neither found nor downloaded"):
+            fetch_images("mnist", tmp_path / "data")
+        server.shutdown()
+    assert list(tmp_path.iterdir()) == []

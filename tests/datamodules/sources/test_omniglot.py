@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.sources import CHARACTERS, fetch_images, load_images, omniglot
+from datamodules.sources import (
+    CHARACTERS,
+    SPLITS,
+    UnreadableData,
+    fetch_images,
+    load_images,
+    omniglot,
+)
 from datamodules.sources.characters import held_out
 
 CHARACTERS_OF = {"Greek": 5, "Runes": 4, "Two": 2}
@@ -114,6 +122,89 @@ def test_a_damaged_zip_is_named(damage: str, imitation: Path) -> None:
     with pytest.raises(ValueError, match=str(path)) as error:
         load_images("omniglot", imitation, "test", CHARACTERS)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["omniglot", "omniglot-py", "omniglot/python", ""])
+@pytest.mark.parametrize("state", ["packed", "unpacked", "unpacked twice", "packed on a Mac"])
+def test_omniglot_is_the_same_however_it_lies(
+    place: str, state: str, imitation: Path, tmp_path: Path
+) -> None:
+    expected = [load_images("omniglot", imitation, s, CHARACTERS).sha256 for s in SPLITS]
+    folder = tmp_path / "other" / place
+    folder.mkdir(parents=True)
+    for name in omniglot.MD5:
+        original = imitation / "omniglot" / name
+        with zipfile.ZipFile(original, "a" if "Mac" in state else "r") as archive:
+            if "Mac" in state:
+                archive.writestr("__MACOSX/x/Greek/character01/._0001_01.png", b"mac")
+                archive.writestr(f"{original.stem}/.DS_Store", b"mac")
+                archive.writestr(f"{original.stem}/Greek/character01/._0001_01.png", b"mac")
+            if "unpacked" in state:
+                archive.extractall(folder / original.stem if "twice" in state else folder)
+        if "Mac" in state or state == "packed":
+            original.rename(folder / name)
+    assert [load_images("omniglot", tmp_path / "other", s, CHARACTERS).sha256 for s in SPLITS] == (
+        expected
+    )
+
+
+def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(file, "png")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is no PNG"),
+        (b"<html>", "is no PNG"),
+        (png(page("Two", 0, 0))[:60], "is damaged"),
+        (png(np.ones((28, 28), bool)), "has (28, 28) pixels, expected (105, 105)"),
+        (png(page("Two", 0, 0), "RGBA"), "has pixels of mode RGBA, expected 1 or L or RGB"),
+        (png(page("Two", 0, 0)) + bytes(1 << 20), "is larger than 1,048,576 bytes"),
+    ],
+)
+def test_a_damaged_drawing_is_named(content: bytes, reason: str, imitation: Path) -> None:
+    name = "images_evaluation/Two/character01/0000_01.png"
+    original = imitation / "omniglot" / "images_evaluation.zip"
+    with zipfile.ZipFile(original) as archive:
+        archive.extractall(imitation / "omniglot")
+    (imitation / "omniglot" / name).write_bytes(content)
+    original.unlink()
+    with pytest.raises(UnreadableData) as error:
+        load_images("omniglot", imitation, "test", CHARACTERS)
+    folder, file = (imitation / "omniglot" / name).parents[2], name.partition("/")[2]
+    assert str(error.value) == f"{folder} is not a complete set of drawings: {file} {reason}"
+
+
+def test_a_zip_bomb_is_not_unpacked(imitation: Path) -> None:
+    path = imitation / "omniglot" / "images_evaluation.zip"
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    bomb = "images_evaluation/Two/character01/0000_01.png"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, bytes(64 << 20) if name == bomb else content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableData, match="0000_01.png is larger than 1,048,576 bytes"):
+            load_images("omniglot", imitation, "test", CHARACTERS)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_of_a_rare_kind_is_refused(method: int, imitation: Path) -> None:
+    path = imitation / "omniglot" / "images_evaluation.zip"
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    with pytest.raises(UnreadableData, match="is not deflated, but compressed in another way"):
+        load_images("omniglot", imitation, "test", CHARACTERS)
 
 
 def test_auto_takes_omniglot_where_it_lies_and_says_so(

@@ -51,7 +51,7 @@ def test_late_overlap_is_of_the_second_half_without_a_context(empty, late) -> No
     measured["overlap_without_context"] = Measurement(overlap.unsqueeze(0), where)
     measured["overlap_without_context_one_sample"] = Measurement(2 * overlap.unsqueeze(0), where)
     means.update(measured)
-    scalars = summarise_targets(means.compute(), {}).scalars
+    scalars = summarise_targets(means.sums(), {}).scalars
     for name, times in (("overlap_late", 1), ("overlap_late_one_sample", 2)):
         found = scalars.get(name)
         assert found is None if late is None else found.item() == pytest.approx(times * late)

@@ -40,7 +40,7 @@ def summary_of(*batches: Batch) -> Summary:
     means = StepMeans(FAMILY.gathered, batches[0][1].shape[1])
     for bound, place in batches:
         means.update(bound_measurements(bound, sequences(place)))
-    return summarise(means.compute())
+    return summarise(means.sums())
 
 
 def brute_force(bound: Bound, place: torch.Tensor) -> dict[str, list[float]]:
@@ -109,7 +109,7 @@ def test_values_where_nothing_is_defined_do_not_count_even_if_nan() -> None:
     means = StepMeans(["a"], 2)
     values = torch.tensor([[1.0, float("nan")], [3.0, 5.0]])
     means.update({"a": Measurement(values, torch.tensor([[True, False], [True, True]]))})
-    sums = means.compute()["a"]
+    sums = means.sums()["a"]
     assert sums.curve.tolist() == [2.0, 5.0]
     assert sums.mean.item() == 3.0
     assert sums.since(2).mean.item() == 5.0
@@ -121,7 +121,7 @@ def test_a_model_in_half_precision_is_counted_exactly() -> None:
     for value in range(600):
         values = torch.tensor([[value % 2]], dtype=torch.bfloat16)
         means.update({"a": Measurement(values, torch.ones(1, 1, dtype=torch.bool))})
-    sums = means.compute()["a"]
+    sums = means.sums()["a"]
     assert (sums.sequences.item(), sums.mean.item()) == (600.0, 0.5)
     means.reset()
     assert means.totals.dtype == torch.float32 and not means.totals.any()
@@ -132,6 +132,6 @@ def test_what_is_nowhere_defined_is_left_out() -> None:
     here, nowhere = torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3, dtype=torch.bool)
     values = torch.full((2, 3), 0.25)
     means.update({"reads": Measurement(values, here), "class": Measurement(values, nowhere)})
-    scalars, curves, _ = summarise(means.compute())
+    scalars, curves, _ = summarise(means.sums())
     assert scalars["reads"].item() == 0.25 and curves["reads"].tolist() == [0.25] * 3
     assert "class" not in scalars and "class" not in curves

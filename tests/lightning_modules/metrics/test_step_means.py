@@ -24,7 +24,7 @@ def half(rank: int, folder: str) -> None:
     # Unequal halves: averaging the processes' means would be wrong.
     own = slice(0, 1) if rank == 0 else slice(1, 6)
     means.update({"a": Measurement(values[own], where[own])})
-    torch.save(means.compute()["a"].curve, f"{folder}/{rank}.pt")
+    torch.save(means.sums()["a"].curve, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -35,3 +35,11 @@ def test_every_process_has_the_means_of_all_sequences(tmp_path: Path) -> None:
     expected = (values * where).sum(0) / where.sum(0)
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f"{rank}.pt"), expected)
+
+
+def test_a_sequence_of_one_step_has_a_curve() -> None:
+    """torchmetrics takes the dimensions off results of one number."""
+    means = StepMeans(["a"], 1)
+    means.update({"a": Measurement(torch.tensor([[1.0], [3.0]]), torch.tensor([[True], [True]]))})
+    sums = means.sums()["a"]
+    assert sums.curve.tolist() == [2.0] and sums.since(1).total.tolist() == [4.0]

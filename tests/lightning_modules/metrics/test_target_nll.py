@@ -127,7 +127,7 @@ def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Tar
         )
     optimal = {"nll": torch.tensor([-1.0, -0.5]), "nll_seen": torch.tensor([-1.3, -1.2])}
     inferred = {"nll": torch.tensor([0.25, 0.75]), "effective_samples": torch.tensor([9.0, 2.0])}
-    summary = summarise_targets(means.compute(), optimal, inferred)
+    summary = summarise_targets(means.sums(), optimal, inferred)
     groups: dict[str, list[list[float]]] = {name: [[], []] for name in FAMILY.gathered}
     for b in range(B):
         for t in range(T):

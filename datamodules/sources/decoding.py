@@ -1,0 +1,36 @@
+"""Decodes pictures that others wrote, if they are what a data set is made of."""
+
+import io
+from collections.abc import Collection
+from typing import Literal
+
+from PIL import Image
+
+
+def decode(
+    content: bytes, kind: Literal["PNG", "JPEG"], size: tuple[int, int], modes: Collection[str]
+) -> Image.Image:
+    """Decode a picture; one of another size or mode is refused before it is unpacked.
+
+    Args:
+        content: of the file.
+        kind: its format; no other decoder of Pillow's is tried.
+        size: width and height in pixels.
+        modes: Pillow's names of pixel formats that may be converted without loss of meaning.
+
+    Raises:
+        ValueError: it is damaged, or another kind of picture.
+    """
+    try:
+        picture = Image.open(io.BytesIO(content), formats=(kind,))
+    except Exception as error:  # Pillow's decoders meet damage with errors of many kinds
+        raise ValueError(f"is no {kind}") from error
+    if picture.size != size:
+        raise ValueError(f"has {picture.size} pixels, expected {size}")
+    if picture.mode not in modes:
+        raise ValueError(f"has pixels of mode {picture.mode}, expected {' or '.join(modes)}")
+    try:
+        picture.load()
+    except Exception as error:  # as above
+        raise ValueError("is damaged") from error
+    return picture
