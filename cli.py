@@ -14,6 +14,7 @@ from lightning_modules.command_line.keep import keep
 from lightning_modules.command_line.oracle import oracle
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.quiet_libraries import quiet_libraries
+from lightning_modules.command_line.standard_streams import accept_any_text
 from lightning_modules.command_line.subcommand_help import Command
 from lightning_modules.command_line.sweep.command import sweep
 from lightning_modules.command_line.usage_error import UsageError
@@ -36,6 +37,7 @@ def main(args: list[str] | None = None) -> None:
         args: command line; default: the process's own.
     """
     quiet_libraries()
+    accept_any_text()
     name, *options = (sys.argv[1:] if args is None else args) or [""]
     try:
         if name in COMMANDS:

@@ -82,7 +82,9 @@ def _decode(folder: Path, split: Split) -> NDArray[np.uint8]:
 
 def _names(partition: Path, split: Split) -> list[str]:
     """List the images of a split from lines `<image> <0, 1 or 2>`."""
-    rows = [line.split() for line in partition.read_text().splitlines() if line.strip()]
+    rows = [
+        line.split() for line in partition.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     for row in rows:
         if len(row) != 2 or row[1] not in PARTS.values():
             raise ValueError(f"{partition} is not CelebA's: it has a line {' '.join(row)!r}")

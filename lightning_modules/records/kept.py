@@ -26,7 +26,7 @@ def record_of(run: Run) -> str:
     """
     if run.tested is None:
         raise Unreadable("was not tested yet")
-    results = json.loads(RunFolder(run.folder).results.read_text())
+    results = json.loads(RunFolder(run.folder).results.read_text(encoding="utf-8"))
     content = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
     # Runs of before have the trainer's settings in config.yaml alone.
     trainer = {name: run.settings.get(f"trainer.{name}") for name in TRAINING}

@@ -54,7 +54,7 @@ def read_history(path: Path) -> tuple[History, list[str]]:
 def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     """Read the whole rows of the file; a row that is being written, or was cut off, is left out."""
     try:
-        *whole, rest = path.read_text().split("\n")
+        *whole, rest = path.read_text(encoding="utf-8").split("\n")
         read = list(csv.DictReader(whole, restval=""))
     except OSError as failure:
         raise Unreadable(f"cannot be read: {failure.strerror}") from failure

@@ -120,7 +120,7 @@ def _declared(path: Path, config: Config, history: History | None) -> DeclaredMo
 def _config(path: Path, required: bool) -> Config:
     """Read settings as they were written; empty where they are neither whole nor required."""
     try:
-        content = yaml.load(path.read_text(), Loader)  # noqa: S506 (both loaders are safe)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 (both loaders are safe)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         content = None
     if isinstance(content, Mapping) and all(map(_is_class, map(content.get, ("model", "data")))):

@@ -16,7 +16,7 @@ from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
-from lightning_modules.records.run_folder import read_json
+from lightning_modules.records.run_folder import read_json, readable
 
 #: Digits of a hash; records from before records were kept have no more.
 DIGITS = 12
@@ -65,7 +65,7 @@ class Run(NamedTuple):
     @property
     def name(self) -> str:
         """Name of the experiment's folder, and of the run's own."""
-        return "/".join(self.folder.absolute().parts[-2:])
+        return readable("/".join(self.folder.absolute().parts[-2:]))
 
     @property
     def seed_name(self) -> str:

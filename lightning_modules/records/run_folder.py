@@ -118,7 +118,18 @@ class RunFolder:
 def shown(path: Path) -> str:
     """Write a path as the user would type it."""
     relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    return readable(str(path) if relative.startswith("..") else relative)
+
+
+def readable(path: str) -> str:
+    """Return a path as text that can be encoded: file names are bytes, as a rule UTF-8.
+
+    Python decodes them by the locale's encoding, and keeps what is foreign to it as surrogates.
+    """
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeError:
+        return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -128,7 +139,7 @@ def read_json(path: Path) -> Any:
         Unreadable: the file is missing, empty or damaged.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if not text.strip():
             raise Unreadable("is empty")
         return json.loads(text)
@@ -146,5 +157,5 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write so that a reader sees the old file or the new one, never half of one."""
     partial = path.with_suffix(".partial")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

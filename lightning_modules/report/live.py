@@ -12,7 +12,7 @@ from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.markup import tag
-from lightning_modules.report.page import page, static, write
+from lightning_modules.report.page import encoded, page, static, write
 
 HOST = "127.0.0.1"
 
@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         """Leave the terminal alone."""
 
     def _answer(self, text: str, kind: str) -> None:
-        content = text.encode()
+        content = encoded(text)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

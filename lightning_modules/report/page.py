@@ -56,11 +56,16 @@ def page(found: Found, *scripts: Markup) -> str:
     return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
 
 
+def encoded(content: str) -> bytes:
+    """Encode a page; a lone surrogate, which JSON can hold and UTF-8 cannot, is escaped."""
+    return content.encode("utf-8", "backslashreplace")
+
+
 def write(content: str, path: Path) -> None:
     """Write the page; a reader sees the old one or the new one whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(content)
+    partial.write_bytes(encoded(content))
     os.replace(partial, path)
 
 
@@ -116,4 +121,6 @@ def _template(name: str) -> Any:
 
 def static(name: str) -> Markup:
     """Read a file of this package."""
-    return Markup(files("lightning_modules.report").joinpath("static", name).read_text())
+    return Markup(
+        files("lightning_modules.report").joinpath("static", name).read_text(encoding="utf-8")
+    )

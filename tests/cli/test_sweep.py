@@ -40,7 +40,7 @@ def sweep(tmp_path: Path, tiny: Callable[..., list[str]]) -> Iterator[Sweep]:
             "command": ["${env}", "${interpreter}", "${program}", "fit", MAZE, "${args}"],
             **others,
         }
-        (tmp_path / "s.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        (tmp_path / "s.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         command = [sys.executable, "cli.py", *tiny("sweep", f"{tmp_path}/s.yaml", *options)]
         started.append(begun(command, {**os.environ, "OMP_NUM_THREADS": "1"}))
         return started[-1]
@@ -104,7 +104,7 @@ def test_a_killed_sweep_goes_on(sweep: Sweep, runs: Path) -> None:
     assert finished.name not in said
     assert (finished / "checkpoints/last.ckpt").stat().st_mtime_ns == saved
     assert f"2/3 {begun.name}: finished in " in said
-    assert "Restored all states" in begun.with_name(f"{begun.name}.log").read_text()
+    assert "Restored all states" in begun.with_name(f"{begun.name}.log").read_text(encoding="utf-8")
     assert f"3/3 {failed.name}: failed after " in said
     assert f": ValueError: {TOO_LARGE} is not in bounds" in said
     assert f"({failed}.log)" in said
@@ -124,7 +124,7 @@ def test_interrupt_ends_all_runs_and_says_how_to_go_on(sweep: Sweep, runs: Path)
             "" if f" seed{seed}: starts" in said else read_until(process, f" seed{seed}: starts")
         )
     logs = [runs / f"s/seed{seed}.log" for seed in (0, 1)]
-    while not all("step 1 " in log.read_text() for log in logs):
+    while not all("step 1 " in log.read_text(encoding="utf-8") for log in logs):
         assert process.poll() is None
         time.sleep(0.1)
     time.sleep(1)
@@ -135,7 +135,7 @@ def test_interrupt_ends_all_runs_and_says_how_to_go_on(sweep: Sweep, runs: Path)
     assert "0 of 3 runs finished\nGo on: " in said
     assert f"Go on: {program()} sweep " in said
     for seed, log in enumerate(logs):
-        assert "Interrupted; the state is in" in log.read_text()
+        assert "Interrupted; the state is in" in log.read_text(encoding="utf-8")
         assert (runs / f"s/seed{seed}/checkpoints/last.ckpt").exists()
 
 
@@ -150,7 +150,7 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
     (name,) = (path.name for path in (runs / "s").iterdir() if path.is_dir())
     assert name.startswith("001-learning_rate0.00")
     assert f"1/1 {name}: finished in " in said
-    results = json.loads((runs / "s" / name / "results.json").read_text())
+    results = json.loads((runs / "s" / name / "results.json").read_text(encoding="utf-8"))
     assert results["checkpoint"].endswith(f"{name}/checkpoints/best.ckpt")
     assert results["settings"]["model"]["init_args"]["learning_rate"] == pytest.approx(
         trial.params["model.learning_rate"]
@@ -160,7 +160,7 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
     # What Optuna says of itself, and of what it finds experimental.
     assert "[I " not in said and "Warning" not in said
     # What training and the test say, in processes of their own.
-    log = (runs / "s" / f"{name}.log").read_text()
+    log = (runs / "s" / f"{name}.log").read_text(encoding="utf-8")
     assert log.count("Data: source mnist5k, sha256") == 2
     for noise in ("anonymous", "litlogger", "Test metric"):
         assert noise not in log
@@ -181,7 +181,9 @@ def test_worse_runs_are_pruned(sweep: Sweep, runs: Path) -> None:
     assert "learning_rate10: pruned after " in said
     assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
     pruned = runs / "s/learning_rate10"
-    assert "Interrupted; the state is in" in pruned.with_name(f"{pruned.name}.log").read_text()
+    assert "Interrupted; the state is in" in pruned.with_name(f"{pruned.name}.log").read_text(
+        encoding="utf-8"
+    )
     assert (pruned / "checkpoints/last.ckpt").exists()
     states = {trial.params["model.learning_rate"]: trial.state.name for trial in trials(runs)}
     assert states == {"10.0": "PRUNED", "1e-05": "RUNNING"}
@@ -193,13 +195,13 @@ def test_other_settings_begin_no_run(sweep: Sweep, runs: Path) -> None:
     said = first.communicate(timeout=200)[0]
     assert first.returncode == 1, said
     log = runs / f"s/seed{TOO_LARGE}.log"
-    before = log.read_text()
+    before = log.read_text(encoding="utf-8")
     second = sweep(seeds, "--trials=2", "--trainer.max_steps=3", "--no_test")
     said = second.communicate(timeout=200)[0]
     assert second.returncode == 2, said
     assert f"{runs}/s was begun with other settings: --trainer.max_steps=2 " in said
     assert "repeat them, or name another folder with --experiment=NAME" in said
-    assert log.read_text() == before
+    assert log.read_text(encoding="utf-8") == before
     with log.open("ab") as file:
         assert locked(file.fileno())
 
@@ -208,6 +210,6 @@ def test_other_commands_do_without_optuna() -> None:
     """It takes a second to import, with its database."""
     script = "import cli, sys; print({'optuna', 'sqlalchemy'} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     )
     assert done.stdout == "set()\n"

@@ -34,7 +34,8 @@ def start(run: PlannedRun, command: Command, threads: int) -> subprocess.Popen[b
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={THREADS: str(threads), **os.environ},
+            # Its log is a text file, whatever the locale is.
+            env={THREADS: str(threads), "PYTHONIOENCODING": "utf-8", **os.environ},
             # The sweep hands signals on itself, so that no run sees one twice.
             start_new_session=True,
         )
@@ -66,5 +67,5 @@ def reason(run: PlannedRun, code: int) -> str:
     """Why a process failed: the last that it said, or what ended it."""
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
-    said = run.log.read_text(errors="replace").splitlines()
+    said = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.strip() for line in reversed(said) if line.strip()), "said nothing")

@@ -10,7 +10,7 @@ from lightning_modules.command_line.usage_error import UsageError
 
 def test_a_new_folder_that_stays_empty_is_removed_with_its_experiments(tmp_path: Path) -> None:
     folder = new_folder(str(tmp_path), "maze", "run")
-    folder.wandb_id.write_text("maze-run-1")
+    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
     remove_if_empty(folder)
     assert not (tmp_path / "maze").exists()
     remove_if_empty(folder)
@@ -18,7 +18,7 @@ def test_a_new_folder_that_stays_empty_is_removed_with_its_experiments(tmp_path:
 
 def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
     folder, other = (new_folder(str(tmp_path), "maze", name) for name in ("run", "other"))
-    folder.wandb_id.write_text("maze-run-1")
+    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
     folder.config.touch()
     for each in (folder, other):
         remove_if_empty(each)

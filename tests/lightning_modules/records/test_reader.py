@@ -32,10 +32,10 @@ INVENTED = DeclaredModel(
 def test_a_tested_run_needs_no_model(runs) -> None:
     """Its results carry what its model declared, whether or not this code knows the class."""
     folder = runs.frames("DNC", 0)
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content |= {"declared": INVENTED.to_json(), "model": "Invented"}
     content["scalars"]["joy"] = 0.75
-    (folder / "results.json").write_text(json.dumps(content))
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     ((run,), problems) = read_runs([folder])
     assert problems == [] and run.declared == INVENTED
     assert run.scalar("joy") == 0.75
@@ -48,10 +48,10 @@ def test_a_fitted_run_needs_no_model(runs) -> None:
     write_json(folder / "model.json", INVENTED.to_json())
     ((run,), problems) = read_runs([folder])
     assert problems == [] and run.declared == INVENTED and run.tested is None
-    (folder / "model.json").write_text('{"model": "Invented"')
+    (folder / "model.json").write_text('{"model": "Invented"', encoding="utf-8")
     (no_runs, (problem,)) = read_runs([folder])
     assert no_runs == [] and problem.reason == "is damaged: no JSON, or half of it"
-    (folder / "model.json").write_text('{"model": "Invented", "family": 3}')
+    (folder / "model.json").write_text('{"model": "Invented", "family": 3}', encoding="utf-8")
     (_, (problem,)) = read_runs([folder])
     assert problem.reason == "has another form than what runs write"
 
@@ -66,28 +66,30 @@ def test_runs_from_before_are_declared_by_their_classes(runs) -> None:
 
 def test_a_baseline_from_before_is_its_own_contestant(runs) -> None:
     folder = runs.functions("ContextWindow", 0)
-    text = (folder / "results.json").read_text().replace("ASNP", "SNP")
-    (folder / "results.json").write_text(text)
+    text = (folder / "results.json").read_text(encoding="utf-8").replace("ASNP", "SNP")
+    (folder / "results.json").write_text(text, encoding="utf-8")
     ((run,), _) = read_runs([folder])
     assert (run.contestant, run.declared.colour) == ("SNP", "#4D4D4D")
 
 
 def test_a_model_that_is_gone_is_known_by_what_was_measured(runs) -> None:
     folder = runs.frames("DNC", 0)
-    text = (folder / "results.json").read_text()
-    (folder / "results.json").write_text(text.replace("GTMM", "Gone"))
+    text = (folder / "results.json").read_text(encoding="utf-8")
+    (folder / "results.json").write_text(text.replace("GTMM", "Gone"), encoding="utf-8")
     ((run,), problems) = read_runs([folder])
     assert problems == [] and run.family == GTMM.family()
     assert (run.declared.colour, run.declared.marker) == NEUTRAL
-    (folder / "results.json").write_text(text.replace("GTMM", "Gone").replace('"kl"', '"loss"'))
+    (folder / "results.json").write_text(
+        text.replace("GTMM", "Gone").replace('"kl"', '"loss"'), encoding="utf-8"
+    )
     reasons = {problem.reason for problem in read_runs([folder]).problems}
     assert "is of a model that is not known here, Gone" in reasons
 
 
 def test_a_core_that_is_gone_looks_like_nobody(runs) -> None:
     folder = runs.frames("DNC", 0)
-    text = (folder / "results.json").read_text().replace("DNC", "Gone")
-    (folder / "results.json").write_text(text)
+    text = (folder / "results.json").read_text(encoding="utf-8").replace("DNC", "Gone")
+    (folder / "results.json").write_text(text, encoding="utf-8")
     ((run,), _) = read_runs([folder])
     assert run.contestant == "Gone" and run.declared.colour == NEUTRAL.colour
 
@@ -97,13 +99,15 @@ def test_baselines_from_before_are_one_group_whether_tested_or_not(runs) -> None
     for seed in (0, 1):
         folder = runs.frames("NoMemory", seed)
         for file in (folder / "results.json", folder / "config.yaml"):
-            file.write_text(file.read_text().replace("GTMM", "VRNN"))
-        config = yaml.safe_load((folder / "config.yaml").read_text())
+            file.write_text(
+                file.read_text(encoding="utf-8").replace("GTMM", "VRNN"), encoding="utf-8"
+            )
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         config["model"]["init_args"] = {}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        content = json.loads((folder / "results.json").read_text())
+        (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         content["settings"]["model"]["init_args"] = {}
-        (folder / "results.json").write_text(json.dumps(content))
+        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "results.json").unlink()
     (group,) = by_group(read_runs([runs.root]).runs)
     assert (group.label, group.contestant, len(group.runs)) == ("VRNN", "NoMemory", 2)
@@ -111,11 +115,13 @@ def test_baselines_from_before_are_one_group_whether_tested_or_not(runs) -> None
 
 def test_later_training_changes_nothing_that_a_test_says(runs) -> None:
     folder = runs.frames("DNC", 0)
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content["settings"]["trainer"] = {"max_steps": 500}
-    (folder / "results.json").write_text(json.dumps(content))
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "trainer": {"max_steps": 900}}))
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({**config, "trainer": {"max_steps": 900}}), encoding="utf-8"
+    )
     ((run,), _) = read_runs([folder])
     assert run.settings["trainer.max_steps"] == 500
 
@@ -133,9 +139,11 @@ DAMAGES = [
 @pytest.mark.parametrize(("name", "value"), DAMAGES)
 def test_a_damaged_declaration_is_a_problem_of_its_file(runs, name: str, value: object) -> None:
     folder = runs.frames("DNC", 0)
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     declared = {**INVENTED.to_json(), name: value}
-    (folder / "results.json").write_text(json.dumps({**content, "declared": declared}))
+    (folder / "results.json").write_text(
+        json.dumps({**content, "declared": declared}), encoding="utf-8"
+    )
     other = runs.frames("DNC", 1)
     found = read_runs([folder, other])
     said = {problem.path: problem.reason for problem in found.problems}
@@ -148,10 +156,10 @@ def test_a_damaged_declaration_is_a_problem_of_its_file(runs, name: str, value: 
 @pytest.mark.parametrize("memory", [{"class_path": "memory_cores.NoMemory"}, None])
 def test_a_vrnn_has_no_choice_of_a_core(runs, memory) -> None:
     folder = runs.frames("NoMemory", 0)
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content["model"] = "VRNN"
     content["settings"]["model"]["init_args"] = {"memory": memory} if memory else {}
-    (folder / "results.json").write_text(json.dumps(content))
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     ((run,), _) = read_runs([folder])
     assert run.family == VRNN.family() and run.declared.colour == NoMemory.look.colour
     assert ("model.memory" in run.settings) == bool(memory)

@@ -152,14 +152,14 @@ def test_learning_is_averaged_where_all_were_validated(runs):
 
 def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
     runs.frames("DNC", 0)
-    (runs.frames("DNC", 1) / "results.json").write_text("")
+    (runs.frames("DNC", 1) / "results.json").write_text("", encoding="utf-8")
     old = runs.frames("DNC", 2)
-    (old / "results.json").write_text('{"curves": {"kl": [1]}}')
-    with open(runs.frames("DNC", 3) / "metrics.csv", "a") as file:
+    (old / "results.json").write_text('{"curves": {"kl": [1]}}', encoding="utf-8")
+    with open(runs.frames("DNC", 3) / "metrics.csv", "a", encoding="utf-8") as file:
         file.write("1000,5")
     broken = runs.frames("DNC", 4)
     (broken / "results.json").unlink()
-    (broken / "config.yaml").write_text("model: [")
+    (broken / "config.yaml").write_text("model: [", encoding="utf-8")
     pictured = runs.frames("DNC", 5)
     add_pictures(pictured, "generations")
     (pictured / "pictures/generations.png").write_bytes(b"\x89PNG half")
@@ -193,7 +193,7 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
 @pytest.mark.parametrize("tested", [False, True])
 def test_foreign_settings_stop_nothing(runs, config: str, tested: bool):
     folder = runs.frames("DNC", 0)
-    (folder / "config.yaml").write_text(config)
+    (folder / "config.yaml").write_text(config, encoding="utf-8")
     if not tested:
         (folder / "results.json").unlink()
     runs.frames("DNC", 1)
@@ -205,9 +205,9 @@ def test_foreign_settings_stop_nothing(runs, config: str, tested: bool):
 def test_empty_settings_of_a_class_are_its_defaults(runs):
     folder = runs.frames("DNC", 0)
     (folder / "results.json").unlink()
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     settings["data"]["init_args"] = None
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     assert len(read_runs([runs.root]).runs) == 1
 
 
