@@ -14,9 +14,9 @@ from lightning_modules.command_line.keep import keep
 from lightning_modules.command_line.oracle import oracle
 from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.quiet_libraries import quiet_libraries
-from lightning_modules.command_line.standard_streams import accept_any_text
 from lightning_modules.command_line.subcommand_help import Command
 from lightning_modules.command_line.sweep.command import sweep
+from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
 from lightning_modules.command_line.usage_error import UsageError
 
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
@@ -53,4 +53,5 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    ensure_utf8()
     main()

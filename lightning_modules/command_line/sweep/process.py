@@ -35,7 +35,7 @@ def start(run: PlannedRun, command: Command, threads: int) -> subprocess.Popen[b
             stdout=log,
             stderr=subprocess.STDOUT,
             # Its log is a text file, whatever the locale is.
-            env={THREADS: str(threads), "PYTHONIOENCODING": "utf-8", **os.environ},
+            env={THREADS: str(threads), **os.environ, "PYTHONIOENCODING": "utf-8"},
             # The sweep hands signals on itself, so that no run sees one twice.
             start_new_session=True,
         )
