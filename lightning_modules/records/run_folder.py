@@ -7,8 +7,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from lightning_modules.records.problems import Unreadable
-
 CHECKPOINTS = "checkpoints"
 
 
@@ -130,23 +128,6 @@ def readable(path: str) -> str:
         return os.fsencode(path).decode("utf-8")
     except UnicodeError:
         return path.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run.
-
-    Raises:
-        Unreadable: the file is missing, empty or damaged.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        if not text.strip():
-            raise Unreadable("is empty")
-        return json.loads(text)
-    except OSError as failure:
-        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
-    except ValueError as failure:
-        raise Unreadable("is damaged: no JSON, or half of it") from failure
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.reader import Found
+from lightning_modules.records.showing import shown_by
 from lightning_modules.report.embedding import Embedded
 from lightning_modules.report.filters import filters
 from lightning_modules.report.markup import Markup, data, join, tag
@@ -27,6 +28,7 @@ from lightning_modules.report.sections.step_curves import step_curves
 
 #: Characters for pictures and films; of a page's 20 million Plotly takes 5.
 FOR_FILMS, FOR_PICTURES = 2_000_000, 4_000_000
+NOTHING_TO_SHOW = "no run has measurements that can be read"
 TITLE = "Which memory should my sequence model have?"
 #: Plotly's own templates, for light and dark.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
@@ -48,12 +50,10 @@ def page(found: Found, *scripts: Markup) -> str:
         NoRuns: there is nothing to show.
     """
     if not found.runs:
-        raise NoRuns("no run has measurements that can be read")
-    benchmarks = by_benchmark(found.runs)
-    sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
-    head, end = _head(), join([*_scripts(), *scripts])
-    body = tag("body", _header(sections, found), filters(benchmarks), _main(sections), end)
-    return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
+        raise NoRuns(NOTHING_TO_SHOW)
+    content, _ = shown_by(content_of, found)
+    body = tag("body", content, *_scripts(), *scripts)
+    return f"<!doctype html>{tag('html', _head(), body, lang='en')}\n"
 
 
 def encoded(content: str) -> bytes:
@@ -81,6 +81,13 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
         configuration(benchmarks),
     ]
     return [*shown, left_out([*problems, *for_pictures.problems, *for_films.problems])]
+
+
+def content_of(found: Found) -> Markup:
+    """Return all that the page shows of runs."""
+    benchmarks = by_benchmark(found.runs)
+    sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
+    return join([_header(sections, found), filters(benchmarks), _main(sections)])
 
 
 def _head() -> Markup:

@@ -90,3 +90,38 @@ def test_a_step_that_is_no_number_damages_its_line(file: Path):
     history, problems = read_history(file)
     assert history.steps.tolist() == [19, 39]
     assert problems == ["has 1 damaged lines, which are left out"]
+
+
+def test_a_bad_byte_damages_its_line_only(file: Path):
+    content = (HEADER + ROWS).encode().replace(b"0,19,4.5", b"0,19,4\xff5")
+    file.write_bytes(content)
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [39]
+    assert problems == ["has 1 damaged lines, which are left out"]
+
+
+def test_a_lone_quote_damages_its_line_only(file: Path):
+    file.write_text(HEADER + '0,9,"1,-60,,,,\n' + ROWS, encoding="utf-8")
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert problems == ["has 1 damaged lines, which are left out"]
+
+
+def test_columns_of_no_step_are_named(file: Path):
+    names = ("val/kl_t/01", "val/kl_t/", "val/kl_t/x", "val/kl_t/02")
+    file.write_text(f"step,{','.join(names)}\n5,1,2,3,4\n", encoding="utf-8")
+    history, problems = read_history(file)
+    assert history.curve.tolist() == [1, 4]
+    assert problems == [
+        "has a column of no step, which is left out: val/kl_t/",
+        "has a column of no step, which is left out: val/kl_t/x",
+    ]
+
+
+def test_what_validate_wrote_at_step_0_after_training_is_no_validation_of_it(file: Path):
+    file.write_text(HEADER + ROWS + "0,0,,,-7,9,9,\n", encoding="utf-8")
+    history, _ = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert history.values["bound"].tolist() == [-40, -30]
+    file.write_text(HEADER + "0,0,,,-80,9,9,\n" + ROWS, encoding="utf-8")
+    assert read_history(file)[0].steps.tolist() == [0, 19, 39], "a validation before all others"
