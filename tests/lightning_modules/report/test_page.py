@@ -261,3 +261,43 @@ def test_two_hundred_runs_are_built_soon_and_stay_small(many: Path):
     assert len(found.runs) == 200
     assert seconds < 30 and size < 20e6, (seconds, size)
     assert "more are left out, to keep the page small" in html
+
+
+def bold(html: str) -> list[str]:
+    """All that stands in bold."""
+    return re.findall(r"<strong>([^<]*)</strong>", html)
+
+
+def test_the_best_mean_alone_is_bold(runs):
+    for seed in range(2):
+        runs.frames("DNC", seed, 2 + seed)
+        runs.frames("NTM", seed, 4 + seed)
+    html = page(read_runs([runs.root]))
+    assert bold(html) == ["0.250 ± 0.050"] * 2, "in the overview, and in the table"
+    rows = read(html).rows
+    mean, *singles = [row for row in rows if row[0] == "GTMM (DNC)" and len(row) > 2]
+    assert mean[2] == "best" and [single[2] for single in singles] == ["", ""]
+    assert "tr.best { background: var(--best); }" in html, "no weight for the whole row"
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_one_seed_is_not_called_best(runs, others: int):
+    runs.frames("DNC", 0, 2.0)
+    for seed in range(2 * others):
+        runs.frames("NTM", seed, 4.0 + seed)
+    html = page(read_runs([runs.root]))
+    assert bold(html) == []
+    (row,) = [row for row in read(html).rows if row[0] == "GTMM (DNC)" and len(row) > 2]
+    assert row[2] == "first"
+
+
+def test_several_seeds_without_another_model_are_not_called_best(runs):
+    for seed in range(2):
+        runs.frames("DNC", seed, 2.0 + seed)
+    assert bold(page(read_runs([runs.root]))) == []
+
+
+def test_measures_without_a_direction_have_no_arrow(runs):
+    runs.frames("DNC", 0)
+    header = next(r for r in read(page(read_runs([runs.root]))).rows if "to the first" in r)
+    assert {"KL ratio, old ↓", "bound ↑", "KL, new"} <= set(header)
