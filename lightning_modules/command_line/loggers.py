@@ -1,8 +1,8 @@
 """Sends metrics to Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
 
-import csv
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import uuid4
 
 import matplotlib.image
@@ -13,6 +13,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.table_file import continue_table, widen_table
 
 PROJECT = "memory-cores"
 #: W&B refuses a run with a longer one.
@@ -42,9 +43,10 @@ class AppendingWriter(ExperimentWriter):
     """Lightning's writer deletes a metrics.csv that it finds; this one goes on with it."""
 
     def _check_log_dir_exists(self) -> None:
-        if os.path.isfile(self.metrics_file_path):
-            with open(self.metrics_file_path, encoding="utf-8", newline="") as file:
-                self.metrics_keys = next(csv.reader(file), [])
+        self.metrics_keys = continue_table(Path(self.metrics_file_path))
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        widen_table(Path(self.metrics_file_path), fieldnames)
 
 
 class TensorBoardFiles(TensorBoardLogger):

@@ -1,6 +1,5 @@
 """``memory_film.npz``: a memory's weightings in the first test sequence."""
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from lightning_modules.records.durable_file import replacing
 
 #: Unzipped; the largest that tests write have a hundredth of it.
 MOST_BYTES = 500_000_000
@@ -35,8 +36,7 @@ def save_film(film: Film, path: Path) -> None:
 
     A reader sees the old file or the new one whole.
     """
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
+    with replacing(path) as file:
         np.savez_compressed(
             file,
             read=film.read.half().numpy(force=True),
@@ -44,7 +44,6 @@ def save_film(film: Film, path: Path) -> None:
             recalled_from=film.recalled_from.short().numpy(force=True),
             frames=(255 * film.frames).round().byte().numpy(force=True),
         )
-    os.replace(partial, path)
 
 
 def load_film(path: Path) -> Film:

@@ -45,7 +45,6 @@ def record_of(run: Run) -> str:
 
 def keep(text: str, path: Path) -> None:
     """Write a record; by custom its path ends in ``<benchmark>/<model>/<seed>.json``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 
 

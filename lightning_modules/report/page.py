@@ -1,6 +1,5 @@
 """Page of ``compare``: all sections, scripts and styles in one file."""
 
-import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
+from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.reader import Found
 from lightning_modules.records.showing import shown_by
@@ -63,10 +63,7 @@ def encoded(content: str) -> bytes:
 
 def write(content: str, path: Path) -> None:
     """Write the page; a reader sees the old one or the new one whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(encoded(content))
-    os.replace(partial, path)
+    write_durably(path, encoded(content))
 
 
 def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) -> list[Section]:

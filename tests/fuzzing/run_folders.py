@@ -2,8 +2,8 @@
 
     python -m tests.fuzzing.run_folders --count 20000
 
-In each case one run of three is damaged. The others must be shown, the damaged one must be shown or
-named, and nothing may raise, hang, or need the guard that is the last resort.
+In each case one run is damaged. The others must be shown, the damaged one must be shown or named,
+and nothing may raise, hang, or need the guard that is the last resort.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from lightning_modules.command_line import compare
 from lightning_modules.records.kept import record_of
 from lightning_modules.records.problems import LAST_RESORT, Unreadable
 from lightning_modules.records.reader import Found
+from lightning_modules.records.run_folder import write_json
 from lightning_modules.report.live import LivePage
 from lightning_modules.report.page import content_of, encoded
 from tests.cli.commands import SHORT_FRAMES, SMALL_CONTROLLER, TINY
@@ -36,7 +37,7 @@ from tests.fuzzing.folders import damage
 
 #: Seconds after which a case counts as one that hangs.
 PATIENCE = 60
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 
 
 class Outcome(NamedTuple):
@@ -54,20 +55,23 @@ class Outcome(NamedTuple):
 
 
 def make_runs(root: Path) -> list[Path]:
-    """Train and test small runs of one model with several seeds."""
-    for seed in SEEDS:
-        options = (
-            *("--config=conf/dnc_gtmm_maze.yaml", "--model.memory=NTM", *TINY, *SHORT_FRAMES),
-            *(*SMALL_CONTROLLER, "--data.source=mnist5k", "--trainer.max_steps=4"),
-            *(f"--seed_everything={seed}", f"--run=r{seed}", "--trainer.val_check_interval=1"),
-            f"--trainer.default_root_dir={root}",
-        )
-        ExperimentCLI(["fit", *options])
-        folder = root / "dnc_gtmm_maze" / f"r{seed}"
-        ExperimentCLI(["test", f"--ckpt_path={folder / 'checkpoints/last.ckpt'}"])
-        for unread in ("checkpoints", "tensorboard", "wandb"):
-            shutil.rmtree(folder / unread, ignore_errors=True)
-    return [root / "dnc_gtmm_maze" / f"r{seed}" for seed in SEEDS]
+    """Train and test a small run, and copy it with another seed."""
+    options = (
+        *("--config=conf/dnc_gtmm_maze.yaml", "--model.memory=NTM", *TINY, *SHORT_FRAMES),
+        *(*SMALL_CONTROLLER, "--data.source=mnist5k", "--trainer.max_steps=4"),
+        *("--trainer.val_check_interval=1", f"--trainer.default_root_dir={root}", "--run=r"),
+    )
+    ExperimentCLI(["fit", *options])
+    made = root / "dnc_gtmm_maze" / "r"
+    ExperimentCLI(["test", f"--ckpt_path={made / 'checkpoints/last.ckpt'}"])
+    for unread in ("checkpoints", "tensorboard", "wandb"):
+        shutil.rmtree(made / unread, ignore_errors=True)
+    folders = [made.with_name(f"r{seed}") for seed in SEEDS]
+    for seed, folder in zip(SEEDS, folders, strict=True):
+        shutil.copytree(made, folder)
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        write_json(folder / "results.json", {**results, "seed": seed})
+    return folders
 
 
 def strip(folder: Path) -> None:
@@ -132,8 +136,8 @@ def looked_at(good: list[Path], victim: Path, random: Random) -> tuple[str, str]
     guarded = [line for line in lines if LAST_RESORT in line]
     if guarded or LAST_RESORT in page:
         return "last resort", "; ".join(guarded) or "in the page"
-    kind = ("shown, with a line" if lines else "shown") if others else "left out"
-    return kind, "; ".join(lines)
+    named = page.count("<li><code>") if others else len(lines)
+    return ("shown, with a line" if named else "shown") if others else "left out", "; ".join(lines)
 
 
 def draw(found: Found, figure: bool) -> None:

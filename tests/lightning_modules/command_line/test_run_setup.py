@@ -44,3 +44,18 @@ def test_a_place_that_is_a_file_holds_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="^trainer.default_root_dir: cannot make .*file/maze"):
         new_folder(str(tmp_path / "file"), "maze", "run")
+
+
+@pytest.mark.parametrize("experiment, run, setting", [
+    ("maze", "../../x", "run"),
+    ("maze", "", "run"),
+    ("..", "x", "experiment"),
+    ("a/b", "x", "experiment"),
+])  # fmt: skip
+def test_no_run_leaves_the_folder_of_all_runs(
+    tmp_path: Path, experiment: str, run: str, setting: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{setting}: must be the name of a folder; '") as said:
+        new_folder(str(tmp_path / "runs"), experiment, run)
+    assert "\n" not in str(said.value)
+    assert list(tmp_path.iterdir()) == []
