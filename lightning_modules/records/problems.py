@@ -11,6 +11,10 @@ class Unreadable(Exception):
     """A file holds nothing that can be used; the message says why."""
 
 
+class NewerFormat(Unreadable):
+    """A newer version of this code wrote a file, and with it the whole run."""
+
+
 class NoRuns(Exception):
     """There is nothing to show; the message says why."""
 

@@ -10,7 +10,7 @@ import yaml
 from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History, read_history
 from lightning_modules.records.model_file import DeclaredModel, read_model_file
-from lightning_modules.records.problems import Problem, Unreadable, unforeseen
+from lightning_modules.records.problems import NewerFormat, Problem, Unreadable, unforeseen
 from lightning_modules.records.reading import read_bytes, read_json, require_plain
 from lightning_modules.records.run import Run, Tested, read_results, seed_of
 from lightning_modules.records.run_finder import find_runs
@@ -43,6 +43,8 @@ def read_runs(named: Iterable[Path]) -> Found:
     for path in paths:
         try:
             run, said = read_record(path) if path.is_file() else read_run(path)
+        except NewerFormat as reason:
+            run, said = None, [Problem(path, str(reason))]
         except Exception as failure:  # one run may not hide all others
             run, said = None, [unforeseen(path, failure)]
         problems += said
@@ -67,6 +69,9 @@ def read_run(path: Path) -> tuple[Run | None, list[Problem]]:
 
     Returns:
         the run, None if nothing was measured that can be read; what is wrong with its files.
+
+    Raises:
+        NewerFormat: a newer version of this code wrote the run.
     """
     folder = RunFolder(path)
     problems: list[Problem] = []
@@ -97,6 +102,8 @@ def _if_readable(path: Path, read: Callable[[Path], T], problems: list[Problem])
         return None
     try:
         return read(path)
+    except NewerFormat:
+        raise
     except Unreadable as reason:
         problems.append(Problem(path, str(reason)))
         return None
@@ -104,10 +111,8 @@ def _if_readable(path: Path, read: Callable[[Path], T], problems: list[Problem])
 
 def _by_trained_steps(history: History, folder: RunFolder) -> History:
     """Count steps as trained ones; versions of before model.json had a format logged one less."""
-    try:
-        now = read_json(folder.model).get("format", 0) >= 1
-    except (Unreadable, AttributeError):
-        now = False
+    found = _if_readable(folder.model, read_json, [])
+    now = isinstance(found, dict) and found.get("format", 0) >= 1
     return history if now else history._replace(steps=history.steps + 1)
 
 

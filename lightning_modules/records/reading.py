@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.problems import NewerFormat, Unreadable
 
 #: Of the files of a run; this code writes 1, and files of before it name none.
 FORMAT = 1
@@ -61,13 +61,14 @@ def require_known_format(content: Any) -> None:
     """Refuse what a newer version of this code wrote.
 
     Raises:
-        Unreadable: its format is newer than ``FORMAT``, or no number.
+        NewerFormat: its format is newer than ``FORMAT``.
+        Unreadable: its format is no number.
     """
     found = content.get("format", 0) if isinstance(content, dict) else 0
     if not is_whole(found) or found < 0:
         raise Unreadable("is damaged: its format is no number")
     if found > FORMAT:
-        raise Unreadable(
+        raise NewerFormat(
             f"was written by a newer version of this code: its format is {found}, and this version "
             f"reads {FORMAT}"
         )

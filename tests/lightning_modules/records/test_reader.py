@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,6 +11,7 @@ import yaml
 from lightning_modules import GTMM, VRNN
 from lightning_modules.declarations import Measure
 from lightning_modules.records.groups import by_group
+from lightning_modules.records.kept import record_of
 from lightning_modules.records.model_file import DeclaredModel
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_folder import write_json
@@ -163,3 +166,97 @@ def test_a_vrnn_has_no_choice_of_a_core(runs, memory) -> None:
     ((run,), _) = read_runs([folder])
     assert run.family == VRNN.family() and run.declared.colour == NoMemory.look.colour
     assert ("model.memory" in run.settings) == bool(memory)
+
+
+def change(path: Path, **values: Any) -> None:
+    """Put values into a JSON file."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **values}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["results.json", "model.json"])
+def test_a_run_of_a_newer_version_is_one_line(runs, name: str) -> None:
+    newer, other = runs.frames("DNC", 0), runs.frames("DNC", 1)
+    write_json(newer / "model.json", INVENTED.to_json())
+    change(newer / name, format=2)
+    found = read_runs([runs.root])
+    assert [run.folder for run in found.runs] == [other]
+    reason = (
+        "was written by a newer version of this code: its format is 2, and this version reads 1"
+    )
+    assert found.problems == [(newer, reason)]
+
+
+def test_a_kept_record_of_a_newer_version_is_one_line(runs, tmp_path: Path) -> None:
+    (run,) = read_runs([runs.frames("DNC", 3)]).runs
+    (tmp_path / "3.json").write_text(record_of(run), encoding="utf-8")
+    assert json.loads((tmp_path / "3.json").read_text(encoding="utf-8"))["format"] == 1
+    assert [run.seed for run in read_runs([tmp_path / "3.json"]).runs] == [3]
+    change(tmp_path / "3.json", format=2)
+    (no_runs, (problem,)) = read_runs([tmp_path / "3.json"])
+    assert no_runs == [] and "newer version" in problem.reason
+
+
+@pytest.mark.parametrize("content, first, trained", [({}, 10, 1000), ({"format": 1}, 9, 999)])
+def test_learning_is_drawn_at_trained_steps(runs, content, first: int, trained: int) -> None:
+    """Versions whose files have no format logged one step less than were trained."""
+    folder = runs.frames("DNC", 0)
+    (folder / "results.json").unlink()
+    write_json(folder / "model.json", {**content, **INVENTED.to_json()})
+    ((run,), _) = read_runs([folder])
+    assert run.history is not None and run.history.steps[0] == first
+    assert run.training_steps == trained
+
+
+@pytest.mark.parametrize("changes, reason", [
+    ({"seed": "x"}, "its seed is no whole number, 'x'"),
+    ({"seed": [1]}, "its seed is no whole number"),
+    ({"global_step": -1}, "another form"),
+    ({"memory": []}, "its memory is no name of a class"),
+    ({"curves": {"kl": []}}, "another form"),
+    ({"curves": {"kl": [[1.0]]}}, "another form"),
+    ({"scalars": {"bound": "5"}}, "another form"),
+    ({"settings": {"model": 3, "data": {}}}, "no class of the model"),
+    ({"data": {"source": 3, "test_sha256": "x"}}, "another form"),
+])  # fmt: skip
+def test_odd_values_are_named_and_the_validations_shown(runs, changes, reason: str) -> None:
+    folder = runs.frames("DNC", 0)
+    change(folder / "results.json", **changes)
+    ((run,), (problem,)) = read_runs([folder])
+    assert run.tested is None and run.history is not None
+    assert problem.path == folder / "results.json" and reason in problem.reason
+
+
+GTMM_ON_B = "model: {class_path: lightning_modules.GTMM}\ndata: {class_path: a.B}\n"
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("model: {class_path: a.B}", "name no class of the data"),
+    ("model: {class_path: a.}\ndata: {class_path: a.B}", "its model is no class"),
+    ("model: {class_path: a.B, init_args: [1]}\ndata: {class_path: a.B}", "its model is no class"),
+    (GTMM_ON_B + "trainer: 3", "its trainer's settings have no names"),
+    (GTMM_ON_B + "seed_everything: [1]", "its seed is no whole number"),
+    ("model: &m {class_path: a.B, init_args: *m}\ndata: *m", "nested too deep"),
+    ("1: 2", "the name of a value is no text, 1"),
+    ("a: 2026-13-45", "no YAML"),
+])  # fmt: skip
+def test_odd_settings_are_named(runs, text: str, reason: str) -> None:
+    folder, other = runs.frames("DNC", 0), runs.frames("DNC", 1)
+    (folder / "results.json").unlink()
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    found = read_runs([runs.root])
+    assert [run.folder for run in found.runs] == [other]
+    (problem,) = found.problems
+    assert problem.path == folder / "config.yaml" and reason in problem.reason
+
+
+@pytest.mark.parametrize("changes", [
+    {"better": "sideways"}, {"digits": -3}, {"digits": True}, {"headline": -1}, {"benchmarks": [3]},
+])  # fmt: skip
+def test_measures_that_no_table_could_show_are_refused(runs, changes) -> None:
+    folder = runs.frames("DNC", 0)
+    declared = json.loads(json.dumps(INVENTED.to_json()))
+    declared["family"]["measures"][0] |= changes
+    change(folder / "results.json", declared=declared)
+    (_, (problem,)) = read_runs([folder])
+    assert problem == (folder / "results.json", "has another form than what runs write")
