@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder, write_text
 from lightning_modules.records.table_file import continue_table, widen_table
 
 PROJECT = "memory-cores"
@@ -116,7 +116,5 @@ def _wandb_logger(folder: RunFolder, tags: Sequence[str]) -> WandbLogger:
 def run_id(folder: RunFolder) -> str:
     """W&B's name of the run, kept in its folder: a run of the same name elsewhere is another."""
     if not folder.wandb_id.is_file():
-        folder.wandb_id.write_text(
-            f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}", encoding="utf-8"
-        )
+        write_text(folder.wandb_id, f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
     return folder.wandb_id.read_text(encoding="utf-8")
