@@ -120,10 +120,9 @@ def _trainer(tested: Tested, folder: RunFolder, problems: list[Problem]) -> dict
     """Return the trainer's settings for results of before, which do not say how they came about."""
     if any(key.startswith("trainer.") for key in tested.settings):
         return {}
-    config = _if_readable(folder.config, _config, problems) or {}
-    return (
-        {key: v for key, v in flat(config).items() if key.startswith("trainer.")} if config else {}
-    )
+    config = _if_readable(folder.config, _config, problems)
+    settings = {} if config is None else flat(config)
+    return {key: value for key, value in settings.items() if key.startswith("trainer.")}
 
 
 def _tested_run(
