@@ -16,6 +16,7 @@ from lightning_modules.command_line.parameters import parameters
 from lightning_modules.command_line.quiet_libraries import quiet_libraries
 from lightning_modules.command_line.subcommand_help import Command
 from lightning_modules.command_line.sweep.command import sweep
+from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
 from lightning_modules.command_line.usage_error import UsageError
 
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
@@ -36,6 +37,7 @@ def main(args: list[str] | None = None) -> None:
         args: command line; default: the process's own.
     """
     quiet_libraries()
+    accept_any_text()
     name, *options = (sys.argv[1:] if args is None else args) or [""]
     try:
         if name in COMMANDS:
@@ -51,4 +53,5 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    ensure_utf8()
     main()

@@ -10,13 +10,13 @@ LSTM_MS = "lstm_ms"
 
 def read_results(path: Path) -> dict[str, Any] | None:
     """Results that were kept, None where there are none."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:
     """Write JSON for people and programs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def ratio(milliseconds: float | None, results: Mapping[str, Any]) -> float | None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 def processor() -> str:
     """Name the CPU with its family and model: virtual ones of all kinds share one name."""
     try:
-        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
         first = ""
     told = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", first, flags=re.M))

@@ -40,7 +40,7 @@ MODULES = {
 
 def imports(name: str, lazy: bool = True) -> set[str]:
     """Our modules that a module imports, those within functions too if ``lazy``."""
-    tree = ast.parse(MODULES[name].read_text())
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     return {found for node in _statements(tree, lazy) for found in _imported(node)}
 
 
@@ -136,7 +136,7 @@ def test_nothing_goes_in_a_circle() -> None:
 def test_no_file_is_long_and_no_function_larger_than_a_screen() -> None:
     folders = (*PACKAGES, "benchmarks", "tests")
     for path in (ROOT / "cli.py", *(f for name in folders for f in (ROOT / name).rglob("*.py"))):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 400, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

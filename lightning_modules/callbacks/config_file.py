@@ -4,6 +4,8 @@ from pathlib import Path
 
 import lightning as L
 
+from lightning_modules.records.run_folder import write_text
+
 
 class ConfigFile(L.Callback):
     """Writes the settings of a training, or of a run that has none yet, into the run's folder.
@@ -18,7 +20,7 @@ class ConfigFile(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file before the first step, from one process."""
         if trainer.is_global_zero:
-            self.path.write_text(self.settings)
+            write_text(self.path, self.settings)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the file if there is none; a training's was written before."""
@@ -35,4 +37,4 @@ class ConfigFile(L.Callback):
 
     def _write_once(self, trainer: L.Trainer) -> None:
         if trainer.is_global_zero and not self.path.exists():
-            self.path.write_text(self.settings)
+            write_text(self.path, self.settings)

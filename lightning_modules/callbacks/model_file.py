@@ -6,6 +6,7 @@ from typing import Any
 import lightning as L
 
 from lightning_modules.records.model_file import DeclaredModel
+from lightning_modules.records.reading import FORMAT
 from lightning_modules.records.run_folder import write_json
 
 
@@ -30,7 +31,7 @@ class ModelFile(L.Callback):
 
     def _write(self, trainer: L.Trainer, model: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            write_json(self.path, declared(model).to_json())
+            write_json(self.path, {"format": FORMAT, **declared(model).to_json()})
 
 
 def declared(model: Any) -> DeclaredModel:

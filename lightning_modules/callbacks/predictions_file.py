@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from lightning_modules.records.durable_file import replacing
+
 
 class PredictionsFile(BasePredictionWriter):
     """Writes predictions [N, ...] in half precision, and the index of each sequence, [N].
@@ -43,4 +45,5 @@ class PredictionsFile(BasePredictionWriter):
         }
         index = np.array([i for loader in batch_indices for batch in loader for i in batch])
         self.written.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(self.written, **{"index": index, **named})  # type: ignore[arg-type]
+        with replacing(self.written) as file:
+            np.savez(file, **{"index": index, **named})  # type: ignore[arg-type]

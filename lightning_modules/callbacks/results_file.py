@@ -14,6 +14,7 @@ from lightning_modules.callbacks.model_file import declared
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
+from lightning_modules.records.reading import FORMAT
 from lightning_modules.records.run_folder import RunFolder, write_json
 from lightning_modules.records.settings import TRAINING
 from lightning_modules.records.versions import versions
@@ -55,6 +56,7 @@ class ResultsFile(L.Callback):
         write_json(
             self.folder.results,
             {
+                "format": FORMAT,
                 "experiment": self.folder.experiment,
                 "run": self.folder.run,
                 "stage": "test",

@@ -4,7 +4,11 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
 
 import lightning_modules
 from lightning_modules.command_line.command_parser import CommandParser
@@ -14,10 +18,11 @@ from lightning_modules.declarations import Family, Measure
 from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.groups import Group, tested_groups
-from lightning_modules.records.problems import NoRuns
+from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
+from lightning_modules.records.showing import shown_by
 from lightning_modules.table import columns
 
 DESCRIPTION = """\
@@ -56,18 +61,48 @@ def compare(args: list[str]) -> None:
 
 def draw(given: Namespace) -> None:
     """Draw the curve, and print the table."""
-    benchmark = the_benchmark(read(given.runs))
-    groups = tested_groups(benchmark.runs)
-    known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
-    header = ["model", "core", "runs", *(column.header for column in known)]
-    print(columns(header, (row(group, known) for group in groups), texts=2))
-    for group in groups:
-        for caveat in group.caveats():
-            print(f"note: {caveat}", file=sys.stderr)
-    figure = comparison_figure(benchmark, groups, given.against)
+    found = read(given.runs)
+    for run in found.runs:
+        if run.tested is None:
+            print(f"skipped: {shown(run.folder)} was not tested yet", file=sys.stderr)
+    how = partial(comparison, against=given.against)
+    (table, notes, figure), problems = shown_by(how, found, UsageError)
+    report(problems)
+    print(table)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     with writing(given.out):
         save(figure, given.out)
     print(f"\nThe figure is {shown(given.out)}")
+
+
+class Comparison(NamedTuple):
+    """Tested runs side by side."""
+
+    table: str
+    notes: list[str]  #: why runs are less than repetitions with other seeds
+    figure: Figure
+
+
+def comparison(found: Found, against: str | None) -> Comparison:
+    """Compare the tested runs among some.
+
+    Raises:
+        UsageError: there is nothing to compare.
+    """
+    benchmark = the_benchmark(found)
+    groups = tested_groups(benchmark.runs)
+    notes = [caveat for group in groups for caveat in group.caveats()]
+    return Comparison(
+        table_of(benchmark, groups), notes, comparison_figure(benchmark, groups, against)
+    )
+
+
+def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
+    """A line for each group, with the numbers that any of them knows."""
+    known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
+    header = ["model", "core", "runs", *(column.header for column in known)]
+    return columns(header, (row(group, known) for group in groups), texts=2)
 
 
 def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
@@ -100,9 +135,14 @@ def write_page(folders: Sequence[Path], out: Path) -> None:
 def read(folders: Sequence[Path]) -> Found:
     """Read what can be read, each run once, and say what cannot."""
     found = read_runs(folders)
-    for problem in found.problems:
-        print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
+    report(found.problems)
     return found
+
+
+def report(problems: Sequence[Problem]) -> None:
+    """Say what is left out."""
+    for problem in problems:
+        print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
 
 
 @contextmanager
@@ -115,7 +155,7 @@ def writing(out: Path) -> Iterator[None]:
 
 
 def the_benchmark(found: Found) -> BenchmarkRuns:
-    """The one benchmark on which all tested runs were tested; says which runs were not tested.
+    """The one benchmark on which all tested runs were tested.
 
     Raises:
         UsageError: no run was tested, or they were tested on several benchmarks.
@@ -123,9 +163,6 @@ def the_benchmark(found: Found) -> BenchmarkRuns:
     tested = [run for run in found.runs if run.tested is not None]
     if not tested:
         raise UsageError("no run has results that can be read")
-    for run in found.runs:
-        if run.tested is None:
-            print(f"skipped: {shown(run.folder)} was not tested yet", file=sys.stderr)
     benchmarks = [b for b in by_benchmark(found.runs) if any(run.tested for run in b.runs)]
     if len(benchmarks) > 1:
         firsts = [next(run for run in b.runs if run.tested is not None) for b in benchmarks]

@@ -124,7 +124,9 @@ class ExperimentCLI(ExperimentParser):
         if continued is not None:
             return continued
         chosen = "memory" in settings.model.init_args
-        run = settings.run or default_run(self.model, chosen, settings.seed_everything)
+        run = settings.run
+        if run is None:
+            run = default_run(self.model, chosen, settings.seed_everything)
         return new_folder(settings.trainer.default_root_dir, self.experiment_name(), run)
 
     def _build_trainer(self, **kwargs: Any) -> L.Trainer:

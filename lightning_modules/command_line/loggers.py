@@ -1,8 +1,8 @@
 """Sends metrics to Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
 
-import csv
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from uuid import uuid4
 
 import matplotlib.image
@@ -14,7 +14,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lightning_modules.command_line.expendable_logger import expendable
 from lightning_modules.command_line.wandb_run import WandbRun
-from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder, write_text
+from lightning_modules.records.table_file import continue_table, widen_table
 
 PROJECT = "memory-cores"
 #: W&B refuses a run with a longer one.
@@ -44,9 +45,10 @@ class AppendingWriter(ExperimentWriter):
     """Lightning's writer deletes a metrics.csv that it finds; this one goes on with it."""
 
     def _check_log_dir_exists(self) -> None:
-        if os.path.isfile(self.metrics_file_path):
-            with open(self.metrics_file_path, newline="") as file:
-                self.metrics_keys = next(csv.reader(file), [])
+        self.metrics_keys = continue_table(Path(self.metrics_file_path))
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        widen_table(Path(self.metrics_file_path), fieldnames)
 
 
 class TensorBoardFiles(TensorBoardLogger):
@@ -119,5 +121,5 @@ def _wandb_run(folder: RunFolder, tags: Sequence[str]) -> WandbRun:
 def run_id(folder: RunFolder) -> str:
     """W&B's name of the run, kept in its folder: a run of the same name elsewhere is another."""
     if not folder.wandb_id.is_file():
-        folder.wandb_id.write_text(f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
-    return folder.wandb_id.read_text()
+        write_text(folder.wandb_id, f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
+    return folder.wandb_id.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lightning_modules.callbacks.announcement import core_name
 from lightning_modules.command_line.usage_error import UsageError
-from lightning_modules.records.run_folder import RunFolder, shown
+from lightning_modules.records.run_folder import RunFolder, readable, shown, unusable
 
 
 def continued_folder(checkpoint: str | None, options: Mapping[str, str]) -> RunFolder | None:
@@ -47,8 +47,13 @@ def new_folder(root: str, experiment: str, run: str) -> RunFolder:
         run: name of the folder below that, with a number appended if it is taken.
 
     Raises:
-        UsageError: the folder cannot be made.
+        UsageError: the folder cannot be made, or would not be where runs are looked for.
     """
+    for setting, name in {"experiment": experiment, "run": run}.items():
+        if reason := unusable(name):
+            raise UsageError(
+                f"{setting}: must be the name of a folder; {readable(name)!r} {reason}"
+            )
     on_disk = getattr(rank_zero_only, "rank", 0) == 0
     try:
         return RunFolder.create(Path(root), experiment, run, on_disk=on_disk)

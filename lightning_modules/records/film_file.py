@@ -1,12 +1,21 @@
 """``memory_film.npz``: a memory's weightings in the first test sequence."""
 
-import os
+import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from lightning_modules.records.durable_file import replacing
+
+#: Unzipped; the largest that tests write have a hundredth of it.
+MOST_BYTES = 500_000_000
+DIMENSIONS = {"read": 3, "write": 3, "recalled_from": 1, "frames": 4}
+#: Of weights in half precision.
+ROUNDING = 1e-2
 
 
 class Film(NamedTuple):
@@ -27,8 +36,7 @@ def save_film(film: Film, path: Path) -> None:
 
     A reader sees the old file or the new one whole.
     """
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
+    with replacing(path) as file:
         np.savez_compressed(
             file,
             read=film.read.half().numpy(force=True),
@@ -36,7 +44,6 @@ def save_film(film: Film, path: Path) -> None:
             recalled_from=film.recalled_from.short().numpy(force=True),
             frames=(255 * film.frames).round().byte().numpy(force=True),
         )
-    os.replace(partial, path)
 
 
 def load_film(path: Path) -> Film:
@@ -46,11 +53,40 @@ def load_film(path: Path) -> Film:
         NoFilm: the file is damaged, or of another version.
     """
     try:
+        # Zipped, a few kilobytes can hold any number of zeros.
+        with zipfile.ZipFile(path) as members:
+            if sum(member.file_size for member in members.infolist()) > MOST_BYTES:
+                raise NoFilm(f"is damaged: a film takes less than {MOST_BYTES:,} bytes")
         with np.load(path) as content:
-            read, write, recalled_from, frames = (
-                torch.from_numpy(content[name])
-                for name in ("read", "write", "recalled_from", "frames")
-            )
-    except Exception as failure:  # numpy and zipfile meet damage with errors of many kinds
+            arrays = [content[name] for name in Film._fields]
+    except NoFilm:
+        raise
+    except Exception as failure:  # NumPy and zipfile raise many kinds on bytes that are no film
         raise NoFilm("is damaged, or none of `test`'s") from failure
+    _require_film(*arrays)
+    read, write, recalled_from, frames = map(torch.from_numpy, arrays)
     return Film(read.float(), write.float(), recalled_from.long(), frames.float() / 255)
+
+
+def _require_film(*arrays: NDArray[Any]) -> None:
+    """Refuse arrays that are no film: types, shapes and values.
+
+    Raises:
+        NoFilm: with the first reason.
+    """
+    for name, array, kind in zip(Film._fields, arrays, ("f", "f", "i", "u"), strict=True):
+        if array.dtype.kind != kind or array.ndim != DIMENSIONS[name] or 0 in array.shape[:1]:
+            raise NoFilm(f"is damaged: {name} has shape {array.shape} and type {array.dtype}")
+    read, write, recalled_from, frames = arrays
+    steps = {len(array) for array in arrays}
+    if len(steps) > 1 or read.shape[2] != write.shape[2] or frames.shape[1] not in (1, 3):
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(Film._fields, arrays, strict=True))
+        raise NoFilm(f"is damaged: its shapes do not go together: {shapes}")
+    if not (read.shape[1] and read.shape[2] and min(frames.shape[2:])):
+        raise NoFilm("is damaged: it has no head that reads, no slot or no pixel")
+    for name, weights in (("read", read), ("write", write)):
+        # What is not a number compares as false.
+        if not ((weights >= 0) & (weights <= 1 + ROUNDING)).all():
+            raise NoFilm(f"is damaged: {name} holds weights that are not between 0 and 1")
+    if not ((recalled_from >= -1) & (recalled_from < np.arange(len(recalled_from)))).all():
+        raise NoFilm("is damaged: a step is recalled from none before it")

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.reading import FORMAT, read_json
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder, write_text
 from lightning_modules.records.settings import TRAINING
@@ -26,15 +28,16 @@ def record_of(run: Run) -> str:
     """
     if run.tested is None:
         raise Unreadable("was not tested yet")
-    results = json.loads(RunFolder(run.folder).results.read_text())
-    content = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
+    results = read_json(RunFolder(run.folder).results)
+    own = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
+    content = {**own, "format": FORMAT}
     # Runs of before have the trainer's settings in config.yaml alone.
     trainer = {name: run.settings.get(f"trainer.{name}") for name in TRAINING}
     content["settings"] = {**_without_folder(content["settings"]), "trainer": trainer}
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
     training = content.get("training") or {}
     content["training"] = {name: value for name, value in training.items() if name != "command"}
-    text = _brief(json.dumps(_rounded(content), indent=1)) + "\n"
+    text = _brief(json.dumps(_rounded(content), indent=1, allow_nan=False)) + "\n"
     if len(text) > MOST_BYTES:
         raise Unreadable(f"makes a record of {len(text):,} bytes, of which {MOST_BYTES:,} may be")
     return text
@@ -42,7 +45,6 @@ def record_of(run: Run) -> str:
 
 def keep(text: str, path: Path) -> None:
     """Write a record; by custom its path ends in ``<benchmark>/<model>/<seed>.json``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 
 
@@ -54,7 +56,7 @@ def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rounded(content: Any) -> Any:
     if isinstance(content, float):
-        return float(f"{content:.{DIGITS}g}")
+        return float(f"{content:.{DIGITS}g}") if isfinite(content) else None
     if isinstance(content, Mapping):
         return {name: _rounded(value) for name, value in content.items()}
     if isinstance(content, list):

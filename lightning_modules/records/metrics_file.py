@@ -1,8 +1,9 @@
 """Validations of a run, read from its ``metrics.csv``."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,14 @@ import torch
 from torch import Tensor
 
 from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.reading import read_bytes
 
 PREFIX, OF_STEPS = "val/", "_t/"
+#: A column of one step of the sequence.
+STEP = re.compile(rf"{PREFIX}.+{OF_STEPS}[0-9]{{1,6}}")
+#: Stands for bytes that are no text.
+DAMAGED = "\ufffd"
+MOST_STEPS = 1e15
 
 
 class History(NamedTuple):
@@ -40,44 +47,69 @@ def read_history(path: Path) -> tuple[History, list[str]]:
         raise Unreadable("; ".join([*problems, "has no validation yet"]))
     names = [name for name in validations[0] if name.startswith(PREFIX)]
     plain = {name.removeprefix(PREFIX): name for name in names if OF_STEPS not in name}
-    by_step = sorted((name for name in names if OF_STEPS in name), key=_place)
+    by_step = sorted(filter(STEP.fullmatch, names), key=_place)
+    odd = [name for name in names if OF_STEPS in name and name not in by_step]
+    problems += [f"has a column of no step, which is left out: {name:.40}" for name in odd]
+    curve_name = _place(by_step[0])[0] if by_step else ""
+    of_curve = [name for name in by_step if _place(name)[0] == curve_name]
     history = History(
         steps=_column(validations, "step"),
         seconds=_column(validations, "seconds"),
         values={name: _column(validations, column) for name, column in plain.items()},
-        curve_name=by_step[0].removeprefix(PREFIX).partition(OF_STEPS)[0] if by_step else "",
-        curve=torch.tensor([_number(validations[-1].get(name)) for name in by_step]),
+        curve_name=curve_name,
+        curve=torch.tensor([_number(validations[-1].get(name)) for name in of_curve]),
     )
     return history, problems
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     """Read the whole rows of the file; a row that is being written, or was cut off, is left out."""
-    try:
-        *whole, rest = path.read_text().split("\n")
-        read = list(csv.DictReader(whole, restval=""))
-    except OSError as failure:
-        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
-    except (UnicodeDecodeError, csv.Error) as failure:
-        raise Unreadable("is damaged: no table") from failure
-    if not whole or "step" not in next(csv.reader(whole), []):
+    # A bad byte damages its line only.
+    *whole, rest = read_bytes(path).decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
+    if DAMAGED in (whole or [rest])[0]:
+        raise Unreadable("is damaged: no table")
+    header, *read = map(_cells, whole or [""])
+    if "step" not in header:
         raise Unreadable("is damaged: its first line names no column `step`")
-    good = [row for row in read if None not in row and isfinite(_number(row["step"]))]
+    if len(set(header)) < len(header):
+        raise Unreadable("is damaged: its first line names a column twice")
+    whole_rows = (row for row in read if len(row) == len(header))
+    rows = [dict(zip(header, row, strict=True)) for row in whole_rows]
+    good = [row for row in rows if 0 <= _number(row.get("step")) <= MOST_STEPS]
     problems = [f"lacks the end of its last line, which is left out: {rest[:20]}..."] * bool(rest)
-    if len(good) < len(read):
-        problems.append(f"has {len(read) - len(good)} damaged lines, which are left out")
+    damaged = sum(map(bool, whole[1:])) - len(good)
+    if damaged:
+        problems.append(f"has {damaged} damaged lines, which are left out")
     return good, problems
 
 
+def _cells(line: str) -> list[str]:
+    """Split a line by itself, so that a lone quote takes no others with it; [] if it is damaged."""
+    try:
+        return [] if DAMAGED in line else next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        return []
+
+
 def _validations(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Sort rows of validations by step; of several at one step, the last one counts."""
-    found = {float(row["step"]): dict(row) for row in rows if any(_measured(row))}
+    """Sort rows of validations by step; of several at one step, the last one counts.
+
+    Versions of before wrote what the command `validate` found of a trained model at step 0, behind
+    the rows of the training: these belong to no step.
+    """
+    found: dict[float, dict[str, str]] = {}
+    trained = 0.0
+    for row in rows:
+        step = float(row["step"])
+        trained = max(trained, step)
+        if any(_measured(row)) and (step > 0 or trained == 0):
+            found[step] = dict(row)
     return [found[step] for step in sorted(found)]
 
 
 def _place(name: str) -> tuple[str, int]:
     """Split a column such as "val/kl_t/07" into metric and step."""
-    metric, _, step = name.partition(OF_STEPS)
+    metric, _, step = name.removeprefix(PREFIX).rpartition(OF_STEPS)
     return metric, int(step)
 
 
@@ -90,12 +122,7 @@ def _column(rows: Sequence[Mapping[str, str]], name: str) -> Tensor:
 
 
 def _number(text: str | None) -> float:
-    return float(text) if text and _is_number(text) else nan
-
-
-def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return float(text or nan)
     except ValueError:
-        return False
-    return True
+        return nan

@@ -4,11 +4,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from lightning_modules.declarations import Family
+from lightning_modules.declarations import Direction, Family
 from lightning_modules.records.problems import Unreadable
-from lightning_modules.records.run_folder import read_json
+from lightning_modules.records.reading import is_whole, read_json
+
+#: Markers as Matplotlib names them.
+MARKERS = tuple("ov^<>sp*hHDdPX+x|_.,12348")
+#: Decimal places that a table may show.
+MOST_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,26 @@ def declared_model(content: Any) -> DeclaredModel:
         Unreadable: it has another form.
     """
     try:
-        names = {n: str(content[n]) for n in ("model", "core", "contestant", "colour", "marker")}
-        if not re.fullmatch("#[0-9A-Fa-f]{6}", names["colour"]) or len(names["marker"]) != 1:
+        names = {n: content[n] for n in ("model", "core", "contestant", "colour", "marker")}
+        looks = re.fullmatch("#[0-9A-Fa-f]{6}", names["colour"]), names["marker"] in MARKERS
+        if not (all(looks) and all(isinstance(name, str) for name in names.values())):
             raise ValueError
-        return DeclaredModel(**names, family=Family.from_json(_mapping(content["family"])))
-    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        return DeclaredModel(**names, family=_family(content["family"]))
+    except (AttributeError, LookupError, TypeError, ValueError) as failure:
         raise Unreadable("has another form than what runs write") from failure
 
 
-def _mapping(content: Any) -> Mapping[str, Any]:
+def _family(content: Any) -> Family:
+    """Read a family, with values that tables and charts can use."""
     if not isinstance(content, Mapping):
         raise TypeError
-    return content
+    family = Family.from_json(content)
+    for measure in family.measures:
+        whole = is_whole(measure.digits) and is_whole(measure.headline)
+        if not (whole and 0 <= measure.digits <= MOST_DIGITS and measure.headline >= 0):
+            raise ValueError
+        if measure.better not in get_args(Direction):
+            raise ValueError
+        if not all(isinstance(name, str) for name in measure.benchmarks):
+            raise TypeError
+    return family

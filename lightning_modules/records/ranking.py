@@ -1,7 +1,7 @@
 """Groups of runs ranked by a headline, with how surely each differs from the best."""
 
-from collections.abc import Iterable
-from math import nan
+from collections.abc import Iterable, Sequence
+from math import isfinite, nan
 from typing import NamedTuple
 
 from lightning_modules.declarations import Family, Measure
@@ -11,11 +11,11 @@ from lightning_modules.records.significance import PairedDifference, holm, paire
 
 
 class Row(NamedTuple):
-    """A group at one stage, beside the best one."""
+    """A group at one stage, beside the one with the best mean."""
 
     group: Group
-    best: bool
-    difference: PairedDifference | None  #: from the best; None for the best, and validations
+    best: bool  #: whether it may be called so: see ``is_best``
+    difference: PairedDifference | None  #: from the first; None for the first, and validations
     p: float  #: corrected; NaN where there is no test
 
 
@@ -36,11 +36,26 @@ def ranked(benchmark: BenchmarkRuns) -> Ranking:
     tested = [group for group in in_order if group.stage == TEST]
     values = [group.by_seed(by.name) for group in tested]
     against = [paired_difference(own, values[0]) for own in values[1:]]
-    rows = [Row(group, True, None, nan) for group in tested[:1]]
+    rows = [Row(group, is_best(tested, by), None, nan) for group in tested[:1]]
     corrected = holm([each.p for each in against])
     rows += map(Row, tested[1:], [False] * len(against), against, corrected)
     rows += [Row(group, False, None, nan) for group in in_order if group.stage == VALIDATION]
     return Ranking(benchmark, by, rows)
+
+
+def is_best(tested: Sequence[Group], by: Measure) -> bool:
+    """Tell whether the first of some groups is the best one, not just the first.
+
+    It is if there is another, and if its mean is one of two seeds or more: a single run says
+    nothing of how much luck is in it. A measure without a direction has no best value.
+
+    Args:
+        tested: groups, in the order of their means.
+        by: the measure that they are ranked by.
+    """
+    known = {run.seed for run in tested[0].runs if isfinite(run.scalar(by.name))}
+    others = [group for group in tested[1:] if group.scalar(by.name).mean.isfinite()]
+    return by.better != "neither" and len(known) > 1 and len(others) > 0
 
 
 def headline(family: Family, groups: Iterable[Group]) -> Measure:

@@ -3,7 +3,7 @@
 Only what is needed is read, so that files of older and newer versions are read alike.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,9 @@ from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
-from lightning_modules.records.run_folder import read_json
+from lightning_modules.records.reading import is_whole, read_json
+from lightning_modules.records.run_folder import readable
+from lightning_modules.records.settings import flat
 
 #: Digits of a hash; records from before records were kept have no more.
 DIGITS = 12
@@ -45,7 +47,7 @@ class Tested(NamedTuple):
     declared: DeclaredModel
     seed: int | None
     training_steps: int
-    settings: Mapping[str, Mapping[str, Any]]  #: ``model``, ``data`` and, if known, ``trainer``
+    settings: Mapping[str, Any]  #: of ``model``, ``data`` and, if known, ``trainer``, flattened
     benchmark: Benchmark
     scalars: Mapping[str, float]  #: the family's columns; NaN where nothing was averaged
     curves: Mapping[str, Tensor]  #: [T] each, those that the family declares
@@ -65,7 +67,7 @@ class Run(NamedTuple):
     @property
     def name(self) -> str:
         """Name of the experiment's folder, and of the run's own."""
-        return "/".join(self.folder.absolute().parts[-2:])
+        return readable("/".join(self.folder.absolute().parts[-2:]))
 
     @property
     def seed_name(self) -> str:
@@ -88,7 +90,7 @@ class Run(NamedTuple):
         if self.tested is not None:
             return self.tested.training_steps
         assert self.history is not None
-        return int(self.history.steps[-1]) + 1  # logged steps count from 0
+        return int(self.history.steps[-1])
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -126,7 +128,7 @@ def read_results(path: Path) -> Tested:
         tested = _tested(content)
     except KeyError as failure:
         raise Unreadable(f"has no {failure}; `test` did not write it") from failure
-    except (AttributeError, TypeError, ValueError) as failure:
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as failure:
         raise Unreadable("has another form than what `test` writes") from failure
     main = tested.declared.family.curves[0].name
     if main in tested.curves and not tested.curves[main].isfinite().any():
@@ -135,11 +137,13 @@ def read_results(path: Path) -> Tested:
 
 
 def _tested(content: Any) -> Tested:
-    settings, scalars = content["settings"], content["scalars"]
+    settings, scalars, core = content["settings"], content["scalars"], content.get("memory")
     if "declared" in content:
         declared = declared_model(content["declared"])
+    elif core is None or isinstance(core, str):
+        declared = declared_before(content["model"], core, content["curves"])
     else:
-        declared = declared_before(content["model"], content["memory"], content["curves"])
+        raise Unreadable(f"is damaged: its memory is no name of a class, {core!r:.40}")
     family = declared.family
     wanted = (*(curve.name for curve in family.curves), family.share, family.optimum)
     found = content["curves"]
@@ -148,26 +152,36 @@ def _tested(content: Any) -> Tested:
     numbers = {name: value for name, value in scalars.items() if isinstance(value, float)}
     columns = {m.name: _number(scalars.get(m.name)) for m in family.columns}
     # A record from before records were kept has the length alone.
-    steps = content["steps"] if "steps" in content else len(found[family.curves[0].name])
+    steps = content["steps"] if "steps" in content else len(curves[family.curves[0].name])
     return Tested(
         declared=declared,
         seed=seed_of(content["seed"]),
-        training_steps=int(content["global_step"]),
-        settings={part: dict(settings[part]) for part in ("model", "data", *_trainer(settings))},
-        benchmark=_benchmark(content, int(steps)),
+        training_steps=_count(content["global_step"]),
+        settings=flat(settings),
+        benchmark=_benchmark(content, _count(steps)),
         scalars={**numbers, **columns},
         curves=curves,
         facts=_facts(content),
     )
 
 
-def _trainer(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    return ("trainer",) if "trainer" in settings else ()
+def seed_of(seed: Any) -> int | None:
+    """Return the seed; None for a run without one, which settings write as ``false``.
+
+    Raises:
+        Unreadable: it is no seed.
+    """
+    if seed is None or isinstance(seed, bool):
+        return None
+    if not is_whole(seed):
+        raise Unreadable(f"is damaged: its seed is no whole number, {seed!r:.40}")
+    return int(seed)
 
 
-def seed_of(seed: int | bool | None) -> int | None:
-    """Return the seed; None for a run without one, which settings write as ``false``."""
-    return None if isinstance(seed, bool) else seed
+def _count(value: Any) -> int:
+    if not is_whole(value) or value < 0:
+        raise ValueError
+    return int(value)
 
 
 def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,19 +194,28 @@ def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
 def _benchmark(content: Mapping[str, Any], steps: int) -> Benchmark:
     settings, used = content["settings"]["data"], content["data"]
     # Older files do not say how many were evaluated; by default all are.
-    sequences = content.get("sequences", settings["init_args"]["test_size"])
+    known = "sequences" in content
+    sequences = content["sequences"] if known else settings["init_args"]["test_size"]
+    if not all(isinstance(used[name], str) for name in ("source", "test_sha256")):
+        raise TypeError
     return Benchmark(
         name=settings["class_path"].rpartition(".")[2],
         steps=steps,
         source=used["source"],
-        sequences=int(sequences),
+        sequences=_count(sequences),
         sha256=used["test_sha256"][:DIGITS],
     )
 
 
-def _number(value: float | None) -> float:
-    return nan if value is None else float(value)
+def _number(value: Any) -> float:
+    if value is None:
+        return nan
+    if isinstance(value, bool | str):
+        raise TypeError
+    return float(value)
 
 
-def _numbers(values: Iterable[float | None]) -> Tensor:
+def _numbers(values: Any) -> Tensor:
+    if not (isinstance(values, list) and values):
+        raise TypeError
     return torch.tensor([_number(value) for value in values])

@@ -1,6 +1,7 @@
 """Search for runs below the folders that were named."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lightning_modules.records.problems import NoRuns, Problem
@@ -20,39 +21,56 @@ def find_runs(named: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
     runs: dict[Path, Path] = {}
     problems: list[Problem] = []
     for path in named:
-        if not path.exists():
+        if not os.path.exists(path):
             raise NoRuns(f"there is no folder {shown(path)}")
         found, foreign = _at(path)
-        if not found:
-            foreign = [Problem(path, NOTHING_THERE)]
         runs |= {run.resolve(): run for run in found}
-        problems += foreign
+        problems += _in_brief(path, found, foreign)
     return list(runs.values()), problems
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder holds measurements."""
+    """Tell whether a folder holds measurements, be they readable or not."""
+    names = {path.name for path in folder.iterdir()}
     run = RunFolder(folder)
-    return run.results.exists() or run.metrics.exists()
+    return not names.isdisjoint((run.results.name, run.metrics.name))
 
 
-def _at(path: Path) -> tuple[list[Path], list[Problem]]:
-    """Find the run at a path, or those below it, and the folders there that hold none."""
-    if path.is_file():
-        # Any of a run's files stands for the run.
-        return ([path], []) if _is_record(path) else _at(path.parent)
-    if is_run(path):
-        return [path], []
-    runs, problems = list(_records(path)), []
-    for child in sorted(c for c in path.iterdir() if c.is_dir() and c.name[0] != "."):
-        found, foreign = _at(child)
+def _at(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[Path], list[Problem]]:
+    """Find the run at a path, or those below it, and the folders there that hold none.
+
+    Args:
+        path: a file or a folder.
+        above: folders on the way to it, so that links that lead back are not followed.
+    """
+    try:
+        if path.is_file():
+            # Any of a run's files stands for the run.
+            return ([path], []) if _is_record(path) else _at(path.parent)
+        if is_run(path):
+            return [path], []
+        inside = sorted(path.iterdir())
+        runs = [child for child in inside if child.is_file() and _is_record(child)]
+        folders = [child for child in inside if child.is_dir() and child.name[0] != "."]
+        above = (*above, path.resolve())
+    except OSError as failure:
+        return [], [Problem(path, f"cannot be read: {failure.strerror}")]
+    problems: list[Problem] = []
+    for child in folders:
+        if child.resolve() in above:
+            continue
+        found, foreign = _at(child, above)
         runs += found
-        problems += foreign if found else [Problem(child, NOTHING_THERE)]
+        problems += _in_brief(child, found, foreign)
     return runs, problems
 
 
-def _records(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.is_file() and _is_record(path))
+def _in_brief(path: Path, found: Sequence[Path], foreign: list[Problem]) -> list[Problem]:
+    """Name a folder without runs, not each of the folders in it; what cannot be read stays."""
+    if found:
+        return foreign
+    unread = [problem for problem in foreign if problem.reason != NOTHING_THERE]
+    return unread or [Problem(path, NOTHING_THERE)]
 
 
 def _is_record(path: Path) -> bool:

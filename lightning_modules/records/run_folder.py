@@ -2,14 +2,17 @@
 
 import json
 import os
+import unicodedata
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.durable_file import write_durably
 
 CHECKPOINTS = "checkpoints"
+#: Bytes of a folder's name; most file systems take 255, and a number may be appended.
+LONGEST_NAME = 245
 
 
 @dataclass(frozen=True)
@@ -118,24 +121,18 @@ class RunFolder:
 def shown(path: Path) -> str:
     """Write a path as the user would type it."""
     relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    return readable(str(path) if relative.startswith("..") else relative)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run.
+def readable(path: str) -> str:
+    """Return a path as text that can be encoded: file names are bytes, as a rule UTF-8.
 
-    Raises:
-        Unreadable: the file is missing, empty or damaged.
+    Python decodes them by the locale's encoding, and keeps what is foreign to it as surrogates.
     """
     try:
-        text = path.read_text()
-        if not text.strip():
-            raise Unreadable("is empty")
-        return json.loads(text)
-    except OSError as failure:
-        raise Unreadable(f"cannot be read: {failure.strerror}") from failure
-    except ValueError as failure:
-        raise Unreadable("is damaged: no JSON, or half of it") from failure
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeError:
+        return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -145,6 +142,20 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write so that a reader sees the old file or the new one, never half of one."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    write_durably(path, text.encode("utf-8", "backslashreplace"))
+
+
+def unusable(name: str) -> str | None:
+    """Say why a folder of a run or an experiment cannot have this name; None if it can."""
+    if not name.strip():
+        return "is empty"
+    if name[0] == ".":
+        return "begins with a dot, and such folders are not looked into"
+    if any(separator in name for separator in "/\\"):
+        return "would be in another folder: it contains a / or \\"
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        return "contains bytes that are no text, or control characters"
+    length = len(os.fsencode(name))
+    if length > LONGEST_NAME:
+        return f"has {length} bytes; file systems take {LONGEST_NAME}"
+    return None

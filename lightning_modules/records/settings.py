@@ -1,9 +1,13 @@
 """Settings of runs, by the keys of the command line."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lightning_modules.records.problems import Unreadable
+
+CLASS_PATH = re.compile(r"[\w.]*\w")
 #: Settings of the trainer that decide what is learned.
 TRAINING = (
     *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
@@ -16,13 +20,38 @@ IRRELEVANT = {
 }
 
 
+def flat(settings: Any) -> dict[str, Any]:
+    """Return the settings of model, data and, if known, trainer by the keys of the command line.
+
+    Raises:
+        Unreadable: they have another form.
+    """
+    if not isinstance(settings, Mapping):
+        raise Unreadable("is damaged: its settings have no names")
+    for part in ("model", "data"):
+        if not (isinstance(settings.get(part), Mapping) and "class_path" in settings[part]):
+            raise Unreadable(f"is damaged: its settings name no class of the {part}")
+    trainer = settings.get("trainer") or {}
+    if not isinstance(trainer, Mapping):
+        raise Unreadable("is damaged: its trainer's settings have no names")
+    classes = (pair for part in ("model", "data") for pair in flattened(part, settings[part]))
+    return {**dict(classes), **{f"trainer.{name}": value for name, value in trainer.items()}}
+
+
 def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a setting, and those of the class that it names."""
+    """Yield a setting, and those of the class that it names.
+
+    Raises:
+        Unreadable: what should name a class does not.
+    """
     if not isinstance(value, Mapping) or "class_path" not in value:
         yield key, value
         return
-    yield key, value["class_path"].rpartition(".")[2]
-    for name, inner in (value.get("init_args") or {}).items():
+    path, given = value["class_path"], value.get("init_args") or {}
+    if not (isinstance(path, str) and CLASS_PATH.fullmatch(path) and isinstance(given, Mapping)):
+        raise Unreadable(f"is damaged: its {key} is no class with settings, {path!r:.40}")
+    yield key, path.rpartition(".")[2]
+    for name, inner in given.items():
         yield from flattened(f"{key}.{name}", inner)
 
 

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from lightning_modules.pictures.style import pixels
@@ -62,7 +62,7 @@ class Embedded:
         try:
             state = path.stat()
             return self.budget.take(lambda: _small_copy(path, state.st_mtime_ns, state.st_size))
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+        except Exception:  # Pillow raises many kinds on bytes that are no picture
             self.problems.append(Problem(path, "is damaged: no picture, or half of one"))
             return None
 

@@ -1,6 +1,7 @@
 """Page that is served on this machine, and made again when a file of a run has changed."""
 
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,8 +12,9 @@ from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
-from lightning_modules.report.markup import tag
-from lightning_modules.report.page import page, static, write
+from lightning_modules.report.markup import Markup, tag
+from lightning_modules.report.page import NOTHING_TO_SHOW, encoded, page, static, write
+from lightning_modules.report.sections.left_out import left_out
 
 HOST = "127.0.0.1"
 
@@ -49,9 +51,12 @@ class LivePage:
     def _make(self, version: str) -> str:
         script = tag("script", static("live.js"), data_version=version, id="live")
         try:
-            content = page(read_runs(self.folders), script)
+            found = read_runs(self.folders)
+            if not found.runs:
+                return _waiting(NOTHING_TO_SHOW, left_out(found.problems).markup(), script)
+            content = page(found, script)
         except NoRuns as reason:
-            return f"<!doctype html>{tag('html', tag('body', f'Waiting: {reason}.', script))}\n"
+            return _waiting(str(reason), script)
         if self.out is not None:
             write(content, self.out)
         return content
@@ -59,9 +64,13 @@ class LivePage:
     def _states(self) -> Iterator[Hashable]:
         for run in find_runs(self.folders)[0]:
             for file in _shown_files(run):
-                if file.is_file():
+                with suppress(OSError):
                     state = file.stat()
                     yield str(file), state.st_mtime_ns, state.st_size
+
+
+def _waiting(reason: str, *content: Markup) -> str:
+    return f"<!doctype html>{tag('html', tag('body', f'Waiting: {reason}.', *content))}\n"
 
 
 def _shown_files(run: Path) -> list[Path]:
@@ -93,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         """Leave the terminal alone."""
 
     def _answer(self, text: str, kind: str) -> None:
-        content = text.encode()
+        content = encoded(text)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

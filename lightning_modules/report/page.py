@@ -1,6 +1,5 @@
 """Page of ``compare``: all sections, scripts and styles in one file."""
 
-import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +9,10 @@ import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
+from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.reader import Found
+from lightning_modules.records.showing import shown_by
 from lightning_modules.report.embedding import Embedded
 from lightning_modules.report.filters import filters
 from lightning_modules.report.markup import Markup, data, join, tag
@@ -27,6 +28,7 @@ from lightning_modules.report.sections.step_curves import step_curves
 
 #: Characters for pictures and films; of a page's 20 million Plotly takes 5.
 FOR_FILMS, FOR_PICTURES = 2_000_000, 4_000_000
+NOTHING_TO_SHOW = "no run has measurements that can be read"
 TITLE = "Which memory should my sequence model have?"
 #: Plotly's own templates, for light and dark.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
@@ -48,20 +50,20 @@ def page(found: Found, *scripts: Markup) -> str:
         NoRuns: there is nothing to show.
     """
     if not found.runs:
-        raise NoRuns("no run has measurements that can be read")
-    benchmarks = by_benchmark(found.runs)
-    sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
-    head, end = _head(), join([*_scripts(), *scripts])
-    body = tag("body", _header(sections, found), filters(benchmarks), _main(sections), end)
-    return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
+        raise NoRuns(NOTHING_TO_SHOW)
+    content, _ = shown_by(content_of, found)
+    body = tag("body", content, *_scripts(), *scripts)
+    return f"<!doctype html>{tag('html', _head(), body, lang='en')}\n"
+
+
+def encoded(content: str) -> bytes:
+    """Encode a page; a lone surrogate, which JSON can hold and UTF-8 cannot, is escaped."""
+    return content.encode("utf-8", "backslashreplace")
 
 
 def write(content: str, path: Path) -> None:
     """Write the page; a reader sees the old one or the new one whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(content)
-    os.replace(partial, path)
+    write_durably(path, encoded(content))
 
 
 def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) -> list[Section]:
@@ -76,6 +78,13 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
         configuration(benchmarks),
     ]
     return [*shown, left_out([*problems, *for_pictures.problems, *for_films.problems])]
+
+
+def content_of(found: Found) -> Markup:
+    """Return all that the page shows of runs."""
+    benchmarks = by_benchmark(found.runs)
+    sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
+    return join([_header(sections, found), filters(benchmarks), _main(sections)])
 
 
 def _head() -> Markup:
@@ -116,4 +125,6 @@ def _template(name: str) -> Any:
 
 def static(name: str) -> Markup:
     """Read a file of this package."""
-    return Markup(files("lightning_modules.report").joinpath("static", name).read_text())
+    return Markup(
+        files("lightning_modules.report").joinpath("static", name).read_text(encoding="utf-8")
+    )

@@ -16,7 +16,9 @@ TINY = [*(f"--{name}={size}" for name, size in SIZES.items()), "--read-heads=2"]
 
 def cores(tmp_path: Path, *options: str) -> tuple[str, dict[str, Any]]:
     file = tmp_path / "cores.json"
-    return run("cores", f"--json={file}", *TINY, *options), json.loads(file.read_text())
+    return run("cores", f"--json={file}", *TINY, *options), json.loads(
+        file.read_text(encoding="utf-8")
+    )
 
 
 def test_cores(tmp_path: Path) -> None:

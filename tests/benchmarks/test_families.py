@@ -15,7 +15,7 @@ def test_families(tmp_path: Path) -> None:
     files = (f"--json={file}", f"--plot={plot}")
     printed = run("families", "--rounds=1", "--bf16", *files, "--only", *rows, *small)
     assert plot.is_file()
-    results = json.loads(file.read_text())
+    results = json.loads(file.read_text(encoding="utf-8"))
     assert results.keys() >= ABOUT
     for name in rows:
         shares = [results[name][share] for share in ("networks", "products", "elsewhere")]

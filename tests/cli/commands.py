@@ -46,8 +46,10 @@ MAZE = "--config=conf/dnc_gtmm_maze.yaml"
 
 def benchmark_of(experiment: Path) -> type[BenchmarkDataModule]:
     """Class of the data of an experiment in conf/."""
-    fragment = yaml.safe_load(experiment.read_text())["data"]
-    return getattr(datamodules, yaml.safe_load((CONF / fragment).read_text())["class_path"])
+    fragment = yaml.safe_load(experiment.read_text(encoding="utf-8"))["data"]
+    return getattr(
+        datamodules, yaml.safe_load((CONF / fragment).read_text(encoding="utf-8"))["class_path"]
+    )
 
 
 def benchmark_named(options: Sequence[str]) -> type[BenchmarkDataModule]:
@@ -81,7 +83,7 @@ def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         # Whoever runs the tests in the background passes a deaf ear to Ctrl-C on.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

@@ -53,7 +53,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         }
         folder = tmp_path / "runs" / f"{core}_recall" / f"{'vrnn-' * (model == 'VRNN')}seed{seed}"
         folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps(content))
+        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
         return folder
 
     return written
@@ -185,7 +185,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("content", DAMAGES)
 def test_what_can_not_be_read_is_skipped(write, drawn, out: str, tmp_path: Path, capsys, content):
-    (write("DNC", 1, SEEDS[1]) / "results.json").write_text(content)
+    (write("DNC", 1, SEEDS[1]) / "results.json").write_text(content, encoding="utf-8")
     write("DNC", 0, SEEDS[0])
     main(["compare", f"{tmp_path}/runs", out])
     (said,) = capsys.readouterr().err.splitlines()
@@ -258,7 +258,7 @@ def test_a_run_that_was_really_tested(fit: Callable[..., Path], drawn, out: str,
     run = fit("--run=r", steps=1)
     checkpoint = run / "checkpoints/last.ckpt"
     ExperimentCLI(["test", f"--ckpt_path={checkpoint}", "--data.test_size=3"])
-    found = json.loads((run / "results.json").read_text())
+    found = json.loads((run / "results.json").read_text(encoding="utf-8"))
     capsys.readouterr()
     main(["compare", str(run), out])
     (curve,) = drawn[0][0]

@@ -46,7 +46,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         details = "-".join(str(value) for value in memory.values())
         folder = tmp_path / "runs" / f"{model}-{core}{details}" / f"seed{seed}"
         folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps(content))
+        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
         return folder
 
     return written
@@ -109,14 +109,18 @@ def test_a_run_that_diverged_is_skipped(write, out: str, tmp_path: Path, complai
 def test_families_are_refused_together_in_one_line(write, out: str, tmp_path: Path, complaint):
     write("NP", "ContextWindow", 0, NLL[0])
     other = write("ASNP", "RMR", 0, NLL[0]) / "results.json"
-    other.write_text(other.read_text().replace('"ASNP"', '"GTMM"'))
+    other.write_text(
+        other.read_text(encoding="utf-8").replace('"ASNP"', '"GTMM"'), encoding="utf-8"
+    )
     (said,) = complaint("compare", f"{tmp_path}/runs", out).splitlines()
     assert "neural processes" in said and "generative temporal models" in said
     assert not (tmp_path / "pictures").exists()
 
 
 def write_metrics(run: Path, *rows: str) -> None:
-    (run / "metrics.csv").write_text("\n".join(("step,seconds,train/kl,val/nll", *rows)) + "\n")
+    (run / "metrics.csv").write_text(
+        "\n".join(("step,seconds,train/kl,val/nll", *rows)) + "\n", encoding="utf-8"
+    )
 
 
 def test_validations_are_drawn_against_seconds(write, drawn, out: str, tmp_path: Path):
@@ -137,7 +141,7 @@ def test_runs_without_seconds_are_named(write, out: str, tmp_path: Path, complai
     run = write("NP", "ContextWindow", 0, NLL[0])
     seconds = ("compare", str(run), out, "--against", "seconds")
     assert f"cannot read {run}/metrics.csv" in complaint(*seconds)
-    (run / "metrics.csv").write_text("step,val/nll\n9,2.0\n")
+    (run / "metrics.csv").write_text("step,val/nll\n9,2.0\n", encoding="utf-8")
     assert f"{run}/metrics.csv has no val/nll with seconds beside it" in complaint(*seconds)
     write_metrics(run, "9,10,,2.0")
     other = write("NP", "ContextWindow", 1, NLL[1])

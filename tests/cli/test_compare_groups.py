@@ -32,8 +32,10 @@ def write(runs: Runs, seed: int, kl: float, changed: dict[str, Any]) -> None:
     )
     run = f"{'-'.join(changed) or 'usual'}-{seed}"
     folder = runs.frames("DNC", seed, kl, run=run, memory=memory, data=data)
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
-    (folder / "config.yaml").write_text(yaml.safe_dump({**settings, "trainer": trainer}))
+    settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({**settings, "trainer": trainer}), encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -46,7 +48,7 @@ def test_the_same_groups_everywhere(kind: str, drawn, tmp_path: Path, capsys) ->
     main(["compare", str(runs.root), f"--out={tmp_path}/a.png"])
     table = cells(capsys.readouterr().out)
     main(["compare", str(runs.root), f"--out={tmp_path}/a.html"])
-    page = (tmp_path / "a.html").read_text()
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
     labels = {f"GTMM (DNC, {difference})" for difference in differences}
     assert set(table) == {f"DNC, {difference}" for difference in differences}
     assert {curve.name for curve in drawn[0][0]} == {f"{label}, 2 runs" for label in labels}
@@ -74,4 +76,4 @@ def test_runs_that_only_were_fitted_give_the_others_no_other_names(tmp_path: Pat
     assert list(cells(said.out)) == ["DNC, max_steps=3000"]
     assert said.err.count("was not tested yet") == 1
     main(["compare", str(runs.root), f"--out={tmp_path}/a.html"])
-    assert "GTMM (DNC, max_steps=3000)" in (tmp_path / "a.html").read_text()
+    assert "GTMM (DNC, max_steps=3000)" in (tmp_path / "a.html").read_text(encoding="utf-8")

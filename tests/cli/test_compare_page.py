@@ -15,14 +15,14 @@ from tests.cli.commands import ROOT
 def test_a_run_that_was_really_tested(fit: Callable[..., Path], tmp_path: Path, capsys):
     run = fit("--run=r", "--trainer.val_check_interval=1", "--data.test_size=3")
     ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
-    found = json.loads((run / "results.json").read_text())
+    found = json.loads((run / "results.json").read_text(encoding="utf-8"))
     (foreign := tmp_path / "notes").mkdir()
     capsys.readouterr()
     main(["compare", str(run), str(foreign), f"--out={tmp_path}/out/report.html"])
     said = capsys.readouterr()
     assert said.out.startswith(f"The page is {tmp_path}/out/report.html: 1 run, ")
     assert said.err == f"skipped: {foreign} holds no run: no results.json and no metrics.csv\n"
-    html = (tmp_path / "out/report.html").read_text()
+    html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert f"<td>{found['scalars']['bound']:,.1f}</td>" in html
     for section in ("league", "steps", "learning", "gallery", "film", "configuration", "left_out"):
         assert f'id="{section}"' in html, section
@@ -46,7 +46,7 @@ def test_mistakes(runs: Path, complaint: Callable[..., str], tmp_path: Path):
 
 def test_a_live_page_until_ctrl_c(tmp_path: Path):
     command = [sys.executable, "cli.py", "compare", str(tmp_path), "--live"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().split()[3]

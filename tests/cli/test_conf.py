@@ -58,7 +58,7 @@ def named(path: Path) -> str:
 
 def model_of(experiment: Path) -> str:
     """The fragment that its model is."""
-    return yaml.safe_load(experiment.read_text())["model"]
+    return yaml.safe_load(experiment.read_text(encoding="utf-8"))["model"]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
@@ -81,7 +81,7 @@ def test_overlay_trains(tiny: Callable[..., list[str]]):
 
 def test_every_file_is_in_version_control():
     command = ["git", "ls-files", "conf"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     if listed.returncode:
         pytest.skip("not in a checkout")
     on_disk = {str(path.relative_to(ROOT)) for path in CONF.rglob("*.yaml")}
@@ -89,7 +89,11 @@ def test_every_file_is_in_version_control():
 
 
 def test_every_fragment_is_used():
-    used = {value for path in EXPERIMENTS for value in yaml.safe_load(path.read_text()).values()}
+    used = {
+        value
+        for path in EXPERIMENTS
+        for value in yaml.safe_load(path.read_text(encoding="utf-8")).values()
+    }
     fragments = {named(path) for folder in FRAGMENTS for path in (CONF / folder).glob("*.yaml")}
     assert fragments <= used
     assert {f"pictures/{regime}.yaml" for regime in ("sparse", "transfer")} <= used
@@ -112,7 +116,7 @@ def test_neural_process_is_the_papers(fragment: str):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=named)
 def test_name_says_model_and_data(experiment: Path):
-    said = yaml.safe_load(experiment.read_text())
+    said = yaml.safe_load(experiment.read_text(encoding="utf-8"))
     model, data = (Path(said[key]) for key in ("model", "data"))
     assert experiment.stem == f"{model.stem}_{data.stem}"
     assert (CONF / "models" / model.name).is_file() and (CONF / "data" / data.name).is_file()
@@ -121,7 +125,7 @@ def test_name_says_model_and_data(experiment: Path):
 
 def test_every_experiment_says_what_it_is():
     for experiment in EXPERIMENTS:
-        assert experiment.read_text().startswith("# "), experiment
+        assert experiment.read_text(encoding="utf-8").startswith("# "), experiment
 
 
 @pytest.mark.parametrize("experiment", PICTURES, ids=named)
@@ -146,7 +150,9 @@ def test_no_two_files_say_the_same_of_a_setting():
     """Each value of models and trainers stands in one place; overlays have reasons of their own."""
     files = [path for folder in ("models", "trainer") for path in (CONF / folder).glob("*.yaml")]
     files.append(CONF / "pictures" / "model.yaml")
-    said = [line.strip() for path in files for line in path.read_text().splitlines()]
+    said = [
+        line.strip() for path in files for line in path.read_text(encoding="utf-8").splitlines()
+    ]
     values = [line for line in said if re.fullmatch(r"\w+: [\d._e-]+", line)]
     assert values and sorted(values) == sorted(set(values))
 
@@ -166,15 +172,15 @@ def test_experiment_has_as_many_parameters_as_the_dncs(experiment: Path):
 def test_fragments_have_no_interpolation():
     """It would not find its key from a file that another one names."""
     files = set(CONF.glob("*/*.yaml")) - set(SWEEPS)
-    below = [path for path in files if "${" in path.read_text()]
+    below = [path for path in files if "${" in path.read_text(encoding="utf-8")]
     assert not below
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=named)
 def test_sweep_says_what_it_answers_and_can_begin(path: Path):
     """A sweep is checked before its first run: all of its values build a model."""
-    assert path.read_text().split("\n")[0].startswith("# ")
-    assert path.read_text().split("\n")[0].endswith("?")
+    assert path.read_text(encoding="utf-8").split("\n")[0].startswith("# ")
+    assert path.read_text(encoding="utf-8").split("\n")[0].endswith("?")
     assert Plan(read_sweep(path), ["--trainer.max_steps=1"]).folder.name == path.stem
 
 
@@ -200,9 +206,13 @@ def test_the_papers_overlays_leave_no_stages(pictures: str, build) -> None:
 
 
 def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
-    data = [path.stem for path in (CONF / "data").glob("*.yaml") if is_staged(path.read_text())]
+    data = [
+        path.stem
+        for path in (CONF / "data").glob("*.yaml")
+        if is_staged(path.read_text(encoding="utf-8"))
+    ]
     # Those of moving pictures stand in files that all of them share.
-    assert is_staged((CONF / "pictures/sparse.yaml").read_text())
+    assert is_staged((CONF / "pictures/sparse.yaml").read_text(encoding="utf-8"))
     data += {experiment.stem.rsplit("_", 2)[1] for experiment in PICTURES}
     ended = [path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")]
     assert all(any(stem.startswith(benchmark) for benchmark in ended) for stem in data)

@@ -31,7 +31,7 @@ MISTAKES = {
 
 
 def rows(run: Path) -> list[dict[str, str]]:
-    with open(run / "metrics.csv", newline="") as file:
+    with open(run / "metrics.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -203,6 +203,6 @@ def test_mistake_on_the_command_line(complaint: Callable[..., str], option: str)
 
 
 def test_setting_out_of_range_in_a_file(complaint: Callable[..., str], tmp_path: Path):
-    (tmp_path / "laid_over.yaml").write_text("data: {init_args: {batch_size: 0}}")
+    (tmp_path / "laid_over.yaml").write_text("data: {init_args: {batch_size: 0}}", encoding="utf-8")
     said = complaint("fit", MAZE, f"--config={tmp_path / 'laid_over.yaml'}")
     assert "data.batch_size must be at least 1, got 0" in said

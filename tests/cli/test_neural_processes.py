@@ -109,7 +109,7 @@ def test_a_run_is_trained_tested_and_generates(
     checkpoint = f"--ckpt_path={run}/checkpoints/best.ckpt"
     for subcommand in ("test", "predict"):
         main([subcommand, checkpoint])
-    results = json.loads((run / "results.json").read_text())
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     optimal = results["curves"]["optimal_nll"]
     assert len(optimal) == 4
     gap = results["scalars"]["nll"] - sum(optimal) / 4
@@ -120,7 +120,7 @@ def test_a_run_is_trained_tested_and_generates(
     main(tiny("oracle", "conf/asnp_rmr_gp_transfer.yaml", "--samples=3", options[1]))
     assert "4 test sequences: NLL" in capsys.readouterr().out
     main(["test", checkpoint])
-    results = json.loads((run / "results.json").read_text())
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     gap = results["scalars"]["nll"] - sum(results["curves"]["inferred_nll"]) / 4
     assert results["scalars"]["gap_inferred_nll"] == pytest.approx(gap, rel=1e-4)
     declared = {measure.name for measure in ASNP.family().measures}
@@ -140,7 +140,7 @@ def test_overlap_is_measured_where_targets_are_all_pixels(
     ExperimentCLI(tiny("fit", experiment, *options, f"--data.protocol={protocol}"))
     run = runs / "snp_digits_transfer" / "a"
     main(["test", f"--ckpt_path={run}/checkpoints/best.ckpt"])
-    results = json.loads((run / "results.json").read_text())
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     of_overlap = {name for part in ("scalars", "curves") for name in results[part]}
     of_overlap = {name for name in of_overlap if "overlap" in name}
     if protocol == "paper":

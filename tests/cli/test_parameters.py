@@ -85,7 +85,7 @@ def test_the_papers_overlay_gives_table_1_within_five_percent(capsys: pytest.Cap
 
 def test_overlays_and_settings_hold_for_all_whatever_their_order(counted, tmp_path: Path):
     (tmp_path / "tiny.yaml").write_text(
-        "model: {init_args: {visual: {init_args: {hidden_size: 8}}}}"
+        "model: {init_args: {visual: {init_args: {hidden_size: 8}}}}", encoding="utf-8"
     )
     overlays = "--overlay", f"{tmp_path}/tiny.yaml", PAPER.replace("paper", "paper_maze")
     budget = "--model.parameter_budget", "400000"

@@ -58,7 +58,7 @@ def test_two_processes_log_once(tiny: Callable[..., list[str]], runs: Path):
     for noise in NOISES:
         assert noise not in said
     (run,) = runs.glob("*/*")
-    with open(run / "metrics.csv", newline="") as file:
+    with open(run / "metrics.csv", encoding="utf-8", newline="") as file:
         trained = [row["step"] for row in csv.DictReader(file) if row["train/bound"]]
     assert trained == ["0", "1"]
     assert len(list(run.glob("wandb/offline-run-*"))) == 1

@@ -14,7 +14,7 @@ from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.sweep_file import read_sweep
 from tests.cli.commands import ROOT
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)
 #: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
 FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]

@@ -203,7 +203,7 @@ def sweep_file(tmp_path: Path) -> Callable[..., str]:
 
     def write(**changes: Any) -> str:
         content = {k: v for k, v in {**GOOD, **changes}.items() if v is not None}
-        (tmp_path / "x.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return str(tmp_path / "x.yaml")
 
     return write
@@ -243,9 +243,9 @@ def test_files_that_are_none(complaint: Callable[..., str], tmp_path: Path) -> N
     nowhere = complaint("sweep", "conf/sweeps/maze_core.yaml")
     assert "there is no file conf/sweeps/maze_core.yaml; did you mean" in nowhere
     assert "conf/sweeps/maze_cores.yaml?" in nowhere
-    (tmp_path / "x.yaml").write_text("a: [")
+    (tmp_path / "x.yaml").write_text("a: [", encoding="utf-8")
     assert "is no YAML file: " in complaint("sweep", f"{tmp_path}/x.yaml")
-    (tmp_path / "x.yaml").write_text("text")
+    (tmp_path / "x.yaml").write_text("text", encoding="utf-8")
     assert "is no sweep: it has none of program, " in complaint("sweep", f"{tmp_path}/x.yaml")
     experiment = complaint("sweep", "conf/dnc_gtmm_maze.yaml")
     assert "conf/dnc_gtmm_maze.yaml: model: there is no such setting here" in experiment
@@ -258,7 +258,9 @@ def test_a_folder_of_other_runs_is_left_alone(
     root = f"--trainer.default_root_dir={runs}"
     said = complaint("sweep", sweep_file(), root)
     assert f"{runs}/x has other runs than a sweep's; name another folder with --exp" in said
-    (runs / "x" / NAME).write_text("no database, and longer than the head of one" * 99)
+    (runs / "x" / NAME).write_text(
+        "no database, and longer than the head of one" * 99, encoding="utf-8"
+    )
     said = complaint("sweep", sweep_file(), root)
     assert f"cannot read {runs}/x/{NAME}: " in said and "file is not a database" in said
 
@@ -267,7 +269,7 @@ def test_sweeps_of_before_cannot_go_on(
     sweep_file: Callable[..., str], complaint: Callable[..., str], runs: Path
 ) -> None:
     (runs / "x/NTM").mkdir(parents=True)
-    (runs / "x" / FORMER).write_text('{"runs": {}}')
+    (runs / "x" / FORMER).write_text('{"runs": {}}', encoding="utf-8")
     said = complaint("sweep", sweep_file(), f"--trainer.default_root_dir={runs}")
     assert f"{runs}/x/sweep.json is of an earlier version, whose sweeps cannot go on; name " in said
     assert (

@@ -18,7 +18,7 @@ from tests.cli.commands import MAZE
 
 
 def rows(run: Path) -> list[dict[str, str]]:
-    with open(run / "metrics.csv", newline="") as file:
+    with open(run / "metrics.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -26,7 +26,7 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     run = fit("--seed_everything=3", "--run=r")
     trained = [row["train/bound"] for row in rows(run)]
     ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
-    results = json.loads((run / "results.json").read_text())
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     assert (results["experiment"], results["run"], results["stage"]) == (
         "dnc_gtmm_maze",
         "r",
@@ -34,7 +34,7 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     )
     assert (results["seed"], results["evaluation_seed"], results["global_step"]) == (3, 3, 2)
     assert (results["model"], results["memory"]) == ("GTMM", "DNC")
-    saved = yaml.safe_load((run / "config.yaml").read_text())
+    saved = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     trainer = {name: saved["trainer"][name] for name in TRAINING}
     assert results["settings"] == {
         "model": saved["model"],
@@ -67,17 +67,17 @@ def test_seed_of_training_is_reported(fit: Callable[..., Path]):
     resumed = f"--ckpt_path={last}", "--seed_everything=4"
     ExperimentCLI(["fit", *resumed, "--trainer.max_steps=2"])
     ExperimentCLI(["test", *resumed])
-    results = json.loads((last.parents[1] / "results.json").read_text())
+    results = json.loads((last.parents[1] / "results.json").read_text(encoding="utf-8"))
     assert (results["seed"], results["evaluation_seed"]) == (3, 4)
 
 
 def test_test_accepts_the_config_of_the_run(fit: Callable[..., Path]):
     run = fit(steps=1)
     config, checkpoint = run / "config.yaml", run / "checkpoints/last.ckpt"
-    saved = config.read_text()
+    saved = config.read_text(encoding="utf-8")
     ExperimentCLI(["test", "--config", str(config), "--ckpt_path", str(checkpoint)])
     assert (run / "results.json").exists()
-    assert config.read_text() == saved
+    assert config.read_text(encoding="utf-8") == saved
 
 
 def test_validate_prints_a_table(fit: Callable[..., Path], capsys):

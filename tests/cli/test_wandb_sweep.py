@@ -35,14 +35,14 @@ PYTHON = '#!/bin/sh\necho $$ > "{folder}/$WANDB_RUN_ID.$PPID.pid"\nexec "{python
 @pytest.fixture
 def sweep_file(tmp_path: Path, tiny: Callable[..., list[str]]) -> Path:
     """The maze's replicas: two small ones."""
-    content = yaml.safe_load((ROOT / "conf/sweeps/maze_replicas.yaml").read_text())
+    content = yaml.safe_load((ROOT / "conf/sweeps/maze_replicas.yaml").read_text(encoding="utf-8"))
     content["parameters"] = {
         "model.memory": {"values": ["NTM"]},
         "seed_everything": {"values": [0, 1]},
     }
     content["command"] += tiny("fit", "--trainer.max_steps=2")[1:]
     path = tmp_path / "maze_replicas.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
 
@@ -51,7 +51,9 @@ def interpreter(tmp_path: Path) -> Path:
     """A folder with a `python` that leaves its process's number beside it."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "python").write_text(PYTHON.format(folder=folder, python=sys.executable))
+    (folder / "python").write_text(
+        PYTHON.format(folder=folder, python=sys.executable), encoding="utf-8"
+    )
     (folder / "python").chmod(0o755)
     return folder
 
@@ -88,7 +90,7 @@ def wandb(server: tuple[str, Sweeps], interpreter: Path, tmp_path: Path) -> Iter
         process.kill()
         process.wait()
     for file in interpreter.glob("*.pid"):
-        kill_run(int(file.read_text()))
+        kill_run(int(file.read_text(encoding="utf-8")))
 
 
 def kill_run(pid: int) -> None:
@@ -102,7 +104,7 @@ def run_of(agent: subprocess.Popen[str], interpreter: Path) -> tuple[str, int]:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         for file in interpreter.glob(f"*.{agent.pid}.pid"):
-            if text := file.read_text():
+            if text := file.read_text(encoding="utf-8"):
                 return file.name.partition(".")[0], int(text)
         time.sleep(0.1)
     raise AssertionError("the agent started no run")

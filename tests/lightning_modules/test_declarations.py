@@ -31,7 +31,9 @@ def table(family: Family) -> str:
 @every_family
 def test_the_documentation_has_every_measure(family: Family) -> None:
     written = table(family)
-    assert written in DOCUMENTED.read_text(), f"docs/metrics.md must have this table:\n{written}"
+    assert written in DOCUMENTED.read_text(encoding="utf-8"), (
+        f"docs/metrics.md must have this table:\n{written}"
+    )
 
 
 @every_family

@@ -59,7 +59,7 @@ def inferred_nll(kept: Path) -> dict[str, Tensor]:
         ``nll`` of all targets, in nats; ``effective_samples`` of the kernels, from 1 to their
         number: where it is near 1, more samples would find another NLL.
     """
-    return tensors(json.loads(kept.read_text())["curves"]) if kept.is_file() else {}
+    return tensors(json.loads(kept.read_text(encoding="utf-8"))["curves"]) if kept.is_file() else {}
 
 
 def curves(dataset: FunctionDataset, how: Inference) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
         of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
         print(f"Computing the optimal NLL of {of_set}, once, for {kept}", flush=True)
         write(kept, plain(curves(dataset)))
-    return tensors(json.loads(kept.read_text()))
+    return tensors(json.loads(kept.read_text(encoding="utf-8")))
 
 
 def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
@@ -89,5 +89,5 @@ def write(path: Path, content: dict[str, Any]) -> None:
     """Write JSON so that no reader sees half of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(content) + "\n")
+    partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
     os.replace(partial, path)

@@ -14,7 +14,7 @@ def metric_values(path: Path, metric: str) -> list[float]:
     if not path.is_file():
         return []
     # What follows the last line break is still being written.
-    lines = path.read_text(errors="replace").split("\n")[:-1]
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     values: dict[float, float] = {}
     for row in csv.DictReader(lines):
         try:

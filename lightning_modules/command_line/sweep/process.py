@@ -36,7 +36,8 @@ def start(run: PlannedRun, command: Command, threads: int) -> subprocess.Popen[b
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={THREADS: str(threads), **os.environ},
+            # Its log is a text file, whatever the locale is.
+            env={THREADS: str(threads), **os.environ, "PYTHONIOENCODING": "utf-8"},
             # The sweep hands signals on itself, so that no run sees one twice.
             start_new_session=True,
         )

@@ -96,7 +96,7 @@ def read_sweep(path: Path) -> SweepFile:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A file's settings by name."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"there is no file {shown(path)}{nearest_file(str(path))}") from None
     except OSError as failure:

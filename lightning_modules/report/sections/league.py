@@ -15,7 +15,10 @@ ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
 #: Level of significance that a star stands for.
 LEVEL = 0.05
 LEAD = (
-    "Mean ± standard error over seeds. Bold: the best mean of tests. *: differs from the best, "
+    "Mean ± standard error over seeds. Models are ranked by one measure, the first column of their "
+    "table. Bold: the best mean of tests by it, if it is of two seeds or more and has something "
+    "to be compared with. Arrows: which values are better; a measure without one has no better "
+    "values. *: differs from the first mean, "
     "Student's t-test on pairs of runs with the same seed, two-sided, Holm's correction for the "
     f"number of models, p < {LEVEL}. Italic: not tested yet, from the last validation. A mean is "
     "shown while all of its seeds are ticked, else, below the first table, its runs one by one. "
@@ -63,7 +66,7 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 def _details(ranking: Ranking) -> Markup:
     first, *others = map(_with_arrow, _columns(ranking))
-    compared = ["to the best", "p", "pairs"]
+    compared = ["to the first", "p", "pairs"]
     head = ["model", first, *compared, *others, "measured in", "seed", "training steps"]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
     table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
@@ -80,7 +83,7 @@ def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:
     for run in runs if len(runs) > 1 else ():
         numbers = _numbers(row.group._replace(runs=[run]), ranking, ["", "", ""])
         marks = Marks(row.group.contestant, [run.seed_name], seeds)
-        yield _detail_row(row, [run], run.seed_name, numbers, marks)
+        yield _detail_row(row._replace(best=False), [run], run.seed_name, numbers, marks)
 
 
 def _columns(ranking: Ranking) -> list[Measure]:
@@ -113,15 +116,18 @@ def _detail_row(
     row: Row, runs: Sequence[Run], seeds: str, numbers: Sequence[str], marks: Marks
 ) -> Markup:
     texts = [row.group.stage, seeds, _from_to([run.training_steps for run in runs])]
-    cells = [tag("td", text) for text in (*numbers, *texts)]
+    first, *others = (tag("td", text) for text in (*numbers, *texts))
+    if row.best:
+        first = tag("td", tag("strong", numbers[0]))
     kind = "best" if row.best else row.group.stage
-    return tag("tr", _name_cell(row.group), *cells, class_=kind, **marks.attributes())
+    return tag("tr", _name_cell(row.group), first, *others, class_=kind, **marks.attributes())
 
 
 def _compared(row: Row, digits: int) -> list[str]:
-    """Write the difference from the best, p and the number of pairs."""
+    """Write the difference from the first, p and the number of pairs."""
     if row.difference is None:
-        return ["best" if row.best else "", "", ""]
+        first = "" if row.group.stage == VALIDATION else "best" if row.best else "first"
+        return [first, "", ""]
     mean, error = (
         f"{value:+.{digits}f}" if value == value else ""
         for value in (row.difference.mean, row.difference.error)

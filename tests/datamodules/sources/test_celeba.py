@@ -43,7 +43,7 @@ def write(folder: Path, partition: dict[str, int], images: dict[str, bytes]) -> 
         for name, content in images.items():
             archive.writestr(f"img_align_celeba/{name}", content)
     lines = "".join(f"{name} {part}\n" for name, part in partition.items())
-    (folder / celeba.PARTITION).write_text(lines)
+    (folder / celeba.PARTITION).write_text(lines, encoding="utf-8")
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_zip_without_what_the_partition_names_is_one_clear_line(
 )
 def test_a_damaged_partition_is_one_clear_line(data_dir: Path, content: str, message: str) -> None:
     path = data_dir / "celeba" / celeba.PARTITION
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError) as error:
         load_images("celeba", data_dir, "train", FACES)
     assert str(error.value) == f"{path} {message}"

@@ -19,12 +19,12 @@ def test_what_is_no_number_becomes_null(value: float):
 
 def test_file_is_replaced_as_a_whole(tmp_path: Path):
     path = tmp_path / "results.json"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(ValueError):
         write_json(path, {"scalar": float("nan")})
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     write_json(path, {"scalar": None})
-    assert json.loads(path.read_text()) == {"scalar": None}
+    assert json.loads(path.read_text(encoding="utf-8")) == {"scalar": None}
     assert list(tmp_path.iterdir()) == [path]
 
 

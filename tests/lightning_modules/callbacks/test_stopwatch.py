@@ -57,7 +57,7 @@ def test_validations_say_how_long_training_took(tmp_path: Path):
     )
     data = DataLoader(torch.zeros(2, 1))
     trainer.fit(Line(), data, data)
-    with open(tmp_path / "line/run/metrics.csv", newline="") as file:
+    with open(tmp_path / "line/run/metrics.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["val/nll"]]
     first, second = (float(row["seconds"]) for row in rows)
     assert 100 < first < second <= stopwatch.seconds + 1e-3

@@ -23,7 +23,7 @@ data: MNISTMaze
 def dnc16(tmp_path: Path) -> str:
     """An experiment that says in full which core it has."""
     path = tmp_path / "dnc16.yaml"
-    path.write_text(DNC16)
+    path.write_text(DNC16, encoding="utf-8")
     return f"--config={path}"
 
 
@@ -41,7 +41,9 @@ def test_core_is_swapped_by_short_name(build: Callable[..., ExperimentCLI], dnc1
 def test_core_is_swapped_for_a_fragment(
     build: Callable[..., ExperimentCLI], dnc16: str, tmp_path: Path
 ):
-    (tmp_path / "core.yaml").write_text("class_path: DNC\ninit_args:\n  slots: 7\n")
+    (tmp_path / "core.yaml").write_text(
+        "class_path: DNC\ninit_args:\n  slots: 7\n", encoding="utf-8"
+    )
     memory = build(dnc16, f"--model.memory={tmp_path}/core.yaml").model.backbone.memory
     # Of the same class, it is laid over what was there.
     assert (memory.slots, memory.word_size) == (7, 8)
@@ -68,7 +70,7 @@ def test_networks_and_model_are_swapped(build: Callable[..., ExperimentCLI], dnc
 def test_later_files_and_options_win(build: Callable[..., ExperimentCLI], tmp_path: Path):
     for name, size in {"first": 5, "second": 6}.items():
         content = f"model: {{init_args: {{latent_size: {size}, map_size: {size}}}}}"
-        (tmp_path / f"{name}.yaml").write_text(content)
+        (tmp_path / f"{name}.yaml").write_text(content, encoding="utf-8")
     first, second = (f"--config={tmp_path}/{name}.yaml" for name in ("first", "second"))
     sizes = [
         build(MAZE, *options).model.backbone.latent_size
@@ -81,7 +83,9 @@ def test_interpolation_follows_the_command_line(
     build: Callable[..., ExperimentCLI], tmp_path: Path
 ):
     path = tmp_path / "interpolated.yaml"
-    path.write_text("data: {init_args: {eval_batch_size: '${data.init_args.batch_size}'}}")
+    path.write_text(
+        "data: {init_args: {eval_batch_size: '${data.init_args.batch_size}'}}", encoding="utf-8"
+    )
     data = build(MAZE, f"--config={path}", "--data.batch_size=3").datamodule
     assert data.hparams["eval_batch_size"] == 3
 
@@ -97,9 +101,11 @@ def test_a_file_that_a_file_names_is_laid_over_it(
     build: Callable[..., ExperimentCLI], tmp_path: Path
 ):
     """Only its last line can name one, whose settings know the classes above it."""
-    (tmp_path / "shared.yaml").write_text("model: {init_args: {latent_size: 5, map_size: 6}}")
+    (tmp_path / "shared.yaml").write_text(
+        "model: {init_args: {latent_size: 5, map_size: 6}}", encoding="utf-8"
+    )
     content = "model: {class_path: GTMM, init_args: {latent_size: 4, memory: DNC}}\ndata: MNISTMaze"
-    (tmp_path / "own.yaml").write_text(f"{content}\nconfig: shared.yaml\n")
+    (tmp_path / "own.yaml").write_text(f"{content}\nconfig: shared.yaml\n", encoding="utf-8")
     cli = build(f"--config={tmp_path}/own.yaml", "--model.map_size=7")
     assert (cli.model.backbone.latent_size, cli.model.hparams["map_size"]) == (5, 7)
     # The command line names one file, and the experiment is called after it.

@@ -31,8 +31,8 @@ def test_a_name_says_benchmark_and_model(runs, name: str) -> None:
 def test_what_was_not_tested_or_has_no_seed_is_refused(runs, tmp_path: Path) -> None:
     folder = runs.frames("DNC", 0)
     options = [str(folder), "--name=a/b", f"--to={tmp_path}/records"]
-    content = json.loads((folder / "results.json").read_text())
-    (folder / "results.json").write_text(json.dumps({**content, "seed": False}))
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    (folder / "results.json").write_text(json.dumps({**content, "seed": False}), encoding="utf-8")
     with pytest.raises(UsageError, match="seed is not known"):
         keep(options)
     (folder / "results.json").unlink()

@@ -57,7 +57,7 @@ def test_resumed_run_appends_rows_and_columns(tmp_path: Path):
         logger = MetricsFile(folder)
         logger.log_metrics(metrics, step)
         logger.finalize("success")
-    with open(folder.metrics, newline="") as file:
+    with open(folder.metrics, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["0", "1", "2"]
     assert [row["a"] for row in rows] == ["1.0", "", "3.0"]

@@ -180,9 +180,9 @@ def file(tmp_path: Path) -> Callable[[str], str]:
     """Writes a file beside others with mistakes, and returns the option that names it."""
 
     def write(content: str) -> str:
-        (tmp_path / "broken.yaml").write_text("max_steps: [")
-        (tmp_path / "many.yaml").write_text("max_steps: many")
-        (tmp_path / "laid_over.yaml").write_text(content)
+        (tmp_path / "broken.yaml").write_text("max_steps: [", encoding="utf-8")
+        (tmp_path / "many.yaml").write_text("max_steps: many", encoding="utf-8")
+        (tmp_path / "laid_over.yaml").write_text(content, encoding="utf-8")
         return f"--config={tmp_path / 'laid_over.yaml'}"
 
     return write

@@ -10,7 +10,7 @@ from lightning_modules.command_line.usage_error import UsageError
 
 def test_a_new_folder_that_stays_empty_is_removed_with_its_experiments(tmp_path: Path) -> None:
     folder = new_folder(str(tmp_path), "maze", "run")
-    folder.wandb_id.write_text("maze-run-1")
+    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
     remove_if_empty(folder)
     assert not (tmp_path / "maze").exists()
     remove_if_empty(folder)
@@ -18,7 +18,7 @@ def test_a_new_folder_that_stays_empty_is_removed_with_its_experiments(tmp_path:
 
 def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
     folder, other = (new_folder(str(tmp_path), "maze", name) for name in ("run", "other"))
-    folder.wandb_id.write_text("maze-run-1")
+    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
     folder.config.touch()
     for each in (folder, other):
         remove_if_empty(each)
@@ -44,3 +44,18 @@ def test_a_place_that_is_a_file_holds_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="^trainer.default_root_dir: cannot make .*file/maze"):
         new_folder(str(tmp_path / "file"), "maze", "run")
+
+
+@pytest.mark.parametrize("experiment, run, setting", [
+    ("maze", "../../x", "run"),
+    ("maze", "", "run"),
+    ("..", "x", "experiment"),
+    ("a/b", "x", "experiment"),
+])  # fmt: skip
+def test_no_run_leaves_the_folder_of_all_runs(
+    tmp_path: Path, experiment: str, run: str, setting: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{setting}: must be the name of a folder; '") as said:
+        new_folder(str(tmp_path / "runs"), experiment, run)
+    assert "\n" not in str(said.value)
+    assert list(tmp_path.iterdir()) == []

@@ -62,8 +62,10 @@ class Runs:
             "global_step": 3000,
             "parameters": 1000 + seed,
         }
-        (folder / "results.json").write_text(json.dumps(content))
-        (folder / "config.yaml").write_text(yaml.safe_dump({"seed_everything": seed, **settings}))
+        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump({"seed_everything": seed, **settings}), encoding="utf-8"
+        )
         write_metrics(folder / "metrics.csv", validated, float(scalars[validated]), curves)
         return folder
 
@@ -84,7 +86,7 @@ def write_metrics(
     """A validation at every row; the value falls to the last one, a second for every step."""
     name = next(iter(curves))
     by_step = {f"val/{name}_t/{t + 1:02d}": value for t, value in enumerate(curves[name])}
-    with open(path, "w", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["step", "seconds", f"val/{validated}", *by_step])
         writer.writeheader()
         for row in range(rows):

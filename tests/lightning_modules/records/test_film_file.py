@@ -1,7 +1,9 @@
 """The film's file: what was saved comes back, and what is damaged is refused."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -40,3 +42,46 @@ def test_damaged_numbers_are_refused(tmp_path: Path, film: Film):
     path.write_bytes(content)
     with pytest.raises(NoFilm, match="is damaged"):
         load_film(path)
+
+
+def written(path: Path, **changes: Any) -> Path:
+    """A film of 4 steps with other arrays."""
+    arrays = {
+        "read": np.full((4, 2, 3), 0.25, np.float16),
+        "write": np.full((4, 1, 3), 0.25, np.float16),
+        "recalled_from": np.array([-1, -1, 0, 1], np.int16),
+        "frames": np.zeros((4, 1, 5, 5), np.uint8),
+    }
+    np.savez_compressed(path, **{**arrays, **changes})
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"read": np.zeros((4, 3), np.float16)}, "read has shape \\(4, 3\\)"),
+        ({"write": np.zeros((4, 1, 3), np.complex64)}, "write has .* type complex64"),
+        ({"frames": np.zeros((4, 1, 5, 5))}, "frames has .* type float64"),
+        ({"read": np.zeros((3, 2, 3), np.float16)}, "shapes do not go together"),
+        ({"write": np.zeros((4, 1, 2), np.float16)}, "shapes do not go together"),
+        ({"frames": np.zeros((4, 2, 5, 5), np.uint8)}, "shapes do not go together"),
+        ({"read": np.zeros((4, 0, 3), np.float16)}, "no head that reads"),
+        ({"frames": np.zeros((4, 1, 0, 5), np.uint8)}, "no pixel"),
+        ({"read": np.full((4, 2, 3), np.nan, np.float16)}, "read holds weights"),
+        ({"write": np.full((4, 1, 3), -0.5, np.float16)}, "write holds weights"),
+        ({"recalled_from": np.array([-1, 1, 0, 1], np.int16)}, "recalled from none before it"),
+        ({"recalled_from": np.array([-1, -2, 0, 1], np.int16)}, "recalled from none before it"),
+        ({"recalled_from": np.array([None, 1, 0, 1])}, "none of `test`'s"),
+    ],
+)
+def test_films_of_other_shapes_types_and_values_are_refused(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+):
+    assert len(load_film(written(tmp_path / "film.npz")).frames) == 4
+    with pytest.raises(NoFilm, match=reason):
+        load_film(written(tmp_path / "film.npz", **changes))
+
+
+def test_a_core_that_writes_no_single_steps_has_a_film(tmp_path: Path):
+    film = load_film(written(tmp_path / "film.npz", write=np.zeros((4, 0, 3), np.float16)))
+    assert film.write.shape == (4, 0, 3)

@@ -61,9 +61,11 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
     runs.frames("DNC", 1, run="b", data={"batch_size": 16, "num_workers": 2})
     longer = runs.frames("DNC", 2, run="c", data={"batch_size": 8, "num_workers": 4})
     for folder, steps in ((usual, 500), (longer, 9000)):
-        settings = yaml.safe_load((folder / "config.yaml").read_text())
+        settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         trainer = {"max_steps": steps, "log_every_n_steps": steps}
-        (folder / "config.yaml").write_text(yaml.safe_dump({**settings, "trainer": trainer}))
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump({**settings, "trainer": trainer}), encoding="utf-8"
+        )
     (benchmark,) = by_benchmark(records(runs))
     assert [group.label for group in by_group(benchmark.runs)] == [
         "GTMM (DNC, batch_size=8, max_steps=500)",
@@ -75,13 +77,13 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
 def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     for seed, ratio in enumerate((0.3, None)):
         folder = runs.frames("DNC", seed, 10 * (ratio or 1))
-        content = json.loads((folder / "results.json").read_text())
+        content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         content["scalars"]["recall_ratio"] = ratio
-        (folder / "results.json").write_text(json.dumps(content))
+        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     lost = runs.frames("NTM", 0)
-    content = json.loads((lost / "results.json").read_text())
+    content = json.loads((lost / "results.json").read_text(encoding="utf-8"))
     content["scalars"] = dict.fromkeys(content["scalars"])
-    (lost / "results.json").write_text(json.dumps(content))
+    (lost / "results.json").write_text(json.dumps(content), encoding="utf-8")
     found = records(runs)
     (benchmark,) = by_benchmark(found)
     assert ranked(benchmark).headline.name == "recall_ratio"
@@ -115,8 +117,10 @@ def test_benchmarks_are_told_apart_by_their_test_sets(runs):
     runs.frames("DNC", 0)
     runs.functions("RMR", 0)
     longer = runs.frames("NTM", 1, data={"recall_length": 20}, run="longer")
-    text = (longer / "results.json").read_text()
-    (longer / "results.json").write_text(text.replace("datamodules.PerfectRecalldata", "x"))
+    text = (longer / "results.json").read_text(encoding="utf-8")
+    (longer / "results.json").write_text(
+        text.replace("datamodules.PerfectRecalldata", "x"), encoding="utf-8"
+    )
     found = by_benchmark(records(runs))
     assert [benchmark.label for benchmark in found] == [
         "Drifting functions",
@@ -155,7 +159,9 @@ def test_the_best_is_first_and_the_others_are_compared_with_it(runs):
 def test_a_higher_bound_is_better(runs):
     for core, kl in (("DNC", 3.0), ("NTM", 1.0)):
         path = runs.frames(core, 0, kl) / "results.json"
-        path.write_text(path.read_text().replace("recall_ratio", "other"))
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("recall_ratio", "other"), encoding="utf-8"
+        )
     (benchmark,) = by_benchmark(records(runs))
     found = ranked(benchmark)
     assert found.headline.name == "bound"

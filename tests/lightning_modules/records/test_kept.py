@@ -36,10 +36,10 @@ def test_a_kept_record_is_read_as_its_run_is(runs, tmp_path: Path) -> None:
 
 def test_nothing_of_the_machine_is_kept(runs) -> None:
     folder = runs.frames("DNC", 0, 10 / 3, data={"data_dir": "/home/me"})
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content |= {"checkpoint": "/home/me/x.ckpt", "command": "cli.py test --ckpt_path /home/me/x"}
     content["training"] = {"command": "cli.py fit --data.data_dir /home/me", "revision": "abc"}
-    (folder / "results.json").write_text(json.dumps(content))
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     ((run,), _) = read_runs([folder])
     text = record_of(run)
     assert "/home" not in text and json.loads(text)["training"] == {"revision": "abc"}
@@ -50,9 +50,9 @@ def test_runs_of_before_keep_how_long_they_were_trained(runs, tmp_path: Path) ->
     """Their trainer's settings are in config.yaml alone, which a record has not."""
     for seed, steps in enumerate((50, 500)):
         folder = runs.frames("DNC", seed)
-        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         config["trainer"] = {"max_steps": steps}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     for run in read_runs([runs.root]).runs:
         keep(record_of(run), tmp_path / f"records/{run.seed}.json")
     labels = [group.label for group in by_group(read_runs([tmp_path / "records"]).runs)]
@@ -62,10 +62,10 @@ def test_runs_of_before_keep_how_long_they_were_trained(runs, tmp_path: Path) ->
 def test_a_long_neural_process_has_room(runs) -> None:
     """Of its many curves only those that are drawn are kept, a line each."""
     folder = runs.functions("RMR", 0)
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content["declared"] = declared_before("ASNP", "RMR", []).to_json()
     content["curves"] |= {f"{name}_{i}": [1 / 3] * 100 for name in "abcd" for i in range(4)}
-    (folder / "results.json").write_text(json.dumps(content))
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     ((run,), _) = read_runs([folder])
     text = record_of(run)
     assert json.loads(text)["curves"].keys() == {"nll", "kl", "optimal_nll"}
@@ -81,10 +81,10 @@ def test_what_is_too_large_is_refused(runs) -> None:
 def test_a_record_and_a_run_on_the_same_test_set_compare(runs, tmp_path: Path) -> None:
     """Records from before records were kept have the first digits of the test set's hash alone."""
     folder = runs.frames("DNC", 0)
-    content = json.loads((folder / "results.json").read_text())
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content["data"]["test_sha256"] = content["data"]["test_sha256"][:12]
     content["seed"] = 1
-    (tmp_path / "1.json").write_text(json.dumps(content))
+    (tmp_path / "1.json").write_text(json.dumps(content), encoding="utf-8")
     found = read_runs([folder, tmp_path / "1.json"])
     assert len(by_benchmark(found.runs)) == 1
 

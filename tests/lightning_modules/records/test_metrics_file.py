@@ -15,7 +15,7 @@ ROWS = "0,9,,-50,,,,\n0,19,4.5,,-40,1.5,2.5,\n0,39,9.5,,-30,1.25,,\n0,40,,,,,,-9
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "metrics.csv"
-    path.write_text(HEADER + ROWS)
+    path.write_text(HEADER + ROWS, encoding="utf-8")
     return path
 
 
@@ -31,28 +31,30 @@ def test_only_validations_count(file: Path):
 
 
 def test_half_a_line_is_left_out_and_named(file: Path):
-    file.write_text(HEADER + ROWS + "0,59,14.5,,-2")  # of -20.5: a number that looks whole
+    file.write_text(
+        HEADER + ROWS + "0,59,14.5,,-2", encoding="utf-8"
+    )  # of -20.5: a number that looks whole
     history, problems = read_history(file)
     assert history.steps.tolist() == [19, 39]
     assert problems == ["lacks the end of its last line, which is left out: 0,59,14.5,,-2..."]
 
 
 def test_damaged_lines_are_counted(file: Path):
-    file.write_text(HEADER + "garbage\n" + ROWS + "0,59,1,2,3,4,5,6,7,8\n")
+    file.write_text(HEADER + "garbage\n" + ROWS + "0,59,1,2,3,4,5,6,7,8\n", encoding="utf-8")
     history, problems = read_history(file)
     assert history.steps.tolist() == [19, 39]
     assert problems == ["has 2 damaged lines, which are left out"]
 
 
 def test_a_resumed_run_s_later_validations_count(file: Path):
-    file.write_text(HEADER + ROWS + "1,19,20,,-35,1,1,\n")
+    file.write_text(HEADER + ROWS + "1,19,20,,-35,1,1,\n", encoding="utf-8")
     history, _ = read_history(file)
     assert history.steps.tolist() == [19, 39]
     assert history.values["bound"].tolist() == [-35, -30]
 
 
 def test_older_files_have_no_seconds(file: Path):
-    file.write_text("step,val/nll\n5,0.5\n")
+    file.write_text("step,val/nll\n5,0.5\n", encoding="utf-8")
     history, _ = read_history(file)
     assert history.seconds.isnan().tolist() == [True]
     assert (history.curve_name, len(history.curve)) == ("", 0)
@@ -78,13 +80,48 @@ def test_steps_of_long_sequences_keep_their_order(file: Path):
     """Two digits are not enough for them: as texts, 100 comes before 11."""
     steps = range(1, 121)
     names = [f"val/kl_t/{t:02d}" for t in steps]
-    file.write_text(f"step,{','.join(names)}\n0,{','.join(map(str, steps))}\n")
+    file.write_text(f"step,{','.join(names)}\n0,{','.join(map(str, steps))}\n", encoding="utf-8")
     history, _ = read_history(file)
     assert history.curve.tolist() == list(steps)
 
 
 def test_a_step_that_is_no_number_damages_its_line(file: Path):
-    file.write_text(HEADER + ROWS + "0,nan,14.5,,-20,1,1,\n")
+    file.write_text(HEADER + ROWS + "0,nan,14.5,,-20,1,1,\n", encoding="utf-8")
     history, problems = read_history(file)
     assert history.steps.tolist() == [19, 39]
     assert problems == ["has 1 damaged lines, which are left out"]
+
+
+def test_a_bad_byte_damages_its_line_only(file: Path):
+    content = (HEADER + ROWS).encode().replace(b"0,19,4.5", b"0,19,4\xff5")
+    file.write_bytes(content)
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [39]
+    assert problems == ["has 1 damaged lines, which are left out"]
+
+
+def test_a_lone_quote_damages_its_line_only(file: Path):
+    file.write_text(HEADER + '0,9,"1,-60,,,,\n' + ROWS, encoding="utf-8")
+    history, problems = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert problems == ["has 1 damaged lines, which are left out"]
+
+
+def test_columns_of_no_step_are_named(file: Path):
+    names = ("val/kl_t/01", "val/kl_t/", "val/kl_t/x", "val/kl_t/02")
+    file.write_text(f"step,{','.join(names)}\n5,1,2,3,4\n", encoding="utf-8")
+    history, problems = read_history(file)
+    assert history.curve.tolist() == [1, 4]
+    assert problems == [
+        "has a column of no step, which is left out: val/kl_t/",
+        "has a column of no step, which is left out: val/kl_t/x",
+    ]
+
+
+def test_what_validate_wrote_at_step_0_after_training_is_no_validation_of_it(file: Path):
+    file.write_text(HEADER + ROWS + "0,0,,,-7,9,9,\n", encoding="utf-8")
+    history, _ = read_history(file)
+    assert history.steps.tolist() == [19, 39]
+    assert history.values["bound"].tolist() == [-40, -30]
+    file.write_text(HEADER + "0,0,,,-80,9,9,\n" + ROWS, encoding="utf-8")
+    assert read_history(file)[0].steps.tolist() == [0, 19, 39], "a validation before all others"

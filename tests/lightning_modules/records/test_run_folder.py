@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from lightning_modules.records.run_folder import RunFolder
+import pytest
+
+from lightning_modules.records.run_folder import LONGEST_NAME, RunFolder, unusable
 
 
 def test_taken_name_gets_a_number(tmp_path: Path):
@@ -23,3 +25,27 @@ def test_folder_is_found_from_its_checkpoint(tmp_path: Path):
 
 def test_checkpoint_elsewhere_has_no_run(tmp_path: Path):
     assert RunFolder.of_checkpoint(tmp_path / "downloaded.ckpt") is None
+
+
+@pytest.mark.parametrize("name", ["run", "größer → 1", "a.b", "-x", " a", "x" * LONGEST_NAME])
+def test_names_of_folders(name: str):
+    assert unusable(name) is None
+
+
+@pytest.mark.parametrize("name, reason", [
+    ("", "is empty"),
+    (" ", "is empty"),
+    (".", "begins with a dot"),
+    ("..", "begins with a dot"),
+    (".hidden", "begins with a dot"),
+    ("../../x", "begins with a dot"),
+    ("x/../../y", "would be in another folder"),
+    ("/tmp/x", "would be in another folder"),
+    ("a\\b", "would be in another folder"),
+    ("a\0b", "control characters"),
+    ("a\nb", "control characters"),
+    ("l\udcfcufe", "bytes that are no text"),
+    ("ü" * 123, "has 246 bytes"),
+])  # fmt: skip
+def test_names_that_would_lead_elsewhere_or_nowhere(name: str, reason: str):
+    assert reason in str(unusable(name))

@@ -37,7 +37,7 @@ def test_the_page_follows_the_runs(live, runs, tmp_path: Path):
     version = get(port, "/version")[1]
     assert status == 200 and f'data-version="{version}"' in content
     assert page.content() is page.content(), "nothing changed"
-    assert (tmp_path / "out.html").read_text() == content
+    assert (tmp_path / "out.html").read_text(encoding="utf-8") == content
     fresh = runs.frames("NTM", 0, 3.0)
     assert get(port, "/version")[1] != version
     assert "GTMM (NTM)" in get(port, "/")[1]

@@ -143,7 +143,7 @@ def test_learning_is_averaged_where_all_were_validated(runs):
     write_metrics(second / "metrics.csv", "bound", -400, {"kl": [1.0]}, rows=60)
     charts = [c for c in read(page(read_runs([first, second]))).data if "titles" in c]
     band, mean, *singles = charts[0]["traces"]
-    assert len(mean["x"]) == 60 and mean["x"][-1] == 599
+    assert len(mean["x"]) == 60 and mean["x"][-1] == 600
     assert mean["y"][-1] == pytest.approx((-200 + 40 - 400) / 2)
     assert mean["meta"]["seconds"][-1] == 300
     assert [len(single["x"]) for single in singles] == [100, 60]
@@ -152,14 +152,14 @@ def test_learning_is_averaged_where_all_were_validated(runs):
 
 def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
     runs.frames("DNC", 0)
-    (runs.frames("DNC", 1) / "results.json").write_text("")
+    (runs.frames("DNC", 1) / "results.json").write_text("", encoding="utf-8")
     old = runs.frames("DNC", 2)
-    (old / "results.json").write_text('{"curves": {"kl": [1]}}')
-    with open(runs.frames("DNC", 3) / "metrics.csv", "a") as file:
+    (old / "results.json").write_text('{"curves": {"kl": [1]}}', encoding="utf-8")
+    with open(runs.frames("DNC", 3) / "metrics.csv", "a", encoding="utf-8") as file:
         file.write("1000,5")
     broken = runs.frames("DNC", 4)
     (broken / "results.json").unlink()
-    (broken / "config.yaml").write_text("model: [")
+    (broken / "config.yaml").write_text("model: [", encoding="utf-8")
     pictured = runs.frames("DNC", 5)
     add_pictures(pictured, "generations")
     (pictured / "pictures/generations.png").write_bytes(b"\x89PNG half")
@@ -174,7 +174,7 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
         "1/results.json": "is empty",
         "2/results.json": "has no 'settings'; `test` did not write it",
         "3/metrics.csv": "lacks the end of its last line, which is left out: 1000,5...",
-        "4": "has no config.yaml that says what was trained",
+        "4/config.yaml": "is damaged: no YAML, or half of it",
         "5/memory_film.npz": "is damaged, or none of `test`'s",
         "5/pictures/generations.png": "is damaged: no picture, or half of one",
         "notes": "holds no run: no results.json and no metrics.csv",
@@ -193,21 +193,22 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
 @pytest.mark.parametrize("tested", [False, True])
 def test_foreign_settings_stop_nothing(runs, config: str, tested: bool):
     folder = runs.frames("DNC", 0)
-    (folder / "config.yaml").write_text(config)
+    (folder / "config.yaml").write_text(config, encoding="utf-8")
     if not tested:
         (folder / "results.json").unlink()
     runs.frames("DNC", 1)
     found = read_runs([runs.root])
     assert len(found.runs) == 1 + tested
-    assert [problem.path for problem in found.problems] == [folder] * (not tested)
+    # Results of before do not say how the run was trained.
+    assert [problem.path for problem in found.problems] == [folder / "config.yaml"]
 
 
 def test_empty_settings_of_a_class_are_its_defaults(runs):
     folder = runs.frames("DNC", 0)
     (folder / "results.json").unlink()
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     settings["data"]["init_args"] = None
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     assert len(read_runs([runs.root]).runs) == 1
 
 
@@ -260,3 +261,47 @@ def test_two_hundred_runs_are_built_soon_and_stay_small(many: Path):
     assert len(found.runs) == 200
     assert seconds < 30 and size < 20e6, (seconds, size)
     assert "more are left out, to keep the page small" in html
+
+
+def bold(html: str) -> list[str]:
+    """All that stands in bold."""
+    return re.findall(r"<strong>([^<]*)</strong>", html)
+
+
+def test_the_best_mean_alone_is_bold(runs):
+    for seed in range(2):
+        runs.frames("DNC", seed, 2 + seed)
+        runs.frames("NTM", seed, 4 + seed)
+    html = page(read_runs([runs.root]))
+    assert bold(html) == ["0.250 ± 0.050"] * 2, "in the overview, and in the table"
+    rows = read(html).rows
+    mean, *singles = [row for row in rows if row[0] == "GTMM (DNC)" and len(row) > 2]
+    assert mean[2] == "best" and [single[2] for single in singles] == ["", ""]
+    assert "tr.best { background: var(--best); }" in html, "no weight for the whole row"
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_one_seed_is_not_called_best(runs, others: int):
+    runs.frames("DNC", 0, 2.0)
+    for seed in range(2 * others):
+        runs.frames("NTM", seed, 4.0 + seed)
+    html = page(read_runs([runs.root]))
+    assert bold(html) == []
+    (row,) = [row for row in read(html).rows if row[0] == "GTMM (DNC)" and len(row) > 2]
+    assert row[2] == "first"
+
+
+def test_several_seeds_without_another_model_are_not_called_best(runs):
+    for seed in range(2):
+        runs.frames("DNC", seed, 2.0 + seed)
+    assert bold(page(read_runs([runs.root]))) == []
+
+
+def test_measures_without_a_direction_have_no_arrow(runs):
+    folder = runs.frames("DNC", 0)
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    content["scalars"]["kl_recalled"] = 1.0
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    header = next(r for r in read(page(read_runs([runs.root]))).rows if "to the first" in r)
+    # A posterior that has collapsed lowers each KL, but not their ratio.
+    assert {"KL ratio, old ↓", "bound ↑", "KL, new", "KL, all recalled"} <= set(header)

@@ -53,7 +53,7 @@ def test_it_is_kept_under_the_hash_of_the_test_set(
     data._optima.clear()
     again = data.optimal_nll("test")
     assert all(torch.equal(first[name].nan_to_num(9), again[name].nan_to_num(9)) for name in first)
-    assert len(json.loads(kept.read_text())["nll"]) == 5
+    assert len(json.loads(kept.read_text(encoding="utf-8"))["nll"]) == 5
 
 
 def test_seen_targets_are_certain(data: DriftingFunctions) -> None:

@@ -67,7 +67,7 @@ def execution(
     opened: Callable[..., SweepStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Execution]:
     """Opens a sweep of three runs, a new one or that of before."""
-    (tmp_path / "program.py").write_text(PROGRAM.format(root=str(tmp_path)))
+    (tmp_path / "program.py").write_text(PROGRAM.format(root=str(tmp_path)), encoding="utf-8")
     monkeypatch.setattr(process, "PROGRAM", tmp_path / "program.py")
     monkeypatch.setattr(module, "LOOK", 0.1)
     monkeypatch.setattr(module, "PAUSE", 0.02)
@@ -238,7 +238,9 @@ def test_a_stop_lets_runs_save_what_they_have(
         """Somebody presses Ctrl-C as soon as two runs have validated."""
 
         def __bool__(self) -> bool:
-            if not len(self) and all(log.exists() and log.read_text() for log in logs):
+            if not len(self) and all(
+                log.exists() and log.read_text(encoding="utf-8") for log in logs
+            ):
                 self.append(signal.SIGINT)
             return len(self) > 0
 
@@ -301,7 +303,9 @@ def test_no_run_is_left_behind_by_a_failure(
     next(proposals)
 
     def full() -> Iterator[Proposal]:
-        while not (tmp_path / "002.log").exists() or not (tmp_path / "002.log").read_text():
+        while not (tmp_path / "002.log").exists() or not (tmp_path / "002.log").read_text(
+            encoding="utf-8"
+        ):
             time.sleep(0.05)
         raise OSError("no space left")
         yield
@@ -317,7 +321,7 @@ def test_a_second_stop_ends_runs_at_once(
 ) -> None:
     deaf = PROGRAM.replace("signal.signal(signal.SIGINT, interrupted)", "")
     deaf = deaf.replace("import signal,", "import signal; signal.signal(2, signal.SIG_IGN); import")
-    (tmp_path / "program.py").write_text(deaf.format(root=str(tmp_path)))
+    (tmp_path / "program.py").write_text(deaf.format(root=str(tmp_path)), encoding="utf-8")
     (tmp_path / "slow").touch()
     stopped = execution()
     _, second, *_ = stopped.study.proposals(3)
@@ -328,7 +332,7 @@ def test_a_second_stop_ends_runs_at_once(
 
         def __len__(self) -> int:
             log = tmp_path / "002.log"
-            if not log.exists() or "validated" not in log.read_text():
+            if not log.exists() or "validated" not in log.read_text(encoding="utf-8"):
                 return 0
             self.looks = getattr(self, "looks", 0) + 1
             return 1 if self.looks < 20 else 2

@@ -85,14 +85,14 @@ def test_threads_are_shared_unless_the_user_says_otherwise(
     started = process.start(run, lambda run: [said], threads=3)
     assert started is not None
     assert started.wait() == 0
-    assert run.log.read_text() == f"{threads}\n"
+    assert run.log.read_text(encoding="utf-8") == f"{threads}\n"
 
 
 def test_reason_is_the_last_line_or_the_signal(run: PlannedRun) -> None:
-    run.log.write_text("Traceback\nValueError: no\n\n")
+    run.log.write_text("Traceback\nValueError: no\n\n", encoding="utf-8")
     assert process.reason(run, 1) == "ValueError: no"
     assert process.reason(run, -9) == "ended by SIGKILL"
-    run.log.write_text("\n")
+    run.log.write_text("\n", encoding="utf-8")
     assert process.reason(run, 1) == "said nothing"
 
 
