@@ -2,7 +2,6 @@
 
 import os
 import time
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
-from lightning_modules.callbacks.closing_validation import batches_trained, validation_is_due
 from lightning_modules.callbacks.stop_at_signal import agreed
 from lightning_modules.callbacks.stop_signals import StopSignals
 from lightning_modules.declarations import Measure
@@ -41,8 +39,8 @@ def best_checkpoint(folder: RunFolder, criterion: Measure) -> ModelCheckpoint:
 class LastCheckpoint(Checkpoint):
     """Keeps the newest state as ``last.ckpt``, and the one before it as ``previous.ckpt``.
 
-    All states are those after a batch: none is taken within a step, whatever ends it. A validation
-    changes nothing of them.
+    None is taken within a step, whatever ends it. Within a validation, and after it, the state is
+    that of the last step (``TrainingPosition``).
 
     Args:
         folder: of the run.
@@ -58,10 +56,8 @@ class LastCheckpoint(Checkpoint):
         self.signals = signals
         self.first, self.seconds = first, seconds
         self._next = 0.0
-        #: Batches before the state that was saved or loaded last.
+        #: Step of the state that was saved or loaded last.
         self._saved: int | None = None
-        #: Lightning's progress after the last batch that something else comes after.
-        self._loops: dict[str, Any] | None = None
         #: The file on the disk is known to be what was written.
         self._trusted = False
 
@@ -70,15 +66,6 @@ class LastCheckpoint(Checkpoint):
         if trainer.is_global_zero:
             clear_unfinished(self.path.parent)
         self._next = time.monotonic() + self.first
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Number the logged steps as the optimiser does.
-
-        After resuming, Lightning counts as if every checkpoint had been written within a batch.
-        """
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
 
     def on_train_batch_end(
         self,
@@ -89,8 +76,6 @@ class LastCheckpoint(Checkpoint):
         batch_idx: int,
     ) -> None:
         """Save when it is time, or when training is to end."""
-        ends = trainer.fit_loop.epoch_loop._is_training_done
-        self._loops = loops(trainer) if ends or validation_is_due(trainer) else None
         # One process decides, since clocks differ.
         due = trainer.is_global_zero and time.monotonic() >= self._next
         if self.signals.agreed or agreed(trainer, due):
@@ -102,35 +87,22 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the state that training ended with."""
-        if self._loops is not None and self._saved != batches_trained(trainer):
+        if trainer.global_step > 0 and self._saved != trainer.global_step:
             self._save(trainer)
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Save if a signal ends a validation; nothing else ends where a state is whole."""
-        saves = self.signals.agreed and self._loops is not None
-        if saves and self._saved != batches_trained(trainer):
+        if self.signals.agreed and self._saved != trainer.global_step:
             self._save(trainer)
-
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Let progress be that after the batch.
-
-        From what it is within a validation, or after the end, Lightning would not go on exactly.
-        """
-        if self._loops is not None:
-            checkpoint["loops"] = deepcopy(self._loops)
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Note what was loaded; the newest state needs no second copy."""
-        self._loops = deepcopy(checkpoint["loops"])
         if trainer.ckpt_path is not None and Path(trainer.ckpt_path) == self.path:
-            progress = self._loops["fit_loop"]["epoch_loop.batch_progress"]
-            self._saved = progress["total"]["ready"]
+            self._saved = checkpoint["global_step"]
 
     def _save(self, trainer: L.Trainer) -> None:
         """Write the file, from one process, and keep the one before."""
@@ -141,7 +113,7 @@ class LastCheckpoint(Checkpoint):
         trainer.save_checkpoint(self.path, weights_only=False)
         took = time.monotonic() - started
         self._next = time.monotonic() + max(self.seconds, took / MOST_OF_TIME)
-        self._saved, self._trusted = batches_trained(trainer), True
+        self._saved, self._trusted = trainer.global_step, True
         if keeps and self.path.stat().st_ino != before:
             os.replace(kept, self.previous)
         elif keeps:
@@ -153,8 +125,3 @@ class LastCheckpoint(Checkpoint):
         # A damaged one is not worth the intact one before it.
         whole = self._trusted or checksum_holds(self.path) is not False
         return whole and second_name(self.path, kept)
-
-
-def loops(trainer: L.Trainer) -> dict[str, Any]:
-    """Copy the progress of Lightning's loops."""
-    return deepcopy(trainer._checkpoint_connector._get_loops_state_dict())
