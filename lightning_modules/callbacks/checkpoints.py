@@ -24,16 +24,35 @@ from lightning_modules.records.run_folder import RunFolder
 MOST_OF_TIME = 0.03
 
 
-def best_checkpoint(folder: RunFolder, criterion: Measure) -> ModelCheckpoint:
-    """Keep the state that validates best as ``best.ckpt``."""
-    return ModelCheckpoint(
-        dirpath=folder.checkpoints,
-        filename=folder.best_checkpoint.stem,
-        monitor=f"val/{criterion.name}",
-        mode="min" if criterion.better == "lower" else "max",
-        save_on_train_epoch_end=False,
-        enable_version_counter=False,
-    )
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the state that validates best as ``best.ckpt``, also where the folder is moved.
+
+    Args:
+        folder: of the run.
+        criterion: by which states are compared.
+    """
+
+    def __init__(self, folder: RunFolder, criterion: Measure) -> None:
+        super().__init__(
+            dirpath=folder.checkpoints,
+            filename=folder.best_checkpoint.stem,
+            monitor=f"val/{criterion.name}",
+            mode="min" if criterion.better == "lower" else "max",
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on comparing: Lightning would forget what is best if its folder has another name."""
+        folder = Path(str(self.dirpath))
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else ""
+
+        paths = {key: here(state_dict[key]) for key in state_dict if key.endswith("_path")}
+        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        moved = {"dirpath": self.dirpath, "best_k_models": scores}
+        super().load_state_dict({**state_dict, **paths, **moved})
 
 
 class LastCheckpoint(Checkpoint):

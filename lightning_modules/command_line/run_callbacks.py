@@ -5,7 +5,7 @@ import yaml
 from jsonargparse import Namespace
 
 from lightning_modules.callbacks.announcement import Announcement
-from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
+from lightning_modules.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from lightning_modules.callbacks.closing_validation import ClosingValidation
 from lightning_modules.callbacks.config_file import ConfigFile
 from lightning_modules.callbacks.last_step import LastStep
@@ -60,7 +60,7 @@ def run_callbacks(
         ValidationReport(),
     ]
     if settings.trainer.enable_checkpointing is not False:
-        best = best_checkpoint(folder, model.measures.family.best_by)
+        best = BestCheckpoint(folder, model.measures.family.best_by)
         callbacks += [best, LastCheckpoint(folder, signals)]
     if settings.trainer.enable_progress_bar is not False:
         callbacks.append(progress())
