@@ -15,8 +15,10 @@ def in_order_of_effect(words: Sequence[str]) -> list[str]:
         words: a subcommand and its options.
 
     Returns:
-        The same, each option joined with its value.
+        The same, each option joined with its value; left alone if no subcommand comes first.
     """
+    if words and words[0].startswith("-"):
+        return list(words)
     joined = list(with_values(words))
     return [*joined[:1], *sorted(joined[1:], key=rank)]
 
