@@ -5,19 +5,27 @@ python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
 ``COMMANDS`` are those that neither train nor measure.
 """
 
+import os
 import sys
 
-from lightning_modules.command_line.compare import compare
-from lightning_modules.command_line.dashboard import dashboard
-from lightning_modules.command_line.experiment_cli import INTERRUPTED, ExperimentCLI
-from lightning_modules.command_line.keep import keep
-from lightning_modules.command_line.oracle import oracle
-from lightning_modules.command_line.parameters import parameters
-from lightning_modules.command_line.quiet_libraries import quiet_libraries
-from lightning_modules.command_line.subcommand_help import Command
-from lightning_modules.command_line.sweep.command import sweep
-from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
-from lightning_modules.command_line.usage_error import UsageError
+try:
+    from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
+    from lightning_modules.command_line.compare import compare
+    from lightning_modules.command_line.dashboard import dashboard
+    from lightning_modules.command_line.exit_status import INTERRUPTED
+    from lightning_modules.command_line.experiment_cli import ExperimentCLI
+    from lightning_modules.command_line.keep import keep
+    from lightning_modules.command_line.oracle import oracle
+    from lightning_modules.command_line.parameters import parameters
+    from lightning_modules.command_line.quiet_libraries import quiet_libraries
+    from lightning_modules.command_line.subcommand_help import Command
+    from lightning_modules.command_line.sweep.command import sweep
+    from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
+    from lightning_modules.command_line.usage_error import UsageError
+except KeyboardInterrupt:
+    # Imports take seconds, in which there is nothing to lose.
+    os.write(2, b"\nInterrupted before the run began.\n")
+    os._exit(130)
 
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
 COMMANDS: dict[str, Command] = {
@@ -43,13 +51,17 @@ def main(args: list[str] | None = None) -> None:
         if name in COMMANDS:
             COMMANDS[name](options)
         else:
-            ExperimentCLI(args, COMMANDS)
+            with StopSignals() as signals:
+                ExperimentCLI(args, COMMANDS, signals)
     except UsageError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("\nInterrupted before the run began.", file=sys.stderr)
+        print("\nInterrupted.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Stopped as stop:
+        print("\nInterrupted before the run began.", file=sys.stderr)
+        sys.exit(128 + stop.signal)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Both checkpoints of a run: the newest state and the best one."""
+"""The checkpoints of a run: the two newest states, and the best one."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -8,51 +9,82 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
+from lightning_modules.callbacks.stop_at_signal import agreed
+from lightning_modules.callbacks.stop_signals import StopSignals
 from lightning_modules.declarations import Measure
+from lightning_modules.records.checkpoint_file import (
+    checksum_holds,
+    clear_unfinished,
+    second_name,
+    unfinished_file,
+)
 from lightning_modules.records.run_folder import RunFolder
 
+#: A write may take this share of the time until the next one.
+MOST_OF_TIME = 0.03
 
-def best_checkpoint(folder: RunFolder, criterion: Measure) -> ModelCheckpoint:
-    """Keep the state that validates best as ``best.ckpt``."""
-    return ModelCheckpoint(
-        dirpath=folder.checkpoints,
-        filename=folder.best_checkpoint.stem,
-        monitor=f"val/{criterion.name}",
-        mode="min" if criterion.better == "lower" else "max",
-        save_on_train_epoch_end=False,
-        enable_version_counter=False,
-    )
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the state that validates best as ``best.ckpt``, also where the folder is moved.
+
+    Args:
+        folder: of the run.
+        criterion: by which states are compared.
+    """
+
+    def __init__(self, folder: RunFolder, criterion: Measure) -> None:
+        super().__init__(
+            dirpath=folder.checkpoints,
+            filename=folder.best_checkpoint.stem,
+            monitor=f"val/{criterion.name}",
+            mode="min" if criterion.better == "lower" else "max",
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on comparing: Lightning would forget what is best if its folder has another name."""
+        folder = Path(str(self.dirpath))
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else ""
+
+        paths = {key: here(state_dict[key]) for key in state_dict if key.endswith("_path")}
+        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        moved = {"dirpath": self.dirpath, "best_k_models": scores}
+        super().load_state_dict({**state_dict, **paths, **moved})
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps the newest state as ``last.ckpt``: every minute, at the end, and when interrupted.
+    """Keeps the newest state as ``last.ckpt``, and the one before it as ``previous.ckpt``.
+
+    None is taken within a step, whatever ends it. Within a validation, and after it, the state is
+    that of the last step (``TrainingPosition``).
 
     Args:
-        path: the file.
-        seconds: time between two writes.
+        folder: of the run.
+        signals: this process's; a signal that all processes know of is a reason to save.
+        first: seconds of training before the first write.
+        seconds: time between two writes, longer if these take long.
     """
 
-    def __init__(self, path: Path, seconds: float = 60.0) -> None:
-        self.path = path
-        self.seconds = seconds
+    def __init__(
+        self, folder: RunFolder, signals: StopSignals, first: float = 20.0, seconds: float = 60.0
+    ) -> None:
+        self.path, self.previous = folder.last_checkpoint, folder.previous_checkpoint
+        self.signals = signals
+        self.first, self.seconds = first, seconds
         self._next = 0.0
-        self._saved_step = -1
-        self._in_training = False
+        #: Step of the state that was saved or loaded last.
+        self._saved: int | None = None
+        #: The file on the disk is known to be what was written.
+        self._trusted = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock; a state that was just loaded needs no second copy."""
-        self._in_training = True
-        self._next = time.monotonic() + self.seconds
-        self._saved_step = trainer.global_step if self.path.exists() else -1
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Number the logged steps as the optimiser does.
-
-        After resuming, Lightning counts as if every checkpoint had been written within a batch.
-        """
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+        """Start the clock."""
+        if trainer.is_global_zero:
+            clear_unfinished(self.path.parent)
+        self._next = time.monotonic() + self.first
 
     def on_train_batch_end(
         self,
@@ -62,31 +94,53 @@ class LastCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save when it is time; one process decides, since clocks differ."""
-        due = time.monotonic() >= self._next
-        if trainer.world_size > 1:
-            due = trainer.strategy.broadcast(due)
-        if due:
+        """Save when it is time, or when training is to end."""
+        # One process decides, since clocks differ.
+        due = trainer.is_global_zero and time.monotonic() >= self._next
+        if self.signals.agreed or agreed(trainer, due):
             self._save(trainer)
-            self._next = time.monotonic() + self.seconds
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save again, at the end at the latest: the state knows now what was found."""
+        self._saved = None
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the state that training ended with."""
-        self._save(trainer)
-        self._in_training = False
+        if trainer.global_step > 0 and self._saved != trainer.global_step:
+            self._save(trainer)
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save what there is, on Ctrl-C too; before training, there is only what was loaded."""
-        if self._in_training:
+        """Save if a signal ends a validation; nothing else ends where a state is whole."""
+        if self.signals.agreed and self._saved != trainer.global_step:
             self._save(trainer)
 
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note what was loaded; the newest state needs no second copy."""
+        if trainer.ckpt_path is not None and Path(trainer.ckpt_path) == self.path:
+            self._saved = checkpoint["global_step"]
+
     def _save(self, trainer: L.Trainer) -> None:
-        if self._saved_step == trainer.global_step:
-            return
-        # Not `trainer.save_checkpoint`: its barrier hangs when another process was interrupted
-        # elsewhere, and only the first process writes.
-        state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-        trainer.strategy.save_checkpoint(state, self.path)
-        self._saved_step = trainer.global_step
+        """Write the file, from one process, and keep the one before."""
+        started = time.monotonic()
+        kept = unfinished_file(self.previous)
+        keeps = trainer.is_global_zero and self._keep(kept)
+        before = self.path.stat().st_ino if keeps else None
+        trainer.save_checkpoint(self.path, weights_only=False)
+        took = time.monotonic() - started
+        self._next = time.monotonic() + max(self.seconds, took / MOST_OF_TIME)
+        self._saved, self._trusted = trainer.global_step, True
+        if keeps and self.path.stat().st_ino != before:
+            os.replace(kept, self.previous)
+        elif keeps:
+            kept.unlink()
+
+    def _keep(self, kept: Path) -> bool:
+        if not self.path.exists():
+            return False
+        # A damaged one is not worth the intact one before it.
+        whole = self._trusted or checksum_holds(self.path) is not False
+        return whole and second_name(self.path, kept)

@@ -1,6 +1,8 @@
-"""The metrics of the last training step, which Lightning logs only at every n-th."""
+"""The metrics of the last training step, where Lightning does not know that it is the last."""
 
 import lightning as L
+
+from lightning_modules.callbacks.closing_validation import is_last_batch
 
 
 class LastStep(L.Callback):
@@ -10,7 +12,7 @@ class LastStep(L.Callback):
         """Log the metrics, unless Lightning did."""
         # Lightning sets it without declaring it.
         every = getattr(trainer, "log_every_n_steps", 0)
-        if not every or trainer.global_step % every == 0:
+        if not every or trainer.global_step % every == 0 or is_last_batch(trainer):
             return
         metrics = {
             name: value.item()

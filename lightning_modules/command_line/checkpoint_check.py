@@ -1,14 +1,17 @@
 """Checks that a checkpoint can be restored into the model, before a run's folder is touched."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
 import torch
 
 from lightning_modules.command_line.usage_error import UsageError, nearest_file
-from lightning_modules.records.run_folder import shown
+from lightning_modules.records.checkpoint_file import FORMAT, checksum_holds
+from lightning_modules.records.run_folder import RunFolder, shown
 from lightning_modules.records.settings import flattened
 
 #: Every checkpoint of Lightning's holds these.
@@ -27,18 +30,23 @@ def require_file(path: str) -> None:
         raise UsageError(f"ckpt_path: there is no file {path}{nearest_file(path)}")
 
 
-def require_restorable(path: Path, model: L.LightningModule, weights_only: bool = True) -> None:
+def require_restorable(
+    path: Path, model: L.LightningModule, weights_only: bool = True, resumes: bool = False
+) -> None:
     """Check a checkpoint against the model.
 
     Args:
         path: of the checkpoint.
         model: to restore into.
         weights_only: refuse a file that holds more than tensors and plain values.
+        resumes: training is to go on from it.
 
     Raises:
-        UsageError: the file is no checkpoint, or one of another model.
+        UsageError: the file is no checkpoint, one of another model, or too little to go on from.
     """
     checkpoint = read_checkpoint(path, weights_only)
+    if resumes:
+        _require_state_of_training(path, checkpoint)
     if shapes(checkpoint["state_dict"]) == shapes(model.state_dict()):
         return
     lines = list(differences(model.hparams, checkpoint.get("hyper_parameters", {})))
@@ -46,18 +54,77 @@ def require_restorable(path: Path, model: L.LightningModule, weights_only: bool 
     raise UsageError("\n  ".join([f"ckpt_path: {shown(path)} is of another model:", *lines]))
 
 
+def _require_state_of_training(path: Path, checkpoint: Mapping[str, Any]) -> None:
+    if "optimizer_states" not in checkpoint:
+        raise UsageError(
+            f"ckpt_path: {shown(path)} holds weights only; training needs a whole state"
+        )
+    if format_of(checkpoint) < FORMAT:
+        raise UsageError(
+            f"ckpt_path: {shown(path)} is of an older version, whose noise cannot be continued; "
+            "test, validate and predict take it"
+        )
+
+
 def read_checkpoint(path: Path, weights_only: bool = True) -> dict[str, Any]:
-    """Open a checkpoint; its tensors stay on disk until they are used."""
+    """Open a checkpoint; its tensors stay on disk until they are used.
+
+    Raises:
+        UsageError: the file is no checkpoint, damaged, of a newer version, or holds code.
+    """
     try:
+        intact = checksum_holds(path)
+        if intact is False:
+            raise UsageError(_damaged(path))
         content = torch.load(path, map_location="cpu", weights_only=weights_only, mmap=True)
     except OSError as failure:
         raise UsageError(f"ckpt_path: cannot read {shown(path)}: {failure.strerror}") from failure
+    except UsageError:
+        raise
     except Exception as failure:
+        code = re.search(r"GLOBAL ([\w.]+) was not an allowed global|global (\S+)", str(failure))
+        if isinstance(failure, UnpicklingError) and code is not None:
+            raise UsageError(
+                f"ckpt_path: {shown(path)} holds code ({code[1] or code[2]}), which loading would "
+                "run; if you trust it: --weights_only=false"
+            ) from failure
         # What another kind of file leads to depends on its first bytes.
-        raise UsageError(f"ckpt_path: {shown(path)} is no checkpoint, or damaged") from failure
+        raise UsageError(_damaged(path, "is no checkpoint, or damaged")) from failure
     if not isinstance(content, dict) or not content.keys() >= PARTS:
         raise UsageError(f"ckpt_path: {shown(path)} is no checkpoint of a run")
+    if format_of(content) > FORMAT:
+        raise UsageError(
+            f"ckpt_path: {shown(path)} is of a newer version of this program "
+            f"(format {content['format']}; known: {FORMAT})"
+        )
+    # Only older files were written without a checksum.
+    if intact is None and format_of(content) == FORMAT:
+        raise UsageError(_damaged(path))
     return content
+
+
+def is_intact(path: Path) -> bool:
+    """Return whether a checkpoint is as it was written, as far as can be told."""
+    try:
+        holds = checksum_holds(path)
+        return holds if holds is not None else bool(read_checkpoint(path))
+    except (OSError, UsageError):
+        return False
+
+
+def format_of(checkpoint: Mapping[str, Any]) -> int:
+    """Return the version of what a checkpoint holds."""
+    found = checkpoint.get("format", 1)
+    return found if isinstance(found, int) else 1
+
+
+def _damaged(path: Path, how: str = "is damaged: its checksum differs") -> str:
+    """Say that a checkpoint is damaged, and name an intact one of the same run."""
+    folder = RunFolder.of_checkpoint(path)
+    others = [] if folder is None else [folder.last_checkpoint, folder.previous_checkpoint]
+    intact = [p for p in others if p != path and p.is_file() and checksum_holds(p)]
+    named = f"\nintact: --ckpt_path {shown(intact[0])}" if intact else ""
+    return f"ckpt_path: {shown(path)} {how}{named}"
 
 
 def shapes(state_dict: Mapping[str, Any]) -> dict[str, Any]:

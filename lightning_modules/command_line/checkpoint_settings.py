@@ -1,8 +1,13 @@
 """A checkpoint on the command line brings the settings of its run, where no others are named."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.command_line.checkpoint_check import require_file
+from lightning_modules.command_line.experiment_parser import TRAINER_DEFAULTS
+from lightning_modules.command_line.newest_checkpoint import LAST, newest_checkpoint
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.run_folder import RunFolder, shown
 
 
 def options_of(args: list[str]) -> dict[str, str]:
@@ -19,11 +24,37 @@ def with_config_of_run(args: list[str]) -> list[str]:
 
     Args:
         args: a subcommand and its options.
+
+    Raises:
+        UsageError: nothing says what the model and its data are.
     """
     options = options_of(args)
-    if "--ckpt_path" not in options or {"--config", "-c"} & options.keys():
+    checkpoint = options.get("--ckpt_path")
+    if checkpoint is None or {"--config", "-c"} & options.keys():
         return args
-    folder = RunFolder.of_checkpoint(Path(options["--ckpt_path"]))
-    if folder is None or not folder.config.is_file():
+    if checkpoint == LAST:
+        checkpoint = _newest(options)
+        args = [*args, f"--ckpt_path={checkpoint}"]
+    require_file(checkpoint)
+    folder = RunFolder.of_checkpoint(Path(checkpoint))
+    if folder is not None and folder.config.is_file():
+        return [args[0], f"--config={folder.config}", *args[1:]]
+    if {"--model", "--data"} <= options.keys():
         return args
-    return [args[0], f"--config={folder.config}", *args[1:]]
+    place = "no run's folder" if folder is None else "a run without a config.yaml"
+    raise UsageError(
+        f"ckpt_path: {shown(Path(checkpoint))} lies in {place}, so that nothing says of what model "
+        "it is;\nname the settings of its run, too: --config RUN/config.yaml"
+    )
+
+
+def _newest(options: Mapping[str, str]) -> str:
+    """Find a checkpoint of an experiment that is only named."""
+    if "--experiment" not in options:
+        raise UsageError("ckpt_path: last needs --config or --experiment, to know whose")
+    root = Path(options.get("--trainer.default_root_dir", TRAINER_DEFAULTS["default_root_dir"]))
+    path, found = newest_checkpoint(root, options["--experiment"], options.get("--run"))
+    if path is None:
+        raise UsageError(f"{found.partition(';')[0]}; --config says what to train")
+    print(found, flush=True)
+    return str(path)

@@ -39,12 +39,17 @@ def after_test(folder: RunFolder) -> str:
     return f"{files(folder)}\nCompare it with other runs: {comparison(folder)}"
 
 
-def after_interruption(folder: RunFolder) -> str:
-    """Name the checkpoint, and the command that goes on from it."""
+def after_interruption(folder: RunFolder, by: str = "SIGINT") -> str:
+    """Name the checkpoint, and the command that goes on from it.
+
+    Args:
+        folder: of the run.
+        by: name of the signal.
+    """
     last = folder.last_checkpoint
     if not last.exists():
-        return f"\nInterrupted before there was anything to save in {shown(folder.path)}."
-    return f"\nInterrupted; the state is in {shown(last)}.\nResume: {command('fit', last)}"
+        return f"\nInterrupted by {by} before there was anything to save in {shown(folder.path)}."
+    return f"\nInterrupted by {by}; the state is in {shown(last)}.\nResume: {command('fit', last)}"
 
 
 def files(folder: RunFolder) -> str:
@@ -52,7 +57,8 @@ def files(folder: RunFolder) -> str:
     held = sorted(p for p in folder.path.iterdir() if not p.name.startswith("."))
     names = [f"{p.name}/" if p.is_dir() else p.name for p in held]
     if folder.checkpoints.is_dir():
-        inside = ", ".join(sorted(p.name for p in folder.checkpoints.iterdir()))
+        saved = sorted(p.name for p in folder.checkpoints.iterdir())
+        inside = ", ".join(name for name in saved if not name.startswith("."))
         names = [f"checkpoints/ ({inside})" if n == "checkpoints/" else n for n in names]
     return f"\nEverything is in {shown(folder.path)}/: {', '.join(names)}"
 

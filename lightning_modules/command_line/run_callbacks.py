@@ -5,7 +5,8 @@ import yaml
 from jsonargparse import Namespace
 
 from lightning_modules.callbacks.announcement import Announcement
-from lightning_modules.callbacks.checkpoints import LastCheckpoint, best_checkpoint
+from lightning_modules.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from lightning_modules.callbacks.closing_validation import ClosingValidation
 from lightning_modules.callbacks.config_file import ConfigFile
 from lightning_modules.callbacks.last_step import LastStep
 from lightning_modules.callbacks.logged_curves import LoggedCurves
@@ -14,6 +15,8 @@ from lightning_modules.callbacks.pictures import Pictures
 from lightning_modules.callbacks.predictions_file import PredictionsFile
 from lightning_modules.callbacks.progress import ValidationReport, progress
 from lightning_modules.callbacks.results_file import ResultsFile
+from lightning_modules.callbacks.stop_at_signal import StopAtSignal
+from lightning_modules.callbacks.stop_signals import StopSignals
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
@@ -22,7 +25,11 @@ from lightning_modules.sequence_model import SequenceModel
 
 
 def run_callbacks(
-    folder: RunFolder, model: SequenceModel, settings: Namespace, saved: str
+    folder: RunFolder,
+    model: SequenceModel,
+    settings: Namespace,
+    saved: str,
+    signals: StopSignals,
 ) -> list[L.Callback]:
     """Build a run's callbacks.
 
@@ -31,10 +38,14 @@ def run_callbacks(
         model: says by which measure its best state is kept.
         settings: of the command.
         saved: those of the experiment, as YAML; a run's config.yaml.
+        signals: those that end the run.
     """
     seed, stopwatch, throughput = settings.seed_everything, Stopwatch(), Throughput()
     origin = TrainingOrigin(seed)
     callbacks = [
+        StopAtSignal(signals),
+        # First, so that the others see what it finds at the end of a training.
+        ClosingValidation(),
         ConfigFile(folder.config, saved),
         ModelFile(folder.model),
         Announcement(seed),
@@ -49,8 +60,8 @@ def run_callbacks(
         ValidationReport(),
     ]
     if settings.trainer.enable_checkpointing is not False:
-        best = best_checkpoint(folder, model.measures.family.best_by)
-        callbacks += [best, LastCheckpoint(folder.last_checkpoint)]
+        best = BestCheckpoint(folder, model.measures.family.best_by)
+        callbacks += [best, LastCheckpoint(folder, signals)]
     if settings.trainer.enable_progress_bar is not False:
         callbacks.append(progress())
     return callbacks

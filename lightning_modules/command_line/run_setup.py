@@ -1,6 +1,7 @@
 """Finds a run its folder and its name: new ones, or those of the run that it continues."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -63,14 +64,13 @@ def new_folder(root: str, experiment: str, run: str) -> RunFolder:
         ) from failure
 
 
-def remove_if_empty(folder: RunFolder) -> None:
-    """Leave nothing behind of a run that has not begun; W&B's name of it does not count."""
-    if not folder.path.is_dir():
-        return
-    if [*folder.path.iterdir()] == [folder.wandb_id]:
-        folder.wandb_id.unlink()
+def remove_unbegun(folder: RunFolder) -> None:
+    """Leave nothing behind of a run that this command has made a folder for, and that ended early.
+
+    What loggers wrote there is about nothing.
+    """
+    shutil.rmtree(folder.path, ignore_errors=True)
     with suppress(OSError):
-        folder.path.rmdir()
         folder.path.parent.rmdir()
 
 

@@ -69,13 +69,18 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of ``last.ckpt`` and ``best.ckpt``."""
+        """Folder of ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt``."""
         return self.path / CHECKPOINTS
 
     @property
     def last_checkpoint(self) -> Path:
         """Newest state of training."""
         return self.checkpoints / "last.ckpt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """State of training that was the newest before."""
+        return self.checkpoints / "previous.ckpt"
 
     @property
     def best_checkpoint(self) -> Path:

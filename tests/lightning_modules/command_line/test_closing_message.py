@@ -38,6 +38,7 @@ def test_model_without_a_core_has_none_to_change(folder: RunFolder):
 
 def test_nothing_to_resume_is_said(folder: RunFolder):
     assert "Resume: " in after_interruption(folder)
+    assert "Interrupted by SIGTERM; " in after_interruption(folder, "SIGTERM")
     folder.last_checkpoint.unlink()
     assert "Resume: " not in after_interruption(folder)
 

@@ -4,25 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from lightning_modules.command_line.run_setup import continued_folder, new_folder, remove_if_empty
+from lightning_modules.command_line.run_setup import continued_folder, new_folder, remove_unbegun
 from lightning_modules.command_line.usage_error import UsageError
 
 
-def test_a_new_folder_that_stays_empty_is_removed_with_its_experiments(tmp_path: Path) -> None:
-    folder = new_folder(str(tmp_path), "maze", "run")
-    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
-    remove_if_empty(folder)
-    assert not (tmp_path / "maze").exists()
-    remove_if_empty(folder)
-
-
-def test_a_folder_that_holds_something_stays(tmp_path: Path) -> None:
+def test_a_run_that_has_not_begun_leaves_nothing(tmp_path: Path) -> None:
     folder, other = (new_folder(str(tmp_path), "maze", name) for name in ("run", "other"))
-    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
-    folder.config.touch()
-    for each in (folder, other):
-        remove_if_empty(each)
-    assert folder.wandb_id.is_file() and not other.path.exists()
+    folder.wandb_id.write_text("maze-run-1")
+    (folder.path / "tensorboard").mkdir()
+    folder.model.touch()
+    remove_unbegun(folder)
+    assert list((tmp_path / "maze").iterdir()) == [other.path]
+    remove_unbegun(other)
+    assert not (tmp_path / "maze").exists()
+    remove_unbegun(other)
 
 
 def test_a_checkpoint_is_continued_in_its_run_only(tmp_path: Path) -> None:
@@ -44,18 +39,3 @@ def test_a_place_that_is_a_file_holds_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="^trainer.default_root_dir: cannot make .*file/maze"):
         new_folder(str(tmp_path / "file"), "maze", "run")
-
-
-@pytest.mark.parametrize("experiment, run, setting", [
-    ("maze", "../../x", "run"),
-    ("maze", "", "run"),
-    ("..", "x", "experiment"),
-    ("a/b", "x", "experiment"),
-])  # fmt: skip
-def test_no_run_leaves_the_folder_of_all_runs(
-    tmp_path: Path, experiment: str, run: str, setting: str
-) -> None:
-    with pytest.raises(UsageError, match=f"^{setting}: must be the name of a folder; '") as said:
-        new_folder(str(tmp_path / "runs"), experiment, run)
-    assert "\n" not in str(said.value)
-    assert list(tmp_path.iterdir()) == []

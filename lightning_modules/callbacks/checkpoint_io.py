@@ -1,0 +1,75 @@
+"""Writes all checkpoints of a trainer: its own, and those of a user's ``ModelCheckpoint``."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import TorchCheckpointIO
+
+from lightning_modules.records.checkpoint_file import (
+    FORMAT,
+    checksum_holds,
+    sealed,
+    write_durably,
+)
+from lightning_modules.records.run_folder import shown
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """Writes beside the destination, with a checksum; a failure does not end the training.
+
+    Lightning's own writes through the temporary folder. Remote addresses, such as ``s3://``, are
+    left to it.
+    """
+
+    def __init__(self) -> None:
+        #: The last file could not be written.
+        self.failed = False
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a file, or say in a line why it could not be written."""
+        if is_remote(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        content = io.BytesIO()
+        torch.save({**checkpoint, "format": FORMAT}, content)
+        try:
+            write_durably(Path(path), sealed(content.getbuffer()))
+        except OSError as failure:
+            self.failed = True
+            print(
+                f"cannot write {shown(Path(path))}: {failure.strerror}; training goes on, and "
+                "what was saved before stays",
+                flush=True,
+            )
+        else:
+            self.failed = False
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[..., Any] | None = lambda storage, loc: storage,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a file.
+
+        Raises:
+            ValueError: the file is not as it was written.
+        """
+        if not is_remote(path) and checksum_holds(Path(path)) is False:
+            raise ValueError(f"{shown(Path(path))} is damaged: its checksum differs")
+        return super().load_checkpoint(path, map_location, weights_only)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a file, unless the one that should take its place could not be written."""
+        if not self.failed:
+            super().remove_checkpoint(path)
+
+
+def is_remote(path: str | Path) -> bool:
+    """Return whether a path is an address."""
+    return "://" in str(path)

@@ -1,0 +1,48 @@
+"""``--ckpt_path last``: the newest intact checkpoint of a run, or of an experiment's newest run."""
+
+import re
+from pathlib import Path
+
+from lightning_modules.command_line.checkpoint_check import is_intact
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.run_folder import RunFolder, shown
+
+LAST = "last"
+
+
+def newest_checkpoint(root: Path, experiment: str, run: str | None) -> tuple[Path | None, str]:
+    """Find the state from which to go on.
+
+    Args:
+        root: the folder of all experiments.
+        experiment: whose runs are meant.
+        run: name of the run; those that got a number because the name was taken are it, too.
+
+    Returns:
+        The file, None if no run has one yet; and what was found, in a line.
+
+    Raises:
+        UsageError: the newest run has damaged ones only.
+    """
+    runs = [RunFolder(path) for path in (root / experiment).glob("*") if _is_run(path, run)]
+    saved = [folder for folder in runs if _states(folder)]
+    wanted = shown(root / experiment / (run or ""))
+    if not saved:
+        return None, f"ckpt_path: {wanted} has no checkpoint yet; training starts anew"
+    newest = max(saved, key=lambda folder: max(p.stat().st_mtime_ns for p in _states(folder)))
+    damaged: list[str] = []
+    for path in _states(newest):
+        if is_intact(path):
+            found = f"ckpt_path: goes on from {shown(path)}"
+            return path, f"{found}; {', '.join(damaged)} is damaged" if damaged else found
+        damaged.append(shown(path))
+    raise UsageError(f"ckpt_path: {' and '.join(damaged)} are damaged; --ckpt_path names another")
+
+
+def _is_run(path: Path, run: str | None) -> bool:
+    return run is None or re.fullmatch(rf"{re.escape(run)}(-\d+)?", path.name) is not None
+
+
+def _states(folder: RunFolder) -> list[Path]:
+    """List the states of training that there are, the newest first."""
+    return [p for p in (folder.last_checkpoint, folder.previous_checkpoint) if p.is_file()]

@@ -1,0 +1,68 @@
+"""What ended a run, in a few lines, if it is the user's to mend."""
+
+import errno
+import re
+from traceback import walk_tb
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+MOST_CHARACTERS = 400
+#: What the system refuses, which no change of the program would help.
+OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE}
+
+
+def explain_run(failure: BaseException) -> str | None:
+    """Explain what ended a run; None if it is a bug, of which the traceback tells more."""
+    for explain in (_of_lightning, _of_callback, _of_the_system, _out_of_memory, _lost_worker):
+        explanation = explain(failure)
+        if explanation is not None:
+            return explanation
+    return None
+
+
+def _of_lightning(failure: BaseException) -> str | None:
+    """Settings that do not fit together, and callbacks that refuse them."""
+    if not isinstance(failure, MisconfigurationException):
+        return None
+    words = re.sub(r"[`\s]+", " ", str(failure)).strip()
+    return f"trainer: {words[:MOST_CHARACTERS]}"
+
+
+def _of_callback(failure: BaseException) -> str | None:
+    """A complaint of one of Lightning's callbacks, such as about a metric that is not there."""
+    if failure.__traceback__ is None or not isinstance(failure, RuntimeError | ValueError):
+        return None
+    *_, (frame, _) = walk_tb(failure.__traceback__)
+    if not frame.f_globals.get("__name__", "").startswith("lightning.pytorch.callbacks"):
+        return None
+    name = type(frame.f_locals.get("self")).__name__
+    words = re.sub(r"[`\s]+", " ", str(failure)).strip()
+    return f"trainer.callbacks: {name}: {words[:MOST_CHARACTERS]}"
+
+
+def _of_the_system(failure: BaseException) -> str | None:
+    if not isinstance(failure, OSError) or failure.errno not in OF_THE_SYSTEM:
+        return None
+    named = f"{failure.filename}: " if failure.filename else ""
+    return f"{named}{failure.strerror}"
+
+
+def _out_of_memory(failure: BaseException) -> str | None:
+    words = str(failure)
+    full = isinstance(failure, torch.OutOfMemoryError | MemoryError)
+    if not full and "DefaultCPUAllocator" not in words:
+        return None
+    asked = re.search(r"(?:allocate|allocating) ([\d.]+ \w+)", words)
+    more = f" ({asked[1]} more were asked for)" if asked else ""
+    return f"the memory is full{more}; smaller: data.batch_size, data.eval_batch_size, or the model"
+
+
+def _lost_worker(failure: BaseException) -> str | None:
+    found = re.search(r"DataLoader worker \(pid.*?\) (.*?)(?:\.|$)", str(failure))
+    if found is None or "killed" not in found[1] and "exited" not in found[1]:
+        return None
+    return (
+        f"a process that generates data {found[1]}: memory (or /dev/shm) was probably full; "
+        "fewer: data.num_workers"
+    )

@@ -1,0 +1,57 @@
+"""The order of the words of a command line: files first, and classes before their settings."""
+
+from collections.abc import Iterator, Sequence
+
+FILES = ("--config", "-c")
+
+
+def in_order_of_effect(words: Sequence[str]) -> list[str]:
+    """Let options win over files wherever they stand, and settings of a class over its name.
+
+    jsonargparse applies words in their order: a file drops the options before it without a word,
+    and so does the name of a class. Options of the same rank keep their order.
+
+    Args:
+        words: a subcommand and its options.
+
+    Returns:
+        The same, each option joined with its value; left alone if no subcommand comes first.
+    """
+    if words and words[0].startswith("-"):
+        return list(words)
+    joined = list(with_values(words))
+    return [*joined[:1], *sorted(joined[1:], key=rank)]
+
+
+def with_values(words: Sequence[str]) -> Iterator[str]:
+    """Write ``--key value`` as ``--key=value``; a flag stays alone."""
+    pending: str | None = None
+    for word in words:
+        if word.startswith("-") and not is_number(word):
+            if pending is not None:
+                yield pending
+            pending = None if "=" in word else word
+            if pending is None:
+                yield word
+        elif pending is not None:
+            yield f"{pending}={word}"
+            pending = None
+        else:
+            yield word
+    if pending is not None:
+        yield pending
+
+
+def rank(word: str) -> int:
+    """Files come first, then options by how far down they reach."""
+    name = word.partition("=")[0]
+    return 0 if name in FILES else 1 + name.count(".")
+
+
+def is_number(word: str) -> bool:
+    """Tell a negative value from an option."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

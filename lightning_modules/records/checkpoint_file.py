@@ -1,0 +1,116 @@
+"""Files of checkpoints: written beside their destination, with a checksum at their end."""
+
+import os
+import shutil
+import struct
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+#: Version of what a checkpoint holds, its key ``format``. Files before 2 have neither this key nor
+#: a checksum, and training cannot go on exactly from them.
+FORMAT = 2
+MARK = b"sha256:"
+TRAILER = len(MARK) + 2 * sha256().digest_size
+CHUNK = 2**20
+
+
+def sealed(content: bytes | memoryview) -> bytearray:
+    """Append a checksum to a checkpoint's bytes.
+
+    A checkpoint is a zip file, and the checksum its comment: it travels with the file, is replaced
+    together with it, and PyTorch reads the file as before. (A second file beside it could be lost
+    or be that of another state; zip's own checksums are not looked at by PyTorch.)
+
+    Args:
+        content: what ``torch.save`` writes.
+    """
+    file = bytearray(content)
+    # A zip file ends with the length of its comment.
+    file[-2:] = struct.pack("<H", TRAILER)
+    return file + MARK + sha256(file).hexdigest().encode("ascii")
+
+
+def checksum_holds(path: Path) -> bool | None:
+    """Return whether a file is as it was written; None if it has no checksum.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        unread = file.seek(0, os.SEEK_END) - TRAILER
+        if unread < 0:
+            return None
+        file.seek(unread)
+        trailer = file.read()
+        if not trailer.startswith(MARK):
+            return None
+        file.seek(0)
+        digest = sha256()
+        while unread > 0:
+            chunk = file.read(min(CHUNK, unread))
+            digest.update(chunk)
+            unread -= len(chunk)
+    return trailer == MARK + digest.hexdigest().encode("ascii")
+
+
+def write_durably(path: Path, content: bytes | bytearray) -> None:
+    """Replace a file, so that the old or the new one is there whenever the machine stops.
+
+    Written beside the file: a temporary folder may be full, or on another file system, from which
+    nothing can be moved at one stroke.
+
+    Raises:
+        OSError: the new file cannot be written; the old one is left as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = unfinished_file(path)
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def unfinished_file(path: Path) -> Path:
+    """Return the name of a file while it is written."""
+    return path.with_name(f".{path.name}.unfinished")
+
+
+def second_name(path: Path, name: Path) -> bool:
+    """Give a file a second name, or a copy where the file system knows no links.
+
+    Returns:
+        Whether there is something of that name now.
+    """
+    with suppress(OSError):
+        name.unlink(missing_ok=True)
+        try:
+            os.link(path, name)
+        except OSError:
+            shutil.copyfile(path, name)
+        return True
+    return False
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a process has left that died while it wrote into a folder."""
+    for path in folder.glob(".*.unfinished"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

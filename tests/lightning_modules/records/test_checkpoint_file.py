@@ -1,0 +1,101 @@
+"""Files of checkpoints: every flipped bit is found, and no file is lost while one is written."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_modules.records import checkpoint_file
+from lightning_modules.records.checkpoint_file import (
+    checksum_holds,
+    clear_unfinished,
+    sealed,
+    second_name,
+    write_durably,
+)
+
+
+@pytest.fixture
+def content() -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.arange(3.0)}, buffer)
+    return buffer.getvalue()
+
+
+def test_every_flipped_bit_and_every_cut_is_found(content: bytes, tmp_path: Path) -> None:
+    path, file = tmp_path / "a.ckpt", bytes(sealed(content))
+    path.write_bytes(file)
+    assert checksum_holds(path) is True
+    for place in [*range(0, len(file), 97), *range(len(file) - 120, len(file))]:
+        flipped = bytearray(file)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        # A flip in its mark leaves a file without a checksum, which says of itself that it had one.
+        assert checksum_holds(path) is (None if 0 <= place - (len(file) - 71) < 7 else False)
+    for length in (0, 10, 71, len(file) // 2, len(file) - 1):
+        path.write_bytes(file[:length])
+        assert checksum_holds(path) is not True
+
+
+def test_a_sealed_file_is_read_as_before(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(sealed(content))
+    for mmap in (False, True):
+        weight = torch.load(path, weights_only=True, mmap=mmap)["weight"]
+        assert weight.tolist() == [0, 1, 2]
+    with zipfile.ZipFile(path) as file:
+        assert file.testzip() is None
+        assert file.comment.startswith(b"sha256:")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "new" / "a.ckpt"
+    write_durably(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_file.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_durably(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["a.ckpt"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch) -> None:
+    path, order = tmp_path / "a.ckpt", []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(
+        checkpoint_file.os, "fsync", lambda handle: (order.append("fsync"), fsync(handle))
+    )
+    monkeypatch.setattr(
+        checkpoint_file.os,
+        "replace",
+        lambda old, new: (order.append(Path(old).parent), replace(old, new)),
+    )
+    write_durably(path, b"new")
+    # Content, name, folder; beside the destination, so that one stroke is enough.
+    assert order == ["fsync", tmp_path, "fsync"]
+
+
+def test_what_a_dead_process_has_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / ".last.ckpt.unfinished").touch()
+    (tmp_path / "last.ckpt").touch()
+    clear_unfinished(tmp_path)
+    clear_unfinished(tmp_path / "nowhere")
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_second_name_outlives_the_first(tmp_path: Path, monkeypatch) -> None:
+    path, name = tmp_path / "last.ckpt", tmp_path / "kept"
+    for linked in (True, False):
+        if not linked:  # as on file systems without links
+            monkeypatch.setattr(checkpoint_file.os, "link", lambda *names: os.stat("/nowhere"))
+        path.write_bytes(b"old")
+        assert second_name(path, name)
+        write_durably(path, b"new")
+        assert name.read_bytes() == b"old"
+    assert not second_name(tmp_path / "nowhere", name)
