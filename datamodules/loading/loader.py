@@ -1,6 +1,8 @@
 """Loader of batches that are generated whole."""
 
+import ctypes
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
@@ -10,6 +12,9 @@ from torch.utils.data import DataLoader
 from datamodules.loading.episodes import EpisodeDataset
 from datamodules.loading.packing import pack, unpack
 from datamodules.loading.sampler import EpisodeSampler
+
+#: An option of Linux's prctl: the signal that a process gets when the one that made it dies.
+PR_SET_PDEATHSIG = 1
 
 
 class BatchLoader(DataLoader[Any]):
@@ -39,7 +44,7 @@ class BatchLoader(DataLoader[Any]):
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             collate_fn=pack if num_workers > 0 else as_is,
-            worker_init_fn=ignore_signals,
+            worker_init_fn=follow_trainer,
             **settings,
         )
 
@@ -74,13 +79,16 @@ def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
         thread.shutdown(wait=False)
 
 
-def ignore_signals(worker: int) -> None:
-    """Let a process that generates data outlive signals to all processes of a run.
+def follow_trainer(worker: int) -> None:
+    """Let a process that generates data outlive signals to all of a run, and die with the trainer.
 
-    The trainer decides when to stop; until then it needs batches. Workers end when it does.
+    The trainer decides when to stop; until then it needs batches. Without it, a worker that waits
+    for somebody to take its batches would wait for ever.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def as_is(batch: Any) -> Any:

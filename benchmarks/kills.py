@@ -1,0 +1,350 @@
+"""Kills trainings at any moment, resumes them, and compares them with those that nobody killed.
+
+    python benchmarks/kills.py --kills 200
+
+Chains of real processes: each training is killed several times, and started again each time by the
+same command, with ``--ckpt_path last``, until it ends. The reference is one training that nobody
+killed. Losses of all steps, validations and the final weights must be equal to the bit, no process
+and no unfinished file may be left, and each exit status must be what schedulers expect.
+
+``docs/reliability.md`` has the outcome.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+STEPS, EVERY = 150, 40
+FRAMES = (
+    "--data.source=mnist5k",
+    "--data.pre_recall_length=4",
+    "--data.recall_length=2",
+    "--model.controller_size=64",
+    "--model.latent_size=8",
+)
+FUNCTIONS = (
+    "--data.sequence_length=6",
+    "--data.context_steps=4",
+    "--data.train_points=20",
+    "--data.test_points=20",
+    "--data.most_points=8",
+    "--model.hidden_size=32",
+    "--data.curriculum=null",
+)
+MODELS = {
+    "GTMM": ("dnc_gtmm_perfect_recall_l10", *FRAMES),
+    "VRNN": ("vrnn_perfect_recall_l10", *FRAMES),
+    "SNP": ("snp_gp_sparse", *FUNCTIONS),
+    "ASNP-RMR": ("asnp_rmr_gp_sparse", *FUNCTIONS, "--model.memory.stochastic_keys=true"),
+}
+#: 10 batches an epoch, and some sequences more.
+COMMON = (
+    "--data.batch_size=4",
+    "--data.train_size=43",
+    "--data.val_size=6",
+    "--data.test_size=4",
+    "--data.eval_batch_size=3",
+    "--trainer.accelerator=cpu",
+    "--trainer.log_every_n_steps=1",
+    f"--trainer.max_steps={STEPS}",
+    f"--trainer.val_check_interval={EVERY}",
+    "--run=run",
+    "--ckpt_path=last",
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A way to end a training."""
+
+    name: str
+    number: signal.Signals
+    group: bool
+    in_a_write: bool = False
+
+    @property
+    def statuses(self) -> set[int]:
+        """Statuses of a process that it ends as it should."""
+        if self.number == signal.SIGKILL:
+            return {-signal.SIGKILL}
+        return {128 + self.number}
+
+
+KILLS = (
+    Kill("SIGKILL", signal.SIGKILL, group=False),
+    Kill("SIGKILL to the group", signal.SIGKILL, group=True),
+    Kill("SIGTERM", signal.SIGTERM, group=False),
+    Kill("SIGTERM to the group", signal.SIGTERM, group=True),
+    Kill("SIGINT to the group", signal.SIGINT, group=True),
+    Kill("SIGKILL in a write", signal.SIGKILL, group=True, in_a_write=True),
+    Kill("SIGTERM in a write", signal.SIGTERM, group=True, in_a_write=True),
+)
+
+
+@dataclass
+class Outcome:
+    """What became of the kills of one chain."""
+
+    faults: list[str] = field(default_factory=list)
+    kills: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+
+class Training:
+    """A training in a folder of its own, started as often as needed.
+
+    Args:
+        root: of its runs.
+        model: one of ``MODELS``.
+        processes: 1 or 2.
+    """
+
+    def __init__(self, root: Path, model: str, processes: int) -> None:
+        config, *options = MODELS[model]
+        self.root, self.folder = root, root / "kills" / "run"
+        several = ("--trainer.devices=2", "--trainer.strategy=ddp") if processes == 2 else ()
+        workers = f"--data.num_workers={1 if processes == 1 else 0}"
+        words = [f"--config=conf/{config}.yaml", *options, *COMMON, *several, workers]
+        words += ["--experiment=kills", f"--trainer.default_root_dir={root}"]
+        self.command = [sys.executable, __file__, "train", "fit", *words]
+        self.log = root / "log.txt"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it, or start it again, as leader of a group of processes."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
+        environment["PYTHONPATH"] = str(ROOT)
+        with open(self.log, "ab") as log:
+            return subprocess.Popen(
+                self.command, cwd=ROOT, env=environment, stdout=log, stderr=log, process_group=0
+            )
+
+    def finish(self) -> None:
+        """Run it to its end.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        process = self.start()
+        if process.wait(timeout=300):
+            raise RuntimeError(f"ended with {process.returncode}: {tail(self.log)}")
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the rows of metrics.csv; the last may be unfinished."""
+        with suppress(OSError), open(self.folder / "metrics.csv", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+        return []
+
+    def step(self) -> int:
+        """Return the last step that was logged."""
+        rows = self.rows()
+        with suppress(TypeError, ValueError, KeyError, IndexError):
+            return int(float(rows[-1]["step"]))
+        return 0
+
+    def measures(self) -> dict[str, set[str]]:
+        """Collect the values of every step's loss and validation, as they were written."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows():
+            for name in ("train/bound", "train/kl", "val/bound", "val/kl"):
+                if row.get(name):
+                    found.setdefault(f"{name} at {float(row['step']):.0f}", set()).add(row[name])
+        return found
+
+    def weights(self) -> dict[str, Any]:
+        """Load the final weights."""
+        last = self.folder / "checkpoints/last.ckpt"
+        content = torch.load(last, map_location="cpu", weights_only=True)
+        if content["global_step"] != STEPS:
+            raise RuntimeError(f"ended at step {content['global_step']}")
+        return content["state_dict"]
+
+    def writes(self) -> bool:
+        """Tell whether a checkpoint is being written."""
+        with suppress(OSError):
+            return any(name.startswith(".") for name in os.listdir(self.folder / "checkpoints"))
+        return False
+
+    def left(self) -> list[int]:
+        """List processes that belong to it."""
+        mark = os.fsencode(f"--trainer.default_root_dir={self.root}")
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if mark in entry.read_bytes():
+                    found.append(int(entry.parent.name))
+        return found
+
+
+def tail(log: Path) -> str:
+    """Return the end of a log."""
+    return log.read_text(encoding="utf-8", errors="replace")[-1500:]
+
+
+def kill(training: Training, how: Kill, after: int, draw: random.Random, outcome: Outcome) -> bool:
+    """Start a training, and kill it some time after a step; False if it ended before.
+
+    Args:
+        training: to start.
+        how: it is killed.
+        after: step.
+        draw: of the moment.
+        outcome: to add to.
+    """
+    process = training.start()
+    while process.poll() is None and training.step() < after:
+        time.sleep(0.02)
+    until = time.monotonic() + draw.uniform(0.0, 0.3)
+    while process.poll() is None:
+        if training.writes() if how.in_a_write else time.monotonic() > until:
+            break
+    if process.poll() is not None:
+        if process.returncode:
+            outcome.faults.append(f"{how.name}: ended before with {process.returncode}")
+        return False
+    sent = time.monotonic()
+    (os.killpg if how.group else os.kill)(process.pid, how.number)
+    outcome.kills[how.name] += 1
+    try:
+        status = process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        outcome.faults.append(f"{how.name}: still there after 60 s: {tail(training.log)}")
+        os.killpg(process.pid, signal.SIGKILL)
+        status = process.wait()
+    outcome.seconds.append(time.monotonic() - sent)
+    # A training that was at its end anyhow may end well.
+    if status not in how.statuses | {0}:
+        outcome.faults.append(f"{how.name}: status {status}: {tail(training.log)}")
+    while training.left() and time.monotonic() < sent + 60:
+        time.sleep(0.2)
+    if left := training.left():
+        outcome.faults.append(f"{how.name}: left processes {left}")
+        for number in left:
+            with suppress(OSError):
+                os.kill(number, signal.SIGKILL)
+    return True
+
+
+def chain(model: str, processes: int, place: Path, kills: int, seed: int, whole: Any) -> Outcome:
+    """Kill one training several times, let it end, and compare it."""
+    draw, outcome = random.Random(seed), Outcome()
+    with tempfile.TemporaryDirectory(dir=place, prefix="kills-") as folder:
+        training = Training(Path(folder), model, processes)
+        for number in range(kills):
+            how = KILLS[(seed + number) % len(KILLS)]
+            after = draw.randint(
+                1 + number * STEPS // (kills + 1), (number + 1) * STEPS // (kills + 1)
+            )
+            kill(training, how, after, draw, outcome)
+        try:
+            training.finish()
+            compare(training, whole, outcome)
+        except Exception as failure:
+            outcome.faults.append(f"lost: {failure}")
+        outcome.faults[:] = [f"{model}, {processes}, {place}, {f}" for f in outcome.faults]
+    return outcome
+
+
+def compare(training: Training, whole: Any, outcome: Outcome) -> None:
+    """Compare a training that was killed with one that was not."""
+    measures, weights = whole
+    found = training.measures()
+    for name, value in measures.items():
+        if found.get(name) != value:
+            outcome.faults.append(f"differs: {name} is {found.get(name)}, not {value}")
+            break
+    for name, value in training.weights().items():
+        if not torch.equal(value, weights[name]):
+            outcome.faults.append(f"differs: weights {name}")
+            break
+    if training.writes():
+        outcome.faults.append("an unfinished file is left")
+
+
+def reference(model: str, processes: int) -> Any:
+    """Train without a kill; return all measures and the final weights."""
+    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+        training = Training(Path(folder), model, processes)
+        training.finish()
+        measures = training.measures()
+        assert len([name for name in measures if name.startswith("train/bound")]) == STEPS
+        return measures, training.weights()
+
+
+def chains(kills: int, each: int, places: list[Path]) -> Iterator[tuple[str, int, Path, int]]:
+    """List as many chains as make so many kills, over all models, processes and file systems."""
+    for number in range(-(-kills // each)):
+        models = list(MODELS)
+        # Every third one has two processes, which take twice the time.
+        processes = 2 if number % 3 == 2 else 1
+        yield models[number % len(models)], processes, places[number // 2 % len(places)], number
+
+
+def train(words: list[str]) -> None:
+    """Be the training: with checkpoints as often as its seconds allow."""
+    from cli import main
+    from lightning_modules.callbacks.checkpoints import LastCheckpoint
+
+    LastCheckpoint.__init__.__defaults__ = (0.2, 0.4)  # type: ignore[attr-defined]
+    main(words)
+
+
+def main() -> None:
+    """Run all chains, and print what was found as a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--each", type=int, default=5, help="kills of one training")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
+    parser.add_argument("--places", type=Path, nargs="+", default=[Path("/tmp"), Path("/dev/shm")])
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    started = time.monotonic()
+    with ThreadPoolExecutor(given.jobs) as pool:
+        planned = list(chains(given.kills, given.each, given.places))
+        kinds = sorted({(model, processes) for model, processes, _, _ in planned})
+        wholes = dict(zip(kinds, pool.map(lambda kind: reference(*kind), kinds), strict=True))
+        print(f"{len(wholes)} references after {time.monotonic() - started:.0f} s", flush=True)
+
+        def run(plan: tuple[str, int, Path, int]) -> Outcome:
+            model, processes, place, number = plan
+            seed = given.seed + number
+            outcome = chain(model, processes, place, given.each, seed, wholes[model, processes])
+            print(
+                f"{model}, {processes} in {place}: {dict(outcome.kills)}",
+                *outcome.faults,
+                sep="\n  ",
+                flush=True,
+            )
+            return outcome
+
+        outcomes = list(pool.map(run, planned))
+    kills = sum((outcome.kills for outcome in outcomes), Counter())
+    faults = [fault for outcome in outcomes for fault in outcome.faults]
+    slowest = max(seconds for outcome in outcomes for seconds in outcome.seconds)
+    summary = {"kills": kills.total(), **kills, "chains": len(outcomes), "faults": len(faults)}
+    print(json.dumps({**summary, "slowest_exit_s": round(slowest, 1)}, indent=2))
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["train"]:
+        sys.path.insert(0, str(ROOT))
+        train(sys.argv[2:])
+    else:
+        main()
