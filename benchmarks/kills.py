@@ -314,6 +314,8 @@ def main() -> None:
     parser.add_argument("--places", type=Path, nargs="+", default=[Path("/tmp"), Path("/dev/shm")])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    # A shell lets its background jobs ignore Ctrl-C, and so do what these start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     with ThreadPoolExecutor(given.jobs) as pool:
         planned = list(chains(given.kills, given.each, given.places))
