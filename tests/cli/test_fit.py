@@ -18,7 +18,11 @@ MISTAKES = {
     "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
     "--data.batch_size=0": ["data.batch_size must be at least 1, got 0"],
     "--data.train_grids=[1]": ["data.train_grids must be null or grids of at least 2, got [1]"],
+    "--model.latent_size=100000": ["model.latent_size must be at most 448 within parameter_budget"],
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
+    "--trainer.devices=-2": ["trainer: `devices` selected with `CPUAccelerator`"],
+    "--trainer.gradient_clip_val=-1": ["trainer.gradient_clip_val must be at least 0, got -1.0"],
+    "--seed_everything=-1": ["seed_everything must be from 0 to 4294967295, got -1"],
     # What only the data know.
     "--model.prefix_length=3": ["model.prefix_length: comes from the data; leave it out"],
     "--model.init_args.prefix_length=3": ["model.prefix_length: comes from the data"],
