@@ -1,8 +1,11 @@
 """Loader of batches that are generated whole."""
 
+import atexit
 import ctypes
+import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
@@ -89,6 +92,20 @@ def follow_trainer(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@atexit.register
+def end_workers() -> None:
+    """End what Python asks to end when it exits, and then waits for: workers would not hear it."""
+    workers = [process for process in multiprocessing.active_children() if process.daemon]
+    # PyTorch raises an error wherever the process is when a worker dies.
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if main and workers else None
+    for worker in workers:
+        worker.kill()
+        worker.join()
+    if before is not None:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def as_is(batch: Any) -> Any:

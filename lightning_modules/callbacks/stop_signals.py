@@ -1,6 +1,5 @@
 """Signals that ask a process to end: Ctrl-C, a scheduler's, a closed terminal's."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,6 +8,8 @@ import time
 from contextlib import suppress
 from types import FrameType
 from typing import Any
+
+from datamodules.loading.loader import end_workers
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -87,9 +88,7 @@ class StopSignals:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - time.monotonic()))
             process.kill()
-        for worker in multiprocessing.active_children():
-            # They ignore what asks them to end.
-            worker.kill()
+        end_workers()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         received, now = signal.Signals(number), time.monotonic()

@@ -1,6 +1,9 @@
 """An interrupted run sees the sequences that it would have seen, and no others."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -120,3 +123,24 @@ def test_an_interrupted_wait_does_not_wait_for_a_batch() -> None:
         next(coming)
     assert time.monotonic() - started < 10
     never.set()
+
+
+#: Leaves an iterator with its worker, as scripts and notebooks do.
+SCRIPT = """
+from datamodules import PerfectRecall
+
+if __name__ == "__main__":
+    data = PerfectRecall(3, 2, source="mnist5k", batch_size=4, num_workers=1)
+    data.setup()
+    batches = iter(data.train_dataloader())
+    print(len(next(batches).episode))
+"""
+
+
+def test_a_script_ends_although_its_workers_hear_no_signal(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    words = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+    assert done.stderr == ""
