@@ -81,8 +81,9 @@ class Repetition(NamedTuple):
     def loss(self, batch: Any) -> Tensor:
         """Compute the loss of the batch, or of some of its sequences."""
         with self.model.repeating(self.moment), self.context():
-            outcome = self.model.training_step(batch, self.moment.batch)
-        return outcome["loss"] if isinstance(outcome, Mapping) else outcome
+            outcome: Any = self.model.training_step(batch, self.moment.batch)
+        loss: Tensor = outcome["loss"] if isinstance(outcome, Mapping) else outcome
+        return loss
 
     def forward(self) -> tuple[float, Watch]:
         """Return the loss, and the modules' outputs in the order of execution."""

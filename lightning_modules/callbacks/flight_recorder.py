@@ -1,5 +1,6 @@
 """Guard against losses and gradients that are not finite, and the record of a step that was."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +51,9 @@ class FlightRecorder(L.Callback):
     """Keeps steps that are not finite from the weights, and so from all checkpoints.
 
     Losses and gradients are looked at before the optimiser's step. On a GPU a fused optimiser skips
-    a bad step by itself, as with a scaler of gradients, and the host learns of it one step later, so
-    that it never waits; a checkpoint or a validation waits for the verdict. With a scaler (16-mixed)
-    gradients overflow now and then, which the scaler answers: there the loss decides, or a scale
-    that has collapsed.
+    a bad step by itself, and the host learns of it one step later, so that it never waits; a
+    checkpoint or a validation waits for the verdict. With a scaler (16-mixed) gradients overflow
+    now and then, which the scaler answers: there the loss decides, or a scale that has collapsed.
 
     The first bad step is diagnosed and written into the run's folder, for ``rerun``.
 
@@ -207,7 +207,7 @@ class FlightRecorder(L.Callback):
         }
         try:
             if write_bundle(path, content):
-                return f"  its record, for cli.py rerun: {shown(path)}"
+                return f"  repeat it: python cli.py rerun {shlex.quote(shown(path))}"
         except OSError as failure:
             return f"  its record cannot be written: {failure.strerror}"
         return f"  no record of it: it would be larger than {MOST_BYTES // 10**6} MB"

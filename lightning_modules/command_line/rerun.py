@@ -88,7 +88,7 @@ def repeat(bundle: dict[str, Any]) -> Diagnosis:
         enable_progress_bar=False,
         enable_model_summary=False,
     ).precision_plugin
-    model = precision.convert_module(model).to(device).train()
+    precision.convert_module(model).to(device).train()
     kind = get_type_hints(type(model).training_step)["batch"]
     batches = [
         kind(*tree_map_only(torch.Tensor, lambda part: part.to(device), batch))
