@@ -70,6 +70,9 @@ class FlightRecorder(L.Callback):
         self.skipped, self._in_a_row = 0, 0
         self._step, self._ended = Step(), True
         self._late: Late | None = None
+        #: The model's; going through all modules in every step would cost half a millisecond.
+        self._weights: list[Tensor] = []
+        self._buffers: list[Tensor] = []
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -79,12 +82,16 @@ class FlightRecorder(L.Callback):
         """Continue from a checkpoint."""
         self.skipped = state_dict["skipped"]
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note what is to be looked at."""
+        self._weights, self._buffers = [*pl_module.parameters()], [*pl_module.buffers()]
+
     def on_train_batch_start(  # type: ignore[override]
         self, trainer: L.Trainer, pl_module: SequenceModel, batch: Any, batch_idx: int
     ) -> None:
         """Keep what a step begins with."""
         if self._ended:
-            self._step = Step(buffers=[buffer.clone() for buffer in pl_module.buffers()])
+            self._step = Step(buffers=[buffer.clone() for buffer in self._buffers])
             self._ended = False
         self._step.batches.append(batch)
         self._step.moments.append(pl_module.moment(batch_idx))
@@ -102,13 +109,13 @@ class FlightRecorder(L.Callback):
         self._settle(trainer, pl_module)
         self._ended, step = True, self._step
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        gradients = [] if scaler else [w.grad for w in pl_module.parameters() if w.grad is not None]
+        gradients = [] if scaler else [w.grad for w in self._weights if w.grad is not None]
         bad = agreed(not_finite([*step.losses, *gradients], pl_module.device), trainer)
         if self.on_divergence == "skip" and pl_module.reports:
             pl_module.log("train/skipped_steps", float(self.skipped))
         if scaler is None and reads_late(optimizer, bad):
             optimizer.found_inf = bad  # type: ignore[attr-defined]
-            for buffer, before in zip(pl_module.buffers(), step.buffers, strict=True):
+            for buffer, before in zip(self._buffers, step.buffers, strict=True):
                 buffer.copy_(torch.where(bad > 0, before, buffer))
             self._late = copied_late(bad, step)
             return
@@ -118,7 +125,7 @@ class FlightRecorder(L.Callback):
             return
         # Without gradients an optimiser changes nothing, its state included.
         optimizer.zero_grad(set_to_none=True)
-        for buffer, before in zip(pl_module.buffers(), step.buffers, strict=True):
+        for buffer, before in zip(self._buffers, step.buffers, strict=True):
             buffer.copy_(before)
         self._answer(trainer, pl_module, step, collapsed)
 

@@ -258,6 +258,33 @@ def test_on_a_gpu_a_stop_comes_before_the_next_checkpoint(tmp_path: Path, late: 
     assert equal(trained.model.state_dict(), trained.trial.weights[2])
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_skips_by_itself_and_nobody_waits() -> None:
+    weight = torch.nn.Parameter(torch.ones(3, device="cuda"))
+    optimizer = torch.optim.Adam([weight], fused=True)
+
+    def step(gradient: float) -> Late:
+        weight.grad = torch.full_like(weight, gradient)
+        bad = flight_recorder.not_finite([weight.grad], weight.device)
+        assert flight_recorder.reads_late(optimizer, bad)
+        optimizer.found_inf = bad  # type: ignore[attr-defined]
+        late = flight_recorder.copied_late(bad, Step())
+        optimizer.step()
+        return late
+
+    step(1.0)  # allocates
+    before = weight.detach().clone()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        late = step(nan)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    late.known.synchronize()
+    assert late.bad.item() == 1
+    assert torch.equal(weight, before)
+
+
 def test_skipping_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flight_recorder, "MOST_SKIPPED", 2)
     trained = Trained("SNP", tmp_path, bad_gradient, on_divergence="skip")

@@ -11,6 +11,8 @@ import torch
 from cli import main
 from lightning_modules.command_line.exit_status import DIVERGED
 from lightning_modules.records.bundle import bundle_path, read_bundle, write_bundle
+from lightning_modules.records.reading import read_json
+from lightning_modules.records.settings import decisive, flat
 from tests.cli.commands import TINY, benchmark_named, shortened
 
 FRAMES = "--config=conf/dnc_gtmm_maze.yaml"
@@ -98,13 +100,22 @@ def test_half_precision_and_the_same_step_with_other_numbers(
     assert "is finite when it is repeated" in out
 
 
-def test_skipping_is_a_setting_of_the_run(fit: Callable[..., End], tmp_path: Path) -> None:
+def test_skipping_is_recorded_with_the_results(
+    fit: Callable[..., End], run: Callable[..., End], tmp_path: Path
+) -> None:
     status, _, said = fit(
         FRAMES, "--trainer.precision=16-true", "--trainer.max_steps=2", "--on_divergence=skip"
     )
     assert status == 0, said
     folder = next(tmp_path.glob("*/r"))
     assert "on_divergence: skip" in (folder / "config.yaml").read_text(encoding="utf-8")
+    small = (f"--ckpt_path={folder}/checkpoints/last.ckpt", "--trainer.limit_test_batches=1")
+    assert run("test", *small)[0] == 0
+    results = read_json(folder / "results.json")
+    assert results["training"]["skipped_steps"] == 2
+    settings = flat(results["settings"])
+    assert decisive(settings)["trainer.on_divergence"] == "skip"
+    assert settings["trainer.precision"] == "16-true"
 
 
 def test_what_cannot_be_run_again_is_one_line(run: Callable[..., End], tmp_path: Path) -> None:
