@@ -6,9 +6,23 @@ python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
 """
 
 import os
+import signal
 import sys
+from types import FrameType
 
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End at once."""
+    os.write(2, b"\nInterrupted before the run began.\n")
+    os._exit(128 + number)
+
+
+on_interrupt = signal.getsignal(signal.SIGINT)
 try:
+    # Imports take seconds in which there is nothing to lose, and may turn an interruption into any
+    # other error.
+    if __name__ == "__main__" and on_interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
     from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
     from lightning_modules.command_line.compare import compare
     from lightning_modules.command_line.dashboard import dashboard
@@ -23,10 +37,9 @@ try:
     from lightning_modules.command_line.sweep.command import sweep
     from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
     from lightning_modules.command_line.usage_error import UsageError
-except KeyboardInterrupt:
-    # Imports take seconds, in which there is nothing to lose.
-    os.write(2, b"\nInterrupted before the run began.\n")
-    os._exit(130)
+finally:
+    if __name__ == "__main__":
+        signal.signal(signal.SIGINT, on_interrupt)
 
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
 COMMANDS: dict[str, Command] = {

@@ -16,13 +16,12 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +30,13 @@ from typing import Any
 import torch
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import cli  # noqa: E402
+from lightning_modules.callbacks.checkpoints import LastCheckpoint  # noqa: E402
+from lightning_modules.callbacks.pictures import Pictures  # noqa: E402
+
+#: First word of a process that is a training.
+TRAIN = "train"
 STEPS, EVERY = 150, 40
 FRAMES = (
     "--data.source=mnist5k",
@@ -107,6 +113,56 @@ class Outcome:
     seconds: list[float] = field(default_factory=list)
 
 
+class Process:
+    """A command of ``cli.py``, forked from this process, which has imported everything.
+
+    Imports take longer than the trainings. The second process of a training is one that Lightning
+    starts, as always.
+
+    Args:
+        words: of the command line.
+        log: to which it writes.
+    """
+
+    def __init__(self, words: list[str], log: Path) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                os.setpgid(0, 0)
+                file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+                os.dup2(file, 1), os.dup2(file, 2)
+                status = train(words)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        with suppress(OSError):
+            os.setpgid(self.pid, self.pid)
+
+    def poll(self) -> int | None:
+        """Return the status if it has ended, negative if a signal ended it."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end.
+
+        Raises:
+            TimeoutError: it has not ended by then.
+        """
+        until = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if time.monotonic() > until:
+                raise TimeoutError
+            time.sleep(0.01)
+        return status
+
+
 class Training:
     """A training in a folder of its own, started as often as needed.
 
@@ -123,17 +179,12 @@ class Training:
         workers = f"--data.num_workers={1 if processes == 1 else 0}"
         words = [f"--config=conf/{config}.yaml", *options, *COMMON, *several, workers]
         words += ["--experiment=kills", f"--trainer.default_root_dir={root}"]
-        self.command = [sys.executable, __file__, "train", "fit", *words]
+        self.command = ["fit", *words]
         self.log = root / "log.txt"
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> "Process":
         """Start it, or start it again, as leader of a group of processes."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
-        environment["PYTHONPATH"] = str(ROOT)
-        with open(self.log, "ab") as log:
-            return subprocess.Popen(
-                self.command, cwd=ROOT, env=environment, stdout=log, stderr=log, process_group=0
-            )
+        return Process(self.command, self.log)
 
     def finish(self) -> None:
         """Run it to its end.
@@ -223,10 +274,10 @@ def kill(training: Training, how: Kill, after: int, draw: random.Random, outcome
     outcome.kills[how.name] += 1
     try:
         status = process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         outcome.faults.append(f"{how.name}: still there after 60 s: {tail(training.log)}")
         os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
+        status = process.wait(timeout=10)
     outcome.seconds.append(time.monotonic() - sent)
     # A training that was at its end anyhow may end well.
     if status not in how.statuses | {0}:
@@ -296,13 +347,16 @@ def chains(kills: int, each: int, places: list[Path]) -> Iterator[tuple[str, int
         yield models[number % len(models)], processes, places[number // 2 % len(places)], number
 
 
-def train(words: list[str]) -> None:
-    """Be the training: with checkpoints as often as its seconds allow."""
-    from cli import main
-    from lightning_modules.callbacks.checkpoints import LastCheckpoint
-
+def train(words: list[str]) -> int:
+    """Be the training, with checkpoints as often as its seconds allow, and without pictures."""
+    sys.argv = [__file__, TRAIN, *words]  # what Lightning starts the second process by
     LastCheckpoint.__init__.__defaults__ = (0.2, 0.4)  # type: ignore[attr-defined]
-    main(words)
+    Pictures.on_validation_end = lambda *given: None  # type: ignore[method-assign]
+    try:
+        cli.main(words)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def main() -> None:
@@ -310,32 +364,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--each", type=int, default=5, help="kills of one training")
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
+    parser.add_argument("--first", type=int, default=0, help="chains to leave out, made elsewhere")
     parser.add_argument("--places", type=Path, nargs="+", default=[Path("/tmp"), Path("/dev/shm")])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     # A shell lets its background jobs ignore Ctrl-C, and so do what these start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    started = time.monotonic()
-    with ThreadPoolExecutor(given.jobs) as pool:
-        planned = list(chains(given.kills, given.each, given.places))
-        kinds = sorted({(model, processes) for model, processes, _, _ in planned})
-        wholes = dict(zip(kinds, pool.map(lambda kind: reference(*kind), kinds), strict=True))
-        print(f"{len(wholes)} references after {time.monotonic() - started:.0f} s", flush=True)
-
-        def run(plan: tuple[str, int, Path, int]) -> Outcome:
-            model, processes, place, number = plan
-            seed = given.seed + number
-            outcome = chain(model, processes, place, given.each, seed, wholes[model, processes])
-            print(
-                f"{model}, {processes} in {place}: {dict(outcome.kills)}",
-                *outcome.faults,
-                sep="\n  ",
-                flush=True,
-            )
-            return outcome
-
-        outcomes = list(pool.map(run, planned))
+    os.environ |= {"OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONPATH": str(ROOT)}
+    os.chdir(ROOT)
+    torch.set_num_threads(1)
+    wholes: dict[tuple[str, int], Any] = {}
+    outcomes = []
+    for model, processes, place, number in list(chains(given.kills, given.each, given.places)):
+        if number < given.first:
+            continue
+        if (model, processes) not in wholes:
+            wholes[model, processes] = reference(model, processes)
+        whole = wholes[model, processes]
+        outcome = chain(model, processes, place, given.each, given.seed + number, whole)
+        said = f"{number}: {model}, {processes} in {place}: {dict(outcome.kills)}"
+        print(said, *outcome.faults, sep="\n  ", flush=True)
+        outcomes.append(outcome)
     kills = sum((outcome.kills for outcome in outcomes), Counter())
     faults = [fault for outcome in outcomes for fault in outcome.faults]
     slowest = max(seconds for outcome in outcomes for seconds in outcome.seconds)
@@ -345,8 +394,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["train"]:
-        sys.path.insert(0, str(ROOT))
-        train(sys.argv[2:])
-    else:
-        main()
+    if sys.argv[1:2] == [TRAIN]:
+        sys.exit(train(sys.argv[2:]))
+    main()

@@ -8,12 +8,8 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from lightning_modules.records.checkpoint_file import (
-    FORMAT,
-    checksum_holds,
-    sealed,
-    write_durably,
-)
+from lightning_modules.records.checkpoint_file import FORMAT, checksum_holds, sealed
+from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.run_folder import shown
 
 

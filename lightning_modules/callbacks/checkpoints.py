@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
@@ -18,8 +19,8 @@ from lightning_modules.records.checkpoint_file import (
     checksum_holds,
     clear_unfinished,
     second_name,
-    unfinished_file,
 )
+from lightning_modules.records.durable_file import unfinished_file
 from lightning_modules.records.run_folder import RunFolder
 
 #: A write may take this share of the time until the next one.
@@ -86,6 +87,20 @@ class LastCheckpoint(Checkpoint):
         self._saved: int | None = None
         #: The file on the disk is known to be what was written.
         self._trusted = False
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Make sure that all processes go on from the same state: each has looked for it.
+
+        Raises:
+            MisconfigurationException: they do not.
+        """
+        if trainer.world_size > 1:
+            mine = str(trainer.ckpt_path)
+            first = trainer.strategy.broadcast(mine)
+            if mine != first:
+                raise MisconfigurationException(
+                    f"ckpt_path: processes have found {first} and {mine}; --run says which is meant"
+                )
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""

@@ -170,7 +170,7 @@ class ExperimentCLI(ExperimentParser):
     def _build_trainer(self, **kwargs: Any) -> L.Trainer:
         try:
             trainer = super().instantiate_trainer(**kwargs)
-        except (ValueError, MisconfigurationException) as failure:
+        except (TypeError, ValueError, MisconfigurationException) as failure:
             # Lightning checks the values of its settings only now.
             raise UsageError(f"trainer: {failure}") from failure
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -15,6 +16,7 @@ from datamodules.sources import UnreadableData
 from lightning_modules.callbacks.flight_recorder import OnDivergence
 from lightning_modules.command_line.class_settings import plain_key
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
+from lightning_modules.command_line.memory_estimate import require_memory
 from lightning_modules.command_line.parsing_messages import explain_parsing
 from lightning_modules.command_line.trainer_values import require_seed, require_sensible
 from lightning_modules.command_line.usage_error import UsageError
@@ -126,10 +128,26 @@ class ExperimentParser(LightningCLI):
         require_fitting(self.settings.model.class_path, self.settings.data.class_path)
         require_sensible(self.settings.trainer)
         try:
+            if self.subcommand is not None:
+                require_memory(self.settings, self._build_alone, self.subcommand == "fit")
             super().instantiate_classes()
         except ValueError as failure:
             self.explain(failure)
             raise
+
+    def _build_alone(self, settings: Namespace) -> tuple[SequenceModel, BenchmarkDataModule]:
+        """Build the model and its data, and nothing of the trainer's."""
+        alone = settings.clone()
+        alone.trainer = Namespace()
+        # Lightning takes hyperparameters from a dump of all settings, which it makes only once.
+        shown = self._parser(self.subcommand).dump(alone, skip_unset=False, skip_validation=True)
+        self.config_dump = yaml.safe_load(shown)
+        try:
+            config = Namespace({"subcommand": self.subcommand, self.subcommand: alone})
+            built = self.parser.instantiate_classes(config)[self.subcommand]
+        finally:
+            del self.config_dump
+        return built.model, built.data
 
     def explain(self, failure: ValueError) -> None:
         """Raise a UsageError if a setting or a data file is to blame."""

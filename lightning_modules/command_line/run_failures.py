@@ -59,8 +59,9 @@ def _out_of_memory(failure: BaseException) -> str | None:
 
 
 def _lost_worker(failure: BaseException) -> str | None:
-    found = re.search(r"DataLoader worker \(pid.*?\) (.*?)(?:\.|$)", str(failure))
-    if found is None or "killed" not in found[1] and "exited" not in found[1]:
+    form = r"DataLoader worker \(pid.*?\) ((?:is killed|exited)[^.]*)"
+    found = re.search(form, str(failure))
+    if found is None:
         return None
     return (
         f"a process that generates data {found[1]}: memory (or /dev/shm) was probably full; "

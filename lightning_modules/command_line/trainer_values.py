@@ -35,6 +35,7 @@ RULES = {
     "check_val_every_n_epoch": AT_LEAST_1,
     "limit_train_batches": SOME_BATCHES,
     "num_nodes": AT_LEAST_1,
+    "num_sanity_val_steps": Rule("at least 0, or -1 for all", lambda value: value >= -1),
     "reload_dataloaders_every_n_epochs": AT_LEAST_0,
 }
 

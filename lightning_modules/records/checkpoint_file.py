@@ -54,35 +54,6 @@ def checksum_holds(path: Path) -> bool | None:
     return trailer == MARK + digest.hexdigest().encode("ascii")
 
 
-def write_durably(path: Path, content: bytes | bytearray) -> None:
-    """Replace a file, so that the old or the new one is there whenever the machine stops.
-
-    Written beside the file: a temporary folder may be full, or on another file system, from which
-    nothing can be moved at one stroke.
-
-    Raises:
-        OSError: the new file cannot be written; the old one is left as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_file(path)
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise
-    sync_folder(path.parent)
-
-
-def unfinished_file(path: Path) -> Path:
-    """Return the name of a file while it is written."""
-    return path.with_name(f".{path.name}.unfinished")
-
-
 def second_name(path: Path, name: Path) -> bool:
     """Give a file a second name, or a copy where the file system knows no links.
 
@@ -104,13 +75,3 @@ def clear_unfinished(folder: Path) -> None:
     for path in folder.glob(".*.unfinished"):
         with suppress(OSError):
             path.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Write a folder's entries to the disk, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

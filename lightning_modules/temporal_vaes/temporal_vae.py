@@ -86,8 +86,10 @@ class TemporalVAE(SequenceModel):
         require_positive(latent_size=latent_size)
         require_at_least(0, map_size=map_size)
 
-        def build(controller_size: int) -> tuple[VisualNetworks, Backbone]:
-            """Make the parts that depend on the controller's width, for the budget too."""
+        def build(
+            controller_size: int, latent_size: int, map_size: int
+        ) -> tuple[VisualNetworks, Backbone]:
+            """Make the parts that depend on these widths, for the budget too."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
             core = memory(sizes)
             decoder_inputs = latent_size + psi_size(core, controller_size)
@@ -104,9 +106,10 @@ class TemporalVAE(SequenceModel):
             )
 
         if controller_size is None:
-            controller_size = controller_size_within(parameter_budget, build)
+            widths = {"latent_size": latent_size, "map_size": map_size}
+            controller_size = controller_size_within(parameter_budget, build, **widths)
         require_positive(controller_size=controller_size)
-        self.visual, self.backbone = build(controller_size)
+        self.visual, self.backbone = build(controller_size, latent_size, map_size)
         # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
         # inputs moves drown in the noise of the latents, and models never learn where they are.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])

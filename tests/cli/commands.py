@@ -84,6 +84,8 @@ def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
+        # A group of its own, so that signals to all of it leave the tests alone.
+        process_group=0,
         # Whoever runs the tests in the background passes a deaf ear to Ctrl-C on.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

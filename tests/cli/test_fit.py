@@ -18,7 +18,11 @@ MISTAKES = {
     "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
     "--data.batch_size=0": ["data.batch_size must be at least 1, got 0"],
     "--data.train_grids=[1]": ["data.train_grids must be null or grids of at least 2, got [1]"],
+    "--model.latent_size=100000": ["model.latent_size must be at most 448 within parameter_budget"],
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
+    "--trainer.devices=-2": ["trainer: `devices` selected with `CPUAccelerator`"],
+    "--trainer.gradient_clip_val=-1": ["trainer.gradient_clip_val must be at least 0, got -1.0"],
+    "--seed_everything=-1": ["seed_everything must be from 0 to 4294967295, got -1"],
     # What only the data know.
     "--model.prefix_length=3": ["model.prefix_length: comes from the data; leave it out"],
     "--model.init_args.prefix_length=3": ["model.prefix_length: comes from the data"],
@@ -191,3 +195,24 @@ def test_setting_out_of_range_in_a_file(complaint: Callable[..., str], tmp_path:
     (tmp_path / "laid_over.yaml").write_text("data: {init_args: {batch_size: 0}}")
     said = complaint("fit", MAZE, f"--config={tmp_path / 'laid_over.yaml'}")
     assert "data.batch_size must be at least 1, got 0" in said
+
+
+def test_callback_that_fails_in_set_up_leaves_no_folder(
+    complaint: Callable[..., str], tiny: Callable[..., list[str]], runs: Path, tmp_path: Path
+):
+    name = "lightning.pytorch.callbacks.LearningRateMonitor"
+    file = tmp_path / "callbacks.yaml"
+    file.write_text(f"trainer: {{logger: false, callbacks: [{{class_path: {name}}}]}}", "utf-8")
+    said = complaint(*tiny("fit", MAZE, f"--config={file}"))
+    assert "trainer: Cannot use LearningRateMonitor callback" in said
+    assert not list(runs.glob("*"))
+
+
+def test_checkpoints_of_a_users_own(fit: Callable[..., Path], tmp_path: Path):
+    name, settings = "lightning.pytorch.callbacks.ModelCheckpoint", "{monitor: val/kl}"
+    file = tmp_path / "callbacks.yaml"
+    entry = f"{{class_path: {name}, init_args: {settings}}}"
+    file.write_text(f"trainer: {{callbacks: [{entry}]}}", "utf-8")
+    run = fit(f"--config={file}", steps=2)
+    names = {path.name for path in (run / "checkpoints").iterdir()}
+    assert names == {"best.ckpt", "last.ckpt", "epoch=0-step=2.ckpt"}

@@ -53,6 +53,13 @@ def test_mistake_is_named(complaint: Callable[..., str], option: str) -> None:
     assert MISTAKES[option] in complaint("fit", EXPERIMENT, option, "--trainer.fast_dev_run=2")
 
 
+def test_a_test_set_of_one_step_is_measured(tiny: Callable[..., list[str]], runs: Path) -> None:
+    main(tiny("fit", EXPERIMENT, "--data.test_length=1", "--trainer.max_steps=1"))
+    main(["test", f"--ckpt_path={next(runs.rglob('last.ckpt'))}"])
+    results = json.loads(next(runs.rglob("results.json")).read_text(encoding="utf-8"))
+    assert len(results["curves"]["nll"]) == 1
+
+
 STAGE_KEYS = "batches, sequence_length, context_steps, contexts, most_points"
 STAGES = {
     "{contexts: [9, 5]}": "data.curriculum[1].contexts must be an interval that starts at 1 or "

@@ -1,12 +1,14 @@
-"""Tests that need whole processes: Ctrl-C, and training on two of them."""
+"""Tests that need whole processes: signals, schedulers, and training on two of them."""
 
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +23,42 @@ from tests.cli.commands import MAZE, begun
 NOISES = ("anonymous", "litlogger", "Test metric", "Data: source")
 
 
-def start(arguments: list[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
-    return begun([sys.executable, "cli.py", *arguments], environment)
+ENDLESS = ("--trainer.max_steps=100000", "--trainer.logger=false")
+TWO = ("--trainer.devices=2", "--trainer.strategy=ddp")
 
 
-def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str]], runs: Path):
-    process = start(tiny("fit", MAZE, "--trainer.max_steps=100000", "--trainer.logger=false"))
+def start(
+    arguments: list[str], launcher: tuple[str, ...] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """Start a command in a group of processes of its own."""
+    quiet = {**os.environ, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
+    return begun([sys.executable, *launcher, "cli.py", *arguments], quiet | environment)
+
+
+def said_by(process: subprocess.Popen[str], until: str) -> str:
+    """Wait for a word."""
     assert process.stdout is not None
     said = ""
-    while "step 1 " not in said:
+    while until not in said:
         line = process.stdout.readline()
         assert line, said
         said += line
+    return said
+
+
+def processes_of(run: Path) -> list[str]:
+    """Command lines of processes that name a run's folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found += [words] if str(run) in words else []
+    return found
+
+
+def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str]], runs: Path):
+    process = start(tiny("fit", MAZE, *ENDLESS))
+    said = said_by(process, "step 1 ")
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     said += process.communicate(timeout=60)[0]
@@ -46,9 +71,73 @@ def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str
     assert resumed.trainer.global_step == steps + 1
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes")
+def test_a_group_of_processes_ends_as_schedulers_expect(tiny: Callable[..., list[str]], runs: Path):
+    """Data workers were the first to die, and one of two trainers waited for ever."""
+    process = start([*tiny("fit", MAZE, *TWO, *ENDLESS), "--data.num_workers=1"])
+    said = said_by(process, "step 1 ")
+    os.killpg(process.pid, signal.SIGTERM)
+    said += process.communicate(timeout=60)[0]
+    assert process.returncode == 143, said
+    assert "Traceback" not in said
+    last = next(runs.glob("*/*/checkpoints/last.ckpt"))
+    assert f"fit --ckpt_path {last}" in said
+    assert torch.load(last, weights_only=True)["global_step"] > 0
+    assert processes_of(runs) == []
+
+
+def test_ctrl_c_during_start_leaves_a_line_and_no_folder(
+    tiny: Callable[..., list[str]], runs: Path
+):
+    process = start(tiny("fit", MAZE, *ENDLESS))
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert (process.returncode, said.strip()) == (130, "Interrupted before the run began.")
+    assert not runs.exists()
+
+
+def test_two_nodes(tiny: Callable[..., list[str]], runs: Path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = ("--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={port}")
+    nodes = ("--trainer.num_nodes=2", "--trainer.strategy=ddp", "--run=one", "--ckpt_path=last")
+    words = tiny("fit", MAZE, *nodes, "--trainer.max_steps=2", "--trainer.logger=false")
+    torchrun = ("-m", "torch.distributed.run", *place)
+    both = [start(words, (*torchrun, f"--node_rank={rank}", "--")) for rank in range(2)]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    (run,) = runs.glob("*/*")
+    assert run.name == "one"
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2
+    assert "Everything is in" in said[0] and "Everything is in" not in said[1]
+
+
+def test_slurm_starts_the_same_run_again(
+    tiny: Callable[..., list[str]], runs: Path, tmp_path: Path
+):
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n', encoding="utf-8")
+    scontrol.chmod(0o755)
+    ids = {f"SLURM_{name}ID": "0" for name in ("PROC", "LOCAL", "NODE")}
+    job = {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "4711", **ids}
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    words = tiny("fit", MAZE, *ENDLESS, "--run=job", "--ckpt_path=last")
+    process = start(words, PATH=path, **job)
+    said = said_by(process, "step 1 ")
+    process.send_signal(signal.SIGUSR1)
+    said += process.communicate(timeout=60)[0]
+    assert "SLURM starts job 4711 again." in said
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == "requeue 4711\n"
+    steps = torch.load(next(runs.glob("*/job/checkpoints/last.ckpt")), weights_only=True)
+    ExperimentCLI([*words, f"--trainer.max_steps={steps['global_step'] + 1}"])
+    assert len(list(runs.glob("*/*"))) == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")
 def test_two_processes_log_once(tiny: Callable[..., list[str]], runs: Path):
-    two = ("--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.log_every_n_steps=1")
+    two = (*TWO, "--trainer.log_every_n_steps=1")
     steps = ("--trainer.max_steps=2", "--trainer.val_check_interval=2")
     process = start(
         [*tiny("fit", MAZE, *two, *steps), "--data.source=auto", "--data.num_workers=1"]
@@ -60,7 +149,7 @@ def test_two_processes_log_once(tiny: Callable[..., list[str]], runs: Path):
     (run,) = runs.glob("*/*")
     with open(run / "metrics.csv", encoding="utf-8", newline="") as file:
         trained = [row["step"] for row in csv.DictReader(file) if row["train/bound"]]
-    assert trained == ["0", "1"]
+    assert [float(step) for step in trained] == [1, 2]
     assert len(list(run.glob("wandb/offline-run-*"))) == 1
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
     for line in ("Model: GTMM", "Everything is in", "source auto: ", "Data: sha256"):
@@ -73,7 +162,7 @@ def test_two_processes_predict_into_one_folder(
 ):
     """The checkpoint lies in no run, so that the folder's name holds the time."""
     checkpoint = (fit(steps=1) / "checkpoints/last.ckpt").rename(runs / "copied.ckpt")
-    two = ("--trainer.devices=2", "--trainer.strategy=ddp", "--experiment=generated")
+    two = (*TWO, "--experiment=generated")
     process = start(tiny("predict", MAZE, *two, f"--ckpt_path={checkpoint}"))
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said

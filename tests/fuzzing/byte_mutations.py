@@ -82,8 +82,8 @@ def inside_gzip(mutation: Mutation) -> Mutation:
         inner = mutation(gzip.decompress(content), rng)
         if rng.random() < 0.002:
             inner += bytes(BOMB)
-        ending = rng.choice((b"", b"", b"", b"\x00", b"garbage", gzip.compress(inner[:9])))
-        return gzip.compress(inner, 1) + ending
+        ending = rng.choice((b"", b"", b"", b"\x00", b"garbage", gzip.compress(inner[:9], mtime=0)))
+        return gzip.compress(inner, 1, mtime=0) + ending
 
     return changed
 

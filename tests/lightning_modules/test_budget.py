@@ -1,5 +1,8 @@
 """One parameter budget for every model."""
 
+import re
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -40,6 +43,33 @@ def test_the_largest_controller_that_fits_is_found(budget: int) -> None:
 def test_a_budget_that_nothing_fits_in_names_the_least_that_does() -> None:
     with pytest.raises(ValueError, match="parameter_budget must be at least 10, got 9"):
         controller_size_within(9, lambda width: [nn.Linear(10, width, bias=False)])
+
+
+@pytest.mark.parametrize("name", ["latent_size", "map_size"])
+def test_a_width_that_no_controller_fits_beside_is_to_blame(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"{name} must be at most .* 1172000, got 100000$"
+    ) as error:
+        GTMM(**MAZE, **{name: 100_000})
+    most = int(re.findall(r"at most (\d+)", str(error.value))[0])
+    assert parameters(GTMM(**MAZE, **{name: most})) <= 1_172_000
+    # Just above it, a slightly larger budget is as good an answer.
+    with pytest.raises(ValueError, match="parameter_budget must be at least 117[23]"):
+        GTMM(**MAZE, **{name: most + 1})
+
+
+def test_a_budget_that_is_too_small_is_to_blame_itself() -> None:
+    with pytest.raises(ValueError, match=r"^parameter_budget must be at least \d+, got 10000$"):
+        GTMM(**MAZE, parameter_budget=10_000)
+
+
+def test_a_core_that_is_larger_than_the_budget_is_named() -> None:
+    words = partial(DNC, word_size=1_000_000)
+    pattern = (
+        r"parameter_budget must be at least \d+, of which the memory core takes \d+, got 1172000$"
+    )
+    with pytest.raises(ValueError, match=pattern):
+        GTMM(**MAZE, memory=words)
 
 
 def test_the_search_draws_no_random_numbers() -> None:

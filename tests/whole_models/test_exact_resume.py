@@ -1,8 +1,6 @@
 """A training that was stopped goes on as if it had not been, to the bit."""
 
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,50 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datamodules import BenchmarkDataModule, DriftingFunctions, PerfectRecall
-from lightning_modules import ASNP, GTMM, SNP, VRNN
-from lightning_modules.sequence_model import SequenceModel
-from memory_cores import DNC, RMR
-
-#: Three batches of 4 an epoch, and 2 sequences more.
-SIZES = {"batch_size": 4, "train_size": 14, "val_size": 3, "test_size": 2, "num_workers": 0}
-FRAMES: dict[str, Any] = {
-    "sequence_length": 5,
-    "prefix_length": 3,
-    "action_size": 0,
-    "frame_shape": (1, 28, 28),
-    "latent_size": 2,
-    "controller_size": 4,
-    "map_size": 4,
-}
-FUNCTIONS: dict[str, Any] = {
-    "sequence_length": 6,
-    "test_length": 6,
-    "x_size": 1,
-    "x_range": 4.0,
-    "y_size": 1,
-    "hidden_size": 8,
-}
-MODELS: dict[str, Callable[[], SequenceModel]] = {
-    "GTMM": partial(GTMM, memory=partial(DNC, slots=4), **FRAMES),
-    "GTMM, stochastic": partial(
-        GTMM, memory=partial(RMR, slots=4, stochastic_keys=True, attention_heads=1), **FRAMES
-    ),
-    "VRNN": partial(VRNN, **FRAMES),
-    "SNP": partial(SNP, **FUNCTIONS),
-    "ASNP-RMR": partial(
-        ASNP, memory=partial(RMR, slots=4, stochastic_keys=True), pool_memory=True, **FUNCTIONS
-    ),
-}
-
-
-def recall(**settings: Any) -> BenchmarkDataModule:
-    return PerfectRecall(3, 2, source="mnist5k", **SIZES | settings)
-
-
-def functions(**settings: Any) -> BenchmarkDataModule:
-    sizes = {"sequence_length": 6, "context_steps": 4, "train_points": 20, "test_points": 20}
-    return DriftingFunctions(**SIZES | sizes | settings)
+from tests.whole_models.small_models import MODELS, benchmark_for
 
 
 class Trained(NamedTuple):
@@ -113,7 +68,7 @@ def train(
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
-    benchmark = (functions if name in ("SNP", "ASNP-RMR") else recall)(**data or {})
+    benchmark = benchmark_for(name, **data or {})
     with suppress(Killed):
         trainer.fit(model, datamodule=benchmark, ckpt_path=resume, weights_only=False)
     if save:

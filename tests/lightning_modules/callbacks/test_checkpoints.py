@@ -9,7 +9,7 @@ import lightning as L
 import pytest
 
 from lightning_modules.callbacks import checkpoints
-from lightning_modules.records.checkpoint_file import unfinished_file
+from lightning_modules.records.durable_file import unfinished_file
 from lightning_modules.records.run_folder import RunFolder
 from tests.lightning_modules.callbacks.small_trainings import fit, saved, trainer_of
 

@@ -6,7 +6,8 @@ import pytest
 
 from lightning_modules.command_line.checkpoint_settings import options_of, with_config_of_run
 from lightning_modules.command_line.usage_error import UsageError
-from lightning_modules.records.checkpoint_file import sealed, write_durably
+from lightning_modules.records.checkpoint_file import sealed
+from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.run_folder import RunFolder
 
 

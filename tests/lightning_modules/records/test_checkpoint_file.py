@@ -14,8 +14,8 @@ from lightning_modules.records.checkpoint_file import (
     clear_unfinished,
     sealed,
     second_name,
-    write_durably,
 )
+from lightning_modules.records.durable_file import write_durably
 
 
 @pytest.fixture
@@ -49,36 +49,6 @@ def test_a_sealed_file_is_read_as_before(content: bytes, tmp_path: Path) -> None
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
         assert file.comment.startswith(b"sha256:")
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
-    path = tmp_path / "new" / "a.ckpt"
-    write_durably(path, b"old")
-
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint_file.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_durably(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in path.parent.iterdir()] == ["a.ckpt"]
-
-
-def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch) -> None:
-    path, order = tmp_path / "a.ckpt", []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(
-        checkpoint_file.os, "fsync", lambda handle: (order.append("fsync"), fsync(handle))
-    )
-    monkeypatch.setattr(
-        checkpoint_file.os,
-        "replace",
-        lambda old, new: (order.append(Path(old).parent), replace(old, new)),
-    )
-    write_durably(path, b"new")
-    # Content, name, folder; beside the destination, so that one stroke is enough.
-    assert order == ["fsync", tmp_path, "fsync"]
 
 
 def test_what_a_dead_process_has_left_is_cleared(tmp_path: Path) -> None:
