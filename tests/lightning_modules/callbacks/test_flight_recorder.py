@@ -19,7 +19,7 @@ from lightning_modules.records.bundle import bundle_path, read_bundle
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.sequence_model import SequenceModel
 from tests.lightning_modules.callbacks.small_trainings import LOSS, trainer_of
-from tests.whole_models.test_exact_resume import MODELS, functions, recall
+from tests.whole_models.small_models import MODELS, benchmark_for
 
 #: Batches are of 4 sequences, so that this is in the third step.
 BAD_SEQUENCE = 10
@@ -89,7 +89,7 @@ class Trained:
             trainer.strategy._precision_plugin = MixedPrecision("16-mixed", "cpu", scaler)
         self.message = ""
         try:
-            trainer.fit(self.model, datamodule=(functions if name == "SNP" else recall)())
+            trainer.fit(self.model, datamodule=benchmark_for(name))
         except Diverged as divergence:
             self.message = str(divergence)
         self.trainer = trainer
@@ -313,7 +313,7 @@ def test_weights_that_an_update_spoilt_are_not_saved(tmp_path: Path) -> None:
     recorder = FlightRecorder(folder.path, "")
     trainer = trainer_of(folder, Spoil(), recorder, seconds=(0.0, 0.0), limit_val_batches=0)
     with pytest.raises(Diverged, match="step 2"):
-        trainer.fit(MODELS["SNP"](), datamodule=functions())
+        trainer.fit(MODELS["SNP"](), datamodule=benchmark_for("SNP"))
     state = torch.load(folder.last_checkpoint, weights_only=False)
     assert state["global_step"] == 1
 
