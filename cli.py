@@ -32,6 +32,7 @@ try:
     from lightning_modules.command_line.oracle import oracle
     from lightning_modules.command_line.parameters import parameters
     from lightning_modules.command_line.quiet_libraries import quiet_libraries
+    from lightning_modules.command_line.rerun import rerun
     from lightning_modules.command_line.subcommand_help import Command
     from lightning_modules.command_line.sweep.command import sweep
     from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "sweep": sweep,
     "dashboard": dashboard,
     "oracle": oracle,
+    "rerun": rerun,
 }
 
 

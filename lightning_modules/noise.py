@@ -6,6 +6,7 @@ result does not depend on how sequences were batched.
 """
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +25,15 @@ class Purpose(IntEnum):
     TRAINING = 0
     EVALUATION = 1
     PICTURES = 2
+
+
+class Moment(NamedTuple):
+    """Moment of a training, which with its sequences decides the random numbers of a step."""
+
+    seed: int  #: of the run
+    step: int  #: steps made before
+    batch: int  #: number of the batch in its epoch
+    rank: int  #: of the process
 
 
 def sequence_noise(

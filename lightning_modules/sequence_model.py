@@ -1,6 +1,8 @@
 """Base class of all models: the optimiser, the noise of each sequence, summaries."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from lightning_modules.declarations import Family
 from lightning_modules.measures import Measures
 from lightning_modules.metrics.step_means import StepMeans, Summary
-from lightning_modules.noise import Purpose, hashed, sequence_noise
+from lightning_modules.noise import Moment, Purpose, hashed, sequence_noise
 from lightning_modules.position import TrainingPosition
 from lightning_modules.speed.preparation import prepare
 from memory_cores import Look, MemoryCore
@@ -56,6 +58,8 @@ class SequenceModel(L.LightningModule, ABC):
         #: Seed of training's noise, from its first start on; None before.
         self._noise_seed: int | None = None
         self._restored_step = 0
+        #: The moment of training whose step is repeated; else None.
+        self._repeated: Moment | None = None
 
     @classmethod
     def family(cls) -> Family:
@@ -136,15 +140,32 @@ class SequenceModel(L.LightningModule, ABC):
             noise: float32 [B, *shape], on the model's device.
         """
         key = 0, Purpose.EVALUATION, draw, 0
-        if self._trainer is not None and self.trainer.training:
+        if self._repeated is not None:
+            key = self._repeated.seed, Purpose.TRAINING, draw, self._repeated.step
+        elif self._trainer is not None and self.trainer.training:
             assert self._noise_seed is not None, "on_fit_start sets it"
             key = self._noise_seed, Purpose.TRAINING, draw, self.global_step
         return sequence_noise(episodes, shape, *key, device=self.device)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Let a core of a user's that draws from torch's generator go on exactly, too."""
-        key = self._noise_seed or 0, self.global_step, batch_idx
-        torch.manual_seed(int(hashed(np.array([self.global_rank]), *key)[0]) >> 1)
+        seed_generator(self.moment(batch_idx))
+
+    def moment(self, batch_idx: int) -> Moment:
+        """Return what the random numbers of this training step depend on."""
+        return Moment(self._noise_seed or 0, self.global_step, batch_idx, self.global_rank)
+
+    @contextmanager
+    def repeating(self, moment: Moment) -> Iterator[None]:
+        """Draw the random numbers of a training step again; ``training_step`` then logs nothing."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            seed_generator(moment)
+            self._repeated = moment
+            try:
+                yield
+            finally:
+                self._repeated = None
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Gather the validation set's metrics."""
@@ -195,6 +216,8 @@ class SequenceModel(L.LightningModule, ABC):
 
         Logging them in every step would cost milliseconds each time.
         """
+        if self._repeated is not None:
+            return False
         step = self.global_step
         if step == 0 or step + 1 == self.trainer.max_steps:
             return True
@@ -203,6 +226,15 @@ class SequenceModel(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """Return Adam, as in both papers; fused, which takes a third of the time on a CPU."""
-        # Lightning cannot clip gradients in mixed precision with a fused optimiser.
-        mixed = self._trainer is not None and "mixed" in str(self._trainer.precision)
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not mixed)
+        # Where gradients are scaled, a fused one would unscale them itself, after clipping.
+        scaled = self._trainer is not None and self._trainer.precision == "16-mixed"
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not scaled)
+        # Lightning takes the same of bf16-mixed, which scales nothing, and would refuse to clip.
+        optimizer._step_supports_amp_scaling = False
+        return optimizer
+
+
+def seed_generator(moment: Moment) -> None:
+    """Seed torch's generator for a training step."""
+    key = moment.seed, moment.step, moment.batch
+    torch.manual_seed(int(hashed(np.array([moment.rank]), *key)[0]) >> 1)

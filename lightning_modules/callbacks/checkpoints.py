@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from torch import Tensor
 
 from lightning_modules.callbacks.stop_at_signal import agreed
 from lightning_modules.callbacks.stop_signals import StopSignals
@@ -42,6 +44,11 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+
+    def check_monitor_top_k(self, trainer: L.Trainer, current: Tensor | None = None) -> bool:
+        """Take nothing for the best that is not finite: Lightning would if it came first."""
+        finite = current is None or bool(torch.as_tensor(current).isfinite())
+        return finite and super().check_monitor_top_k(trainer, current)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on comparing: Lightning would forget what is best if its folder has another name."""

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from lightning_modules.callbacks.announcement import core_name, count_parameters, data_record
+from lightning_modules.callbacks.flight_recorder import FlightRecorder
 from lightning_modules.callbacks.model_file import declared
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
 from lightning_modules.records.reading import FORMAT
 from lightning_modules.records.run_folder import RunFolder, write_json
-from lightning_modules.records.settings import TRAINING
+from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING
 from lightning_modules.records.versions import versions
 from lightning_modules.table import table
 
@@ -29,6 +30,7 @@ class ResultsFile(L.Callback):
         stopwatch: knows how long training took.
         throughput: knows how fast it was.
         origin: knows how training started.
+        recorder: knows which steps were skipped.
         settings: the run's settings, as in its config.yaml.
     """
 
@@ -38,12 +40,14 @@ class ResultsFile(L.Callback):
         stopwatch: Stopwatch,
         throughput: Throughput,
         origin: TrainingOrigin,
+        recorder: FlightRecorder,
         settings: dict[str, Any],
     ) -> None:
         self.folder = folder
         self.stopwatch = stopwatch
         self.throughput = throughput
         self.origin = origin
+        self.recorder = recorder
         self.settings = settings
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -74,6 +78,9 @@ class ResultsFile(L.Callback):
     def _settings(self) -> dict[str, Any]:
         """Return the settings of model and data, and those of the trainer that decide results."""
         trainer = {name: self.settings["trainer"].get(name) for name in TRAINING}
+        if self.recorder.on_divergence != "stop":
+            # Only then: runs of before have no such setting, and are of the same group.
+            trainer[ON_DIVERGENCE] = self.recorder.on_divergence
         return {**{part: self.settings[part] for part in ("model", "data")}, "trainer": trainer}
 
     def _circumstances(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
@@ -88,6 +95,7 @@ class ResultsFile(L.Callback):
             "wall_clock_seconds": round(self.stopwatch.seconds, 3),
             "training": {
                 **self.throughput.record(),
+                "skipped_steps": self.recorder.skipped,
                 "revision": self.origin.revision,
                 "command": self.origin.command,
             },

@@ -52,6 +52,13 @@ def after_interruption(folder: RunFolder, by: str = "SIGINT") -> str:
     return f"\nInterrupted by {by}; the state is in {shown(last)}.\nResume: {command('fit', last)}"
 
 
+def after_divergence(folder: RunFolder) -> str:
+    """Name the states that are left of a training that diverged."""
+    kept = [path for path in (folder.last_checkpoint, folder.best_checkpoint) if path.exists()]
+    names = " and ".join(map(shown, kept))
+    return f"  the last good states: {names}" if kept else "  no state was saved before"
+
+
 def files(folder: RunFolder) -> str:
     """Name what the run's folder holds."""
     held = sorted(p for p in folder.path.iterdir() if not p.name.startswith("."))

@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 import memory_cores
 from lightning_modules.callbacks.checkpoint_io import CheckpointFiles
 from lightning_modules.callbacks.fit_loop import use_own_fit_loop
+from lightning_modules.callbacks.flight_recorder import Diverged
 from lightning_modules.callbacks.slurm import requeue
 from lightning_modules.callbacks.stop_at_signal import Signals
 from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
@@ -23,6 +24,7 @@ from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_file, require_restorable
 from lightning_modules.command_line.checkpoint_settings import options_of, with_config_of_run
 from lightning_modules.command_line.data_links import refuse_linked
+from lightning_modules.command_line.exit_status import DIVERGED
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
 from lightning_modules.command_line.loggers import finish, make_expendable, run_loggers
 from lightning_modules.command_line.newest_checkpoint import LAST, newest_checkpoint
@@ -203,6 +205,8 @@ class ExperimentCLI(ExperimentParser):
             super()._run_subcommand(subcommand)
         except (Stopped, SIGTERMException) as stop:
             self._end_at_signal(stop)
+        except Diverged as divergence:
+            self._end_diverged(divergence)
         except Exception as failure:
             if isinstance(failure, ValueError):
                 # Data that was asked for and is not there shows only now.
@@ -218,11 +222,7 @@ class ExperimentCLI(ExperimentParser):
     def _end_at_signal(self, stop: BaseException) -> NoReturn:
         """Say what a signal leaves, and exit as shells and schedulers expect it."""
         received = self.signals.received or signal.SIGTERM
-        environment = self.trainer._accelerator_connector.cluster_environment
-        if not self.trainer.is_global_zero:
-            # Lightning kills the first process if one that it has started itself ends otherwise.
-            launched = isinstance(environment, LightningEnvironment)
-            sys.exit(0 if launched else 128 + received)
+        self._end_other_process(128 + received)
         if self.folder is None or self.subcommand != "fit":
             print(f"\nInterrupted by {received.name}.", flush=True)
         elif self.folder_is_new and not self.folder.last_checkpoint.is_file():
@@ -235,6 +235,22 @@ class ExperimentCLI(ExperimentParser):
         if received == self.signals.requeues:
             print(requeue(), flush=True)
         sys.exit(128 + received)
+
+    def _end_diverged(self, divergence: Diverged) -> NoReturn:
+        """Say where training diverged, and what is left of it."""
+        self._end_other_process(DIVERGED)
+        self._finish_loggers()
+        left = [] if self.folder is None else [closing_message.after_divergence(self.folder)]
+        print("\n".join(["", str(divergence), *left]), file=sys.stderr, flush=True)
+        sys.exit(DIVERGED)
+
+    def _end_other_process(self, status: int) -> None:
+        """End a process that is not the first."""
+        environment = self.trainer._accelerator_connector.cluster_environment
+        if not self.trainer.is_global_zero:
+            # Lightning kills the first process if one that it has started itself ends otherwise.
+            launched = isinstance(environment, LightningEnvironment)
+            sys.exit(0 if launched else status)
 
     def _closing_message(self, folder: RunFolder) -> str:
         if self.subcommand == "test":

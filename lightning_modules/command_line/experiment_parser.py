@@ -13,6 +13,7 @@ import lightning_modules  # noqa: F401
 import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
 from datamodules.sources import UnreadableData
+from lightning_modules.callbacks.flight_recorder import OnDivergence
 from lightning_modules.command_line.class_settings import plain_key
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
 from lightning_modules.command_line.memory_estimate import require_memory
@@ -99,6 +100,12 @@ class ExperimentParser(LightningCLI):
             "--run",
             type=str | None,
             help="Folder of this run, in the experiment's (default: time, model and seed).",
+        )
+        parser.add_argument(
+            "--on_divergence",
+            type=OnDivergence,
+            default="stop",
+            help="Stop at a loss or gradient that is not finite, or skip such steps and count.",
         )
         link_to_data(parser)
 

@@ -8,6 +8,7 @@ from lightning_modules.callbacks.announcement import Announcement
 from lightning_modules.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from lightning_modules.callbacks.closing_validation import ClosingValidation
 from lightning_modules.callbacks.config_file import ConfigFile
+from lightning_modules.callbacks.flight_recorder import FlightRecorder
 from lightning_modules.callbacks.last_step import LastStep
 from lightning_modules.callbacks.logged_curves import LoggedCurves
 from lightning_modules.callbacks.model_file import ModelFile
@@ -41,8 +42,10 @@ def run_callbacks(
         signals: those that end the run.
     """
     seed, stopwatch, throughput = settings.seed_everything, Stopwatch(), Throughput()
+    recorder = FlightRecorder(folder.path, saved, settings.on_divergence)
     origin = TrainingOrigin(seed)
     callbacks = [
+        recorder,
         StopAtSignal(signals),
         # First, so that the others see what it finds at the end of a training.
         ClosingValidation(),
@@ -53,7 +56,7 @@ def run_callbacks(
         throughput,
         origin,
         LoggedCurves(),
-        ResultsFile(folder, stopwatch, throughput, origin, yaml.safe_load(saved)),
+        ResultsFile(folder, stopwatch, throughput, origin, recorder, yaml.safe_load(saved)),
         LastStep(),
         PredictionsFile(folder.predictions),
         Pictures(folder.path),

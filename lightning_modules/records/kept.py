@@ -11,7 +11,7 @@ from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reading import FORMAT, read_json
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder, write_text
-from lightning_modules.records.settings import TRAINING
+from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING
 
 MOST_BYTES = 20_000
 #: Digits of every number; standard errors over seeds are far larger.
@@ -33,6 +33,8 @@ def record_of(run: Run) -> str:
     content = {**own, "format": FORMAT}
     # Runs of before have the trainer's settings in config.yaml alone.
     trainer = {name: run.settings.get(f"trainer.{name}") for name in TRAINING}
+    if f"trainer.{ON_DIVERGENCE}" in run.settings:
+        trainer[ON_DIVERGENCE] = run.settings[f"trainer.{ON_DIVERGENCE}"]
     content["settings"] = {**_without_folder(content["settings"]), "trainer": trainer}
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
     training = content.get("training") or {}

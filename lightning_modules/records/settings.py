@@ -13,6 +13,8 @@ TRAINING = (
     *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
     *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
 )
+#: Whether steps that are not finite are skipped; beside the trainer's in results where they are.
+ON_DIVERGENCE = "on_divergence"
 #: Settings that change no result; of sources, the one that was really used counts.
 IRRELEVANT = {
     *(f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")),
@@ -34,6 +36,8 @@ def flat(settings: Any) -> dict[str, Any]:
     trainer = settings.get("trainer") or {}
     if not isinstance(trainer, Mapping):
         raise Unreadable("is damaged: its trainer's settings have no names")
+    if settings.get(ON_DIVERGENCE, "stop") != "stop":  # of a config.yaml
+        trainer = {**trainer, ON_DIVERGENCE: settings[ON_DIVERGENCE]}
     classes = (pair for part in ("model", "data") for pair in flattened(part, settings[part]))
     return {**dict(classes), **{f"trainer.{name}": value for name, value in trainer.items()}}
 
@@ -57,7 +61,7 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Select the settings that decide a run's results, apart from its seed."""
-    training = {f"trainer.{name}" for name in TRAINING}
+    training = {f"trainer.{name}" for name in (*TRAINING, ON_DIVERGENCE)}
     return {
         key: value
         for key, value in settings.items()
