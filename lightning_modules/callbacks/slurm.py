@@ -15,7 +15,9 @@ def requeue() -> str:
         job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     command = ["scontrol", "requeue", job]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as failure:
         return f"SLURM did not requeue job {job}: {failure}"
     if done.returncode != 0:

@@ -152,5 +152,5 @@ def differences(given: Mapping[str, Any], saved: Mapping[str, Any]) -> Iterator[
 def named_settings(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by the keys of the command line, classes by their names."""
     settings = {k: v for k, v in hyperparameters.items() if not k.startswith("_")}
-    described = {"class_path": hyperparameters.get("_class_path", ""), "init_args": settings}
+    described = {"class_path": hyperparameters.get("_class_path", "unknown"), "init_args": settings}
     return dict(flattened("model", described))

@@ -58,7 +58,8 @@ def load_film(path: Path) -> Film:
             if sum(member.file_size for member in members.infolist()) > MOST_BYTES:
                 raise NoFilm(f"is damaged: a film takes less than {MOST_BYTES:,} bytes")
         with np.load(path) as content:
-            arrays = [content[name] for name in Film._fields]
+            # A member that is no array is given as bytes.
+            arrays = [np.asarray(content[name]) for name in Film._fields]
     except NoFilm:
         raise
     except Exception as failure:  # NumPy and zipfile raise many kinds on bytes that are no film

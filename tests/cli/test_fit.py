@@ -192,7 +192,7 @@ def test_mistake_on_the_command_line(complaint: Callable[..., str], option: str)
 
 
 def test_setting_out_of_range_in_a_file(complaint: Callable[..., str], tmp_path: Path):
-    (tmp_path / "laid_over.yaml").write_text("data: {init_args: {batch_size: 0}}")
+    (tmp_path / "laid_over.yaml").write_text("data: {init_args: {batch_size: 0}}", encoding="utf-8")
     said = complaint("fit", MAZE, f"--config={tmp_path / 'laid_over.yaml'}")
     assert "data.batch_size must be at least 1, got 0" in said
 
@@ -202,7 +202,9 @@ def test_callback_that_fails_in_set_up_leaves_no_folder(
 ):
     name = "lightning.pytorch.callbacks.LearningRateMonitor"
     file = tmp_path / "callbacks.yaml"
-    file.write_text(f"trainer: {{logger: false, callbacks: [{{class_path: {name}}}]}}", "utf-8")
+    file.write_text(
+        f"trainer: {{logger: false, callbacks: [{{class_path: {name}}}]}}", encoding="utf-8"
+    )
     said = complaint(*tiny("fit", MAZE, f"--config={file}"))
     assert "trainer: Cannot use LearningRateMonitor callback" in said
     assert not list(runs.glob("*"))
@@ -212,7 +214,7 @@ def test_checkpoints_of_a_users_own(fit: Callable[..., Path], tmp_path: Path):
     name, settings = "lightning.pytorch.callbacks.ModelCheckpoint", "{monitor: val/kl}"
     file = tmp_path / "callbacks.yaml"
     entry = f"{{class_path: {name}, init_args: {settings}}}"
-    file.write_text(f"trainer: {{callbacks: [{entry}]}}", "utf-8")
+    file.write_text(f"trainer: {{callbacks: [{entry}]}}", encoding="utf-8")
     run = fit(f"--config={file}", steps=2)
     names = {path.name for path in (run / "checkpoints").iterdir()}
     assert names == {"best.ckpt", "last.ckpt", "epoch=0-step=2.ckpt"}

@@ -143,7 +143,7 @@ def test_a_killed_sweep_goes_on(
     assert known == [("0", "COMPLETE"), ("1", "RUNNING")]
     saved = (finished / "checkpoints/last.ckpt").stat().st_mtime_ns
     if sys.platform == "linux":  # elsewhere it trains on, and is waited for
-        wait_for(log, "Interrupted; the state is in")
+        wait_for(log, "; the state is in")
 
     said, status = sweep(parameters, *options, "--jobs=2")
     assert status == 1, said
@@ -152,7 +152,7 @@ def test_a_killed_sweep_goes_on(
     assert f"2/3 {begun.name}: finished in " in said
     assert "Restored all states" in log.read_text(encoding="utf-8")
     assert f"3/3 {failed.name}: failed after " in said
-    assert f": ValueError: {TOO_LARGE} is not in bounds" in said
+    assert f": seed_everything must be from 0 to 4294967295, got {TOO_LARGE} (" in said
     assert f"({failed}.log)" in said
     assert "\n2 of 3 runs finished, 1 failed\n" in said
     assert f"Compare them: {program()} compare {runs}/s --out s.html" in said
@@ -164,18 +164,18 @@ def test_a_killed_sweep_goes_on(
 def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     sweep: Sweep, runs: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One step with the larger rate spoils the model, which the second validation shows."""
-    rates = {"model.learning_rate": {"values": [10.0, 1.0e-5]}, "seed_everything": {"value": 0}}
+    """With the smaller rate nothing is learned, which the second validation shows."""
+    rates = {"model.learning_rate": {"values": [1.0e-9, 0.002]}, "seed_everything": {"value": 0}}
     options = "--trainer.max_steps=100000", "--trainer.val_check_interval=1", "--no_test"
     rules = {"type": "hyperband", "min_iter": 1, "eta": 2}
     metric = {"name": "val/bound", "goal": "maximize"}
-    pruned, going = (runs / f"s/learning_rate{rate}" for rate in ("10", "1e-05"))
+    pruned, going = (runs / f"s/learning_rate{rate}" for rate in ("1e-09", "0.002"))
 
     def press() -> None:
         try:
             for folder in (pruned, going):
                 wait_for(folder.with_name(f"{folder.name}.log"), "step 1 ")
-            wait_for(pruned.with_name(f"{pruned.name}.log"), "Interrupted; the state is in")
+            wait_for(pruned.with_name(f"{pruned.name}.log"), "; the state is in")
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -184,17 +184,17 @@ def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     said, status = sweep(rates, *options, "--jobs=2", metric=metric, early_terminate=rules)
     watcher.join()
     assert status == 128 + signal.SIGINT, said
-    assert "learning_rate10: pruned after " in said
+    assert "learning_rate1e-09: pruned after " in said
     assert "\nWaiting for 1 run to save its state\n" in said or "Waiting for 2 runs" in said
     assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
     assert f"Go on: {program()} sweep " in said
     for folder in (pruned, going):
         log = folder.with_name(f"{folder.name}.log").read_text(encoding="utf-8")
-        assert "Interrupted; the state is in" in log
+        assert "; the state is in" in log
         assert "Traceback" not in log
         assert (folder / "checkpoints/last.ckpt").exists()
     states = {trial.params["model.learning_rate"]: trial.state.name for trial in trials(runs)}
-    assert states == {"10.0": "PRUNED", "1e-05": "RUNNING"}
+    assert states == {"1e-09": "PRUNED", "0.002": "RUNNING"}
 
 
 def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) -> None:
@@ -207,7 +207,7 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
     (name,) = (path.name for path in (runs / "s").iterdir() if path.is_dir())
     assert name.startswith("001-learning_rate0.00")
     assert f"1/1 {name}: finished in " in said
-    results = json.loads((runs / "s" / name / "results.json").read_text())
+    results = json.loads((runs / "s" / name / "results.json").read_text(encoding="utf-8"))
     assert results["checkpoint"].endswith(f"{name}/checkpoints/best.ckpt")
     assert results["settings"]["model"]["init_args"]["learning_rate"] == pytest.approx(
         trial.params["model.learning_rate"]
@@ -217,7 +217,7 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
     # What Optuna says of itself, and of what it finds experimental.
     assert "[I " not in said and "Warning" not in said
     # What training and the test say, in processes of their own.
-    log = (runs / "s" / f"{name}.log").read_text()
+    log = (runs / "s" / f"{name}.log").read_text(encoding="utf-8")
     assert log.count("Data: source mnist5k, sha256") == 2
     for noise in ("anonymous", "litlogger", "Test metric"):
         assert noise not in log
@@ -248,6 +248,6 @@ def test_other_commands_do_without_optuna() -> None:
     """It takes a second to import, with its database."""
     script = "import cli, sys; print({'optuna', 'sqlalchemy'} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     )
     assert done.stdout == "set()\n"

@@ -132,7 +132,7 @@ def test_agents_share_a_sweep_and_one_takes_over_from_a_dead_one(
     assert known[kept].agents == [second] != [first]
     for run in known.values():
         assert run.logged["train/bound"] < 0
-        assert run.logged["trainer/global_step"] == 1
+        assert run.logged["trainer/global_step"] == 2
     checkpoints = runs.glob("dnc_gtmm_maze/*-seed*/checkpoints/last.ckpt")
     seeds = [path.parts[-3].rpartition("-")[2] for path in checkpoints]
     assert {*seeds} == {"seed0", "seed1"}

@@ -141,6 +141,6 @@ def test_a_script_ends_although_its_workers_hear_no_signal(tmp_path: Path) -> No
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     words = [sys.executable, str(tmp_path / "script.py")]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", timeout=60)
     assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
     assert done.stderr == ""

@@ -10,7 +10,7 @@ from lightning_modules.command_line.usage_error import UsageError
 
 def test_a_run_that_has_not_begun_leaves_nothing(tmp_path: Path) -> None:
     folder, other = (new_folder(str(tmp_path), "maze", name) for name in ("run", "other"))
-    folder.wandb_id.write_text("maze-run-1")
+    folder.wandb_id.write_text("maze-run-1", encoding="utf-8")
     (folder.path / "tensorboard").mkdir()
     folder.model.touch()
     remove_unbegun(folder)

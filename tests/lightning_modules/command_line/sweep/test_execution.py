@@ -149,7 +149,7 @@ def test_a_failed_run_stops_no_other_and_is_tried_again(
 def test_a_run_that_diverged_is_no_result_and_is_left_alone(
     execution: Callable[..., Execution], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "status").write_text(str(DIVERGED))
+    (tmp_path / "status").write_text(str(DIVERGED), encoding="utf-8")
     first = execution()
     first.run()
     said = lines(capsys)
@@ -176,7 +176,7 @@ def test_a_run_that_somebody_else_ended_goes_on_next_time(
     capsys: pytest.CaptureFixture[str],
     status: int,
 ) -> None:
-    (tmp_path / "status").write_text(str(status))
+    (tmp_path / "status").write_text(str(status), encoding="utf-8")
     first = execution()
     first.run()
     assert first.ended == {"finished": 2, "interrupted": 1}
@@ -268,7 +268,7 @@ def test_a_stop_ends_what_an_earlier_sweep_has_left(
     later._proposals = iter([second])
     orphan = process.start(later.plan.run(second), process.training, 1)
     assert orphan is not None
-    while "validated" not in (tmp_path / "002.log").read_text():
+    while "validated" not in (tmp_path / "002.log").read_text(encoding="utf-8"):
         time.sleep(0.02)
 
     class OnceItWaits(list[int]):
