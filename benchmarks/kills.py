@@ -35,6 +35,8 @@ import cli  # noqa: E402
 from lightning_modules.callbacks.checkpoints import LastCheckpoint  # noqa: E402
 from lightning_modules.callbacks.pictures import Pictures  # noqa: E402
 
+#: In which a process may have no handlers of signals yet.
+START_SECONDS = 2.0
 #: First word of a process that is a training.
 TRAIN = "train"
 STEPS, EVERY = 150, 40
@@ -226,10 +228,12 @@ class Training:
             raise RuntimeError(f"ended at step {content['global_step']}")
         return content["state_dict"]
 
-    def writes(self) -> bool:
-        """Tell whether a checkpoint is being written."""
+    def writes(self, since: float = 0.0) -> bool:
+        """Tell whether a checkpoint is being written, by nobody who died before a time."""
         with suppress(OSError):
-            return any(name.startswith(".") for name in os.listdir(self.folder / "checkpoints"))
+            for entry in os.scandir(self.folder / "checkpoints"):
+                if entry.name.startswith(".") and entry.stat().st_mtime > since:
+                    return True
         return False
 
     def left(self) -> list[int]:
@@ -258,12 +262,13 @@ def kill(training: Training, how: Kill, after: int, draw: random.Random, outcome
         draw: of the moment.
         outcome: to add to.
     """
+    began, started = time.time(), time.monotonic()
     process = training.start()
     while process.poll() is None and training.step() < after:
         time.sleep(0.02)
     until = time.monotonic() + draw.uniform(0.0, 0.3)
     while process.poll() is None:
-        if training.writes() if how.in_a_write else time.monotonic() > until:
+        if training.writes(began) if how.in_a_write else time.monotonic() > until:
             break
     if process.poll() is not None:
         if process.returncode:
@@ -280,7 +285,8 @@ def kill(training: Training, how: Kill, after: int, draw: random.Random, outcome
         status = process.wait(timeout=10)
     outcome.seconds.append(time.monotonic() - sent)
     # A training that was at its end anyhow may end well.
-    if status not in how.statuses | {0}:
+    early = {-how.number} if sent - started < START_SECONDS else set()
+    if status not in how.statuses | {0} | early:
         outcome.faults.append(f"{how.name}: status {status}: {tail(training.log)}")
     while training.left() and time.monotonic() < sent + 60:
         time.sleep(0.2)

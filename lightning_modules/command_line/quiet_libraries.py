@@ -9,6 +9,8 @@ HARMLESS = (
     ".*does not have many workers.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*smaller than the logging interval.*",
+    # Ours are: the data module knows where training stopped.
+    ".*your dataloader is not resumable.*",
     "Checkpoint directory .* exists and is not empty.*",
 )
 
