@@ -33,6 +33,8 @@ class TrainingPosition(L.Callback):
     ) -> None:
         """Number steps for loggers as the optimiser does; Lightning counts on after resuming."""
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+        # Of an earlier step; files are named by it, where there is one.
+        trainer.callback_metrics.pop("step", None)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note that this step needs no validation any more."""
