@@ -58,6 +58,8 @@ class SequenceModel(L.LightningModule, ABC):
         #: Seed of training's noise, from its first start on; None before.
         self._noise_seed: int | None = None
         self._restored_step = 0
+        #: Learning rate that the optimiser was built with.
+        self._rate_in_use = learning_rate
         #: The moment of training whose step is repeated; else None.
         self._repeated: Moment | None = None
 
@@ -96,15 +98,23 @@ class SequenceModel(L.LightningModule, ABC):
         """The modules behind each part of the model's name, every parameter in one of them."""
 
     def setup(self, stage: str) -> None:
-        """Prepare the process."""
+        """Prepare the process, and agree on the seed of the noise; a checkpoint may bring another.
+
+        This comes before callbacks that train to tune a setting.
+        """
         if self.trainer.strategy.root_device.type == "cpu":
             prepare()
-
-    def on_fit_start(self) -> None:
-        """Agree on the seed of the noise, unless a checkpoint brought it."""
-        if self._noise_seed is None:
+        if stage == "fit" and self._noise_seed is None:
             # Without a seed of the command, every process has one of its own.
             self._noise_seed = self.trainer.strategy.broadcast(torch.initial_seed())
+
+    def on_fit_start(self) -> None:
+        """Build the optimiser again if a callback has tuned the learning rate.
+
+        Lightning's finder sets the rate of the first step only, which a schedule then overrides.
+        """
+        if self.learning_rate != self._rate_in_use:
+            self.trainer.strategy.setup_optimizers(self.trainer)
 
     def configure_callbacks(self) -> list[L.Callback]:
         """Return what makes resumed trainings exact, for every trainer."""
@@ -143,7 +153,7 @@ class SequenceModel(L.LightningModule, ABC):
         if self._repeated is not None:
             key = self._repeated.seed, Purpose.TRAINING, draw, self._repeated.step
         elif self._trainer is not None and self.trainer.training:
-            assert self._noise_seed is not None, "on_fit_start sets it"
+            assert self._noise_seed is not None, "setup sets it"
             key = self._noise_seed, Purpose.TRAINING, draw, self.global_step
         return sequence_noise(episodes, shape, *key, device=self.device)
 
@@ -229,6 +239,7 @@ class SequenceModel(L.LightningModule, ABC):
         # Where gradients are scaled, a fused one would unscale them itself, after clipping.
         scaled = self._trainer is not None and self._trainer.precision == "16-mixed"
         optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not scaled)
+        self._rate_in_use = self.learning_rate
         # Lightning takes the same of bf16-mixed, which scales nothing, and would refuse to clip.
         optimizer._step_supports_amp_scaling = False
         return optimizer

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import lightning as L
 from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
@@ -45,6 +46,8 @@ from lightning_modules.sequence_model import SequenceModel
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
+#: Callbacks whose findings are in the run's config.yaml.
+TUNERS = (BatchSizeFinder, LearningRateFinder)
 
 
 class ExperimentCLI(ExperimentParser):
@@ -136,6 +139,8 @@ class ExperimentCLI(ExperimentParser):
             kwargs["logger"] = run_loggers(self.folder, tags) if logs else False
         given = self.config_init[self.subcommand].trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
+        if checkpoint is not None:  # its training was tuned
+            given = [each for each in given if not isinstance(each, TUNERS)]
         own = run_callbacks(
             self.folder, self.model, self.settings, self._saved_settings(), self.signals
         )
