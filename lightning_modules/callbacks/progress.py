@@ -43,6 +43,8 @@ class ProgressLines(ProgressBar):
         self.seconds = seconds
         self._enabled = True
         self._next = 0.0
+        #: Step of the last report; others only show its measures again.
+        self._measured = 0
 
     def disable(self) -> None:
         """Print nothing, as Lightning asks of all processes but the first."""
@@ -65,14 +67,20 @@ class ProgressLines(ProgressBar):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Print a line when it is time."""
-        last = trainer.global_step == trainer.max_steps
+        """Print a line when it is time, and say which step its measures are of."""
+        step, every = trainer.global_step, getattr(trainer, "log_every_n_steps", 0)
+        last = step == trainer.max_steps
+        if step == 1 or last or (every and step % every == 0):
+            self._measured = step
         if not last and time.monotonic() < self._next:
+            return
+        metrics = readable(self.get_metrics(trainer, pl_module) | headline(trainer))
+        if not metrics:  # a training that was resumed has none before its first report
             return
         self._next = time.monotonic() + self.seconds
         until = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
-        metrics = readable(self.get_metrics(trainer, pl_module) | headline(trainer))
-        self.print(f"step {trainer.global_step:,}{until}: {metrics}")
+        since = "" if self._measured == step else f" (measured at step {self._measured:,})"
+        self.print(f"step {step:,}{until}{since}: {metrics}")
 
 
 class ValidationReport(L.Callback):
