@@ -71,7 +71,8 @@ class Losses(L.Callback):
 
 def losses(name: str, batch_size: int, devices: int) -> list[float]:
     """Train for 50 steps."""
-    torch.manual_seed(1)
+    # Processes that Lightning starts take the seed from the environment, as commands set it.
+    L.seed_everything(1)
     losses = Losses()
     trainer = L.Trainer(
         accelerator="cpu",
