@@ -1,5 +1,6 @@
 """An interrupted run sees the sequences that it would have seen, and no others."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -144,3 +145,37 @@ def test_a_script_ends_although_its_workers_hear_no_signal(tmp_path: Path) -> No
     done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", timeout=60)
     assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch's own check has to do")
+def test_workers_die_with_their_trainer() -> None:
+    """One whose pipe is full would wait for ever for somebody to empty it."""
+    ours, theirs = os.pipe()
+    trainer = os.fork()
+    if trainer == 0:
+        try:
+            data = MNISTMaze(source="mnist5k", num_workers=1, batch_size=64)
+            data.setup()
+            batches = iter(data.train_dataloader())
+            next(batches)
+            (worker,) = multiprocessing.active_children()
+            os.write(theirs, str(worker.pid).encode())
+            time.sleep(60)
+        finally:
+            os._exit(1)
+    worker = int(os.read(ours, 20))
+    os.kill(trainer, signal.SIGKILL)
+    os.waitpid(trainer, 0)
+    until = time.monotonic() + 10
+    while is_alive(worker) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_alive(worker)
+
+
+def is_alive(number: int) -> bool:
+    """Whether a process is there, and not only its entry that nobody has read."""
+    try:
+        status = Path(f"/proc/{number}/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "(zombie)" not in status
