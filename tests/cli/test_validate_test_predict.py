@@ -80,10 +80,17 @@ def test_test_accepts_the_config_of_the_run(fit: Callable[..., Path]):
     assert config.read_text(encoding="utf-8") == saved
 
 
-def test_validate_prints_a_table(fit: Callable[..., Path], capsys):
-    run = fit(steps=1)
+def test_validate_prints_a_table_and_logs_at_the_step_of_the_weights(
+    fit: Callable[..., Path], capsys
+):
+    run = fit(steps=2)
     ExperimentCLI(["validate", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
     assert "kl_recalled_old" in capsys.readouterr().out
+    with open(run / "metrics.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["val/bound"]]
+    # Training ended with the same validation, of the same weights with the same noise.
+    assert [row["step"] for row in rows] == ["2", "2"]
+    assert rows[0]["val/bound"] == rows[1]["val/bound"]
 
 
 def test_predict_saves_generations(fit: Callable[..., Path]):
