@@ -1,5 +1,6 @@
 """Draws what a model remembers after each validation and test."""
 
+import gc
 import inspect
 import shutil
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ class Pictures(L.Callback):
             path = self._save(f"{name}_{moment_of(step)}", figure)
             shutil.copyfile(path, self.folder / f"{name}.png")
             hand_out(trainer, name, path)
+        # Figures refer to themselves: without this a hundred megabytes wait for Python to look.
+        gc.collect()
 
     def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Draw the test set, whose first sequences are what runs are compared by."""
