@@ -119,8 +119,12 @@ def drawn(
     filled = draw(st.lists(FILLED, min_size=1, max_size=6))
     sizes = draw(sizes_for(len(filled), by_query))
     settings = draw(settings_for(core_class, by_query))
-    batch, scale, spread = draw(st.tuples(st.integers(1, 4), *map(st.sampled_from, (scales, spreads))))
-    return build(core_class, sizes, settings, batch, filled, scale, spread, draw(st.integers(0, 99)))
+    batch, scale, spread = draw(
+        st.tuples(st.integers(1, 4), *map(st.sampled_from, (scales, spreads)))
+    )
+    return build(
+        core_class, sizes, settings, batch, filled, scale, spread, draw(st.integers(0, 99))
+    )
 
 
 def build(

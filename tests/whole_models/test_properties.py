@@ -133,7 +133,9 @@ def repacked(batch: FunctionSequences, context: list[int], target: list[int]) ->
 
     def moved(points: Tensor, mask: Tensor, order: list[int]) -> Tensor:
         points = points.masked_fill(~mask.unsqueeze(3), torch.nan)[:, :, order]
-        return torch.cat([points, points.new_full((*mask.shape[:2], 1, points.shape[3]), torch.nan)], 2)
+        return torch.cat(
+            [points, points.new_full((*mask.shape[:2], 1, points.shape[3]), torch.nan)], 2
+        )
 
     def moved_mask(mask: Tensor, order: list[int]) -> Tensor:
         return torch.cat([mask[:, :, order], mask.new_zeros(*mask.shape[:2], 1)], 2)
