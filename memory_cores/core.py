@@ -212,7 +212,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """Return sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
 
         Latents may pool them together with the context. Cores that keep items in slots hold the
-        current ones there, too.
+        current ones there, too. Only models that ask by query have a use for it.
         """
 
     def unroll(

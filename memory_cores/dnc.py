@@ -177,7 +177,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         asked = self.read_interface(control).to(state.memory.dtype)
         interface = self._read_interface(asked)
         content = content_weights(state.memory, interface.keys, interface.strengths)
-        weights = interface.content_modes * content + followed(state, interface)
+        # Links fade by 1 - w[i] - w[j], which rounding can take below 0.
+        steps = followed(state, interface).clamp(min=0)
+        weights = interface.content_modes * content + steps
         reads = torch.bmm(weights, state.memory).flatten(1)
         return reads, state._replace(read_weights=weights)
 

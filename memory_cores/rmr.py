@@ -31,6 +31,9 @@ from memory_cores.parts.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
+#: Log sigmas of drawn keys are from minus this to this. Places are a few units wide, and without
+#: limits exponentials overflow under large parameters.
+LOG_SIGMA_RANGE = 10.0
 
 
 class RMRState(NamedTuple):
@@ -293,6 +296,10 @@ class RMR(MemoryCore[RMRState]):
         tracked = (state.key_hidden, state.key_cell)
         hidden, cell = self.key_tracker(*tracked, state.keys.flatten(1), control)
         parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
+        if self.noise_size:
+            means, log_sigmas = parameters.chunk(2, 2)
+            log_sigmas = log_sigmas.clamp(-LOG_SIGMA_RANGE, LOG_SIGMA_RANGE)
+            parameters = torch.cat([means, log_sigmas], 2)
         return state._replace(key_hidden=hidden, key_cell=cell, key_parameters=parameters)
 
     def _draw_keys(

@@ -36,3 +36,17 @@ class FunctionSequences(NamedTuple):
     In 1D it is the kernel's length scale and scale; of images, the position."""
     episode: Tensor
     """Id of the sequence in its split, int64 [B], which tells its noise from that of others."""
+
+
+def without_padding(batch: FunctionSequences) -> FunctionSequences:
+    """Put 0 wherever a mask is False, whatever stands there: NaN times 0 is NaN in gradients."""
+
+    def filled(points: Tensor, mask: Tensor) -> Tensor:
+        return points.masked_fill(~mask.unsqueeze(-1), 0)
+
+    return batch._replace(
+        context_x=filled(batch.context_x, batch.context_mask),
+        context_y=filled(batch.context_y, batch.context_mask),
+        target_x=filled(batch.target_x, batch.target_mask),
+        target_y=filled(batch.target_y, batch.target_mask),
+    )

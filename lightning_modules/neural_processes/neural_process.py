@@ -19,7 +19,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules.loading.checks import require_one_of
-from datamodules.points.batch import FunctionSequences
+from datamodules.points.batch import FunctionSequences, without_padding
 from datamodules.points.benchmark import FunctionDataModule
 from lightning_modules.drawings import Drawings
 from lightning_modules.metrics.target_nll import Scores
@@ -213,6 +213,7 @@ class NeuralProcess(SequenceModel):
             told: whether the targets' values may be used, for posteriors.
             noise: [B, T, ``noise_size``], for a memory that draws; drawn if not given.
         """
+        batch = without_padding(batch)
         context_x, target_x = self._places(batch.context_x), self._places(batch.target_x)
         known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
         context = context_x, batch.context_y, known
@@ -343,7 +344,7 @@ class NeuralProcess(SequenceModel):
 
     def bound(self, batch: FunctionSequences, inferred: Inferred) -> Bound:
         """Return the terms of the variational bound; reconstructions are sums over targets."""
-        density = inferred.targets.log_density(batch.target_y)
+        density = inferred.targets.log_density(without_padding(batch).target_y)
         kl = kl_divergence(inferred.latents.posterior, inferred.latents.prior)
         return Bound(density.masked_fill(~batch.target_mask, 0).sum(2), kl + inferred.memory_kl)
 

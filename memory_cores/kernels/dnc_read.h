@@ -60,8 +60,11 @@ struct Reading {
     clear<T>(backward);
     add_product(forward, link, s.slots, 1, from);
     add_product(backward, link, 1, s.slots, from);
-    for (int64_t n = 0; n < s.slots; n++)
-      weights[n] = modes[0] * backward[n] + modes[1] * forward[n] + modes[2] * content.weights[n];
+    for (int64_t n = 0; n < s.slots; n++) {
+      // Links fade by 1 - w[i] - w[j], which rounding can take below 0.
+      const Lanes<T> steps = modes[0] * backward[n] + modes[1] * forward[n];
+      weights[n] = (steps > 0 ? steps : Lanes<T>{}) + modes[2] * content.weights[n];
+    }
   }
 };
 
