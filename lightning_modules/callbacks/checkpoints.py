@@ -150,12 +150,15 @@ class LastCheckpoint(Checkpoint):
         started = time.monotonic()
         kept = unfinished_file(self.previous)
         keeps = trainer.is_global_zero and self._keep(kept)
-        before = self.path.stat().st_ino if keeps else None
+        before = file_number(self.path)
         trainer.save_checkpoint(self.path, weights_only=False)
         took = time.monotonic() - started
         self._next = time.monotonic() + max(self.seconds, took / MOST_OF_TIME)
-        self._saved, self._trusted = trainer.global_step, True
-        if keeps and self.path.stat().st_ino != before:
+        self._saved = trainer.global_step
+        written = file_number(self.path) != before
+        # A file that could not be replaced is as good or bad as before.
+        self._trusted |= written
+        if keeps and written:
             os.replace(kept, self.previous)
         elif keeps:
             kept.unlink()
@@ -166,3 +169,8 @@ class LastCheckpoint(Checkpoint):
         # A damaged one is not worth the intact one before it.
         whole = self._trusted or checksum_holds(self.path) is not False
         return whole and second_name(self.path, kept)
+
+
+def file_number(path: Path) -> int | None:
+    """Return what tells a file from the one that takes its place; None if there is none."""
+    return path.stat().st_ino if path.exists() else None

@@ -28,7 +28,8 @@ def sealed(content: bytes | memoryview) -> bytearray:
     file = bytearray(content)
     # A zip file ends with the length of its comment.
     file[-2:] = struct.pack("<H", TRAILER)
-    return file + MARK + sha256(file).hexdigest().encode("ascii")
+    file += MARK + sha256(file).hexdigest().encode("ascii")
+    return file
 
 
 def checksum_holds(path: Path) -> bool | None:

@@ -49,8 +49,10 @@ class RunFolder:
     @classmethod
     def of_checkpoint(cls, checkpoint: Path) -> "RunFolder | None":
         """Return the run that a checkpoint belongs to, None if it is in no run's folder."""
-        inside = checkpoint.absolute().parent.name == CHECKPOINTS
-        return cls(checkpoint.parent.parent) if inside else None
+        folder = checkpoint.parent
+        if not folder.name:  # the folder in which the command was typed
+            folder = folder.absolute()
+        return cls(folder.parent) if folder.name == CHECKPOINTS else None
 
     @property
     def wandb_id(self) -> Path:

@@ -89,7 +89,8 @@ def test_versions(fit: Callable[..., Path], complaint: Callable[..., str]) -> No
     assert "is of a newer version of this program (format 3; known: 2)" in complaint("test", option)
     rewrite(last, format=2, optimizer_states=None)
     assert "holds weights only" in complaint("fit", option)
-    rewrite(last, format=None, optimizer_states=[], noise_seed=None)
+    older: dict[str, Any] = {"format": None, "noise_seed": None, "MNISTMaze": {"next_episode": 2}}
+    rewrite(last, optimizer_states=[], **older)
     assert "whose noise cannot be continued" in complaint("fit", option, "--trainer.max_steps=2")
     ExperimentCLI(["test", option])
 

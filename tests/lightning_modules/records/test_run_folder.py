@@ -23,6 +23,15 @@ def test_folder_is_found_from_its_checkpoint(tmp_path: Path):
     assert (found.experiment, found.run) == ("maze", "run")
 
 
+def test_folder_is_found_from_inside_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = RunFolder.create(tmp_path, "maze", "run")
+    folder.checkpoints.mkdir()
+    for place, checkpoint in ((folder.path, "checkpoints/a.ckpt"), (folder.checkpoints, "a.ckpt")):
+        monkeypatch.chdir(place)
+        found = RunFolder.of_checkpoint(Path(checkpoint))
+        assert found is not None and found.path.absolute() == folder.path
+
+
 def test_checkpoint_elsewhere_has_no_run(tmp_path: Path):
     assert RunFolder.of_checkpoint(tmp_path / "downloaded.ckpt") is None
 
