@@ -128,6 +128,24 @@ class SequenceModel(L.LightningModule, ABC):
         """Go on with the checkpoint's noise."""
         self._noise_seed = checkpoint.get("noise_seed")
         self._restored_step = checkpoint["global_step"]
+        self._keep_rate(checkpoint)
+
+    def _keep_rate(self, checkpoint: dict[str, Any]) -> None:
+        """Let the learning rate that is asked for win over the checkpoint's."""
+        before = checkpoint.get("hyper_parameters", {}).get("learning_rate", self.learning_rate)
+        if before == self.learning_rate:
+            return
+
+        def scaled(rate: float) -> float:
+            # Exact where nothing has decayed.
+            return self.learning_rate if rate == before else rate * self.learning_rate / before
+
+        for optimizer in checkpoint.get("optimizer_states", ()):
+            for group in optimizer["param_groups"]:
+                group |= {key: scaled(group[key]) for key in ("lr", "initial_lr") if key in group}
+        for schedule in checkpoint.get("lr_schedulers", ()):
+            if "base_lrs" in schedule:
+                schedule["base_lrs"] = [scaled(rate) for rate in schedule["base_lrs"]]
 
     @property
     def trained_steps(self) -> int:

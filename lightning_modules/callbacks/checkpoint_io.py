@@ -21,8 +21,8 @@ class CheckpointFiles(TorchCheckpointIO):
     """
 
     def __init__(self) -> None:
-        #: The last file could not be written.
-        self.failed = False
+        #: Why the last file could not be written.
+        self.failed: OSError | None = None
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -36,14 +36,14 @@ class CheckpointFiles(TorchCheckpointIO):
         try:
             write_durably(Path(path), sealed(content.getbuffer()))
         except OSError as failure:
-            self.failed = True
+            self.failed = failure
             print(
                 f"cannot write {shown(Path(path))}: {failure.strerror}; training goes on, and "
                 "what was saved before stays",
                 flush=True,
             )
         else:
-            self.failed = False
+            self.failed = None
 
     def load_checkpoint(
         self,

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
+from lightning_modules.callbacks.checkpoint_io import CheckpointFiles
 from lightning_modules.callbacks.stop_at_signal import agreed
 from lightning_modules.callbacks.stop_signals import StopSignals
 from lightning_modules.declarations import Measure
@@ -116,7 +117,9 @@ class LastCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save when it is time, or when training is to end."""
+        """Save when it is time, or when training is to end; not while gradients accumulate."""
+        if trainer.fit_loop._should_accumulate():
+            return
         # One process decides, since clocks differ.
         due = trainer.is_global_zero and time.monotonic() >= self._next
         if self.signals.agreed or agreed(trainer, due):
@@ -127,9 +130,16 @@ class LastCheckpoint(Checkpoint):
         self._saved = None
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Save the state that training ended with."""
+        """Save the state that training ended with.
+
+        Raises:
+            OSError: it could not be written, and nobody tries again.
+        """
         if trainer.global_step > 0 and self._saved != trainer.global_step:
             self._save(trainer)
+        files = trainer.strategy.checkpoint_io
+        if isinstance(files, CheckpointFiles) and files.failed is not None:
+            raise files.failed
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException

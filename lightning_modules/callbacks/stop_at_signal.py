@@ -37,7 +37,9 @@ class StopAtSignal(L.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Agree; from the first batch on there is something to save, so that signals wait."""
+        """Agree; from the first step on there is something to save, so that signals wait."""
+        if trainer.fit_loop._should_accumulate():
+            return
         self.signals.waits = True
         if self._agree(trainer):
             # Lightning's own flag: it raises SIGTERMException where a batch has ended.

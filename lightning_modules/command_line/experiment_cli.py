@@ -1,5 +1,6 @@
 """``fit``, ``validate``, ``test`` and ``predict``: Lightning's subcommands on our experiments."""
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -8,7 +9,6 @@ from typing import Any, NoReturn
 
 import lightning as L
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
@@ -23,7 +23,12 @@ from lightning_modules.callbacks.stop_at_signal import Signals
 from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_file, require_restorable
-from lightning_modules.command_line.checkpoint_settings import options_of, with_config_of_run
+from lightning_modules.command_line.checkpoint_settings import (
+    TUNERS,
+    keep_tuned,
+    options_of,
+    with_config_of_run,
+)
 from lightning_modules.command_line.data_links import refuse_linked
 from lightning_modules.command_line.exit_status import DIVERGED
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
@@ -31,6 +36,7 @@ from lightning_modules.command_line.loggers import finish, make_expendable, run_
 from lightning_modules.command_line.newest_checkpoint import LAST, newest_checkpoint
 from lightning_modules.command_line.run_callbacks import run_callbacks
 from lightning_modules.command_line.run_failures import explain_run
+from lightning_modules.command_line.run_lock import hold
 from lightning_modules.command_line.run_setup import (
     continued_folder,
     default_run,
@@ -46,8 +52,6 @@ from lightning_modules.sequence_model import SequenceModel
 
 #: Settings of one command; a run's config.yaml holds those of the experiment only.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
-#: Callbacks whose findings are in the run's config.yaml.
-TUNERS = (BatchSizeFinder, LearningRateFinder)
 
 
 class ExperimentCLI(ExperimentParser):
@@ -61,6 +65,8 @@ class ExperimentCLI(ExperimentParser):
 
     model: SequenceModel
     folder: RunFolder | None = None
+    #: Keeps other trainings out of the folder.
+    _lock: int | None = None
     #: The folder was made by this command.
     folder_is_new = False
 
@@ -81,6 +87,9 @@ class ExperimentCLI(ExperimentParser):
             # Whatever ends a run that has not begun: its folder is about nothing.
             self._clear()
             raise
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
 
     def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
         super()._add_subcommands(parser, **kwargs)
@@ -124,13 +133,15 @@ class ExperimentCLI(ExperimentParser):
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Give the run its folder, its loggers and its callbacks."""
         trainer, checkpoint = self.settings.trainer, self.settings.get("ckpt_path")
+        weights_only = self.settings.get("weights_only") is not False
         if checkpoint is not None:
-            weights_only = self.settings.get("weights_only") is not False
             resumes = self.subcommand == "fit"
             require_restorable(Path(checkpoint), self.model, weights_only, resumes)
         if trainer.fast_dev_run or trainer.barebones:
             return self._build_trainer(**kwargs)
         self.folder = self._folder()
+        if self.subcommand == "fit" and rank_zero():
+            self._lock = hold(self.folder)
         if trainer.logger is None or trainer.logger is True:
             seed = self.settings.seed_everything
             tags = run_tags(self.model, self.datamodule, self.folder.experiment, seed)
@@ -139,7 +150,8 @@ class ExperimentCLI(ExperimentParser):
             kwargs["logger"] = run_loggers(self.folder, tags) if logs else False
         given = self.config_init[self.subcommand].trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
-        if checkpoint is not None:  # its training was tuned
+        if checkpoint is not None:
+            keep_tuned(Path(checkpoint), weights_only, given, self.model, self.datamodule)
             given = [each for each in given if not isinstance(each, TUNERS)]
         own = run_callbacks(
             self.folder, self.model, self.settings, self._saved_settings(), self.signals

@@ -9,7 +9,8 @@ def in_order_of_effect(words: Sequence[str]) -> list[str]:
     """Let options win over files wherever they stand, and settings of a class over its name.
 
     jsonargparse applies words in their order: a file drops the options before it without a word,
-    and so does the name of a class. Options of the same rank keep their order.
+    and so does the name of a class. Options of the same rank keep their order, and so do those of a
+    list: ``--key+=CLASS`` appends to it, and ``--key.setting`` is of what was appended last.
 
     Args:
         words: a subcommand and its options.
@@ -20,7 +21,8 @@ def in_order_of_effect(words: Sequence[str]) -> list[str]:
     if words and words[0].startswith("-"):
         return list(words)
     joined = list(with_values(words))
-    return [*joined[:1], *sorted(joined[1:], key=rank)]
+    lists = [name_of(word).removesuffix("+") for word in joined if name_of(word).endswith("+")]
+    return [*joined[:1], *sorted(joined[1:], key=lambda word: rank(word, lists))]
 
 
 def with_values(words: Sequence[str]) -> Iterator[str]:
@@ -42,10 +44,18 @@ def with_values(words: Sequence[str]) -> Iterator[str]:
         yield pending
 
 
-def rank(word: str) -> int:
-    """Files come first, then options by how far down they reach."""
-    name = word.partition("=")[0]
-    return 0 if name in FILES else 1 + name.count(".")
+def rank(word: str, lists: Sequence[str]) -> int:
+    """Files come first, then options by how far down they reach; those of a list as the list."""
+    name = name_of(word)
+    if name in FILES:
+        return 0
+    owner = next((each for each in lists if name.startswith(f"{each}.")), name)
+    return 1 + owner.count(".")
+
+
+def name_of(word: str) -> str:
+    """Return an option without its value."""
+    return word.partition("=")[0]
 
 
 def is_number(word: str) -> bool:

@@ -1,6 +1,7 @@
 """`fit`: files in a run's folder, going on from them, and mistakes that it finds."""
 
 import csv
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli import ExperimentCLI
+from cli import ExperimentCLI, main
 from lightning_modules import GTMM
+from lightning_modules.command_line import run_lock
+from lightning_modules.records.run_folder import RunFolder
 from tests.cli.commands import MAZE
 
 #: What only building the model, its data or the trainer shows.
@@ -102,8 +105,23 @@ def test_resume_goes_on_in_the_same_folder(fit: Callable[..., Path], runs: Path)
     assert [float(r["step"]) for r in rows(run) if r["train/bound"]] == [1, 2, 3]
     assert (before["global_step"], after["global_step"]) == (2, 3)
     assert after["callbacks"]["Stopwatch"]["seconds"] > before["callbacks"]["Stopwatch"]["seconds"]
-    # The checkpoint's hyperparameters do not override what the command line says.
+    # What the checkpoint holds does not override what the command line says.
     assert after["hyper_parameters"]["learning_rate"] == 0.5
+    assert after["optimizer_states"][0]["param_groups"][0]["lr"] == 0.5
+
+
+def test_nobody_else_trains_in_a_folder(
+    fit: Callable[..., Path], complaint: Callable[..., str], monkeypatch
+):
+    run = fit(steps=1)
+    monkeypatch.setattr(run_lock, "PATIENCE", 0.2)
+    last = f"--ckpt_path={run / 'checkpoints/last.ckpt'}"
+    other = run_lock.hold(RunFolder(run))
+    said = complaint("fit", last, "--trainer.max_steps=2")
+    assert f"another process trains in {run}" in said
+    os.close(other)
+    main(["fit", last, "--trainer.max_steps=2"])
+    os.close(run_lock.hold(RunFolder(run)))
 
 
 def test_default_name_says_what_is_run(fit: Callable[..., Path]):

@@ -30,14 +30,19 @@ def test_what_is_tuned_is_recorded_and_goes_on_exactly(
     words.append("--model.decay=false")  # else the rate follows the length of the training
     main(tiny("fit", *words, "--run=whole", "--trainer.max_steps=7"))
     main(tiny("fit", *words, "--run=parts", "--trainer.max_steps=3"))
-    settings = yaml.safe_load((runs / "snp/parts/config.yaml").read_text(encoding="utf-8"))
+    config = runs / "snp/parts/config.yaml"
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     rate = settings["model"]["init_args"]["learning_rate"]
     assert rate not in (0.002, 0.004) and settings["data"]["init_args"]["batch_size"] == 4
-    main(["fit", f"--ckpt_path={runs}/snp/parts/checkpoints/last.ckpt", "--trainer.max_steps=7"])
+    main(["fit", f"--ckpt_path={runs}/snp/parts/checkpoints/last.ckpt", "--trainer.max_steps=5"])
+    # As a scheduler repeats the first command: nothing is tuned again.
+    main([*tiny("fit", *words, "--run=parts", "--trainer.max_steps=7"), "--ckpt_path=last"])
     whole, parts = (last(runs, name) for name in ("whole", "parts"))
     for each in (whole, parts):
         (group,) = each["optimizer_states"][0]["param_groups"]
         assert group["initial_lr"] == each["hyper_parameters"]["learning_rate"] == rate
         assert each["DriftingFunctions"]["next_episode"] == 7 * 4
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    assert settings["model"]["init_args"]["learning_rate"] == rate
     for name, value in whole["state_dict"].items():
         assert torch.equal(parts["state_dict"][name], value), name

@@ -138,3 +138,38 @@ def test_overfitting_repeats_the_same_sequences_with_new_noise(tmp_path: Path) -
     trained = train("SNP", tmp_path, overfit_batches=2, max_steps=5)
     assert trained.episodes == [*range(8), *range(8), *range(4)]
     assert len(set(trained.losses.values())) == 5
+
+
+@pytest.mark.parametrize("name", ["GTMM", "SNP"])
+def test_a_learning_rate_that_was_changed_is_what_trains(name: str, tmp_path: Path) -> None:
+    """It wins over the checkpoint's, with a schedule and without."""
+
+    def rates(rate: float, stop: int, resume: Path | None = None) -> list[float]:
+        model, seen = MODELS[name](), []
+        model.learning_rate = model.hparams["learning_rate"] = rate
+
+        class Note(L.Callback):
+            def on_train_batch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
+                seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+                trainer.should_stop = trainer.global_step + 1 == stop
+
+        trainer = L.Trainer(
+            max_steps=6,
+            accelerator="cpu",
+            callbacks=[Note()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            limit_val_batches=0,
+            default_root_dir=tmp_path,
+        )
+        benchmark = benchmark_for(name)
+        trainer.fit(model, datamodule=benchmark, ckpt_path=resume, weights_only=False)
+        trainer.save_checkpoint(tmp_path / "a.ckpt")
+        return seen
+
+    expected = rates(0.03, stop=6)
+    rates(0.01, stop=2)
+    found = rates(0.03, stop=6, resume=tmp_path / "a.ckpt")
+    assert found == pytest.approx(expected[2:], rel=1e-12)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from lightning_modules.command_line.checkpoint_check import is_intact
 from lightning_modules.command_line.sweep.lock import locked
 from lightning_modules.command_line.sweep.plan import PlannedRun
 
@@ -61,9 +62,11 @@ def orphans(run: PlannedRun) -> list[int]:
 
 def training(run: PlannedRun) -> list[str]:
     """Train from the start, or go on."""
-    last = run.folder.last_checkpoint
-    if last.exists():
-        return ["fit", *run.arguments, f"--ckpt_path={last}"]
+    states = [p for p in (run.folder.last_checkpoint, run.folder.previous_checkpoint) if p.exists()]
+    if states:
+        # Of two damaged ones the first is named when it is refused.
+        intact = next(filter(is_intact, states), states[0])
+        return ["fit", *run.arguments, f"--ckpt_path={intact}"]
     # Of a run that ended before it could save anything; else it would take another name.
     shutil.rmtree(run.folder.path, ignore_errors=True)
     return ["fit", *run.arguments]

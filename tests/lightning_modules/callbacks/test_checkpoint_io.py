@@ -42,8 +42,11 @@ def test_a_full_disk_costs_no_state_and_no_training(tmp_path: Path, monkeypatch,
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.ckpt")}
     full[0] = True
     capsys.readouterr()
-    model = fit(trainer_of(folder, users, max_steps=4), resume=folder.last_checkpoint)
-    assert model.global_step == 4
+    trainer = trainer_of(folder, users, max_steps=4)
+    # The final state is lost: that is no success.
+    with pytest.raises(OSError, match="No space"):
+        fit(trainer, resume=folder.last_checkpoint)
+    assert trainer.global_step == 4
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.ckpt")} == before
     lines = capsys.readouterr().out.splitlines()
     complaints = [line for line in lines if "No space left on device" in line]

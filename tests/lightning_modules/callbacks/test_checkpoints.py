@@ -66,6 +66,29 @@ def test_a_state_is_never_that_of_half_a_step(folder: RunFolder, saves_every_ste
     assert saved(folder.previous_checkpoint)[0] == 2
 
 
+def test_no_state_is_saved_while_gradients_accumulate(
+    folder: RunFolder, saves_every_step, monkeypatch
+) -> None:
+    """Running means, as of batch normalisation, would be those of half a step."""
+    trainer = trainer_of(
+        folder,
+        seconds=saves_every_step,
+        max_steps=4,
+        accumulate_grad_batches=2,
+        limit_val_batches=0,
+    )
+    save, batches = trainer.save_checkpoint, []
+
+    def noting(*arguments: Any, **settings: Any) -> None:
+        batches.append(trainer.fit_loop.epoch_loop.batch_progress.total.processed)
+        save(*arguments, **settings)
+
+    monkeypatch.setattr(trainer, "save_checkpoint", noting)
+    fit(trainer)
+    # An epoch's fifth batch is a step of its own.
+    assert batches == [2, 4, 5, 7]
+
+
 def test_a_damaged_state_does_not_replace_an_intact_one(
     folder: RunFolder, saves_every_step
 ) -> None:

@@ -13,6 +13,10 @@ from lightning_modules.command_line.word_order import in_order_of_effect
         ("fit -c x --run -3", "fit -c=x --run=-3"),
         ("fit --a.b.c=1 --a.b=B --a.b.c=2 --d", "fit --d --a.b=B --a.b.c=1 --a.b.c=2"),
         ("fit --flag --config=x=y", "fit --config=x=y --flag"),
+        (
+            "fit --l.l+=A --l.l.x=1 --l.l+=B --l.l.y.z=2 --l=C",
+            "fit --l=C --l.l+=A --l.l.x=1 --l.l+=B --l.l.y.z=2",
+        ),
         ("--config x fit", "--config x fit"),
         ("", ""),
     ],
