@@ -1,10 +1,28 @@
 """Fixtures that all tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from memory_cores.kernels import building
+
+# Whoever starts the tests under nohup, or with "&" in a script, has them ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """Find the test that leaves a signal handled otherwise than before: a later one would hang."""
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    after = [signal.getsignal(number) for number in numbers]
+    for number, handler in zip(numbers, before, strict=True):
+        if handler is not None:
+            signal.signal(number, handler)
+    assert after == before
 
 
 @pytest.fixture(autouse=True)

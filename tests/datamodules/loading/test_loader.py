@@ -1,6 +1,5 @@
 """An interrupted run sees the sequences that it would have seen, and no others."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -147,25 +146,31 @@ def test_a_script_ends_although_its_workers_hear_no_signal(tmp_path: Path) -> No
     assert done.stderr == ""
 
 
+#: Waits with a worker whose pipe is full, so that it would wait for ever for somebody to empty it.
+TRAINER = """
+import multiprocessing, time
+from datamodules import MNISTMaze
+
+if __name__ == "__main__":
+    data = MNISTMaze(source="mnist5k", num_workers=1, batch_size=64)
+    data.setup()
+    batches = iter(data.train_dataloader())
+    next(batches)
+    print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
+    time.sleep(60)
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch's own check has to do")
-def test_workers_die_with_their_trainer() -> None:
-    """One whose pipe is full would wait for ever for somebody to empty it."""
-    ours, theirs = os.pipe()
-    trainer = os.fork()
-    if trainer == 0:
+def test_workers_die_with_their_trainer(tmp_path: Path) -> None:
+    (tmp_path / "trainer.py").write_text(TRAINER, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    words = [sys.executable, str(tmp_path / "trainer.py")]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) as trainer:
         try:
-            data = MNISTMaze(source="mnist5k", num_workers=1, batch_size=64)
-            data.setup()
-            batches = iter(data.train_dataloader())
-            next(batches)
-            (worker,) = multiprocessing.active_children()
-            os.write(theirs, str(worker.pid).encode())
-            time.sleep(60)
+            (worker,) = map(int, trainer.stdout.readline().split())
         finally:
-            os._exit(1)
-    worker = int(os.read(ours, 20))
-    os.kill(trainer, signal.SIGKILL)
-    os.waitpid(trainer, 0)
+            trainer.kill()
     until = time.monotonic() + 10
     while is_alive(worker) and time.monotonic() < until:
         time.sleep(0.05)
