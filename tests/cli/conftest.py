@@ -9,6 +9,7 @@ import torch
 
 from cli import ExperimentCLI, main
 from datamodules.sources import glyphs
+from lightning_modules.callbacks import pictures
 from lightning_modules.command_line import comparison_figure
 from lightning_modules.pictures.curve_comparison import curve_comparison
 from tests.cli.commands import (
@@ -31,6 +32,13 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setattr(glyphs, "DRAWERS", 3)
     yield
+
+
+@pytest.fixture(autouse=True)
+def drawing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave pictures out, which take longer than the rest of a small run, but where marked."""
+    if request.node.get_closest_marker("pictures") is None:
+        monkeypatch.setattr(pictures, "draws", lambda trainer: False)
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from cli import ExperimentCLI, main
 from tests.cli.commands import ROOT
 
 
+@pytest.mark.pictures
 def test_a_run_that_was_really_tested(fit: Callable[..., Path], tmp_path: Path, capsys):
     run = fit("--run=r", "--trainer.val_check_interval=1", "--data.test_size=3")
     ExperimentCLI(["test", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])

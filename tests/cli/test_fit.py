@@ -44,6 +44,7 @@ def rows(run: Path) -> list[dict[str, str]]:
 LOG_ALL = ("--trainer.log_every_n_steps=1", "--trainer.val_check_interval=2")
 
 
+@pytest.mark.pictures
 def test_fit_leaves_everything_in_one_folder(fit: Callable[..., Path], capsys):
     run = fit(*LOG_ALL, "--run=mine")
     assert run.parts[-2:] == ("dnc_gtmm_maze", "mine")

@@ -105,6 +105,7 @@ def test_both_ablations_leave_nothing(complaint: Callable[..., str]) -> None:
     assert "model.memory.without_flow_tracking must be false" in said
 
 
+@pytest.mark.pictures
 def test_a_run_is_trained_tested_and_generates(
     tiny: Callable[..., list[str]], runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

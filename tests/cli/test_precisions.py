@@ -31,6 +31,7 @@ def test_every_family_trains_in_every_precision(
     assert cli.model.validation_metrics.totals.dtype == torch.float32
 
 
+@pytest.mark.pictures
 def test_a_run_in_half_precision_is_measured_drawn_and_generated(fit: Callable[..., Path]):
     run = fit("--trainer.precision=bf16-true", "--trainer.val_check_interval=500")
     last = f"--ckpt_path={run / 'checkpoints/last.ckpt'}"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cli import main
+from lightning_modules.callbacks import pictures
 from lightning_modules.command_line.exit_status import DIVERGED
 from lightning_modules.records.bundle import bundle_path, read_bundle, write_bundle
 from lightning_modules.records.reading import read_json
@@ -24,7 +25,8 @@ End = tuple[int, str, str]
 def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., End]:
-    """Runs a command, and returns its status and what it says."""
+    """Runs a command without its pictures, and returns its status and what it says."""
+    monkeypatch.setattr(pictures, "draws", lambda trainer: False)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setattr("sys.argv", ["cli.py"])
 
