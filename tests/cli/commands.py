@@ -26,6 +26,8 @@ TINY = (
     "--trainer.limit_val_batches=1",
     "--trainer.accelerator=cpu",
 )
+#: Without validations there are no pictures, which take longer than the rest of a small run.
+UNVALIDATED = "--trainer.limit_val_batches=0"
 SMALL_CONTROLLER = ("--model.controller_size=8",)
 SHORT_FRAMES = ("--data.sequence_length=6",)
 SHORT_RECALL = ("--data.pre_recall_length=10", "--data.recall_length=2")

@@ -24,7 +24,7 @@ from cli import main
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.lock import locked
-from tests.cli.commands import MAZE, ROOT, begun
+from tests.cli.commands import MAZE, ROOT, UNVALIDATED, begun
 
 #: Words of a command line, for a sweep's parameters and options.
 Words = Callable[..., list[str]]
@@ -74,6 +74,13 @@ def sweep(
         return said, status
 
     return run
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves pictures out of a sweep's runs."""
+    monkeypatch.setattr(process, "PROGRAM", ROOT / "tests/cli/without_pictures.py")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @pytest.fixture
@@ -130,6 +137,7 @@ def test_a_killed_sweep_goes_on(
         "model.memory": {"value": "NoMemory"},
     }
     options = "--trials=3", "--no_test", "--trainer.max_steps=120", "--trainer.logger=false"
+    options += (UNVALIDATED,)
     names = ("seed0", "seed1", f"seed{TOO_LARGE}")
     finished, begun, failed = (runs / "s" / name for name in names)
     log = begun.with_name(f"{begun.name}.log")
@@ -161,6 +169,7 @@ def test_a_killed_sweep_goes_on(
     assert [trial.state.name for trial in trials(runs)] == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     sweep: Sweep, runs: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +206,7 @@ def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     assert states == {"1e-09": "PRUNED", "0.002": "RUNNING"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) -> None:
     """One run of Bayesian search with all that follows it."""
     validated = "--trainer.max_steps=2", "--trainer.val_check_interval=2"

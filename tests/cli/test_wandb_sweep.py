@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.commands import ROOT, begun
+from tests.cli.commands import ROOT, UNVALIDATED, begun
 from tests.cli.wandb_stub import ENTITY, KEY, PROJECT, SWEEP, Sweeps, serving
 
 #: W&B's command line, with a second between two heartbeats of an agent.
@@ -40,7 +40,7 @@ def sweep_file(tmp_path: Path, tiny: Callable[..., list[str]]) -> Path:
         "model.memory": {"values": ["NTM"]},
         "seed_everything": {"values": [0, 1]},
     }
-    content["command"] += tiny("fit", "--trainer.max_steps=2")[1:]
+    content["command"] += [*tiny("fit", "--trainer.max_steps=2")[1:], UNVALIDATED]
     path = tmp_path / "maze_replicas.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
