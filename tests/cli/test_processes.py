@@ -103,7 +103,8 @@ def test_two_nodes(tiny: Callable[..., list[str]], runs: Path):
         port = free.getsockname()[1]
     place = ("--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={port}")
     nodes = ("--trainer.num_nodes=2", "--trainer.strategy=ddp", "--run=one", "--ckpt_path=last")
-    words = tiny("fit", MAZE, *nodes, UNVALIDATED, "--trainer.max_steps=2", "--trainer.logger=false")
+    steps = ("--trainer.max_steps=2", "--trainer.logger=false", UNVALIDATED)
+    words = tiny("fit", MAZE, *nodes, *steps)
     torchrun = ("-m", "torch.distributed.run", *place)
     both = [start(words, (*torchrun, f"--node_rank={rank}", "--")) for rank in range(2)]
     said = [process.communicate(timeout=120)[0] for process in both]
