@@ -1,11 +1,12 @@
 """Image folders and data modules that the tests of the benchmarks share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from datamodules import MNISTMaze, SequenceDataModule
+from datamodules.loading.loader import end_workers
 from datamodules.sources import glyphs
 from tests.datamodules.recall_sequences import SEQUENCES
 
@@ -17,6 +18,16 @@ SOURCES = ["mnist5k"] + (["mnist"] if (REAL_DATA / "mnist").is_dir() else [])
 def few_drawers(monkeypatch: pytest.MonkeyPatch) -> None:
     """All 20 drawers take some seconds."""
     monkeypatch.setattr(glyphs, "DRAWERS", 4)
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """End a test's workers: whenever Python collected them, a later test would wait 10 s for each.
+
+    By then their queues are closed, so that they hear neither a last message nor a signal.
+    """
+    yield
+    end_workers()
 
 
 @pytest.fixture
