@@ -85,7 +85,7 @@ def main() -> None:
         "open_files": [min(files), max(files)],
     }
     print(json.dumps(found))
-    sys.exit(slope > MOST_GROWTH or files[0] != files[-1])
+    sys.exit(int(slope > MOST_GROWTH or files[0] != files[-1]))
 
 
 if __name__ == "__main__":

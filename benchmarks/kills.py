@@ -202,7 +202,7 @@ def main() -> None:
     slowest = max(seconds for outcome in outcomes for seconds in outcome.seconds)
     summary = {"kills": kills.total(), **kills, "chains": len(outcomes), "faults": len(faults)}
     print(json.dumps({**summary, "slowest_exit_s": round(slowest, 1)}, indent=2))
-    sys.exit(bool(faults))
+    sys.exit(int(bool(faults)))
 
 
 if __name__ == "__main__":

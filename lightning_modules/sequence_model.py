@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lightning_modules.declarations import Family
@@ -128,24 +130,35 @@ class SequenceModel(L.LightningModule, ABC):
         """Go on with the checkpoint's noise."""
         self._noise_seed = checkpoint.get("noise_seed")
         self._restored_step = checkpoint["global_step"]
-        self._keep_rate(checkpoint)
+        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            self._keep_rate(checkpoint)
 
     def _keep_rate(self, checkpoint: dict[str, Any]) -> None:
-        """Let the learning rate that is asked for win over the checkpoint's."""
+        """Let the learning rate that is asked for win over the checkpoint's.
+
+        Raises:
+            MisconfigurationException: a schedule of a user's decides on it.
+        """
         before = checkpoint.get("hyper_parameters", {}).get("learning_rate", self.learning_rate)
         if before == self.learning_rate:
             return
-
-        def scaled(rate: float) -> float:
-            # Exact where nothing has decayed.
-            return self.learning_rate if rate == before else rate * self.learning_rate / before
-
+        schedules = checkpoint.get("lr_schedulers", ())
+        if not all("lr_lambdas" in schedule for schedule in schedules):
+            raise MisconfigurationException(
+                f"model.learning_rate is {self.learning_rate} here, {before} in the checkpoint, "
+                "whose schedule goes on with its own; leave it as it was"
+            )
+        ratio = self.learning_rate / before
         for optimizer in checkpoint.get("optimizer_states", ()):
             for group in optimizer["param_groups"]:
-                group |= {key: scaled(group[key]) for key in ("lr", "initial_lr") if key in group}
-        for schedule in checkpoint.get("lr_schedulers", ()):
-            if "base_lrs" in schedule:
-                schedule["base_lrs"] = [scaled(rate) for rate in schedule["base_lrs"]]
+                if group.get("initial_lr", group["lr"]) != before:
+                    continue  # it has a rate of its own
+                group["lr"] = self.learning_rate if group["lr"] == before else group["lr"] * ratio
+                if "initial_lr" in group:
+                    group["initial_lr"] = self.learning_rate
+        for schedule in schedules:
+            rates = schedule["base_lrs"]
+            schedule["base_lrs"] = [self.learning_rate if r == before else r for r in rates]
 
     @property
     def trained_steps(self) -> int:

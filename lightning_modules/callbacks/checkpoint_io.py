@@ -13,6 +13,10 @@ from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.run_folder import shown
 
 
+class UnsavedState(Exception):
+    """The state that a training ended with is lost."""
+
+
 class CheckpointFiles(TorchCheckpointIO):
     """Writes beside the destination, with a checksum; a failure does not end the training.
 
@@ -38,8 +42,8 @@ class CheckpointFiles(TorchCheckpointIO):
         except OSError as failure:
             self.failed = failure
             print(
-                f"cannot write {shown(Path(path))}: {failure.strerror}; training goes on, and "
-                "what was saved before stays",
+                f"cannot write {shown(Path(path))}: {failure.strerror}; what was saved before "
+                "stays",
                 flush=True,
             )
         else:

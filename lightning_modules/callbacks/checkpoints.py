@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
-from lightning_modules.callbacks.checkpoint_io import CheckpointFiles
+from lightning_modules.callbacks.checkpoint_io import CheckpointFiles, UnsavedState
 from lightning_modules.callbacks.stop_at_signal import agreed
 from lightning_modules.callbacks.stop_signals import StopSignals
 from lightning_modules.declarations import Measure
@@ -22,7 +22,7 @@ from lightning_modules.records.checkpoint_file import (
     second_name,
 )
 from lightning_modules.records.durable_file import unfinished_file
-from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder, shown
 
 #: A write may take this share of the time until the next one.
 MOST_OF_TIME = 0.03
@@ -133,19 +133,24 @@ class LastCheckpoint(Checkpoint):
         """Save the state that training ended with.
 
         Raises:
-            OSError: it could not be written, and nobody tries again.
+            UnsavedState: it could not be written.
         """
-        if trainer.global_step > 0 and self._saved != trainer.global_step:
+        unsaved = self._saved != trainer.global_step or failure_of(trainer) is not None
+        if trainer.global_step > 0 and agreed(trainer, unsaved):
             self._save(trainer)
-        files = trainer.strategy.checkpoint_io
-        if isinstance(files, CheckpointFiles) and files.failed is not None:
-            raise files.failed
+        failure = failure_of(trainer)
+        if failure is not None:
+            raise UnsavedState(
+                f"the state after step {trainer.global_step:,} could not be written to "
+                f"{shown(self.path)}: {failure.strerror}; what was saved before is still there"
+            ) from failure
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Save if a signal ends a validation; nothing else ends where a state is whole."""
-        if self.signals.agreed and self._saved != trainer.global_step:
+        whole = not trainer.fit_loop._should_accumulate()
+        if self.signals.agreed and whole and self._saved != trainer.global_step:
             self._save(trainer)
 
     def on_load_checkpoint(
@@ -179,6 +184,12 @@ class LastCheckpoint(Checkpoint):
         # A damaged one is not worth the intact one before it.
         whole = self._trusted or checksum_holds(self.path) is not False
         return whole and second_name(self.path, kept)
+
+
+def failure_of(trainer: L.Trainer) -> OSError | None:
+    """Return why this process could not write its last file, if so."""
+    files = trainer.strategy.checkpoint_io
+    return files.failed if isinstance(files, CheckpointFiles) else None
 
 
 def file_number(path: Path) -> int | None:

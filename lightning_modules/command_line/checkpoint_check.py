@@ -32,7 +32,7 @@ def require_file(path: str) -> None:
 
 def require_restorable(
     path: Path, model: L.LightningModule, weights_only: bool = True, resumes: bool = False
-) -> None:
+) -> dict[str, Any]:
     """Check a checkpoint against the model.
 
     Args:
@@ -41,6 +41,9 @@ def require_restorable(
         weights_only: refuse a file that holds more than tensors and plain values.
         resumes: training is to go on from it.
 
+    Returns:
+        its content.
+
     Raises:
         UsageError: the file is no checkpoint, one of another model, or too little to go on from.
     """
@@ -48,7 +51,7 @@ def require_restorable(
     if resumes:
         _require_state_of_training(path, checkpoint)
     if shapes(checkpoint["state_dict"]) == shapes(model.state_dict()):
-        return
+        return checkpoint
     lines = list(differences(model.hparams, checkpoint.get("hyper_parameters", {})))
     lines = lines[:MOST_DIFFERENCES] or ["its tensors have other names or shapes"]
     raise UsageError("\n  ".join([f"ckpt_path: {shown(path)} is of another model:", *lines]))

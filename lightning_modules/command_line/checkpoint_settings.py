@@ -1,19 +1,13 @@
 """A checkpoint on the command line brings the settings of its run, where no others are named."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import lightning as L
-from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
-
-from lightning_modules.command_line.checkpoint_check import read_checkpoint, require_file
+from lightning_modules.command_line.checkpoint_check import require_file
 from lightning_modules.command_line.experiment_parser import TRAINER_DEFAULTS
 from lightning_modules.command_line.newest_checkpoint import LAST, newest_checkpoint
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
-
-#: Callbacks that change a setting before training begins.
-TUNERS = (BatchSizeFinder, LearningRateFinder)
 
 
 def options_of(args: list[str]) -> dict[str, str]:
@@ -64,33 +58,3 @@ def _newest(options: Mapping[str, str]) -> str:
         raise UsageError(f"{found.partition(';')[0]}; --config says what to train")
     print(found, flush=True)
     return str(path)
-
-
-def keep_tuned(
-    checkpoint: Path,
-    weights_only: bool,
-    callbacks: Iterable[L.Callback],
-    model: L.LightningModule,
-    data: L.LightningDataModule,
-) -> None:
-    """Set what callbacks have tuned before the training that a checkpoint is of.
-
-    They would tune again, and go on from another state.
-
-    Args:
-        checkpoint: the file.
-        weights_only: as for ``read_checkpoint``.
-        callbacks: of the training; those that tune are looked at.
-        model: to be trained on.
-        data: its data.
-    """
-    content = None
-    for callback in callbacks:
-        if not isinstance(callback, TUNERS):
-            continue
-        content = content or read_checkpoint(checkpoint, weights_only)
-        if isinstance(callback, LearningRateFinder):
-            rate = content["hyper_parameters"]["learning_rate"]
-            model.learning_rate = model.hparams["learning_rate"] = rate
-        else:
-            data.hparams["batch_size"] = content["datamodule_hyper_parameters"]["batch_size"]

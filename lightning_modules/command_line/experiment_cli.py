@@ -23,12 +23,7 @@ from lightning_modules.callbacks.stop_at_signal import Signals
 from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
 from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.checkpoint_check import require_file, require_restorable
-from lightning_modules.command_line.checkpoint_settings import (
-    TUNERS,
-    keep_tuned,
-    options_of,
-    with_config_of_run,
-)
+from lightning_modules.command_line.checkpoint_settings import options_of, with_config_of_run
 from lightning_modules.command_line.data_links import refuse_linked
 from lightning_modules.command_line.exit_status import DIVERGED
 from lightning_modules.command_line.experiment_parser import ExperimentParser, Parser
@@ -45,6 +40,7 @@ from lightning_modules.command_line.run_setup import (
     run_tags,
 )
 from lightning_modules.command_line.subcommand_help import Command, list_commands, suit_options
+from lightning_modules.command_line.tuned_settings import TUNERS, restore_tuned
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.command_line.word_order import in_order_of_effect
 from lightning_modules.records.run_folder import RunFolder
@@ -133,10 +129,12 @@ class ExperimentCLI(ExperimentParser):
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Give the run its folder, its loggers and its callbacks."""
         trainer, checkpoint = self.settings.trainer, self.settings.get("ckpt_path")
-        weights_only = self.settings.get("weights_only") is not False
+        content: dict[str, Any] = {}
         if checkpoint is not None:
+            weights_only = self.settings.get("weights_only") is not False
             resumes = self.subcommand == "fit"
-            require_restorable(Path(checkpoint), self.model, weights_only, resumes)
+            path = Path(checkpoint)
+            content = require_restorable(path, self.model, weights_only, resumes)
         if trainer.fast_dev_run or trainer.barebones:
             return self._build_trainer(**kwargs)
         self.folder = self._folder()
@@ -151,7 +149,7 @@ class ExperimentCLI(ExperimentParser):
         given = self.config_init[self.subcommand].trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
         if checkpoint is not None:
-            keep_tuned(Path(checkpoint), weights_only, given, self.model, self.datamodule)
+            restore_tuned(content, given, self._named(), self.model, self.datamodule)
             given = [each for each in given if not isinstance(each, TUNERS)]
         own = run_callbacks(
             self.folder, self.model, self.settings, self._saved_settings(), self.signals
@@ -172,9 +170,7 @@ class ExperimentCLI(ExperimentParser):
     def _folder(self) -> RunFolder:
         """The folder that the checkpoint comes from, else a new one."""
         settings = self.settings
-        # The newest one was looked for by the names of its run.
-        named = {} if self.options.get("--ckpt_path") == LAST else self.options
-        continued = continued_folder(settings.get("ckpt_path"), named)
+        continued = continued_folder(settings.get("ckpt_path"), self._named())
         if continued is not None:
             return continued
         self.folder_is_new = True
@@ -183,6 +179,10 @@ class ExperimentCLI(ExperimentParser):
         if run is None:
             run = default_run(self.model, chosen, settings.seed_everything)
         return new_folder(settings.trainer.default_root_dir, self.experiment_name(), run)
+
+    def _named(self) -> Mapping[str, str]:
+        """Options that are meant to change a run; who asks for the last state repeats a command."""
+        return {} if self.options.get("--ckpt_path") == LAST else self.options
 
     def _build_trainer(self, **kwargs: Any) -> L.Trainer:
         try:

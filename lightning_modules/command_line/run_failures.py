@@ -7,6 +7,8 @@ from traceback import walk_tb
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from lightning_modules.callbacks.checkpoint_io import UnsavedState
+
 MOST_CHARACTERS = 400
 #: What the system refuses, which no change of the program would help.
 OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE}
@@ -14,6 +16,8 @@ OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ER
 
 def explain_run(failure: BaseException) -> str | None:
     """Explain what ended a run; None if it is a bug, of which the traceback tells more."""
+    if isinstance(failure, UnsavedState):
+        return str(failure)
     for explain in (_of_lightning, _of_callback, _of_the_system, _out_of_memory, _lost_worker):
         explanation = explain(failure)
         if explanation is not None:

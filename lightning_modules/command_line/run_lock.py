@@ -1,5 +1,6 @@
 """Keeps two trainings from writing into the same run's folder."""
 
+import errno
 import os
 import time
 
@@ -7,7 +8,7 @@ from lightning_modules.command_line.sweep.lock import locked
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
 
-#: Seconds until the workers of a training that was killed have ended.
+#: Seconds to wait for the workers of a killed training to end.
 PATIENCE = 5.0
 
 
@@ -21,17 +22,26 @@ def hold(folder: RunFolder) -> int | None:
         UsageError: another process trains in it.
     """
     held = os.open(folder.path, os.O_RDONLY)
-    until = time.monotonic() + PATIENCE
     try:
-        while not locked(held):
-            if time.monotonic() > until:
-                os.close(held)
-                raise UsageError(
-                    f"ckpt_path: another process trains in {shown(folder.path)}; wait until it "
-                    "ends, or train in a copy of the folder"
-                )
-            time.sleep(0.1)
-    except OSError:
+        return _wait_for(folder, held)
+    except OSError as failure:
         os.close(held)
-        return None
+        if failure.errno != errno.EBADF:
+            print(f"{shown(folder.path)} cannot be locked: {failure.strerror}", flush=True)
+            return None
+    # NFS locks only what may be written, which a folder may not.
+    held = os.open(folder.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    return _wait_for(folder, held)
+
+
+def _wait_for(folder: RunFolder, held: int) -> int:
+    until = time.monotonic() + PATIENCE
+    while not locked(held):
+        if time.monotonic() > until:
+            os.close(held)
+            raise UsageError(
+                f"ckpt_path: another process trains in {shown(folder.path)}: is a job of this run "
+                "still at work? Wait until it ends, or train in a copy of the folder"
+            )
+        time.sleep(0.1)
     return held

@@ -45,7 +45,7 @@ def with_values(words: Sequence[str]) -> Iterator[str]:
 
 
 def rank(word: str, lists: Sequence[str]) -> int:
-    """Files come first, then options by how far down they reach; those of a list as the list."""
+    """Put files first, then options by how far down they reach, those in a list with the list."""
     name = name_of(word)
     if name in FILES:
         return 0

@@ -44,5 +44,11 @@ def test_what_is_tuned_is_recorded_and_goes_on_exactly(
         assert each["DriftingFunctions"]["next_episode"] == 7 * 4
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     assert settings["model"]["init_args"]["learning_rate"] == rate
+    # What the command line names wins over what was found.
+    words = [f"--ckpt_path={runs}/snp/parts/checkpoints/last.ckpt", "--model.learning_rate=0.003"]
+    main(["fit", *words, "--trainer.max_steps=8"])
+    named = last(runs, "parts")
+    assert named["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 0.003
+    assert named["DriftingFunctions"]["next_episode"] == 8 * 4
     for name, value in whole["state_dict"].items():
         assert torch.equal(parts["state_dict"][name], value), name

@@ -249,7 +249,7 @@ def main() -> None:
         f"{report.slowest:.2f} s; memory grew by {report.peak >> 20:,} MiB"
     )
     print("\n".join(report.failures[:MOST_SHOWN]))
-    sys.exit(bool(report.failures))
+    sys.exit(int(bool(report.failures)))
 
 
 def _memory() -> int:

@@ -197,7 +197,7 @@ def main() -> None:
             print(f"        case {each.case}: {each.damage}: {each.detail[:200]}")
     failed = sum(outcome.failed for outcome in outcomes)
     print(f"{given.count} cases in {time.monotonic() - start:.0f} s, {failed} failed")
-    sys.exit(failed > 0)
+    sys.exit(int(failed > 0))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from tests.whole_models.small_models import MODELS, benchmark_for
@@ -173,3 +174,24 @@ def test_a_learning_rate_that_was_changed_is_what_trains(name: str, tmp_path: Pa
     rates(0.01, stop=2)
     found = rates(0.03, stop=6, resume=tmp_path / "a.ckpt")
     assert found == pytest.approx(expected[2:], rel=1e-12)
+
+
+def test_only_what_had_the_learning_rate_changes() -> None:
+    """A group with a rate of its own keeps it; a schedule of a user's is not guessed at."""
+    model = MODELS["GTMM"]()
+    model.learning_rate = 0.03
+    groups = [{"lr": 0.005, "initial_lr": 0.01}, {"lr": 1e-4, "initial_lr": 1e-4}]
+    state: dict[str, Any] = {
+        "hyper_parameters": {"learning_rate": 0.01},
+        "optimizer_states": [{"param_groups": groups}],
+        "lr_schedulers": [{"lr_lambdas": [None, None], "base_lrs": [0.01, 1e-4]}],
+    }
+    model._keep_rate(state)
+    assert groups == [
+        {"lr": pytest.approx(0.015), "initial_lr": 0.03},
+        {"lr": 1e-4, "initial_lr": 1e-4},
+    ]
+    assert state["lr_schedulers"][0]["base_lrs"] == [0.03, 1e-4]
+    state["lr_schedulers"] = [{"total_steps": 10, "base_lrs": [0.01]}]
+    with pytest.raises(MisconfigurationException, match="is 0.03 here, 0.01 in the checkpoint"):
+        model._keep_rate(state)

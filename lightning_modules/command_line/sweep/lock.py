@@ -18,7 +18,7 @@ def locked(file: int) -> bool:
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # the latter from NFS
         return False
     return True
 

@@ -1,14 +1,15 @@
 """All checkpoints of a trainer are written beside their destination."""
 
 import tempfile
+from math import inf
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lightning_modules.callbacks import checkpoint_io
-from lightning_modules.callbacks.checkpoint_io import CheckpointFiles
+from lightning_modules.callbacks import checkpoint_io, checkpoints
+from lightning_modules.callbacks.checkpoint_io import CheckpointFiles, UnsavedState
 from lightning_modules.records.checkpoint_file import FORMAT, checksum_holds
 from lightning_modules.records.run_folder import RunFolder
 from tests.lightning_modules.callbacks.small_trainings import fit, saved, trainer_of
@@ -44,16 +45,34 @@ def test_a_full_disk_costs_no_state_and_no_training(tmp_path: Path, monkeypatch,
     capsys.readouterr()
     trainer = trainer_of(folder, users, max_steps=4)
     # The final state is lost: that is no success.
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UnsavedState, match="after step 4 could not .*last.ckpt: No space"):
         fit(trainer, resume=folder.last_checkpoint)
     assert trainer.global_step == 4
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.ckpt")} == before
     lines = capsys.readouterr().out.splitlines()
     complaints = [line for line in lines if "No space left on device" in line]
-    assert any("last.ckpt" in line and "training goes on" in line for line in complaints)
+    assert any("last.ckpt" in line and "saved before stays" in line for line in complaints)
     full[0] = False
     fit(trainer_of(folder, users, max_steps=5), resume=folder.last_checkpoint)
     assert saved(folder.last_checkpoint)[0] == 5
+
+
+def test_a_write_that_failed_in_the_last_step_is_tried_again(tmp_path: Path, monkeypatch) -> None:
+    folder = RunFolder(tmp_path / "run")
+    write, failures = checkpoint_io.write_durably, []
+
+    def fails_once(path: Path, content: bytes) -> None:
+        if trainer.global_step == 6 and not failures:
+            failures.append(path)
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(checkpoint_io, "write_durably", fails_once)
+    monkeypatch.setattr(checkpoints, "MOST_OF_TIME", inf)
+    trainer = trainer_of(folder, seconds=(0.0, 0.0), limit_val_batches=0)
+    fit(trainer)
+    assert failures == [folder.last_checkpoint]
+    assert saved(folder.last_checkpoint)[0] == 6
 
 
 def test_a_damaged_file_is_not_loaded(tmp_path: Path) -> None:
