@@ -124,8 +124,8 @@ def format_of(checkpoint: Mapping[str, Any]) -> int:
 def _damaged(path: Path, how: str = "is damaged: its checksum differs") -> str:
     """Say that a checkpoint is damaged, and name an intact one of the same run."""
     folder = RunFolder.of_checkpoint(path)
-    others = [] if folder is None else [folder.last_checkpoint, folder.previous_checkpoint]
-    intact = [p for p in others if p != path and p.is_file() and checksum_holds(p)]
+    others = [] if folder is None else folder.states
+    intact = [p for p in others if p != path and checksum_holds(p)]
     named = f"\nintact: --ckpt_path {shown(intact[0])}" if intact else ""
     return f"ckpt_path: {shown(path)} {how}{named}"
 

@@ -25,13 +25,13 @@ def newest_checkpoint(root: Path, experiment: str, run: str | None) -> tuple[Pat
         UsageError: the newest run has damaged ones only.
     """
     runs = [RunFolder(path) for path in (root / experiment).glob("*") if _is_run(path, run)]
-    saved = [folder for folder in runs if _states(folder)]
+    saved = [folder for folder in runs if folder.states]
     wanted = shown(root / experiment / (run or ""))
     if not saved:
         return None, f"ckpt_path: {wanted} has no checkpoint yet; training starts anew"
-    newest = max(saved, key=lambda folder: max(p.stat().st_mtime_ns for p in _states(folder)))
+    newest = max(saved, key=lambda folder: max(p.stat().st_mtime_ns for p in folder.states))
     damaged: list[str] = []
-    for path in _states(newest):
+    for path in newest.states:
         if is_intact(path):
             found = f"ckpt_path: goes on from {shown(path)}"
             return path, f"{found}; {', '.join(damaged)} is damaged" if damaged else found
@@ -41,8 +41,3 @@ def newest_checkpoint(root: Path, experiment: str, run: str | None) -> tuple[Pat
 
 def _is_run(path: Path, run: str | None) -> bool:
     return run is None or re.fullmatch(rf"{re.escape(run)}(-\d+)?", path.name) is not None
-
-
-def _states(folder: RunFolder) -> list[Path]:
-    """List the states of training that there are, the newest first."""
-    return [p for p in (folder.last_checkpoint, folder.previous_checkpoint) if p.is_file()]

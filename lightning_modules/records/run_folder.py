@@ -85,6 +85,11 @@ class RunFolder:
         return self.checkpoints / "previous.ckpt"
 
     @property
+    def states(self) -> list[Path]:
+        """The states of training that there are, the newest first."""
+        return [p for p in (self.last_checkpoint, self.previous_checkpoint) if p.is_file()]
+
+    @property
     def best_checkpoint(self) -> Path:
         """State that validated best."""
         return self.checkpoints / "best.ckpt"

@@ -12,6 +12,15 @@ from torch import Tensor
 
 from tests.whole_models.small_models import MODELS, benchmark_for
 
+#: Of every trainer here.
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
 
 class Trained(NamedTuple):
     """What a training was, step by step."""
@@ -60,12 +69,8 @@ def train(
     model, witness = MODELS[name](), Witness(stop, folder)
     trainer = L.Trainer(
         **{"max_steps": 10, "val_check_interval": 4, "check_val_every_n_epoch": None, **settings},
-        accelerator="cpu",
         callbacks=[witness],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **QUIET,
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
@@ -156,12 +161,8 @@ def test_a_learning_rate_that_was_changed_is_what_trains(name: str, tmp_path: Pa
 
         trainer = L.Trainer(
             max_steps=6,
-            accelerator="cpu",
             callbacks=[Note()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+            **QUIET,
             limit_val_batches=0,
             default_root_dir=tmp_path,
         )

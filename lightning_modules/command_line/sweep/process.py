@@ -62,8 +62,7 @@ def orphans(run: PlannedRun) -> list[int]:
 
 def training(run: PlannedRun) -> list[str]:
     """Train from the start, or go on."""
-    states = [p for p in (run.folder.last_checkpoint, run.folder.previous_checkpoint) if p.exists()]
-    if states:
+    if states := run.folder.states:
         # Of two damaged ones the first is named when it is refused.
         intact = next(filter(is_intact, states), states[0])
         return ["fit", *run.arguments, f"--ckpt_path={intact}"]
