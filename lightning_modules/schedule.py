@@ -1,4 +1,4 @@
-"""The learning rate over a training of known length."""
+"""The learning rate over a training."""
 
 from math import cos, pi
 
@@ -21,3 +21,19 @@ def warm_up_and_decay(optimizer: Optimizer, warm_up: int, steps: float) -> Lambd
         return risen * 0.5 * (1 + cos(pi * min(step / steps, 1.0)))
 
     return LambdaLR(optimizer, share)
+
+
+def slow_recurrence(optimizer: Optimizer, share: float, warm_up: int) -> LambdaLR:
+    """Raise the recurrence's learning rate with the square of the step, to a share of the others'.
+
+    Args:
+        optimizer: the optimiser, set to the others' learning rate; its second and last group is the
+            recurrence.
+        share: of the learning rate, after the warm-up.
+        warm_up: number of first steps in which the rate rises; may be 0.
+    """
+
+    def of_recurrence(step: int) -> float:
+        return share * min(1.0, (step + 1) / warm_up) ** 2 if warm_up else share
+
+    return LambdaLR(optimizer, [lambda step: 1.0, of_recurrence])

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.parts.addressing import masked_softmax
-from memory_cores.parts.associative import KEY_GAIN, SHARP
+from memory_cores.parts.associative import KEY_GAIN, SHARP, Start, lags, require_start
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
 from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.context_store import ContextStore, between, extents
 from memory_cores.parts.item_order import in_order, real_first, rows_at, shuffled, with_rows
 from memory_cores.parts.real_points import RealPoints
@@ -57,10 +58,11 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         read_heads: number of heads R; models that ask by query have none.
         attention: kind of the attention for look-ups.
         attention_heads: heads of multihead attention.
+        start: initial weights of read heads, "associative" or "plain".
 
     Raises:
         ValueError: a number is too small, slots are "all" with read heads, queries are not as wide
-            as keys, or there is no such attention.
+            as keys, or there is no such attention or start.
     """
 
     unroll_recurs = False
@@ -72,16 +74,19 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         read_heads: int = 5,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
+        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
         self.read_heads = 0 if sizes.query else read_heads
         self._require_valid(read_heads, attention_heads)
+        require_start(start)
         if sizes.query:  # else it would be parameters without a gradient
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         else:
             self.read_keys = nn.Linear(sizes.control, read_heads * sizes.key)
-            self._start_by_finding_like_keys()
+            if start == "associative" and sizes.control == sizes.key:
+                self._start_as_associative_memory()
 
     def _require_valid(self, read_heads: int, attention_heads: int) -> None:
         """Raise a ValueError that names the setting that is out of range."""
@@ -246,13 +251,23 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         return torch.cat(reads, 1).unflatten(1, (T, M))
 
     @torch.no_grad()
-    def _start_by_finding_like_keys(self) -> None:
-        """Start by finding, sharply, the item whose key is like the control.
+    def _start_as_associative_memory(self) -> None:
+        """Start by finding, sharply, the items with keys like the control, or of some steps ago.
 
-        For vectors whose entries are about 1/3 in size, dot products start with the strength that
-        other cores give to a cosine. Where the widths differ, similarity has to be learned.
+        Keys are controls of earlier steps. For vectors whose entries are about 1/3 in size, dot
+        products start with the strength that other cores give to a cosine. Where the widths differ,
+        similarity has to be learned.
         """
-        size = self.sizes.key
+        size, hands = self.sizes.key, 2 * len(self.sizes.clock)
         like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
-        if self.sizes.control == size:
-            self.read_keys.weight.copy_(like.repeat(self.read_heads, 1))
+        heads = self.read_keys.weight.split(size), self.read_keys.bias.split(size)
+        for weight, bias, lag in zip(*heads, lags(self.read_heads, self.sizes), strict=True):
+            weight.copy_(like)
+            if lag is None:
+                weight[:, :hands] = 0  # what time it is
+                continue
+            # The hands alone, as strong as if they were all of the vector.
+            weight.zero_()
+            strength = SHARP * KEY_GAIN**2 * size**0.5 / hands
+            weight[:hands, :hands] = strength * turned(self.sizes.clock, -lag)
+            bias[:hands] = -weight[:hands, :hands] @ centre(self.sizes.clock)

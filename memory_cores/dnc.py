@@ -18,7 +18,15 @@ from memory_cores.parts.addressing import (
     retention,
     usage_after_write,
 )
-from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.associative import (
+    SHARP,
+    STEADY,
+    Affine,
+    Start,
+    associate_keys_with_values,
+    require_start,
+    rows_of,
+)
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 from memory_cores.parts.sparse_links import SparseRows, linked_rows, no_links, stepped
@@ -92,9 +100,10 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         write_heads: number of write heads H.
         sparse_links: number K of links kept of each slot (Rae et al. 2016 take 8), so that time and
             memory are linear in the slots; default: all, in a matrix of N x N.
+        start: initial weights, "associative" or "plain".
 
     Raises:
-        ValueError: a setting is below 1.
+        ValueError: a number is below 1, or there is no such start.
     """
 
     def __init__(
@@ -105,6 +114,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         read_heads: int = 5,
         write_heads: int = 1,
         sparse_links: int | None = None,
+        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
@@ -113,6 +123,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
+        require_start(start)
         if sparse_links is not None:
             require_at_least(1, sparse_links=sparse_links)
             sparse_links = min(sparse_links, self.slots)
@@ -125,13 +136,10 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         written = sizes.control + sizes.key + sizes.value
         self.write_interface = nn.Linear(written, sum(self._write_parts))
         self._build_lookup()
-        self._open_gates()
         if R:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
-            self._look_up_by_content()
-        vectors = self.write_interface.weight.split(self._write_parts)[1]
-        keys = self.read_interface.weight.split(self._read_parts)[0] if R else None
-        associate_keys_with_values(vectors, keys, word_size, sizes)
+        if start == "associative":
+            self._start_as_associative_memory()
 
     @property
     def graph_steps(self) -> int:
@@ -210,6 +218,13 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         return self._pool(memory, usage)
 
     @torch.no_grad()
+    def _start_as_associative_memory(self) -> None:
+        """Start with words in which an item's value is found by its key, or by its time."""
+        self._open_gates()
+        _, words, *_ = rows_of(self.write_interface, self._write_parts)
+        keys = self._start_reading_sharply() if self.read_heads else None
+        associate_keys_with_values(words, keys, self.word_size, self.sizes)
+
     def _open_gates(self) -> None:
         """Start by storing every item in a slot of its own.
 
@@ -220,12 +235,14 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         write.fill_(2.0)  # g^w is 0.88
         free.fill_(-3.0)  # f is 0.05: what was read stays
 
-    @torch.no_grad()
-    def _look_up_by_content(self) -> None:
-        """Start by reading by content, sharply."""
-        _, strengths, modes = self.read_interface.bias.split(self._read_parts)
-        strengths.fill_(SHARP)
-        modes.view(self.read_heads, -1)[:, -1] = 2.0  # content
+    def _start_reading_sharply(self) -> Affine:
+        """Start by reading by keys, sharply, whatever the control; return the keys' rows."""
+        keys, strengths, modes = rows_of(self.read_interface, self._read_parts)
+        strengths.bias.fill_(SHARP)
+        strengths.weight.mul_(STEADY)
+        modes.bias.view(self.read_heads, -1)[:, -1] = 2.0  # content
+        modes.weight.mul_(0.3)
+        return keys
 
     def _is_served(self, state: DNCState | SparseDNCState) -> bool:
         """Tell whether the operators can take a step of this memory."""

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.addressing import content_weights, least_used_slots, usage_after_write
-from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.associative import (
+    SHARP,
+    STEADY,
+    Start,
+    associate_keys_with_values,
+    require_start,
+    rows_of,
+)
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 
@@ -49,9 +56,10 @@ class LRU(SlotMemory[LRUState]):
         read_heads: number of heads R. The papers use 5 in generative temporal models; in models
             that ask by query all R write, and none reads.
         usage_decay: share of a slot's usage that is left after a step (``gamma``).
+        start: initial weights, "associative" or "plain".
 
     Raises:
-        ValueError: a number is below 1, or the decay is not in [0, 1].
+        ValueError: a number is below 1, the decay is not in [0, 1], or there is no such start.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class LRU(SlotMemory[LRUState]):
         word_size: int = 64,
         read_heads: int = 5,
         usage_decay: float = 0.95,
+        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = read_heads * sizes.steps if slots is None else slots
@@ -68,6 +77,7 @@ class LRU(SlotMemory[LRUState]):
         require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
         if not 0 <= usage_decay <= 1:
             raise ValueError(f"usage_decay must be in [0, 1], got {usage_decay}")
+        require_start(start)
         W, R = word_size, read_heads
         self._read_parts = [R * W, R]
         self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, R * W)
@@ -75,7 +85,8 @@ class LRU(SlotMemory[LRUState]):
         if not sizes.query:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
         self._build_lookup()
-        self._start_as_associative_memory()
+        if start == "associative":
+            self._start_as_associative_memory()
 
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
         """Return memory that holds next to nothing, and unused slots."""
@@ -125,19 +136,22 @@ class LRU(SlotMemory[LRUState]):
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start by storing each item in the least used slots and finding it by content.
+        """Start by storing each item in the least used slots and finding it by its key or time.
 
         All heads start with the same word, so that a read is a clean copy, whichever of an item's
-        slots the weights fall on.
+        slots the weights fall on. What was read is left alone: even an eighth of each new word over
+        the slot that was read last is enough to forget what was found.
         """
-        W, R = self.word_size, self.read_heads
-        words, keys = self.write_words.weight, None
+        (words,) = rows_of(self.write_words, [self.read_heads * self.word_size])
+        keys = None
         if not self.sizes.query:
-            keys = self.read_interface.weight[: R * W]
-            self.read_interface.bias[R * W :] = SHARP
-        associate_keys_with_values(words, keys, W, self.sizes)
-        words.copy_(words[:W].repeat(R, 1))
-        self.write_gates.bias.fill_(-2.0)  # sigmoid(alpha) is 0.12: to the least used slots
+            keys, strengths = rows_of(self.read_interface, self._read_parts)
+            strengths.bias.fill_(SHARP)
+            strengths.weight.mul_(STEADY)
+        associate_keys_with_values(words, keys, self.word_size, self.sizes)
+        words.weight.copy_(words.weight[: self.word_size].repeat(self.read_heads, 1))
+        self.write_gates.weight.zero_()
+        self.write_gates.bias.fill_(-6.0)  # sigmoid(alpha) is 0.002: to the least used slots
 
     @torch.no_grad()
     def _usage(self, state: LRUState) -> Tensor:

@@ -15,7 +15,15 @@ from memory_cores.parts.addressing import (
     shifted,
     usage_after_write,
 )
-from memory_cores.parts.associative import SHARP, associate_keys_with_values
+from memory_cores.parts.associative import (
+    SHARP,
+    STEADY,
+    Affine,
+    Start,
+    associate_keys_with_values,
+    require_start,
+    rows_of,
+)
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.slot_memory import SlotMemory
 
@@ -69,9 +77,10 @@ class NTM(SlotMemory[NTMState]):
         read_heads: number of read heads R. The papers use 5 in generative temporal models; models
             that ask by query have none.
         write_heads: number of write heads H.
+        start: initial weights, "associative" or "plain".
 
     Raises:
-        ValueError: a setting is below 1.
+        ValueError: a number is below 1, or there is no such start.
     """
 
     def __init__(
@@ -81,6 +90,7 @@ class NTM(SlotMemory[NTMState]):
         word_size: int = 64,
         read_heads: int = 5,
         write_heads: int = 1,
+        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
@@ -89,6 +99,7 @@ class NTM(SlotMemory[NTMState]):
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
+        require_start(start)
         written = sizes.control + sizes.key + sizes.value
         self.write_vectors = nn.Linear(written, 2 * write_heads * word_size)
         self.write_addressing = nn.Linear(written, sum(self._addressing_parts(write_heads)))
@@ -96,8 +107,9 @@ class NTM(SlotMemory[NTMState]):
             read = sum(self._addressing_parts(read_heads))
             self.read_addressing = nn.Linear(sizes.control, read)
         self._build_lookup()
-        self._start_as_associative_memory()
-        self._start_writing_in_turn()
+        if start == "associative":
+            self._start_as_associative_memory()
+            self._start_writing_in_turn()
 
     def initial_state(self, batch_size: int, like: Tensor) -> NTMState:
         """Return memory that holds next to nothing, and all heads on slot 0."""
@@ -151,20 +163,20 @@ class NTM(SlotMemory[NTMState]):
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start with words in which an item's value is found by its key."""
-        _, vectors = self.write_vectors.weight.chunk(2)
-        keys = self._start_reading_by_content() if self.read_heads else None
-        associate_keys_with_values(vectors, keys, self.word_size, self.sizes)
+        """Start with words in which an item's value is found by its key, or by its time."""
+        _, words = rows_of(self.write_vectors, [self.write_heads * self.word_size] * 2)
+        keys = self._start_reading_sharply() if self.read_heads else None
+        associate_keys_with_values(words, keys, self.word_size, self.sizes)
 
-    @torch.no_grad()
-    def _start_reading_by_content(self) -> Tensor:
-        """Let read heads start by content, sharply; return the weights that make their keys."""
+    def _start_reading_sharply(self) -> Affine:
+        """Start by reading by keys, sharply, whatever the control; return the keys' rows."""
         parts = self._addressing_parts(self.read_heads)
-        _, strengths, gates, shifts, _ = self.read_addressing.bias.split(parts)
-        strengths.fill_(SHARP)
-        gates.fill_(3.0)  # by content: g is 0.95
-        shifts.view(-1, SHIFTS)[:, 1] = 4.0  # stay
-        return self.read_addressing.weight.split(parts)[0]
+        keys, strengths, gates, shifts, _ = rows_of(self.read_addressing, parts)
+        strengths.bias.fill_(SHARP)
+        strengths.weight.mul_(STEADY)
+        gates.bias.fill_(3.0)  # by content: g is 0.95
+        shifts.bias.view(-1, SHIFTS)[:, 1] = 4.0  # stay
+        return keys
 
     @torch.no_grad()
     def _start_writing_in_turn(self) -> None:

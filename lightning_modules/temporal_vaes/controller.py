@@ -1,12 +1,14 @@
 """The recurrent controller: an LSTM whose known inputs are mapped before the loop over time."""
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lightning_modules.speed.late_gradient import LateGradient
+from memory_cores.parts.clock import start_clock
 from memory_cores.parts.lstm import lstm_step, start_remembering
 
 
@@ -34,6 +36,11 @@ class Controller(nn.Module):
             self.evidence_gates = nn.Linear(evidence_size, 4 * hidden_size)
         self.recurrent_gates = nn.Linear(hidden_size + feedback_size, 4 * hidden_size, bias=False)
         start_remembering(self.evidence_gates.bias)
+
+    def start_clock(self, periods: Sequence[float]) -> None:
+        """Make the first units a clock whose hands have these periods, in steps."""
+        evidence = self.evidence_gates
+        start_clock(self.recurrent_gates.weight, evidence.weight, evidence.bias, periods)
 
     def initial_state(self, batch_size: int, like: Tensor) -> ControllerState:
         """Return zeros on the device and in the dtype of ``like``."""

@@ -1,9 +1,10 @@
 """Base class of temporal variational auto-encoders: objective, metrics and generation."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from datamodules.frames.batch import FrameSequences
@@ -12,6 +13,7 @@ from lightning_modules.budget import controller_size_within
 from lightning_modules.drawings import Drawings
 from lightning_modules.likelihoods import bernoulli_log_likelihood
 from lightning_modules.objectives import Bound, negative_elbo
+from lightning_modules.schedule import slow_recurrence
 from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.speed.compiled_steps import require_compiler
 from lightning_modules.temporal_vaes.backbone import Backbone, Step, Trajectory, psi_size
@@ -19,6 +21,7 @@ from lightning_modules.temporal_vaes.measures import FrameMeasures
 from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
+from memory_cores.parts.clock import clock_periods
 from memory_cores.parts.gaussian import kl_divergence
 
 
@@ -56,6 +59,11 @@ class TemporalVAE(SequenceModel):
             compare; not used if the controller's size is given.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
+        recurrence_share: share of the learning rate with which the controller and the core train.
+        recurrence_warm_up: number of first steps in which their learning rate rises, with the
+            square of the step: while frames are not yet decoded, nothing that comes back through
+            time is worth learning, and it closes a memory's gates and reads for good.
+        clock: start with a clock in the controller's state, for heads that look up by time.
         compile: compile the recurrence for training, which takes about a minute the first time; on
             CUDA, capture it as a graph, which takes no time.
 
@@ -78,20 +86,26 @@ class TemporalVAE(SequenceModel):
         parameter_budget: int = 1_172_000,
         map_size: int = 128,
         learning_rate: float = 2e-3,
+        recurrence_share: float = 0.3,
+        recurrence_warm_up: int = 1000,
+        clock: bool = True,
         compile: bool = False,
     ) -> None:
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
         require_positive(latent_size=latent_size)
-        require_at_least(0, map_size=map_size)
+        require_positive(recurrence_share=recurrence_share)
+        require_at_least(0, map_size=map_size, recurrence_warm_up=recurrence_warm_up)
+        self.recurrence_share, self.recurrence_warm_up = recurrence_share, recurrence_warm_up
 
         def build(
             controller_size: int, latent_size: int, map_size: int
         ) -> tuple[VisualNetworks, Backbone]:
             """Make the parts that depend on these widths, for the budget too."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
-            core = memory(sizes)
+            periods = clock_periods(controller_size, sequence_length) if clock else ()
+            core = memory(sizes._replace(clock=periods))
             decoder_inputs = latent_size + psi_size(core, controller_size)
             networks = visual(VisualSizes(frame_shape, decoder_inputs))
             features = networks.feature_size
@@ -113,6 +127,7 @@ class TemporalVAE(SequenceModel):
         # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
         # inputs moves drown in the noise of the latents, and models never learn where they are.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
+        self.backbone.controller.start_clock(self.core.sizes.clock)
         self.prefix_length = prefix_length
 
     def on_fit_start(self) -> None:
@@ -221,6 +236,19 @@ class TemporalVAE(SequenceModel):
             self.log_training({"bound": -loss, "kl": bound.kl.mean()})
             self.log_training({"kl_last_step": bound.kl[:, -1].mean()}, prog_bar=False)
         return loss
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all parameters but the recurrence's, then those of controller and core."""
+        recurrent = nn.ModuleList([self.backbone.controller, self.backbone.memory])
+        slow = set(recurrent.parameters())
+        others = [parameter for parameter in self.parameters() if parameter not in slow]
+        return [{"params": others}, {"params": list(recurrent.parameters())}]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return Adam, with a schedule that lets the recurrence learn slowly at first."""
+        optimizer = super().configure_optimizers()
+        schedule = slow_recurrence(optimizer, self.recurrence_share, self.recurrence_warm_up)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     @classmethod
     def drawings(cls) -> Drawings:

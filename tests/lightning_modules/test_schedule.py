@@ -9,7 +9,7 @@ import torch
 
 from datamodules import DriftingFunctions
 from lightning_modules import SNP
-from lightning_modules.schedule import warm_up_and_decay
+from lightning_modules.schedule import slow_recurrence, warm_up_and_decay
 from tests.lightning_modules.neural_processes.small_processes import SIZES
 
 
@@ -99,3 +99,18 @@ def test_epochs_end_a_training_too() -> None:
     found = trained_rates(-1, warm_up=0, decay=True)
     last = 0.005 * (1 + math.cos(math.pi * (len(found) - 1) / len(found)))
     assert found[0] == pytest.approx(0.01) and found[-1] == pytest.approx(last)
+
+
+def test_the_recurrence_rises_with_the_square_of_the_step_to_its_share() -> None:
+    groups = [{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(2)]
+    optimizer = torch.optim.SGD(groups, lr=0.5)
+    schedule = slow_recurrence(optimizer, share=0.4, warm_up=10)
+    seen = []
+    for _ in range(12):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step()
+    assert [others for others, _ in seen] == [0.5] * 12
+    expected = [0.2 * (step / 10) ** 2 for step in range(1, 11)] + [0.2, 0.2]
+    assert [recurrence for _, recurrence in seen] == pytest.approx(expected)
+    assert slow_recurrence(optimizer, 0.4, 0).get_last_lr()[1] == pytest.approx(0.2)

@@ -76,7 +76,7 @@ def test_without_actions_a_model_trains_and_generates(name: str) -> None:
     batch = next(iter(data.train_dataloader()))
     sizes = {"sequence_length": data.sequence_length, "action_size": data.action_size}
     model = MODELS[name](controller_size=16, latent_size=6, **sizes)
-    optimiser = model.configure_optimizers()
+    optimiser = model.configure_optimizers()["optimizer"]
     before = negative_elbo(model.bound(batch))
     before.backward()
     assert all(p.grad is not None for p in model.parameters())

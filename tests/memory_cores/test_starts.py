@@ -1,0 +1,91 @@
+"""What an untrained core finds: items by the time and by the content of a controller's state."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_modules.temporal_vaes.controller import Controller
+from memory_cores import DNC, LRU, NTM, ContextWindow, Items, MemoryCore, MemorySizes
+from memory_cores.parts.associative import lags
+from memory_cores.parts.clock import clock_periods
+
+CORES = (DNC, NTM, LRU, ContextWindow)
+STEPS, UNITS = 15, 128
+SIZES = MemorySizes(UNITS, UNITS, 8, STEPS, clock=clock_periods(UNITS, STEPS))
+
+
+def ticking(batch: int) -> Tensor:
+    """Return states [T, B, H] of a controller with a clock, whose other inputs are noise."""
+    controller = Controller(0, 8, UNITS)
+    controller.start_clock(SIZES.clock)
+    state = controller.initial_state(batch, torch.zeros(1))
+    states = []
+    with torch.no_grad():
+        known = controller.evidence_gates(torch.zeros(batch, 0))
+        for _ in range(STEPS):
+            state = controller.step(state, known, torch.randn(batch, 8))
+            states.append(state.hidden)
+    return torch.stack(states)
+
+
+def read_masses(core: MemoryCore, keys: Tensor, control: Tensor) -> Tensor:
+    """Write items under all keys but the last, read under the control; return [R, lag - 1]."""
+    batch = keys.shape[1]
+    state, wrote = core.initial_state(batch, keys), []
+    with torch.no_grad():
+        for key, following in zip(keys, [*keys[1:-1], control], strict=False):
+            present = torch.ones(batch, 1, dtype=torch.bool)
+            item = Items(key.unsqueeze(1), torch.randn(batch, 1, 8), present)
+            _, state = core.write_and_read(state, following, item)
+            wrote.append(core.weightings(state).write)
+    # Cores that write anew over a slot count their last writer alone.
+    read, writes = core.weightings(state).read, torch.stack(wrote, 1)
+    return torch.einsum("brn,bshn->rs", read, writes).flip(1) / batch
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_heads_by_time_read_what_was_written_so_many_steps_ago(core_class: type) -> None:
+    torch.manual_seed(0)
+    core, states = core_class(SIZES), ticking(6)
+    masses = read_masses(core, states, states[-1])
+    for head, lag in enumerate(lags(5, SIZES)):
+        if lag is None:
+            continue
+        near = masses[head, round(lag) - 2 : round(lag) + 1].sum()  # lags of one less to one more
+        assert near > 0.6 * masses[head].sum() > 0.3
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_heads_by_content_find_a_state_like_theirs_at_any_time(core_class: type) -> None:
+    torch.manual_seed(0)
+    core, states = core_class(SIZES), ticking(6)
+    states[:, :, 16:] = 0.35 * torch.randn(STEPS, 6, UNITS - 16)
+    for step in (2, 7, 11):
+        asked = torch.cat([states[-1, :, :16], states[step, :, 16:]], 1)
+        masses = read_masses(core, states, asked)[:2]
+        assert (masses.argmax(1) == STEPS - 2 - step).all()
+        assert (masses.amax(1) > 0.4).all()
+
+
+def test_two_fifths_of_the_heads_look_up_by_content() -> None:
+    found = lags(5, SIZES)
+    assert found[:2] == [None, None]
+    assert found[2:] == pytest.approx([2.95, 6.85, 10.75])
+    assert lags(1, SIZES) == [None]
+    assert lags(3, SIZES._replace(clock=())) == [None] * 3
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_a_plain_start_is_that_of_linear_layers(core_class: type) -> None:
+    core = core_class(SIZES, start="plain")
+    for layer in core.modules():
+        if isinstance(layer, torch.nn.Linear):
+            bound = layer.in_features**-0.5
+            assert layer.weight.abs().max() <= bound and layer.bias.abs().max() <= bound
+            assert layer.weight.abs().max() > 0.95 * bound
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_an_unknown_start_is_refused(core_class: type) -> None:
+    with pytest.raises(ValueError, match="start must be one of .*'plain'.* got 'soft'"):
+        core_class(SIZES, start="soft")
