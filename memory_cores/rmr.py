@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
+from memory_cores.parts.associative import Start, require_start, spread_lags
 from memory_cores.parts.attention import (
     AttentionKind,
     MultiheadAttention,
@@ -26,7 +27,8 @@ from memory_cores.parts.attention import (
 )
 from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
-from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells
+from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, hands_at
+from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells, start_copying
 from memory_cores.parts.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
@@ -103,11 +105,12 @@ class RMR(MemoryCore[RMRState]):
         without_flow_interaction: ablation. No attention between values: the proposals are the
             values, and the control, which stands for the items, goes to the value trackers.
         stochastic_keys: draw the keys from Gaussians.
+        start: initial weights of models that read with heads, "associative" or "plain".
 
     Raises:
         ValueError: a number is too small, both ablations are on, so that nothing makes values,
             weights are to be separate without value trackers, queries are not as wide as keys, or
-            there is no such attention.
+            there is no such attention or start.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class RMR(MemoryCore[RMRState]):
         without_flow_tracking: bool = False,
         without_flow_interaction: bool = False,
         stochastic_keys: bool = False,
+        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots, self.noise_size = slots, slots * sizes.key * stochastic_keys
@@ -147,6 +151,9 @@ class RMR(MemoryCore[RMRState]):
         self._build_start(key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
+        require_start(start)
+        if self.read_heads and start == "associative":
+            self._start_as_associative_memory()
 
     def _build_trackers(self, separate_weights: bool) -> None:
         """Make the trackers; all are as wide as a value, as in the paper."""
@@ -182,6 +189,28 @@ class RMR(MemoryCore[RMRState]):
         self.initial_values = nn.Parameter(torch.empty(self.slots, self.sizes.value))
         nn.init.uniform_(self.initial_keys, -key_range, key_range)
         nn.init.uniform_(self.initial_values, -VALUE_RANGE, VALUE_RANGE)
+
+    @torch.no_grad()
+    def _start_as_associative_memory(self) -> None:
+        """Start with a cell for each step's item, which keeps it, and heads at spread lags.
+
+        The imaginary keys stand still at the hands of one step each. A cell attends to the item of
+        its step; in all others, to its own proposal, which is what it held before.
+        """
+        clock, key, steps = self.sizes.clock, self.sizes.key, self.sizes.steps
+        if not (clock and self.interacts and isinstance(self.attention, MultiheadAttention)):
+            return
+        attend_by_hands(self.attention, clock)
+        times = (torch.arange(self.slots) * max(1.0, steps / self.slots)).round().long()
+        self.initial_keys.zero_()[:, : 2 * len(clock)] = hands_at(times, clock)
+        self.initial_values.mul_(0.1)  # nothing is held yet
+        output = self.key_output[2]
+        assert isinstance(output, nn.Linear)
+        output.weight.mul_(0.02)
+        output.bias.unflatten(0, (self.slots, -1))[:, :key] = self.initial_keys
+        if self.tracks:
+            start_copying(*self.value_tracker.rows, first=key)
+        ask_for_lags(self.read_keys, spread_lags(self.read_heads, steps), clock)
 
     def initial_state(self, batch_size: int, like: Tensor) -> RMRState:
         """Return the learned cells, trackers at zero and no items."""

@@ -55,12 +55,13 @@ def require_start(start: str) -> None:
 
 def lags(heads: int, sizes: MemorySizes) -> list[float | None]:
     """Return for each read head the lag, in steps, at which it starts; None where by content."""
-    if not sizes.clock:
-        return [None] * heads
-    by_content = max(1, round(CONTENT_SHARE * heads))
-    by_time = heads - by_content
-    spread = [1 + REACH * (sizes.steps - 2) * (r + 0.5) / by_time for r in range(by_time)]
-    return [None] * by_content + spread
+    by_content = max(1, round(CONTENT_SHARE * heads)) if sizes.clock else heads
+    return [None] * by_content + spread_lags(heads - by_content, sizes.steps)
+
+
+def spread_lags(heads: int, steps: int) -> list[float]:
+    """Return for each of some heads a lag, evenly spread over what was written in ``steps``."""
+    return [1 + REACH * (steps - 2) * (r + 0.5) / heads for r in range(heads)]
 
 
 @torch.no_grad()

@@ -13,6 +13,8 @@ from math import cos, pi, tanh
 import torch
 from torch import Tensor
 
+from memory_cores.parts.lstm import gated
+
 #: Most pairs. Eight tell 50 steps apart.
 PAIRS = 8
 #: Period of the fastest hand, in steps; faster ones leave their circle.
@@ -75,6 +77,24 @@ def start_clock(recurrent: Tensor, others: Tensor, bias: Tensor, periods: Sequen
     candidates = slice(3 * units, 3 * units + size)
     recurrent[candidates, :size] = move
     bias[candidates] = -move @ centre(periods).to(recurrent)
+
+
+@torch.no_grad()
+def ticks(periods: Sequence[float], steps: int) -> Tensor:
+    """Return the hands' ends [steps + 1, 2 P] while the clock runs, from the initial zeros on."""
+    size = 2 * len(periods)
+    recurrent, others, bias = (
+        torch.zeros(4 * size, size),
+        torch.zeros(4 * size, 0),
+        torch.zeros(4 * size),
+    )
+    start_clock(recurrent, others, bias, periods)
+    hidden = cell = torch.zeros(size)
+    ends = [hidden]
+    for _ in range(steps):
+        hidden, cell = gated(recurrent @ hidden + bias, cell)
+        ends.append(hidden)
+    return torch.stack(ends)
 
 
 def _rotation(angle: float) -> Tensor:

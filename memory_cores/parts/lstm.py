@@ -24,6 +24,11 @@ class LSTMCell(nn.Module):
         nn.init.xavier_uniform_(self.gates.weight)
         start_remembering(self.gates.bias)
 
+    @property
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Weights [4 H, I + H] and biases [4 H] of the gates."""
+        return self.gates.weight, self.gates.bias
+
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [..., H] for inputs of widths that sum to I."""
         return gated(self.gates(torch.cat([*inputs, hidden], -1)), cell)
@@ -90,6 +95,11 @@ class SeparateLSTMCells(nn.Module):
             nn.init.xavier_uniform_(weight)
         start_remembering(self.bias)
 
+    @property
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Weights [K, 4 H, I + H] and biases [K, 4 H] of the gates."""
+        return self.weight.mT, self.bias.squeeze(1)
+
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [B, K, H] for inputs [B, K, ...] of width I."""
         rows = torch.cat([*inputs, hidden], -1).transpose(0, 1)
@@ -101,6 +111,22 @@ def start_remembering(bias: Tensor) -> None:
     """Zero the gates' biases [..., 4 H], but for the forget gates, which start at 1."""
     hidden_size = bias.shape[-1] // 4
     bias.zero_()[..., hidden_size : 2 * hidden_size] = 1
+
+
+@torch.no_grad()
+def start_copying(weight: Tensor, bias: Tensor, first: int) -> None:
+    """Start by passing H of the inputs on, within the bounds of tanh: the gates keep nothing else.
+
+    Args:
+        weight: [..., 4 H, I + H], of the gates.
+        bias: [..., 4 H].
+        first: place of the first of these inputs.
+    """
+    hidden_size = bias.shape[-1] // 4
+    weight.mul_(0.1)
+    weight[..., 3 * hidden_size :, first : first + hidden_size] = torch.eye(hidden_size)
+    for gate, opening in zip(bias.split(hidden_size, -1), (6.0, -6.0, 6.0, 0.0), strict=True):
+        gate.fill_(opening)
 
 
 def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
