@@ -201,13 +201,12 @@ class RMR(MemoryCore[RMRState]):
         if not (clock and self.interacts and isinstance(self.attention, MultiheadAttention)):
             return
         attend_by_hands(self.attention, clock)
-        times = (torch.arange(self.slots) * max(1.0, steps / self.slots)).round().long()
+        times = [round(cell * max(1, steps / self.slots)) for cell in range(self.slots)]
         self.initial_keys.zero_()[:, : 2 * len(clock)] = hands_at(times, clock)
         self.initial_values.mul_(0.1)  # nothing is held yet
-        output = self.key_output[2]
-        assert isinstance(output, nn.Linear)
-        output.weight.mul_(0.02)
-        output.bias.unflatten(0, (self.slots, -1))[:, :key] = self.initial_keys
+        weight, bias = self.key_output[2].parameters()
+        weight.mul_(0.02)
+        bias.unflatten(0, (self.slots, -1))[:, :key] = self.initial_keys
         if self.tracks:
             start_copying(*self.value_tracker.rows, first=key)
         ask_for_lags(self.read_keys, spread_lags(self.read_heads, steps), clock)

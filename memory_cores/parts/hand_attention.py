@@ -16,9 +16,9 @@ LENGTH = 0.4
 STRENGTH = 20.0
 
 
-def hands_at(times: Tensor, clock: Sequence[float]) -> Tensor:
-    """Return the hands' ends [N, 2 P] at times [N], in whole steps, all equally long."""
-    hands = ticks(clock, int(times.max()))[times] - centre(clock)
+def hands_at(times: Sequence[int], clock: Sequence[float]) -> Tensor:
+    """Return the hands' ends [N, 2 P] at N times, in steps, all equally long."""
+    hands = ticks(clock, max(times))[list(times)] - centre(clock)
     turning = F.normalize(hands.unflatten(1, (-1, 2)), dim=2).flatten(1)
     return LENGTH * turning + centre(clock)
 
