@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.parts.addressing import masked_softmax
-from memory_cores.parts.associative import KEY_GAIN, SHARP, Start, lags, require_start
+from memory_cores.parts.associative import KEY_GAIN, SHARP, lags
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.clock import centre, turned
@@ -58,11 +58,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         read_heads: number of heads R; models that ask by query have none.
         attention: kind of the attention for look-ups.
         attention_heads: heads of multihead attention.
-        start: initial weights of read heads, "associative" or "plain".
 
     Raises:
         ValueError: a number is too small, slots are "all" with read heads, queries are not as wide
-            as keys, or there is no such attention or start.
+            as keys, or there is no such attention.
     """
 
     unroll_recurs = False
@@ -74,18 +73,16 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         read_heads: int = 5,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
-        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
         self.read_heads = 0 if sizes.query else read_heads
         self._require_valid(read_heads, attention_heads)
-        require_start(start)
         if sizes.query:  # else it would be parameters without a gradient
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         else:
             self.read_keys = nn.Linear(sizes.control, read_heads * sizes.key)
-            if start == "associative" and sizes.control == sizes.key:
+            if sizes.control == sizes.key and not sizes.plain:
                 self._start_as_associative_memory()
 
     def _require_valid(self, read_heads: int, attention_heads: int) -> None:

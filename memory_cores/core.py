@@ -56,6 +56,7 @@ class MemorySizes(NamedTuple):
     query: int = 0  #: width of a look-up query; 0 for models that read with the core's heads only
     key_range: float = 1.0  #: entries of keys are from -key_range to key_range, roughly
     clock: tuple[float, ...] = ()  #: periods, in steps, of the hands that a control begins with
+    plain: bool = False  #: whether a core is to start with PyTorch's initial weights
 
 
 class Items(NamedTuple):

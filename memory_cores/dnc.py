@@ -22,9 +22,7 @@ from memory_cores.parts.associative import (
     SHARP,
     STEADY,
     Affine,
-    Start,
     associate_keys_with_values,
-    require_start,
     rows_of,
 )
 from memory_cores.parts.checks import require_at_least
@@ -100,10 +98,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         write_heads: number of write heads H.
         sparse_links: number K of links kept of each slot (Rae et al. 2016 take 8), so that time and
             memory are linear in the slots; default: all, in a matrix of N x N.
-        start: initial weights, "associative" or "plain".
 
     Raises:
-        ValueError: a number is below 1, or there is no such start.
+        ValueError: a setting is below 1.
     """
 
     def __init__(
@@ -114,7 +111,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         read_heads: int = 5,
         write_heads: int = 1,
         sparse_links: int | None = None,
-        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
@@ -123,7 +119,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
-        require_start(start)
         if sparse_links is not None:
             require_at_least(1, sparse_links=sparse_links)
             sparse_links = min(sparse_links, self.slots)
@@ -138,7 +133,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self._build_lookup()
         if R:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
-        if start == "associative":
+        if not sizes.plain:
             self._start_as_associative_memory()
 
     @property

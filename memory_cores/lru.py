@@ -11,9 +11,7 @@ from memory_cores.parts.addressing import content_weights, least_used_slots, usa
 from memory_cores.parts.associative import (
     SHARP,
     STEADY,
-    Start,
     associate_keys_with_values,
-    require_start,
     rows_of,
 )
 from memory_cores.parts.checks import require_at_least
@@ -56,10 +54,9 @@ class LRU(SlotMemory[LRUState]):
         read_heads: number of heads R. The papers use 5 in generative temporal models; in models
             that ask by query all R write, and none reads.
         usage_decay: share of a slot's usage that is left after a step (``gamma``).
-        start: initial weights, "associative" or "plain".
 
     Raises:
-        ValueError: a number is below 1, the decay is not in [0, 1], or there is no such start.
+        ValueError: a number is below 1, or the decay is not in [0, 1].
     """
 
     def __init__(
@@ -69,7 +66,6 @@ class LRU(SlotMemory[LRUState]):
         word_size: int = 64,
         read_heads: int = 5,
         usage_decay: float = 0.95,
-        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = read_heads * sizes.steps if slots is None else slots
@@ -77,7 +73,6 @@ class LRU(SlotMemory[LRUState]):
         require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
         if not 0 <= usage_decay <= 1:
             raise ValueError(f"usage_decay must be in [0, 1], got {usage_decay}")
-        require_start(start)
         W, R = word_size, read_heads
         self._read_parts = [R * W, R]
         self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, R * W)
@@ -85,7 +80,7 @@ class LRU(SlotMemory[LRUState]):
         if not sizes.query:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
         self._build_lookup()
-        if start == "associative":
+        if not sizes.plain:
             self._start_as_associative_memory()
 
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:

@@ -19,9 +19,7 @@ from memory_cores.parts.associative import (
     SHARP,
     STEADY,
     Affine,
-    Start,
     associate_keys_with_values,
-    require_start,
     rows_of,
 )
 from memory_cores.parts.checks import require_at_least
@@ -77,10 +75,9 @@ class NTM(SlotMemory[NTMState]):
         read_heads: number of read heads R. The papers use 5 in generative temporal models; models
             that ask by query have none.
         write_heads: number of write heads H.
-        start: initial weights, "associative" or "plain".
 
     Raises:
-        ValueError: a number is below 1, or there is no such start.
+        ValueError: a setting is below 1.
     """
 
     def __init__(
@@ -90,7 +87,6 @@ class NTM(SlotMemory[NTMState]):
         word_size: int = 64,
         read_heads: int = 5,
         write_heads: int = 1,
-        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots = sizes.steps if slots is None else slots
@@ -99,7 +95,6 @@ class NTM(SlotMemory[NTMState]):
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
-        require_start(start)
         written = sizes.control + sizes.key + sizes.value
         self.write_vectors = nn.Linear(written, 2 * write_heads * word_size)
         self.write_addressing = nn.Linear(written, sum(self._addressing_parts(write_heads)))
@@ -107,7 +102,7 @@ class NTM(SlotMemory[NTMState]):
             read = sum(self._addressing_parts(read_heads))
             self.read_addressing = nn.Linear(sizes.control, read)
         self._build_lookup()
-        if start == "associative":
+        if not sizes.plain:
             self._start_as_associative_memory()
             self._start_writing_in_turn()
 

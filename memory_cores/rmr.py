@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
-from memory_cores.parts.associative import Start, require_start, spread_lags
+from memory_cores.parts.associative import spread_lags
 from memory_cores.parts.attention import (
     AttentionKind,
     MultiheadAttention,
@@ -105,12 +105,11 @@ class RMR(MemoryCore[RMRState]):
         without_flow_interaction: ablation. No attention between values: the proposals are the
             values, and the control, which stands for the items, goes to the value trackers.
         stochastic_keys: draw the keys from Gaussians.
-        start: initial weights of models that read with heads, "associative" or "plain".
 
     Raises:
         ValueError: a number is too small, both ablations are on, so that nothing makes values,
             weights are to be separate without value trackers, queries are not as wide as keys, or
-            there is no such attention or start.
+            there is no such attention.
     """
 
     def __init__(
@@ -125,7 +124,6 @@ class RMR(MemoryCore[RMRState]):
         without_flow_tracking: bool = False,
         without_flow_interaction: bool = False,
         stochastic_keys: bool = False,
-        start: Start = "associative",
     ) -> None:
         super().__init__(sizes)
         self.slots, self.noise_size = slots, slots * sizes.key * stochastic_keys
@@ -151,8 +149,7 @@ class RMR(MemoryCore[RMRState]):
         self._build_start(key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
-        require_start(start)
-        if self.read_heads and start == "associative":
+        if self.read_heads and not sizes.plain:
             self._start_as_associative_memory()
 
     def _build_trackers(self, separate_weights: bool) -> None:

@@ -1,7 +1,7 @@
 """Base class of temporal variational auto-encoders: objective, metrics and generation."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
+from datamodules.loading.checks import require_one_of
 from lightning_modules.budget import controller_size_within
 from lightning_modules.drawings import Drawings
 from lightning_modules.likelihoods import bernoulli_log_likelihood
@@ -23,6 +24,8 @@ from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.clock import clock_periods
 from memory_cores.parts.gaussian import kl_divergence
+
+Start = Literal["timed", "associative", "plain"]
 
 
 class Unrolled(NamedTuple):
@@ -63,7 +66,9 @@ class TemporalVAE(SequenceModel):
         recurrence_warm_up: number of first steps in which their learning rate rises, with the
             square of the step: while frames are not yet decoded, nothing that comes back through
             time is worth learning, and it closes a memory's gates and reads for good.
-        clock: start with a clock in the controller's state, for heads that look up by time.
+        start: initial weights: "plain", PyTorch's; "associative", of cores that find what is stored
+            by its key; "timed", with a clock in the controller's state, too, by which some heads
+            find what was stored so many steps ago.
         compile: compile the recurrence for training, which takes about a minute the first time; on
             CUDA, capture it as a graph, which takes no time.
 
@@ -88,13 +93,14 @@ class TemporalVAE(SequenceModel):
         learning_rate: float = 2e-3,
         recurrence_share: float = 0.3,
         recurrence_warm_up: int = 1000,
-        clock: bool = True,
+        start: Start = "timed",
         compile: bool = False,
     ) -> None:
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
         require_positive(latent_size=latent_size)
+        require_one_of(get_args(Start), start=start)
         require_positive(recurrence_share=recurrence_share)
         require_at_least(0, map_size=map_size, recurrence_warm_up=recurrence_warm_up)
         self.recurrence_share, self.recurrence_warm_up = recurrence_share, recurrence_warm_up
@@ -104,8 +110,8 @@ class TemporalVAE(SequenceModel):
         ) -> tuple[VisualNetworks, Backbone]:
             """Make the parts that depend on these widths, for the budget too."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
-            periods = clock_periods(controller_size, sequence_length) if clock else ()
-            core = memory(sizes._replace(clock=periods))
+            periods = clock_periods(controller_size, sequence_length) if start == "timed" else ()
+            core = memory(sizes._replace(clock=periods, plain=start == "plain"))
             decoder_inputs = latent_size + psi_size(core, controller_size)
             networks = visual(VisualSizes(frame_shape, decoder_inputs))
             features = networks.feature_size

@@ -7,7 +7,7 @@ clock, some heads find the item that was stored so many steps ago instead.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from memory_cores.core import MemorySizes
 from memory_cores.parts.clock import centre, turned
 
-#: How a core starts: "associative", as above, or "plain", with PyTorch's initial weights.
-Start = Literal["associative", "plain"]
 #: Gain of a key's projection: entries of a controller's state are about 1/3 in size, those of
 #: values (standard normal latents) about 1, so that both then weigh about as much in a word.
 KEY_GAIN = 3.0
@@ -45,12 +43,6 @@ def rows_of(layer: nn.Linear, parts: Sequence[int]) -> list[Affine]:
     size = list(parts)
     weights, biases = layer.weight.detach().split(size), layer.bias.detach().split(size)
     return list(map(Affine, weights, biases))
-
-
-def require_start(start: str) -> None:
-    """Raise a ValueError if there is no such start."""
-    if start not in get_args(Start):
-        raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
 
 
 def lags(heads: int, sizes: MemorySizes) -> list[float | None]:

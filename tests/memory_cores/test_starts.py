@@ -108,15 +108,9 @@ def test_two_fifths_of_the_heads_look_up_by_content() -> None:
 
 @pytest.mark.parametrize("core_class", CORES)
 def test_a_plain_start_is_that_of_linear_layers(core_class: type) -> None:
-    core = core_class(SIZES, start="plain")
+    core = core_class(SIZES._replace(plain=True))
     for layer in core.modules():
         if isinstance(layer, torch.nn.Linear):
             bound = layer.in_features**-0.5
             assert layer.weight.abs().max() <= bound and layer.bias.abs().max() <= bound
             assert layer.weight.abs().max() > 0.95 * bound
-
-
-@pytest.mark.parametrize("core_class", (*CORES, RMR))
-def test_an_unknown_start_is_refused(core_class: type) -> None:
-    with pytest.raises(ValueError, match="start must be one of .*'plain'.* got 'soft'"):
-        core_class(SIZES, start="soft")
