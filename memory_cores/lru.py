@@ -45,7 +45,9 @@ class LRU(SlotMemory[LRUState]):
     """Look-up by content, with writes to where a head last read or to the least used slots.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
-    read head has a write head, which writes a word of its own.
+    read head has a write head, which writes a word of its own to a slot of its own: where the
+    paper's least-used weighting marks as many slots as there are reads and all heads share it, the
+    i-th head here has the i-th least used slot.
 
     Args:
         sizes: given by the model.

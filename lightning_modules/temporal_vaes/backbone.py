@@ -11,7 +11,8 @@ likelihoods and divergences run after it. One step, in the order of Gemici et al
 
 The paper's indices differ between its equations: eq. 16 reads M_{t-1}, eq. 13 has M_t written from
 z_{t-1}. Here the write comes first, so that the newest latent can be read in the very next step,
-and the move into x_t (part of evidence_t) reaches the prior of x_t.
+and the move into x_t (part of evidence_t) reaches the prior of x_t. So a core writes from
+[h_t; h_{t-1}; z_{t-1}], where those of the cores' own papers see their controller's output alone.
 Cores with ``context_includes_control = False`` keep reads out of the controller (eq. 9) and h_t out
 of psi_t (eq. 12).
 """

@@ -12,7 +12,7 @@ from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.loading.checks import require_one_of
 from lightning_modules.budget import controller_size_within
 from lightning_modules.drawings import Drawings
-from lightning_modules.likelihoods import bernoulli_log_likelihood
+from lightning_modules.likelihoods import Likelihood, make_likelihood
 from lightning_modules.objectives import Bound, negative_elbo
 from lightning_modules.schedule import slow_recurrence
 from lightning_modules.sequence_model import SequenceModel
@@ -32,12 +32,13 @@ class Unrolled(NamedTuple):
     """An unrolled batch, and the frames that it was decoded to."""
 
     trajectory: Trajectory
-    logits: Tensor  #: [B, T, C, H, W], of the intensities
+    logits: Tensor  #: [B, T, C, H, W], of the intensities' means
+    likelihood: nn.Module  #: of intensities, given the logits
 
     def bound(self, frames: Tensor) -> Bound:
         """Return the terms [B, T] of the variational bound of frames [B, T, C, H, W] (eq. 6)."""
         return Bound(
-            reconstruction=bernoulli_log_likelihood(self.logits, frames),
+            reconstruction=self.likelihood(self.logits, frames),
             kl=kl_divergence(self.trajectory.posterior, self.trajectory.prior),
         )
 
@@ -46,8 +47,7 @@ class TemporalVAE(SequenceModel):
     """Latents z_t from a prior that sees the past, frames x_t from an observation map.
 
     Subclasses say what the recurrence knows of each step: ``evidence`` and its width, and
-    ``imagine`` where it depends on frames. The likelihood is Bernoulli on intensities in [0, 1],
-    so that nats compare across runs.
+    ``imagine`` and ``make_extractor`` where it depends on frames.
 
     Args:
         sequence_length: steps T; this and the next three come from the data on the command line.
@@ -56,6 +56,8 @@ class TemporalVAE(SequenceModel):
         frame_shape: channels, height and width of a frame.
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
+        likelihood: of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose nats
+            compare across runs; "gaussian", with one learned sigma. The paper does not say.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t; default: what the budget allows.
         parameter_budget: parameters of the whole model at most, so that models with different cores
@@ -86,6 +88,7 @@ class TemporalVAE(SequenceModel):
         frame_shape: tuple[int, int, int],
         memory: Callable[[MemorySizes], MemoryCore],
         visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
+        likelihood: Likelihood = "bernoulli",
         latent_size: int = 32,
         controller_size: int | None = None,
         parameter_budget: int = 1_172_000,
@@ -107,29 +110,32 @@ class TemporalVAE(SequenceModel):
 
         def build(
             controller_size: int, latent_size: int, map_size: int
-        ) -> tuple[VisualNetworks, Backbone]:
+        ) -> tuple[VisualNetworks, nn.Module, Backbone]:
             """Make the parts that depend on these widths, for the budget too."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
             periods = clock_periods(controller_size, sequence_length) if start == "timed" else ()
             core = memory(sizes._replace(clock=periods, plain=start == "plain"))
             decoder_inputs = latent_size + psi_size(core, controller_size)
             networks = visual(VisualSizes(frame_shape, decoder_inputs))
-            features = networks.feature_size
-            return networks, Backbone(
+            extractor = self.make_extractor(networks.feature_size)
+            backbone = Backbone(
                 core,
-                evidence_size=self.evidence_size(action_size, features),
-                feature_size=features,
+                evidence_size=self.evidence_size(action_size),
+                feature_size=networks.feature_size,
                 latent_size=latent_size,
                 controller_size=controller_size,
                 map_size=map_size,
                 compile=compile,
             )
+            return networks, extractor, backbone
 
         if controller_size is None:
             widths = {"latent_size": latent_size, "map_size": map_size}
             controller_size = controller_size_within(parameter_budget, build, **widths)
         require_positive(controller_size=controller_size)
-        self.visual, self.backbone = build(controller_size, latent_size, map_size)
+        parts = build(controller_size, latent_size, map_size)
+        self.visual, self.extractor, self.backbone = parts
+        self.likelihood = make_likelihood(likelihood)
         # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
         # inputs moves drown in the noise of the latents, and models never learn where they are.
         torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
@@ -156,13 +162,17 @@ class TemporalVAE(SequenceModel):
         """Return encoder and decoder, the controller, the memory core, prior and posterior maps."""
         backbone = self.backbone
         return {
-            "visual": [self.visual],
+            "visual": [self.visual, self.extractor, self.likelihood],
             "controller": [backbone.controller],
             "memory": [backbone.memory],
             "maps": [backbone.prior_map, backbone.posterior_map],
         }
 
-    def evidence_size(self, action_size: int, feature_size: int) -> int:
+    def make_extractor(self, feature_size: int) -> nn.Module:
+        """Make what the recurrence sees a frame's features through; nothing, if it sees none."""
+        return nn.Identity()
+
+    def evidence_size(self, action_size: int) -> int:
         """Return width E of a step's evidence, of which the actions come first."""
         return action_size
 
@@ -204,7 +214,8 @@ class TemporalVAE(SequenceModel):
             imagine=lambda t, step: self.imagine(actions[:, t], step),
             record=record,
         )
-        return Unrolled(trajectory, self.decode(trajectory.latent, trajectory.psi))
+        logits = self.decode(trajectory.latent, trajectory.psi)
+        return Unrolled(trajectory, logits, self.likelihood)
 
     def decode(self, latent: Tensor, psi: Tensor) -> Tensor:
         """Decode latents [B, T, Z] and psi [B, T, P] to logits [B, T, C, H, W]."""

@@ -4,39 +4,52 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_modules.temporal_vaes.backbone import Step
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import NoMemory
+from memory_cores.parts.checks import require_positive
 
 
 class VRNN(TemporalVAE):
     """Model that remembers nothing but h_t = f(h_{t-1}, x_{t-1}, z_{t-1}, a_t); psi_t is h_t.
 
-    Unlike a GTMM's, its recurrence sees the frames (encoded), so in generation each frame is
-    decoded and encoded again before the next step.
+    Unlike a GTMM's, its recurrence sees the frames (encoded), so in generation the mean of each
+    frame is decoded and encoded again before the next step.
 
     Args:
+        extracted_size: width of what the recurrence sees of an encoded frame. Convolutions' maps
+            would leave its LSTM a third of the units, within a budget.
         **settings: settings of ``TemporalVAE``, without ``memory``.
+
+    Raises:
+        ValueError: a setting is out of range.
     """
 
     fixed_core = NoMemory
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, extracted_size: int = 64, **settings: Any) -> None:
+        require_positive(extracted_size=extracted_size)
+        self.extracted_size = extracted_size  # which building needs
         super().__init__(memory=self.fixed_core, **settings)
 
-    def evidence_size(self, action_size: int, feature_size: int) -> int:
-        """Return the width of the actions and the last frame's features."""
-        return action_size + feature_size
+    def make_extractor(self, feature_size: int) -> nn.Module:
+        """Make the feature extractor of Chung et al., section 3."""
+        return nn.Sequential(nn.Linear(feature_size, self.extracted_size), nn.ReLU())
+
+    def evidence_size(self, action_size: int) -> int:
+        """Return the width of the actions and of what is extracted from the last frame."""
+        return action_size + self.extracted_size
 
     def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
-        """Return [a_t; encoded x_{t-1}] while x_{t-1} is known; before the first frame, zeros."""
+        """Return [a_t; extracted x_{t-1}] while x_{t-1} is known; before the first frame, zeros."""
         known = min(features.shape[1] + 1, actions.shape[1])
-        shifted = F.pad(features, (0, 0, 1, 0))[:, :known]
+        shifted = F.pad(self.extractor(features), (0, 0, 1, 0))[:, :known]
         return torch.cat([actions[:, :known], shifted], 2)
 
     def imagine(self, actions: Tensor, step: Step) -> Tensor:
-        """Return [a_t; the frame just generated, encoded]."""
+        """Return [a_t; what is extracted from the frame just generated, its mean]."""
         frame = self.decode(step.latent.unsqueeze(1), step.psi.unsqueeze(1)).sigmoid()
-        return torch.cat([actions, self.visual.encode(frame).squeeze(1)], 1)
+        extracted = self.extractor(self.visual.encode(frame))
+        return torch.cat([actions, extracted.squeeze(1)], 1)

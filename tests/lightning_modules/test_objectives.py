@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from lightning_modules.likelihoods import bernoulli_log_likelihood
+from lightning_modules.likelihoods import GaussianLikelihood, bernoulli_log_likelihood
 from lightning_modules.objectives import Bound, negative_elbo
 
 
@@ -31,3 +31,19 @@ def test_the_bound_sums_steps_and_the_loss_averages_sequences() -> None:
     assert bound.per_step.tolist() == [[-11.0, -22.0], [-4.0, -6.0]]
     assert bound.total.tolist() == [-33.0, -10.0]
     assert negative_elbo(bound).item() == 21.5
+
+
+def test_gaussian_likelihood_is_that_of_independent_pixels_with_one_learned_width() -> None:
+    likelihood = GaussianLikelihood().double()
+    with torch.no_grad():
+        likelihood.log_sigma.fill_(-0.7)
+    logits, intensities = torch.randn(2, 3, 1, 4, 5).double(), torch.rand(2, 3, 1, 4, 5).double()
+    pixels = torch.distributions.Normal(logits.sigmoid(), likelihood.log_sigma.exp())
+    expected = pixels.log_prob(intensities).sum((2, 3, 4))
+    torch.testing.assert_close(likelihood(logits, intensities), expected)
+    # The best width is the root of the mean squared error.
+    squared = (intensities - logits.sigmoid()).square().mean()
+    with torch.no_grad():
+        likelihood.log_sigma.copy_(squared.sqrt().log())
+    likelihood(logits, intensities).sum().backward()
+    torch.testing.assert_close(likelihood.log_sigma.grad, torch.zeros((), dtype=torch.float64))

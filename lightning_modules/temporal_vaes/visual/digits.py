@@ -19,9 +19,17 @@ class DigitNetworks(VisualNetworks):
     frames are used as they are, so the blocks halve 28 to 14 and 7. The encoder ends with the 64
     maps of the second block; the model's posterior map is the linear layer after it. The decoder
     mirrors the encoder with transposed convolutions.
+
+    Args:
+        sizes: given by the model.
+        residual: add its input to each block of streams that does not change the number of maps;
+            the text has such skips "in some cases" (section 4.1).
+
+    Raises:
+        ValueError: the frames cannot be halved twice.
     """
 
-    def __init__(self, sizes: VisualSizes) -> None:
+    def __init__(self, sizes: VisualSizes, residual: bool = False) -> None:
         super().__init__()
         channels, height, width = sizes.frame_shape
         if height % 4 or width % 4:
@@ -35,7 +43,7 @@ class DigitNetworks(VisualNetworks):
             nn.Conv2d(BLOCK_MAPS, BLOCK_MAPS, 3, stride=2, padding=1),
             nn.BatchNorm2d(BLOCK_MAPS),
             nn.ReLU(),
-            ParallelStreams(BLOCK_MAPS),
+            ParallelStreams(BLOCK_MAPS, residual=residual),
             nn.Conv2d(BLOCK_MAPS, FEATURE_MAPS, 3, stride=2, padding=1),
             nn.Flatten(),
         )
@@ -45,11 +53,11 @@ class DigitNetworks(VisualNetworks):
             nn.ConvTranspose2d(FEATURE_MAPS, BLOCK_MAPS, 3, stride=2, padding=1, output_padding=1),
             nn.BatchNorm2d(BLOCK_MAPS),
             nn.ReLU(),
-            ParallelStreams(BLOCK_MAPS, transposed=True),
+            ParallelStreams(BLOCK_MAPS, transposed=True, residual=residual),
             nn.ConvTranspose2d(BLOCK_MAPS, BLOCK_MAPS, 3, stride=2, padding=1, output_padding=1),
             nn.BatchNorm2d(BLOCK_MAPS),
             nn.ReLU(),
-            ParallelStreams(BLOCK_MAPS, transposed=True),
+            ParallelStreams(BLOCK_MAPS, transposed=True, residual=residual),
             nn.Conv2d(BLOCK_MAPS, channels, 1),
         )
         # Convolutions with few maps are 10 to 25% faster with the maps innermost.
@@ -62,10 +70,12 @@ class ParallelStreams(nn.Module):
     Args:
         channels: input maps; the output has ``BLOCK_MAPS``.
         transposed: use transposed convolutions, as the observation map does.
+        residual: add the input, which must have ``BLOCK_MAPS``, too.
     """
 
-    def __init__(self, channels: int, transposed: bool = False) -> None:
+    def __init__(self, channels: int, transposed: bool = False, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
         convolution = nn.ConvTranspose2d if transposed else nn.Conv2d
         self.streams = nn.ModuleList(
             nn.Sequential(
@@ -78,4 +88,5 @@ class ParallelStreams(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve [F, channels, H, W] to [F, 32, H, W]."""
-        return torch.cat([stream(maps) for stream in self.streams], 1)
+        streams = torch.cat([stream(maps) for stream in self.streams], 1)
+        return maps + streams if self.residual else streams

@@ -15,7 +15,6 @@ from datamodules import (
     SequenceDataModule,
 )
 from lightning_modules import GTMM, VRNN
-from lightning_modules.likelihoods import bernoulli_log_likelihood
 from lightning_modules.objectives import negative_elbo
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import DNC, NoMemory
@@ -30,6 +29,7 @@ DATA = {
 MODELS = {
     "dnc_gtmm": partial(GTMM, **DATA, memory=partial(DNC, word_size=8, read_heads=2)),
     "no_memory_gtmm": partial(GTMM, **DATA, memory=NoMemory),
+    "gaussian_gtmm": partial(GTMM, **DATA, memory=NoMemory, likelihood="gaussian"),
     "vrnn": partial(VRNN, **DATA),
 }
 
@@ -141,8 +141,8 @@ def test_the_bound_is_below_the_importance_weighted_likelihood(
     log_weights, bounds = [], []
     with torch.no_grad():
         for _ in range(SAMPLES):
-            trajectory, logits = model(batch.frames, batch.actions)
-            log_p = bernoulli_log_likelihood(logits, batch.frames).sum(1)
+            trajectory, logits, likelihood = model(batch.frames, batch.actions)
+            log_p = likelihood(logits, batch.frames).sum(1)
             for sign, gaussian in ((1, trajectory.prior), (-1, trajectory.posterior)):
                 normal = torch.distributions.Normal(gaussian.mean, gaussian.log_sigma.exp())
                 log_p = log_p + sign * normal.log_prob(trajectory.latent).sum((1, 2))
@@ -162,11 +162,52 @@ def test_the_bound_is_below_the_importance_weighted_likelihood(
         ("controller_size", -4, "controller_size must be above 0, got -4"),
         ("learning_rate", 0.0, "learning_rate must be above 0, got 0.0"),
         ("map_size", -1, "map_size must be at least 0, got -1"),
+        ("start", "soft", "start must be one of timed, associative, plain, got soft"),
+        ("likelihood", "poisson", "likelihood must be one of bernoulli, gaussian, got poisson"),
+        ("recurrence_share", 0.0, "recurrence_share must be above 0, got 0.0"),
+        ("recurrence_warm_up", -1, "recurrence_warm_up must be at least 0, got -1"),
     ],
 )
 def test_settings_out_of_range_are_named(setting: str, value: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GTMM(**DATA, **{setting: value})
+
+
+def test_the_recurrence_has_a_learning_rate_of_its_own_and_nothing_else() -> None:
+    model = make("dnc_gtmm")
+    others, recurrence = model.parameter_groups()
+    backbone = model.backbone
+    expected = {*backbone.controller.parameters(), *backbone.memory.parameters()}
+    assert {*recurrence["params"]} == expected
+    assert {*others["params"]} == {*model.parameters()} - expected
+    configured = model.configure_optimizers()
+    rates = [group["lr"] for group in configured["optimizer"].param_groups]
+    assert rates == pytest.approx([2e-3, 2e-3 * 0.3 / 1000**2])
+
+
+def test_only_a_timed_start_has_a_clock_and_a_plain_one_finds_nothing() -> None:
+    starts = {
+        start: GTMM(**DATA, controller_size=40, start=start).core.sizes
+        for start in ("timed", "associative", "plain")
+    }
+    assert {start: len(sizes.clock) for start, sizes in starts.items()} == {
+        "timed": 8,
+        "associative": 0,
+        "plain": 0,
+    }
+    assert [sizes.plain for sizes in starts.values()] == [False, False, True]
+
+
+def test_a_vrnn_sees_an_extract_of_its_frames(batch: FrameSequences) -> None:
+    model = VRNN(**DATA, controller_size=16, extracted_size=7)
+    assert model.backbone.controller.evidence_gates.in_features == 5 + 7
+    features = model.visual.encode(batch.frames)
+    evidence = model.evidence(batch.actions, features)
+    expected = (features @ model.extractor[0].weight.T + model.extractor[0].bias).clamp(min=0)
+    torch.testing.assert_close(evidence[:, 1:, 5:], expected[:, :-1])
+    assert (evidence[:, 0, 5:] == 0).all()
+    with pytest.raises(ValueError, match="extracted_size must be above 0, got 0"):
+        VRNN(**DATA, extracted_size=0)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from lightning_modules.temporal_vaes.visual import (
     VisualNetworks,
     VisualSizes,
 )
+from lightning_modules.temporal_vaes.visual.digits import ParallelStreams
 
 SIZES = VisualSizes(frame_shape=(1, 28, 28), decoder_inputs=40)
 NETWORKS = (CompactNetworks, DigitNetworks)
@@ -54,3 +55,14 @@ def test_digit_encoder_has_the_layers_of_the_appendix() -> None:
 def test_digit_networks_name_the_frame_shape_they_cannot_halve_twice() -> None:
     with pytest.raises(ValueError, match=r"frame_shape must .* divisible by 4, got \(1, 30, 30\)"):
         DigitNetworks(VisualSizes((1, 30, 30), 8))
+
+
+def test_residual_blocks_add_their_input_where_the_number_of_maps_stays() -> None:
+    torch.manual_seed(0)
+    plain, residual = DigitNetworks(SIZES).eval(), DigitNetworks(SIZES, residual=True).eval()
+    residual.load_state_dict(plain.state_dict())
+    blocks = [m for m in residual.modules() if isinstance(m, ParallelStreams) and m.residual]
+    assert len(blocks) == 3
+    maps = torch.randn(2, 32, 6, 6)
+    alike = [m for m in plain.modules() if isinstance(m, ParallelStreams)][1]
+    torch.testing.assert_close(blocks[0](maps), alike(maps) + maps)
