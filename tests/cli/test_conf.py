@@ -11,6 +11,7 @@ import yaml
 
 import memory_cores
 from cli import ExperimentCLI
+from datamodules import FunctionDataModule
 from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.command_line.blueprint import blueprint
@@ -219,9 +220,7 @@ def test_the_table_has_every_core_on_every_benchmark_three_times():
 def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
     files = [f"vrnn_{benchmark}", "overlays/paper", f"overlays/paper_{benchmark}"]
     data = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files)).datamodule
-    curricula = {name: value for name, value in data.hparams.items() if name.startswith("train_")}
-    assert {name for name, value in curricula.items() if value is not None} == {"train_size"}
-    assert len(curricula) == 2
+    assert data.hparams["curriculum"] is None
 
 
 @pytest.mark.parametrize("pictures", ["digits", "faces"])
@@ -252,7 +251,27 @@ def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
 
 
 def is_staged(text: str) -> bool:
-    return "  train_grids" in text or "  train_pre" in text or "  curriculum" in text
+    return "  curriculum" in text
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [e for e in EXPERIMENTS if e.stem.startswith(("dnc_gtmm_", "asnp_rmr_digits", "asnp_rmr_gp"))],
+    ids=named,
+)
+def test_training_ends_with_sequences_of_the_tests_form(experiment: Path) -> None:
+    """Moving pictures may have more targets than in tests, but no other contexts."""
+    built = blueprint(str(experiment), [], [])
+    data, steps = built.datamodule, built.settings.trainer.max_steps
+    stages = data.hparams.get("curriculum") or []
+    staged = sum(stage["batches"] for stage in stages)
+    if isinstance(data, FunctionDataModule):
+        recipe = data.point_recipe("train")
+        last = recipe.at((steps - 1) * data.hparams["batch_size"]).sets
+        contexts = recipe.sets.steps, recipe.sets.context_steps, recipe.sets.contexts
+        assert (last.steps, last.context_steps, last.contexts) == contexts
+    else:
+        assert staged <= steps / 2
 
 
 def test_mixed_precision_clips_gradients(tiny: Callable[..., list[str]]):
