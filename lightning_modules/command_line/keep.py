@@ -1,5 +1,6 @@
 """``keep``: the record of a run that counts, as a small file for the repository."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,11 @@ from lightning_modules.records.run_folder import shown
 DESCRIPTION = """\
 Keep what tests found of runs that count, one small file for each:
 docs/records/BENCHMARK/MODEL/SEED.json. `compare` reads such files, and folders
-of them, as it reads runs."""
+of them, as it reads runs.
+
+Without --name, runs of a table are kept by what their folders' names say."""
+#: Folders of a table's runs: the benchmark, the core or model if it varies, and the seed.
+OF_TABLE = re.compile(r"(\w+)-(?:.+-)?seed\d+")
 
 
 def keep(args: list[str]) -> None:
@@ -33,9 +38,8 @@ def keep(args: list[str]) -> None:
     )
     parser.add_argument(
         "--name",
-        required=True,
         metavar="BENCHMARK/MODEL",
-        help="what they are kept as, such as maze/dnc_gtmm",
+        help="what they are kept as, such as maze/dnc_gtmm; default: what a table calls them",
     )
     parser.add_argument(
         "--to",
@@ -45,22 +49,49 @@ def keep(args: list[str]) -> None:
         help="default: %(default)s",
     )
     given = parser.parse(args)
-    benchmark, slash, model = given.name.partition("/")
-    if not (benchmark and model) or "/" in model or ".." in (benchmark, model):
-        raise UsageError(
-            f"--name: must be BENCHMARK/MODEL, such as maze/dnc_gtmm, got {given.name}"
-        )
     try:
         found = read_runs(given.runs)
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
     for problem in found.problems:
         print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
-    require_repetitions(found.runs)
-    folder = given.to / benchmark / model
-    for path, text in [record(run, folder) for run in found.runs]:  # all, before any is written
+    kinds = by_name(found.runs) if given.name is None else {name_of(given.name): found.runs}
+    texts = []
+    for name, runs in kinds.items():
+        require_repetitions(runs)
+        texts += [record(run, given.to / name) for run in runs]
+    for path, text in texts:  # all of them could be read
         keep_record(text, path)
         print(f"Kept {shown(path)}")
+
+
+def name_of(name: str) -> Path:
+    """Return the folder that a name stands for.
+
+    Raises:
+        UsageError: the name is not of the form BENCHMARK/MODEL.
+    """
+    benchmark, _, model = name.partition("/")
+    if not (benchmark and model) or "/" in model or ".." in (benchmark, model):
+        raise UsageError(f"--name: must be BENCHMARK/MODEL, such as maze/dnc_gtmm, got {name}")
+    return Path(benchmark, model)
+
+
+def by_name(runs: Sequence[Run]) -> dict[Path, list[Run]]:
+    """Sort runs of a table by the benchmark that their folders name, and by model and core.
+
+    Raises:
+        UsageError: a folder's name is not of a table's run.
+    """
+    found: dict[Path, list[Run]] = {}
+    for run in runs:
+        named = OF_TABLE.fullmatch(run.folder.name)
+        if named is None:
+            raise UsageError(f"--name: is missing; {shown(run.folder)} is no run of a table")
+        core = run.declared.core if "model.memory" in run.settings else ""
+        model = "_".join(filter(None, (run.declared.model, core))).lower()
+        found.setdefault(Path(named[1], model), []).append(run)
+    return found
 
 
 def require_repetitions(runs: Sequence[Run]) -> None:

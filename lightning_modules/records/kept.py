@@ -39,7 +39,7 @@ def record_of(run: Run) -> str:
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
     training = content.get("training") or {}
     content["training"] = {name: value for name, value in training.items() if name != "command"}
-    text = _brief(json.dumps(_rounded(content), indent=1, allow_nan=False)) + "\n"
+    text = _brief(json.dumps(rounded(content), indent=1, allow_nan=False)) + "\n"
     if len(text) > MOST_BYTES:
         raise Unreadable(f"makes a record of {len(text):,} bytes, of which {MOST_BYTES:,} may be")
     return text
@@ -56,13 +56,14 @@ def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "data": {**data, "init_args": own}}
 
 
-def _rounded(content: Any) -> Any:
+def rounded(content: Any) -> Any:
+    """Round every number as records have it; what is not finite becomes None."""
     if isinstance(content, float):
         return float(f"{content:.{DIGITS}g}") if isfinite(content) else None
     if isinstance(content, Mapping):
-        return {name: _rounded(value) for name, value in content.items()}
+        return {name: rounded(value) for name, value in content.items()}
     if isinstance(content, list):
-        return [_rounded(value) for value in content]
+        return [rounded(value) for value in content]
     return content
 
 

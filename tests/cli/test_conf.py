@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+import memory_cores
 from cli import ExperimentCLI
 from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.sweep_file import read_sweep
+from lightning_modules.command_line.sweep.table_file import read_table
 from memory_cores import RMR, ContextWindow
 from tests.cli.commands import MAZE, ROOT
 
@@ -32,8 +34,10 @@ PAIRS = [
     if overlay.stem.removeprefix("paper").removeprefix("compact") in experiment.stem
     and not (overlay.stem == "paper" and experiment in PROCESSES)
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
+#: Lists sweeps.
+TABLE = CONF / "sweeps/table.yaml"
 #: W&B's, not parts of experiments.
-SWEEPS = sorted((CONF / "sweeps").glob("*.yaml"))
+SWEEPS = sorted({*(CONF / "sweeps").glob("*.yaml")} - {TABLE})
 FRAGMENTS = "models", "data", "trainer"
 #: What makes each neural process the paper's: class, core and its slots; attention heads (1: the
 #: mean of all); whether latents pool the memory, x has the step, and SNP's LSTM is read.
@@ -54,6 +58,10 @@ FLOWS = {
 
 def named(path: Path) -> str:
     return str(path.relative_to(CONF))
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def model_of(experiment: Path) -> str:
@@ -94,6 +102,9 @@ def test_every_fragment_is_used():
         for path in EXPERIMENTS
         for value in yaml.safe_load(path.read_text(encoding="utf-8")).values()
     }
+    # Sweeps name them as the command line does.
+    swept = re.findall(r"conf/([a-z_/0-9]+\.yaml)", "".join(map(text_of, SWEEPS)))
+    used |= {*swept}
     fragments = {named(path) for folder in FRAGMENTS for path in (CONF / folder).glob("*.yaml")}
     assert fragments <= used
     assert {f"pictures/{regime}.yaml" for regime in ("sparse", "transfer")} <= used
@@ -182,6 +193,26 @@ def test_sweep_says_what_it_answers_and_can_begin(path: Path):
     assert path.read_text(encoding="utf-8").split("\n")[0].startswith("# ")
     assert path.read_text(encoding="utf-8").split("\n")[0].endswith("?")
     assert Plan(read_sweep(path), ["--trainer.max_steps=1"]).folder.name == path.stem
+
+
+def test_the_table_has_every_core_on_every_benchmark_three_times():
+    table = read_table(TABLE)
+    cells: dict[tuple[str, str], list[int]] = {}
+    for sweep in table.sweeps:
+        for values in sweep.combinations():
+            contestant = Path(values.get("model.memory") or values["model"]).stem
+            cell = cells.setdefault((Path(values["data"]).stem, contestant), [])
+            cell.append(values["seed_everything"])
+    assert {tuple(seeds) for seeds in cells.values()} == {(0, 1, 2)}
+    cores = {core.__name__ for core in memory_cores.CORES}
+    for benchmark in ("perfect_recall_l10", "maze", "one_shot_recall", "parity_recall_l10"):
+        assert {of for data, of in cells if data == benchmark} == {*cores, "VRNN"}
+    for benchmark in ("gp_sparse", "gp_transfer"):
+        models = {of for data, of in cells if data == benchmark}
+        assert models == {*cores, "snp", "anp", "np", "asnp_w"}
+    assert table.records is not None and table.records.resolve() == ROOT / "docs/records"
+    listed = {file.path for file in table.sweeps}
+    assert listed == {*(CONF / "sweeps").glob("table_*.yaml")}, "none is forgotten"
 
 
 @pytest.mark.parametrize("benchmark", ["maze", "similarity_cued_recall", "dynamic_dependency"])

@@ -1,18 +1,24 @@
-"""``sweep``: many runs of one experiment, on this machine and without an account."""
+"""``sweep``: many runs of one experiment or several, on this machine and without an account."""
 
 import os
 import shlex
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.ranking_table import ranking_tables
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_folder import shown
 
 if TYPE_CHECKING:
     from lightning_modules.command_line.sweep.execution import Execution
+    from lightning_modules.command_line.sweep.kept_runs import KeptRuns
+    from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
 
 DESCRIPTION = """\
 Train and test every run of a sweep, each in a process and a folder of its own:
@@ -21,35 +27,115 @@ runs/SWEEP/RUN, where RUN says the values that are varied.
 The file is in W&B's format, so that `wandb sweep` and `wandb agent` take it, too.
 Methods: grid, random and bayes, Optuna's, whose study is runs/SWEEP/sweep.db.
 Repeated after any end, the same command goes on: finished runs are left alone,
-others are trained on from their last checkpoint."""
+others are trained on from their last checkpoint.
+
+A table's file (conf/sweeps/table.yaml) lists sweeps, which are run one after the
+other, each in its file's order. Runs that are kept in its folder of records are
+not trained again, and at the end all are ranked."""
 EPILOG = """\
 Settings (--trainer.max_steps=60, --data.source=glyphs, ...) hold for all runs."""
 #: What a shell gives to a process that was ended by signal n: 128 + n.
 OF_SIGNALS = 128
-#: Of runs that did not finish.
-OTHER_ENDS = ("pruned", "diverged", "interrupted", "failed")
+#: Of runs that did not finish here.
+OTHER_ENDS = ("kept", "pruned", "diverged", "interrupted", "failed")
 
 
 def sweep(args: list[str]) -> None:
-    """Train and test every run of a sweep, without an account.
+    """Train and test every run of a sweep, or of a table of sweeps, without an account.
 
     Args:
         args: a file and options.
     """
     given, settings = sweep_parser().parse_with_settings(args)
     # Optuna is slow to import, and Windows lacks fcntl: other commands do without both.
+    from lightning_modules.command_line.sweep.kept_runs import KeptRuns
+    from lightning_modules.command_line.sweep.plan import Plan
+    from lightning_modules.command_line.sweep.table_file import read_table
+
+    table = read_table(given.file)
+    plans = [Plan(file, settings) for file in table.sweeps]
+    require_own_folders(plans)
+    if len(plans) > 1 and given.trials is not None:
+        raise UsageError("--trials: is for one sweep; a table has all of its runs")
+    kept = None if table.records is None else KeptRuns(table.records)
+    if given.dry_run:
+        announce(plans, kept)
+        return
+    status = carry_out(plans, given, kept, f"{program()} sweep {shlex.join(args)}")
+    if table.records is not None:
+        rank([plan.folder for plan in plans], table.records)
+    if status:
+        sys.exit(status)
+
+
+def carry_out(
+    plans: Sequence["Plan"], given: Namespace, kept: "KeptRuns | None", again: str
+) -> int:
+    """Run sweeps one after the other until all have ended, or somebody wants the end.
+
+    Args:
+        plans: of the sweeps.
+        given: options of the command.
+        kept: records of runs that are not trained again.
+        again: the command that goes on.
+
+    Returns:
+        The command's exit status: that of the first sweep with one other than 0.
+    """
     from lightning_modules.command_line.sweep.execution import execute
 
     threads, test = max(1, cores() // given.jobs), not given.no_test
-    execution = execute(given.file, settings, given.trials, given.jobs, threads, test)
-    conclude(execution, f"{program()} sweep {shlex.join(args)}")
+    status = 0
+    for plan in plans:
+        execution = execute(plan, given.trials, given.jobs, threads, test, kept)
+        status = status or conclude(execution, again)
+        if execution.stop:
+            break
+    return status
+
+
+def require_own_folders(plans: Sequence["Plan"]) -> None:
+    """Refuse sweeps that would share a folder, and with it a study."""
+    folders = [plan.folder for plan in plans]
+    if len(set(folders)) < len(folders):
+        raise UsageError(
+            "experiment: each sweep of a table needs a folder of its own; leave it out"
+        )
+
+
+def announce(plans: Sequence["Plan"], kept: "KeptRuns | None") -> None:
+    """Say what would be done with each run, and do nothing."""
+    for plan in plans:
+        if plan.file.method != "grid":
+            raise UsageError(f"--dry_run: {plan.file.method} chooses its runs as it goes")
+        print(f"{shown(plan.folder)}:")
+        for run in plan.runs():
+            print(f"  {run.name}: {prospect(run, kept)}")
+
+
+def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> str:
+    """Return what a sweep would do with a run."""
+    record = None if kept is None else kept.find(run.arguments)
+    if record is not None:
+        return f"is kept in {shown(record.folder)}.json"
+    if run.folder.results.exists():
+        return "finished"
+    return "goes on" if run.folder.states else "starts"
+
+
+def rank(folders: Sequence[Path], records: Path) -> None:
+    """Print the ranking of a table's runs, and of those that were kept, on each benchmark."""
+    there = [folder for folder in (*folders, records) if folder.exists()]
+    for table in ranking_tables(read_runs(there).runs):
+        print(f"\n{table.in_text()}")
 
 
 def sweep_parser() -> CommandParser:
     """The file, and how it is run."""
     made = CommandParser("sweep", DESCRIPTION)
     made.epilog = EPILOG
-    made.usage = f"{made.prog} FILE [--jobs NUMBER] [--trials NUMBER] [--no_test] [--KEY=VALUE ...]"
+    options = "[--jobs NUMBER] [--trials NUMBER] [--no_test] [--dry_run] [--KEY=VALUE ...]"
+    made.usage = f"{made.prog} FILE {options}"
     made.add_argument("file", type=Path, metavar="FILE", help="such as conf/sweeps/maze_cores.yaml")
     made.add_argument(
         "--jobs", type=positive, default=1, metavar="NUMBER", help="runs at a time (default: 1)"
@@ -61,6 +147,7 @@ def sweep_parser() -> CommandParser:
         help="runs in all (default: the file's run_cap)",
     )
     made.add_argument("--no_test", action="store_true", help="only train")
+    made.add_argument("--dry_run", action="store_true", help="only list the runs of a grid")
     return made
 
 
@@ -78,8 +165,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def conclude(execution: "Execution", again: str) -> None:
-    """Say what became of the sweep, and what to do next; leave with a status that says it, too."""
+def conclude(execution: "Execution", again: str) -> int:
+    """Say what became of a sweep, and what to do next.
+
+    Args:
+        execution: of the sweep.
+        again: the command that goes on.
+
+    Returns:
+        The exit status that says it, too.
+    """
     folder, ended, stop = execution.plan.folder, execution.ended, execution.stop
     others = [f", {ended[how]} {how}" for how in OTHER_ENDS if ended[how]]
     print(f"\n{ended['finished']} of {execution.total} runs finished{''.join(others)}")
@@ -87,7 +182,7 @@ def conclude(execution: "Execution", again: str) -> None:
         print(f"Diverged: {', '.join(sorted(execution.diverged))}")
     if stop:
         print(f"Go on: {again}")
-        sys.exit(OF_SIGNALS + stop[-1])
+        return OF_SIGNALS + stop[-1]
     if ended["interrupted"]:
         print(f"Go on with those that were interrupted: {again}")
     if ended["failed"]:
@@ -95,5 +190,4 @@ def conclude(execution: "Execution", again: str) -> None:
     if ended["finished"]:
         compare = f"{program()} compare {shlex.quote(shown(folder))}"
         print(f"Compare them: {compare} --out {shlex.quote(folder.name)}.html")
-    if ended["failed"] or ended["interrupted"]:
-        sys.exit(1)
+    return int(bool(ended["failed"] or ended["interrupted"]))

@@ -5,23 +5,21 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
 from threading import RLock
 
 from lightning_modules.callbacks.progress import readable
 from lightning_modules.command_line.exit_status import DIVERGED, INTERRUPTED, TERMINATED
 from lightning_modules.command_line.sweep import process
+from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 from lightning_modules.command_line.sweep.lock import only_sweep_in
 from lightning_modules.command_line.sweep.metric_values import metric_values
 from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
 from lightning_modules.command_line.sweep.stop_requests import stop_requests
 from lightning_modules.command_line.sweep.study import SweepStudy, require_own
-from lightning_modules.command_line.sweep.sweep_file import read_sweep
 from lightning_modules.records.run_folder import shown
 
 #: Seconds between two looks at a process, and at what it has logged.
@@ -46,7 +44,8 @@ class Execution:
     test: bool  #: every run after training
     #: Signals that ask for the end: the first lets runs save what they have, the second does not.
     stop: list[int]
-    #: How many runs finished, were pruned, diverged, were interrupted and failed.
+    kept: KeptRuns | None = None  #: what is in there is not trained again
+    #: How many runs finished, were kept before, pruned, diverged, were interrupted and failed.
     ended: Counter[str] = field(default_factory=Counter)
     diverged: list[str] = field(default_factory=list)  #: names of those runs
 
@@ -91,6 +90,8 @@ class Execution:
     def _carry_out(self, run: PlannedRun) -> None:
         """Do what is left of a run: training, and the test."""
         trial, code, began = run.proposal.trial, 0, time.monotonic()
+        if trial is not None and self._is_kept(run):
+            return
         test = self.test and not (trial is None and run.folder.results.exists())
         if trial is not None:
             doing = "goes on" if run.folder.last_checkpoint.exists() else "starts"
@@ -105,6 +106,16 @@ class Execution:
             code = self._process(run, process.testing, "is tested" if trial is None else "")
         if code == 0 or run.name in self._pruned or not self.stop:
             self._conclude(run, code, duration(time.monotonic() - began))
+
+    def _is_kept(self, run: PlannedRun) -> bool:
+        """Say where the record of a run is, if there is one; its trial stays one that may begin."""
+        if self.kept is None:
+            return False
+        with self._lock:
+            record = self.kept.find(run.arguments)
+        if record is not None:
+            self._count(run, "kept", f"is kept in {shown(record.folder)}.json")
+        return record is not None
 
     def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:
         """Run a command, say what it is ``doing`` unless that is known, and return its status."""
@@ -210,20 +221,18 @@ class Execution:
 
 
 def execute(
-    path: Path, settings: Sequence[str], trials: int | None, jobs: int, threads: int, test: bool
+    plan: Plan, trials: int | None, jobs: int, threads: int, test: bool, kept: KeptRuns | None
 ) -> Execution:
-    """Run a sweep's file until all runs have ended, or somebody wants the end.
+    """Run a sweep until all runs have ended, or somebody wants the end.
 
     Raises:
         UsageError: it cannot begin, or go on.
     """
-    file = read_sweep(path)
-    total = file.number_of_runs(trials)
-    plan = Plan(file, settings)
+    total = plan.file.number_of_runs(trials)
     require_own(plan.folder)
     with only_sweep_in(plan.folder), stop_requests() as stop:
-        study = SweepStudy(plan.folder, file, settings)
-        execution = Execution(plan, study, total, jobs, threads, test, stop)
+        study = SweepStudy(plan.folder, plan.file, plan.settings)
+        execution = Execution(plan, study, total, jobs, threads, test, stop, kept)
         execution.run()
     return execution
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +57,11 @@ class Plan:
         arguments = (*self._words(proposal.values), *own)
         return PlannedRun(proposal, RunFolder(self.folder / name), arguments)
 
+    def runs(self) -> Iterator[PlannedRun]:
+        """Yield every run of a grid, in the order of its file."""
+        for number, values in enumerate(self.file.combinations(), 1):
+            yield self.run(Proposal(number, values, None))
+
     def _words(self, values: Mapping[str, Any]) -> list[str]:
         words: list[str] = []
         for word in self.file.command:
@@ -66,8 +70,7 @@ class Plan:
 
     def _alike(self) -> bool:
         """Whether runs of a grid have the same name: rounded, numbers may be equal."""
-        keys, choices = self.file.parameters, map(examples, self.file.parameters.values())
-        grid = [dict(zip(keys, values, strict=True)) for values in product(*choices)]
+        grid = [*self.file.combinations()]
         return len({run_name(None, values, self.varied) for values in grid}) < len(grid)
 
     def _checked_folder(self) -> Path:

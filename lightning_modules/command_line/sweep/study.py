@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from lightning_modules.command_line.sweep.ordered_grid import OrderedGrid
 from lightning_modules.command_line.sweep.parameter import drawn_value
 from lightning_modules.command_line.sweep.sweep_file import LASTING, SweepFile
 from lightning_modules.command_line.usage_error import UsageError
@@ -218,7 +219,7 @@ def _sampler(file: SweepFile, seed: int) -> BaseSampler:
             for key, parameter in file.parameters.items()
             if isinstance(parameter, CategoricalDistribution)
         }
-        return Grid(choices, seed=0)
+        return OrderedGrid(choices) if file.in_order else Grid(choices, seed=0)
     if file.method == "random":
         return RandomSampler(seed)
     with warnings.catch_warnings():

@@ -1,6 +1,7 @@
 """A sweep's file, in W&B's format: what is varied, how, and what is run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -61,6 +62,12 @@ class SweepFile(NamedTuple):
     run_cap: int | None  #: most runs
     early_termination: EarlyTermination | None  #: None if every run is trained to its end
     content: Mapping[str, Any]  #: all of it, as it stands there
+    in_order: bool = False  #: a grid is run in the order of the file, as in a table
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Yield the values of every run of a grid; those of the last parameter vary fastest."""
+        choices = map(examples, self.parameters.values())
+        return (dict(zip(self.parameters, values, strict=True)) for values in product(*choices))
 
     def number_of_runs(self, asked: int | None) -> int:
         """As many as asked for; a grid has an end of its own.

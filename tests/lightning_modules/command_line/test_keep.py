@@ -53,3 +53,15 @@ def test_one_name_is_not_given_to_runs_that_differ(runs, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="several benchmarks"):
         keep(options)
     assert not (tmp_path / "records").exists()
+
+
+def test_runs_of_a_table_are_kept_by_what_they_are(runs, tmp_path: Path) -> None:
+    for core, seed in (("DNC", 0), ("DNC", 1), ("NTM", 0)):
+        runs.frames(core, seed, run=f"perfect_recall_l10-{core}-seed{seed}")
+    keep([str(runs.root), f"--to={tmp_path}/records"])
+    kept = {str(path.relative_to(tmp_path / "records")) for path in tmp_path.rglob("?.json")}
+    folder = "perfect_recall_l10/gtmm"
+    assert kept == {f"{folder}_dnc/0.json", f"{folder}_dnc/1.json", f"{folder}_ntm/0.json"}
+    other = runs.frames("LRU", 0)
+    with pytest.raises(UsageError, match=r"--name: is missing; .*LRU-0 is no run of a table"):
+        keep([str(other), f"--to={tmp_path}/records"])

@@ -52,6 +52,29 @@ def test_a_longer_grid_begins_alike(opened: Opened) -> None:
     assert sorted((values["x"], values["core"]) for values in all_) == COMBINATIONS
 
 
+@pytest.mark.parametrize("fate", ["complete", "fail", "none", "killed"])
+def test_a_table_s_grid_keeps_the_order_of_its_file(
+    opened: Opened, tmp_path: Path, fate: str
+) -> None:
+    """Whatever became of the runs of before, the next ones are the next in the file."""
+    file = opened().file._replace(in_order=True)
+    study = SweepStudy(tmp_path, file)
+    first = [*islice(study.proposals(6), 3)]
+    assert [(p.values["x"], p.values["core"]) for p in first] == COMBINATIONS[:3]
+    for proposal in first:
+        assert proposal.trial is not None
+        if fate == "complete":
+            study.complete(proposal.trial, [1.0])
+        elif fate == "fail":
+            study.fail(proposal.trial)
+    if fate == "killed":  # with one value drawn and none of the other
+        study.study.sampler = _sampler(file, 4)
+        study.study.ask().suggest_categorical("x", file.parameters["x"].choices)
+    again = list(SweepStudy(tmp_path, file).proposals(6))
+    by_number = sorted(again, key=lambda proposal: proposal.number)
+    assert [(p.values["x"], p.values["core"]) for p in by_number] == COMBINATIONS
+
+
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_an_interrupted_sweep_draws_what_it_would_have_drawn(
     method: str, opened: Opened, tmp_path: Path
