@@ -35,10 +35,10 @@ PAIRS = [
     if overlay.stem.removeprefix("paper").removeprefix("compact") in experiment.stem
     and not (overlay.stem == "paper" and experiment in PROCESSES)
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
-#: Lists sweeps.
-TABLE = CONF / "sweeps/table.yaml"
+#: List sweeps.
+TABLE, SEARCH = CONF / "sweeps/table.yaml", CONF / "sweeps/search.yaml"
 #: W&B's, not parts of experiments.
-SWEEPS = sorted({*(CONF / "sweeps").glob("*.yaml")} - {TABLE})
+SWEEPS = sorted({*(CONF / "sweeps").glob("*.yaml")} - {TABLE, SEARCH})
 FRAGMENTS = "models", "data", "trainer"
 #: What makes each neural process the paper's: class, core and its slots; attention heads (1: the
 #: mean of all); whether latents pool the memory, x has the step, and SNP's LSTM is read.
@@ -211,9 +211,27 @@ def test_the_table_has_every_core_on_every_benchmark_three_times():
     for benchmark in ("gp_sparse", "gp_transfer"):
         models = {of for data, of in cells if data == benchmark}
         assert models == {*cores, "snp", "anp", "np", "asnp_w"}
+
+
+def test_every_contestant_has_the_same_trials_in_the_search():
+    trials: dict[str, list[tuple[str, float]]] = {}
+    for sweep in read_table(SEARCH).sweeps:
+        for values in sweep.combinations():
+            contestant = values.get("model.memory") or values["model"]
+            trials.setdefault(contestant, []).append(
+                (values["model.start"], values["model.learning_rate"])
+            )
+    assert {*trials} == {core.__name__ for core in memory_cores.CORES} | {"VRNN"}
+    assert all(each == trials["DNC"] for each in trials.values())
+    assert len({*trials["DNC"]}) == len(trials["DNC"]) == 6
+
+
+@pytest.mark.parametrize("path", [TABLE, SEARCH], ids=["table", "search"])
+def test_a_table_lists_all_its_sweeps_and_keeps_records_in_docs(path: Path):
+    table = read_table(path)
     assert table.records is not None and table.records.resolve() == ROOT / "docs/records"
     listed = {file.path for file in table.sweeps}
-    assert listed == {*(CONF / "sweeps").glob("table_*.yaml")}, "none is forgotten"
+    assert listed == {*(CONF / "sweeps").glob(f"{path.stem}_*.yaml")}, "none is forgotten"
 
 
 @pytest.mark.parametrize("benchmark", ["maze", "similarity_cued_recall", "dynamic_dependency"])
