@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.frames.curriculum import LengthStage, length_writers, require_length_stages
 from datamodules.frames.recall import RecallDataModule
-from datamodules.frames.script import Curriculum, Script, ScriptWriter, with_recall
-from datamodules.loading.checks import require_at_least, require_lengths
-from datamodules.sources import Split
+from datamodules.frames.script import Script, ScriptWriter, with_recall
+from datamodules.loading.checks import require_at_least
 
 DIGITS = 10
 
@@ -78,7 +78,7 @@ class DynamicDependency(RecallDataModule):
         self,
         pre_recall_length: int = 20,
         recall_length: int = 5,
-        train_pre_recall_lengths: list[int] | None = None,
+        curriculum: list[LengthStage] | None = None,
         **settings: Any,
     ) -> None:
         """Check the settings; no data is touched.
@@ -87,10 +87,11 @@ class DynamicDependency(RecallDataModule):
             pre_recall_length: l, frames of random digits; at least 10, so that every digit is an
                 address.
             recall_length: k, references that are followed.
-            train_pre_recall_lengths: curriculum; every training sequence draws its l from this
-                list, shows digits below l only, and fills the rest with questions: a new digit,
-                then 1 to k references from it (null: always as in the test). At least 2 each; those
-                above l are not used.
+            curriculum: stages that training begins with, none if empty or null; after them, all
+                sequences have the test's form. A stage has a number of `batches` and its
+                `pre_recall_lengths`, at least 2 each: every sequence draws its l from these, shows
+                digits below l only, and fills the rest with questions, each a new digit and 1 to k
+                references from it.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -98,12 +99,17 @@ class DynamicDependency(RecallDataModule):
         """
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_least(DIGITS, pre_recall_length=pre_recall_length)
-        require_lengths(2, pre_recall_length, train_pre_recall_lengths=train_pre_recall_lengths)
+        require_length_stages(2, pre_recall_length, curriculum)
 
-    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return a writer of sequences of the split's digits; only training has questions."""
-        lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
-        most, k, steps = self.pre_recall_length, self.recall_length, self.sequence_length
-        if lengths is None:
-            return DynamicDependencyScript(most, k, labels)
-        return Curriculum(tuple(QuestionsScript(n, k, steps, labels) for n in lengths if n <= most))
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return a writer of sequences of these digits."""
+        return DynamicDependencyScript(self.pre_recall_length, self.recall_length, labels)
+
+    def stage_writers(self, labels: NDArray[np.int64]) -> list[ScriptWriter]:
+        """Return writers of few digits and many questions."""
+        k, steps = self.recall_length, self.sequence_length
+        return length_writers(
+            self.hparams["curriculum"] or [],
+            self.pre_recall_length,
+            lambda length: QuestionsScript(length, k, steps, labels),
+        )

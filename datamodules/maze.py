@@ -7,7 +7,7 @@ context; the digit of a cell must be remembered from its last visit.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.frames.script import Script, ScriptWriter, recalled_from
 from datamodules.loading.checks import require_at_least
-from datamodules.sources import Split
+from datamodules.loading.stages import require_stages
 
 #: Actions; "none" is that of the first step, which no move leads to.
 MOVES = ("none", "up", "down", "left", "right")
@@ -83,6 +83,13 @@ class MazeScript:
         return Script(shown[cells], actions, recalled_from(cells), place=cells)
 
 
+class GridStage(TypedDict):
+    """A part of training."""
+
+    batches: int  #: how many, each of all devices together
+    grids: list[int]  #: what every sequence draws its grid from
+
+
 class MNISTMaze(SequenceDataModule):
     """Random walks through grids of digits; `place` is the cell, `actions` the moves."""
 
@@ -92,7 +99,7 @@ class MNISTMaze(SequenceDataModule):
         self,
         grid: int = 4,
         sequence_length: int = 25,
-        train_grids: list[int] | None = None,
+        curriculum: list[GridStage] | None = None,
         **settings: Any,
     ) -> None:
         """Check the settings; no data is touched.
@@ -100,8 +107,9 @@ class MNISTMaze(SequenceDataModule):
         Args:
             grid: rows, and columns, of the maze.
             sequence_length: frames of a walk, the start included.
-            train_grids: curriculum; every training sequence draws its grid from this list
-                (null: always `grid`). Validation and test use `grid`.
+            curriculum: stages that training begins with, none if empty or null; after them, every
+                maze has `grid`. A stage has a number of `batches` and its `grids`: every sequence
+                draws its own from these.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -109,8 +117,13 @@ class MNISTMaze(SequenceDataModule):
         """
         super().__init__(**settings)
         require_at_least(2, grid=grid, sequence_length=sequence_length)
-        if train_grids is not None and (not train_grids or min(train_grids) < 2):
-            raise ValueError(f"train_grids must be null or grids of at least 2, got {train_grids}")
+        require_stages(GridStage, curriculum or ())
+        for number, stage in enumerate(curriculum or ()):
+            grids = stage["grids"]
+            if not grids or min(grids) < 2:
+                raise ValueError(
+                    f"curriculum[{number}].grids must be grids of at least 2, got {grids}"
+                )
 
     @property
     def sequence_length(self) -> int:
@@ -119,11 +132,15 @@ class MNISTMaze(SequenceDataModule):
 
     @property
     def grid(self) -> int:
-        """Rows, and columns, of the mazes of validation and test."""
+        """Rows, and columns, of the mazes."""
         return self.hparams["grid"]
 
-    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return a writer of mazes with the split's digits; only training has the curriculum."""
-        curriculum = self.hparams["train_grids"] if split == "train" else None
-        grids = tuple(curriculum or [self.grid])
-        return MazeScript(grids, self.sequence_length, len(labels))
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return a writer of mazes with these digits."""
+        return MazeScript((self.grid,), self.sequence_length, len(labels))
+
+    def stage_writers(self, labels: NDArray[np.int64]) -> list[ScriptWriter]:
+        """Return writers of mazes of other sizes."""
+        stages: list[GridStage] = self.hparams["curriculum"] or []
+        steps, digits = self.sequence_length, len(labels)
+        return [MazeScript(tuple(stage["grids"]), steps, digits) for stage in stages]

@@ -17,7 +17,6 @@ from datamodules.frames.classifier import DigitClassifier
 from datamodules.frames.recall import RecallDataModule
 from datamodules.frames.script import Script, ScriptWriter
 from datamodules.loading.checks import require_at_most, require_one_of
-from datamodules.sources import Split
 
 Parity = Literal["even", "odd"]
 
@@ -78,7 +77,7 @@ class ParityRecall(RecallDataModule):
         digits = self.dataset("train")
         return DigitClassifier(digits.images, digits.labels)
 
-    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return a writer of sequences of the split's digits."""
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return a writer of sequences of these digits."""
         zero_means = self.hparams["zero_means"]
         return ParityRecallScript(self.pre_recall_length, self.recall_length, labels, zero_means)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from datamodules.frames.recall import RecallDataModule
 from datamodules.frames.script import Script, ScriptWriter, with_recall
 from datamodules.loading.checks import require_at_most
-from datamodules.sources import Split
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,6 @@ class PerfectRecall(RecallDataModule):
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_most(pre_recall_length, recall_length=recall_length)
 
-    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return a writer of sequences of the split's pictures."""
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return a writer of sequences of these pictures."""
         return PerfectRecallScript(self.pre_recall_length, self.recall_length, len(labels))

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.frames.curriculum import LengthStage, length_writers, require_length_stages
 from datamodules.frames.recall import RecallDataModule
-from datamodules.frames.script import Curriculum, Script, ScriptWriter, with_recall
-from datamodules.loading.checks import require_at_least, require_at_most, require_lengths
-from datamodules.sources import Split
+from datamodules.frames.script import Script, ScriptWriter, with_recall
+from datamodules.loading.checks import require_at_least, require_at_most
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class SimilarityCuedRecall(RecallDataModule):
         self,
         pre_recall_length: int = 20,
         recall_length: int = 5,
-        train_pre_recall_lengths: list[int] | None = None,
+        curriculum: list[LengthStage] | None = None,
         **settings: Any,
     ) -> None:
         """Check the settings; no data is touched.
@@ -80,9 +80,10 @@ class SimilarityCuedRecall(RecallDataModule):
         Args:
             pre_recall_length: l, frames of random pictures.
             recall_length: k, how many of them come again, the cue included; at least 2, below l.
-            train_pre_recall_lengths: curriculum; every training sequence draws its l from this
-                list, and the rest of it is cues and runs (null: always as in the test). At least
-                4 each; those above l are not used.
+            curriculum: stages that training begins with, none if empty or null; after them, all
+                sequences have the test's form. A stage has a number of `batches` and its
+                `pre_recall_lengths`, at least 4 each: every sequence draws its l from these, and
+                the rest of it is cues and runs.
             **settings: of `SequenceDataModule`.
 
         Raises:
@@ -91,20 +92,22 @@ class SimilarityCuedRecall(RecallDataModule):
         super().__init__(pre_recall_length, recall_length, **settings)
         require_at_least(2, recall_length=recall_length)
         require_at_most(pre_recall_length - 1, recall_length=recall_length)
-        require_lengths(4, pre_recall_length, train_pre_recall_lengths=train_pre_recall_lengths)
+        require_length_stages(4, pre_recall_length, curriculum)
 
     @property
     def prefix_length(self) -> int:
         """Number of frames before recall, and the cue, which cannot be known."""
         return self.pre_recall_length + 1
 
-    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return a writer of sequences of the split's pictures; only training has rehearsals."""
-        lengths = self.hparams["train_pre_recall_lengths"] if split == "train" else None
-        most = self.pre_recall_length
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return a writer of sequences of these pictures."""
+        return SimilarityCuedRecallScript(self.pre_recall_length, self.recall_length, len(labels))
+
+    def stage_writers(self, labels: NDArray[np.int64]) -> list[ScriptWriter]:
+        """Return writers of rehearsals."""
         k, steps, pictures = self.recall_length, self.sequence_length, len(labels)
-        if lengths is None:
-            return SimilarityCuedRecallScript(most, k, pictures)
-        return Curriculum(
-            tuple(RehearsalScript(n, k, steps, pictures) for n in lengths if n <= most)
+        return length_writers(
+            self.hparams["curriculum"] or [],
+            self.pre_recall_length,
+            lambda length: RehearsalScript(length, k, steps, pictures),
         )

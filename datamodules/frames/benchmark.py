@@ -1,15 +1,18 @@
 """Benchmarks of sequences of pictures."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from numpy.typing import NDArray
 
 from datamodules.benchmark import BenchmarkDataModule
 from datamodules.frames.classifier import Classifier
 from datamodules.frames.dataset import PictureDataset
-from datamodules.frames.script import ScriptWriter
+from datamodules.frames.script import Curriculum, ScriptWriter
+from datamodules.loading.stages import Stages, beginning, staged
 from datamodules.sources import DIGITS, ImageKind, LabelledImages, Split
 from datamodules.sources.image_benchmark import ImageBenchmark
 
@@ -18,7 +21,9 @@ class SequenceDataModule(ImageBenchmark[PictureDataset], BenchmarkDataModule[Pic
     """Sequences of pictures.
 
     A benchmark says how long its sequences are and how a script is written, and, where it differs
-    from what is said here, what the pictures are (`images_of`) and what the actions do.
+    from what is said here, what the pictures are (`images_of`), what the actions do, and what the
+    stages of a setting `curriculum` are. Validation and test have the test's form, and so has all
+    of training after its stages.
     """
 
     images_of: ClassVar[ImageKind] = DIGITS
@@ -54,11 +59,30 @@ class SequenceDataModule(ImageBenchmark[PictureDataset], BenchmarkDataModule[Pic
         return None
 
     @abstractmethod
-    def script_writer(self, split: Split, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return the benchmark's rule for a split whose pictures have these classes, [N]."""
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return the rule of the test, for pictures of these classes, [N]."""
+
+    def stage_writers(self, labels: NDArray[np.int64]) -> Sequence[ScriptWriter]:
+        """Return the rules of the stages that training begins with; here, there are none."""
+        return ()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Get every split ready, and say what training begins with."""
+        super().setup(stage)
+        if stage == "fit" and self._stages:
+            rank_zero_info(f"{beginning(self._stages)}; all later ones have the test's form")
 
     def make_dataset(self, split: Split, images: LabelledImages) -> PictureDataset:
         """Build the sequences of a split from its pictures."""
-        writer = self.script_writer(split, images.labels)
+        stages: Stages[ScriptWriter] = ()
+        if split == "train":
+            _, devices = self._process()
+            together = self.hparams["batch_size"] * devices
+            stages = staged(self._stages, self.stage_writers(images.labels), together)
+        writers = Curriculum(stages, self.script_writer(images.labels))
         size = self.hparams[f"{split}_size"]
-        return PictureDataset(writer, images, self.hparams["seed"], split, size)
+        return PictureDataset(writers, images, self.hparams["seed"], split, size)
+
+    @property
+    def _stages(self) -> Sequence[Mapping[str, Any]]:
+        return self.hparams.get("curriculum") or ()

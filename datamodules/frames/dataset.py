@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from datamodules.frames.batch import FrameSequences
-from datamodules.frames.script import ScriptWriter, render
+from datamodules.frames.script import Curriculum, render
 from datamodules.loading.episodes import EpisodeDataset
 from datamodules.sources import LabelledImages, Split
 
@@ -14,16 +14,16 @@ class PictureDataset(EpisodeDataset[FrameSequences]):
     """Sequences that a benchmark's rule writes and the split's images fill."""
 
     def __init__(
-        self, writer: ScriptWriter, images: LabelledImages, seed: int, split: Split, size: int
+        self, writers: Curriculum, images: LabelledImages, seed: int, split: Split, size: int
     ) -> None:
-        """Take the rule, the split's images and the number of sequences in an epoch."""
+        """Take the rules, the split's images and the number of sequences in an epoch."""
         super().__init__(seed, split, size)
-        self.writer = writer
+        self.writers = writers
         self.images = torch.tensor(images.images)
         self.labels = torch.tensor(images.labels)
         self.names = images.names
 
     def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
         """Write and render a batch of sequences."""
-        scripts = [self.writer(self.rng(episode)) for episode in episodes]
+        scripts = [self.writers.at(episode)(self.rng(episode)) for episode in episodes]
         return render(scripts, self.images, self.labels, episodes)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from datamodules.frames.batch import FrameSequences
+from datamodules.loading.stages import Stages, rule_at
 
 
 class Script(NamedTuple):
@@ -33,7 +34,7 @@ class ScriptWriter(Protocol):
 
 
 @dataclass(frozen=True)
-class Curriculum:
+class Mixture:
     """Draws one of several rules for every sequence; all must write sequences of one length."""
 
     writers: tuple[ScriptWriter, ...]
@@ -41,6 +42,18 @@ class Curriculum:
     def __call__(self, rng: np.random.Generator) -> Script:
         """Write one sequence."""
         return self.writers[rng.integers(len(self.writers))](rng)
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """Knows the rule of every sequence of a split: those of the stages, then the test's."""
+
+    stages: Stages[ScriptWriter]
+    last: ScriptWriter
+
+    def at(self, episode: int) -> ScriptWriter:
+        """Return the rule of the sequence with this number."""
+        return rule_at(self.stages, self.last, episode)
 
 
 def recalled_from(place: NDArray[np.int64]) -> NDArray[np.int64]:

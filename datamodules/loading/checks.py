@@ -39,16 +39,16 @@ def require_interval(minimum: float, **settings: tuple[float, float]) -> None:
             )
 
 
-def require_lengths(minimum: int, maximum: int, **settings: list[int] | None) -> None:
-    """Raise a ValueError unless a setting is None or lists lengths of at least ``minimum``.
+def require_lengths(minimum: int, maximum: int, **settings: list[int]) -> None:
+    """Raise a ValueError unless a setting lists lengths of at least ``minimum``.
 
     A length above ``maximum`` is allowed, and not used; at least one must be used.
     """
     for name, lengths in settings.items():
-        if lengths is not None and not (lengths and minimum <= min(lengths) <= maximum):
+        if not (lengths and minimum <= min(lengths) <= maximum):
             raise ValueError(
-                f"{name} must be null or lengths of at least {minimum}, one of them at most "
-                f"{maximum}, got {lengths}"
+                f"{name} must be lengths of at least {minimum}, one of them at most {maximum}, "
+                f"got {lengths}"
             )
 
 

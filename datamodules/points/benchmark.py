@@ -18,6 +18,7 @@ from datamodules.loading.checks import (
     require_one_of,
 )
 from datamodules.loading.episodes import EpisodeDataset
+from datamodules.loading.stages import beginning
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.context_sets import ContextSets, PointRecipe, Regime
 from datamodules.points.curriculum import Stage, curriculum_sets
@@ -97,10 +98,9 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         super().setup(stage)
         stages = self.hparams["curriculum"]
         if stage == "fit" and stages:
-            batches = sum(each["batches"] for each in stages)
             rank_zero_info(
-                f"curriculum: the first {batches:,} training batches are of its {len(stages)} "
-                "stages, whatever contexts, context_steps, most_points and sequence_length say"
+                f"{beginning(stages)}, whatever contexts, context_steps, most_points and "
+                "sequence_length say"
             )
 
     @property

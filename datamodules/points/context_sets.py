@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datamodules.loading.stages import Stages, rule_at
 from datamodules.points.batch import FunctionSequences
 
 Regime = Literal["sparse", "transfer"]
@@ -70,13 +71,12 @@ class PointRecipe:
     """Targets are all points there are, not those that were drawn."""
     same_size: int = 1
     """Number of successive sequences of an epoch that share the sizes of their point sets."""
-    stages: tuple[tuple[int, ContextSets], ...] = ()
+    stages: Stages[ContextSets] = ()
     """A curriculum: the point sets of sequences before the one with this number."""
 
     def at(self, episode: int) -> "PointRecipe":
         """Return the recipe of a batch that begins with this sequence."""
-        ahead = (sets for end, sets in self.stages if episode < end)
-        return replace(self, sets=next(ahead, self.sets), stages=())
+        return replace(self, sets=rule_at(self.stages, self.sets, episode), stages=())
 
     def leader(self, episode: int, size: int) -> int:
         """Return the episode whose sizes this one shares, in epochs of so many sequences."""

@@ -1,15 +1,10 @@
 """Stages that training begins with: shorter sequences with larger contexts than the regime's."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, TypedDict
 
-from datamodules.loading.checks import (
-    require_at_least,
-    require_at_most,
-    require_interval,
-    require_keys,
-)
+from datamodules.loading.checks import require_at_least, require_at_most, require_interval
+from datamodules.loading.stages import Stages, require_stages, staged
 from datamodules.points.context_sets import ContextSets
 
 
@@ -25,7 +20,7 @@ class Stage(TypedDict):
 
 def curriculum_sets(
     stages: Sequence[Stage], regime: ContextSets, points: int, together: int
-) -> tuple[tuple[int, ContextSets], ...]:
+) -> Stages[ContextSets]:
     """Point sets of each stage, with the number of the first sequence that comes after it.
 
     Args:
@@ -37,16 +32,9 @@ def curriculum_sets(
     Raises:
         ValueError: a stage's setting is missing, unknown or out of range; the message names it.
     """
-    require_stages(stages)
-    ends = accumulate(stage["batches"] * together for stage in stages)
-    pairs = enumerate(zip(ends, stages, strict=True))
-    return tuple((end, _sets(number, stage, regime, points)) for number, (end, stage) in pairs)
-
-
-def require_stages(stages: Sequence[Stage]) -> None:
-    """Raise ValueError where a stage lacks a setting or has an unknown one."""
-    for number, stage in enumerate(stages):
-        require_keys(Stage.__annotations__, **{f"curriculum[{number}]": stage})
+    require_stages(Stage, stages)
+    sets = [_sets(number, stage, regime, points) for number, stage in enumerate(stages)]
+    return staged(stages, sets, together)
 
 
 def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:
@@ -57,7 +45,7 @@ def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> Contex
     # Messages name a setting by its place in the whole configuration.
     settings: dict[str, Any] = {**stage, "contexts": (least, most)}
     named = {key: {f"curriculum[{number}].{key}": value} for key, value in settings.items()}
-    require_at_least(1, **named["batches"], **named["sequence_length"])
+    require_at_least(1, **named["sequence_length"])
     require_at_most(regime.steps, **named["sequence_length"])
     require_at_least(0, **named["context_steps"])
     require_at_most(stage["sequence_length"], **named["context_steps"])

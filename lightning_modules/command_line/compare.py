@@ -34,7 +34,7 @@ or make a page of all that runs hold, for any browser, without a network.
   --live           the page on this machine, made again while runs go on
 
 Everywhere, runs are averaged if all settings that decide on results are the same
-but the seed, with the standard error of the mean over runs.
+but the seed: mean [ends of its 95% interval, Student's], and the number of seeds.
 
 The table and the curve are of tested runs, all tested on the same sequences.
 Columns, with their names in docs/metrics.md:
@@ -101,7 +101,7 @@ def comparison(found: Found, against: str | None) -> Comparison:
 def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
     """A line for each group, with the numbers that any of them knows."""
     known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
-    header = ["model", "core", "runs", *(column.header for column in known)]
+    header = ["model", "core", "seeds", *(column.header for column in known)]
     return columns(header, (row(group, known) for group in groups), texts=2)
 
 
@@ -194,7 +194,7 @@ def row(group: Group, wanted: Sequence[Measure]) -> list[str]:
     """A group's line of the table."""
     core = ", ".join([group.core or "-", *group.settings])
     numbers = [group.scalar(column.name).in_words(column.digits) for column in wanted]
-    return [group.model, core, str(len(group.runs)), *numbers]
+    return [group.model, core, str(len(group.seeds)), *numbers]
 
 
 def parse(args: list[str]) -> Namespace:

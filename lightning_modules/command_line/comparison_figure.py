@@ -77,9 +77,7 @@ def require_validations(run: Run, name: str) -> None:
 
 def known_by(group: Group) -> tuple[str, str, str, str]:
     """Name, colour, marker and line style."""
-    count = len(group.runs)
-    name = f"{group.label}, {count} run{'s' if count > 1 else ''}"
-    return name, group.colour, group.marker, LINE_STYLES[group.dash]
+    return f"{group.label}, {group.size}", group.colour, group.marker, LINE_STYLES[group.dash]
 
 
 def backdrop(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Backdrop:
@@ -115,5 +113,5 @@ def headings(groups: Sequence[Group], measured: str) -> tuple[str, str]:
     trained = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     parts = [measured, f"{trained} training steps"]
     if len(runs) > len(groups):
-        parts.append("mean over runs, band: standard error")
+        parts.append("mean over seeds, band: 95% interval")
     return title, "; ".join(parts)

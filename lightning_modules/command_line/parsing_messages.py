@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser
 
-from datamodules.points.curriculum import require_stages
+from datamodules.loading.stages import require_stages
 from lightning_modules.command_line.class_settings import (
     ROOTS,
     class_at,
@@ -192,12 +192,12 @@ def _all_keys(parser: ArgumentParser) -> list[str]:
 
 def _wrong_stage(message: str, parser: ArgumentParser) -> str | None:
     """Keys of a curriculum's stage; the message has the whole list, but not the stage's number."""
-    forms = r"(?:Missing required|Unexpected) keys: .*?Given value: (\[.*?)$"
+    forms = r"list\[([\w.]+)\].*?(?:Missing required|Unexpected) keys: .*?Given value: (\[.*?)$"
     found = re.search(forms, message, re.DOTALL | re.MULTILINE)
     if found is None:
         return None
     try:
-        require_stages(yaml.safe_load(found[1]))
+        require_stages(class_at(found[1]), yaml.safe_load(found[2]))
     except ValueError as failure:
         return f"{_key(message).rpartition('.')[0]}.{failure}"
     return None

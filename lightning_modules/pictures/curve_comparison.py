@@ -40,7 +40,7 @@ class ModelCurve(NamedTuple):
     marker: str  #: as Matplotlib names it
     line_style: str  #: as Matplotlib names it
     mean: Tensor  #: [T]
-    error: Tensor  #: [T], standard error of it; NaN where it is not known
+    margin: Tensor  #: [T], half of its 95% interval; NaN where it is not known
     seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
 
 
@@ -58,7 +58,7 @@ class Backdrop(NamedTuple):
 def curve_comparison(
     curves: Sequence[ModelCurve], backdrop: Backdrop, title: str, subtitle: str
 ) -> Figure:
-    """Draw a line for each model, with a band of one standard error to both sides.
+    """Draw a line for each model, with its 95% interval as a band.
 
     Args:
         curves: the models' curves.
@@ -116,7 +116,7 @@ def legend_columns(names: Sequence[str]) -> int:
 
 def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
     across = torch.arange(1, len(curve.mean) + 1) if curve.seconds is None else curve.seconds
-    places, mean, error = (x.numpy() for x in (across, curve.mean, curve.error))
+    places, mean, margin = (x.numpy() for x in (across, curve.mean, curve.margin))
     every = -(-len(places) // MOST_MARKERS)
     axes.plot(
         places,
@@ -133,6 +133,6 @@ def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
         label=curve.name,
         gid=curve.name,
     )
-    if curve.error.isfinite().any():
-        band = mean - error, mean + error
+    if curve.margin.isfinite().any():
+        band = mean - margin, mean + margin
         axes.fill_between(places, *band, color=curve.colour, alpha=0.2, lw=0, gid=curve.name)

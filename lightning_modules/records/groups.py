@@ -16,6 +16,7 @@ from torch import Tensor
 from lightning_modules.names import model_label
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import decisive, differing, short_names
+from lightning_modules.records.significance import interval_factor, interval_in_words
 
 Stage = Literal["test", "validation"]
 TEST: Stage = "test"
@@ -25,15 +26,14 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 class Estimate(NamedTuple):
-    """A mean over runs."""
+    """A mean over runs, with its 95% interval."""
 
     mean: Tensor
-    error: Tensor  #: standard error of the mean; NaN for a single run
+    margin: Tensor  #: from the mean to both ends of Student's interval; NaN for a single run
 
     def in_words(self, digits: int) -> str:
-        """Write it as "0.33 ± 0.02", as far as mean and error are known; else a dash."""
-        mean, error = (f"{part.item():,.{digits}f}" if part.isfinite() else "" for part in self)
-        return (f"{mean} ± {error}" if error else mean) or "-"
+        """Write it as "0.33 [0.29, 0.37]", as far as mean and margin are known; else a dash."""
+        return interval_in_words(self.mean.item(), self.margin.item(), digits)
 
 
 #: Estimate over no runs.
@@ -41,7 +41,7 @@ NOTHING = Estimate(torch.tensor(nan), torch.tensor(nan))
 
 
 def estimate(values: Tensor) -> Estimate:
-    """Estimate mean and standard error over the first dimension.
+    """Estimate the mean over the first dimension, and Student's interval of it.
 
     Args:
         values: [N, ...].
@@ -50,7 +50,7 @@ def estimate(values: Tensor) -> Estimate:
     mean = values.mean(0)
     if count == 1:
         return Estimate(mean, torch.full_like(mean, nan))
-    return Estimate(mean, values.std(0) / count**0.5)
+    return Estimate(mean, interval_factor(count) * values.std(0) / count**0.5)
 
 
 class Group(NamedTuple):
@@ -96,6 +96,13 @@ class Group(NamedTuple):
     def seeds(self) -> list[str]:
         """Seeds of the runs, in words."""
         return list(dict.fromkeys(run.seed_name for run in self.runs))
+
+    @property
+    def size(self) -> str:
+        """Number of seeds, in words; of runs, too, where some share one."""
+        runs, seeds = len(self.runs), len(self.seeds)
+        in_words = f"{seeds} seed{'s' * (seeds > 1)}"
+        return in_words if runs == seeds else f"{runs} runs of {in_words}"
 
     def values(self, name: str) -> Tensor:
         """Return a number for each run, [N]; NaN where it is not known."""

@@ -9,6 +9,9 @@ from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import TEST, VALIDATION, Group, by_group, by_stage
 from lightning_modules.records.significance import PairedDifference, holm, paired_difference
 
+#: Of a difference whose interval contains 0, or that is of fewer than three seeds.
+NO_CONCLUSION = "no conclusion"
+
 
 class Row(NamedTuple):
     """A group at one stage, beside the one with the best mean."""

@@ -103,12 +103,12 @@ def line(x: Tensor, y: Tensor, style: Style, marks: Marks, **meta: Any) -> go.Sc
 
 
 def band(x: Tensor, estimate: Estimate, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
-    """Draw a band of one standard error to both sides, as an outline along x and back."""
-    known = (estimate.mean + estimate.error).isfinite()
-    places, mean, error = x[known], estimate.mean[known], estimate.error[known]
+    """Draw the 95% interval as a band, an outline along x and back."""
+    known = (estimate.mean + estimate.margin).isfinite()
+    places, mean, margin = x[known], estimate.mean[known], estimate.margin[known]
     return go.Scatter(
         x=plain(torch.cat([places, places.flip(0)])),
-        y=plain(torch.cat([mean + error, (mean - error).flip(0)])),
+        y=plain(torch.cat([mean + margin, (mean - margin).flip(0)])),
         fill="toself",
         fillcolor=translucent(style.colour),
         line={"width": 0},

@@ -10,6 +10,7 @@ import pytest
 
 from cli import ExperimentCLI, main
 from lightning_modules.records.settings import short_names
+from lightning_modules.records.significance import interval_in_words
 from tests.cli.commands import cells
 
 SCALARS = ("bound", "kl_new", "kl_recalled", "recall_ratio", "read_correctness_best_head")
@@ -59,7 +60,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return written
 
 
-def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: Path, capsys):
+def test_means_and_intervals_over_seeds(write, drawn, out: str, tmp_path: Path, capsys):
     for seed, kl in SEEDS.items():
         write("DNC", seed, kl)
     baseline = {"bound": -1100, "kl_new": 11, "kl_recalled": 11.25, "recall_ratio_late": 1.5}
@@ -69,18 +70,18 @@ def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: 
     values = np.array(list(SEEDS.values()))
     first, last = values[:, 0], values[:, -1]
     expected = [
-        f"{x.mean():,.{digits}f} ± {x.std(ddof=1) / 3**0.5:,.{digits}f}"
+        interval_in_words(x.mean(), 4.302653 * x.std(ddof=1) / 3**0.5, digits)
         for x, digits in ((-100 * first, 1), (first, 2), (last, 2), (last / first, 3))
     ]
-    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 ± 0.000"]
+    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 [0.875, 0.875]"]
     numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-"]
     assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", *numbers]
     ((curves, backdrop, title, subtitle),) = drawn
     dnc, vrnn = curves
     np.testing.assert_allclose(dnc.mean, values.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(dnc.error, values.std(0, ddof=1) / 3**0.5, rtol=1e-5)
-    assert vrnn.mean.tolist() == [11.0, 11.5, 11.25] and vrnn.error.isnan().all()
-    assert (dnc.name, vrnn.name) == ("GTMM (DNC), 3 runs", "VRNN, 1 run")
+    np.testing.assert_allclose(dnc.margin, 4.302653 * values.std(0, ddof=1) / 3**0.5, rtol=1e-5)
+    assert vrnn.mean.tolist() == [11.0, 11.5, 11.25] and vrnn.margin.isnan().all()
+    assert (dnc.name, vrnn.name) == ("GTMM (DNC), 3 seeds", "VRNN, 1 seed")
     assert backdrop.share.tolist() == [0, 0, 1] and backdrop.optimum is None
     assert "KL" in backdrop.label and backdrop.from_zero
     assert title == "Perfect recall, 3 steps, mnist5k"
@@ -93,8 +94,8 @@ def test_means_and_standard_errors_over_seeds(write, drawn, out: str, tmp_path: 
 def test_runs_are_found_once(write, drawn, out: str, tmp_path: Path):
     run = write("DNC", 0, SEEDS[0])
     main(["compare", str(run), out, str(run.parent), f"{tmp_path}/runs"])
-    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 run"]
-    assert "standard error" not in drawn[0][3]
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 seed"]
+    assert "interval" not in drawn[0][3]
 
 
 def test_steps_of_training_that_differ_are_both_named(write, drawn, out: str, tmp_path: Path):
@@ -137,9 +138,9 @@ def test_settings_of_one_core_have_lines_of_their_own(write, drawn, out, tmp_pat
     write("NTM", 0, SEEDS[0], memory={"read_heads": 7})
     main(["compare", f"{tmp_path}/runs", out])
     assert [curve.name for curve in drawn[0][0]] == [
-        "GTMM (DNC, read_heads=1), 2 runs",
-        "GTMM (DNC, read_heads=5), 1 run",
-        "GTMM (NTM), 1 run",
+        "GTMM (DNC, read_heads=1), 2 seeds",
+        "GTMM (DNC, read_heads=5), 1 seed",
+        "GTMM (NTM), 1 seed",
     ]
     said = capsys.readouterr()
     assert list(cells(said.out)) == ["DNC, read_heads=1", "DNC, read_heads=5", "NTM"]
@@ -153,7 +154,7 @@ def test_a_compiled_model_is_the_same_model(write, drawn, out: str, tmp_path: Pa
         model = {"class_path": "lightning_modules.GTMM", "init_args": own}
         write("DNC", seed, SEEDS[seed], settings={"model": model, "data": data})
     main(["compare", f"{tmp_path}/runs", out])
-    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 2 runs"]
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 2 seeds"]
 
 
 def test_models_of_one_core_are_not_averaged(write, drawn, out: str, tmp_path: Path):
@@ -161,7 +162,7 @@ def test_models_of_one_core_are_not_averaged(write, drawn, out: str, tmp_path: P
     write("NoMemory", 1, SEEDS[1], model="VRNN")
     main(["compare", f"{tmp_path}/runs", out])
     first, second = drawn[0][0]
-    assert (first.name, second.name) == ("GTMM (NoMemory), 1 run", "VRNN, 1 run")
+    assert (first.name, second.name) == ("GTMM (NoMemory), 1 seed", "VRNN, 1 seed")
     assert (first.mean.tolist(), second.mean.tolist()) == (SEEDS[0], SEEDS[1])
 
 
@@ -191,7 +192,7 @@ def test_what_can_not_be_read_is_skipped(write, drawn, out: str, tmp_path: Path,
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"skipped: {tmp_path}/runs/DNC_recall/seed1/results.json ")
     assert DAMAGES[content] in said
-    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 run"]
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 seed"]
 
 
 def test_nothing_is_left(write, out: str, tmp_path: Path, complaint: Callable[..., str]):
@@ -242,7 +243,7 @@ def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path
 def test_files_and_endings_in_capitals_are_taken(write, drawn, tmp_path: Path):
     run = write("DNC", 0, SEEDS[0])
     main(["compare", str(run / "results.json"), str(run), f"--out={tmp_path}/KL.PNG"])
-    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 run"]
+    assert [curve.name for curve in drawn[0][0]] == ["GTMM (DNC), 1 seed"]
     assert (tmp_path / "KL.PNG").read_bytes().startswith(b"\x89PNG")
 
 

@@ -60,18 +60,25 @@ def test_nll_is_averaged_over_seeds_beside_its_optimum(write, drawn, out, tmp_pa
     said = capsys.readouterr().out
     header = re.split(r"\s{2,}", said.splitlines()[0].strip())
     known = ["NLL", "with context", "without context", "gap to optimum", "MSE"]
-    assert header == ["model", "core", "runs", *known]
+    assert header == ["model", "core", "seeds", *known]
     rows = cells(said)
-    mean = ["1.000 ± 0.500", "0.250 ± 0.500", "2.000 ± 0.500"]
-    assert rows["RMR"] == ["ASNP", "RMR", "2", *mean, "1.750 ± 0.000", "0.0123 ± 0.0000"]
+    mean = ["1.000 [-5.353, 7.353]", "0.250 [-6.103, 6.603]", "2.000 [-4.353, 8.353]"]
+    assert rows["RMR"] == [
+        "ASNP",
+        "RMR",
+        "2",
+        *mean,
+        "1.750 [1.750, 1.750]",
+        "0.0123 [0.0123, 0.0123]",
+    ]
     assert rows["ContextWindow"][:4] == ["SNP", "ContextWindow", "1", "0.500"]
     ((curves, backdrop, title, subtitle),) = drawn
     rmr, snp = curves
     values = np.array(list(NLL.values()))
     np.testing.assert_allclose(rmr.mean, values.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(rmr.error, values.std(0, ddof=1) / 2**0.5, rtol=1e-5)
+    np.testing.assert_allclose(rmr.margin, 12.706205 * values.std(0, ddof=1) / 2**0.5, rtol=1e-5)
     assert snp.mean.isnan().tolist() == [False, False, True]
-    assert (rmr.name, snp.name) == ("ASNP (RMR), 2 runs", "SNP, 1 run")
+    assert (rmr.name, snp.name) == ("ASNP (RMR), 2 seeds", "SNP, 1 seed")
     assert (rmr.colour, rmr.marker, snp.colour, snp.marker) == ("#D55E00", "P", "#4D4D4D", "d")
     assert backdrop.optimum.tolist() == OPTIMUM and "kernels" in backdrop.optimum_name
     assert backdrop.share.tolist() == [1, 1, 0] and "context" in backdrop.share_name
@@ -87,10 +94,10 @@ def test_sizes_of_memory_have_lines_of_their_own(write, drawn, out: str, tmp_pat
         write("ASNP", "ContextWindow", 0, NLL[1], slots=slots)
     main(["compare", f"{tmp_path}/runs", out])
     assert [curve.name for curve in drawn[0][0]] == [
-        "ASNP (ContextWindow, slots=9), 1 run",
-        "ASNP (ContextWindow, slots=25), 1 run",
-        "ASNP (RMR, slots=9), 1 run",
-        "ASNP (RMR, slots=25), 1 run",
+        "ASNP (ContextWindow, slots=9), 1 seed",
+        "ASNP (ContextWindow, slots=25), 1 seed",
+        "ASNP (RMR, slots=9), 1 seed",
+        "ASNP (RMR, slots=25), 1 seed",
     ]
 
 
@@ -132,9 +139,9 @@ def test_validations_are_drawn_against_seconds(write, drawn, out: str, tmp_path:
     (((curve,), backdrop, _, subtitle),) = drawn
     assert curve.seconds.tolist() == [11, 23], "at the steps that both runs have"
     assert curve.mean.tolist() == [2.5, 1.5]
-    np.testing.assert_allclose(curve.error, [0.5, 0.5])
+    np.testing.assert_allclose(curve.margin, [12.706205 / 2] * 2)
     assert backdrop.share is None and backdrop.optimum is None and "NLL" in backdrop.label
-    assert subtitle.startswith("Validation set; 3,000 training steps; mean over runs")
+    assert subtitle.startswith("Validation set; 3,000 training steps; mean over seeds")
 
 
 def test_runs_without_seconds_are_named(write, out: str, tmp_path: Path, complaint):

@@ -11,6 +11,7 @@ import yaml
 
 import memory_cores
 from cli import ExperimentCLI
+from datamodules import FunctionDataModule
 from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.command_line.blueprint import blueprint
@@ -34,10 +35,10 @@ PAIRS = [
     if overlay.stem.removeprefix("paper").removeprefix("compact") in experiment.stem
     and not (overlay.stem == "paper" and experiment in PROCESSES)
 ] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
-#: Lists sweeps.
-TABLE = CONF / "sweeps/table.yaml"
+#: List sweeps.
+TABLE, SEARCH = CONF / "sweeps/table.yaml", CONF / "sweeps/search.yaml"
 #: W&B's, not parts of experiments.
-SWEEPS = sorted({*(CONF / "sweeps").glob("*.yaml")} - {TABLE})
+SWEEPS = sorted({*(CONF / "sweeps").glob("*.yaml")} - {TABLE, SEARCH})
 FRAGMENTS = "models", "data", "trainer"
 #: What makes each neural process the paper's: class, core and its slots; attention heads (1: the
 #: mean of all); whether latents pool the memory, x has the step, and SNP's LSTM is read.
@@ -210,18 +211,34 @@ def test_the_table_has_every_core_on_every_benchmark_three_times():
     for benchmark in ("gp_sparse", "gp_transfer"):
         models = {of for data, of in cells if data == benchmark}
         assert models == {*cores, "snp", "anp", "np", "asnp_w"}
+
+
+def test_every_contestant_has_the_same_trials_in_the_search():
+    trials: dict[str, list[tuple[str, float]]] = {}
+    for sweep in read_table(SEARCH).sweeps:
+        for values in sweep.combinations():
+            contestant = values.get("model.memory") or values["model"]
+            trials.setdefault(contestant, []).append(
+                (values["model.start"], values["model.learning_rate"])
+            )
+    assert {*trials} == {core.__name__ for core in memory_cores.CORES} | {"VRNN"}
+    assert all(each == trials["DNC"] for each in trials.values())
+    assert len({*trials["DNC"]}) == len(trials["DNC"]) == 6
+
+
+@pytest.mark.parametrize("path", [TABLE, SEARCH], ids=["table", "search"])
+def test_a_table_lists_all_its_sweeps_and_keeps_records_in_docs(path: Path):
+    table = read_table(path)
     assert table.records is not None and table.records.resolve() == ROOT / "docs/records"
     listed = {file.path for file in table.sweeps}
-    assert listed == {*(CONF / "sweeps").glob("table_*.yaml")}, "none is forgotten"
+    assert listed == {*(CONF / "sweeps").glob(f"{path.stem}_*.yaml")}, "none is forgotten"
 
 
 @pytest.mark.parametrize("benchmark", ["maze", "similarity_cued_recall", "dynamic_dependency"])
 def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
     files = [f"vrnn_{benchmark}", "overlays/paper", f"overlays/paper_{benchmark}"]
     data = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files)).datamodule
-    curricula = {name: value for name, value in data.hparams.items() if name.startswith("train_")}
-    assert {name for name, value in curricula.items() if value is not None} == {"train_size"}
-    assert len(curricula) == 2
+    assert data.hparams["curriculum"] is None
 
 
 @pytest.mark.parametrize("pictures", ["digits", "faces"])
@@ -252,7 +269,27 @@ def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
 
 
 def is_staged(text: str) -> bool:
-    return "  train_grids" in text or "  train_pre" in text or "  curriculum" in text
+    return "  curriculum" in text
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [e for e in EXPERIMENTS if e.stem.startswith(("dnc_gtmm_", "asnp_rmr_digits", "asnp_rmr_gp"))],
+    ids=named,
+)
+def test_training_ends_with_sequences_of_the_tests_form(experiment: Path) -> None:
+    """Moving pictures may have more targets than in tests, but no other contexts."""
+    built = blueprint(str(experiment), [], [])
+    data, steps = built.datamodule, built.settings.trainer.max_steps
+    stages = data.hparams.get("curriculum") or []
+    staged = sum(stage["batches"] for stage in stages)
+    if isinstance(data, FunctionDataModule):
+        recipe = data.point_recipe("train")
+        last = recipe.at((steps - 1) * data.hparams["batch_size"]).sets
+        contexts = recipe.sets.steps, recipe.sets.context_steps, recipe.sets.contexts
+        assert (last.steps, last.context_steps, last.contexts) == contexts
+    else:
+        assert staged <= steps / 2
 
 
 def test_mixed_precision_clips_gradients(tiny: Callable[..., list[str]]):

@@ -20,7 +20,9 @@ MISTAKES = {
     "--model.memory.slots=-1": ["model.memory.slots must be at least 1, got -1"],
     "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
     "--data.batch_size=0": ["data.batch_size must be at least 1, got 0"],
-    "--data.train_grids=[1]": ["data.train_grids must be null or grids of at least 2, got [1]"],
+    "--data.curriculum=[{batches: 1, grids: [1]}]": [
+        "data.curriculum[0].grids must be grids of at least 2, got [1]"
+    ],
     "--model.latent_size=100000": ["model.latent_size must be at most 448 within parameter_budget"],
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
     "--trainer.devices=-2": ["trainer: `devices` selected with `CPUAccelerator`"],

@@ -121,9 +121,7 @@ def test_mistakes_in_a_table_are_explained(
 ) -> None:
     file = str(table((["NoMemory"], [1]), (["NoMemory"], [2])))
     assert "--trials: is for one sweep" in complaint("sweep", file, "--trials=1")
-    assert "each sweep of a table has its own folder; leave it out" in complaint(
-        "sweep", file, "--experiment=one"
-    )
+    assert "needs a folder of its own" in complaint("sweep", file, "--experiment=one")
     random = str(table((["NoMemory"], [1]), method="random", run_cap=1))
     assert "s0.yaml: method must be grid in a table, got random" in complaint("sweep", random)
     for content, part in {

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datamodules import MNISTMaze
-from datamodules.maze import MOVES, exits, random_walk
+from datamodules.maze import MOVES, GridStage, exits, random_walk
 
 Make = Callable[..., MNISTMaze]
 STEPS = {"none": (0, 0), "up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -93,17 +93,18 @@ def test_cells_of_a_maze_differ_and_labels_name_them(make_maze: Make) -> None:
     assert len(set(shown)) > 5
 
 
-def test_a_curriculum_changes_training_only(make_maze: Make) -> None:
-    plain, mixed = make_maze(), make_maze(train_grids=[2, 6], train_size=60)
+def test_a_stage_draws_the_grid_of_every_sequence(make_maze: Make) -> None:
+    stage = {"batches": 60, "grids": [2, 6]}
+    mixed = make_maze(curriculum=[stage], batch_size=1, train_size=60)
     places = torch.stack([mixed.dataset("train")[episode].place for episode in range(60)])
     small = places.max(dim=1).values < 4
     assert 10 < small.sum() < 50 and places.max() > 15
-    assert plain.data_record()["test_sha256"] == mixed.data_record()["test_sha256"]
-    assert plain.dataset("val")[3].place.max() < 16
+    assert mixed.dataset("val")[3].place.max() < 16
 
 
 def test_it_says_how_large_it_is_and_that_its_actions_are_moves() -> None:
-    assert (MNISTMaze().grid, MNISTMaze(grid=7, train_grids=[2]).grid) == (4, 7)
+    stage: GridStage = {"batches": 1, "grids": [2]}
+    assert (MNISTMaze().grid, MNISTMaze(grid=7, curriculum=[stage]).grid) == (4, 7)
     assert MNISTMaze().action_names == ("none", "up", "down", "left", "right")
 
 
@@ -112,8 +113,14 @@ def test_it_says_how_large_it_is_and_that_its_actions_are_moves() -> None:
     [
         ({"grid": 1}, "grid must be at least 2, got 1"),
         ({"sequence_length": 1}, "sequence_length must be at least 2, got 1"),
-        ({"train_grids": []}, "train_grids must be null or grids of at least 2, got []"),
-        ({"train_grids": [4, 1]}, "train_grids must be null or grids of at least 2, got [4, 1]"),
+        (
+            {"curriculum": [{"batches": 1, "grids": []}]},
+            "curriculum[0].grids must be grids of at least 2, got []",
+        ),
+        (
+            {"curriculum": [{"batches": 1, "grids": [3]}, {"batches": 1, "grids": [4, 1]}]},
+            "curriculum[1].grids must be grids of at least 2, got [4, 1]",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict, message: str) -> None:

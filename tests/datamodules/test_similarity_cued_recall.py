@@ -4,7 +4,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 
 from datamodules import SimilarityCuedRecall
 from tests.datamodules.recall_sequences import SEQUENCES, SIZES, Make, counted_from_1, sequences
@@ -41,7 +40,8 @@ def test_the_cue_cannot_be_known_so_it_is_given() -> None:
 
 
 def test_rehearsals_are_cues_and_runs_until_the_sequence_is_full(make: Make) -> None:
-    task = make(SimilarityCuedRecall, train_pre_recall_lengths=[4, 7, 20, 21])
+    stage = {"batches": SEQUENCES, "pre_recall_lengths": [4, 7, 20, 21]}
+    task = make(SimilarityCuedRecall, curriculum=[stage])
     lengths: Counter[int] = Counter()
     starts: dict[int, Counter[int]] = {4: Counter(), 7: Counter(), 20: Counter()}
     for seen in sequences(task, "train")[0]:
@@ -59,22 +59,14 @@ def test_rehearsals_are_cues_and_runs_until_the_sequence_is_full(make: Make) -> 
     assert [sorted(starts[n]) for n in (4, 7, 20)] == [[0, 1], [0, 1, 2, 3], list(range(15))]
 
 
-def test_a_curriculum_leaves_the_tests_alone(make: Make) -> None:
-    with_it = make(SimilarityCuedRecall, train_pre_recall_lengths=[12])
-    without = make(SimilarityCuedRecall)
-    for split, same in (("train", False), ("val", True), ("test", True)):
-        frames = (data.dataset(split)[3].frames for data in (with_it, without))
-        assert torch.equal(*frames) == same, split
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"recall_length": 1}, "recall_length must be at least 2, got 1"),
         ({"pre_recall_length": 5}, "recall_length must be at most 4, got 5"),
         (
-            {"train_pre_recall_lengths": [3, 9]},
-            "train_pre_recall_lengths must be null or lengths of at least 4, one of them at most "
+            {"curriculum": [{"batches": 1, "pre_recall_lengths": [3, 9]}]},
+            "curriculum[0].pre_recall_lengths must be lengths of at least 4, one of them at most "
             "20, got [3, 9]",
         ),
     ],

@@ -10,7 +10,8 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from tests.whole_models.small_models import MODELS, benchmark_for
+from datamodules import SimilarityCuedRecall
+from tests.whole_models.small_models import MODELS, SIZES, benchmark_for
 
 #: Of every trainer here.
 QUIET: dict[str, Any] = {
@@ -129,6 +130,27 @@ def test_whatever_an_epoch_is(
     for first in (1, 2, 3, 4):
         before = train("SNP", tmp_path, first, data=data, **settings)
         after = train("SNP", tmp_path, None, tmp_path / "stopped.ckpt", data, **settings)
+        require_equal(joined(before, after), whole)
+
+
+def test_it_goes_through_the_stages_of_a_curriculum(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Training is stopped in the first stage, between two stages, and in the last one."""
+
+    def staged(name: str, **settings: Any) -> SimilarityCuedRecall:
+        return SimilarityCuedRecall(6, 2, source="mnist5k", **SIZES | settings)
+
+    monkeypatch.setattr("tests.whole_models.test_exact_resume.benchmark_for", staged)
+    stages = [{"batches": 3, "pre_recall_lengths": [4]}, {"batches": 4, "pre_recall_lengths": [5]}]
+    data = {"curriculum": stages}
+    whole = train("GTMM", tmp_path, data=data, limit_val_batches=0)
+    plain = train("GTMM", tmp_path, limit_val_batches=0)
+    assert whole.losses[1] != plain.losses[1]
+    for first in (2, 3, 8):
+        before = train("GTMM", tmp_path, first, data=data, limit_val_batches=0)
+        resume = tmp_path / "stopped.ckpt"
+        after = train("GTMM", tmp_path, None, resume, data, limit_val_batches=0)
         require_equal(joined(before, after), whole)
 
 

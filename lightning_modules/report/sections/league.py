@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from lightning_modules.declarations import Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import VALIDATION, Group
-from lightning_modules.records.ranking import Ranking, Row, ranked
+from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row, ranked
 from lightning_modules.records.run import Run
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
@@ -15,14 +15,15 @@ ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
 #: Level of significance that a star stands for.
 LEVEL = 0.05
 LEAD = (
-    "Mean ± standard error over seeds. Models are ranked by one measure, the first column of their "
-    "table. Bold: the best mean of tests by it, if it is of two seeds or more and has something "
-    "to be compared with. Arrows: which values are better; a measure without one has no better "
-    "values. *: differs from the first mean, "
-    "Student's t-test on pairs of runs with the same seed, two-sided, Holm's correction for the "
-    f"number of models, p < {LEVEL}. Italic: not tested yet, from the last validation. A mean is "
-    "shown while all of its seeds are ticked, else, below the first table, its runs one by one. "
-    "Names are explained in docs/metrics.md."
+    "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
+    "column of their table. Bold: the best mean of tests by it, if it is of two seeds or more and "
+    "has something to be compared with. Arrows: which values are better; a measure without one has "
+    "no better values. Differences from the first are of pairs of runs with the same seed; no "
+    "conclusion: fewer than three pairs, or the interval of their difference contains 0. *: "
+    "Student's t-test on these pairs, two-sided, Holm's correction for the number of models, "
+    f"p < {LEVEL}. Italic: not tested yet, from the last validation. A mean is shown while all of "
+    "its seeds are ticked, else, below the first table, its runs one by one. Names are explained "
+    "in docs/metrics.md."
 )
 
 
@@ -54,7 +55,7 @@ def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
 
 
 def _overview_number(row: Row, column: Measure) -> Markup:
-    number = _number(row.group, column)
+    number = f"{_number(row.group, column)}, {row.group.size}"
     text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", number)
     star = "*" * (row.p < LEVEL)
     return tag("span", text, star, **Marks(seeds=row.group.seeds).attributes())
@@ -105,7 +106,7 @@ def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[st
 
 
 def _number(group: Group, column: Measure) -> str:
-    """Write mean and error, and the number of runs behind them where some diverged."""
+    """Write the mean with its interval, and the number of runs behind them where some diverged."""
     number = group.scalar(column.name).in_words(column.digits)
     values = group.values(column.name)
     known = int(values.isfinite().sum())
@@ -128,12 +129,10 @@ def _compared(row: Row, digits: int) -> list[str]:
     if row.difference is None:
         first = "" if row.group.stage == VALIDATION else "best" if row.best else "first"
         return [first, "", ""]
-    mean, error = (
-        f"{value:+.{digits}f}" if value == value else ""
-        for value in (row.difference.mean, row.difference.error)
-    )
-    shown = f"{mean} ± {error.lstrip('+')}" if error else mean
-    return [shown or "-", _p_value(row.p), str(row.difference.pairs)]
+    shown = row.difference.in_words(digits)
+    if not row.difference.conclusive:
+        shown = f"{shown}, {NO_CONCLUSION}"
+    return [shown, _p_value(row.p), str(row.difference.pairs)]
 
 
 def _p_value(p: float) -> str:

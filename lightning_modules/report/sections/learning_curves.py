@@ -25,8 +25,8 @@ from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import plain
 
 LEAD = (
-    "Mean over seeds at the validations that all of them have had; band: one standard error to "
-    "both sides. Seconds are those of training on the wall clock, with validations."
+    "Mean over seeds at the validations that all of them have had; band: its 95% interval "
+    "(Student). Seconds are those of training on the wall clock, with validations."
 )
 STEPS, SECONDS = "training steps", "training time (seconds)"
 
@@ -78,7 +78,7 @@ def _mean(group: Group, found: Learning) -> Iterator[BaseTraceType]:
 
 
 def _there_and_back(clock: Tensor, found: Estimate) -> list[float | int | None]:
-    known = clock[(found.mean + found.error).isfinite()]
+    known = clock[(found.mean + found.margin).isfinite()]
     return plain(torch.cat([known, known.flip(0)]))
 
 

@@ -18,8 +18,8 @@ from lightning_modules.report.thinning import plain
 
 SLOTS = "model.memory.slots"
 LEAD = (
-    "Tested runs that differ in the number of slots alone: mean over seeds, bar: one standard "
-    "error to both sides. Runs whose slots follow from the sequence length are left out."
+    "Tested runs that differ in the number of slots alone: mean over seeds, bar: its 95% "
+    "interval (Student). Runs whose slots follow from the sequence length are left out."
 )
 
 
@@ -94,6 +94,6 @@ def _line(family: Sequence[Group], scalar: str, dash: str) -> go.Scatter:
     drawn = line(
         slots, means, Style(named.label, named.colour, dash), Marks(named.contestant, seeds)
     )
-    drawn.error_y = {"array": plain(float(each.error) for each in found), "color": named.colour}
+    drawn.error_y = {"array": plain(float(each.margin) for each in found), "color": named.colour}
     drawn.meta["dark"]["error_y.color"] = on_dark(named.colour)
     return drawn

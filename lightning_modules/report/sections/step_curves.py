@@ -28,7 +28,7 @@ from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, key_of, panel, sample_line
 from lightning_modules.report.thinning import plain
 
-LEAD = "Mean over seeds; band: one standard error to both sides."
+LEAD = "Mean over seeds; band: its 95% interval (Student)."
 
 
 def step_curves(benchmarks: Sequence[BenchmarkRuns]) -> Section:
@@ -86,7 +86,7 @@ def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
     style = Style(_name(group), group.colour, _dash(group))
     marks = Marks(group.contestant, group.seeds)
     x, *estimate = thinned(torch.arange(1, len(mean.mean) + 1), *mean)
-    if mean.error.isfinite().any():
+    if mean.margin.isfinite().any():
         yield band(x, Estimate(*estimate), style, marks)
     yield line(x, estimate[0], style, marks)
     for run in group.runs if len(group.runs) > 1 else ():

@@ -116,10 +116,15 @@ def test_sizes_are_known_before_any_data() -> None:
 def test_the_command_line_knows_the_shared_settings() -> None:
     parser = ArgumentParser()
     parser.add_subclass_arguments(SequenceDataModule, "data")
-    chosen = ["--data=MNISTMaze", "--data.train_grids=[2, 3]", "--data.source=mnist5k"]
+    chosen = [
+        "--data=MNISTMaze",
+        "--data.curriculum=[{batches: 5, grids: [2, 3]}]",
+        "--data.source=mnist5k",
+    ]
     maze = parser.instantiate(parser.parse_args([*chosen, "--data.batch_size=7"])).data
     assert isinstance(maze, MNISTMaze)
-    assert maze.hparams["batch_size"] == 7 and maze.hparams["train_grids"] == [2, 3]
+    assert maze.hparams["batch_size"] == 7
+    assert maze.hparams["curriculum"] == [{"batches": 5, "grids": [2, 3]}]
 
 
 @pytest.mark.parametrize("kind", benchmarks(SequenceDataModule))

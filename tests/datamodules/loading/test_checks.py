@@ -36,9 +36,9 @@ SHARED = ["require_at_least", "require_positive"]
         (
             "require_lengths",
             (2, 9),
-            None,
+            [9, 10],
             [10, 11],
-            "must be null or lengths of at least 2, one of them at most 9, got [10, 11]",
+            "must be lengths of at least 2, one of them at most 9, got [10, 11]",
         ),
         (
             "require_keys",

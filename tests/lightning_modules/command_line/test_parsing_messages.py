@@ -41,8 +41,13 @@ OPTIONS = {
     "--model.compile=3": ["model.compile must be true or false, got 3"],
     "--data.batch_size=x": ["data.batch_size must be a whole number, got x"],
     "--data.source=mnist6k": ["data.source must be one of auto, mnist", "did you mean mnist5k?"],
-    "--data.train_grids=[a]": ["data.train_grids must be"],
-    "--data.train_grids=a": ["data.train_grids must be a list or null, got a"],
+    "--data.curriculum=a": ["data.curriculum must be a list or null, got a"],
+    "--data.curriculum=[{grids: [2]}]": [
+        "data.curriculum[0] must have the keys batches, grids, got no batches"
+    ],
+    "--data.curriculum=[{batches: 1, grid: [2]}]": [
+        "data.curriculum[0] must have the keys batches, grids, got no grids, an unknown grid"
+    ],
     "--trainer.callbacks=3": ["trainer.callbacks must be a list or null, got 3"],
     "--trainer.precision=foo": ["trainer.precision must be one of 64, 32, 16, ", "bf16-mixed"],
     # Unknown classes.

@@ -20,17 +20,17 @@ def records(runs) -> list[Run]:
     return read_runs([runs.root]).runs
 
 
-def test_means_and_standard_errors_are_over_seeds(runs):
+def test_means_and_intervals_are_over_seeds(runs):
     values = [2.0, 3.0, 7.0]
     for seed, kl in enumerate(values):
         runs.frames("DNC", seed, kl)
     (benchmark,) = by_benchmark(records(runs))
     (group,) = by_group(benchmark.runs)
     assert group.label == "GTMM (DNC)" and group.seeds == ["0", "1", "2"]
-    error = np.std(values, ddof=1) / 3**0.5
+    margin = 4.302653 * np.std(values, ddof=1) / 3**0.5
     ratio, curve = group.scalar("recall_ratio"), group.curve("kl")
-    assert (float(ratio.mean), float(ratio.error)) == pytest.approx((0.4, error / 10))
-    assert (float(curve.mean[-1]), float(curve.error[-1])) == pytest.approx((4, error))
+    assert (float(ratio.mean), float(ratio.margin)) == pytest.approx((0.4, margin / 10))
+    assert (float(curve.mean[-1]), float(curve.margin[-1])) == pytest.approx((4, margin))
     assert float(curve.mean[49]) == pytest.approx(2)
 
 
@@ -179,5 +179,14 @@ def test_families_of_memory_sizes(runs):
     assert [[slots_of(member) for member in family] for family in families] == [[8, 32, 64]]
 
 
-def test_a_single_run_has_no_error():
-    assert estimate(torch.tensor([2.0])).error.isnan()
+def test_a_single_run_has_no_interval():
+    assert estimate(torch.tensor([2.0])).margin.isnan()
+
+
+def test_seeds_are_counted_in_words(runs):
+    runs.frames("DNC", 0)
+    assert by_group(records(runs))[0].size == "1 seed"
+    runs.frames("DNC", 1)
+    assert by_group(records(runs))[0].size == "2 seeds"
+    runs.frames("DNC", 1, run="again")
+    assert by_group(records(runs))[0].size == "3 runs of 2 seeds"

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.special import stdtr
 
-from lightning_modules.records.significance import holm, paired_difference
+from lightning_modules.records.significance import (
+    PairedDifference,
+    holm,
+    interval_factor,
+    interval_in_words,
+    paired_difference,
+)
 
 
 def test_pairs_are_of_the_same_seed():
@@ -16,9 +22,50 @@ def test_pairs_are_of_the_same_seed():
     error = differences.std(ddof=1) / sqrt(3)
     assert found.pairs == 3
     assert found.mean == pytest.approx(1.5)
-    assert found.error == pytest.approx(error)
+    assert found.margin == pytest.approx(4.302653 * error)
     assert found.p == pytest.approx(2 * stdtr(2, -1.5 / error))
     assert 0.01 < found.p < 0.05
+
+
+@pytest.mark.parametrize(
+    ("count", "quantile"), [(2, 12.706205), (3, 4.302653), (5, 2.776445), (9, 2.306004)]
+)
+def test_intervals_have_student_s_quantiles(count: int, quantile: float):
+    assert interval_factor(count) == pytest.approx(quantile)
+    assert isnan(interval_factor(1))
+
+
+def test_an_interval_of_three_seeds_by_hand():
+    """1.0, 1.5 and 2.0 have a standard error of 0.5 / sqrt(3)."""
+    found = paired_difference({0: 1.0, 1: 1.5, 2: 2.0}, dict.fromkeys(range(3), 0.0))
+    assert found.margin == pytest.approx(4.302653 * 0.5 / sqrt(3))
+    assert found.in_words(2) == "+1.50 [+0.26, +2.74]"
+    assert found.conclusive
+    assert found.p < 0.05, "the test and the interval say the same"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "mean", "margin", "conclusive"),
+    [
+        (3, 1.0, 0.9, True),
+        (3, -1.0, 0.9, True),
+        (3, 1.0, 1.1, False),
+        (3, -1.0, 1.1, False),
+        (2, 1.0, 0.1, False),
+        (1, 1.0, float("nan"), False),
+        (3, 1.0, float("nan"), False),
+        (0, float("nan"), float("nan"), False),
+    ],
+)
+def test_few_seeds_or_an_interval_with_zero_decide_nothing(pairs, mean, margin, conclusive):
+    assert PairedDifference(pairs, mean, margin, float("nan")).conclusive == conclusive
+
+
+def test_intervals_in_words():
+    assert interval_in_words(1234.5, 0.25, 1) == "1,234.5 [1,234.2, 1,234.8]"
+    assert interval_in_words(0.5, float("nan"), 3) == "0.500"
+    assert interval_in_words(float("nan"), float("nan"), 3) == "-"
+    assert interval_in_words(-0.25, 0.5, 2, "+") == "-0.25 [-0.75, +0.25]"
 
 
 def test_what_seeds_share_cancels():

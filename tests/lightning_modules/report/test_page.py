@@ -79,19 +79,21 @@ def test_everything_has_its_section(runs):
     }
 
 
-def test_the_league_table_has_means_errors_and_significance(runs):
+def test_the_league_table_has_means_intervals_and_significance(runs):
     dnc, ntm = [2.0, 2.6, 2.3], [4.0, 4.4, 4.9]
     for seed in range(3):
         runs.frames("DNC", seed, dnc[seed])
         runs.frames("NTM", seed, ntm[seed])
     rows = read(page(read_runs([runs.root]))).rows
     (overview,) = [row for row in rows if row[0] == "GTMM (NTM)" and len(row) == 2]
-    error = np.std(ntm, ddof=1) / 10 / 3**0.5
-    assert overview == ["GTMM (NTM)", f"0.443 ± {error:.3f}*"]
+    margin = 4.302653 * np.std(ntm, ddof=1) / 10 / 3**0.5
+    interval = f"0.443 [{0.44333 - margin:.3f}, {0.44333 + margin:.3f}]"
+    assert overview == ["GTMM (NTM)", f"{interval}, 3 seeds*"]
     mean, first, second, third = [r for r in rows if r[0] == "GTMM (NTM)" and len(r) > 2]
     difference = np.subtract(ntm, dnc) / 10
-    assert mean[1] == f"0.443 ± {error:.3f}"
-    assert mean[2] == f"+0.213 ± {difference.std(ddof=1) / 3**0.5:.3f}"
+    assert mean[1] == interval
+    margin = 4.302653 * difference.std(ddof=1) / 3**0.5
+    assert mean[2] == f"+0.213 [{0.21333 - margin:+.3f}, {0.21333 + margin:+.3f}]"
     assert mean[3] == f"{ttest_rel(ntm, dnc).pvalue:.3f}"
     assert mean[4] == "3" and mean[-2:] == ["0, 1, 2", "3,000"]
     assert [row[1] for row in (first, second, third)] == ["0.400", "0.440", "0.490"]
@@ -127,10 +129,10 @@ def test_curves_with_bands_and_the_oracle(runs):
         runs.functions("RMR", seed, nll)
     charts = [c for c in read(page(read_runs([runs.root]))).data if "traces" in c]
     optimum, band, mean, first, second = charts[0]["traces"]
-    error = np.std([1, 2], ddof=1) / 2**0.5
+    margin = 12.706205 * np.std([1, 2], ddof=1) / 2**0.5
     assert mean["y"] == [1.5] * 100 and mean["x"] == list(range(1, 101))
-    assert band["y"][0] == pytest.approx(1.5 + error, rel=1e-4)
-    assert band["y"][-1] == pytest.approx(1.5 - error, rel=1e-4)
+    assert band["y"][0] == pytest.approx(1.5 + margin, rel=1e-4)
+    assert band["y"][-1] == pytest.approx(1.5 - margin, rel=1e-4)
     assert band["x"] == [*range(1, 101), *range(100, 0, -1)]
     assert (first["meta"]["seeds"], first["meta"]["within"]) == (["0"], ["0", "1"])
     assert second["y"][0] == 2
@@ -273,11 +275,24 @@ def test_the_best_mean_alone_is_bold(runs):
         runs.frames("DNC", seed, 2 + seed)
         runs.frames("NTM", seed, 4 + seed)
     html = page(read_runs([runs.root]))
-    assert bold(html) == ["0.250 ± 0.050"] * 2, "in the overview, and in the table"
+    interval = "0.250 [-0.385, 0.885]"
+    assert bold(html) == [f"{interval}, 2 seeds", interval], "in the overview, and in the table"
     rows = read(html).rows
     mean, *singles = [row for row in rows if row[0] == "GTMM (DNC)" and len(row) > 2]
     assert mean[2] == "best" and [single[2] for single in singles] == ["", ""]
     assert "tr.best { background: var(--best); }" in html, "no weight for the whole row"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "conclusion"), [([4.0, 4.4, 4.9], ""), ([2.4, 1.9, 3.0], ", no conclusion")]
+)
+def test_where_nothing_follows_the_table_says_so(runs, ratios: list[float], conclusion: str):
+    for seed, (dnc, ntm) in enumerate(zip((2.0, 2.6, 2.3), ratios, strict=True)):
+        runs.frames("DNC", seed, dnc)
+        runs.frames("NTM", seed, ntm)
+    rows = read(page(read_runs([runs.root]))).rows
+    (compared,) = [r[2] for r in rows if r[0] == "GTMM (NTM)" and "[" in "".join(r[2:3])]
+    assert compared.partition("]")[2] == conclusion
 
 
 @pytest.mark.parametrize("others", [0, 1])
