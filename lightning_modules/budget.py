@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+
 def width_within(
     budget: int, build: Callable[..., Iterable[nn.Module]], near: int = 1, **widths: int
 ) -> int:

@@ -49,6 +49,8 @@ class SequenceModel(L.LightningModule, ABC):
     width_setting: ClassVar[str]
     #: The family's measures; its first curve is logged as ``<stage>/<name>_t/<step>``.
     measures: ClassVar[Measures]
+    #: Numbers that a sequence hands from step to step; None if they grow with the data.
+    state_size: int | None
 
     def __init__(self, steps: int, learning_rate: float) -> None:
         super().__init__()
@@ -97,11 +99,6 @@ class SequenceModel(L.LightningModule, ABC):
     @abstractmethod
     def units(self) -> int:
         """Width of the recurrent state."""
-
-    @property
-    @abstractmethod
-    def state_size(self) -> int | None:
-        """Numbers that a sequence hands from step to step; None if they grow with the data."""
 
     @property
     def budgets(self) -> Budgets:

@@ -5,11 +5,12 @@ step. Models that are compared should be alike in both.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from functools import cache
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
+from torch import nn
 
 from lightning_modules.budget import count_parameters, largest, width_within
 from memory_cores.parts.checks import require_positive
@@ -23,6 +24,17 @@ class Budgets(NamedTuple):
 
     parameters: int | None  #: at most so many
     state: int | None  #: handed from one step of a sequence to the next
+
+
+class Parts(Protocol):
+    """Networks of a model, whose sizes are to be chosen."""
+
+    def modules(self) -> Iterable[nn.Module]:
+        """Return all that have parameters."""
+
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a sequence hands from step to step; None if they grow with the data."""
 
 
 class Sizing(NamedTuple):
@@ -42,7 +54,6 @@ class Sizer:
         budgets: what is to be met.
         build: makes the model's parts for a width, for ``slots`` and for other ``widths``; called
             on the meta device only, so nothing is allocated and no random number is drawn.
-        state_of: counts what a model of such parts carries; None if that grows with the data.
         given: the width, if settings name it; the parameters then have no budget.
         default: the width where neither settings nor a budget of parameters decide on it.
         **widths: settings that alone may be too large for the parameters.
@@ -54,8 +65,7 @@ class Sizer:
     def __init__(
         self,
         budgets: Budgets,
-        build: Callable[..., Any],
-        state_of: Callable[[Any], int | None],
+        build: Callable[..., Parts],
         given: int | None,
         default: int,
         **widths: int,
@@ -64,7 +74,7 @@ class Sizer:
         require_positive(**{name: number for name, number in named.items() if number is not None})
         self.budget = budgets.parameters if given is None else None
         self.state_budget, self.given, self.default = budgets.state, given, default
-        self._build, self._state_of, self._widths = build, state_of, widths
+        self._build, self._widths = build, widths
         self._near = 1
         self.parameters, self.state = cache(self._count_parameters), cache(self._count_state)
 
@@ -103,8 +113,11 @@ class Sizer:
             return self.given
         if self.budget is None:
             return self.default
-        build = partial(self._build, slots=slots)
-        width = self._near = width_within(self.budget, build, self._near, **self._widths)
+
+        def modules(width: int, **widths: int) -> Iterable[nn.Module]:
+            return self._build(width, slots=slots, **widths).modules()
+
+        width = self._near = width_within(self.budget, modules, self._near, **self._widths)
         if (taken := self.parameters(width, slots)) < (1 - TOLERANCE) * self.budget:
             raise ValueError(
                 f"parameter_budget must be at most 5% above {taken}, or at least "
@@ -114,10 +127,10 @@ class Sizer:
         return width
 
     def _by_slots(self, alone: Sizing) -> Iterator[Sizing]:
-        """Yield the sizes with the most slots whose state is within its budget, and one more."""
+        """Yield the core's own sizes, the most slots whose state is small enough, and one more."""
+        yield alone
         if self.state(alone.width, 1) == self.state(alone.width, 2):
-            yield alone  # settings name the slots, or there are none
-            return
+            return  # settings name the slots, or there are none
 
         def at(slots: int) -> Sizing | None:
             try:
@@ -154,12 +167,13 @@ class Sizer:
         return state / self.state_budget - 1
 
     def _count_parameters(self, width: int, slots: int | None) -> int:
-        return count_parameters(self._made(width, slots))
+        return count_parameters(self._made(width, slots).modules())
 
     def _count_state(self, width: int, slots: int | None) -> int | None:
+        parts = self._made(width, slots)
         with torch.device("meta"):
-            return self._state_of(self._made(width, slots))
+            return parts.state_size
 
-    def _made(self, width: int, slots: int | None) -> Any:
+    def _made(self, width: int, slots: int | None) -> Parts:
         with torch.device("meta"):
             return self._build(width, slots=slots, **self._widths)

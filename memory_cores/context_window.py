@@ -75,7 +75,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = "all" if slots == "all" else sizes.slots_of(slots, sizes.steps)
+        self.slots = slots if slots == "all" else sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
         self._require_valid(read_heads, attention_heads)
         if sizes.query:  # else it would be parameters without a gradient

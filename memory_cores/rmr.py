@@ -31,8 +31,6 @@ from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, han
 from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells, start_copying
 from memory_cores.parts.real_points import RealPoints
 
-#: Imaginary cells, unless settings or a budget say otherwise; the paper's number.
-CELLS = 25
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
 #: Log sigmas of drawn keys are from minus this to this. Places are a few units wide, and without
@@ -95,7 +93,7 @@ class RMR(MemoryCore[RMRState]):
 
     Args:
         sizes: given by the model.
-        slots: number K of imaginary cells; default: 25.
+        slots: number K of imaginary cells; default: 25, as in the paper.
         read_heads: number of heads R; models that ask by query have none.
         attention: kind of the attention, for interaction and reading.
         attention_heads: heads of multihead attention.
@@ -128,12 +126,10 @@ class RMR(MemoryCore[RMRState]):
         stochastic_keys: bool = False,
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.slots_of(slots, CELLS)
-        self.noise_size = self.slots * sizes.key * stochastic_keys
+        self.slots = slots = sizes.slots_of(slots, 25)
+        self.noise_size = slots * sizes.key * stochastic_keys
         self.read_heads = 0 if sizes.query else read_heads
-        require_at_least(
-            1, slots=self.slots, attention_heads=attention_heads, read_heads=read_heads
-        )
+        require_at_least(1, slots=slots, attention_heads=attention_heads, read_heads=read_heads)
         key_range = sizes.key_range if key_range is None else key_range
         require_positive(key_range=key_range)
         if without_flow_tracking and separate_weights:

@@ -30,6 +30,25 @@ Start = Literal["timed", "associative", "plain"]
 CONTROLLER_SIZE = 128
 
 
+class Parts(NamedTuple):
+    """Networks of a temporal VAE."""
+
+    visual: VisualNetworks
+    extractor: nn.Module
+    backbone: Backbone
+    frame_size: int  #: numbers of the last frame that the recurrence sees
+
+    def modules(self) -> tuple[VisualNetworks, nn.Module, Backbone]:
+        """Return the networks alone."""
+        return self[:3]
+
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a sequence hands from step to step; None if they grow with the data."""
+        held = self.backbone.state_size
+        return None if held is None else held + self.frame_size
+
+
 class Unrolled(NamedTuple):
     """An unrolled batch, and the frames that it was decoded to."""
 
@@ -123,7 +142,7 @@ class TemporalVAE(SequenceModel):
             map_size: int,
             slots: int | None,
             start: Start = "plain",
-        ) -> tuple[VisualNetworks, nn.Module, Backbone]:
+        ) -> Parts:
             """Make the parts of these sizes; to be counted, plain ones, which are made sooner."""
             sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
             periods = clock_periods(controller_size, sequence_length) if start == "timed" else ()
@@ -141,19 +160,20 @@ class TemporalVAE(SequenceModel):
                 map_size=map_size,
                 compile=compile,
             )
-            return networks, extractor, backbone
+            # What the evidence has beside actions is of the step before.
+            return Parts(networks, extractor, backbone, self.evidence_size(0))
 
         width, slots = Sizer(
             Budgets(parameter_budget, state_budget),
             build,
-            lambda parts: self._carried(parts[-1]),
             given=controller_size,
             default=CONTROLLER_SIZE,
             latent_size=latent_size,
             map_size=map_size,
         ).sizing()
         parts = build(width, latent_size, map_size, slots, start)
-        self.visual, self.extractor, self.backbone = parts
+        self.visual, self.extractor, self.backbone = parts.modules()
+        self.state_size = parts.state_size
         self.likelihood = make_likelihood(likelihood)
         # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
         # inputs moves drown in the noise of the latents, and models never learn where they are.
@@ -176,16 +196,6 @@ class TemporalVAE(SequenceModel):
     def units(self) -> int:
         """Width of the controller's state."""
         return self.backbone.controller.hidden_size
-
-    @property
-    def state_size(self) -> int | None:
-        """Numbers that a sequence hands from step to step; None if they grow with the data."""
-        return self._carried(self.backbone)
-
-    def _carried(self, backbone: Backbone) -> int | None:
-        # What the evidence has beside actions is of the step before.
-        held, of_frame = backbone.state_size, self.evidence_size(0)
-        return None if held is None else held + of_frame
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """Return encoder and decoder, the controller, the memory core, prior and posterior maps."""
