@@ -16,6 +16,7 @@ from lightning_modules.metrics.recall import (
     summarise,
 )
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+from lightning_modules.temporal_vaes.attribution import ATTRIBUTED, attribution_measurements
 
 if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
@@ -102,6 +103,15 @@ FAMILY = Family(
             header="best head's reads",
         ),
         Measure(
+            "attribution_correctness",
+            "share of what is read, by the norms of its derivatives with respect to each stored "
+            "latent, that comes from steps that hold the answer; in one recalled step of each of "
+            f"the first {ATTRIBUTED} sequences; 0 for a core that reads nothing",
+            SHARE,
+            "higher",
+            header="attributed to answer",
+        ),
+        Measure(
             "prior_recall_error",
             "squared error of generated frames whose answer was among the given frames; of all "
             "benchmarks but parity recall",
@@ -168,6 +178,7 @@ class FrameMeasures(Measures):
         return {
             **bound_measurements(unrolled.bound(batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
+            **attribution_measurements(model, batch, unrolled.trajectory),
             **prior_recall_measurements(generated, batch, lots, classifier),
             **coherence_measurements(generated, batch, model.prefix_length, own_lots),
         }
