@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.kept import distinct
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_folder import shown
 
@@ -126,8 +127,8 @@ def rank(folders: Sequence[Path], records: Path) -> None:
     """Print the ranking of a table's runs, and of those that were kept, on each benchmark."""
     from lightning_modules.command_line.ranking_table import brief, rankings
 
-    there = [folder for folder in (*folders, records) if folder.exists()]
-    for ranking in rankings(read_runs(there).runs):
+    there = [folder for folder in (records, *folders) if folder.exists()]
+    for ranking in rankings(distinct(read_runs(there).runs)):
         print(f"\n{brief(ranking).in_text()}")
 
 
