@@ -63,7 +63,7 @@ class Introspection(MemoryCore[IntrospectionState]):
         attention: AttentionKind = "softplus",
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)
         shape = (hidden_size, self.slots, attention)

@@ -70,7 +70,7 @@ class LRU(SlotMemory[LRUState]):
         usage_decay: float = 0.95,
     ) -> None:
         super().__init__(sizes)
-        self.slots = read_heads * sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, read_heads * sizes.steps)
         self.word_size, self.read_heads, self.usage_decay = word_size, read_heads, usage_decay
         require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
         if not 0 <= usage_decay <= 1:

@@ -89,7 +89,7 @@ class NTM(SlotMemory[NTMState]):
         write_heads: int = 1,
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, sizes.steps)
         self.word_size, self.write_heads = word_size, write_heads
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(

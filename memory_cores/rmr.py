@@ -93,7 +93,7 @@ class RMR(MemoryCore[RMRState]):
 
     Args:
         sizes: given by the model.
-        slots: number K of imaginary cells.
+        slots: number K of imaginary cells; default: 25, as in the paper.
         read_heads: number of heads R; models that ask by query have none.
         attention: kind of the attention, for interaction and reading.
         attention_heads: heads of multihead attention.
@@ -115,7 +115,7 @@ class RMR(MemoryCore[RMRState]):
     def __init__(
         self,
         sizes: MemorySizes,
-        slots: int = 25,
+        slots: int | None = None,
         read_heads: int = 5,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
@@ -126,7 +126,8 @@ class RMR(MemoryCore[RMRState]):
         stochastic_keys: bool = False,
     ) -> None:
         super().__init__(sizes)
-        self.slots, self.noise_size = slots, slots * sizes.key * stochastic_keys
+        self.slots = slots = sizes.slots_of(slots, 25)
+        self.noise_size = slots * sizes.key * stochastic_keys
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=slots, attention_heads=attention_heads, read_heads=read_heads)
         key_range = sizes.key_range if key_range is None else key_range

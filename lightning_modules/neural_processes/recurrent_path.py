@@ -18,7 +18,13 @@ class RecurrentPath(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        self.size = size
         self.lstm = LSTMCell(size, size)
+
+    @property
+    def state_size(self) -> int:
+        """Numbers that a step hands to the next: the LSTM's state and its last input, 3 h."""
+        return 3 * self.size
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Return h [B, T, h] for pooled encodings [B, T, h], 0 where a context is empty."""
