@@ -14,7 +14,7 @@ class Parts(NamedTuple):
     """Networks of one width, in the order in which their weights are drawn."""
 
     latent_encoder: PointEncoder
-    deterministic_encoder: PointEncoder | None
+    deterministic_encoder: PointEncoder
     memory: MemoryCore
     recurrent_path: RecurrentPath | None
     latent_path: LatentPath
