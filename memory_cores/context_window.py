@@ -139,8 +139,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         """
         return Weightings(read=state.read_weights, write=state.write_weights)
 
-    def snapshot(self, state: ContextWindowState) -> Prepared:
-        """Return the current items and those held of earlier steps."""
+    def snapshot(self, state: ContextWindowState, items: Items) -> Prepared:
+        """Return the current items and those held of earlier steps; the state has both."""
         return self.attention.prepare(*self._seen(state))
 
     def lookup(

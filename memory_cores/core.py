@@ -126,7 +126,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     noise_size: int = 0
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
-    #: Whether what it holds depends on the items; if not, they need not be encoded.
+    #: Whether what it holds depends on the items, so that later steps may read them.
     holds_items: ClassVar[bool] = True
     #: Number R of its own read heads; 0 for a core that never reads.
     read_heads: int = 1
@@ -209,8 +209,16 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         nothing = held.new_zeros(len(held), 0, 0)
         return Weightings(read=nothing, write=nothing)
 
-    def snapshot(self, state: State) -> Any:
-        """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time."""
+    def snapshot(self, state: State, items: Items) -> Any:
+        """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time.
+
+        All cores of this package let look-ups attend to the step's real items, each as it is,
+        together with what they hold (Yoon et al. 2020, section 3.1.3).
+
+        Args:
+            state: the state after the step.
+            items: those that the step wrote. Cores that keep them in their state ignore them.
+        """
         return state
 
     @abstractmethod
@@ -257,7 +265,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         ):
             drawn = (None if part is None else part[:, t] for part in (observed, noise))
             state, divergence = self.advance(state, control, Items(*step), *drawn)
-            snapshots.append(self.snapshot(state))
+            snapshots.append(self.snapshot(state, Items(*step)))
             sums.append((*self.pool(state), divergence))
         total, number, kl = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
         return Recollections(stacked(snapshots), total, number, kl)

@@ -285,7 +285,7 @@ class RMR(MemoryCore[RMRState]):
     def _read(self, state: RMRState, control: Tensor) -> tuple[Tensor, RMRState]:
         """Attend to the step's items and the cells with R queries from the control."""
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
-        memory = self._attended(self.snapshot(state))
+        memory = self._attended(self._snapshot(state))
         weights = self.attention.weights(self.attention.ask(queries), memory)
         # Averaged over the attention's heads; the items, however many, share a column in plots.
         items, cells = weights.mean(1).split([state.item_mask.shape[1], self.slots], 2)
@@ -301,8 +301,11 @@ class RMR(MemoryCore[RMRState]):
         """
         return Weightings(read=state.read_weights, write=state.read_weights[:, :0])
 
-    def snapshot(self, state: RMRState) -> RMRSnapshot:
-        """Return the cells and the step's items."""
+    def snapshot(self, state: RMRState, items: Items) -> RMRSnapshot:
+        """Return the cells and the step's items, which the state has."""
+        return self._snapshot(state)
+
+    def _snapshot(self, state: RMRState) -> RMRSnapshot:
         items = (state.item_keys, state.item_values, state.item_mask)
         return RMRSnapshot(state.attended_keys, state.values, *items, state.keys)
 

@@ -96,6 +96,7 @@ class ResultsFile(L.Callback):
             "training": {
                 **self.throughput.record(),
                 "skipped_steps": self.recorder.skipped,
+                "hardware": self.origin.hardware,
                 "revision": self.origin.revision,
                 "command": self.origin.command,
             },

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 
+from lightning_modules.records.hardware import hardware
 from lightning_modules.records.versions import revision
 
 
@@ -22,16 +23,23 @@ class TrainingOrigin(L.Callback):
         self.seed: int | bool | None = None
         self.command: str | None = None
         self.revision: str | None = None
+        #: All that took part, where a training went on elsewhere.
+        self.hardware: str | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take this command's, unless training continues from a checkpoint."""
+        used = hardware(pl_module.device)
         if trainer.ckpt_path is None:
+            self.hardware = used
             self.seed, self.command = self.of_command, shlex.join(sys.argv)
             self.revision = revision()
+        elif used not in (self.hardware or "").split(" and "):
+            self.hardware = " and ".join(filter(None, (self.hardware, used)))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"seed": self.seed, "command": self.command, "revision": self.revision}
+        names = "seed", "command", "revision", "hardware"
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint."""

@@ -13,12 +13,15 @@ from matplotlib.figure import Figure
 import lightning_modules
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.comparison_figure import comparison_figure
+from lightning_modules.command_line.ranking_table import FROM_FIRST, compared
+from lightning_modules.command_line.results_document import write_results
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.declarations import Family, Measure
 from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
-from lightning_modules.records.groups import Group, tested_groups
+from lightning_modules.records.groups import TEST, Group, tested_groups
 from lightning_modules.records.problems import NoRuns, Problem
+from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
@@ -27,9 +30,11 @@ from lightning_modules.table import columns
 
 DESCRIPTION = """\
 Draw a curve over steps of several models on one benchmark, and print a table;
-or make a page of all that runs hold, for any browser, without a network.
+or make a document of all tests, or a page of all that runs hold, for any browser,
+without a network.
 
   --out FILE.png   the curve
+  --out FILE.md    tables of all tested runs, of any benchmark and model
   --out FILE.html  the page: tested runs and others, of any benchmark and model
   --live           the page on this machine, made again while runs go on
 
@@ -53,6 +58,10 @@ def compare(args: list[str]) -> None:
             serve(given.runs, given.port or 0, given.out)
         elif given.out.suffix.lower() == ".html":
             write_page(given.runs, given.out)
+        elif given.out.suffix.lower() == ".md":
+            with writing(given.out):
+                write_results(read(given.runs), given.out)
+            print(f"The document is {shown(given.out)}")
         else:
             draw(given)
     except NoRuns as reason:
@@ -99,10 +108,23 @@ def comparison(found: Found, against: str | None) -> Comparison:
 
 
 def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
-    """A line for each group, with the numbers that any of them knows."""
+    """A line for each group: numbers that any of them knows, and how it compares by the headline.
+
+    Args:
+        benchmark: of the groups.
+        groups: tested runs.
+    """
     known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
     header = ["model", "core", "seeds", *(column.header for column in known)]
-    return columns(header, (row(group, known) for group in groups), texts=2)
+    rows = [row(group, known) for group in groups]
+    if len(groups) > 1:
+        ranking = ranked(benchmark)
+        header.append(f"{ranking.headline.header} {FROM_FIRST}")
+        tested = (row for row in ranking.rows if row.group.stage == TEST)
+        said = {row.group.label: compared(row, ranking.headline.digits) for row in tested}
+        for line, group in zip(rows, groups, strict=True):
+            line.append(said[group.label] or "first")
+    return columns(header, rows, texts=2)
 
 
 def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
@@ -205,14 +227,14 @@ def parse(args: list[str]) -> Namespace:
     """
     made = parser()
     given = made.parse(args)
-    picture = given.out is not None and given.out.suffix.lower() == ".png"
+    kind = None if given.out is None else given.out.suffix.lower()
     if given.out is None and not given.live:
         made.error("the following arguments are required: --out or --live")
-    if given.live and picture:
+    if given.live and kind not in (None, ".html"):
         made.error(f"--live: makes a page; --out must end in .html, got {given.out}")
     if given.port is not None and not given.live:
         made.error("--port: is for --live")
-    if given.against is not None and not picture:
+    if given.against is not None and kind != ".png":
         made.error("--against: is for a .png; the page has a switch")
     return given
 
@@ -229,7 +251,7 @@ def parser() -> CommandParser:
         help="folder of a run, its results.json, a kept record, or a folder with such below it",
     )
     made.add_argument(
-        "--out", type=picture_or_page, metavar="FILE", help="where it goes: .png or .html"
+        "--out", type=picture_or_page, metavar="FILE", help="where it goes: .png, .md or .html"
     )
     made.add_argument("--live", action="store_true", help="serve the page, and keep it up to date")
     made.add_argument(
@@ -252,8 +274,8 @@ def described(family: Family) -> str:
 
 def picture_or_page(path: str) -> Path:
     """A path that says what is to be made."""
-    if Path(path).suffix.lower() not in (".png", ".html"):
-        raise ArgumentTypeError(f"must end in .png or .html, got {path}")
+    if Path(path).suffix.lower() not in (".png", ".md", ".html"):
+        raise ArgumentTypeError(f"must end in .png, .md or .html, got {path}")
     return Path(path)
 
 

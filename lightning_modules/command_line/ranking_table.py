@@ -1,17 +1,23 @@
 """Rankings as tables: one for each benchmark, a line for each group of tested runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lightning_modules.declarations import Measure
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import Group
-from lightning_modules.records.ranking import Ranking, Row, ranked
+from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row, ranked
 from lightning_modules.records.run import Run
 from lightning_modules.table import columns
 
 #: First columns that are words.
 TEXTS = 2
+ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
+UNKNOWN = "-"
+#: Heading of the differences from the first group.
+FROM_FIRST = "from the first"
+#: Letters of a revision, besides the sign of changes.
+REVISION = 7
 
 
 class RankingTable(NamedTuple):
@@ -28,33 +34,108 @@ class RankingTable(NamedTuple):
             [f"{benchmark.label}: {benchmark.details}", columns(self.header, self.rows, TEXTS)]
         )
 
+    def in_markdown(self) -> str:
+        """Lay it out for a document, below a heading."""
+        benchmark = self.ranking.benchmark
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        cells = (f"| {' | '.join(row)} |" for row in lines)
+        return "\n".join([f"## {benchmark.label}", "", benchmark.details, "", *cells])
 
-def ranking_tables(runs: Sequence[Run]) -> list[RankingTable]:
+
+def rankings(runs: Sequence[Run]) -> list[Ranking]:
     """Rank the tested runs among some on each of their benchmarks."""
     tested = [run for run in runs if run.tested is not None]
-    return [_table(ranked(benchmark)) for benchmark in by_benchmark(tested)]
+    return [ranked(benchmark) for benchmark in by_benchmark(tested)]
 
 
-def _table(ranking: Ranking) -> RankingTable:
-    groups = [row.group for row in ranking.rows]
-    others = [
-        measure
-        for measure in ranking.benchmark.family.headlines
-        if measure != ranking.headline
-        and any(group.scalar(measure.name).mean.isfinite() for group in groups)
-    ]
-    measures = [ranking.headline, *others]
-    header = ["model", "core", "seeds", *(measure.header for measure in measures)]
+def brief(ranking: Ranking) -> RankingTable:
+    """Make a table of the headlines, for a terminal."""
+    measures = _known(ranking, ranking.benchmark.family.headlines)
+    header = ["model", "core", "seeds", *_headings(ranking, measures)]
     rows = [
-        [*_names(row.group), str(len(row.group.seeds)), *_numbers(row, measures)]
+        [*_names(row.group), str(len(row.group.seeds)), *_numbers(row, ranking, measures)]
         for row in ranking.rows
     ]
     return RankingTable(ranking, header, rows)
 
 
+def full(ranking: Ranking) -> RankingTable:
+    """Make a table of all columns, with what the numbers were made with."""
+    measures = _known(ranking, ranking.benchmark.family.columns)
+    first, *others = _headings(ranking, measures)
+    header = ["model", "core", "parameters", "state size", "seeds", first, *others]
+    header += ["training steps", "seconds of training", "versions"]
+    rows = [_full_row(row, ranking, measures) for row in ranking.rows]
+    return RankingTable(ranking, header, rows)
+
+
+def compared(row: Row, digits: int) -> str:
+    """Write the difference from the first; where nothing follows from it, say so."""
+    if row.difference is None:
+        return ""
+    said = row.difference.in_words(digits)
+    return said if row.difference.conclusive else f"{said}, {NO_CONCLUSION}"
+
+
+def _full_row(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
+    group, facts = row.group, [run.facts for run in row.group.runs]
+    sizes = (_span([each.get(name) for each in facts]) for name in ("parameters", "state_size"))
+    return [
+        *_names(group),
+        *sizes,
+        f"{group.size}: {', '.join(group.seeds)}",
+        *_numbers(row, ranking, measures),
+        _span([run.training_steps for run in group.runs]),
+        "; ".join(_seconds(group)) or UNKNOWN,
+        "; ".join(dict.fromkeys(filter(None, map(_versions, group.runs)))) or UNKNOWN,
+    ]
+
+
+def _known(ranking: Ranking, measures: Sequence[Measure]) -> list[Measure]:
+    """List the measure that ranks, then those of some others that any group knows."""
+    groups = [row.group for row in ranking.rows]
+    others = (measure for measure in measures if measure != ranking.headline)
+    known = (m for m in others if any(group.scalar(m.name).mean.isfinite() for group in groups))
+    return [ranking.headline, *known]
+
+
+def _headings(ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
+    first, *others = (measure.header + ARROWS[measure.better] for measure in measures)
+    return [first, *([FROM_FIRST] if len(ranking.rows) > 1 else []), *others]
+
+
 def _names(group: Group) -> list[str]:
-    return [group.model, ", ".join([group.core or "-", *group.settings])]
+    """Return the model, and its core if that is a choice, with the settings that vary."""
+    chosen = [group.core] if "model.memory" in group.runs[0].settings else []
+    return [group.model, ", ".join([*chosen, *group.settings]) or UNKNOWN]
 
 
-def _numbers(row: Row, measures: Sequence[Measure]) -> list[str]:
-    return [row.group.scalar(each.name).in_words(each.digits) for each in measures]
+def _numbers(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
+    first, *others = (row.group.scalar(each.name).in_words(each.digits) for each in measures)
+    difference = [compared(row, measures[0].digits)] if len(ranking.rows) > 1 else []
+    return [first, *difference, *others]
+
+
+def _span(numbers: Sequence[int | None]) -> str:
+    """Write what all runs have, or the least and the most."""
+    known = sorted({number for number in numbers if number is not None})
+    ends = dict.fromkeys(f"{number:,}" for number in (*known[:1], *known[-1:]))
+    return " to ".join(ends) or UNKNOWN
+
+
+def _seconds(group: Group) -> Iterator[str]:
+    """Yield the mean of the runs on each kind of hardware: only these compare."""
+    found: dict[str, list[float]] = {}
+    for run in group.runs:
+        if run.facts.get("wall_clock_seconds"):
+            on = run.facts.get("hardware") or "unknown hardware"
+            found.setdefault(on, []).append(run.facts["wall_clock_seconds"])
+    for on, seconds in found.items():
+        yield f"{sum(seconds) / len(seconds):,.0f} on {on}"
+
+
+def _versions(run: Run) -> str:
+    """Write which torch, and which revision of this code, as far as they are known."""
+    torch, revision = run.facts.get("torch"), run.facts.get("revision")
+    short = f"{revision[:REVISION]}{'+' * revision.endswith('+')}" if revision else ""
+    return ", ".join(filter(None, (f"torch {torch}" if torch else "", short)))

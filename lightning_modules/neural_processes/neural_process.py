@@ -178,9 +178,8 @@ class NeuralProcess(SequenceModel):
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """Return encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
-        encoders = [self.latent_encoder, self.deterministic_encoder]
         return {
-            "encoders": [encoder for encoder in encoders if encoder is not None],
+            "encoders": [self.latent_encoder, self.deterministic_encoder],
             "memory": [self.memory],
             "recurrent": [] if self.recurrent_path is None else [self.recurrent_path],
             "latents": [self.latent_path],
@@ -216,7 +215,7 @@ class NeuralProcess(SequenceModel):
         known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
         context = context_x, batch.context_y, known
         target = (target_x, batch.target_y, asked) if told else None
-        values = self._encoded(*context)
+        values = self.deterministic_encoder(*context)
         pooled = Pool.of(values, known).pooled(self.pooling)
         items = Items(context_x, known.padded(values), batch.context_mask)
         recollections = self._unroll(pooled, items, *self._drawn(target, noise))
@@ -242,15 +241,9 @@ class NeuralProcess(SequenceModel):
             return ()
         observed = None
         if target is not None:
-            observed = Pool.of(self._encoded(*target), target[2]).pooled(self.pooling)
+            encoded = self.deterministic_encoder(*target)
+            observed = Pool.of(encoded, target[2]).pooled(self.pooling)
         return observed, None if noise is None else noise[..., self.units :]
-
-    def _encoded(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
-        """Encode points for memory and controls as rows of width h; zeros if neither uses them."""
-        if self.deterministic_encoder is not None:
-            return self.deterministic_encoder(x, y, real)
-        rows = real.rows(x)
-        return rows.new_zeros(*rows.shape[:-1], self.units)
 
     def _places(self, x: Tensor) -> Tensor:
         """Scale places [B, T, N, Dx], and append the step if the model has it in x."""

@@ -17,7 +17,7 @@ class Parts(NamedTuple):
     """Networks of one width, in the order in which their weights are drawn."""
 
     latent_encoder: PointEncoder
-    deterministic_encoder: PointEncoder | None
+    deterministic_encoder: PointEncoder
     memory: MemoryCore
     recurrent_path: RecurrentPath | None
     latent_path: LatentPath
@@ -85,10 +85,9 @@ class Recipe:
         # Made before the memory, so that its initial weights are the same with every core.
         deterministic = PointEncoder(place + y, h, layers[1])
         core = self.memory(MemorySizes(h, place, h, steps, place, place_range, slots=slots))
-        used = core.holds_items or self.recurrent_path
         return Parts(
             latent_encoder=latent,
-            deterministic_encoder=deterministic if used else None,
+            deterministic_encoder=deterministic,
             memory=core,
             recurrent_path=RecurrentPath(h) if self.recurrent_path else None,
             latent_path=self.make_latent_path(h),

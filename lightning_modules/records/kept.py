@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reading import FORMAT, read_json
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder, write_text
-from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING
+from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING, decisive
 
 MOST_BYTES = 20_000
 #: Digits of every number; standard errors over seeds are far larger.
@@ -48,6 +48,21 @@ def record_of(run: Run) -> str:
 def keep(text: str, path: Path) -> None:
     """Write a record; by custom its path ends in ``<benchmark>/<model>/<seed>.json``."""
     write_text(path, text)
+
+
+def distinct(runs: Iterable[Run]) -> list[Run]:
+    """Leave out tested runs that come twice, as records and in their folders; the first ones stay.
+
+    Those of one seed that were trained alike and tested on the same sequences are one run.
+    """
+    found: dict[tuple[object, ...], Run] = {}
+    for run in runs:
+        # The rule of groups: a setting that is not there is one of no value.
+        known = {name: v for name, v in decisive(run.settings).items() if v is not None}
+        settings = json.dumps(rounded(known), sort_keys=True, default=str)
+        benchmark = None if run.tested is None else run.tested.benchmark
+        found.setdefault((run.declared.model, settings, run.seed, benchmark), run)
+    return list(found.values())
 
 
 def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from lightning_modules.records.settings import flat
 #: Digits of a hash; records from before records were kept have no more.
 DIGITS = 12
 #: Facts about a run that are neither settings nor measured by the test.
-FACTS = ("parameters", "wall_clock_seconds", "revision")
+FACTS = ("parameters", "state_size", "wall_clock_seconds", "hardware", "torch", "revision")
 
 
 class Benchmark(NamedTuple):

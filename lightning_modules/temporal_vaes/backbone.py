@@ -62,6 +62,7 @@ class Trajectory(NamedTuple):
     prior: DiagonalGaussian  #: [B, T, Z]
     posterior: DiagonalGaussian  #: [B, T, Z]; at generated steps the prior again
     weightings: Weightings | None  #: [B, T, heads, N], on request
+    control: Tensor | None  #: [B, T, H], the controller's states, on request
 
 
 def nothing_to_imagine(t: int, step: Step) -> Tensor:
@@ -223,17 +224,17 @@ class Backbone(nn.Module):
             noise: [B, T, noise_size], standard normal.
             imagine: gives the evidence [B, E] of step t >= K from step t - 1, for models whose
                 recurrence sees frames that they must generate first.
-            record: keep the weightings of every step.
+            record: keep the weightings and the controller's states of every step.
         """
         known = evidence.shape[1] == features.shape[1] == noise.shape[1]
         if self.cuda_graphs is not None and noise.is_cuda and known and not record:
             latent, psi, prior, posterior = self.cuda_graphs(evidence, features, noise)
-            return Trajectory(latent, psi, prior, posterior, None)
+            return Trajectory(latent, psi, prior, posterior, None, None)
         return self._loop(evidence, features, noise, imagine, record)
 
     def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
         """Unroll over steps of which all is known; returns tensors alone, as a graph needs."""
-        return self._loop(evidence, features, noise)[:-1]
+        return self._loop(evidence, features, noise)[:-2]
 
     def _loop(
         self,
@@ -252,6 +253,7 @@ class Backbone(nn.Module):
         state = self.initial_state(noise.shape[1], noise)
         state, steps = self._take_known(state, known, gates, noise, observed)
         weightings: list[Weightings] = []
+        controls: list[Tensor] = []
         for t in range(known, len(noise)):
             late = t < len(gates)
             gates_t = gates[t] if late else self._imagined_gates(imagine, t, steps)
@@ -260,11 +262,12 @@ class Backbone(nn.Module):
             steps.append(Step(*(part.unsqueeze(0) for part in step)))
             if record:
                 weightings.append(self.memory.weightings(state.memory))
+                controls.append(state.controller.hidden)
         taken = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
         # ``LateGradient`` reads ``seen`` in the backward pass, so this is early enough. Imagined
         # steps are left out: they use the weight itself, not detached.
         seen.append(taken.seen[: len(gates)])
-        return self._trajectory(taken, weightings)
+        return self._trajectory(taken, weightings, controls)
 
     def _take_known(
         self, state: BackboneState, known: int, *parts: Tensor
@@ -290,7 +293,9 @@ class Backbone(nn.Module):
         """Imagine the evidence of step t from the step before, and map it to gates [B, 4 H]."""
         return self.controller.evidence_gates(imagine(t, steps[-1].last))
 
-    def _trajectory(self, steps: Step, weightings: list[Weightings]) -> Trajectory:
+    def _trajectory(
+        self, steps: Step, weightings: list[Weightings], controls: list[Tensor]
+    ) -> Trajectory:
         latent, psi, drawn_from, _ = (part.transpose(0, 1) for part in steps)
         return Trajectory(
             latent=latent,
@@ -301,6 +306,7 @@ class Backbone(nn.Module):
             weightings=Weightings(*(torch.stack(w, 1) for w in zip(*weightings, strict=True)))
             if weightings
             else None,
+            control=torch.stack(controls, 1) if controls else None,
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from datamodules.frames.batch import FrameSequences
 from lightning_modules.declarations import Family, Measure, StepCurve
 from lightning_modules.measures import Measures
+from lightning_modules.metrics.coherence import coherence_measurements
 from lightning_modules.metrics.prior_recall import prior_recall_measurements
 from lightning_modules.metrics.read_correctness import read_measurements
 from lightning_modules.metrics.recall import (
@@ -15,6 +16,7 @@ from lightning_modules.metrics.recall import (
     summarise,
 )
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+from lightning_modules.temporal_vaes.attribution import ATTRIBUTED, attribution_measurements
 
 if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
@@ -101,6 +103,15 @@ FAMILY = Family(
             header="best head's reads",
         ),
         Measure(
+            "attribution_correctness",
+            "share of what is read, by the norms of its derivatives with respect to each stored "
+            "latent, that comes from steps that hold the answer; in one recalled step of each of "
+            f"the first {ATTRIBUTED} sequences; 0 for a core that reads nothing",
+            SHARE,
+            "higher",
+            header="attributed to answer",
+        ),
+        Measure(
             "prior_recall_error",
             "squared error of generated frames whose answer was among the given frames; of all "
             "benchmarks but parity recall",
@@ -111,6 +122,27 @@ FAMILY = Family(
             "prior_recall_error_other",
             "the same against another given frame, drawn at random",
             "per pixel",
+        ),
+        Measure(
+            "coherence_error",
+            "squared error of generated frames against the model's own first frame of the same "
+            "place, which it was never given; of the maze",
+            "per pixel",
+            "lower",
+        ),
+        Measure(
+            "coherence_error_other",
+            "the same against a frame that it generated of another place before, drawn at random",
+            "per pixel",
+        ),
+        Measure(
+            "coherence_ratio",
+            "`coherence_error` over `coherence_error_other`: 0 for a perfect memory of what it "
+            "made up, 1 without any",
+            "-",
+            "lower",
+            header="own frames again",
+            gathered=False,
         ),
         # First among headlines: only parity recall has it, where knowing the step alone lowers the
         # KL, whatever the memory.
@@ -141,13 +173,20 @@ class FrameMeasures(Measures):
         unrolled = model(batch.frames, batch.actions, model.noise(batch), record=True)
         generated = model.generate(batch, model.noise(batch, draw=1)).logits
         lots = model.sequence_noise(batch.episode, (batch.place.shape[1], model.prefix_length), 2)
+        own_lots = model.sequence_noise(batch.episode, (batch.place.shape[1],) * 2, 3)
         classifier = None if model.benchmark is None else model.benchmark.classifier
         return {
             **bound_measurements(unrolled.bound(batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
+            **attribution_measurements(model, batch, unrolled.trajectory),
             **prior_recall_measurements(generated, batch, lots, classifier),
+            **coherence_measurements(generated, batch, model.prefix_length, own_lots),
         }
 
     def summarise(self, model: "TemporalVAE", sums: Mapping[str, StepSums]) -> Summary:
         """Average over sequences, keeping the KL of recalled steps apart from that of new ones."""
-        return summarise(sums)
+        summary = summarise(sums)
+        own, other = sums["coherence_error"], sums["coherence_error_other"]
+        if not own.nowhere:
+            summary.scalars["coherence_ratio"] = own.mean / other.mean
+        return summary

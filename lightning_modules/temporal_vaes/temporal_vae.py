@@ -201,7 +201,7 @@ class TemporalVAE(SequenceModel):
             frames: [B, S, C, H, W] in [0, 1], S <= T.
             actions: [B, T, A].
             noise: [B, T, ``backbone.noise_size``], standard normal; drawn if not given.
-            record: keep the memory's weightings.
+            record: keep the memory's weightings, and the controller's states.
         """
         if noise is None:
             shape = (*actions.shape[:2], self.backbone.noise_size)

@@ -73,8 +73,9 @@ def test_means_and_intervals_over_seeds(write, drawn, out: str, tmp_path: Path, 
         interval_in_words(x.mean(), 4.302653 * x.std(ddof=1) / 3**0.5, digits)
         for x, digits in ((-100 * first, 1), (first, 2), (last, 2), (last / first, 3))
     ]
-    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 [0.875, 0.875]"]
-    numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-"]
+    compared = "-400.0, no conclusion"  # by the bound, from the one seed that both have
+    assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 [0.875, 0.875]", compared]
+    numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-", "first"]
     assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", *numbers]
     ((curves, backdrop, title, subtitle),) = drawn
     dnc, vrnn = curves
@@ -112,7 +113,7 @@ def test_values_that_are_null_leave_gaps(write, drawn, out: str, tmp_path: Path,
     assert drawn[0][0][0].mean.isnan().tolist() == [False, True, False]
     assert drawn[0][1].share is None, "an older file has no recalled_share"
     said = capsys.readouterr().out
-    assert said.splitlines()[0].split() == ["model", "core", "runs"]
+    assert said.splitlines()[0].split() == ["model", "core", "seeds"]
     assert cells(said)["DNC"] == ["GTMM", "DNC", "1"]
 
 
@@ -231,7 +232,7 @@ def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path
     assert "required: --out" in complaint("compare", run)
     assert "required: RUN" in complaint("compare", out)
     said = complaint("compare", run, "--out=kl.pdf")
-    assert "--out: must end in .png or .html, got kl.pdf" in said
+    assert "--out: must end in .png, .md or .html, got kl.pdf" in said
     assert f"there is no folder {tmp_path}/none" in complaint("compare", f"{tmp_path}/none", out)
     assert "--outt: there is no such option; did you mean --out?" in complaint(
         "compare", run, "--outt", "kl.png"

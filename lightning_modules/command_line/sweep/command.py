@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.command_parser import CommandParser
-from lightning_modules.command_line.ranking_table import ranking_tables
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.kept import distinct
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_folder import shown
 
@@ -125,9 +125,11 @@ def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> str:
 
 def rank(folders: Sequence[Path], records: Path) -> None:
     """Print the ranking of a table's runs, and of those that were kept, on each benchmark."""
-    there = [folder for folder in (*folders, records) if folder.exists()]
-    for table in ranking_tables(read_runs(there).runs):
-        print(f"\n{table.in_text()}")
+    from lightning_modules.command_line.ranking_table import brief, rankings
+
+    there = [folder for folder in (records, *folders) if folder.exists()]
+    for ranking in rankings(distinct(read_runs(there).runs)):
+        print(f"\n{brief(ranking).in_text()}")
 
 
 def sweep_parser() -> CommandParser:

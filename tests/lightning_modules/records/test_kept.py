@@ -10,7 +10,7 @@ import yaml
 from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group
-from lightning_modules.records.kept import MOST_BYTES, keep, record_of
+from lightning_modules.records.kept import MOST_BYTES, distinct, keep, record_of
 from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reader import read_runs
 
@@ -32,6 +32,17 @@ def test_a_kept_record_is_read_as_its_run_is(runs, tmp_path: Path) -> None:
     torch.testing.assert_close(kept.curve("kl"), run.curve("kl"), rtol=1e-5, atol=0)
     assert kept.scalar("recall_ratio") == pytest.approx(1 / 3, rel=1e-5)
     assert len(by_group([run, kept])) == 1
+
+
+def test_a_run_that_is_kept_and_in_its_folder_counts_once(runs, tmp_path: Path) -> None:
+    for seed, rate in ((0, 1 / 3), (0, 0.1), (1, 1 / 3)):
+        runs.frames("DNC", seed, run=f"{seed}-{rate:.1f}", data={"rate": rate, "data_dir": "x"})
+    found = read_runs([runs.root]).runs
+    for number, run in enumerate(found):
+        keep(record_of(run), tmp_path / f"records/a/b{number}/{run.seed}.json")
+    both = read_runs([tmp_path / "records", runs.root]).runs
+    assert (len(found), len(both)) == (3, 6)
+    assert [run.folder for run in distinct(both)] == [run.folder for run in both[:3]]
 
 
 def test_nothing_of_the_machine_is_kept(runs) -> None:

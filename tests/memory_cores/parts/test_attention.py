@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from memory_cores.parts.attention import (
     Attention,
     LaplaceAttention,
+    Prepared,
     fused_attention,
     make_attention,
 )
@@ -57,6 +58,23 @@ def test_it_equals_the_reference(kind: str, heads: int, points: int) -> None:
         real = list(zip(keys[b].numpy()[seen], values[b].numpy()[seen], strict=True))
         for m, query in enumerate(queries[b].numpy()):
             assert np.abs(found[b, m] - reference.attend(query, real, parameters)).max() < 1e-9
+
+
+@every_kind
+def test_two_halves_count_like_one_whole_and_what_is_not_there_like_nothing(kind: str) -> None:
+    attention = make(kind)
+    queries, keys, values, mask = inputs(3)
+    whole = attention.prepare(keys, values, mask)
+    halves = Prepared.partly(
+        *(torch.cat([part, part, part + 1], 1) for part in whole[:2]),
+        share=torch.cat([mask * 0.25, mask * 0.75, mask * 0.0], 1).double(),
+    )
+    asked = attention.ask(queries)
+    found, expected = attention.attend(asked, halves), attention.attend(asked, whole)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    assert not found[0].any()  # of whose rows none is there
+    mixed = attention.mix(attention.weights(asked, halves), halves)
+    torch.testing.assert_close(mixed, expected, rtol=0, atol=1e-12)
 
 
 @every_kind

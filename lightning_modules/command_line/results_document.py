@@ -1,0 +1,71 @@
+"""The document of all kept results: a table and, where runs kept their curves, a figure of each."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from lightning_modules.command_line.comparison_figure import comparison_figure
+from lightning_modules.command_line.ranking_table import full, rankings
+from lightning_modules.pictures.style import save
+from lightning_modules.records.groups import tested_groups
+from lightning_modules.records.ranking import Ranking
+from lightning_modules.records.reader import Found
+from lightning_modules.records.run_folder import write_text
+
+INTRODUCTION = """\
+# Results
+
+Generated from the records of runs in `docs/records/` by
+`python cli.py compare docs/records --out docs/results.md`: change the records, not this file.
+
+Every number is of the test set that stands below the heading, with its source, its size and the
+first digits of its hash. It is a mean over seeds with the 95% interval of Student's t; a single
+seed has none. Groups are ranked by the first measure. "From the first" is the difference of pairs
+with the same seed, with its interval; there is no conclusion where that contains 0, or where there
+are fewer than three pairs. Arrows say which values are better. State size is how many numbers a
+sequence carries from step to step. Seconds include validations, and compare on one machine only.
+Names are explained in [metrics.md](metrics.md); findings beside these numbers are in
+[notes.md](notes.md).
+"""
+#: Folder of the figures, beside the document.
+FIGURES = "pictures"
+
+
+class Part(NamedTuple):
+    """A benchmark's part of the document."""
+
+    text: str
+    picture: str | None  #: name of its figure's file; None where no run has kept its curve
+    ranking: Ranking
+
+    def figure(self) -> Figure:
+        """Draw the family's first curve for each group."""
+        benchmark = self.ranking.benchmark
+        return comparison_figure(benchmark, tested_groups(benchmark.runs), None)
+
+
+def results_text(found: Found) -> str:
+    """Return the document of some runs."""
+    return "\n".join([INTRODUCTION, *(f"{part.text}\n" for part in _parts(found))])
+
+
+def write_results(found: Found, path: Path) -> None:
+    """Write the document, and its figures beside it."""
+    for part in _parts(found):
+        if part.picture is not None:
+            save(part.figure(), path.parent / FIGURES / part.picture)
+    write_text(path, results_text(found))
+
+
+def _parts(found: Found) -> Iterator[Part]:
+    for ranking in rankings(found.runs):
+        benchmark, text = ranking.benchmark, full(ranking).in_markdown()
+        curve = benchmark.family.curves[0]
+        drawn = any(run.curve(curve.name) is not None for run in benchmark.runs)
+        name = "_".join(re.findall(r"[a-z0-9]+", benchmark.label.lower())) + "_curves.png"
+        if drawn:
+            text += f"\n\n![{benchmark.label}: {curve.label}]({FIGURES}/{name})"
+        yield Part(text, name if drawn else None, ranking)

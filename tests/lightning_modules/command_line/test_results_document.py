@@ -1,0 +1,66 @@
+"""The document of all kept results: that of the repository, and what is said of each group."""
+
+import json
+from pathlib import Path
+
+from lightning_modules.command_line.results_document import results_text, write_results
+from lightning_modules.records.reader import read_runs
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """Rows of the first table."""
+    lines = [line for line in text.split("\n## ")[1].splitlines() if line.startswith("| ")]
+    header, _, *others = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return [dict(zip(header, row, strict=True)) for row in others]
+
+
+def changed(folder: Path, **facts: object) -> None:
+    """Change what a run's results say."""
+    path = folder / "results.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **facts}), encoding="utf-8")
+
+
+def test_the_document_is_what_the_records_say() -> None:
+    """After new records: ``python cli.py compare docs/records --out docs/results.md``."""
+    assert (DOCS / "results.md").read_text(encoding="utf-8") == results_text(
+        read_runs([DOCS / "records"])
+    )
+
+
+def test_each_number_has_what_it_was_made_with(runs) -> None:
+    for seed, ratio in enumerate((2.0, 2.6, 2.3)):
+        folder = runs.frames("DNC", seed, ratio)
+        on = {"hardware": "an H200" if seed else "a core", "revision": "0123456789abcdef+"}
+        changed(
+            folder,
+            training=on,
+            versions={"torch": "2.13.0"},
+            wall_clock_seconds=1000.0 * (seed + 1),
+            state_size=2425,
+        )
+    runs.frames("NTM", 5, 9.0)
+    dnc, ntm = rows(results_text(read_runs([runs.root])))
+    assert (dnc["model"], dnc["core"]) == ("GTMM", "DNC")
+    assert dnc["parameters"] == "1,000 to 1,002" and dnc["state size"] == "2,425"
+    assert dnc["seeds"] == "3 seeds: 0, 1, 2" and dnc["training steps"] == "3,000"
+    # 0.2, 0.26 and 0.23 have a standard error of 0.03 / sqrt(3).
+    assert dnc["KL ratio, old ↓"] == "0.230 [0.155, 0.305]" and dnc["from the first"] == ""
+    assert dnc["seconds of training"] == "1,000 on a core; 2,500 on an H200"
+    assert dnc["versions"] == "torch 2.13.0, 0123456+"
+    assert ntm["KL ratio, old ↓"] == "0.900" and ntm["state size"] == "-"
+    assert ntm["from the first"] == "-, no conclusion", "they share no seed"
+
+
+def test_figures_are_drawn_where_runs_kept_their_curves(runs, tmp_path: Path) -> None:
+    runs.frames("DNC", 0)
+    changed(runs.functions("RMR", 0), curves={})
+    write_results(read_runs([runs.root]), tmp_path / "results.md")
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert text.count("](pictures/") == 1
+    assert "](pictures/perfect_recall_curves.png)" in text
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == [
+        "perfect_recall_curves.png"
+    ]
