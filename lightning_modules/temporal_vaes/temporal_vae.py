@@ -128,27 +128,21 @@ class TemporalVAE(SequenceModel):
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
-        require_positive(latent_size=latent_size)
+        require_positive(latent_size=latent_size, recurrence_share=recurrence_share)
         if controller_size is not None:
             require_positive(controller_size=controller_size)
         require_one_of(get_args(Start), start=start)
-        require_positive(recurrence_share=recurrence_share)
         require_at_least(0, map_size=map_size, recurrence_warm_up=recurrence_warm_up)
         self.recurrence_share, self.recurrence_warm_up = recurrence_share, recurrence_warm_up
 
         def build(
-            controller_size: int,
-            latent_size: int,
-            map_size: int,
-            slots: int | None,
-            start: Start = "plain",
+            width: int, latent_size: int, map_size: int, slots: int | None, start: Start = "plain"
         ) -> Parts:
             """Make the parts of these sizes; to be counted, plain ones, which are made sooner."""
-            sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
-            periods = clock_periods(controller_size, sequence_length) if start == "timed" else ()
-            sizes = sizes._replace(clock=periods, plain=start == "plain", slots=slots)
-            core = memory(sizes)
-            decoder_inputs = latent_size + psi_size(core, controller_size)
+            periods = clock_periods(width, sequence_length) if start == "timed" else ()
+            sizes = MemorySizes(width, width, latent_size, sequence_length, slots=slots)
+            core = memory(sizes._replace(clock=periods, plain=start == "plain"))
+            decoder_inputs = latent_size + psi_size(core, width)
             networks = visual(VisualSizes(frame_shape, decoder_inputs))
             extractor = self.make_extractor(networks.feature_size)
             backbone = Backbone(
@@ -156,30 +150,34 @@ class TemporalVAE(SequenceModel):
                 evidence_size=self.evidence_size(action_size),
                 feature_size=networks.feature_size,
                 latent_size=latent_size,
-                controller_size=controller_size,
+                controller_size=width,
                 map_size=map_size,
                 compile=compile,
             )
             # What the evidence has beside actions is of the step before.
             return Parts(networks, extractor, backbone, self.evidence_size(0))
 
-        width, slots = Sizer(
-            Budgets(parameter_budget, state_budget),
-            build,
-            given=controller_size,
-            default=CONTROLLER_SIZE,
-            latent_size=latent_size,
-            map_size=map_size,
-        ).sizing()
-        parts = build(width, latent_size, map_size, slots, start)
+        budgets = Budgets(parameter_budget, state_budget)
+        widths = {"latent_size": latent_size, "map_size": map_size}
+        sizer = Sizer(budgets, build, controller_size, CONTROLLER_SIZE, **widths)
+        width, slots = sizer.sizing()
+        parts = build(width, **widths, slots=slots, start=start)
         self.visual, self.extractor, self.backbone = parts.modules()
         self.state_size = parts.state_size
         self.likelihood = make_likelihood(likelihood)
-        # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
-        # inputs moves drown in the noise of the latents, and models never learn where they are.
-        torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
-        self.backbone.controller.start_clock(self.core.sizes.clock)
         self.prefix_length = prefix_length
+        self._start_controller(action_size)
+
+    @torch.no_grad()
+    def _start_controller(self, action_size: int) -> None:
+        """Let actions be heard, and the clock tick.
+
+        One action is 1 and the others 0: unit variance whatever A is. With the default for dense
+        inputs moves drown in the noise of the latents, and models never learn where they are.
+        """
+        controller = self.backbone.controller
+        nn.init.normal_(controller.evidence_gates.weight[:, :action_size])
+        controller.start_clock(self.core.sizes.clock)
 
     def on_fit_start(self) -> None:
         """Ask for a compiler before anything is trained, if one is needed."""
