@@ -150,7 +150,6 @@ class RMR(MemoryCore[RMRState]):
         self._build_start(key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
-        if self.read_heads and not sizes.plain:
             self._start_as_associative_memory()
 
     def _build_trackers(self, separate_weights: bool) -> None:
