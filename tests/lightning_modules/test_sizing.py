@@ -169,7 +169,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "between two widths": (
         asnp,
         {"memory": NoMemory, "parameter_budget": 100},
-        r"^parameter_budget must be at most 5% above 7\d, or at least 1\d\d, which the next width "
+        r"^parameter_budget must be at most 5% above 82, or at least 204, which the next width "
         r"takes, got 100$",
     ),
     "no parameters": (asnp, {"parameter_budget": 0}, "parameter_budget must be above 0, got 0"),
