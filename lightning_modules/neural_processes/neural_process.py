@@ -26,10 +26,9 @@ from lightning_modules.metrics.target_nll import Scores
 from lightning_modules.neural_processes.inferred import Inferred, Recalled
 from lightning_modules.neural_processes.latents import Evidence, LatentPath
 from lightning_modules.neural_processes.measures import FunctionMeasures
-from lightning_modules.neural_processes.networks import Decoder, PointEncoder, Targets
-from lightning_modules.neural_processes.parts import Parts
+from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.neural_processes.parts import Parts, PointSizes, Recipe
 from lightning_modules.neural_processes.pool import Pool, Pooling
-from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
 from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import SequenceModel
@@ -125,40 +124,30 @@ class NeuralProcess(SequenceModel):
         require_one_of(get_args(Objective), objective=objective)
         require_one_of(get_args(Pooling), pooling=pooling)
         require_positive(x_range=x_range, place_range=place_range)
-        if hidden_size is not None:
-            require_positive(hidden_size=hidden_size)
         require_at_least(0, warm_up=warm_up)
-        require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)
         require_positive(validation_samples=validation_samples, test_samples=test_samples)
         self.steps, self.step_in_x, self.pool_memory = sequence_length, step_in_x, pool_memory
-        self.place_scale = place_range / x_range
-        self.objective, self.pooling = objective, pooling
-        self.warm_up, self.decay = warm_up, decay
+        self.place_scale, self.warm_up = place_range / x_range, warm_up
+        self.objective, self.pooling, self.decay = objective, pooling, decay
         self.validation_samples, self.test_samples = validation_samples, test_samples
-        place = x_size + step_in_x
-
-        def build(h: int, slots: int | None) -> Parts:
-            latent = PointEncoder(place + y_size, h, latent_layers)
-            # Made before the memory, so that its initial weights are the same with every core.
-            deterministic = PointEncoder(place + y_size, h, deterministic_layers)
-            sizes = MemorySizes(h, place, h, sequence_length, place, place_range, slots=slots)
-            core = memory(sizes)
-            return Parts(
-                latent_encoder=latent,
-                deterministic_encoder=deterministic,
-                memory=core,
-                recurrent_path=RecurrentPath(h) if recurrent_path else None,
-                latent_path=self.make_latent_path(h, pooling),
-                decoder=Decoder(h, place, y_size),
-            )
-
+        recipe = Recipe(
+            memory,
+            lambda size: self.make_latent_path(size, pooling),
+            PointSizes(sequence_length, x_size + step_in_x, place_range, y_size),
+            latent_layers,
+            deterministic_layers,
+            recurrent_path,
+        )
         budgets = Budgets(parameter_budget, state_budget)
-        sizer = Sizer(budgets, build, given=hidden_size, default=HIDDEN_SIZE)
-        parts = build(*sizer.sizing())
+        sizer = Sizer(budgets, recipe.parts, hidden_size, HIDDEN_SIZE)
+        self._take(recipe.parts(*sizer.sizing()), captured=compile)
+
+    def _take(self, parts: Parts, captured: bool) -> None:
+        """Make these networks the model's."""
         self.latent_encoder, self.deterministic_encoder, self.memory = parts[:3]
         self.recurrent_path, self.latent_path, self.decoder = parts[3:]
         self.state_size = parts.state_size
-        self._choose_recurrences(captured=compile)
+        self._choose_recurrences(captured)
 
     def _choose_recurrences(self, captured: bool) -> None:
         """Let plain calls, or CUDA graphs, do what takes one step after the other."""

@@ -1,7 +1,7 @@
 """Base class of temporal variational auto-encoders: objective, metrics and generation."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -17,36 +17,16 @@ from lightning_modules.schedule import slow_recurrence
 from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.sizing import Budgets, Sizer
 from lightning_modules.speed.compiled_steps import require_compiler
-from lightning_modules.temporal_vaes.backbone import Backbone, Step, Trajectory, psi_size
+from lightning_modules.temporal_vaes.backbone import Step, Trajectory
 from lightning_modules.temporal_vaes.measures import FrameMeasures
+from lightning_modules.temporal_vaes.parts import FrameSizes, Recipe, Start
 from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
-from memory_cores.parts.clock import clock_periods
 from memory_cores.parts.gaussian import kl_divergence
 
-Start = Literal["timed", "associative", "plain"]
 #: Units of the controller where neither settings nor a budget of parameters decide on them.
 CONTROLLER_SIZE = 128
-
-
-class Parts(NamedTuple):
-    """Networks of a temporal VAE."""
-
-    visual: VisualNetworks
-    extractor: nn.Module
-    backbone: Backbone
-    frame_size: int  #: numbers of the last frame that the recurrence sees
-
-    def modules(self) -> tuple[VisualNetworks, nn.Module, Backbone]:
-        """Return the networks alone."""
-        return self[:3]
-
-    @property
-    def state_size(self) -> int | None:
-        """Numbers that a sequence hands from step to step; None if they grow with the data."""
-        held = self.backbone.state_size
-        return None if held is None else held + self.frame_size
 
 
 class Unrolled(NamedTuple):
@@ -129,39 +109,21 @@ class TemporalVAE(SequenceModel):
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
         require_positive(latent_size=latent_size, recurrence_share=recurrence_share)
-        if controller_size is not None:
-            require_positive(controller_size=controller_size)
         require_one_of(get_args(Start), start=start)
         require_at_least(0, map_size=map_size, recurrence_warm_up=recurrence_warm_up)
         self.recurrence_share, self.recurrence_warm_up = recurrence_share, recurrence_warm_up
-
-        def build(
-            width: int, latent_size: int, map_size: int, slots: int | None, start: Start = "plain"
-        ) -> Parts:
-            """Make the parts of these sizes; to be counted, plain ones, which are made sooner."""
-            periods = clock_periods(width, sequence_length) if start == "timed" else ()
-            sizes = MemorySizes(width, width, latent_size, sequence_length, slots=slots)
-            core = memory(sizes._replace(clock=periods, plain=start == "plain"))
-            decoder_inputs = latent_size + psi_size(core, width)
-            networks = visual(VisualSizes(frame_shape, decoder_inputs))
-            extractor = self.make_extractor(networks.feature_size)
-            backbone = Backbone(
-                core,
-                evidence_size=self.evidence_size(action_size),
-                feature_size=networks.feature_size,
-                latent_size=latent_size,
-                controller_size=width,
-                map_size=map_size,
-                compile=compile,
-            )
-            # What the evidence has beside actions is of the step before.
-            return Parts(networks, extractor, backbone, self.evidence_size(0))
-
+        recipe = Recipe(
+            memory,
+            visual,
+            self.make_extractor,
+            FrameSizes(sequence_length, action_size, self.evidence_size(0), frame_shape),
+            compile,
+        )
         budgets = Budgets(parameter_budget, state_budget)
         widths = {"latent_size": latent_size, "map_size": map_size}
-        sizer = Sizer(budgets, build, controller_size, CONTROLLER_SIZE, **widths)
+        sizer = Sizer(budgets, recipe.parts, controller_size, CONTROLLER_SIZE, **widths)
         width, slots = sizer.sizing()
-        parts = build(width, **widths, slots=slots, start=start)
+        parts = recipe.parts(width, **widths, slots=slots, start=start)
         self.visual, self.extractor, self.backbone = parts.modules()
         self.state_size = parts.state_size
         self.likelihood = make_likelihood(likelihood)
