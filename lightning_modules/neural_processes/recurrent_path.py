@@ -8,8 +8,8 @@ from memory_cores.parts.lstm import LSTMCell
 class RecurrentPath(nn.Module):
     """LSTM with h_t = LSTM(h_{t-1}, r_1 + ... + r_t), where r_t pools the context of step t.
 
-    The authors' code feeds h_{t-1} in a second time, as part of what targets read in the step
-    before; that only adds two matrices of weights.
+    The input is the running sum of pooled contexts, as in the authors' code; a step without a
+    context adds nothing to it.
 
     Args:
         size: width h of encodings and states.
