@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.real_points import RealPoints, of_points
 
-AttentionKind = Literal["multihead", "dot_product", "laplace", "uniform"]
+AttentionKind = Literal["multihead", "dot_product", "laplace", "encoded_laplace", "uniform"]
 
 
 class Prepared(NamedTuple):
@@ -183,8 +183,9 @@ class UniformAttention(Attention):
 class LaplaceAttention(Attention):
     """Softmax of minus the L1 distances of the keys as they are, in units of ``scale``.
 
-    This is the paper's form, and that of its code where weights sum to 1 (the code's other form,
-    1 + tanh of the same, is not normalised and grows with the set).
+    This is the form of Kim et al. (2019); ``EncodedLaplaceAttention`` is that of the code of Yoon
+    et al. (2020). Weights sum to 1, as in both by default (the other form there, 1 + tanh of the
+    same, is not normalised and grows with the set).
 
     Args:
         key_size: width Dk of keys and queries.
@@ -201,8 +202,8 @@ class LaplaceAttention(Attention):
         return -(queries.unsqueeze(-2) - keys.unsqueeze(-3)).abs().sum(-1) / self.scale
 
 
-class DotProductAttention(Attention):
-    """Softmax of scaled dot products of keys and queries that one shared MLP encodes.
+class EncodedAttention(Attention):
+    """Base class: one shared MLP encodes keys and queries.
 
     The MLP has two layers as wide as a value (2 x 128 in the paper).
     """
@@ -230,6 +231,21 @@ class DotProductAttention(Attention):
     def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Encode and project queries."""
         return of_points(super().ask, queries, real)
+
+
+class EncodedLaplaceAttention(EncodedAttention):
+    """Softmax of minus the L1 distances of encoded keys and queries, as in the authors' code."""
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return minus the distances."""
+        # In float32 at least, which is all that ``cdist`` can; differences of codes that are spelt
+        # out would take as many times the memory as codes are wide.
+        exact = torch.promote_types(queries.dtype, torch.float32)
+        return -torch.cdist(queries.to(exact), keys.to(exact), p=1).to(queries.dtype)
+
+
+class DotProductAttention(EncodedAttention):
+    """Softmax of scaled dot products of encoded keys and queries."""
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return dot products over the square root of their width."""
@@ -339,6 +355,7 @@ def make_attention(
     kinds: dict[str, type[Attention]] = {
         "dot_product": DotProductAttention,
         "laplace": LaplaceAttention,
+        "encoded_laplace": EncodedLaplaceAttention,
         "uniform": UniformAttention,
     }
     if kind not in kinds:

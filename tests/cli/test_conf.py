@@ -249,6 +249,7 @@ def test_the_papers_overlays_leave_no_stages(pictures: str, build) -> None:
     cli = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files))
     assert cli.datamodule.hparams["curriculum"] is None
     assert cli.datamodule.hparams["batch_size"] == {"digits": 8, "faces": 4}[pictures]
+    assert cli.datamodule.recipe("train").free == 0, "the canvas of the authors' code is black"
     assert cli.model.place_scale == 1
     farthest = cli.model.memory.initial_keys.abs().max()
     assert 0.9 < farthest <= 1, "imaginary keys start on the image"

@@ -59,6 +59,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "three heads": {"slots": 4, "attention_heads": 3},
     "dot product": {"slots": 4, "attention": "dot_product"},
     "laplace": {"slots": 4, "attention": "laplace"},
+    "encoded laplace": {"slots": 4, "attention": "encoded_laplace"},
     "uniform": {"slots": 4, "attention": "uniform"},
     "separate weights": {"slots": 5, "separate_weights": True},
     "attention only": {"slots": 5, "without_flow_tracking": True},

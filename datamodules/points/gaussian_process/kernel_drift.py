@@ -31,7 +31,8 @@ class KernelDrift:
     """Largest change of l and of s per step."""
     noise: DriftNoise = "multiplicative"
     tied: bool = False
-    """Whether s is drawn with the random numbers of l, as in the authors' test data."""
+    """Whether one random number is l's start, s's and both velocities', each in its own range, and
+    the noise of s is that of l: in the authors' test data all are drawn with the same seed."""
 
     def free_paths(self, rng: np.random.Generator, count: int, steps: int) -> NDArray[np.float64]:
         """Draw paths that know no floor.
@@ -42,7 +43,8 @@ class KernelDrift:
         start, velocity = rng.random((2, count, 1, 2))
         noise = NOISE * rng.standard_normal((count, steps - 1, 2))
         if self.tied:
-            start, velocity, noise = (draw[..., [0, 0]] for draw in (start, velocity, noise))
+            start, noise = start[..., [0, 0]], noise[..., [0, 0]]
+            velocity = start
         low, high = np.array([self.length_scale, self.scale]).T
         velocity = (2 * velocity - 1) * np.array(self.velocities)
         moves = velocity * (1 + noise) if self.noise == "multiplicative" else velocity + noise

@@ -18,7 +18,7 @@ from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells
 from tests.memory_cores import rmr_reference as reference
 from tests.memory_cores.rmr_parameters import of_attention
 
-KINDS = ("multihead", "dot_product", "laplace", "uniform")
+KINDS = ("multihead", "dot_product", "laplace", "encoded_laplace", "uniform")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 KEY, VALUE = 2, 6
 
@@ -201,7 +201,13 @@ def test_fused_attention_is_that_of_its_rounded_inputs() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [("multihead", 16_768 + 65_536), ("dot_product", 16_768), ("laplace", 0), ("uniform", 0)],
+    [
+        ("multihead", 16_768 + 65_536),
+        ("dot_product", 16_768),
+        ("encoded_laplace", 16_768),
+        ("laplace", 0),
+        ("uniform", 0),
+    ],
 )
 def test_the_papers_parameters(kind: Any, count: int) -> None:
     """One shared MLP 1-128-128; 8 heads of 16 without biases."""
