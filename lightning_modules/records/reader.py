@@ -152,7 +152,8 @@ def _declared(folder: RunFolder, config: Config, history: History) -> DeclaredMo
 def _sizes(folder: RunFolder) -> dict[str, Any]:
     """Return the sizes of a run that was not tested, as far as its files say them."""
     found = _if_readable(folder.model, read_json, [])
-    return {name: found[name] for name in SIZES if name in found} if found else {}
+    known = found if isinstance(found, Mapping) else {}
+    return {name: known[name] for name in SIZES if name in known}
 
 
 def _config(path: Path) -> Config:

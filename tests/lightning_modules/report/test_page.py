@@ -19,7 +19,7 @@ from lightning_modules.report.page import page
 from lightning_modules.report.sections.gallery import picture_of
 from tests.lightning_modules.records.made_up_runs import add_film, add_pictures, write_metrics
 
-SECTIONS = ["league", "steps", "learning", "scaling", "gallery", "film", "configuration"]
+SECTIONS = ["league", "steps", "learning", "scaling", "state", "gallery", "film", "configuration"]
 
 
 class Reader(HTMLParser):
@@ -62,10 +62,10 @@ def read(html: str) -> Reader:
 
 def test_everything_has_its_section(runs):
     for seed in range(2):
-        folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8})
+        folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8}, state=800)
         add_pictures(folder, "generations", "kl_curve")
         add_film(folder)
-    runs.frames("DNC", 0, run="more", memory={"slots": 16})
+    runs.frames("DNC", 0, run="more", memory={"slots": 16}, state=1600)
     runs.functions()
     html = page(read_runs([runs.root]))
     assert read(html).sections == SECTIONS
@@ -97,6 +97,44 @@ def test_the_league_table_has_means_intervals_and_significance(runs):
     assert mean[3] == f"{ttest_rel(ntm, dnc).pvalue:.3f}"
     assert mean[4] == "3" and mean[-2:] == ["0, 1, 2", "3,000"]
     assert [row[1] for row in (first, second, third)] == ["0.400", "0.440", "0.490"]
+
+
+def test_quality_is_drawn_by_what_models_carry(runs):
+    for seed, kl in enumerate([2.0, 4.0]):
+        runs.frames("DNC", seed, kl, state=2425)
+    runs.frames("LRU", 0, 5.0, state=9500)
+    runs.frames("ContextWindow", 0, 3.0, state=None)
+    runs.frames("NTM", 0, 6.0)
+    reader = read(page(read_runs([runs.root])))
+    (chart,) = [c for c in reader.data if "numbers carried" in json.dumps(c)]
+    assert {t["name"]: (t["x"], t["y"]) for t in chart["traces"]} == {
+        "GTMM (DNC)": ([2425], [0.3]),
+        "GTMM (LRU)": ([9500], [0.5]),
+    }
+    assert chart["layout"]["xaxis"]["type"] == "log"
+    dnc = next(trace for trace in chart["traces"] if trace["name"] == "GTMM (DNC)")
+    assert dnc["meta"]["seeds"] == ["0", "1"]
+    assert dnc["error_y"]["array"] == pytest.approx([12.7062 * 0.1], rel=1e-4)
+    # In the league table, too.
+    header = next(row for row in reader.rows if row[:1] == ["model"] and "seed" in row)
+    place = header.index("state size")
+    rows = [row for row in reader.rows if len(row) == len(header) and row[0].startswith("GTMM")]
+    # The mean's row comes first.
+    sizes = {row[0]: row[place] for row in reversed(rows)}
+    assert sizes == {
+        "GTMM (DNC)": "2,425",
+        "GTMM (LRU)": "9,500",
+        "GTMM (ContextWindow)": "grows",
+        "GTMM (NTM)": "-",
+    }
+    parameters = [row[place - 1] for row in rows if row[0] == "GTMM (DNC)"]
+    assert parameters == ["1,000 to 1,001", "1,000", "1,001"]
+
+
+def test_models_that_carry_the_same_are_not_drawn_by_it(runs):
+    runs.frames("DNC", 0, state=2425)
+    runs.frames("NTM", 0, state=2425)
+    assert "state" not in read(page(read_runs([runs.root]))).sections
 
 
 def test_names_are_escaped_everywhere(runs):
@@ -245,7 +283,7 @@ def test_settings_that_differ_are_listed(runs):
     runs.frames("DNC", 1, run="b", memory={"slots": 9, "word_size": 4}, data={"num_workers": 2})
     rows = read(page(read_runs([runs.root]))).rows
     header = next(row for row in rows if row[0] == "run")
-    assert header[7:] == ["model.memory.slots"]
+    assert header[8:] == ["model.memory.slots"]
     assert [row[-1] for row in rows if row[0].endswith(("/a", "/b"))] == ["8", "9"]
 
 
