@@ -36,7 +36,8 @@ class LRU(SlotMemory[LRUState]):
     """Look-up by content, with writes to where a head last read or to the least used slots.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
-    read head has a write head, which writes a word of its own.
+    read head has a write head, which writes a word of its own. Models that ask by query attend to
+    each of the step's items, and to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.
