@@ -26,6 +26,7 @@ from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 from lightning_modules.records.showing import shown_by
+from lightning_modules.records.sizes import SIZES, sizes_in_words
 from lightning_modules.table import columns
 
 DESCRIPTION = """\
@@ -42,7 +43,9 @@ Everywhere, runs are averaged if all settings that decide on results are the sam
 but the seed: mean [ends of its 95% interval, Student's], and the number of seeds.
 
 The table and the curve are of tested runs, all tested on the same sequences.
-Columns, with their names in docs/metrics.md:
+State size is how many numbers a sequence hands from step to step ("grows" where
+all items are kept, "-" in runs of before it was recorded).
+Other columns, with their names in docs/metrics.md:
 """
 
 
@@ -115,7 +118,8 @@ def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
         groups: tested runs.
     """
     known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
-    header = ["model", "core", "seeds", *(column.header for column in known)]
+    headings = (*SIZES.values(), *(column.header for column in known))
+    header = ["model", "core", "seeds", *headings]
     rows = [row(group, known) for group in groups]
     if len(groups) > 1:
         ranking = ranked(benchmark)
@@ -216,7 +220,7 @@ def row(group: Group, wanted: Sequence[Measure]) -> list[str]:
     """A group's line of the table."""
     core = ", ".join([group.core or "-", *group.settings])
     numbers = [group.scalar(column.name).in_words(column.digits) for column in wanted]
-    return [group.model, core, str(len(group.seeds)), *numbers]
+    return [group.model, core, str(len(group.seeds)), *sizes_in_words(group.runs), *numbers]
 
 
 def parse(args: list[str]) -> Namespace:
