@@ -1,5 +1,6 @@
 """The table of parameters: its numbers, what it leaves alone, and its mistakes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[dict[str, 
 
 def rows_of(said: str) -> list[dict[str, str]]:
     header, _, *lines = said.split("\n\n")[0].splitlines()
-    names = header.replace("of budget", "of_budget").split()
+    names = re.split(r"\s{2,}", header.strip())
+    names = [name.replace(" ", "_") for name in names]
     return [dict(zip(names, line.split(), strict=True)) for line in lines]
 
 

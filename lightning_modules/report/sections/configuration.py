@@ -59,7 +59,7 @@ def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:
     yield run.seed_name
     yield f"{run.training_steps:,}"
     for fact in FACTS:
-        yield size_in_words(run.facts, fact) if fact in SIZES else _shown(run.facts.get(fact))
+        yield size_in_words([run], fact) if fact in SIZES else _shown(run.facts.get(fact))
     for key in keys:
         yield str(run.settings[key]) if key in run.settings else ""
 
