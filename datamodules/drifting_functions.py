@@ -88,13 +88,11 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
 
         Args:
             data_dir: folder in which the optimal NLL of fixed sets is kept.
-            kernels: which ranges of l and s a regime has; "text": those of appendix B.1; "code":
-                those of the other regime, as in the authors' code; null: "code" in the `paper`
-                protocol, else "text".
+            kernels: which ranges of l and s a regime has: those of appendix B.1, "text", or the
+                other regime's, as in the authors' "code"; null: "code" in the `paper` protocol.
             length_scale: range of l in the first step (text: sparse 0.7 to 1.2, transfer 1.2 to
-                1.9); it goes before `kernels`.
-            scale: range of s in the first step (text: sparse 1.0 to 1.6, transfer 1.6 to 3.1);
-                likewise.
+                1.9); it goes before `kernels`, as does `scale`.
+            scale: range of s in the first step (text: sparse 1.0 to 1.6, transfer 1.6 to 3.1).
             velocities: largest change of l and of s per step.
             drift_noise: "multiplicative": 10% of the velocity in each step, as in the code;
                 "additive": 0.1 in each step, as in the text.
@@ -117,13 +115,8 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             **settings,
         )
         require_one_of(get_args(DriftNoise), drift_noise=drift_noise)
-        if kernels is not None:
-            require_one_of(get_args(Kernels), kernels=kernels)
+        self._check_kernels(kernels, velocities)
         self._check_grids(train_points, test_points)
-        require_interval(FLOOR, length_scale=self._start("length_scale"))
-        require_interval(FLOOR, scale=self._start("scale"))
-        for velocity in velocities:
-            require_at_least(0, velocities=velocity)
         self._optima: dict[Split, dict[str, Tensor]] = {}
 
     @property
@@ -205,6 +198,14 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             self.hparams["drift_noise"],
             tied,
         )
+
+    def _check_kernels(self, kernels: Kernels | None, velocities: tuple[float, float]) -> None:
+        if kernels is not None:
+            require_one_of(get_args(Kernels), kernels=kernels)
+        require_interval(FLOOR, length_scale=self._start("length_scale"))
+        require_interval(FLOOR, scale=self._start("scale"))
+        for velocity in velocities:
+            require_at_least(0, velocities=velocity)
 
     def _check_grids(self, train_points: int, test_points: int) -> None:
         # Where the user limits the points of a step, that limit is named, else the grid is.

@@ -35,8 +35,8 @@ class Introspection(JointLookup[IntrospectionState]):
     counts in the normalisation. A set is pooled to its mean, and an empty set shifts nothing. (The
     points of a set are of one age, by which they could not be told apart.)
 
-    Models that ask by query attend to the step's items and the written positions together. Each
-    position has a learned key, since values are found by their age.
+    Models that ask by query attend to each of the step's items, and to the written positions
+    (``JointLookup``). Each position has a learned key, since values are found by their age.
 
     Args:
         sizes: given by the model.

@@ -43,7 +43,8 @@ class LRU(SlotMemory[LRUState]):
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
     read head has a write head, which writes a word of its own to a slot of its own: where the
     paper's least-used weighting marks as many slots as there are reads and all heads share it, the
-    i-th head here has the i-th least used slot.
+    i-th head here has the i-th least used slot. Models that ask by query attend to each of the
+    step's items, and to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.

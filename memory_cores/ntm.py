@@ -62,7 +62,8 @@ class NTM(SlotMemory[NTMState]):
     """NTM memory; its controller is the model's. A step writes, then reads.
 
     It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
-    the write heads where they are.
+    the write heads where they are. Models that ask by query attend to each of the step's items, and
+    to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.

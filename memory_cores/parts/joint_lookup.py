@@ -40,10 +40,13 @@ class Seen(NamedTuple):
 class JointLookup(MemoryCore[State]):
     """Base class of cores with one attention over the step's items and what they hold.
 
-    Items are seen each as it is in the step in which they come; ``write`` gets the same items, and
-    stores their mean. Where there are neither items nor anything held, the read is 0.
+    A step's items are seen each as it is, but stored as their mean, in one write. Point by point, a
+    step would take a write for each of up to 50 points, one after the other, and as many slots;
+    ``ContextWindow`` is the core that stores points. Where there are neither items nor anything
+    held, the read is 0.
 
-    Subclasses call ``_build_attention`` and define ``held``, ``_codes_of`` and ``_values_of``.
+    Subclasses call ``_build_attention`` and define ``held``, ``_codes_of`` and ``_values_of``;
+    their ``write`` sees no more of a set than its mean, which ``unroll`` gives them.
     """
 
     def _build_attention(self, kind: AttentionKind, heads: int) -> None:

@@ -21,7 +21,7 @@ TABLE_1 = {
     "DNC": 1_859_336,
 }
 PARTS = {
-    "visual": ("visual.",),
+    "visual": ("visual.", "extractor."),
     "controller": ("backbone.controller.",),
     "memory": ("backbone.memory.",),
     "maps": ("backbone.prior_map.", "backbone.posterior_map."),

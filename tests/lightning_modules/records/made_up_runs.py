@@ -25,13 +25,11 @@ class Runs:
     def frames(self, core: str = "DNC", seed: int = 0, kl: float = 2.0, **given: Any) -> Path:
         """A tested GTMM on perfect recall, whose recall ratio is ``kl`` / 10."""
         options = {"run": f"{core}-{seed}", "memory": {}, "steps": STEPS, "data": {}} | given
-        known = {"state_size": given["state"]} if "state" in given else {}
         rising = [kl * (t + 1) / options["steps"] for t in range(options["steps"])]
         curves = {"kl": rising, "recalled_share": [float(t > 5) for t in range(len(rising))]}
         scalars = {"bound": -100 * kl, "kl_new": 10.0, "recall_ratio": kl / 10}
         settings = settings_of("GTMM", core, options["memory"], "PerfectRecall", options["data"])
-        run = options["run"]
-        return self.write(run, seed, settings, scalars, curves, validated="bound", **known)
+        return self.write(options["run"], seed, settings, scalars, curves, validated="bound")
 
     def functions(self, core: str = "RMR", seed: int = 0, nll: float = 1.0) -> Path:
         """A tested ASNP on drifting functions."""
@@ -49,7 +47,6 @@ class Runs:
         scalars: Mapping[str, float],
         curves: Mapping[str, list[float]],
         validated: str,
-        **known: Any,
     ) -> Path:
         folder = self.root / settings["data"]["class_path"].lower() / run
         folder.mkdir(parents=True)
@@ -64,7 +61,6 @@ class Runs:
             "seed": seed,
             "global_step": 3000,
             "parameters": 1000 + seed,
-            **known,
         }
         (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
         (folder / "config.yaml").write_text(

@@ -62,10 +62,11 @@ def read(html: str) -> Reader:
 
 def test_everything_has_its_section(runs):
     for seed in range(2):
-        folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8}, state=800)
+        folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8})
         add_pictures(folder, "generations", "kl_curve")
         add_film(folder)
-    runs.frames("DNC", 0, run="more", memory={"slots": 16}, state=1600)
+        carrying(folder, 1_000)
+    carrying(runs.frames("DNC", 0, run="more", memory={"slots": 16}), 2_000)
     runs.functions()
     html = page(read_runs([runs.root]))
     assert read(html).sections == SECTIONS
@@ -77,6 +78,53 @@ def test_everything_has_its_section(runs):
         "data:",
         "data:image/webp;base64",
     }
+
+
+def carrying(folder: Path, numbers: int | None) -> None:
+    """Let a run's model carry so many numbers; None if they grow."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(content | {"state_size": numbers}), encoding="utf-8")
+
+
+def test_quality_is_drawn_over_the_state_of_models_that_have_one(runs):
+    for core, kl, numbers in (("DNC", 2.0, 1_000), ("LRU", 4.0, 9_500), ("RMR", 3.0, None)):
+        for seed in range(3):
+            carrying(runs.frames(core, seed, kl + seed / 10), numbers)
+    runs.frames("NTM", 0)
+    charts = [c for c in read(page(read_runs([runs.root]))).data if "traces" in c]
+    (points,) = [c["traces"] for c in charts if c["traces"][0].get("mode") == "markers"]
+    found = {point["name"]: (point["x"], point["y"]) for point in points}
+    assert found == {
+        "GTMM (DNC)": ([1_000], [pytest.approx(0.21)]),
+        "GTMM (LRU)": ([9_500], [pytest.approx(0.41)]),
+    }
+    # Student's quantile of two degrees of freedom, times 0.01 over the root of three.
+    assert points[0]["error_y"]["array"] == [pytest.approx(4.302653 * 0.01 / 3**0.5, abs=1e-6)]
+
+
+def test_models_that_carry_the_same_are_not_drawn_over_it(runs):
+    for core in ("DNC", "NTM"):
+        carrying(runs.frames(core, 0), 2_425)
+    assert "state" not in read(page(read_runs([runs.root]))).sections
+
+
+def test_the_league_table_has_sizes(runs):
+    for seed in (0, 1):
+        carrying(runs.frames("DNC", seed), 2_425)
+    carrying(runs.frames("ContextWindow", 0), None)
+    runs.frames("NTM", 0)
+    rows = read(page(read_runs([runs.root]))).rows
+    header = next(row for row in rows if row[:1] == ["model"] and "seed" in row)
+    place = header.index("parameters")
+    found = [(r[0], *r[place : place + 2]) for r in rows if len(r) == len(header) and r != header]
+    assert sorted(found) == [
+        ("GTMM (ContextWindow)", "1,000", "grows"),
+        ("GTMM (DNC)", "1,000", "2,425"),
+        ("GTMM (DNC)", "1,000 to 1,001", "2,425"),
+        ("GTMM (DNC)", "1,001", "2,425"),
+        ("GTMM (NTM)", "1,000", "-"),
+    ]
 
 
 def test_the_league_table_has_means_intervals_and_significance(runs):
@@ -97,44 +145,6 @@ def test_the_league_table_has_means_intervals_and_significance(runs):
     assert mean[3] == f"{ttest_rel(ntm, dnc).pvalue:.3f}"
     assert mean[4] == "3" and mean[-2:] == ["0, 1, 2", "3,000"]
     assert [row[1] for row in (first, second, third)] == ["0.400", "0.440", "0.490"]
-
-
-def test_quality_is_drawn_by_what_models_carry(runs):
-    for seed, kl in enumerate([2.0, 4.0]):
-        runs.frames("DNC", seed, kl, state=2425)
-    runs.frames("LRU", 0, 5.0, state=9500)
-    runs.frames("ContextWindow", 0, 3.0, state=None)
-    runs.frames("NTM", 0, 6.0)
-    reader = read(page(read_runs([runs.root])))
-    (chart,) = [c for c in reader.data if "numbers carried" in json.dumps(c)]
-    assert {t["name"]: (t["x"], t["y"]) for t in chart["traces"]} == {
-        "GTMM (DNC)": ([2425], [0.3]),
-        "GTMM (LRU)": ([9500], [0.5]),
-    }
-    assert chart["layout"]["xaxis"]["type"] == "log"
-    dnc = next(trace for trace in chart["traces"] if trace["name"] == "GTMM (DNC)")
-    assert dnc["meta"]["seeds"] == ["0", "1"]
-    assert dnc["error_y"]["array"] == pytest.approx([12.7062 * 0.1], rel=1e-4)
-    # In the league table, too.
-    header = next(row for row in reader.rows if row[:1] == ["model"] and "seed" in row)
-    place = header.index("state size")
-    rows = [row for row in reader.rows if len(row) == len(header) and row[0].startswith("GTMM")]
-    # The mean's row comes first.
-    sizes = {row[0]: row[place] for row in reversed(rows)}
-    assert sizes == {
-        "GTMM (DNC)": "2,425",
-        "GTMM (LRU)": "9,500",
-        "GTMM (ContextWindow)": "grows",
-        "GTMM (NTM)": "-",
-    }
-    parameters = [row[place - 1] for row in rows if row[0] == "GTMM (DNC)"]
-    assert parameters == ["1,000 to 1,001", "1,000", "1,001"]
-
-
-def test_models_that_carry_the_same_are_not_drawn_by_it(runs):
-    runs.frames("DNC", 0, state=2425)
-    runs.frames("NTM", 0, state=2425)
-    assert "state" not in read(page(read_runs([runs.root]))).sections
 
 
 def test_names_are_escaped_everywhere(runs):
