@@ -33,7 +33,7 @@ def test_it_is_the_mixture_of_a_validations_samples(
     drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
 ) -> None:
     model = process(drifting)
-    drawn = predict(model, sequence, whole=True, seed=7)
+    drawn = predict(model, sequence, seed=7)
     noise = noise_of_pictures(model, sequence, 5)
     with torch.no_grad():
         parts = model.predict(batch_of(sequence), 5, noise)
@@ -54,7 +54,7 @@ def test_keys_are_those_of_the_memory(
     stochastic_keys: bool,
 ) -> None:
     model = process(drifting, stochastic_keys=stochastic_keys)
-    keys = predict(model, sequence, whole=True, seed=7).keys
+    keys = predict(model, sequence, seed=7).keys
     noise = noise_of_pictures(model, sequence, model.validation_samples)[0]
     places = model.recall(batch_of(sequence), told=False, noise=noise).snapshot.places
     assert keys is not None and keys.shape == (6, 5, 1)
@@ -63,7 +63,7 @@ def test_keys_are_those_of_the_memory(
 
 def test_other_memories_imagine_no_keys(sequence: FunctionSequences) -> None:
     model = SNP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
-    assert predict(model, sequence, whole=True, seed=0).keys is None
+    assert predict(model, sequence, seed=0).keys is None
 
 
 def test_the_future_is_not_seen(
