@@ -72,7 +72,7 @@ def test_the_future_is_not_seen(
     model = process(drifting)
     other = sequence._replace(context_y=sequence.context_y.clone(), target_y=-sequence.target_y)
     other.context_y[3] += 1
-    first, second = (predict(model, s, True, 0).targets.mean for s in (sequence, other))
+    first, second = (predict(model, s, 0).targets.mean for s in (sequence, other))
     torch.testing.assert_close(first[:3], second[:3])
     assert not torch.allclose(first[3], second[3])
 
@@ -84,7 +84,7 @@ def test_random_state_modes_and_gradients_are_left_alone(
     model.decoder.eval()
     modes = [module.training for module in model.modules()]
     before = torch.get_rng_state()
-    first, again, other = (predict(model, sequence, True, seed) for seed in (0, 0, 1))
+    first, again, other = (predict(model, sequence, seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert [module.training for module in model.modules()] == modes
     assert not first.targets.mean.requires_grad and torch.is_grad_enabled()
@@ -95,6 +95,6 @@ def test_random_state_modes_and_gradients_are_left_alone(
 def test_half_precision_models_are_drawn_too(
     drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
 ) -> None:
-    drawn = predict(process(drifting).bfloat16(), sequence, True, 0)
+    drawn = predict(process(drifting).bfloat16(), sequence, 0)
     assert drawn.keys is not None
     assert {x.dtype for x in (*drawn.targets, drawn.keys)} == {torch.float32}
