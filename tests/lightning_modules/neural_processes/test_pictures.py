@@ -1,7 +1,6 @@
 """Pictures of neural processes in real runs: files, headings, colours, and what is possible."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ from matplotlib.figure import Figure
 
 from datamodules import DriftingFunctions, FunctionDataModule, MovingDigits
 from datamodules.points.canvas.canvas import canvas_images
-from datamodules.points.context_sets import PointRecipe
-from datamodules.sources.images import Split
 from lightning_modules import ANP, NP, SNP
 from lightning_modules.callbacks.pictures import Pictures, evaluated
 from lightning_modules.metrics import Summary
@@ -73,25 +70,6 @@ def test_images_are_completed(
 ) -> None:
     trainer(tmp_path, Pictures(tmp_path)).validate(process(digits), digits, verbose=False)
     assert names(tmp_path) == {f"{n}{end}.png" for n in IMAGES for end in ("", "_validate")}
-
-
-@pytest.mark.parametrize("benchmark", [DriftingFunctions, MovingDigits])
-def test_the_papers_protocol_has_the_same_pictures(
-    benchmark: type[FunctionDataModule],
-    request: pytest.FixtureRequest,
-    process: Callable[..., NeuralProcess],
-) -> None:
-    """As in a benchmark of a user's; ours ask for all points in validations and tests."""
-
-    class Asking(benchmark):  # type: ignore[misc, valid-type]
-        def point_recipe(self, split: Split) -> PointRecipe:
-            return replace(super().point_recipe(split), everything=False)
-
-    known = request.getfixturevalue("drifting" if benchmark is DriftingFunctions else "digits")
-    data = Asking(**known.hparams)
-    data.setup()
-    drawn = drawn_of(data, process(data), 5)
-    assert set(drawn) == {"functions" if data.x_size == 1 else "completion", "imaginary_keys"}
 
 
 def test_headings_tell_benchmark_model_step_and_source(
