@@ -11,9 +11,9 @@ class FrameSequences(NamedTuple):
     frames: Tensor
     """Observations, float32 [B, T, C, H, W] in [0, 1]."""
     actions: Tensor
-    """Known context of each step, one-hot float32 [B, T, A]; `actions[:, t]` leads to frame t.
+    """Known context of each step, float32 [B, T, A]; `actions[:, t]` leads to frame t.
 
-    A is 0 in benchmarks without actions."""
+    One-hot where there are A kinds of moves; A is 0 in benchmarks without actions."""
     recalled_from: Tensor
     """Earlier step that holds the answer to this one, int64 [B, T]; -1 where nothing is recalled.
 

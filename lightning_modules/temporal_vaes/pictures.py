@@ -1,7 +1,7 @@
 """All pictures of generative temporal models."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from matplotlib.figure import Figure
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
-from datamodules.frames.dataset import PictureDataset
+from datamodules.loading.episodes import EpisodeDataset
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Drawings, Evaluated
 from lightning_modules.metrics.recall import OLD_AGE
@@ -39,7 +39,7 @@ class FrameDrawings(Drawings):
     def figures(
         self,
         model: "TemporalVAE",
-        data: SequenceDataModule,
+        data: SequenceDataModule[Any],
         shown: Evaluated,
         sequences: int,
         seed: int,
@@ -66,7 +66,7 @@ class FrameDrawings(Drawings):
             yield "visit_overlay", draw_overlay(samples, data.grid, shown)
 
     def film(
-        self, model: "TemporalVAE", data: SequenceDataModule, seed: int
+        self, model: "TemporalVAE", data: SequenceDataModule[Any], seed: int
     ) -> dict[str, Tensor] | None:
         """Return the first test sequence and the memory's weightings while it is reconstructed.
 
@@ -92,7 +92,7 @@ class FrameDrawings(Drawings):
         }
 
 
-def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
+def first_sequences(dataset: EpisodeDataset[FrameSequences], count: int) -> FrameSequences:
     """Batch the first sequences of a fixed set, as many as there are up to ``count``."""
     items = [dataset[i] for i in range(min(count, len(dataset)))]
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))

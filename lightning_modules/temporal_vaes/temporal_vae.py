@@ -275,7 +275,7 @@ class TemporalVAE(SequenceModel):
         return FrameDrawings()
 
     @property
-    def benchmark(self) -> SequenceDataModule | None:
+    def benchmark(self) -> SequenceDataModule[Any] | None:
         """The data module; None where the trainer has plain loaders."""
         return getattr(self.trainer, "datamodule", None)
 
