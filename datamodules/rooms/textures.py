@@ -12,17 +12,6 @@ MOVING_WALLS = (
     *("BLODGR", "SLADRIP", "BLODRIP", "FIRE", "GSTFONT", "ROCKRED"),
     *("BFALL", "SFALL", "WFALL", "DBRAIN"),
 )
-    "BLODGR",
-    "SLADRIP",
-    "BLODRIP",
-    "FIRE",
-    "GSTFONT",
-    "ROCKRED",
-    "BFALL",
-    "SFALL",
-    "WFALL",
-    "DBRAIN",
-]
 MOVING_FLATS = ["NUKAGE", "FWATER", "SWATER", "LAVA", "BLOOD", "RROCK0", "SLIME"]
 #: Gratings that one sees through, switches, skies and place holders.
 NO_WALLS = (*MOVING_WALLS, *["MID", "SW1", "SW2", "SKY", "AA", "WEB", "DUMMY", "PDUMMY"])
