@@ -1,7 +1,7 @@
 """Random rooms: which cells of a grid are open, what their walls look like, what stands in them."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def textmap(
         look = rng.integers(2)
         covers = f'texturefloor = "{floors[look]}"; textureceiling = "{ceilings[look]}"'
         blocks.append(f"sector {{ {common}; {covers}; }}")
-    blocks.append(_thing(*camera[0], 0, PLAYER))
+    blocks.append(_thing(camera[0], 0, PLAYER))
     blocks.extend(_things(room, camera, rng))
     return "\n".join(blocks)
 
@@ -104,7 +104,8 @@ def textmap(
 def _walls(room: Room, palette: NDArray[np.str_], rng: np.random.Generator) -> Iterator[str]:
     """Write corners, lines and their sides; a line's right side faces the cell that it is of."""
     corners: dict[Cell, int] = {}
-    lines, sides = [], []
+    lines: list[str] = []
+    sides: list[str] = []
     number = {cell: sector for sector, cell in enumerate(room.cells)}
     for (row, column), sector in number.items():
         ring = [(row, column), (row + 1, column), (row + 1, column + 1), (row, column + 1)]
@@ -141,16 +142,17 @@ def _things(room: Room, camera: NDArray[np.int64], rng: np.random.Generator) -> 
             if free.any():
                 place = places[free.argmax()]
                 taken = np.concatenate([taken, place[None]])
-                yield _thing(*place, turn, kind)
+                yield _thing(place, turn, kind)
 
 
-def _away(places: NDArray[np.float64], others: NDArray, distance: float) -> NDArray[np.bool_]:
+def _away(places: NDArray[np.float64], others: NDArray[Any], distance: float) -> NDArray[np.bool_]:
     """Tell which places are so far from all others."""
     gaps = np.linalg.norm(places[:, None] - others[None], axis=-1)
     return (gaps > distance).all(axis=1)
 
 
-def _thing(x: float, y: float, angle: int, kind: int) -> str:
+def _thing(place: NDArray[Any], angle: int, kind: int) -> str:
+    x, y = place
     skills = " ".join(f"skill{level} = true;" for level in range(1, 6))
     return (
         f"thing {{ x = {x:.1f}; y = {y:.1f}; angle = {angle}; type = {kind}; "
