@@ -137,7 +137,7 @@ def _things(room: Room, camera: NDArray[np.int64], rng: np.random.Generator) -> 
             low = np.array([room.columns[column], room.rows[row]]) + FROM_WALLS
             high = np.array([room.columns[column + 1], room.rows[row + 1]]) - FROM_WALLS
             places = rng.uniform(low, high, (TRIALS, 2))
-            turn, kind = rng.integers(8) * 45, FIRST_OBJECT + rng.integers(len(OBJECTS))
+            turn, kind = 45 * int(rng.integers(8)), FIRST_OBJECT + int(rng.integers(len(OBJECTS)))
             free = _away(places, camera, FROM_CAMERA) & _away(places, taken, FROM_OBJECTS)
             if free.any():
                 place = places[free.argmax()]

@@ -58,7 +58,10 @@ class TemporalVAE(SequenceModel):
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
         likelihood: of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose nats
-            compare across runs; "gaussian", with one learned sigma. The paper does not say.
+            compare across runs; "gaussian", with one sigma; "logistic", discretised to the 256
+            levels of a byte, with one learned scale. The paper does not say, nor whether each
+            channel or pixel has a width of its own.
+        likelihood_sigma: the Gaussian's sigma; learned if none is given.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t; default: what the budgets allow,
             else 128.
@@ -94,6 +97,7 @@ class TemporalVAE(SequenceModel):
         memory: Callable[[MemorySizes], MemoryCore],
         visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
         likelihood: Likelihood = "bernoulli",
+        likelihood_sigma: float | None = None,
         latent_size: int = 32,
         controller_size: int | None = None,
         parameter_budget: int | None = 1_172_000,
@@ -126,7 +130,7 @@ class TemporalVAE(SequenceModel):
         parts = recipe.parts(width, **widths, slots=slots, start=start)
         self.visual, self.extractor, self.backbone = parts.modules()
         self.state_size = parts.state_size
-        self.likelihood = make_likelihood(likelihood)
+        self.likelihood = make_likelihood(likelihood, likelihood_sigma)
         self.prefix_length = prefix_length
         self._start_controller(action_size)
 
