@@ -1,5 +1,6 @@
 """A table of sweeps: what it would run, what is kept already, and how all compare in the end."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,11 @@ def small(tiny: Callable[..., list[str]]) -> list[str]:
 @pytest.fixture
 def kept(tiny: Callable[..., list[str]], tmp_path: Path, runs: Path) -> Path:
     """The record of a run with no memory and seed 1."""
-    ExperimentCLI(tiny("fit", MAZE, *OF_RUN, *SETTINGS, "--run=maze-NoMemory-seed1"))
+    ExperimentCLI(tiny("fit", MAZE, *OF_RUN, *SETTINGS, "--run=maze-seed1-gtmm_without_memory"))
     (folder,) = runs.glob("*/*")
     ExperimentCLI(["test", f"--ckpt_path={folder}/checkpoints/last.ckpt"])
     main(["keep", str(folder), f"--to={tmp_path}/records"])
-    return tmp_path / "records/maze/gtmm_nomemory/1.json"
+    return tmp_path / "records/maze/gtmm_without_memory/1.json"
 
 
 def test_what_is_kept_is_not_trained_again(
@@ -86,12 +87,31 @@ def test_a_record_stands_for_its_own_settings_and_seed(kept: Path, small: list[s
     assert same is not None and same.seed == 1
     assert records.find([*words, "--model.memory=NoMemory", "--seed_everything=0"]) is None
     for other in (
+        "--seed_everything=true",
         "--model.memory=DNC",
         "--model.learning_rate=0.1",
         "--trainer.max_steps=3",
         "--data.test_size=5",
     ):
         assert records.find([*words, *OF_RUN, other]) is None, other
+
+
+def test_a_setting_that_came_later_is_at_its_default_in_a_record(
+    kept: Path, small: list[str]
+) -> None:
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    del content["settings"]["model"]["init_args"]["likelihood"]
+    kept.write_text(json.dumps(content), encoding="utf-8")
+    words, records = [MAZE, *small, *SETTINGS, *OF_RUN], KeptRuns(kept.parents[2])
+    assert records.find(words) is not None
+    assert records.find([*words, "--model.likelihood=gaussian"]) is None
+
+
+def test_a_test_of_a_part_of_the_set_stands_for_none(kept: Path, small: list[str]) -> None:
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    content["sequences"] -= 1
+    kept.write_text(json.dumps(content), encoding="utf-8")
+    assert KeptRuns(kept.parents[2]).find([MAZE, *small, *SETTINGS, *OF_RUN]) is None
 
 
 def test_a_plan_says_what_would_be_done(
