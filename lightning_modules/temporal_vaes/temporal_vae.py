@@ -70,7 +70,7 @@ class TemporalVAE(SequenceModel):
             slots, if none are named, then of the controller as many as that takes.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
-        start: initial weights: "plain", PyTorch's; "associative", of cores that find what is stored
+        start: initial weights: "plain", PyTorch's, with open forget gates; "associative", of cores that find what is stored
             by its key; "timed", with a clock in the controller's state, too, by which some heads
             find what was stored so many steps ago.
         recurrence_share: share of the learning rate with which the controller and the core train;
@@ -134,11 +134,12 @@ class TemporalVAE(SequenceModel):
         self.state_size = parts.state_size
         self.likelihood = make_likelihood(likelihood)
         self.prefix_length = prefix_length
-        self._start_controller(action_size)
+        if start != "plain":
+            self._start_controller(action_size)
 
     @torch.no_grad()
     def _start_controller(self, action_size: int) -> None:
-        """Let actions be heard, and the clock tick.
+        """Let actions be heard, and the clock tick, if there is one.
 
         One action is 1 and the others 0: unit variance whatever A is. With the default for dense
         inputs moves drown in the noise of the latents, and models never learn where they are.
