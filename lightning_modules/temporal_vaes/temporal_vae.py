@@ -70,9 +70,9 @@ class TemporalVAE(SequenceModel):
             slots, if none are named, then of the controller as many as that takes.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
-        start: initial weights: "plain", PyTorch's, with open forget gates; "associative", of cores that find what is stored
-            by its key; "timed", with a clock in the controller's state, too, by which some heads
-            find what was stored so many steps ago.
+        start: initial weights: "plain", PyTorch's, with open forget gates; "associative", of cores
+            that find what is stored by its key; "timed", with a clock in the controller's state,
+            too, by which some heads find what was stored so many steps ago.
         recurrence_share: share of the learning rate with which the controller and the core train;
             default: 0.3, but 1 for a plain start.
         recurrence_warm_up: number of first steps in which their learning rate rises, with the
