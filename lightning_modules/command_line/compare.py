@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import lightning_modules
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.comparison_figure import comparison_figure
-from lightning_modules.command_line.ranking_table import FROM_FIRST, compared
+from lightning_modules.command_line.ranking_table import FROM_REFERENCE
 from lightning_modules.command_line.results_document import write_results
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.declarations import Family, Measure
@@ -124,11 +124,11 @@ def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
     rows = [row(group, sizes, known) for group in groups]
     if len(groups) > 1:
         ranking = ranked(benchmark)
-        header.append(f"{ranking.headline.header} {FROM_FIRST}")
+        header.append(f"{ranking.headline.header} {FROM_REFERENCE}")
         tested = (row for row in ranking.rows if row.group.stage == TEST)
-        said = {row.group.label: compared(row, ranking.headline.digits) for row in tested}
+        said = {row.group.label: row.in_words(ranking.headline.digits) for row in tested}
         for line, group in zip(rows, groups, strict=True):
-            line.append(said[group.label] or "first")
+            line.append(said[group.label])
     return columns(header, rows, texts=2)
 
 
@@ -214,13 +214,13 @@ def differ(run: Run, other: Run) -> str:
 
 def is_known(column: Measure, group: Group) -> bool:
     """Whether any test of the group has this number."""
-    return bool(group.values(column.name).isfinite().any())
+    return bool(group.knowing(column.name).runs)
 
 
 def row(group: Group, sizes: Sequence[str], wanted: Sequence[Measure]) -> list[str]:
     """A group's line of the table."""
     core = ", ".join([group.core or "-", *group.settings])
-    numbers = [group.scalar(column.name).in_words(column.digits) for column in wanted]
+    numbers = [group.number(column.name, column.digits) for column in wanted]
     written = (size_in_words(group.runs, name) for name in sizes)
     return [group.model, core, str(len(group.seeds)), *written, *numbers]
 

@@ -23,10 +23,17 @@ Generated from the records of runs in `docs/records/` by
 
 Every number is of the test set that stands below the heading, with its source, its size and the
 first digits of its hash. It is a mean over seeds with the 95% interval of Student's t; a single
-seed has none. Groups are ranked by the first measure. "From the first" is the difference of pairs
-with the same seed, with its interval; there is no conclusion where that contains 0, or where there
-are fewer than three pairs. Arrows say which values are better. State size is how many numbers a
-sequence carries from step to step. Seconds include validations, and compare on one machine only.
+seed has none, and runs of one seed are averaged first. Groups are ranked by the first measure.
+
+The reference is the best of the groups that share three seeds with the most others. Differences
+from it are of pairs with the same seed, each with its own 95% interval. There is a conclusion only
+where three pairs or more have p < 0.05 in Student's t-test after Holm's correction for the number
+of groups; else "no conclusion" stands beside the difference, even if its interval leaves 0 out.
+The reference was picked on the same seeds, which is not corrected: among eight models that are
+equally good, one table in ten has a conclusion all the same.
+
+Arrows say which values are better. State size is how many numbers a sequence carries from step to
+step. Seconds include validations, and compare on one machine only.
 Names are explained in [metrics.md](metrics.md); findings beside these numbers are in
 [notes.md](notes.md).
 """

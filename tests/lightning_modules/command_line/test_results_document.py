@@ -47,11 +47,14 @@ def test_each_number_has_what_it_was_made_with(runs) -> None:
     assert dnc["parameters"] == "1,000 to 1,002" and dnc["state size"] == "2,425"
     assert dnc["seeds"] == "3 seeds: 0, 1, 2" and dnc["training steps"] == "3,000"
     # 0.2, 0.26 and 0.23 have a standard error of 0.03 / sqrt(3).
-    assert dnc["KL ratio, old ↓"] == "0.230 [0.155, 0.305]" and dnc["from the first"] == ""
+    assert (
+        dnc["KL ratio, old ↓"] == "0.230 [0.155, 0.305]"
+        and dnc["from the reference"] == "reference"
+    )
     assert dnc["seconds of training"] == "1,000 on a core; 2,500 on an H200"
     assert dnc["versions"] == "torch 2.13.0, 0123456+"
     assert ntm["KL ratio, old ↓"] == "0.900" and ntm["state size"] == "-"
-    assert ntm["from the first"] == "-, no conclusion", "they share no seed"
+    assert ntm["from the reference"] == "-, no conclusion", "they share no seed"
 
 
 def test_figures_are_drawn_where_runs_kept_their_curves(runs, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     found = records(runs)
     (benchmark,) = by_benchmark(found)
     assert ranked(benchmark).headline.name == "recall_ratio"
-    assert "0.300 (1 of 2 runs)" in page(Found(found, []))
+    assert "0.300 (1 of 2 seeds)" in page(Found(found, []))
 
 
 def test_columns_that_no_run_knows_are_left_out(runs):
@@ -195,7 +195,7 @@ def test_families_of_memory_sizes(runs):
 
 
 def test_a_single_run_has_no_interval():
-    assert estimate(torch.tensor([2.0])).margin.isnan()
+    assert estimate(torch.tensor([2.0]), [0]).margin.isnan()
 
 
 def test_seeds_are_counted_in_words(runs):
