@@ -20,6 +20,7 @@ from lightning_modules.declarations import Family, Measure
 from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.groups import TEST, Group, tested_groups
+from lightning_modules.records.kept import distinct
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
@@ -163,7 +164,7 @@ def read(folders: Sequence[Path]) -> Found:
     """Read what can be read, each run once, and say what cannot."""
     found = read_runs(folders)
     report(found.problems)
-    return found
+    return found._replace(runs=distinct(found.runs))
 
 
 def report(problems: Sequence[Problem]) -> None:

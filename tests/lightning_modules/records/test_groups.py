@@ -9,6 +9,7 @@ import yaml
 
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group, by_stage, estimate
+from lightning_modules.records.learning import learning
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
@@ -192,6 +193,27 @@ def test_families_of_memory_sizes(runs):
     (benchmark,) = by_benchmark(records(runs))
     families = list(scaling_families(by_group(benchmark.runs)))
     assert [[slots_of(member) for member in family] for family in families] == [[8, 32, 64]]
+
+
+def test_runs_of_one_seed_make_no_interval_narrower(runs):
+    """Three seeds of two runs each have the interval of three numbers, not of six."""
+    for seed, kl in enumerate([2.0, 3.0, 7.0]):
+        for i in (0, 1):
+            runs.frames("DNC", seed, kl + i - 0.5, run=f"{seed}-{i}")
+    (group,) = by_group(records(runs))
+    margin = 4.302653 * np.std([2.0, 3.0, 7.0], ddof=1) / 3**0.5
+    ratio, curve = group.scalar("recall_ratio"), group.curve("kl")
+    assert (float(ratio.mean), float(ratio.margin)) == pytest.approx((0.4, margin / 10))
+    assert (float(curve.mean[-1]), float(curve.margin[-1])) == pytest.approx((4, margin))
+    validations = learning(group, "bound").values
+    assert float(validations.margin[-1]) == pytest.approx(100 * margin)
+    assert group.size == "6 runs of 3 seeds"
+
+
+def test_runs_without_a_seed_count_one_by_one():
+    found = estimate(torch.tensor([1.0, 2.0, 6.0]), [None, None, 0])
+    assert float(found.mean) == 3
+    assert float(found.margin) == pytest.approx(4.302653 * np.std([1, 2, 6], ddof=1) / 3**0.5)
 
 
 def test_a_single_run_has_no_interval():
