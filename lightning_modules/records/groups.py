@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lightning_modules.names import model_label
 from lightning_modules.records.run import Run
-from lightning_modules.records.settings import decisive, differing, short_names
+from lightning_modules.records.settings import decisive, differing, short_names, told_apart
 from lightning_modules.records.significance import interval_factor, interval_in_words
 
 Stage = Literal["test", "validation"]
@@ -36,6 +36,8 @@ class Estimate(NamedTuple):
         return interval_in_words(self.mean.item(), self.margin.item(), digits)
 
 
+#: Settings that others lack are named if they are so few; versions between them have dozens.
+MOST_NAMED = 2
 #: Estimate over no runs.
 NOTHING = Estimate(torch.tensor(nan), torch.tensor(nan))
 
@@ -189,9 +191,40 @@ def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[
     names = short_names(differing(settings))
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, own in enumerate(settings):
-        values = tuple(f"{name}={own[key]}" for key, name in names.items() if key in own)
-        groups.setdefault(values, []).append(place)
-    return groups
+        # A setting that is not there is one of no value.
+        groups.setdefault(tuple(str(own.get(key)) for key in names), []).append(place)
+    first = [settings[places[0]] for places in groups.values()]
+    return dict(zip(_labels(first, names), groups.values(), strict=True))
+
+
+def _labels(
+    settings: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> list[tuple[str, ...]]:
+    """Name settings by values that differ; only where these are the same, by what others lack.
+
+    Args:
+        settings: of each group.
+        names: short names of the keys in which they differ.
+    """
+    told = told_apart(settings)
+    lacked = [key for key in names if key not in told]
+    labels = [_values(own, told, names) for own in settings]
+    more = [
+        _values(own, lacked, names) if labels.count(label) > 1 else ()
+        for own, label in zip(settings, labels, strict=True)
+    ]
+    brief = [each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in more]
+    short, full = (
+        [(*label, *rest) for label, rest in zip(labels, added, strict=True)]
+        for added in (brief, more)
+    )
+    return short if len(set(short)) == len(short) else full
+
+
+def _values(
+    own: Mapping[str, Any], keys: Sequence[str], names: Mapping[str, str]
+) -> tuple[str, ...]:
+    return tuple(f"{names[key]}={own[key]}" for key in keys if key in own)
 
 
 def _natural(values: Sequence[str]) -> list[str]:

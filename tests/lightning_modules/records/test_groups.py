@@ -90,6 +90,34 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
     ]
 
 
+def test_settings_that_old_records_lack_are_not_listed(runs):
+    """Old and new runs are no repetitions, and new ones are named by what was varied."""
+    new = {f"new{i}": i for i in range(30)}
+    runs.frames("DNC", 0, run="old", memory={"slots": 8})
+    for slots in (8, 16):
+        runs.frames("DNC", slots, run=f"{slots}", memory={"slots": slots, **new})
+    runs.frames("LRU", 0, run="l-old")
+    runs.frames("LRU", 0, run="l-new", memory={"start": "soft"})
+    (benchmark,) = by_benchmark(records(runs))
+    assert [(group.label, len(group.runs)) for group in by_group(benchmark.runs)] == [
+        ("GTMM (DNC, slots=8)", 1),
+        ("GTMM (DNC, slots=8, 30 more settings)", 1),
+        ("GTMM (DNC, slots=16)", 1),
+        ("GTMM (LRU)", 1),
+        ("GTMM (LRU, start=soft)", 1),
+    ]
+
+
+def test_what_lacks_as_many_settings_is_told_apart_by_all(runs):
+    for run in ("a", "b"):
+        runs.frames("DNC", 0, run=run, memory={f"{run}{i}": i for i in range(3)})
+    (benchmark,) = by_benchmark(records(runs))
+    assert [group.label for group in by_group(benchmark.runs)] == [
+        "GTMM (DNC, a0=0, a1=1, a2=2)",
+        "GTMM (DNC, b0=0, b1=1, b2=2)",
+    ]
+
+
 def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     for seed, ratio in enumerate((0.3, None)):
         folder = runs.frames("DNC", seed, 10 * (ratio or 1))
