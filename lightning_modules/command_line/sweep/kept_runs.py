@@ -72,7 +72,7 @@ class KeptRuns:
     def _experiment(self, words: tuple[str, ...]) -> Experiment:
         if words not in self._experiments:
             read = Settings(list(words), run=False)
-            dumped = read.parser.dump(read.config, skip_none=False, skip_validation=True)
+            dumped = read.parser.dump(read.config, skip_unset=False, skip_validation=True)
             settings = yaml.safe_load(dumped)
             data = self._data_record(json.dumps(settings["data"], sort_keys=True), words)
             self._experiments[words] = Experiment(

@@ -42,7 +42,7 @@ def trial_tables(execution: Execution) -> Iterator[str]:
         here = [trials[run.folder] for run in benchmark.runs]
         yield f"{benchmark.label}, by the last {metric.name}:\n{_table(here, execution, metric)}"
     lost = [each for each in execution.outcomes if each.run.folder.path not in trials]
-    if lost:
+    if lost and trials:
         named = ", ".join(f"{each.run.name} ({each.how})" for each in lost)
         yield f"Without a validation here: {named}"
 
