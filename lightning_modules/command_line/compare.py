@@ -42,6 +42,9 @@ without a network.
 
 Everywhere, runs are averaged if all settings that decide on results are the same
 but the seed: mean [ends of its 95% interval, Student's], and the number of seeds.
+Runs of one seed are averaged first, and a run and its kept record are one.
+Differences are from the best group that shares three seeds with the most others;
+there is a conclusion where p < 0.05 after Holm's correction for their number.
 
 The table and the curve are of tested runs, all tested on the same sequences.
 State size is how many numbers a sequence hands from step to step ("grows" where
