@@ -67,17 +67,23 @@ def test_what_is_kept_is_not_trained_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The record is found by its settings; the folder that it was made in may be gone."""
-    assert kept.is_file()
+    old = json.loads(kept.read_text(encoding="utf-8"))
+    old["settings"]["model"]["init_args"]["learning_rate"] = 0.5
+    (kept.parents[1] / "old").mkdir()
+    (kept.parents[1] / "old/0.json").write_text(json.dumps(old | {"seed": 0}), encoding="utf-8")
     file = table((["NoMemory"], [1]), (["NoMemory"], [1]))
     capsys.readouterr()
     main(["sweep", str(file), *small])
     said = capsys.readouterr().out
     assert said.count(f"run: is kept in {kept}") == 2
-    assert said.count("0 of 1 runs finished, 1 kept") == 2
+    assert "\ns0: 0 of 1 runs finished, 1 kept\n" in said
+    assert "\ns1: 0 of 1 runs finished, 1 kept\n" in said
+    assert said.endswith("\nThe table: 0 of 2 runs finished, 2 kept, 0 left\n")
+    assert "learning_rate" not in said, "of the other record"
     assert "MNIST maze" in said and "NoMemory" in said.partition("MNIST maze")[2]
     assert not [*runs.glob("s*/run")]
     main(["sweep", str(file), *small])
-    assert capsys.readouterr().out.count("1 kept") == 2, "it stays kept, and is not forgotten"
+    assert capsys.readouterr().out.count(", 1 kept") == 2, "it stays kept, and is not forgotten"
 
 
 def test_a_record_stands_for_its_own_settings_and_seed(kept: Path, small: list[str]) -> None:
