@@ -145,12 +145,22 @@ class RMR(MemoryCore[RMRState]):
         if sizes.query not in (0, sizes.key):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
+        self.not_carried = self._not_carried()
         self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         self._build_trackers(separate_weights)
         self._build_start(key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
             self._start_as_associative_memory()
+
+    def _not_carried(self) -> tuple[str, ...]:
+        """Name what every step makes anew from the rest, and what the ablations have no use for."""
+        names = ["key_parameters", "attended_keys", "read_weights"]
+        if not self.tracks:
+            names += ["proposals", "value_cells"]
+        if not self.interacts:  # the values are the proposals
+            names.append("proposals")
+        return tuple(names)
 
     def _build_trackers(self, separate_weights: bool) -> None:
         """Make the trackers; all are as wide as a value, as in the paper."""
