@@ -21,7 +21,7 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
   model, follows a semicolon. Within one state a letter stands for one number. B is the number of
   sequences, R ``read_heads``, W ``word_size``, Dk and Dv the widths of ``sizes``; others are free.
 - No later step depends on the fields of its state that it names in ``not_carried``, but for what
-  the other fields determine; each number of the others makes a difference.
+  the other fields determine. Each number that ``state_size`` counts makes a difference later.
 - Shapes are the same in all steps, but for what is kept of the current step's items. No call
   branches on data, so that a whole unroll can be compiled.
 - No call changes its inputs. The same inputs give the same outputs, in training, too; a core that
