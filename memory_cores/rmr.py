@@ -145,7 +145,7 @@ class RMR(MemoryCore[RMRState]):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
         self.not_carried = ("key_parameters", "attended_keys", "read_weights")
-        if not (self.tracks and self.interacts):  # one is the other
+        if not (self.tracks and self.interacts):  # proposals are values
             self.not_carried += ("proposals",) if self.tracks else ("proposals", "value_cells")
         self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         self._build_trackers(separate_weights)
