@@ -8,7 +8,7 @@ others.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from torch import Tensor
 
@@ -32,6 +32,7 @@ from datamodules.points.gaussian_process.optimal_nll import optimal_nll
 from datamodules.sources import SPLITS, Split
 
 Interval = tuple[float, float]
+Kernels = Literal["text", "code"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
 
     By default, contexts have 1 point and a step at most 11 in the sparse regime; 5 to 50 and at
     most 51 in the transfer regime. The `paper` protocol has two quirks more: kernels are those of
-    the other regime, and l and s of validation and test sequences are drawn with the same random
-    numbers.
+    the authors' `code`, unless `kernels` says otherwise, and l and s of validation and test
+    sequences, and their velocities, are drawn with the same random numbers.
     """
 
     regimes: ClassVar[dict[Regime, RegimeSettings]] = {
@@ -71,6 +72,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     def __init__(
         self,
         data_dir: str = "data",
+        kernels: Kernels | None = None,
         length_scale: tuple[float, float] | None = None,
         scale: tuple[float, float] | None = None,
         velocities: tuple[float, float] = (0.03, 0.05),
@@ -87,8 +89,11 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
 
         Args:
             data_dir: folder in which the optimal NLL of fixed sets is kept.
-            length_scale: range of l in the first step (sparse 0.7 to 1.2, transfer 1.2 to 1.9).
-            scale: range of s in the first step (sparse 1.0 to 1.6, transfer 1.6 to 3.1).
+            kernels: which ranges of l and s a regime has: those of appendix B.1, "text", or the
+                other regime's, as in the authors' "code"; null: "code" in the `paper` protocol.
+            length_scale: range of l in the first step (text: sparse 0.7 to 1.2, transfer 1.2 to
+                1.9); it goes before `kernels`, as does `scale`.
+            scale: range of s in the first step (text: sparse 1.0 to 1.6, transfer 1.6 to 3.1).
             velocities: largest change of l and of s per step.
             drift_noise: "multiplicative": 10% of the velocity in each step, as in the code;
                 "additive": 0.1 in each step, as in the text.
@@ -111,11 +116,8 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             **settings,
         )
         require_one_of(get_args(DriftNoise), drift_noise=drift_noise)
+        self._check_kernels(kernels, velocities)
         self._check_grids(train_points, test_points)
-        require_interval(FLOOR, length_scale=self._start("length_scale"))
-        require_interval(FLOOR, scale=self._start("scale"))
-        for velocity in velocities:
-            require_at_least(0, velocities=velocity)
         self._optima: dict[Split, dict[str, Tensor]] = {}
 
     @property
@@ -202,6 +204,14 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             tied,
         )
 
+    def _check_kernels(self, kernels: Kernels | None, velocities: tuple[float, float]) -> None:
+        if kernels is not None:
+            require_one_of(get_args(Kernels), kernels=kernels)
+        require_interval(FLOOR, length_scale=self._start("length_scale"))
+        require_interval(FLOOR, scale=self._start("scale"))
+        for velocity in velocities:
+            require_at_least(0, velocities=velocity)
+
     def _check_grids(self, train_points: int, test_points: int) -> None:
         # Where the user limits the points of a step, that limit is named, else the grid is.
         if self.hparams["most_points"] is not None:
@@ -215,5 +225,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         if self.hparams[name] is not None:
             return self.hparams[name]
         regime: Regime = self.hparams["regime"]
-        paper = self.hparams["protocol"] == "paper"
-        return getattr(KERNELS[OTHER[regime] if paper else regime], name)
+        code = self.hparams["kernels"] == "code"
+        if self.hparams["kernels"] is None:
+            code = self.hparams["protocol"] == "paper"
+        return getattr(KERNELS[OTHER[regime] if code else regime], name)

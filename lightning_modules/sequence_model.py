@@ -18,6 +18,7 @@ from lightning_modules.measures import Measures
 from lightning_modules.metrics.step_means import StepMeans, Summary
 from lightning_modules.noise import Moment, Purpose, hashed, sequence_noise
 from lightning_modules.position import TrainingPosition
+from lightning_modules.sizing import Budgets
 from lightning_modules.speed.preparation import prepare
 from memory_cores import Look, MemoryCore
 from memory_cores.parts.checks import require_positive
@@ -44,8 +45,12 @@ class SequenceModel(L.LightningModule, ABC):
     baseline_look: ClassVar[Look | None] = None
     #: Core of a model that leaves no choice; else None.
     fixed_core: ClassVar[type[MemoryCore] | None] = None
+    #: Setting by which the width is given; without it, a budget of parameters decides.
+    width_setting: ClassVar[str]
     #: The family's measures; its first curve is logged as ``<stage>/<name>_t/<step>``.
     measures: ClassVar[Measures]
+    #: Numbers that a sequence hands from step to step; None if they grow with the data.
+    state_size: int | None
 
     def __init__(self, steps: int, learning_rate: float) -> None:
         super().__init__()
@@ -94,6 +99,13 @@ class SequenceModel(L.LightningModule, ABC):
     @abstractmethod
     def units(self) -> int:
         """Width of the recurrent state."""
+
+    @property
+    def budgets(self) -> Budgets:
+        """The budgets that decided on the model's sizes."""
+        given = self.hparams.get(self.width_setting) is not None
+        parameters = None if given else self.hparams.get("parameter_budget")
+        return Budgets(parameters, self.hparams.get("state_budget"))
 
     @abstractmethod
     def parts(self) -> dict[str, list[nn.Module]]:

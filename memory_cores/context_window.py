@@ -75,7 +75,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.steps if slots is None else slots
+        self.slots = slots if slots == "all" else sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
         self._require_valid(read_heads, attention_heads)
         if sizes.query:  # else it would be parameters without a gradient
@@ -95,6 +95,11 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             raise ValueError("slots must be a number in models that read with heads, got all")
         if query not in (0, key):
             raise ValueError(f"queries must be as wide as keys, {key}, got {query}")
+
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a sequence's state hands from one step to the next; None with all items."""
+        return None if self.slots == "all" else super().state_size
 
     def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
         """Return an empty window."""
@@ -134,8 +139,8 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         """
         return Weightings(read=state.read_weights, write=state.write_weights)
 
-    def snapshot(self, state: ContextWindowState) -> Prepared:
-        """Return the current items and those held of earlier steps."""
+    def snapshot(self, state: ContextWindowState, items: Items) -> Prepared:
+        """Return the current items and those held of earlier steps; the state has both."""
         return self.attention.prepare(*self._seen(state))
 
     def lookup(

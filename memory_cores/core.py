@@ -52,11 +52,18 @@ class MemorySizes(NamedTuple):
     control: int  #: width of the control vector (a controller's state, a pooled context encoding)
     key: int  #: width of an item's key
     value: int  #: width of an item's value, and of what a look-up returns
-    steps: int  #: length of a sequence, the default number of slots
+    steps: int  #: length of a sequence, by which cores choose their slots
     query: int = 0  #: width of a look-up query; 0 for models that read with the core's heads only
     key_range: float = 1.0  #: entries of keys are from -key_range to key_range, roughly
     clock: tuple[float, ...] = ()  #: periods, in steps, of the hands that a control begins with
     plain: bool = False  #: whether a core is to start with PyTorch's initial weights
+    slots: int | None = None  #: slots that a budget leaves a core; None: as many as it chooses
+
+    def slots_of(self, named: int | None, chosen: int) -> int:
+        """Return a core's slots: those that its settings name, else the budget's, else its own."""
+        if named is not None:
+            return named
+        return chosen if self.slots is None else self.slots
 
 
 class Items(NamedTuple):
@@ -119,7 +126,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     noise_size: int = 0
     #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
-    #: Whether what it holds depends on the items; if not, they need not be encoded.
+    #: Whether what it holds depends on the items, so that later steps may read them.
     holds_items: ClassVar[bool] = True
     #: Number R of its own read heads; 0 for a core that never reads.
     read_heads: int = 1
@@ -132,6 +139,17 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def graph_steps(self) -> int:
         """Most steps that are compiled as one graph: more run faster, but compile for longer."""
         return 5
+
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a sequence's state hands from one step to the next.
+
+        All of the state counts, but for the current step's items, which come anew in each step:
+        the initial state has none. None for a state that grows with every item.
+        """
+        like = next(self.parameters(), torch.empty(0)).new_empty(0)
+        with torch.no_grad():
+            return sum(part.numel() for part in self.initial_state(1, like))
 
     @property
     def read_size(self) -> int:
@@ -191,8 +209,16 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         nothing = held.new_zeros(len(held), 0, 0)
         return Weightings(read=nothing, write=nothing)
 
-    def snapshot(self, state: State) -> Any:
-        """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time."""
+    def snapshot(self, state: State, items: Items) -> Any:
+        """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time.
+
+        All cores of this package let look-ups attend to the step's real items, each as it is,
+        together with what they hold (Yoon et al. 2020, section 3.1.3).
+
+        Args:
+            state: the state after the step.
+            items: those that the step wrote. Cores that keep them in their state ignore them.
+        """
         return state
 
     @abstractmethod
@@ -239,7 +265,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         ):
             drawn = (None if part is None else part[:, t] for part in (observed, noise))
             state, divergence = self.advance(state, control, Items(*step), *drawn)
-            snapshots.append(self.snapshot(state))
+            snapshots.append(self.snapshot(state, Items(*step)))
             sums.append((*self.pool(state), divergence))
         total, number, kl = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
         return Recollections(stacked(snapshots), total, number, kl)

@@ -25,7 +25,9 @@ from memory_cores.parts.associative import (
     associate_keys_with_values,
     rows_of,
 )
+from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.joint_lookup import Held
 from memory_cores.parts.slot_memory import SlotMemory
 from memory_cores.parts.sparse_links import SparseRows, linked_rows, no_links, stepped
 
@@ -55,13 +57,6 @@ class SparseDNCState(NamedTuple):
     read_weights: Tensor  #: [B, R, N]
 
 
-class DNCSnapshot(NamedTuple):
-    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
-
-    memory: Tensor  #: [B, N, W]
-    usage: Tensor  #: [B, N] in [0, 1], after the last write
-
-
 class WriteInterface(NamedTuple):
     """The controller's demands on the write heads in one step."""
 
@@ -88,6 +83,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     """DNC memory; its controller is the model's. Order in a step: usage, write, link, read.
 
     It holds one item a step: a set is pooled to its mean, and an empty set closes the write gates.
+    Models that ask by query attend to each of the step's items, and to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.
@@ -98,9 +94,12 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         write_heads: number of write heads H.
         sparse_links: number K of links kept of each slot (Rae et al. 2016 take 8), so that time and
             memory are linear in the slots; default: all, in a matrix of N x N.
+        attention: kind of the attention for look-ups by query.
+        attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a setting is below 1.
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
     """
 
     def __init__(
@@ -111,9 +110,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         read_heads: int = 5,
         write_heads: int = 1,
         sparse_links: int | None = None,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, sizes.steps)
         self.word_size, self.write_heads = word_size, write_heads
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(
@@ -130,7 +131,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         self._read_parts = [R * W, R, R * (1 + 2 * H)]
         written = sizes.control + sizes.key + sizes.value
         self.write_interface = nn.Linear(written, sum(self._write_parts))
-        self._build_lookup()
+        self._build_lookup(attention, attention_heads)
         if R:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
         if not sizes.plain:
@@ -203,14 +204,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         memory, usage, precedence, link, writes, reads, weights = step
         return reads, DNCState(memory, usage, precedence, link, writes, weights)
 
-    def snapshot(self, state: DNCState | SparseDNCState) -> DNCSnapshot:
-        """Return what a look-up by content needs, and how much of each slot is in use."""
-        return DNCSnapshot(state.memory, usage_after_write(state.usage, state.write_weights))
-
-    def pool(self, state: DNCState | SparseDNCState) -> tuple[Tensor, Tensor]:
-        """Sum the slots' values, each as far as its slot is in use."""
-        memory, usage = self.snapshot(state)
-        return self._pool(memory, usage)
+    def held(self, state: DNCState | SparseDNCState) -> Held:
+        """Return the slots, each as far as it is in use after the last write."""
+        return Held(state.memory, usage_after_write(state.usage, state.write_weights))
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

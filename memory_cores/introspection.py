@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemoryCore, MemorySizes, Weightings
+from memory_cores.core import Items, MemorySizes, Weightings
+from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
-from memory_cores.parts.real_points import RealPoints
+from memory_cores.parts.joint_lookup import Held, JointLookup
 
-AttentionKind = Literal["softplus", "softmax", "gaussian"]
+PositionKind = Literal["softplus", "softmax", "gaussian"]
 
 #: Narrowest bump, in positions: all but 0.4% of it lies on the position it is centred on.
 MIN_WIDTH = 0.3
@@ -27,17 +28,15 @@ class IntrospectionState(NamedTuple):
     read_weights: Tensor  #: [B, R, N], by position
 
 
-class IntrospectionSnapshot(NamedTuple):
-    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
-
-    memory: Tensor  #: [B, N, V], the newest at position 0
-
-
-class Introspection(MemoryCore[IntrospectionState]):
+class Introspection(JointLookup[IntrospectionState]):
     """First-in-first-out buffer read by position; nothing to learn about writing (eqs. 9 to 12).
 
-    Positions are ages. Those not written yet are rows of zeros, and attention to them counts in
-    the normalisation. A set is pooled to its mean, and an empty set shifts nothing.
+    Positions are ages. Those not written yet are rows of zeros, and read heads' attention to them
+    counts in the normalisation. A set is pooled to its mean, and an empty set shifts nothing. (The
+    points of a set are of one age, by which they could not be told apart.)
+
+    Models that ask by query attend to each of the step's items, and to the written positions
+    (``JointLookup``). Each position has a learned key, since values are found by their age.
 
     Args:
         sizes: given by the model.
@@ -47,9 +46,12 @@ class Introspection(MemoryCore[IntrospectionState]):
         hidden_size: hidden units of the attention network k.
         attention: what makes k's outputs weights: softplus over its sum, softmax, or a Gaussian
             bump over positions whose centre and width are k's outputs.
+        lookup_attention: kind of the attention for look-ups by query, which have no network k.
+        attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, or there is no such attention.
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
     """
 
     context_includes_control = False
@@ -60,19 +62,28 @@ class Introspection(MemoryCore[IntrospectionState]):
         slots: int | None = None,
         read_heads: int = 5,
         hidden_size: int = 64,
-        attention: AttentionKind = "softplus",
+        attention: PositionKind = "softplus",
+        lookup_attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)
-        shape = (hidden_size, self.slots, attention)
+        self._build_attention(lookup_attention, attention_heads)
         # Only one of the two: the other would have parameters without a gradient.
         if sizes.query:
-            self.query_attention = PositionAttention(sizes.query, 1, *shape)
+            self._build_age_keys()
         else:
+            shape = (hidden_size, self.slots, attention)
             self.attention = PositionAttention(sizes.control, read_heads, *shape)
             self.gates = nn.Linear(sizes.control, read_heads * sizes.value)
+
+    def _build_age_keys(self) -> None:
+        """Make a key for each age, if the attention compares keys."""
+        if self.lookup_attention.compares:
+            keys = torch.randn(self.slots, self.lookup_attention.encoded_size)
+            self.age_keys = nn.Parameter(keys)
 
     def initial_state(self, batch_size: int, like: Tensor) -> IntrospectionState:
         """Return rows of zeros that nothing was written to."""
@@ -119,19 +130,18 @@ class Introspection(MemoryCore[IntrospectionState]):
             write=state.wrote.unsqueeze(2) * (positions == 0),
         )
 
-    def snapshot(self, state: IntrospectionState) -> IntrospectionSnapshot:
-        """Return the values."""
-        return IntrospectionSnapshot(state.memory)
+    def held(self, state: IntrospectionState) -> Held:
+        """Return the positions, of which those written are whole."""
+        written = torch.arange(self.slots, device=state.written.device) < state.written
+        return Held(state.memory, written.to(state.memory.dtype))
 
-    def lookup(
-        self, snapshot: IntrospectionSnapshot, queries: Tensor, real: RealPoints | None = None
-    ) -> Tensor:
-        """Read like an ungated head whose attention network sees a query."""
-        return self.query_attention(queries).squeeze(-2) @ snapshot.memory
+    def _codes_of(self, rows: Tensor) -> Tensor:
+        """Return the keys of the ages, whatever the rows [..., N, Dv]."""
+        return self.age_keys.to(rows.dtype).expand(*rows.shape[:-2], -1, -1)
 
-    def pool(self, state: IntrospectionState) -> tuple[Tensor, Tensor]:
-        """Sum the values; what was not written is zero."""
-        return state.memory.sum(1), state.written.clamp(max=self.slots).to(state.memory.dtype)
+    def _values_of(self, rows: Tensor) -> Tensor:
+        """Return the rows, which are values."""
+        return rows
 
 
 class PositionAttention(nn.Module):
@@ -149,11 +159,12 @@ class PositionAttention(nn.Module):
     """
 
     def __init__(
-        self, input_size: int, heads: int, hidden_size: int, positions: int, kind: AttentionKind
+        self, input_size: int, heads: int, hidden_size: int, positions: int, kind: PositionKind
     ) -> None:
         super().__init__()
-        if kind not in get_args(AttentionKind):
-            raise ValueError(f"attention must be one of {get_args(AttentionKind)}, got {kind!r}")
+        kinds = get_args(PositionKind)
+        if kind not in kinds:
+            raise ValueError(f"attention must be one of {kinds}, got {kind!r}")
         self.heads, self.positions, self.kind = heads, positions, kind
         outputs = heads * (2 if kind == "gaussian" else positions)
         self.hidden = nn.Linear(input_size, hidden_size)

@@ -14,7 +14,9 @@ from memory_cores.parts.associative import (
     associate_keys_with_values,
     rows_of,
 )
+from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.joint_lookup import Held
 from memory_cores.parts.slot_memory import SlotMemory
 
 #: Initial value of every entry of the memory.
@@ -35,19 +37,14 @@ class LRUState(NamedTuple):
     read_weights: Tensor  #: [B, R, N]
 
 
-class LRUSnapshot(NamedTuple):
-    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
-
-    memory: Tensor  #: [B, N, W]
-
-
 class LRU(SlotMemory[LRUState]):
     """Look-up by content, with writes to where a head last read or to the least used slots.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
     read head has a write head, which writes a word of its own to a slot of its own: where the
     paper's least-used weighting marks as many slots as there are reads and all heads share it, the
-    i-th head here has the i-th least used slot.
+    i-th head here has the i-th least used slot. Models that ask by query attend to each of the
+    step's items, and to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.
@@ -56,9 +53,12 @@ class LRU(SlotMemory[LRUState]):
         read_heads: number of heads R. The papers use 5 in generative temporal models; in models
             that ask by query all R write, and none reads.
         usage_decay: share of a slot's usage that is left after a step (``gamma``).
+        attention: kind of the attention for look-ups by query.
+        attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, or the decay is not in [0, 1].
+        ValueError: a number is below 1, the decay is not in [0, 1], queries are not as wide as
+            keys, or there is no such attention.
     """
 
     def __init__(
@@ -68,9 +68,11 @@ class LRU(SlotMemory[LRUState]):
         word_size: int = 64,
         read_heads: int = 5,
         usage_decay: float = 0.95,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = read_heads * sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, read_heads * sizes.steps)
         self.word_size, self.read_heads, self.usage_decay = word_size, read_heads, usage_decay
         require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
         if not 0 <= usage_decay <= 1:
@@ -81,7 +83,7 @@ class LRU(SlotMemory[LRUState]):
         self.write_gates = nn.Linear(sizes.control, R)
         if not sizes.query:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
-        self._build_lookup()
+        self._build_lookup(attention, attention_heads)
         if not sizes.plain:
             self._start_as_associative_memory()
 
@@ -123,13 +125,9 @@ class LRU(SlotMemory[LRUState]):
         weights = content_weights(state.memory, keys, F.softplus(strengths))
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
 
-    def snapshot(self, state: LRUState) -> LRUSnapshot:
-        """Return what a look-up by content needs."""
-        return LRUSnapshot(state.memory)
-
-    def pool(self, state: LRUState) -> tuple[Tensor, Tensor]:
-        """Sum the slots' values, each as far as its slot was written."""
-        return self._pool(state.memory, state.written)
+    def held(self, state: LRUState) -> Held:
+        """Return the slots, each as far as it was written since it was erased."""
+        return Held(state.memory, state.written)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from memory_cores.core import Items, MemoryCore
-from memory_cores.parts.real_points import RealPoints
+from memory_cores.core import Items, MemorySizes
+from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.joint_lookup import Held, JointLookup
 
 
 class NoMemoryState(NamedTuple):
@@ -14,11 +15,34 @@ class NoMemoryState(NamedTuple):
     nothing: Tensor  #: [B, 0]
 
 
-class NoMemory(MemoryCore[NoMemoryState]):
-    """Reads nothing (C = 0), so that a model keeps only its controller's state."""
+class NoMemory(JointLookup[NoMemoryState]):
+    """Holds nothing from step to step.
+
+    Models that read with heads read nothing (C = 0), so that they keep only their controller's
+    state. Those that ask by query still attend to the real items of the current step, as with every
+    other core; where there are none, they read 0.
+
+    Args:
+        sizes: given by the model.
+        attention: kind of the attention for look-ups.
+        attention_heads: heads of multihead attention.
+
+    Raises:
+        ValueError: ``attention_heads`` is below 1, queries are not as wide as keys, or there is no
+            such attention.
+    """
 
     holds_items = False
     read_heads = 0
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+    ) -> None:
+        super().__init__(sizes)
+        self._build_attention(attention, attention_heads)
 
     def initial_state(self, batch_size: int, like: Tensor) -> NoMemoryState:
         """Return the empty state."""
@@ -32,16 +56,15 @@ class NoMemory(MemoryCore[NoMemoryState]):
         """Return [B, 0]."""
         return state.nothing, state
 
-    def lookup(
-        self, snapshot: NoMemoryState, queries: Tensor, real: RealPoints | None = None
-    ) -> Tensor:
-        """Return zeros, [..., M, Dv]."""
-        return queries.new_zeros(*queries.shape[:-1], self.sizes.value)
+    def held(self, state: NoMemoryState) -> Held:
+        """Return no rows."""
+        nothing = state.nothing
+        return Held(nothing.new_zeros(len(nothing), 0, self.sizes.value), nothing)
 
-    def pool(self, state: NoMemoryState) -> tuple[Tensor, Tensor]:
-        """Return zeros: nothing is held."""
-        batch_size = state.nothing.shape[0]
-        return (
-            state.nothing.new_zeros(batch_size, self.sizes.value),
-            state.nothing.new_zeros(batch_size, 1),
-        )
+    def _codes_of(self, rows: Tensor) -> Tensor:
+        """Return no keys."""
+        return rows.new_zeros(*rows.shape[:-1], self.lookup_attention.encoded_size)
+
+    def _values_of(self, rows: Tensor) -> Tensor:
+        """Return no values."""
+        return rows

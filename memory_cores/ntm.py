@@ -22,7 +22,9 @@ from memory_cores.parts.associative import (
     associate_keys_with_values,
     rows_of,
 )
+from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.joint_lookup import Held
 from memory_cores.parts.slot_memory import SlotMemory
 
 #: Initial value of every entry of the memory.
@@ -46,12 +48,6 @@ class NTMState(NamedTuple):
     read_weights: Tensor  #: [B, R, N]
 
 
-class NTMSnapshot(NamedTuple):
-    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
-
-    memory: Tensor  #: [B, N, W]
-
-
 class Addressing(NamedTuple):
     """The controller's demands on K heads in one step."""
 
@@ -66,7 +62,8 @@ class NTM(SlotMemory[NTMState]):
     """NTM memory; its controller is the model's. A step writes, then reads.
 
     It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
-    the write heads where they are.
+    the write heads where they are. Models that ask by query attend to each of the step's items, and
+    to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.
@@ -75,9 +72,12 @@ class NTM(SlotMemory[NTMState]):
         read_heads: number of read heads R. The papers use 5 in generative temporal models; models
             that ask by query have none.
         write_heads: number of write heads H.
+        attention: kind of the attention for look-ups by query.
+        attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a setting is below 1.
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
     """
 
     def __init__(
@@ -87,9 +87,11 @@ class NTM(SlotMemory[NTMState]):
         word_size: int = 64,
         read_heads: int = 5,
         write_heads: int = 1,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = sizes.steps if slots is None else slots
+        self.slots = sizes.slots_of(slots, sizes.steps)
         self.word_size, self.write_heads = word_size, write_heads
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(
@@ -101,7 +103,7 @@ class NTM(SlotMemory[NTMState]):
         if self.read_heads:
             read = sum(self._addressing_parts(read_heads))
             self.read_addressing = nn.Linear(sizes.control, read)
-        self._build_lookup()
+        self._build_lookup(attention, attention_heads)
         if not sizes.plain:
             self._start_as_associative_memory()
             self._start_writing_in_turn()
@@ -148,13 +150,9 @@ class NTM(SlotMemory[NTMState]):
         weights = address(state.memory, state.norms, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
 
-    def snapshot(self, state: NTMState) -> NTMSnapshot:
-        """Return what a look-up by content needs."""
-        return NTMSnapshot(state.memory)
-
-    def pool(self, state: NTMState) -> tuple[Tensor, Tensor]:
-        """Sum the slots' values, each as far as its slot was written."""
-        return self._pool(state.memory, state.written)
+    def held(self, state: NTMState) -> Held:
+        """Return the slots, each as far as it was written."""
+        return Held(state.memory, state.written)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

@@ -93,7 +93,7 @@ class RMR(MemoryCore[RMRState]):
 
     Args:
         sizes: given by the model.
-        slots: number K of imaginary cells.
+        slots: number K of imaginary cells; default: 25, as in the paper.
         read_heads: number of heads R; models that ask by query have none.
         attention: kind of the attention, for interaction and reading.
         attention_heads: heads of multihead attention.
@@ -115,7 +115,7 @@ class RMR(MemoryCore[RMRState]):
     def __init__(
         self,
         sizes: MemorySizes,
-        slots: int = 25,
+        slots: int | None = None,
         read_heads: int = 5,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
@@ -126,7 +126,8 @@ class RMR(MemoryCore[RMRState]):
         stochastic_keys: bool = False,
     ) -> None:
         super().__init__(sizes)
-        self.slots, self.noise_size = slots, slots * sizes.key * stochastic_keys
+        self.slots = slots = sizes.slots_of(slots, 25)
+        self.noise_size = slots * sizes.key * stochastic_keys
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=slots, attention_heads=attention_heads, read_heads=read_heads)
         key_range = sizes.key_range if key_range is None else key_range
@@ -149,7 +150,6 @@ class RMR(MemoryCore[RMRState]):
         self._build_start(key_range)
         if self.read_heads:
             self.read_keys = nn.Linear(sizes.control, self.read_heads * sizes.key)
-        if self.read_heads and not sizes.plain:
             self._start_as_associative_memory()
 
     def _build_trackers(self, separate_weights: bool) -> None:
@@ -284,7 +284,7 @@ class RMR(MemoryCore[RMRState]):
     def _read(self, state: RMRState, control: Tensor) -> tuple[Tensor, RMRState]:
         """Attend to the step's items and the cells with R queries from the control."""
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
-        memory = self._attended(self.snapshot(state))
+        memory = self._attended(self._snapshot(state))
         weights = self.attention.weights(self.attention.ask(queries), memory)
         # Averaged over the attention's heads; the items, however many, share a column in plots.
         items, cells = weights.mean(1).split([state.item_mask.shape[1], self.slots], 2)
@@ -300,8 +300,11 @@ class RMR(MemoryCore[RMRState]):
         """
         return Weightings(read=state.read_weights, write=state.read_weights[:, :0])
 
-    def snapshot(self, state: RMRState) -> RMRSnapshot:
-        """Return the cells and the step's items."""
+    def snapshot(self, state: RMRState, items: Items) -> RMRSnapshot:
+        """Return the cells and the step's items, which the state has."""
+        return self._snapshot(state)
+
+    def _snapshot(self, state: RMRState) -> RMRSnapshot:
         items = (state.item_keys, state.item_values, state.item_mask)
         return RMRSnapshot(state.attended_keys, state.values, *items, state.keys)
 

@@ -71,8 +71,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
             regime: "sparse": hardly any context, at random steps; "transfer": large contexts in the
                 first steps, none after them.
             protocol: "strict", or "paper": the authors' code, where the sequences of a batch share
-                n and m, which never reach their upper ends, and test targets are drawn as in
-                training, not all there are.
+                n, m and the places of their points, and n and m never reach their upper ends. The
+                targets of validation and test are all points there are in both.
             sequence_length: steps of a training sequence (sparse 50, transfer 20).
             test_length: steps of a validation or test sequence (as in training).
             context_steps: training steps with a context (sparse 45, transfer 10). In sparse, longer
@@ -157,8 +157,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         stages = (self.hparams["curriculum"] or []) if training else []
         return PointRecipe(
             sets=sets,
-            everything=not paper and not training,
-            same_size=together if paper else 1,
+            everything=not training,
+            together=together if paper else 1,
             stages=curriculum_sets(stages, sets, self.training_points, together),
         )
 

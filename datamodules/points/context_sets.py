@@ -69,8 +69,8 @@ class PointRecipe:
     sets: ContextSets
     everything: bool
     """Targets are all points there are, not those that were drawn."""
-    same_size: int = 1
-    """Number of successive sequences of an epoch that share the sizes of their point sets."""
+    together: int = 1
+    """Number of successive sequences of an epoch that share their point sets: sizes and points."""
     stages: Stages[ContextSets] = ()
     """A curriculum: the point sets of sequences before the one with this number."""
 
@@ -79,8 +79,8 @@ class PointRecipe:
         return replace(self, sets=rule_at(self.stages, self.sets, episode), stages=())
 
     def leader(self, episode: int, size: int) -> int:
-        """Return the episode whose sizes this one shares, in epochs of so many sequences."""
-        return episode - episode % size % self.same_size
+        """Return the episode whose point sets this one shares, in epochs of so many sequences."""
+        return episode - episode % size % self.together
 
     def draw(self, rng: np.random.Generator, leader: np.random.Generator, points: int) -> PointSets:
         """Draw the point sets of a sequence, of as many points as there are.
@@ -90,9 +90,10 @@ class PointRecipe:
             leader: the generator of its leader's sequence, fresh.
             points: number of all points, at least `most_points`.
         """
-        # Sizes come from a stream of their own, so that sequences can share them and nothing else.
+        # What is shared comes from a stream of its own, so that nothing else is.
         (stream,) = leader.spawn(1)
-        return PointSets(*self.sets.sizes(stream), self.sets.order(rng, points))
+        sizes = self.sets.sizes(stream)
+        return PointSets(*sizes, self.sets.order(stream if self.together > 1 else rng, points))
 
 
 def show(

@@ -23,10 +23,10 @@ class Announcement(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Announce the run; the data module has been set up by now."""
-        record, parameters = data_record(trainer), count_parameters(pl_module)
+        record = data_record(trainer)
         if trainer.is_global_zero:
             print(f"Data: {data_sentence(record, data_settings(trainer))}")
-            print(f"Model: {type(pl_module).__name__}, {parameters:,} parameters", flush=True)
+            print(f"Model: {type(pl_module).__name__}, {size_sentence(pl_module)}", flush=True)
         family, core = type(pl_module).__name__, core_name(pl_module)
         facts: dict[str, Any] = {
             "model": f"{family} {core}",
@@ -34,7 +34,8 @@ class Announcement(L.Callback):
             "core": core,
             "benchmark": type(getattr(trainer, "datamodule", None)).__name__,
             "data": {**data_settings(trainer), **record},
-            "parameters": parameters,
+            "parameters": count_parameters(pl_module),
+            "state_size": pl_module.state_size,
         }
         if trainer.state.fn == TrainerFn.FITTING:  # a test continues the W&B run of its training
             facts |= {
@@ -50,6 +51,18 @@ def data_sentence(record: dict[str, str], settings: dict[str, Any]) -> str:
     """Describe the data; a source that was chosen automatically has already been announced."""
     named = {"source"} if settings.get("source") == "auto" else set()
     return ", ".join(f"{name} {value[:12]}" for name, value in record.items() if name not in named)
+
+
+def size_sentence(model: Any) -> str:
+    """Say how many parameters a ``SequenceModel`` has, how much it carries, and its budgets."""
+    budgets, state = model.budgets, model.state_size
+    carried = "a state that grows" if state is None else f"a state of {state:,} numbers"
+    learned = f"{count_parameters(model):,} parameters{_out_of(budgets.parameters)}"
+    return f"{learned}, {carried}{_out_of(budgets.state)}"
+
+
+def _out_of(budget: int | None) -> str:
+    return "" if budget is None else f" (budget {budget:,})"
 
 
 def data_settings(trainer: L.Trainer) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning as L
 
+from lightning_modules.callbacks.announcement import count_parameters
 from lightning_modules.records.model_file import DeclaredModel
 from lightning_modules.records.reading import FORMAT
 from lightning_modules.records.run_folder import write_json
@@ -31,7 +32,13 @@ class ModelFile(L.Callback):
 
     def _write(self, trainer: L.Trainer, model: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            write_json(self.path, {"format": FORMAT, **declared(model).to_json()})
+            content = {"format": FORMAT, **declared(model).to_json(), **sizes(model)}
+            write_json(self.path, content)
+
+
+def sizes(model: Any) -> dict[str, int | None]:
+    """Return the sizes of a ``SequenceModel``, which every run records."""
+    return {"parameters": count_parameters(model), "state_size": model.state_size}
 
 
 def declared(model: Any) -> DeclaredModel:

@@ -9,9 +9,9 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from lightning_modules.callbacks.announcement import core_name, count_parameters, data_record
+from lightning_modules.callbacks.announcement import core_name, data_record
 from lightning_modules.callbacks.flight_recorder import FlightRecorder
-from lightning_modules.callbacks.model_file import declared
+from lightning_modules.callbacks.model_file import declared, sizes
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
@@ -89,7 +89,7 @@ class ResultsFile(L.Callback):
             "data": data_record(trainer),
             "seed": self.origin.seed,
             "evaluation_seed": self.origin.of_command,
-            "parameters": count_parameters(pl_module),
+            **sizes(pl_module),
             "global_step": trained_steps(trainer),
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
             "wall_clock_seconds": round(self.stopwatch.seconds, 3),

@@ -26,6 +26,7 @@ from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 from lightning_modules.records.showing import shown_by
+from lightning_modules.records.sizes import SIZES, UNKNOWN, size_in_words
 from lightning_modules.table import columns
 
 DESCRIPTION = """\
@@ -42,7 +43,9 @@ Everywhere, runs are averaged if all settings that decide on results are the sam
 but the seed: mean [ends of its 95% interval, Student's], and the number of seeds.
 
 The table and the curve are of tested runs, all tested on the same sequences.
-Columns, with their names in docs/metrics.md:
+State size is how many numbers a sequence hands from step to step ("grows" where
+all items are kept).
+Other columns, with their names in docs/metrics.md:
 """
 
 
@@ -115,8 +118,10 @@ def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
         groups: tested runs.
     """
     known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
-    header = ["model", "core", "seeds", *(column.header for column in known)]
-    rows = [row(group, known) for group in groups]
+    sizes = [n for n in SIZES if any(size_in_words(g.runs, n) != UNKNOWN for g in groups)]
+    headings = (*(SIZES[name] for name in sizes), *(column.header for column in known))
+    header = ["model", "core", "seeds", *headings]
+    rows = [row(group, sizes, known) for group in groups]
     if len(groups) > 1:
         ranking = ranked(benchmark)
         header.append(f"{ranking.headline.header} {FROM_FIRST}")
@@ -212,11 +217,12 @@ def is_known(column: Measure, group: Group) -> bool:
     return bool(group.values(column.name).isfinite().any())
 
 
-def row(group: Group, wanted: Sequence[Measure]) -> list[str]:
+def row(group: Group, sizes: Sequence[str], wanted: Sequence[Measure]) -> list[str]:
     """A group's line of the table."""
     core = ", ".join([group.core or "-", *group.settings])
     numbers = [group.scalar(column.name).in_words(column.digits) for column in wanted]
-    return [group.model, core, str(len(group.seeds)), *numbers]
+    written = (size_in_words(group.runs, name) for name in sizes)
+    return [group.model, core, str(len(group.seeds)), *written, *numbers]
 
 
 def parse(args: list[str]) -> Namespace:

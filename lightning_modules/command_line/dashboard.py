@@ -13,6 +13,7 @@ from lightning_modules.command_line.expendable_logger import in_a_line
 from lightning_modules.command_line.usage_error import UsageError, nearest
 from lightning_modules.command_line.wandb_server import objection
 from lightning_modules.declarations import Family
+from lightning_modules.records.sizes import SIZES
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import BarPlot, LinePlot
@@ -121,6 +122,7 @@ def sections() -> list["Section"]:
     costs = [
         line("train/sequences_per_second", "Speed, sequences per second", STEPS),
         bar("parameters", "Parameters"),
+        bar("state_size", "Numbers carried from step to step"),
         wr.RunComparer(diff_only="split"),
     ]
     drawn = dict.fromkeys(p.name for family in families for p in family.pictures)
@@ -180,7 +182,7 @@ def bar(metric: str, heading: str) -> "BarPlot":
 
     return wr.BarPlot(
         title=heading,
-        metrics=[wr.Config(metric) if metric == "parameters" else metric],
+        metrics=[wr.Config(metric) if metric in SIZES else metric],
         groupby=GROUP,
         groupby_aggfunc="mean",
         groupby_rangefunc="stderr",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lightning_modules.callbacks.announcement import core_name, count_parameters
 from lightning_modules.command_line.blueprint import blueprint
 from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.records.sizes import GROWS
 from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.table import columns
 
@@ -20,7 +21,12 @@ Count the parameters of each experiment's model, without reading data or trainin
   latents     their recurrent network and its maps (neural processes)
   decoder     of points (neural processes)
   of budget   total against model.parameter_budget, which decides on the units;
-              "-" where there is none, or model.controller_size is given instead"""
+              "-" where there is none, or the units are given instead
+  state size  numbers that a sequence hands from step to step: the states of memory
+              core and recurrent networks and what is fed back to them, but not the
+              present step's items; "grows" where all items are kept
+  to budget   state size against model.state_budget, which decides on the slots and
+              then on the units; "-" where there is none"""
 EPILOG = """\
 Settings (--model.memory=NTM, --data.sequence_length=50, ...) hold for all experiments."""
 NAMES = ("experiment", "model", "core")
@@ -43,7 +49,7 @@ def parameters(args: list[str]) -> None:
     blueprints = [blueprint(file, given.overlay, settings) for file in given.experiments]
     # Models of one family have the same parts; those of all, in the order in which they come.
     parts = list(dict.fromkeys(part for b in blueprints for part in b.model.parts()))
-    header = (*NAMES, "units", *parts, "total", "of budget")
+    header = (*NAMES, "units", *parts, "total", "of budget", "state size", "to budget")
     rows = [row(b.experiment_name(), b.model, parts) for b in blueprints]
     print(columns(header, rows, texts=len(NAMES)))
     if len(blueprints) > 1:
@@ -75,15 +81,15 @@ def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str
     total = count_parameters(model)
     names = experiment, type(model).__name__, core_name(model) or "-"
     counts = [f"{own[part]:,}" if part in own else "-" for part in parts]
-    return [*names, str(model.units), *counts, f"{total:,}", of_budget(model, total)]
+    state, budgets = model.state_size, model.budgets
+    sizes = [f"{total:,}", of_budget(total, budgets.parameters)]
+    sizes += [GROWS if state is None else f"{state:,}", of_budget(state, budgets.state)]
+    return [*names, str(model.units), *counts, *sizes]
 
 
-def of_budget(model: SequenceModel, total: int) -> str:
-    """Say how far parameters are from the model's budget, a dash where it decides on nothing."""
-    budget = model.hparams.get("parameter_budget")
-    if budget is None or model.hparams["controller_size"] is not None:
-        return "-"
-    return f"{total / budget - 1:+.2%}"
+def of_budget(number: int | None, budget: int | None) -> str:
+    """Say how far a number is from its budget, a dash where there is none."""
+    return "-" if number is None or budget is None else f"{number / budget - 1:+.2%}"
 
 
 def spread(totals: list[int]) -> str:

@@ -8,6 +8,7 @@ from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import Group
 from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row, ranked
 from lightning_modules.records.run import Run
+from lightning_modules.records.sizes import sizes_in_words
 from lightning_modules.table import columns
 
 #: First columns that are words.
@@ -78,11 +79,10 @@ def compared(row: Row, digits: int) -> str:
 
 
 def _full_row(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
-    group, facts = row.group, [run.facts for run in row.group.runs]
-    sizes = (_span([each.get(name) for each in facts]) for name in ("parameters", "state_size"))
+    group = row.group
     return [
         *_names(group),
-        *sizes,
+        *sizes_in_words(group.runs),
         f"{group.size}: {', '.join(group.seeds)}",
         *_numbers(row, ranking, measures),
         _span([run.training_steps for run in group.runs]),

@@ -54,6 +54,11 @@ class LatentPath(nn.Module, ABC):
         self.pooling: Pooling = pooling
         self.head = LatentHead(size)
 
+    @property
+    @abstractmethod
+    def state_size(self) -> int:
+        """Numbers that a step hands to the next."""
+
     @abstractmethod
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
         """Draw the latents of T steps with standard normal noise [B, T, h]."""
@@ -61,6 +66,11 @@ class LatentPath(nn.Module, ABC):
 
 class IndependentLatents(LatentPath):
     """Latents z_t given all that was seen up to step t, whatever the latents before (NP, ANP)."""
+
+    @property
+    def state_size(self) -> int:
+        """Sum and number of what was seen, h + 1."""
+        return self.head.size + 1
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
         """Draw the latents of all steps at once."""
@@ -88,6 +98,11 @@ class SequentialLatents(LatentPath):
     def __init__(self, size: int, pooling: Pooling) -> None:
         super().__init__(size, pooling)
         self.lstm = LSTMCell(size, size)
+
+    @property
+    def state_size(self) -> int:
+        """The LSTM's state and the latent, 3 h."""
+        return 3 * self.head.size
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
         """Draw one latent after another; the prior of all steps is computed after the loop."""

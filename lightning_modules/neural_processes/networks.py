@@ -57,6 +57,7 @@ class LatentHead(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        self.size = size
         self.network = mlp([size, size, 2 * size])
 
     def forward(self, pooled: Tensor) -> DiagonalGaussian:

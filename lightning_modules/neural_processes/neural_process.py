@@ -12,7 +12,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -23,14 +23,16 @@ from datamodules.points.batch import FunctionSequences, without_padding
 from datamodules.points.benchmark import FunctionDataModule
 from lightning_modules.drawings import Drawings
 from lightning_modules.metrics.target_nll import Scores
-from lightning_modules.neural_processes.latents import Evidence, LatentPath, Latents
+from lightning_modules.neural_processes.inferred import Inferred, Recalled
+from lightning_modules.neural_processes.latents import Evidence, LatentPath
 from lightning_modules.neural_processes.measures import FunctionMeasures
-from lightning_modules.neural_processes.networks import Decoder, PointEncoder, Targets
+from lightning_modules.neural_processes.networks import Targets
+from lightning_modules.neural_processes.parts import Parts, PointSizes, Recipe
 from lightning_modules.neural_processes.pool import Pool, Pooling
-from lightning_modules.neural_processes.recurrent_path import RecurrentPath
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
 from lightning_modules.schedule import warm_up_and_decay
 from lightning_modules.sequence_model import SequenceModel
+from lightning_modules.sizing import Budgets, Sizer
 from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from memory_cores import Items, MemoryCore, MemorySizes
 from memory_cores.core import Recollections
@@ -39,24 +41,8 @@ from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.real_points import RealPoints
 
 Objective = Literal["elbo", "paper"]
-
-
-class Recalled(NamedTuple):
-    """A batch with its memory written and read, before any latent is drawn."""
-
-    points: Tensor  #: [B, T, M, h], the targets' part of the decoder's first layer
-    asked: RealPoints  #: which of them are real
-    evidence: Evidence
-    kl: Tensor  #: [B, T], of what the memory drew
-    snapshot: Any  #: the core's, of all steps
-
-
-class Inferred(NamedTuple):
-    """Predictions of a batch's targets, with latents inferred from them."""
-
-    targets: Targets  #: [B, T, M, Dy]
-    latents: Latents
-    memory_kl: Tensor  #: [B, T], of what the memory drew
+#: Width where neither settings nor a budget of parameters decide on it.
+HIDDEN_SIZE = 64
 
 
 class NeuralProcess(SequenceModel):
@@ -72,7 +58,12 @@ class NeuralProcess(SequenceModel):
         x_range: places go from -x_range to x_range.
         y_size: width Dy of a function's value.
         memory: builds the memory core.
-        hidden_size: width h of encodings, latents, reads and hidden layers.
+        hidden_size: width h of encodings, latents, reads and hidden layers; default: what the
+            budgets allow, else 64.
+        parameter_budget: parameters of the whole model at most, so that models with different cores
+            compare; not used if the hidden size is given.
+        state_budget: numbers that a sequence hands from step to step, within 5%: of the core's
+            slots, if none are named, then of the hidden size as many as that takes.
         learning_rate: Adam's learning rate, at its highest.
         warm_up: number of first steps in which the learning rate rises.
         decay: lower it to 0 by the end of training, along half a cosine; a training that is resumed
@@ -97,8 +88,8 @@ class NeuralProcess(SequenceModel):
         ValueError: a setting is out of range.
     """
 
+    width_setting = "hidden_size"
     measures = FunctionMeasures()
-    deterministic_encoder: PointEncoder | None
 
     def __init__(
         self,
@@ -108,7 +99,9 @@ class NeuralProcess(SequenceModel):
         x_range: float,
         y_size: int,
         memory: Callable[[MemorySizes], MemoryCore],
-        hidden_size: int = 64,
+        hidden_size: int | None = None,
+        parameter_budget: int | None = None,
+        state_budget: int | None = None,
         learning_rate: float = 2e-3,
         warm_up: int = 100,
         decay: bool = True,
@@ -130,26 +123,31 @@ class NeuralProcess(SequenceModel):
         self.save_hyperparameters(ignore=[] if chosen else ["memory"])
         require_one_of(get_args(Objective), objective=objective)
         require_one_of(get_args(Pooling), pooling=pooling)
-        require_positive(hidden_size=hidden_size, x_range=x_range, place_range=place_range)
+        require_positive(x_range=x_range, place_range=place_range)
         require_at_least(0, warm_up=warm_up)
-        require_positive(latent_layers=latent_layers, deterministic_layers=deterministic_layers)
         require_positive(validation_samples=validation_samples, test_samples=test_samples)
         self.steps, self.step_in_x, self.pool_memory = sequence_length, step_in_x, pool_memory
-        self.place_scale = place_range / x_range
-        self.objective, self.pooling = objective, pooling
-        self.warm_up, self.decay = warm_up, decay
+        self.place_scale, self.warm_up = place_range / x_range, warm_up
+        self.objective, self.pooling, self.decay = objective, pooling, decay
         self.validation_samples, self.test_samples = validation_samples, test_samples
-        h, place = hidden_size, x_size + step_in_x
-        self.latent_encoder = PointEncoder(place + y_size, h, latent_layers)
-        # Made before the memory, so that its initial weights are the same with every core.
-        self.deterministic_encoder = PointEncoder(place + y_size, h, deterministic_layers)
-        self.memory = memory(MemorySizes(h, place, h, sequence_length, place, place_range))
-        self.recurrent_path = RecurrentPath(h) if recurrent_path else None
-        if not (self.memory.holds_items or recurrent_path):
-            self.deterministic_encoder = None  # its encodings would not be used
-        self.latent_path = self.make_latent_path(h, pooling)
-        self.decoder = Decoder(h, place, y_size)
-        self._choose_recurrences(captured=compile)
+        recipe = Recipe(
+            memory,
+            lambda size: self.make_latent_path(size, pooling),
+            PointSizes(sequence_length, x_size + step_in_x, place_range, y_size),
+            latent_layers,
+            deterministic_layers,
+            recurrent_path,
+        )
+        budgets = Budgets(parameter_budget, state_budget)
+        sizer = Sizer(budgets, recipe.parts, hidden_size, HIDDEN_SIZE)
+        self._take(recipe.parts(*sizer.sizing()), captured=compile)
+
+    def _take(self, parts: Parts, captured: bool) -> None:
+        """Make these networks the model's."""
+        self.latent_encoder, self.deterministic_encoder, self.memory = parts[:3]
+        self.recurrent_path, self.latent_path, self.decoder = parts[3:]
+        self.state_size = parts.state_size
+        self._choose_recurrences(captured)
 
     def _choose_recurrences(self, captured: bool) -> None:
         """Let plain calls, or CUDA graphs, do what takes one step after the other."""
@@ -180,9 +178,8 @@ class NeuralProcess(SequenceModel):
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """Return encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
-        encoders = [self.latent_encoder, self.deterministic_encoder]
         return {
-            "encoders": [encoder for encoder in encoders if encoder is not None],
+            "encoders": [self.latent_encoder, self.deterministic_encoder],
             "memory": [self.memory],
             "recurrent": [] if self.recurrent_path is None else [self.recurrent_path],
             "latents": [self.latent_path],
@@ -218,7 +215,7 @@ class NeuralProcess(SequenceModel):
         known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
         context = context_x, batch.context_y, known
         target = (target_x, batch.target_y, asked) if told else None
-        values = self._encoded(*context)
+        values = self.deterministic_encoder(*context)
         pooled = Pool.of(values, known).pooled(self.pooling)
         items = Items(context_x, known.padded(values), batch.context_mask)
         recollections = self._unroll(pooled, items, *self._drawn(target, noise))
@@ -244,15 +241,9 @@ class NeuralProcess(SequenceModel):
             return ()
         observed = None
         if target is not None:
-            observed = Pool.of(self._encoded(*target), target[2]).pooled(self.pooling)
+            encoded = self.deterministic_encoder(*target)
+            observed = Pool.of(encoded, target[2]).pooled(self.pooling)
         return observed, None if noise is None else noise[..., self.units :]
-
-    def _encoded(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
-        """Encode points for memory and controls as rows of width h; zeros if neither uses them."""
-        if self.deterministic_encoder is not None:
-            return self.deterministic_encoder(x, y, real)
-        rows = real.rows(x)
-        return rows.new_zeros(*rows.shape[:-1], self.units)
 
     def _places(self, x: Tensor) -> Tensor:
         """Scale places [B, T, N, Dx], and append the step if the model has it in x."""

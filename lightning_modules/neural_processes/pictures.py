@@ -53,8 +53,7 @@ class FunctionDrawings(Drawings):
         if shown.summary is not None:
             sentence = nll_sentence(shown.whole_set, shown.summary)
             yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
-        whole = data.point_recipe(shown.split).everything
-        prediction = predict(model, data.dataset(shown.split)[0], whole, seed)
+        prediction = predict(model, data.dataset(shown.split)[0], seed)
         if data.x_size == 1:
             yield from drawn_functions(prediction, shown)
         if data.canvas_shape is not None:
@@ -73,15 +72,13 @@ def drawn_functions(
 
 
 def drawn_images(prediction: PredictedSequence, shown: Evaluated) -> Iterator[tuple[str, Figure]]:
-    """Draw completed images where all of their pixels are targets, and the keys of an RMR."""
-    images = images_of(prediction) if prediction.whole else None
-    if images is not None:
-        yield "completion", completion(images, shown.title, shown.first_sequence, shown.colour)
+    """Draw completed images, and the keys of an RMR."""
+    images = images_of(prediction)
+    yield "completion", completion(images, shown.title, shown.first_sequence, shown.colour)
     if prediction.keys is not None:
         headings = shown.title, keys_sentence(prediction.keys, shown), shown.colour
-        truth = None if images is None else images.truth
         centres = prediction.sequence.task
-        yield "imaginary_keys", imaginary_keys(prediction.keys, centres, truth, *headings)
+        yield "imaginary_keys", imaginary_keys(prediction.keys, centres, images.truth, *headings)
 
 
 def functions_of(prediction: PredictedSequence) -> PredictedFunctions:
@@ -97,7 +94,6 @@ def functions_of(prediction: PredictedSequence) -> PredictedFunctions:
         prediction.targets.mean,
         prediction.targets.sigma,
         prediction.keys,
-        prediction.whole,
         prediction.x_range,
     )
 

@@ -18,24 +18,20 @@ if TYPE_CHECKING:
 class PredictedSequence(NamedTuple):
     """One sequence and its prediction, float32 on the CPU."""
 
-    sequence: FunctionSequences  #: the truth, without B
+    sequence: FunctionSequences  #: the truth, without B; its targets are all points, in their order
     targets: Targets  #: mean and sigma of the predictive, [T, M, Dy]
     keys: Tensor | None  #: [T, K, Dx], where the cells of an RMR are
-    whole: bool  #: whether targets are all points that there are, in their order
     x_range: float  #: places go from -x_range to x_range
 
 
-def predict(
-    model: "NeuralProcess", sequence: FunctionSequences, whole: bool, seed: int
-) -> PredictedSequence:
+def predict(model: "NeuralProcess", sequence: FunctionSequences, seed: int) -> PredictedSequence:
     """Predict the targets from the contexts, with as many samples as a validation draws.
 
     The noise depends on the seed and the sequence only; the model's modes do not change.
 
     Args:
         model: on any device, in any floating type.
-        sequence: on the CPU, without B.
-        whole: whether its targets are all points that there are, in their order.
+        sequence: of validation or test, on the CPU, without B.
         seed: the seed of the noise.
     """
     like = next(model.parameters())
@@ -49,7 +45,7 @@ def predict(
         snapshot = model.recall(batch, told=False, noise=noise[0]).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
     keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
-    return PredictedSequence(sequence, Targets(mean, sigma), keys, whole, model.hparams["x_range"])
+    return PredictedSequence(sequence, Targets(mean, sigma), keys, model.hparams["x_range"])
 
 
 def _moved(field: Tensor, like: Tensor) -> Tensor:

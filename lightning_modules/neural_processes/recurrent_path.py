@@ -1,16 +1,15 @@
 """The deterministic LSTM of SNP, whose state is added to what targets read."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.parts.lstm import LSTMCell
 
 
 class RecurrentPath(nn.Module):
-    """LSTM with h_t = LSTM(h_{t-1}, r_{t-1} + r_t), where r_t pools the context of step t.
+    """LSTM with h_t = LSTM(h_{t-1}, r_1 + ... + r_t), where r_t pools the context of step t.
 
-    The authors' code feeds h_{t-1} in a second time, as part of what targets read in the step
-    before; that only adds two matrices of weights.
+    The input is the running sum of pooled contexts, as in the authors' code; a step without a
+    context adds nothing to it.
 
     Args:
         size: width h of encodings and states.
@@ -18,10 +17,14 @@ class RecurrentPath(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        self.size = size
         self.lstm = LSTMCell(size, size)
+
+    @property
+    def state_size(self) -> int:
+        """Numbers that a step hands to the next: the LSTM's state and its last input, 3 h."""
+        return 3 * self.size
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Return h [B, T, h] for pooled encodings [B, T, h], 0 where a context is empty."""
-        # r_{t-1}, with zeros for r_0.
-        before = F.pad(pooled, (0, 0, 1, 0))[:, :-1]
-        return self.lstm.unroll(before + pooled)
+        return self.lstm.unroll(pooled.cumsum(1))

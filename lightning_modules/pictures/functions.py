@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -72,11 +71,10 @@ def y_limits(prediction: PredictedFunctions, steps: list[int]) -> tuple[float, f
 
 
 def _draw_step(axes: Axes, prediction: PredictedFunctions, step: int, colour: str) -> None:
-    draw = _draw_lines if prediction.whole else _draw_targets
     mask = prediction.target_mask[step]
     parts = prediction.target_x, prediction.target_y, prediction.mean, prediction.sigma
     x, truth, mean, sigma = (part[step][mask].squeeze(-1) for part in parts)
-    draw(axes, x, truth, mean, sigma, colour)
+    _draw_lines(axes, x, truth, mean, sigma, colour)
     _draw_contexts(axes, prediction, step)
     if prediction.keys is not None:
         _draw_keys(axes, prediction.keys[step].squeeze(-1), prediction.x_range, colour)
@@ -92,20 +90,6 @@ def _draw_lines(
         axes.fill_between(x.numpy(), *band, color=colour, alpha=opacity, lw=0, gid=gid)
     axes.plot(x.numpy(), mean.numpy(), color=colour, lw=1.8, gid="mean")
     axes.plot(x.numpy(), truth.numpy(), color=INK, lw=1.3, ls=":", gid="truth")
-
-
-def _draw_targets(
-    axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
-) -> None:
-    """Draw single targets, where they are not the whole grid."""
-    for sigmas, width in ((2, 1.2), (1, 3.0)):
-        ends = torch.stack([mean - sigmas * sigma, mean + sigmas * sigma], 1)
-        lines = torch.stack([x.unsqueeze(1).expand(-1, 2), ends], 2).numpy()
-        axes.add_collection(
-            LineCollection(list(lines), colors=colour, alpha=0.4, lw=width, gid=f"{sigmas} sigma")
-        )
-    axes.plot(x.numpy(), mean.numpy(), "o", color=colour, ms=3.5, ls="", gid="mean")
-    axes.plot(x.numpy(), truth.numpy(), "x", color=INK, ms=4.5, mew=1, ls="", gid="truth")
 
 
 def _draw_contexts(axes: Axes, prediction: PredictedFunctions, step: int) -> None:
@@ -181,9 +165,6 @@ def _key(prediction: PredictedFunctions, colour: str) -> dict[str, Line2D | Patc
         "context of this step": Line2D([], [], mfc=INK, ms=4.6, **dot),
         "earlier context, fading with age": Line2D([], [], mfc=QUIET, ms=3.4, alpha=0.6, **dot),
     }
-    if not prediction.whole:
-        key["true function"] = Line2D([], [], color=INK, marker="x", ms=4.5, ls="")
-        key["predicted mean"] = Line2D([], [], color=colour, marker="o", ms=3.5, ls="")
     if prediction.keys is not None:
         key["imaginary keys"] = Line2D([], [], color=colour, marker="|", ms=9, mew=1.4, ls="")
         if (prediction.keys.abs() > prediction.x_range).any():

@@ -33,14 +33,14 @@ PALE = 0.6
 
 
 def imaginary_keys(
-    keys: Tensor, centres: Tensor, images: Tensor | None, title: str, subtitle: str, colour: str
+    keys: Tensor, centres: Tensor, images: Tensor, title: str, subtitle: str, colour: str
 ) -> Figure:
     """Draw the keys on the canvas of some steps, and the picture, both with the last steps' path.
 
     Args:
         keys: [T, K, 2], row and column from -1 to 1 on the canvas.
         centres: [T, 2], row and column of the picture's centre.
-        images: [T, C, H, W] in [0, 1], the canvas; None where not all of it is known.
+        images: [T, C, H, W] in [0, 1], the canvas.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: the core's colour.
@@ -51,7 +51,7 @@ def imaginary_keys(
     figure = sheet(width, height, title, subtitle)
     for panel, step in enumerate(steps):
         axes = blank(PANELS.add(figure, *divmod(panel, COLUMNS)), 1, 1)
-        _draw_canvas(axes, None if images is None else images[step])
+        _draw_canvas(axes, images[step])
         recent = slice(max(0, step - TAIL), step + 1)
         _draw_path(axes, centres[recent])
         _draw_keys(axes, keys[recent], colour)
@@ -61,13 +61,12 @@ def imaginary_keys(
     return figure
 
 
-def _draw_canvas(axes: Axes, image: Tensor | None) -> None:
-    """Draw the true image [C, H, W], pale, if it is known."""
-    half = 1.0  # the centres of the outermost pixels, whose edges are half a pixel farther out
-    if image is not None:
-        half += 1 / (image.shape[-1] - 1)
-        pale = 1 - (1 - PALE) * (1 - pixels(image.unsqueeze(0))[0])
-        axes.imshow(pale, extent=(-half, half, half, -half), interpolation="nearest", gid="truth")
+def _draw_canvas(axes: Axes, image: Tensor) -> None:
+    """Draw the true image [C, H, W], pale."""
+    # The centres of the outermost pixels are at 1, their edges half a pixel farther out.
+    half = 1 + 1 / (image.shape[-1] - 1)
+    pale = 1 - (1 - PALE) * (1 - pixels(image.unsqueeze(0))[0])
+    axes.imshow(pale, extent=(-half, half, half, -half), interpolation="nearest", gid="truth")
     square = [-half, half, half, -half, -half], [-half, -half, half, half, -half]
     axes.plot(*square, color=QUIET, lw=0.8, gid="canvas")
 

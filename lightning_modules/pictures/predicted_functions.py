@@ -14,13 +14,12 @@ class PredictedFunctions(NamedTuple):
     context_x: Tensor  #: [T, N, 1]
     context_y: Tensor  #: [T, N, 1]
     context_mask: Tensor  #: [T, N] bool
-    target_x: Tensor  #: [T, M, 1]
+    target_x: Tensor  #: [T, M, 1], in ascending order
     target_y: Tensor  #: [T, M, 1], the truth
     target_mask: Tensor  #: [T, M] bool
     mean: Tensor  #: [T, M, 1], predicted
     sigma: Tensor  #: [T, M, 1], predicted standard deviation
     keys: Tensor | None  #: [T, K, 1], places that a memory imagines, if it does
-    whole: bool  #: whether targets are all points of a grid, in their order
     x_range: float  #: the grid goes from -x_range to x_range
 
     @property

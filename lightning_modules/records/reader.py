@@ -16,6 +16,7 @@ from lightning_modules.records.run import Run, Tested, read_results, seed_of
 from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.records.settings import flat
+from lightning_modules.records.sizes import SIZES
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Config = Mapping[str, Any]
@@ -91,7 +92,8 @@ def read_run(path: Path) -> tuple[Run | None, list[Problem]]:
         settings, seed = flat(config), seed_of(config.get("seed_everything"))
         # Either file says what the model is.
         blamed = folder.model if folder.model.exists() else path
-        return Run(path, _declared(folder, config, read), seed, settings, None, read), problems
+        declared, sizes = _declared(folder, config, read), _sizes(folder)
+        return Run(path, declared, seed, settings, None, read, sizes), problems
     except Unreadable as reason:
         return None, [*problems, Problem(blamed, str(reason))]
 
@@ -145,6 +147,13 @@ def _declared(folder: RunFolder, config: Config, history: History) -> DeclaredMo
         return read_model_file(folder.model)
     model = config["model"]
     return declared_before(_class_name(model), _memory(model), [history.curve_name])
+
+
+def _sizes(folder: RunFolder) -> dict[str, Any]:
+    """Return the sizes of a run that was not tested, as far as its files say them."""
+    found = _if_readable(folder.model, read_json, [])
+    known = found if isinstance(found, Mapping) else {}
+    return {name: known[name] for name in SIZES if name in known}
 
 
 def _config(path: Path) -> Config:

@@ -6,6 +6,7 @@ Only what is needed is read, so that files of older and newer versions are read 
 from collections.abc import Mapping
 from math import nan
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -63,6 +64,7 @@ class Run(NamedTuple):
     settings: Mapping[str, Any]  #: all settings, by the keys of the command line
     tested: Tested | None
     history: History | None
+    sizes: Mapping[str, Any] = MappingProxyType({})  #: facts that are known before a test
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class Run(NamedTuple):
     @property
     def facts(self) -> Mapping[str, Any]:
         """Facts such as parameters and revision, which are no settings."""
-        return {} if self.tested is None else self.tested.facts
+        return self.sizes if self.tested is None else self.tested.facts
 
     def part(self, name: str) -> dict[str, Any]:
         """Return the settings of the ``model`` or of the ``data``."""

@@ -15,6 +15,10 @@ TRAINING = (
 )
 #: Whether steps that are not finite are skipped; beside the trainer's in results where they are.
 ON_DIVERGENCE = "on_divergence"
+#: What models and cores choose themselves where a setting is null; it was the setting's default.
+CHOSEN = {"model.hidden_size": 64, "model.memory.slots": 25}
+#: Settings that decide on what is null.
+BUDGETS = ("model.parameter_budget", "model.state_budget")
 #: Settings that change no result; of sources, the one that was really used counts.
 IRRELEVANT = {
     *(f"data.{name}" for name in ("eval_batch_size", "num_workers", "data_dir", "source")),
@@ -64,9 +68,19 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     training = {f"trainer.{name}" for name in (*TRAINING, ON_DIVERGENCE)}
     return {
         key: value
-        for key, value in settings.items()
+        for key, value in _spelled_out(settings).items()
         if key not in IRRELEVANT and (key.startswith(("model", "data")) or key in training)
     }
+
+
+def _spelled_out(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace null by what it stands for, as runs of before have it."""
+    # Other cores had null for their own choice before, too.
+    cells = settings.get("model.memory") == "RMR" and settings.get("model.state_budget") is None
+    width = not any(settings.get(budget) for budget in BUDGETS)
+    chosen = {"model.hidden_size": width, "model.memory.slots": cells}
+    null = (key for key, known in chosen.items() if known and settings.get(key, 0) is None)
+    return {**settings, **{key: CHOSEN[key] for key in null}}
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -24,6 +24,7 @@ from lightning_modules.report.sections.league import league
 from lightning_modules.report.sections.learning_curves import learning_curves
 from lightning_modules.report.sections.left_out import left_out
 from lightning_modules.report.sections.memory_scaling import memory_scaling
+from lightning_modules.report.sections.state_size import state_size
 from lightning_modules.report.sections.step_curves import step_curves
 
 #: Characters for pictures and films; of a page's 20 million Plotly takes 5.
@@ -73,6 +74,7 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
         step_curves(benchmarks),
         learning_curves(benchmarks),
         memory_scaling(benchmarks),
+        state_size(benchmarks),
         gallery(benchmarks, for_pictures),
         films(benchmarks, for_films),
         configuration(benchmarks),

@@ -106,10 +106,10 @@ class Backbone(nn.Module):
         self.latent_size = latent_size
         self.memory = memory
         # Eq. 13 feeds the reads back; without them (eq. 9) the controller sees the latent alone.
-        feedback_size = latent_size
+        self.feedback_size = latent_size
         if memory.context_includes_control:
-            feedback_size += memory.context_size
-        self.controller = Controller(evidence_size, feedback_size, controller_size)
+            self.feedback_size += memory.context_size
+        self.controller = Controller(evidence_size, self.feedback_size, controller_size)
         self.psi_size = psi_size(memory, controller_size)
         self.prior_map = PriorMap(self.psi_size, map_size, latent_size)
         self.posterior_map = PosteriorMap(self.psi_size, feature_size, map_size, latent_size)
@@ -123,6 +123,12 @@ class Backbone(nn.Module):
             latent=like.new_zeros(batch_size, self.latent_size),
             drawn=torch.zeros(batch_size, 1, dtype=torch.bool, device=like.device),
         )
+
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a step hands to the next: h_t and its cell, feedback, the core's state."""
+        held = self.memory.state_size
+        return None if held is None else 2 * self.controller.hidden_size + self.feedback_size + held
 
     @property
     def noise_size(self) -> int:

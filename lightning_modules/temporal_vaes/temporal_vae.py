@@ -1,7 +1,7 @@
 """Base class of temporal variational auto-encoders: objective, metrics and generation."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -10,22 +10,23 @@ from torch import Tensor, nn
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.loading.checks import require_one_of
-from lightning_modules.budget import controller_size_within
 from lightning_modules.drawings import Drawings
 from lightning_modules.likelihoods import Likelihood, make_likelihood
 from lightning_modules.objectives import Bound, negative_elbo
 from lightning_modules.schedule import slow_recurrence
 from lightning_modules.sequence_model import SequenceModel
+from lightning_modules.sizing import Budgets, Sizer
 from lightning_modules.speed.compiled_steps import require_compiler
-from lightning_modules.temporal_vaes.backbone import Backbone, Step, Trajectory, psi_size
+from lightning_modules.temporal_vaes.backbone import Step, Trajectory
 from lightning_modules.temporal_vaes.measures import FrameMeasures
+from lightning_modules.temporal_vaes.parts import FrameSizes, Recipe, Start
 from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
-from memory_cores.parts.clock import clock_periods
 from memory_cores.parts.gaussian import kl_divergence
 
-Start = Literal["timed", "associative", "plain"]
+#: Units of the controller where neither settings nor a budget of parameters decide on them.
+CONTROLLER_SIZE = 128
 
 
 class Unrolled(NamedTuple):
@@ -59,9 +60,12 @@ class TemporalVAE(SequenceModel):
         likelihood: of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose nats
             compare across runs; "gaussian", with one learned sigma. The paper does not say.
         latent_size: width Z of z_t.
-        controller_size: width H of the controller's state h_t; default: what the budget allows.
+        controller_size: width H of the controller's state h_t; default: what the budgets allow,
+            else 128.
         parameter_budget: parameters of the whole model at most, so that models with different cores
             compare; not used if the controller's size is given.
+        state_budget: numbers that a sequence hands from step to step, within 5%: of the core's
+            slots, if none are named, then of the controller as many as that takes.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
         recurrence_share: share of the learning rate with which the controller and the core train.
@@ -78,6 +82,7 @@ class TemporalVAE(SequenceModel):
         ValueError: a setting is out of range.
     """
 
+    width_setting = "controller_size"
     measures = FrameMeasures()
 
     def __init__(
@@ -91,7 +96,8 @@ class TemporalVAE(SequenceModel):
         likelihood: Likelihood = "bernoulli",
         latent_size: int = 32,
         controller_size: int | None = None,
-        parameter_budget: int = 1_172_000,
+        parameter_budget: int | None = 1_172_000,
+        state_budget: int | None = None,
         map_size: int = 128,
         learning_rate: float = 2e-3,
         recurrence_share: float = 0.3,
@@ -102,45 +108,38 @@ class TemporalVAE(SequenceModel):
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
-        require_positive(latent_size=latent_size)
+        require_positive(latent_size=latent_size, recurrence_share=recurrence_share)
         require_one_of(get_args(Start), start=start)
-        require_positive(recurrence_share=recurrence_share)
         require_at_least(0, map_size=map_size, recurrence_warm_up=recurrence_warm_up)
         self.recurrence_share, self.recurrence_warm_up = recurrence_share, recurrence_warm_up
-
-        def build(
-            controller_size: int, latent_size: int, map_size: int
-        ) -> tuple[VisualNetworks, nn.Module, Backbone]:
-            """Make the parts that depend on these widths, for the budget too."""
-            sizes = MemorySizes(controller_size, controller_size, latent_size, sequence_length)
-            periods = clock_periods(controller_size, sequence_length) if start == "timed" else ()
-            core = memory(sizes._replace(clock=periods, plain=start == "plain"))
-            decoder_inputs = latent_size + psi_size(core, controller_size)
-            networks = visual(VisualSizes(frame_shape, decoder_inputs))
-            extractor = self.make_extractor(networks.feature_size)
-            backbone = Backbone(
-                core,
-                evidence_size=self.evidence_size(action_size),
-                feature_size=networks.feature_size,
-                latent_size=latent_size,
-                controller_size=controller_size,
-                map_size=map_size,
-                compile=compile,
-            )
-            return networks, extractor, backbone
-
-        if controller_size is None:
-            widths = {"latent_size": latent_size, "map_size": map_size}
-            controller_size = controller_size_within(parameter_budget, build, **widths)
-        require_positive(controller_size=controller_size)
-        parts = build(controller_size, latent_size, map_size)
-        self.visual, self.extractor, self.backbone = parts
+        recipe = Recipe(
+            memory,
+            visual,
+            self.make_extractor,
+            FrameSizes(sequence_length, action_size, self.evidence_size(0), frame_shape),
+            compile,
+        )
+        budgets = Budgets(parameter_budget, state_budget)
+        widths = {"latent_size": latent_size, "map_size": map_size}
+        sizer = Sizer(budgets, recipe.parts, controller_size, CONTROLLER_SIZE, **widths)
+        width, slots = sizer.sizing()
+        parts = recipe.parts(width, **widths, slots=slots, start=start)
+        self.visual, self.extractor, self.backbone = parts.modules()
+        self.state_size = parts.state_size
         self.likelihood = make_likelihood(likelihood)
-        # One action is 1 and the others 0: unit variance whatever A is. With the default for dense
-        # inputs moves drown in the noise of the latents, and models never learn where they are.
-        torch.nn.init.normal_(self.backbone.controller.evidence_gates.weight[:, :action_size])
-        self.backbone.controller.start_clock(self.core.sizes.clock)
         self.prefix_length = prefix_length
+        self._start_controller(action_size)
+
+    @torch.no_grad()
+    def _start_controller(self, action_size: int) -> None:
+        """Let actions be heard, and the clock tick.
+
+        One action is 1 and the others 0: unit variance whatever A is. With the default for dense
+        inputs moves drown in the noise of the latents, and models never learn where they are.
+        """
+        controller = self.backbone.controller
+        nn.init.normal_(controller.evidence_gates.weight[:, :action_size])
+        controller.start_clock(self.core.sizes.clock)
 
     def on_fit_start(self) -> None:
         """Ask for a compiler before anything is trained, if one is needed."""

@@ -11,7 +11,7 @@ NaN too, never matters.
 """
 
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.real_points import RealPoints, of_points
 
-AttentionKind = Literal["multihead", "dot_product", "laplace", "uniform"]
+AttentionKind = Literal["multihead", "dot_product", "laplace", "encoded_laplace", "uniform"]
 
 
 class Prepared(NamedTuple):
@@ -30,6 +30,24 @@ class Prepared(NamedTuple):
     values: Tensor  #: [..., N, V]
     mask: Tensor  #: [..., N] bool, False for padding; [..., M, N] if queries differ in it
     never_empty: bool = False  #: whether every query is known to see something
+    log_share: Tensor | None = None  #: [..., N], added to the scores; None if all rows are whole
+
+    @classmethod
+    def partly(cls, keys: Tensor, values: Tensor, share: Tensor) -> "Prepared":
+        """Make a set of rows that count only as far as they are there.
+
+        A weight is then proportional to share times exp(score): two halves count like one whole,
+        and a row of which nothing is there gets no weight. Shares pass no gradient, for which no
+        fused kernel exists.
+
+        Args:
+            keys: [..., N, E].
+            values: [..., N, V].
+            share: [..., N] in [0, 1], how much of each row is there.
+        """
+        share = share.detach()
+        log_share = share.clamp(min=torch.finfo(share.dtype).tiny).log()
+        return cls(keys, values, share > 0, log_share=log_share)
 
     @property
     def visible(self) -> Tensor:
@@ -37,7 +55,7 @@ class Prepared(NamedTuple):
         return self.mask if self.mask.dim() == self.keys.dim() else self.mask.unsqueeze(-2)
 
     def joined(self, other: "Prepared") -> "Prepared":
-        """Return the union of two sets with the same leading dimensions."""
+        """Return the union of two sets of whole rows with the same leading dimensions."""
         return Prepared(
             torch.cat([self.keys, other.keys], -2),
             torch.cat([self.values, other.values], -2),
@@ -55,6 +73,8 @@ class Attention(nn.Module, ABC):
     """
 
     heads = 1
+    #: Whether weights depend on keys and queries.
+    compares: ClassVar[bool] = True
 
     def __init__(self, key_size: int, value_size: int) -> None:
         super().__init__()
@@ -68,6 +88,11 @@ class Attention(nn.Module, ABC):
     def code_sizes(self) -> tuple[int, int]:
         """Widths E and V of prepared keys and values."""
         return self.key_size, self.value_size
+
+    @property
+    def encoded_size(self) -> int:
+        """Width of what ``encode`` returns."""
+        return self.key_size
 
     def encode(self, points: Tensor) -> Tensor:
         """Encode keys or queries [..., N, Dk]; the same for both."""
@@ -103,6 +128,8 @@ class Attention(nn.Module, ABC):
     def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
         """Return the weights [..., H, M, N] of projected queries."""
         scores = self.scores(self._split(queries), self._split(memory.keys))
+        if memory.log_share is not None:
+            scores = scores + memory.log_share.unsqueeze(-2).unsqueeze(-3)
         return masked_softmax(scores, memory.visible.unsqueeze(-3))
 
     def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
@@ -146,6 +173,8 @@ class Attention(nn.Module, ABC):
 class UniformAttention(Attention):
     """Mean of the values, whatever the query."""
 
+    compares = False
+
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return zeros: all keys are alike."""
         return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
@@ -154,8 +183,9 @@ class UniformAttention(Attention):
 class LaplaceAttention(Attention):
     """Softmax of minus the L1 distances of the keys as they are, in units of ``scale``.
 
-    This is the paper's form, and that of its code where weights sum to 1 (the code's other form,
-    1 + tanh of the same, is not normalised and grows with the set).
+    This is the form of Kim et al. (2019); ``EncodedLaplaceAttention`` is that of the code of Yoon
+    et al. (2020). Weights sum to 1, as in both by default (the other form there, 1 + tanh of the
+    same, is not normalised and grows with the set).
 
     Args:
         key_size: width Dk of keys and queries.
@@ -172,8 +202,8 @@ class LaplaceAttention(Attention):
         return -(queries.unsqueeze(-2) - keys.unsqueeze(-3)).abs().sum(-1) / self.scale
 
 
-class DotProductAttention(Attention):
-    """Softmax of scaled dot products of keys and queries that one shared MLP encodes.
+class EncodedAttention(Attention):
+    """Base class: one shared MLP encodes keys and queries.
 
     The MLP has two layers as wide as a value (2 x 128 in the paper).
     """
@@ -189,6 +219,11 @@ class DotProductAttention(Attention):
         """Widths E and V, both Dv."""
         return self.value_size, self.value_size
 
+    @property
+    def encoded_size(self) -> int:
+        """Width of what ``encode`` returns, Dv."""
+        return self.value_size
+
     def encode(self, points: Tensor) -> Tensor:
         """Encode keys or queries [..., N, Dk] as [..., N, Dv]."""
         return self.encoder(points)
@@ -196,6 +231,21 @@ class DotProductAttention(Attention):
     def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Encode and project queries."""
         return of_points(super().ask, queries, real)
+
+
+class EncodedLaplaceAttention(EncodedAttention):
+    """Softmax of minus the L1 distances of encoded keys and queries, as in the authors' code."""
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return minus the distances."""
+        # In float32 at least, which is all that ``cdist`` can; differences of codes that are spelt
+        # out would take as many times the memory as codes are wide.
+        exact = torch.promote_types(queries.dtype, torch.float32)
+        return -torch.cdist(queries.to(exact), keys.to(exact), p=1).to(queries.dtype)
+
+
+class DotProductAttention(EncodedAttention):
+    """Softmax of scaled dot products of encoded keys and queries."""
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return dot products over the square root of their width."""
@@ -206,13 +256,16 @@ class DotProductAttention(Attention):
         parts = (queries, memory.keys, memory.values)
         asked, keys, values = (self._split(part).flatten(0, -4) for part in parts)
         visible = memory.visible.flatten(0, -3).unsqueeze(1)
+        share = memory.log_share
+        if share is not None:
+            share = share.flatten(0, -2).unsqueeze(1).unsqueeze(1)
         if memory.never_empty:
-            read = fused_attention(asked, keys, values, visible)
+            read = fused_attention(asked, keys, values, visible, share)
         else:
             # A row without a single True would be 0 / 0, which backends treat differently. It sees
             # all of its places instead, and what it reads there is dropped.
             none = ~visible.any(-1, keepdim=True)
-            read = fused_attention(asked, keys, values, visible | none).masked_fill(none, 0)
+            read = fused_attention(asked, keys, values, visible | none, share).masked_fill(none, 0)
         return read.transpose(1, 2).flatten(2).unflatten(0, queries.shape[:-2])
 
 
@@ -262,18 +315,30 @@ class MultiheadAttention(DotProductAttention):
         return of_points(self.combine, read, real)
 
 
-def fused_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+def fused_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, added: Tensor | None = None
+) -> Tensor:
     """Attend by scaled dot products of [B, H, M, E], [B, H, N, E] and [B, H, N, V].
 
     On a CPU it computes in float32 at least: there PyTorch's kernel takes three times as long in
     bfloat16, even where the processor multiplies bfloat16 several times as fast.
+
+    Args:
+        queries: [B, H, M, E].
+        keys: [B, H, N, E].
+        values: [B, H, N, V].
+        visible: [B, 1, M or 1, N] bool, with a True in every row.
+        added: [B, 1, 1, N], added to the scores; no gradient is known for it.
     """
+    exact = torch.promote_types(queries.dtype, torch.float32) if queries.is_cpu else queries.dtype
+    mask = visible
+    if added is not None:
+        mask = added.to(exact).masked_fill(~visible, -torch.inf)
     if not queries.is_cpu:
-        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
-    exact = torch.promote_types(queries.dtype, torch.float32)
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     with torch.autocast("cpu", enabled=False):
         asked, found, held = (part.to(exact) for part in (queries, keys, values))
-        read = F.scaled_dot_product_attention(asked, found, held, attn_mask=visible)
+        read = F.scaled_dot_product_attention(asked, found, held, attn_mask=mask)
     return read.to(queries.dtype)
 
 
@@ -290,6 +355,7 @@ def make_attention(
     kinds: dict[str, type[Attention]] = {
         "dot_product": DotProductAttention,
         "laplace": LaplaceAttention,
+        "encoded_laplace": EncodedLaplaceAttention,
         "uniform": UniformAttention,
     }
     if kind not in kinds:

@@ -267,4 +267,5 @@ def test_a_run_that_was_really_tested(fit: Callable[..., Path], drawn, out: str,
     np.testing.assert_allclose(curve.mean, found["curves"]["kl"], rtol=1e-6)
     assert drawn[0][2:] == ("MNIST maze, 6 steps, mnist5k", "3 test sequences; 1 training steps")
     row = cells(capsys.readouterr().out)["DNC"]
-    assert row[3:5] == [f"{found['scalars']['bound']:,.1f}", f"{found['scalars']['kl_new']:.2f}"]
+    assert row[3:5] == [f"{found['parameters']:,}", f"{found['state_size']:,}"]
+    assert row[5:7] == [f"{found['scalars']['bound']:,.1f}", f"{found['scalars']['kl_new']:.2f}"]

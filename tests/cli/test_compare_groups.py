@@ -55,7 +55,7 @@ def test_the_same_groups_everywhere(kind: str, drawn, tmp_path: Path, capsys) ->
     assert len({curve.line_style for curve in drawn[0][0]}) == 2
     named = set(re.findall(r'<th scope="row"><span[^>]*></span>(GTMM[^<]*)</th>', page))
     assert named == labels
-    ratios = {row[1]: row[5] for row in table.values()}
+    ratios = {row[1]: row[6] for row in table.values()}
     assert ratios == {
         f"DNC, {difference}": ratio
         for difference, ratio in zip(

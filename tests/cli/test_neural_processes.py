@@ -139,19 +139,19 @@ def test_a_run_is_trained_tested_and_generates(
     assert "gap_inferred_nll" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("protocol", ["strict", "paper"])
-def test_overlap_is_measured_where_targets_are_all_pixels(
-    tiny: Callable[..., list[str]], runs: Path, protocol: str
+@pytest.mark.parametrize("canvas", ["white", "black"])
+def test_overlap_is_measured_where_ink_is_dark(
+    tiny: Callable[..., list[str]], runs: Path, canvas: str
 ) -> None:
     experiment = "--config=conf/snp_digits_transfer.yaml"
     options = ("--run=a", "--trainer.max_steps=1", "--trainer.val_check_interval=1")
-    ExperimentCLI(tiny("fit", experiment, *options, f"--data.protocol={protocol}"))
+    ExperimentCLI(tiny("fit", experiment, *options, f"--data.canvas={canvas}"))
     run = runs / "snp_digits_transfer" / "a"
     main(["test", f"--ckpt_path={run}/checkpoints/best.ckpt"])
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     of_overlap = {name for part in ("scalars", "curves") for name in results[part]}
     of_overlap = {name for name in of_overlap if "overlap" in name}
-    if protocol == "paper":
+    if canvas == "black":
         assert not of_overlap
         return
     assert results["scalars"].keys() <= {measure.name for measure in ASNP.family().measures}
@@ -174,7 +174,8 @@ def test_the_papers_overlay_has_the_papers_sizes(build: Callable[..., Experiment
         assert attention.heads == (1 if name in ("np", "snp") else 8)
         settings = model.learning_rate, model.warm_up, model.decay, model.objective
         assert settings == (1e-4, 0, False, "paper")
-        assert model.test_samples == 1 and data.hparams["protocol"] == "paper"
+        assert (model.validation_samples, model.test_samples) == (1, 1)
+        assert data.hparams["protocol"] == "paper"
         assert data.hparams["batch_size"] == 16
 
 

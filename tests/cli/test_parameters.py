@@ -1,5 +1,6 @@
 """The table of parameters: its numbers, what it leaves alone, and its mistakes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ TABLE_1 = {
     "DNC": 1_859_336,
 }
 PARTS = {
-    "visual": ("visual.",),
+    "visual": ("visual.", "extractor."),
     "controller": ("backbone.controller.",),
     "memory": ("backbone.memory.",),
     "maps": ("backbone.prior_map.", "backbone.posterior_map."),
@@ -42,7 +43,8 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[dict[str, 
 
 def rows_of(said: str) -> list[dict[str, str]]:
     header, _, *lines = said.split("\n\n")[0].splitlines()
-    names = header.replace("of budget", "of_budget").split()
+    names = re.split(r"\s{2,}", header.strip())
+    names = [name.replace(" ", "_") for name in names]
     return [dict(zip(names, line.split(), strict=True)) for line in lines]
 
 
@@ -106,6 +108,27 @@ def test_a_given_controller_has_no_budget(counted):
     assert (row["units"], row["of_budget"]) == ("8", "-")
 
 
+def test_a_state_is_counted_and_compared_with_its_budget(counted):
+    (row,) = counted(MAZES[0], "--model.memory=NTM", "--model.controller_size=128")
+    # h and c, z, five reads of 64; the core's own.
+    assert (row["state_size"], row["to_budget"]) == (f"{256 + 32 + 320 + 1_825:,}", "-")
+    (row,) = counted(MAZES[0], "--model.memory=LRU", "--model.state_budget=3000")
+    assert number(row["state_size"]) == pytest.approx(3_000, rel=0.05)
+    distance = f"{number(row['state_size']) / 3_000 - 1:+.2%}"
+    assert row["to_budget"] == distance
+    assert -5 < float(row["of_budget"].rstrip("%")) <= 0
+
+
+def test_neural_processes_have_budgets_too(counted):
+    experiments = "conf/asnp_rmr_gp_sparse.yaml", "conf/snp_gp_sparse.yaml"
+    rows = counted(*experiments, "--model.parameter_budget=110000")
+    for row in rows:
+        assert 0.95 <= number(row["total"]) / 110_000 <= 1
+        assert row["of_budget"] == f"{number(row['total']) / 110_000 - 1:+.2%}"
+    (row,) = counted("conf/anp_gp_sparse.yaml")
+    assert (row["units"], row["of_budget"], row["state_size"]) == ("64", "-", "grows")
+
+
 def test_nothing_is_read_and_nothing_is_left(
     counted, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -131,6 +154,10 @@ MISTAKES = {
     "conf/vrnn_maze.yaml --model.memory=NTM": ["conf/vrnn_maze.yaml: model.memory: VRNN has no"],
     "conf/vrnn_maze.yaml --model.latent_siz=3": ["did you mean model.latent_size?"],
     "conf/vrnn_maze.yaml --model.parameter_budget=9": ["model.parameter_budget must be at least"],
+    "conf/vrnn_maze.yaml --model.state_budget=9000": [
+        "model.state_budget must be within 5% of ",
+        "the nearest that can be carried within parameter_budget 1172000, got 9000",
+    ],
     "conf/vrnn_maze.yaml --overlay=conf/nope.yaml": ["there is no file conf/nope.yaml"],
     "conf/vrnn_maze.yaml --overlay": ["--overlay: expected one argument", "parameters --help"],
     "--config conf/vrnn_maze.yaml": ["--config: here experiments' files are named without"],

@@ -173,27 +173,33 @@ def test_a_killed_sweep_goes_on(
 def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     sweep: Sweep, runs: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With the smaller rate nothing is learned, which the second validation shows."""
-    rates = {"model.learning_rate": {"values": [1.0e-9, 0.002]}, "seed_everything": {"value": 0}}
-    options = "--trainer.max_steps=100000", "--trainer.val_check_interval=1", "--no_test"
+    """Whoever is at a validation first goes on, so the worse run is one that validates seldom.
+
+    It has learned more until its second validation, for which this sweep rewards nobody.
+    """
+    intervals = {
+        "trainer.val_check_interval": {"values": [40, 1]},
+        "seed_everything": {"value": 0},
+    }
+    options = "--trainer.max_steps=100000", "--no_test"
     rules = {"type": "hyperband", "min_iter": 1, "eta": 2}
-    metric = {"name": "val/bound", "goal": "maximize"}
-    pruned, going = (runs / f"s/learning_rate{rate}" for rate in ("1e-09", "0.002"))
+    metric = {"name": "val/bound", "goal": "minimize"}
+    pruned, going = (runs / f"s/val_check_interval{interval}" for interval in (40, 1))
 
     def press() -> None:
         try:
             for folder in (pruned, going):
-                wait_for(folder.with_name(f"{folder.name}.log"), "step 1 ")
+                wait_for(folder.with_name(f"{folder.name}.log"), "validation at step ")
             wait_for(pruned.with_name(f"{pruned.name}.log"), "; the state is in")
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 
     watcher = Thread(target=press)
     watcher.start()
-    said, status = sweep(rates, *options, "--jobs=2", metric=metric, early_terminate=rules)
+    said, status = sweep(intervals, *options, "--jobs=2", metric=metric, early_terminate=rules)
     watcher.join()
     assert status == 128 + signal.SIGINT, said
-    assert "learning_rate1e-09: pruned after " in said
+    assert "val_check_interval40: pruned after " in said
     assert "\nWaiting for 1 run to save its state\n" in said or "Waiting for 2 runs" in said
     assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
     assert f"Go on: {program()} sweep " in said
@@ -202,8 +208,9 @@ def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
         assert "; the state is in" in log
         assert "Traceback" not in log
         assert (folder / "checkpoints/last.ckpt").exists()
-    states = {trial.params["model.learning_rate"]: trial.state.name for trial in trials(runs)}
-    assert states == {"1e-09": "PRUNED", "0.002": "RUNNING"}
+    key = "trainer.val_check_interval"
+    states = {trial.params[key]: trial.state.name for trial in trials(runs)}
+    assert states == {"40": "PRUNED", "1": "RUNNING"}
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -139,6 +139,6 @@ def recall_step_by_step(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...
     for t in range(sequences.controls.shape[1]):
         items = Items(*(part[:, t] for part in sequences.items))
         state = core.write(state, sequences.controls[:, t], items)
-        found = core.lookup(core.snapshot(state), sequences.queries[:, t])
+        found = core.lookup(core.snapshot(state, items), sequences.queries[:, t])
         steps.append((found, *core.pool(state), found.new_zeros(BATCH)))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))

@@ -169,7 +169,7 @@ def step_by_step(core: MemoryCore, case: Case) -> tuple[Tensor, ...]:
         state, kl = core.advance(state, control, items, observed, noise)
         reads, state = core.read(state, control)
         if core.sizes.query:
-            found = core.lookup(core.snapshot(state), case.queries[:, t])
+            found = core.lookup(core.snapshot(state, items), case.queries[:, t])
             steps.append((found, *core.pool(state), kl))
         else:
             steps.append((reads, *core.weightings(state)))

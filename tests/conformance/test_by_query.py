@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import Items, MemoryCore
+from memory_cores import CORES, RMR, Items, MemoryCore
 from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import (
     BATCH,
@@ -129,6 +129,27 @@ def test_an_item_changes_what_is_recalled_later_if_items_are_held(
     differences = (found[0] - found[1]).abs().amax((0, 2, 3))
     assert not differences[:3].any()
     assert (differences[4] > 1e-9) == core.holds_items
+
+
+@pytest.mark.parametrize("core_class", CORES)
+def test_a_look_up_sees_which_value_came_with_which_key(core_class: type[MemoryCore]) -> None:
+    """The points of a step, not their mean: two sets with the same keys, values and means."""
+    core, sequences = asked(core_class), known(steps=1)
+    keys, values, _ = sequences.items
+    mask = torch.ones(keys.shape[:3], dtype=torch.bool)
+    found = [
+        recall(core, sequences._replace(items=Items(keys, paired, mask)))[0]
+        for paired in (values, values.flip(2))
+    ]
+    assert ((found[0] - found[1]).abs().amax((1, 2, 3)) > 1e-3).all()
+
+
+@pytest.mark.parametrize("core_class", [core for core in CORES if core is not RMR])
+def test_where_nothing_was_written_the_read_is_zero(core_class: type[MemoryCore]) -> None:
+    """RMR always has its imaginary cells."""
+    found, total, number, _ = recall(asked(core_class), known())
+    assert found[0, 0].any(-1).all() and not found[1].any()  # the second sequence has no items
+    assert not total[1].any() and not number[1].any()
 
 
 @every_core

@@ -49,7 +49,7 @@ def test_states_have_the_shapes_that_their_comments_say(
         assert_as_promised(state, floats, **promised)
         assert_as_promised(core.weightings(state), floats, B=MANY)
         if sizes.query:
-            assert_as_promised(core.snapshot(state), floats, **promised)
+            assert_as_promised(core.snapshot(state, step.items), floats, **promised)
 
 
 @every_core
@@ -63,7 +63,8 @@ def test_recollections_have_the_shapes_that_their_comments_say(
     snapshot, promised = recollections.snapshot, letters(core)
     T = SIZES.steps
     assert_as_promised(recollections._replace(snapshot=None), torch.float64, T=T, **promised)
-    single = core.snapshot(core.initial_state(MANY, like=controls))
+    nothing = Items(*(part[:, 0, :0] for part in items))
+    single = core.snapshot(core.initial_state(MANY, like=controls), nothing)
     if type(snapshot) is not type(single):  # of all steps together
         assert_as_promised(snapshot, torch.float64, T=T, **promised)
         return
@@ -86,6 +87,7 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
         old, new = getattr(before, name), getattr(after, name)
         assert isinstance(old, Tensor) and old.shape == new.shape and old.dtype == new.dtype, name
         assert len(old) == BATCH, name
+    assert core.state_size == sum(part[0].numel() for part in after)
 
 
 @pytest.mark.parametrize("core_class", CORES)

@@ -238,17 +238,37 @@ def test_the_record_pins_the_test_set_and_says_who_touches_the_floor() -> None:
     assert small.data_record()["test_sha256"] != other.data_record()["test_sha256"]
 
 
-def test_paper_batches_share_sizes_and_not_points() -> None:
+def test_paper_batches_share_sizes_and_places_and_not_functions() -> None:
     data = make(regime="transfer", protocol="paper")
     batches = list(data.train_dataloader())
     sizes = [(batch.context_mask.sum(-1), batch.target_mask.sum(-1)) for batch in batches]
     assert all((size == size[0]).all() for pair in sizes for size in pair)
     assert len({tuple(contexts[0].tolist()) for contexts, _ in sizes}) == 4
-    assert (batches[0].context_x[0] != batches[0].context_x[1]).any()
+    for batch in batches:
+        assert (batch.context_x == batch.context_x[0]).all()
+        assert (batch.target_x == batch.target_x[0]).all()
+        assert len({tuple(values.flatten().tolist()) for values in batch.target_y}) == 6
+    assert len({tuple(batch.context_x[0].flatten().tolist()) for batch in batches}) == 4
     assert max(contexts.max() for contexts, _ in sizes) < 50
     test = next(iter(data.test_dataloader()))
-    assert (test.context_mask == test.context_mask[0]).all() and not test.target_mask.all()
-    assert test.target_x.shape[2] == 51
+    assert (test.context_mask == test.context_mask[0]).all()
+    assert (test.context_x == test.context_x[0]).all() and (test.context_x[0] != 0).any()
+
+
+@pytest.mark.parametrize(("protocol", "transfer"), [("strict", 27.5), ("paper", 27)])
+def test_few_of_the_test_targets_are_contexts(protocol: str, transfer: float) -> None:
+    """0.25 and 7% of all 400 points; of targets drawn as in training they are the most."""
+    settings = {"test_points": 400, "test_size": 16, "eval_batch_size": 16, "protocol": protocol}
+    for regime, mean in (("sparse", 1), ("transfer", transfer)):
+        for split in ("val", "test"):
+            dataset = make(**settings, regime=regime).dataset(split)
+            batch = dataset.__getitems__(range(4))
+            assert batch.target_mask.all() and batch.target_mask.shape[-1] == 400
+            seen, context = batch.target_seen, batch.context_mask
+            assert torch.equal(seen.sum(-1), context.sum(-1))
+            rng = np.random.default_rng(0)
+            sizes = np.stack([dataset.recipe.points.sets.sizes(rng)[0] for _ in range(2_000)])
+            assert sizes[sizes > 0].mean() == pytest.approx(mean, abs=0.3 if mean > 1 else 0)
 
 
 def test_paper_kernels_are_the_other_regimes_and_tied_in_the_test_set() -> None:
@@ -261,6 +281,20 @@ def test_paper_kernels_are_the_other_regimes_and_tied_in_the_test_set() -> None:
         assert start[:, 0].min() >= 1.2 and start[:, 0].max() <= 1.9
         assert start[:, 1].min() >= 1.6 and start[:, 1].max() <= 3.1
         assert (np.corrcoef(start.T)[0, 1] > 0.999) == tied
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+@pytest.mark.parametrize("regime", REGIMES)
+def test_kernels_are_the_texts_or_the_codes(protocol: str, regime: str) -> None:
+    short, long = ((0.7, 1.2), (1.0, 1.6)), ((1.2, 1.9), (1.6, 3.1))
+    text, code = (short, long) if regime == "sparse" else (long, short)
+    usual = code if protocol == "paper" else text
+    for kernels, (length_scale, scale) in (("text", text), ("code", code), (None, usual)):
+        data = DriftingFunctions(regime=regime, protocol=protocol, kernels=kernels)
+        drift = data.recipe("train").drift
+        assert (drift.length_scale, drift.scale) == (length_scale, scale)
+        chosen = DriftingFunctions(regime=regime, kernels=kernels, scale=(2.0, 2.5))
+        assert chosen.recipe("test").drift.scale == (2.0, 2.5), "a given range goes first"
 
 
 def test_longer_test_sequences_keep_the_regime() -> None:
@@ -296,6 +330,7 @@ def test_training_goes_on_after_the_sequences_that_it_had(settings: dict) -> Non
     [
         ({"regime": "dense"}, "regime must be one of sparse, transfer, got dense"),
         ({"protocol": "lax"}, "protocol must be one of strict, paper, got lax"),
+        ({"kernels": "paper"}, "kernels must be one of text, code, got paper"),
         ({"drift_noise": "no"}, "drift_noise must be one of multiplicative, additive, got no"),
         ({"sequence_length": 0}, "sequence_length must be at least 1, got 0"),
         ({"test_length": 0}, "test_length must be at least 1, got 0"),

@@ -21,6 +21,17 @@ def test_ink_is_black_on_white() -> None:
     assert (digits[:, 0] == 255).all(), "the upper edge of a digit is as white as the canvas"
 
 
-@pytest.mark.parametrize(("protocol", "inked"), [("strict", True), ("paper", False)])
-def test_overlap_can_be_measured_where_targets_are_all_pixels(protocol: str, inked: bool) -> None:
-    assert MovingDigits(protocol=protocol).asks_for_inked_pictures == inked
+def test_ink_is_white_on_black_as_in_the_source() -> None:
+    white, black = (MovingDigits(source="mnist5k", canvas=canvas) for canvas in ("white", "black"))
+    for data in (white, black):
+        data.setup()
+    inverted, plain = (data.dataset("test").pictures for data in (white, black))
+    assert 0.08 < plain.mean() / 255 < 0.2 and (plain == 255 - inverted).all()
+    shown = [data.dataset("test")[0].target_y for data in (white, black)]
+    assert (shown[0] + shown[1]).abs().max() < 1e-6, "one canvas is the other's negative"
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+@pytest.mark.parametrize(("canvas", "inked"), [("white", True), ("black", False)])
+def test_overlap_is_measured_on_a_white_canvas(protocol: str, canvas: str, inked: bool) -> None:
+    assert MovingDigits(protocol=protocol, canvas=canvas).asks_for_inked_pictures == inked

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lightning_modules import GTMM, VRNN, DigitNetworks
-from lightning_modules.budget import controller_size_within
+from lightning_modules.budget import width_within
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import CORES, DNC, LRU, NTM, Introspection
 
@@ -36,13 +36,13 @@ def parameters(model: nn.Module) -> int:
 @pytest.mark.parametrize("budget", [20, 21, 29, 30, 31, 1_000])
 def test_the_largest_controller_that_fits_is_found(budget: int) -> None:
     # 10 H parameters: the answer is the quotient.
-    size = controller_size_within(budget, lambda width: [nn.Linear(10, width, bias=False)])
+    size = width_within(budget, lambda width: [nn.Linear(10, width, bias=False)])
     assert size == budget // 10
 
 
 def test_a_budget_that_nothing_fits_in_names_the_least_that_does() -> None:
     with pytest.raises(ValueError, match="parameter_budget must be at least 10, got 9"):
-        controller_size_within(9, lambda width: [nn.Linear(10, width, bias=False)])
+        width_within(9, lambda width: [nn.Linear(10, width, bias=False)])
 
 
 @pytest.mark.parametrize("name", ["latent_size", "map_size"])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from memory_cores import RMR
-from memory_cores.parts.attention import Attention, DotProductAttention, MultiheadAttention
+from memory_cores.parts.attention import Attention, EncodedAttention, MultiheadAttention
 from memory_cores.parts.lstm import LSTMCell
 
 
@@ -19,7 +19,7 @@ def linears(network: Any) -> list[Any]:
 
 def of_attention(kind: str, attention: Attention) -> dict[str, Any]:
     result: dict[str, Any] = {"kind": kind, "value_size": attention.value_size}
-    if isinstance(attention, DotProductAttention):
+    if isinstance(attention, EncodedAttention):
         result["mlp"] = linears(attention.encoder)
     if isinstance(attention, MultiheadAttention):
         for name in ("queries", "keys", "values"):

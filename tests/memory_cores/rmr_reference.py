@@ -124,6 +124,8 @@ def weightings(query: Array, keys: list[Array], attention: dict[str, Any]) -> li
     if kind == "laplace":
         return [softmax([-float(np.abs(query - key).sum()) for key in keys])]
     query, keys = mlp(query, attention["mlp"]), [mlp(key, attention["mlp"]) for key in keys]
+    if kind == "encoded_laplace":
+        return [softmax([-float(np.abs(query - key).sum()) for key in keys])]
     if kind == "dot_product":
         return [softmax([float(query @ key) / math.sqrt(len(query)) for key in keys])]
     result = []

@@ -176,8 +176,9 @@ def step_by_step(
 ) -> tuple[Tensor, ...]:
     state, steps = core.initial_state(3, controls), []
     for t in range(controls.shape[1]):
-        state = core.write(state, controls[:, t], Items(*(part[:, t] for part in items)))
-        found = core.lookup(core.snapshot(state), queries[:, t])
+        step = Items(*(part[:, t] for part in items))
+        state = core.write(state, controls[:, t], step)
+        found = core.lookup(core.snapshot(state, step), queries[:, t])
         steps.append((found, *core.pool(state)))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))
 

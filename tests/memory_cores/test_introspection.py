@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from memory_cores import Introspection, Items, MemorySizes
-from memory_cores.introspection import IntrospectionSnapshot, PositionAttention, log_softplus
+from memory_cores.introspection import PositionAttention, log_softplus
 from tests.memory_cores.introspection_reference import Maps, step
 from tests.memory_cores.random_use import random_step, randomised
 
@@ -146,25 +146,17 @@ def test_gaussian_heads_start_at_different_ages() -> None:
 # Look-ups and pool ------------------------------------------------------------------------------
 
 
-@every_kind
-def test_all_steps_at_once_equal_one_after_the_other(kind: str) -> None:
-    core = make_core(sizes=SIZES._replace(query=2), attention=kind)
-    memories, queries = torch.randn(2, 5, 7, 4).double(), torch.randn(2, 5, 6, 2).double()
-    together = core.lookup(IntrospectionSnapshot(memories), queries)
-    assert together.shape == (2, 5, 6, 4)
-    for t in range(5):
-        alone = core.lookup(IntrospectionSnapshot(memories[:, t]), queries[:, t])
-        torch.testing.assert_close(together[:, t], alone)
-
-
-def test_a_look_up_finds_a_position() -> None:
-    core = make_core(sizes=SIZES._replace(query=2), attention="softmax")
+def test_a_look_up_finds_an_age_and_sees_no_position_that_was_not_written() -> None:
+    core = make_core(sizes=SIZES._replace(query=2), lookup_attention="dot_product")
     state = write_numbers(core, [1, 2, 3])
+    query = torch.randn(1, 1, 2).double()
+    nothing = Items(query[:, :0], query.new_zeros(1, 0, 4), torch.zeros(1, 0) > 0)
     with torch.no_grad():
-        core.query_attention.output.weight.zero_()
-        core.query_attention.output.bias.copy_(torch.tensor([0, 1000, 0, 0, 0, 0, 0]))
-        values = core.lookup(core.snapshot(state), torch.randn(1, 3, 2).double())
-    torch.testing.assert_close(values, torch.full((1, 3, 4), 2.0).double())
+        fits = 1000 * core.lookup_attention.encode(query)[0, 0]
+        core.age_keys.zero_()[1] = fits
+        core.age_keys[5] = 2 * fits
+        values = core.lookup(core.snapshot(state, nothing), query)
+    torch.testing.assert_close(values, torch.full((1, 1, 4), 2.0).double())
 
 
 def test_a_pool_counts_what_is_held() -> None:

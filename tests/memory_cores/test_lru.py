@@ -1,11 +1,10 @@
-"""LRU against a NumPy reference, and its choice of slots, start, look-ups and pool."""
+"""LRU against a NumPy reference, and its choice of slots, start and pool."""
 
 import numpy as np
 import pytest
 import torch
 
 from memory_cores import LRU, Items, MemorySizes
-from memory_cores.lru import LRUSnapshot
 from memory_cores.parts.addressing import least_used_slots
 from tests.memory_cores.lru_reference import Maps, ReferenceState, step
 from tests.memory_cores.random_use import empty, random_step, randomised, unroll
@@ -132,30 +131,7 @@ def test_memory_starts_at_a_small_constant_and_follows_dtype() -> None:
     assert all((field == 0).all() for field in state[1:])
 
 
-# Look-ups and pool ------------------------------------------------------------------------------
-
-
-def test_all_steps_at_once_equal_one_after_the_other() -> None:
-    core = make_lru(sizes=SIZES._replace(query=2))
-    memories = torch.stack([state.memory for state in unroll(core, 5, batch=2)], 1)
-    queries = torch.randn(2, 5, 6, 2).double()
-    together = core.lookup(LRUSnapshot(memories), queries)
-    assert together.shape == (2, 5, 6, 2)
-    for t in range(5):
-        alone = core.lookup(LRUSnapshot(memories[:, t]), queries[:, t])
-        torch.testing.assert_close(together[:, t], alone)
-
-
-def test_a_sharp_query_returns_the_planted_word() -> None:
-    core = make_lru(sizes=SIZES._replace(query=2))
-    state = unroll(core, 2, batch=2)[-1]
-    with torch.no_grad():
-        planted = state.memory[0, 3]
-        core.query_interface.weight.zero_()
-        core.query_interface.bias.copy_(torch.cat([planted, torch.tensor([1e5]).double()]))
-        values = core.lookup(core.snapshot(state), torch.zeros(2, 7, 2).double())
-        expected = core.value_of_word(planted)
-    torch.testing.assert_close(values[0], expected.expand(7, 2))
+# Pool ---------------------------------------------------------------------------------------------
 
 
 def test_a_pool_counts_what_was_written_and_starts_empty() -> None:

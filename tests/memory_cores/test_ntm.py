@@ -1,11 +1,10 @@
-"""The NTM against a NumPy reference, and its moves, sharpening, start, look-ups and pool."""
+"""The NTM against a NumPy reference, and its moves, sharpening, start and pool."""
 
 import numpy as np
 import pytest
 import torch
 
 from memory_cores import NTM, Items, MemorySizes
-from memory_cores.ntm import NTMSnapshot
 from memory_cores.parts.addressing import sharpened, shifted
 from tests.memory_cores.ntm_reference import Maps, ReferenceState, step
 from tests.memory_cores.random_use import empty, random_step, randomised, unroll
@@ -137,30 +136,7 @@ def test_a_new_core_writes_in_turn_and_finds_an_item_by_a_control_like_its_key()
         assert (read.read_weights[:, :, (t + 1) % 12] > 0.5).all()
 
 
-# Look-ups and pool ------------------------------------------------------------------------------
-
-
-def test_all_steps_at_once_equal_one_after_the_other() -> None:
-    core = make_ntm(sizes=SIZES._replace(query=2))
-    memories = torch.stack([state.memory for state in unroll(core, 5, batch=2)], 1)
-    queries = torch.randn(2, 5, 6, 2).double()
-    together = core.lookup(NTMSnapshot(memories), queries)
-    assert together.shape == (2, 5, 6, 2)
-    for t in range(5):
-        alone = core.lookup(NTMSnapshot(memories[:, t]), queries[:, t])
-        torch.testing.assert_close(together[:, t], alone)
-
-
-def test_a_sharp_query_returns_the_planted_word() -> None:
-    core = make_ntm(sizes=SIZES._replace(query=2))
-    memory = torch.randn(2, 4, 3).double()
-    with torch.no_grad():
-        planted = memory[0, 3]
-        core.query_interface.weight.zero_()
-        core.query_interface.bias.copy_(torch.cat([planted, torch.tensor([1e5]).double()]))
-        values = core.lookup(NTMSnapshot(memory), torch.zeros(2, 7, 2).double())
-        expected = core.value_of_word(planted)
-    torch.testing.assert_close(values[0], expected.expand(7, 2))
+# Pool ---------------------------------------------------------------------------------------------
 
 
 def test_a_pool_counts_what_was_written_and_starts_empty() -> None:

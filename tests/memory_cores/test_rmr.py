@@ -59,6 +59,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "three heads": {"slots": 4, "attention_heads": 3},
     "dot product": {"slots": 4, "attention": "dot_product"},
     "laplace": {"slots": 4, "attention": "laplace"},
+    "encoded laplace": {"slots": 4, "attention": "encoded_laplace"},
     "uniform": {"slots": 4, "attention": "uniform"},
     "separate weights": {"slots": 5, "separate_weights": True},
     "attention only": {"slots": 5, "without_flow_tracking": True},
@@ -84,7 +85,7 @@ def test_fifty_steps_equal_the_reference(name: str) -> None:
             state = core.write(state, control, items)
             reads, state = core.read(state, control)
             queries = core.read_keys(control).view(2, 2, SIZES.key)
-            found = core.lookup(core.snapshot(state), queries)
+            found = core.lookup(core.snapshot(state, items), queries)
         total, count = core.pool(state)
         for b in range(2):
             context, told = points(items, b), control[b].numpy()
@@ -121,13 +122,14 @@ def test_five_hundred_points_are_read_beside_the_cells() -> None:
     core = make_core(slots=1)
     control, items = random_step(2, items=500)
     (state,) = unroll(core, [(control, items)])
-    assert core.lookup(core.snapshot(state), items.keys).shape == items.values.shape
+    assert core.lookup(core.snapshot(state, items), items.keys).shape == items.values.shape
     turned = Items(*(part.flip(1) for part in items))
     (other,) = unroll(core, [(control, turned)])
     torch.testing.assert_close(other.values, state.values)
     queries = items.keys[:, :5]
     torch.testing.assert_close(
-        core.lookup(core.snapshot(other), queries), core.lookup(core.snapshot(state), queries)
+        core.lookup(core.snapshot(other, turned), queries),
+        core.lookup(core.snapshot(state, items), queries),
     )
 
 
@@ -159,8 +161,11 @@ def test_an_empty_set_moves_the_cells_on_and_leaves_no_items() -> None:
 @pytest.mark.parametrize("attention", ["multihead", "laplace"])
 def test_all_steps_at_once_equal_one_after_the_other(attention: Any) -> None:
     core = make_core(slots=3, attention=attention)
-    states = unroll(core, [random_step(2, 4) for _ in range(5)])
-    snapshots = [core.snapshot(state) for state in states]
+    steps = [random_step(2, 4) for _ in range(5)]
+    states = unroll(core, steps)
+    snapshots = [
+        core.snapshot(state, items) for state, (_, items) in zip(states, steps, strict=True)
+    ]
     stacked = RMRSnapshot(*(torch.stack(parts, 1) for parts in zip(*snapshots, strict=True)))
     queries = torch.randn(2, 5, 6, SIZES.query).double()
     together = core.lookup(stacked, queries)

@@ -6,29 +6,35 @@ others.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.loading.checks import require_at_least, require_at_most
+from datamodules.loading.checks import require_at_least, require_at_most, require_one_of
 from datamodules.points.benchmark import FunctionDataModule, RegimeSettings
 from datamodules.points.canvas.bouncing import Bouncing
+from datamodules.points.canvas.canvas import BLACK, WHITE
 from datamodules.points.canvas.dataset import MovingPictureDataset, MovingRecipe
 from datamodules.points.context_sets import Regime
 from datamodules.sources import LabelledImages, Split
 from datamodules.sources.image_benchmark import ImageBenchmark
 
+Canvas = Literal["white", "black"]
+
 
 class MovingPictures(
     ImageBenchmark[MovingPictureDataset], FunctionDataModule[MovingPictureDataset]
 ):
-    """A picture that bounces between the edges of a white canvas.
+    """A picture that bounces between the edges of a canvas.
 
     x is the place of a pixel, first its row and then its column, from -1 to 1; y its intensity
-    minus 0.5, white being 0.5; `task` the place of the picture's centre (see `canvas`). By default,
-    contexts have 30 points and a step at most 51 in the sparse regime; 5 to 500 and at most 501 in
-    the transfer regime.
+    minus 0.5, white being 0.5; `task` the place of the picture's centre (see `canvas.canvas`). By
+    default, contexts have 30 points and a step at most 51 in the sparse regime; 5 to 500 and at
+    most 501 in the transfer regime.
+
+    The authors' code cuts the picture's position to a whole number of pixels, with which it never
+    touches the far walls; here it is rounded, in both protocols: half a pixel further on average.
 
     A benchmark says what the pictures are.
     """
@@ -47,6 +53,7 @@ class MovingPictures(
         canvas_size: int = 42,
         speed: float = 3.0,
         velocity_noise: float = 0.1,
+        canvas: Canvas = "white",
         eval_batch_size: int = 8,
         val_size: int = 32,
         test_size: int = 512,
@@ -58,6 +65,7 @@ class MovingPictures(
             canvas_size: rows, and columns, of the canvas.
             speed: pixels that the picture moves per step.
             velocity_noise: standard deviation of each step's velocity, as a share of it.
+            canvas: what the picture leaves free; "white" in the paper's text, "black" in its code.
             eval_batch_size: as in `BenchmarkDataModule`; all pixels of a sequence are targets.
             val_size: as in `BenchmarkDataModule`.
             test_size: as in `BenchmarkDataModule`.
@@ -72,6 +80,7 @@ class MovingPictures(
         require_at_least(self.picture_size + 1, canvas_size=canvas_size)
         require_at_most(canvas_size**2, most_points=self._setting("most_points"))
         require_at_least(0, speed=speed, velocity_noise=velocity_noise)
+        require_one_of(get_args(Canvas), canvas=canvas)
 
     @property
     def training_points(self) -> int:
@@ -97,4 +106,5 @@ class MovingPictures(
         side = self.hparams["canvas_size"]
         room = side - self.picture_size
         motion = Bouncing(room, self.hparams["speed"], self.hparams["velocity_noise"])
-        return MovingRecipe(motion, self.point_recipe(split), side)
+        free = WHITE if self.hparams["canvas"] == "white" else BLACK
+        return MovingRecipe(motion, self.point_recipe(split), side, free)

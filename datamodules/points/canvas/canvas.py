@@ -1,4 +1,4 @@
-"""A white canvas with a picture on it, as a function from places to intensities.
+"""A canvas with a picture on it, as a function from places to intensities.
 
 The first coordinate of a place runs down the rows, the second along the columns; the centres of the
 outermost pixels are at -1 and 1. Pixels are numbered row by row. A value is an intensity in [0, 1]
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WHITE = 255
+WHITE, BLACK = 255, 0
 
 
 def place(pixel: Tensor, side: int) -> Tensor:
@@ -30,7 +30,9 @@ def places(side: int) -> Tensor:
     return torch.cartesian_prod(line, line)
 
 
-def values_at(index: Tensor, pictures: Tensor, corners: Tensor, side: int) -> Tensor:
+def values_at(
+    index: Tensor, pictures: Tensor, corners: Tensor, side: int, free: int = WHITE
+) -> Tensor:
     """Values of some pixels of canvases on each of which lies a picture.
 
     Args:
@@ -39,13 +41,14 @@ def values_at(index: Tensor, pictures: Tensor, corners: Tensor, side: int) -> Te
         corners: row and column of each picture's first pixel, int64 [B, T, 2]; the whole picture
             is on the canvas.
         side: rows, and columns, of a canvas.
+        free: intensity of what a picture leaves free, from 0 to 255.
 
     Returns:
         Values in [-0.5, 0.5], float32 [B, T, K, C].
     """
-    # A white frame of one pixel stands for all of the canvas that the picture leaves free.
+    # A frame of one pixel stands for all of the canvas that the picture leaves free.
     size = pictures.shape[1]
-    framed = F.pad(pictures, (0, 0, 1, 1, 1, 1), value=WHITE).flatten(1, 2).float() / WHITE - 0.5
+    framed = F.pad(pictures, (0, 0, 1, 1, 1, 1), value=free).flatten(1, 2).float() / WHITE - 0.5
     pixels = torch.stack([index // side, index % side])
     rows, columns = (pixels - corners.movedim(-1, 0).unsqueeze(-1)).clamp(-1, size) + 1
     sequence = torch.arange(len(index)).view(-1, 1, 1)

@@ -24,6 +24,8 @@ class MovingRecipe:
     points: PointRecipe
     side: int
     """Rows, and columns, of the canvas."""
+    free: int
+    """Intensity of what the picture leaves free, from 0 (black) to 255."""
 
 
 class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
@@ -55,7 +57,7 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
         corners = torch.from_numpy(np.rint(paths).astype(np.int64))
 
         def values(index: Tensor) -> Tensor:
-            return values_at(index, pictures, corners, side)
+            return values_at(index, pictures, corners, side, self.recipe.free)
 
         centres = place(corners + (pictures.shape[1] - 1) / 2, side)
         return show(points, PointSets(*sets), places(side), values, centres, episodes)

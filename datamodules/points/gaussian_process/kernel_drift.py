@@ -31,7 +31,8 @@ class KernelDrift:
     """Largest change of l and of s per step."""
     noise: DriftNoise = "multiplicative"
     tied: bool = False
-    """Whether s is drawn with the random numbers of l, as in the authors' test data."""
+    """Whether one random number is l's start, s's and both velocities', each in its own range, and
+    the noise of s is that of l: in the authors' test data all are drawn with the same seed."""
 
     def free_paths(self, rng: np.random.Generator, count: int, steps: int) -> NDArray[np.float64]:
         """Draw paths that know no floor.
@@ -40,24 +41,24 @@ class KernelDrift:
             l and s of every step, [count, steps, 2]; any sign.
         """
         start, velocity = rng.random((2, count, 1, 2))
-        noise = rng.standard_normal((count, steps - 1, 2))
-        if self.tied:
-            start, velocity, noise = (draw[..., [0, 0]] for draw in (start, velocity, noise))
-        return self.walk(start, velocity, noise)
+        return self.walk(start, velocity, rng.standard_normal((count, steps - 1, 2)))
 
     def walk(
         self, start: NDArray[np.float64], velocity: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Go the paths that know no floor and that these numbers of l and of s say.
+        """Compute the paths that know no floor from the random numbers of l and of s.
 
         Args:
             start: where in its range each begins, from 0 to 1, [count, 1, 2].
-            velocity: likewise, of the velocity.
+            velocity: where in its range each velocity is, from 0 to 1, [count, 1, 2].
             noise: standard normal numbers of the moves, [count, steps - 1, 2].
 
         Returns:
             l and s of every step, [count, steps, 2]; any sign.
         """
+        if self.tied:
+            start, noise = start[..., [0, 0]], noise[..., [0, 0]]
+            velocity = start
         low, high = np.array([self.length_scale, self.scale]).T
         velocity = (2 * velocity - 1) * np.array(self.velocities)
         noise = NOISE * noise

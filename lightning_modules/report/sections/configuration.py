@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import differing
+from lightning_modules.records.sizes import SIZES, size_in_words
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.section import Section, panel, scrolling
@@ -19,7 +20,7 @@ OF_THE_MACHINE = {
 }
 LEAD = "One run in a row; only settings that are not the same in all runs of the benchmark."
 FACTS = {
-    "parameters": "parameters",
+    **SIZES,
     "wall_clock_seconds": "seconds of training",
     "revision": "revision",
 }
@@ -58,7 +59,7 @@ def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:
     yield run.seed_name
     yield f"{run.training_steps:,}"
     for fact in FACTS:
-        yield _shown(run.facts.get(fact))
+        yield size_in_words([run], fact) if fact in SIZES else _shown(run.facts.get(fact))
     for key in keys:
         yield str(run.settings[key]) if key in run.settings else ""
 

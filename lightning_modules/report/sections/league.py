@@ -7,6 +7,7 @@ from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import VALIDATION, Group
 from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row, ranked
 from lightning_modules.records.run import Run
+from lightning_modules.records.sizes import SIZES, sizes_in_words
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, panel, scrolling, swatch
@@ -68,7 +69,8 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 def _details(ranking: Ranking) -> Markup:
     first, *others = map(_with_arrow, _columns(ranking))
     compared = ["to the first", "p", "pairs"]
-    head = ["model", first, *compared, *others, "measured in", "seed", "training steps"]
+    head = ["model", first, *compared, *others, *SIZES.values()]
+    head += ["measured in", "seed", "training steps"]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
     table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
     key = ranking.benchmark.key
@@ -116,7 +118,8 @@ def _number(group: Group, column: Measure) -> str:
 def _detail_row(
     row: Row, runs: Sequence[Run], seeds: str, numbers: Sequence[str], marks: Marks
 ) -> Markup:
-    texts = [row.group.stage, seeds, _from_to([run.training_steps for run in runs])]
+    steps = _from_to([run.training_steps for run in runs])
+    texts = [*sizes_in_words(runs), row.group.stage, seeds, steps]
     first, *others = (tag("td", text) for text in (*numbers, *texts))
     if row.best:
         first = tag("td", tag("strong", numbers[0]))

@@ -68,10 +68,10 @@ def test_points_of_a_step_are_distinct_and_uniform(points: int) -> None:
     assert chi_square(np.bincount(order[:, 50], minlength=points)) < limit
 
 
-def test_sizes_are_shared_within_batches_of_every_epoch() -> None:
+def test_point_sets_are_shared_within_batches_of_every_epoch() -> None:
     """12 sequences in batches of 8: the second epoch begins with a batch of its own."""
     sets = ContextSets(3, 2, True, (1, 5), 9)
-    recipe = PointRecipe(sets, everything=False, same_size=8)
+    recipe = PointRecipe(sets, everything=False, together=8)
     leaders = [recipe.leader(episode, 12) for episode in range(24)]
     assert leaders == [0] * 8 + [8] * 4 + [12] * 8 + [20] * 4
 

@@ -42,7 +42,8 @@ def test_the_first_process_decides_on_the_source(
         return "mnist5k"
 
     strategy = SimpleNamespace(broadcast=broadcast)
-    data.trainer = SimpleNamespace(strategy=strategy)  # type: ignore[assignment]
+    process = {"strategy": strategy, "global_rank": 0, "world_size": 1}
+    data.trainer = SimpleNamespace(**process)  # type: ignore[assignment]
     data.setup()
     assert own == ["mnist"]
     assert data.source_record()["source"] == "mnist5k"

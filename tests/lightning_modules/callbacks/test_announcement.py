@@ -6,7 +6,12 @@ import pytest
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
-from lightning_modules.callbacks.announcement import Announcement, data_sentence
+from lightning_modules.callbacks.announcement import (
+    Announcement,
+    data_sentence,
+    size_sentence,
+)
+from lightning_modules.sizing import Budgets
 
 RECORD = {"source": "mnist5k", "sha256": "0123456789abcdef"}
 
@@ -16,16 +21,27 @@ def test_automatic_source_was_named_already():
     assert data_sentence(RECORD, {"source": "mnist5k"}) == "source mnist5k, sha256 0123456789ab"
 
 
+def test_sizes_are_said_with_the_budgets_that_decided_on_them():
+    model = nn.Linear(20, 100)
+    model.state_size, model.budgets = 1_234, Budgets(None, None)
+    assert size_sentence(model) == "2,100 parameters, a state of 1,234 numbers"
+    model.budgets = Budgets(2_200, 1_200)
+    said = "2,100 parameters (budget 2,200), a state of 1,234 numbers (budget 1,200)"
+    assert size_sentence(model) == said
+    model.state_size, model.budgets = None, Budgets(2_200, None)
+    assert size_sentence(model) == "2,100 parameters (budget 2,200), a state that grows"
+
+
 @pytest.mark.parametrize("stage", [TrainerFn.FITTING, TrainerFn.TESTING])
 def test_a_test_leaves_the_seed_and_the_command_of_the_training(stage: TrainerFn):
     trainer = MagicMock(is_global_zero=False)
     trainer.state.fn, trainer.loggers = stage, [MagicMock()]
     trainer.datamodule = None
     model = nn.Linear(2, 3)
-    model.core = nn.Identity()
+    model.core, model.state_size = nn.Identity(), 7
     Announcement(3).setup(trainer, model, str(stage))
     (facts,) = trainer.loggers[0].log_hyperparams.call_args.args
-    named = [facts[name] for name in ("model", "family", "core", "parameters")]
-    assert named == ["Linear Identity", "Linear", "Identity", 9]
+    named = [facts[name] for name in ("model", "family", "core", "parameters", "state_size")]
+    assert named == ["Linear Identity", "Linear", "Identity", 9, 7]
     own = {"seed", "revision", "command"}
     assert own & facts.keys() == (own if stage == TrainerFn.FITTING else set())

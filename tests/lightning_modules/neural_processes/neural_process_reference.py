@@ -75,7 +75,7 @@ def run(
     """Read a sequence with standard normal noise [T, h] for latents and [T, K, Dk] for keys."""
     sequence = [with_step(process, step, t) for t, step in enumerate(sequence)]
     remembered = remember(process, sequence, told, key_noise)
-    hidden = cell = latent = recurrent = recurrent_cell = before = np.zeros(process.size)
+    hidden = cell = latent = recurrent = recurrent_cell = so_far = np.zeros(process.size)
     result = []
     for t, step in enumerate(sequence):
         # z_t
@@ -91,11 +91,11 @@ def run(
         latent = posterior[0] + np.exp(posterior[1]) * noise[t]
         # r_t(x)
         if process.deterministic_rnn is not None:
-            now = pooled(process, encoded(step.context, process.deterministic_encoder))
+            now = encoded(step.context, process.deterministic_encoder)
+            so_far = so_far + pooled(process, now)
             recurrent, recurrent_cell = lstm(
-                before + now, recurrent, recurrent_cell, *process.deterministic_rnn
+                so_far, recurrent, recurrent_cell, *process.deterministic_rnn
             )
-            before = now
         # y
         predicted = [
             observed(process, remembered[t].read(x) + recurrent, x, latent) for x, _ in step.targets

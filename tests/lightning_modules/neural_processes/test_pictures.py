@@ -72,22 +72,6 @@ def test_images_are_completed(
     assert names(tmp_path) == {f"{n}{end}.png" for n in IMAGES for end in ("", "_validate")}
 
 
-@pytest.mark.parametrize("benchmark", [DriftingFunctions, MovingDigits])
-def test_where_not_all_points_are_targets_no_image_is_completed(
-    benchmark: type[FunctionDataModule],
-    request: pytest.FixtureRequest,
-    process: Callable[..., NeuralProcess],
-) -> None:
-    known = request.getfixturevalue("drifting" if benchmark is DriftingFunctions else "digits")
-    data = benchmark(**{**known.hparams, "protocol": "paper"})
-    data.setup()
-    drawn = drawn_of(data, process(data), 5)
-    assert set(drawn) == ({"functions"} if data.x_size == 1 else set()) | {"imaginary_keys"}
-    if "functions" in drawn:
-        truth = next(x for x in drawn["functions"].axes[0].lines if x.get_gid() == "truth")
-        assert truth.get_marker() == "x"
-
-
 def test_headings_tell_benchmark_model_step_and_source(
     drifting: DriftingFunctions, process: Callable[..., NeuralProcess]
 ) -> None:
@@ -144,7 +128,7 @@ def test_every_picture_that_is_drawn_is_declared(
 def test_images_are_arranged_as_their_canvas(
     digits: MovingDigits, process: Callable[..., NeuralProcess]
 ) -> None:
-    prediction = predict(process(digits), digits.dataset("val")[0], whole=True, seed=0)
+    prediction = predict(process(digits), digits.dataset("val")[0], seed=0)
     sequence, images = prediction.sequence, images_of(prediction)
     assert torch.equal(images.truth, canvas_images(sequence.target_y))
     assert torch.equal(images.mean, canvas_images(prediction.targets.mean))

@@ -33,7 +33,7 @@ def test_it_is_the_mixture_of_a_validations_samples(
     drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
 ) -> None:
     model = process(drifting)
-    drawn = predict(model, sequence, whole=True, seed=7)
+    drawn = predict(model, sequence, seed=7)
     noise = noise_of_pictures(model, sequence, 5)
     with torch.no_grad():
         parts = model.predict(batch_of(sequence), 5, noise)
@@ -54,7 +54,7 @@ def test_keys_are_those_of_the_memory(
     stochastic_keys: bool,
 ) -> None:
     model = process(drifting, stochastic_keys=stochastic_keys)
-    keys = predict(model, sequence, whole=True, seed=7).keys
+    keys = predict(model, sequence, seed=7).keys
     noise = noise_of_pictures(model, sequence, model.validation_samples)[0]
     places = model.recall(batch_of(sequence), told=False, noise=noise).snapshot.places
     assert keys is not None and keys.shape == (6, 5, 1)
@@ -63,7 +63,7 @@ def test_keys_are_those_of_the_memory(
 
 def test_other_memories_imagine_no_keys(sequence: FunctionSequences) -> None:
     model = SNP(sequence_length=6, test_length=6, x_size=1, x_range=4.0, y_size=1, hidden_size=8)
-    assert predict(model, sequence, whole=True, seed=0).keys is None
+    assert predict(model, sequence, seed=0).keys is None
 
 
 def test_the_future_is_not_seen(
@@ -72,7 +72,7 @@ def test_the_future_is_not_seen(
     model = process(drifting)
     other = sequence._replace(context_y=sequence.context_y.clone(), target_y=-sequence.target_y)
     other.context_y[3] += 1
-    first, second = (predict(model, s, True, 0).targets.mean for s in (sequence, other))
+    first, second = (predict(model, s, 0).targets.mean for s in (sequence, other))
     torch.testing.assert_close(first[:3], second[:3])
     assert not torch.allclose(first[3], second[3])
 
@@ -84,7 +84,7 @@ def test_random_state_modes_and_gradients_are_left_alone(
     model.decoder.eval()
     modes = [module.training for module in model.modules()]
     before = torch.get_rng_state()
-    first, again, other = (predict(model, sequence, True, seed) for seed in (0, 0, 1))
+    first, again, other = (predict(model, sequence, seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert [module.training for module in model.modules()] == modes
     assert not first.targets.mean.requires_grad and torch.is_grad_enabled()
@@ -95,6 +95,6 @@ def test_random_state_modes_and_gradients_are_left_alone(
 def test_half_precision_models_are_drawn_too(
     drifting: DriftingFunctions, process: Callable[..., NeuralProcess], sequence: FunctionSequences
 ) -> None:
-    drawn = predict(process(drifting).bfloat16(), sequence, True, 0)
+    drawn = predict(process(drifting).bfloat16(), sequence, 0)
     assert drawn.keys is not None
     assert {x.dtype for x in (*drawn.targets, drawn.keys)} == {torch.float32}

@@ -20,6 +20,4 @@ def prediction() -> PredictedFunctions:
     context = context_x, context_y, seen.gather(1, order)
     everything = torch.ones(T, M, dtype=torch.bool)
     mean, sigma = torch.randn(T, M, 1), torch.rand(T, M, 1) + 0.1
-    return PredictedFunctions(
-        *context, x, y, everything, mean, sigma, keys=None, whole=True, x_range=4.0
-    )
+    return PredictedFunctions(*context, x, y, everything, mean, sigma, keys=None, x_range=4.0)

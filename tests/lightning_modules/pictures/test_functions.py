@@ -97,18 +97,6 @@ def test_imaginary_keys_are_marked_on_the_axis(prediction: PredictedFunctions) -
     assert not any("keys" in (gid or "") for gid in parts_of(draw(prediction).axes[0]))
 
 
-def test_single_targets_are_dots(prediction: PredictedFunctions) -> None:
-    mask = prediction.target_mask.clone()
-    mask[:, 3:] = False
-    part = prediction._replace(whole=False, target_mask=mask)
-    parts = parts_of(draw(part).axes[2])
-    truth = prediction.target_y[2, :3, 0].tolist()
-    assert parts["truth"].get_ydata().tolist() == truth and parts["truth"].get_linestyle() == "None"
-    mean, sigma = (v[2, 0, 0].item() for v in (prediction.mean, prediction.sigma))
-    first = parts["2 sigma"].get_segments()[0][:, 1].tolist()
-    assert first == pytest.approx([mean - 2 * sigma, mean + 2 * sigma], rel=1e-5)
-
-
 def test_nothing_runs_out_of_the_picture(prediction: PredictedFunctions) -> None:
     figure = draw(prediction._replace(keys=torch.full((6, 5, 1), 9.0)))
     canvas = FigureCanvasAgg(figure)

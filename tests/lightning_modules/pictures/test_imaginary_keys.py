@@ -38,7 +38,7 @@ class Moving(NamedTuple):
     """A picture that moves on six canvases."""
 
     centres: Tensor  #: [T, 2]
-    images: Tensor | None  #: [T, C, H, W]
+    images: Tensor  #: [T, C, H, W]
 
 
 @pytest.fixture
@@ -77,9 +77,3 @@ def test_the_path_is_that_of_the_pictures_centre(moving: Moving) -> None:
     assert (ink.sum(0) * across).sum() / ink.sum() == pytest.approx(column, abs=0.2)
     assert (ink.sum(1) * across).sum() / ink.sum() == pytest.approx(row, abs=0.2)
     assert (left, top) == (-right, -bottom) and right == pytest.approx(1 + 1 / 41)
-
-
-def test_a_canvas_of_which_not_all_is_known_is_drawn_without_it(moving: Moving) -> None:
-    unknown = moving._replace(images=None)
-    figure = imaginary_keys(torch.zeros(6, 3, 2), *unknown, "", "", COLOUR)
-    assert not any(axes.images for axes in figure.axes)

@@ -12,6 +12,7 @@ from lightning_modules.records.groups import by_group, by_stage, estimate
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
+from lightning_modules.records.settings import decisive
 from lightning_modules.report.page import page
 from lightning_modules.report.sections.memory_scaling import scaling_families, slots_of
 
@@ -54,6 +55,20 @@ def test_settings_tell_groups_apart_but_compilation_does_not(runs):
     (benchmark,) = by_benchmark(records(runs))
     labels = [(v.label, len(v.runs), v.dash) for v in by_group(benchmark.runs)]
     assert labels == [("GTMM (DNC, slots=8)", 2, "solid"), ("GTMM (DNC, slots=16)", 1, "dash")]
+
+
+def test_what_is_null_now_is_what_was_the_default_before():
+    before = {"model.memory": "RMR", "model.memory.slots": 25, "model.hidden_size": 64}
+    null = {"model.memory": "RMR", "model.memory.slots": None, "model.hidden_size": None}
+    assert decisive(null) == decisive(before) == before
+    # Other cores had null before.
+    other = {"model.memory": "DNC", "model.memory.slots": None}
+    assert decisive(other) == other
+    # A budget decides.
+    budget = {"model.parameter_budget": 110_000}
+    assert decisive(null | budget) == before | {"model.hidden_size": None} | budget
+    budget = {"model.state_budget": 5_000}
+    assert decisive(null | budget) == null | budget
 
 
 def test_runs_that_were_trained_otherwise_are_not_averaged(runs):

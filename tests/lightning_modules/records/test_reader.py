@@ -51,6 +51,10 @@ def test_a_fitted_run_needs_no_model(runs) -> None:
     write_json(folder / "model.json", INVENTED.to_json())
     ((run,), problems) = read_runs([folder])
     assert problems == [] and run.declared == INVENTED and run.tested is None
+    assert run.facts == {}
+    sizes = {"parameters": 1_000, "state_size": None}
+    write_json(folder / "model.json", INVENTED.to_json() | sizes)
+    assert read_runs([folder]).runs[0].facts == sizes
     (folder / "model.json").write_text('{"model": "Invented"', encoding="utf-8")
     (no_runs, (problem,)) = read_runs([folder])
     assert no_runs == [] and problem.reason == "is damaged: no JSON, or half of it"

@@ -19,7 +19,7 @@ from lightning_modules.report.page import page
 from lightning_modules.report.sections.gallery import picture_of
 from tests.lightning_modules.records.made_up_runs import add_film, add_pictures, write_metrics
 
-SECTIONS = ["league", "steps", "learning", "scaling", "gallery", "film", "configuration"]
+SECTIONS = ["league", "steps", "learning", "scaling", "state", "gallery", "film", "configuration"]
 
 
 class Reader(HTMLParser):
@@ -65,7 +65,8 @@ def test_everything_has_its_section(runs):
         folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8})
         add_pictures(folder, "generations", "kl_curve")
         add_film(folder)
-    runs.frames("DNC", 0, run="more", memory={"slots": 16})
+        carrying(folder, 1_000)
+    carrying(runs.frames("DNC", 0, run="more", memory={"slots": 16}), 2_000)
     runs.functions()
     html = page(read_runs([runs.root]))
     assert read(html).sections == SECTIONS
@@ -77,6 +78,53 @@ def test_everything_has_its_section(runs):
         "data:",
         "data:image/webp;base64",
     }
+
+
+def carrying(folder: Path, numbers: int | None) -> None:
+    """Let a run's model carry so many numbers; None if they grow."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(content | {"state_size": numbers}), encoding="utf-8")
+
+
+def test_quality_is_drawn_over_the_state_of_models_that_have_one(runs):
+    for core, kl, numbers in (("DNC", 2.0, 1_000), ("LRU", 4.0, 9_500), ("RMR", 3.0, None)):
+        for seed in range(3):
+            carrying(runs.frames(core, seed, kl + seed / 10), numbers)
+    runs.frames("NTM", 0)
+    charts = [c for c in read(page(read_runs([runs.root]))).data if "traces" in c]
+    (points,) = [c["traces"] for c in charts if c["traces"][0].get("mode") == "markers"]
+    found = {point["name"]: (point["x"], point["y"]) for point in points}
+    assert found == {
+        "GTMM (DNC)": ([1_000], [pytest.approx(0.21)]),
+        "GTMM (LRU)": ([9_500], [pytest.approx(0.41)]),
+    }
+    # Student's quantile of two degrees of freedom, times 0.01 over the root of three.
+    assert points[0]["error_y"]["array"] == [pytest.approx(4.302653 * 0.01 / 3**0.5, abs=1e-6)]
+
+
+def test_models_that_carry_the_same_are_not_drawn_over_it(runs):
+    for core in ("DNC", "NTM"):
+        carrying(runs.frames(core, 0), 2_425)
+    assert "state" not in read(page(read_runs([runs.root]))).sections
+
+
+def test_the_league_table_has_sizes(runs):
+    for seed in (0, 1):
+        carrying(runs.frames("DNC", seed), 2_425)
+    carrying(runs.frames("ContextWindow", 0), None)
+    runs.frames("NTM", 0)
+    rows = read(page(read_runs([runs.root]))).rows
+    header = next(row for row in rows if row[:1] == ["model"] and "seed" in row)
+    place = header.index("parameters")
+    found = [(r[0], *r[place : place + 2]) for r in rows if len(r) == len(header) and r != header]
+    assert sorted(found) == [
+        ("GTMM (ContextWindow)", "1,000", "grows"),
+        ("GTMM (DNC)", "1,000", "2,425"),
+        ("GTMM (DNC)", "1,000 to 1,001", "2,425"),
+        ("GTMM (DNC)", "1,001", "2,425"),
+        ("GTMM (NTM)", "1,000", "-"),
+    ]
 
 
 def test_the_league_table_has_means_intervals_and_significance(runs):
@@ -245,7 +293,7 @@ def test_settings_that_differ_are_listed(runs):
     runs.frames("DNC", 1, run="b", memory={"slots": 9, "word_size": 4}, data={"num_workers": 2})
     rows = read(page(read_runs([runs.root]))).rows
     header = next(row for row in rows if row[0] == "run")
-    assert header[7:] == ["model.memory.slots"]
+    assert header[8:] == ["model.memory.slots"]
     assert [row[-1] for row in rows if row[0].endswith(("/a", "/b"))] == ["8", "9"]
 
 

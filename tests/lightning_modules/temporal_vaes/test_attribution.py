@@ -14,7 +14,7 @@ from lightning_modules.metrics.step_means import Measurement
 from lightning_modules.temporal_vaes import attribution
 from lightning_modules.temporal_vaes.attribution import attribution_measurements, stored
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
-from memory_cores import CORES, ContextWindow, Introspection, Items, MemoryCore, NoMemory
+from memory_cores import CORES, DNC, ContextWindow, Introspection, Items, MemoryCore, NoMemory
 
 SIZES: dict[str, Any] = {
     "sequence_length": 25,
@@ -117,3 +117,16 @@ def test_the_first_sequences_of_the_set_are_measured_however_it_is_divided(
 def test_a_sequence_without_recalled_steps_has_none(batch: FrameSequences) -> None:
     never = batch._replace(recalled_from=torch.full_like(batch.recalled_from, -1))
     assert not measured(make(Introspection), never).where.any()
+
+
+def test_it_is_found_in_mixed_precision(batch: FrameSequences) -> None:
+    """Autocast keeps copies of weights, which may be tensors of inference mode."""
+    batch = FrameSequences(*(field[:3] for field in batch))
+    torch.manual_seed(0)
+    model = GTMM(memory=DNC, **SIZES)
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        unrolled = model(batch.frames, batch.actions, model.noise(batch), record=True)
+        found = attribution_measurements(model, batch, unrolled.trajectory)
+        measured = found["attribution_correctness"]
+        values = measured.values[measured.where]
+    assert len(values) == 3 and values.isfinite().all() and values.any()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from memory_cores.parts.attention import (
     Attention,
     LaplaceAttention,
+    Prepared,
     fused_attention,
     make_attention,
 )
@@ -17,7 +18,7 @@ from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells
 from tests.memory_cores import rmr_reference as reference
 from tests.memory_cores.rmr_parameters import of_attention
 
-KINDS = ("multihead", "dot_product", "laplace", "uniform")
+KINDS = ("multihead", "dot_product", "laplace", "encoded_laplace", "uniform")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 KEY, VALUE = 2, 6
 
@@ -57,6 +58,23 @@ def test_it_equals_the_reference(kind: str, heads: int, points: int) -> None:
         real = list(zip(keys[b].numpy()[seen], values[b].numpy()[seen], strict=True))
         for m, query in enumerate(queries[b].numpy()):
             assert np.abs(found[b, m] - reference.attend(query, real, parameters)).max() < 1e-9
+
+
+@every_kind
+def test_two_halves_count_like_one_whole_and_what_is_not_there_like_nothing(kind: str) -> None:
+    attention = make(kind)
+    queries, keys, values, mask = inputs(3)
+    whole = attention.prepare(keys, values, mask)
+    halves = Prepared.partly(
+        *(torch.cat([part, part, part + 1], 1) for part in whole[:2]),
+        share=torch.cat([mask * 0.25, mask * 0.75, mask * 0.0], 1).double(),
+    )
+    asked = attention.ask(queries)
+    found, expected = attention.attend(asked, halves), attention.attend(asked, whole)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    assert not found[0].any()  # of whose rows none is there
+    mixed = attention.mix(attention.weights(asked, halves), halves)
+    torch.testing.assert_close(mixed, expected, rtol=0, atol=1e-12)
 
 
 @every_kind
@@ -183,7 +201,13 @@ def test_fused_attention_is_that_of_its_rounded_inputs() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [("multihead", 16_768 + 65_536), ("dot_product", 16_768), ("laplace", 0), ("uniform", 0)],
+    [
+        ("multihead", 16_768 + 65_536),
+        ("dot_product", 16_768),
+        ("encoded_laplace", 16_768),
+        ("laplace", 0),
+        ("uniform", 0),
+    ],
 )
 def test_the_papers_parameters(kind: Any, count: int) -> None:
     """One shared MLP 1-128-128; 8 heads of 16 without biases."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory_cores.parts.clock import centre, clock_periods, start_clock, turned
+from memory_cores.parts.clock import centre, clock_periods, start_clock, ticks, turned
 
 UNITS, FEEDBACK, EVIDENCE = 48, 5, 3
 
@@ -61,6 +61,11 @@ def test_hands_turn_at_their_speeds_and_keep_their_length(length: int) -> None:
 
 def test_nothing_but_the_time_moves_the_hands() -> None:
     np.testing.assert_array_equal(hands(20, 15, fed=1.0), hands(20, 15, fed=0.0))
+
+
+def test_ticks_are_the_hands_of_such_a_controller() -> None:
+    found = ticks(clock_periods(UNITS, 15), 12)
+    np.testing.assert_allclose(found, states(12, 15)[:, :16], atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [15, 25, 55])

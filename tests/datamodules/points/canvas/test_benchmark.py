@@ -113,6 +113,19 @@ def test_a_picture_of_the_split_lies_whole_on_white(kind: type[MovingPictures]) 
 
 
 @pytest.mark.parametrize("kind", BENCHMARKS)
+def test_the_canvas_is_black_where_it_is_said(kind: type[MovingPictures]) -> None:
+    data = make(kind, regime="transfer", canvas="black", **SHORT)
+    (image, *_), size = canvases(data, "test", [1])[0], kind.picture_size
+    corner = (data.dataset("test")[1].task[0].double() + 1) / 2 * 41 - (size - 1) / 2
+    top, left = corner.round().long().tolist()
+    picture = image[:, top : top + size, left : left + size].clone()
+    image[:, top : top + size, left : left + size] = 0
+    assert (image == 0).all() and picture.max() > 0.5
+    with pytest.raises(ValueError, match="canvas must be one of white, black, got grey"):
+        kind(canvas="grey")
+
+
+@pytest.mark.parametrize("kind", BENCHMARKS)
 def test_a_picture_is_at_the_whole_pixels_nearest_to_its_path(kind: type[MovingPictures]) -> None:
     dataset, size = plain(kind, "sparse").dataset("train"), kind.picture_size
     centres = (dataset.__getitems__(range(12)).task.double() + 1) / 2 * 41
@@ -189,7 +202,7 @@ def test_sizes_are_those_of_the_regimes(protocol: str, upper: int) -> None:
     assert m.min() == 1 and (m + n).max() == 501 - upper and m[:, 10:].max() == 501 - upper
 
 
-def test_each_sequence_has_its_own_sizes_but_in_the_paper_protocol() -> None:
+def test_each_sequence_has_its_own_points_but_in_the_paper_protocol() -> None:
     for protocol, own in (("strict", 8), ("paper", 1)):
         data = make(regime="transfer", protocol=protocol)
         loader = data.train_dataloader()
@@ -200,10 +213,12 @@ def test_each_sequence_has_its_own_sizes_but_in_the_paper_protocol() -> None:
             sizes = [tuple(row) for row in getattr(first, field).sum(-1).tolist()]
             assert len(set(sizes)) == own
             assert sizes[0] != tuple(getattr(last, field)[0].sum(-1).tolist())
-        assert len({tuple(row.flatten().tolist()) for row in first.context_x[:, 0, :5]}) == 8
+        assert len({tuple(row.flatten().tolist()) for row in first.context_x[:, 0, :5]}) == own
+        assert len({tuple(row.flatten().tolist()) for row in first.context_y}) == 8
     test = next(iter(data.test_dataloader()))
-    assert test.target_mask.shape == (4, 20, 501) and not test.target_mask.all()
+    assert test.target_mask.shape == (4, 20, 1764) and test.target_mask.all()
     assert (test.context_mask == test.context_mask[0]).all()
+    assert (test.context_x == test.context_x[0]).all()
 
 
 def test_longer_test_sequences_keep_the_regime() -> None:

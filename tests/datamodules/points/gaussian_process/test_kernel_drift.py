@@ -56,6 +56,16 @@ def test_l_and_s_are_independent_unless_tied(tied: bool, correlation: int, error
         assert np.corrcoef(ranks.T)[0, 1] == pytest.approx(correlation, abs=error)
 
 
+def test_one_number_makes_starts_and_velocities_where_all_are_tied() -> None:
+    paths = free(KernelDrift((0.7, 1.2), (1.0, 1.6), (0.03, 0.05), tied=True), 200, 2_000)
+    share = (paths[:, 0] - [0.7, 1.0]) / [0.5, 0.6]
+    assert abs(share[:, 0] - share[:, 1]).max() < 1e-9
+    velocity = np.diff(paths, axis=1).mean(axis=1)
+    expected = (2 * share - 1) * [0.03, 0.05]
+    # The noise is a tenth, and its mean a hundredth of 1 / sqrt(20) of the largest velocity.
+    assert velocity == pytest.approx(expected, abs=0.0006)
+
+
 def test_paths_turn_back_at_the_floor() -> None:
     assert FLOOR == 0.1
     path = np.array([0.3, 0.2, 0.1, 0.0, -0.1, -0.2])[None, :, None] + [0, 1]

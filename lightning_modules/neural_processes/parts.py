@@ -1,0 +1,95 @@
+"""The networks of a neural process, and what they hand from step to step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import nn
+
+from lightning_modules.neural_processes.latents import LatentPath
+from lightning_modules.neural_processes.networks import Decoder, PointEncoder
+from lightning_modules.neural_processes.recurrent_path import RecurrentPath
+from memory_cores import MemoryCore, MemorySizes
+from memory_cores.parts.checks import require_positive
+
+
+class Parts(NamedTuple):
+    """Networks of one width, in the order in which their weights are drawn."""
+
+    latent_encoder: PointEncoder
+    deterministic_encoder: PointEncoder
+    memory: MemoryCore
+    recurrent_path: RecurrentPath | None
+    latent_path: LatentPath
+    decoder: Decoder
+
+    def modules(self) -> list[nn.Module]:
+        """Return those that there are."""
+        return [part for part in self if part is not None]
+
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a sequence hands from step to step; None if they grow with the data."""
+        held = self.memory.state_size
+        if held is None:
+            return None
+        followed = 0 if self.recurrent_path is None else self.recurrent_path.state_size
+        return held + followed + self.latent_path.state_size
+
+
+class PointSizes(NamedTuple):
+    """Numbers that the data decide on."""
+
+    steps: int  #: T of training
+    place: int  #: width Dx of a place
+    place_range: float  #: places go from -place_range to place_range
+    y: int  #: width Dy of a function's value
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides on the networks but their sizes.
+
+    Args:
+        memory: builds the memory core.
+        make_latent_path: builds the latents of a width.
+        points: numbers that the data decide on.
+        latent_layers: layers of the encoder whose encodings the latents pool.
+        deterministic_layers: layers of the encoder whose encodings the memory holds.
+        recurrent_path: whether there is SNP's deterministic LSTM.
+    """
+
+    memory: Callable[[MemorySizes], MemoryCore]
+    make_latent_path: Callable[[int], LatentPath]
+    points: PointSizes
+    latent_layers: int
+    deterministic_layers: int
+    recurrent_path: bool
+
+    def parts(self, hidden_size: int, slots: int | None) -> Parts:
+        """Make the networks.
+
+        Args:
+            hidden_size: width h.
+            slots: of a core whose settings name none; None: as many as it chooses.
+
+        Raises:
+            ValueError: a number is below 1.
+        """
+        layers = self.latent_layers, self.deterministic_layers
+        require_positive(
+            hidden_size=hidden_size, latent_layers=layers[0], deterministic_layers=layers[1]
+        )
+        h, (steps, place, place_range, y) = hidden_size, self.points
+        latent = PointEncoder(place + y, h, layers[0])
+        # Made before the memory, so that its initial weights are the same with every core.
+        deterministic = PointEncoder(place + y, h, layers[1])
+        core = self.memory(MemorySizes(h, place, h, steps, place, place_range, slots=slots))
+        return Parts(
+            latent_encoder=latent,
+            deterministic_encoder=deterministic,
+            memory=core,
+            recurrent_path=RecurrentPath(h) if self.recurrent_path else None,
+            latent_path=self.make_latent_path(h),
+            decoder=Decoder(h, place, y),
+        )

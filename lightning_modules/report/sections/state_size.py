@@ -1,0 +1,72 @@
+"""Results over state size: what a model makes of the numbers that it may carry."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import DASHES, TEST, Group
+from lightning_modules.records.ranking import ranked
+from lightning_modules.records.sizes import state_of
+from lightning_modules.report.chart import Chart, axes_layout
+from lightning_modules.report.colours import on_dark
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup
+from lightning_modules.report.section import Section, key_of, panel
+from lightning_modules.report.thinning import plain
+
+LEAD = (
+    "Tested runs: mean over seeds, bar: its 95% interval (Student), by the numbers that a sequence "
+    "hands from one step to the next. What the present step brings does not count. Models whose "
+    "state grows with every item are left out, as are runs that do not say how large theirs is."
+)
+#: Plotly's symbols of the first, second, ... group of one colour.
+SYMBOLS = dict(zip(DASHES, ("circle", "square", "diamond", "cross"), strict=True))
+
+
+class Sized(NamedTuple):
+    """A group, and how many numbers its models carry."""
+
+    group: Group
+    state: int
+
+
+def state_size(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+    """Make a panel for each benchmark on which models carry different numbers."""
+    panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
+    return Section("state", "Quality by state size", LEAD, panels)
+
+
+def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
+    ranking = ranked(benchmark)
+    tested = (row.group for row in ranking.rows if row.group.stage == TEST)
+    sized = [Sized(group, size) for group in tested if (size := state_of(group.runs))]
+    if len({each.state for each in sized}) < 2:
+        return
+    by = ranking.headline
+    title = by.header + (f" ({by.better} is better)" if by.better != "neither" else "")
+    traces = [_point(each, by.name) for each in sized]
+    layout = axes_layout("numbers carried from step to step", title, xaxis={"type": "log"})
+    chart = Chart(traces, layout).markup(f"{title} by state size, {benchmark.label}")
+    keys = key_of([each.group for each in sized])
+    yield panel(benchmark.label, title, keys, chart, benchmark=benchmark.key)
+
+
+def _point(sized: Sized, scalar: str) -> go.Scatter:
+    group, found = sized.group, sized.group.scalar(scalar)
+    dark = on_dark(group.colour)
+    meta: dict[str, Any] = {
+        **dict(Marks(group.contestant, group.seeds).meta()),
+        "dark": {"marker.color": dark, "error_y.color": dark},
+    }
+    return go.Scatter(
+        x=[sized.state],
+        y=plain([float(found.mean)]),
+        error_y={"array": plain([float(found.margin)]), "color": group.colour},
+        name=escape(group.label, quote=False),
+        mode="markers",
+        marker={"size": 9, "color": group.colour, "symbol": SYMBOLS[group.dash]},
+        meta=meta,
+    )

@@ -1,0 +1,103 @@
+"""How many numbers a core hands from step to step: a closed form for every core."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+
+from memory_cores import (
+    CORES,
+    DNC,
+    LRU,
+    NTM,
+    RMR,
+    ContextWindow,
+    Introspection,
+    MemoryCore,
+    MemorySizes,
+    NoMemory,
+)
+
+#: Of a temporal model with 128 units and latents of 32 in a maze of 25 steps.
+MAZE = MemorySizes(control=128, key=128, value=32, steps=25)
+#: Of a neural process of width 64 on functions of one variable.
+FUNCTIONS = MemorySizes(control=64, key=1, value=64, steps=50, query=1)
+N, T, W, K, V, H = 25, 50, 64, 128, 32, 64
+
+
+def size(core: Callable[[MemorySizes], MemoryCore], sizes: MemorySizes) -> int | None:
+    return core(sizes).state_size
+
+
+#: Memory, then one number or more for each slot; five heads' weights; what else there is.
+BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
+    Introspection: (N * V + 5 * N + 2, 927),
+    NTM: (N * W + 2 * N + 2 * N + 5 * N, 1_825),
+    DNC: (N * W + 3 * N + N * N + 5 * N, 2_425),
+    # A row more takes what is not kept.
+    ContextWindow: ((N + 1) * (K + V) + 6 * N + 1, 4_311),
+    # Keys, as the attention sees them, too; values, proposals and cells of the value trackers; the
+    # key tracker's state; weights, one for all items together.
+    RMR: (N * (K + V + 3 * V) + 2 * V + 5 * (N + 1), 6_594),
+    # Five slots a step.
+    LRU: (5 * N * W + 2 * 5 * N + 2 * 5 * 5 * N, 9_500),
+    NoMemory: (0, 0),
+}
+BY_QUERY: dict[type[MemoryCore], int] = {
+    Introspection: T * H + 2,
+    NTM: T * W + 4 * T,
+    DNC: T * W + 3 * T + T * T,
+    # Items of earlier steps alone.
+    ContextWindow: T * (1 + H) + 1,
+    RMR: N * (1 + 4 * H) + 2 * H,
+    LRU: 5 * T * W + 2 * 5 * T + 2 * 5 * 5 * T,
+    NoMemory: 0,
+}
+
+
+def test_all_cores_are_here() -> None:
+    assert set(BY_HEADS) == set(BY_QUERY) == set(CORES)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_models_that_read_with_heads(core: type[MemoryCore]) -> None:
+    formula, number = BY_HEADS[core]
+    assert size(core, MAZE) == formula == number
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_models_that_ask_by_query(core: type[MemoryCore]) -> None:
+    assert size(core, FUNCTIONS) == BY_QUERY[core]
+
+
+@pytest.mark.parametrize("links", [1, 8])
+def test_sparse_links_are_four_numbers_each(links: int) -> None:
+    # Slot and weight, in either direction.
+    sparse = partial(DNC, sparse_links=links)
+    assert size(sparse, MAZE) == 2_425 - N * N + 4 * N * links
+
+
+def test_drawn_keys_keep_their_gaussians() -> None:
+    drawn = partial(RMR, stochastic_keys=True)
+    assert size(drawn, FUNCTIONS) == BY_QUERY[RMR] + 2 * N
+
+
+def test_a_window_over_all_items_has_no_size() -> None:
+    assert size(partial(ContextWindow, slots="all"), FUNCTIONS) is None
+    # With none the step's own items are left, and how many came before.
+    assert size(partial(ContextWindow, slots=0), FUNCTIONS) == 1
+
+
+@pytest.mark.parametrize("core", [core for core in CORES if core is not NoMemory])
+def test_slots_are_those_of_the_settings_else_the_budgets(core: type[MemoryCore]) -> None:
+    asked = MAZE._replace(slots=7)
+    assert core(asked).slots == 7
+    assert core(asked, slots=3).slots == 3
+    assert core(MAZE, slots=3).slots == 3
+    assert core(MAZE).slots == (125 if core is LRU else 25)
+
+
+def test_it_has_the_cores_own_precision() -> None:
+    # Of these the initial state takes a product with the weights.
+    assert RMR(MAZE).double().state_size == RMR(MAZE).to(torch.bfloat16).state_size == 6_594
