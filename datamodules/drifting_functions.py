@@ -157,17 +157,16 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     def inferred_nll(self) -> dict[str, Tensor]:
         """Mean NLL of each test step, of one who infers the kernels.
 
-        Empty before `infer_nll`, and where that found no bound.
-
-        See `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
+        Empty before `infer_nll`, and where that found no bound. See
+        `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
         """
         return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
 
     def infer_nll(self, how: Inference) -> InferredNLL:
-        """Compute what `inferred_nll` finds from then on if it is a bound, in minutes to hours.
+        """Compute what `inferred_nll` finds from then on if it is a bound, in minutes.
 
         Args:
-            how: numbers of particles, moves, repetitions, sequences and targets.
+            how: numbers of particles, sequences and targets.
 
         Returns:
             The means and how far to trust them. Needs `setup`.

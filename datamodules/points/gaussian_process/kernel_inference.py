@@ -13,6 +13,8 @@ function, the same wherever a point is seen again, and is in L. Observations are
 and rows of L are interpolated, so an error of `NOISE` is assumed.
 """
 
+from collections.abc import Iterator
+from math import exp
 from typing import NamedTuple
 
 import torch
@@ -35,7 +37,10 @@ from datamodules.points.gaussian_process.particles import Particles
 #: Standard deviation of the error that observations are assumed to have: above the error of
 #: interpolation, far below the white noise.
 NOISE = 1e-3
-#: Share of the proposals that should be accepted; their scales are adapted to it.
+#: Metropolis steps after each resampling. By turns, all coordinates walk together, or starts and
+#: velocities alone.
+MOVES = 6
+#: Share of the proposals that should be accepted; their scale is adapted to it.
 AIM = 0.25
 #: A random walk's best step in d dimensions is this, over the root of d, times the target's spread.
 STEP = 2.38
@@ -47,185 +52,136 @@ class MixtureNLL(NamedTuple):
     """NLL of actual targets under a mixture over kernels."""
 
     nll: Tensor
-    """Of every target, in nats, float64 [B, T, M]; meaningless where it is padding."""
+    """Of every target, in nats, float64 [T, M]; meaningless where it is padding."""
     effective_samples: Tensor
-    """1 / sum of the squared weights of distinct particles, float64 [B, T], the least of each step;
+    """1 / sum of the squared weights of distinct particles, float64 [T], the least of each step;
     from 1 to N."""
-    acceptance: Tensor
-    """Share of the proposed moves that were accepted, float64 [B]; NaN without any."""
 
 
 class KernelInference:
-    """Sequential Monte Carlo over the kernels of B sequences, once."""
+    """Sequential Monte Carlo over the kernels of one sequence."""
 
     def __init__(
         self,
         drift: KernelDrift,
         table: FactorTable,
-        sequences: FunctionSequences,
-        moves: int,
+        sequence: FunctionSequences,
         generator: torch.Generator,
     ) -> None:
-        """Take what the sequences were drawn with.
+        """Take what the sequence was drawn with.
 
         Args:
             drift: prior of the kernels.
             table: factors of all kernels that it may draw.
-            sequences: B drifting functions.
-            moves: pairs of Metropolis steps after each resampling.
+            sequence: a batch of one.
             generator: of all random numbers.
         """
-        self.drift, self.table, self.sequences = drift, table, sequences
-        self.moves, self.generator = moves, generator
-        self.seen = observations(sequences, table.points)
-        zero = torch.zeros(len(sequences.task), dtype=torch.float64)
-        #: Log scales of both proposals, and how they fared.
-        self.log_scale = torch.stack([zero, zero])
-        self.accepted, self.proposed, self.least = zero.clone(), zero.clone(), zero.clone()
+        self.drift, self.table, self.sequence = drift, table, sequence
+        self.generator = generator
+        self.seen = observations(sequence, table.points)
+        #: Of both kinds of proposals.
+        self.log_scale = [0.0, 0.0]
 
     def run(self, number: int) -> MixtureNLL:
-        """Follow the posteriors over all steps with N particles for each sequence."""
-        count, steps = self.sequences.task.shape[:2]
-        place = coordinates(self.drift, count * number, steps, self.generator)
-        particles = Particles.alike(place.unflatten(0, (count, number)))
+        """Follow the posterior over all steps with N particles."""
+        steps = self.sequence.task.shape[1]
+        particles = Particles.alike(coordinates(self.drift, number, 1, self.generator))
         found, effective = [], []
         for t in range(steps):
-            self.least.fill_(torch.inf)
-            particles = self._take_in(particles, t)
-            effective.append(self.least.minimum(particles.effective_samples()))
+            if t > 0:
+                noise = self._normal(*particles.place[:, :1].shape)
+                particles = particles._replace(place=torch.cat([particles.place, noise], 1))
+            particles, least = self._take_in(particles, t)
+            effective.append(least)
             found.append(self._mixture(particles, t))
-        acceptance = self.accepted / self.proposed
-        return MixtureNLL(torch.stack(found, 1), torch.stack(effective, 1), acceptance)
+        return MixtureNLL(torch.stack(found), torch.tensor(effective, dtype=torch.float64))
 
-    def _take_in(self, particles: Particles, t: int) -> Particles:
-        """Condition on the context of step t, in the sequences that have one."""
-        todo = (self.seen.real & (self.seen.step == t)).any(1).nonzero().squeeze(1)
-        if len(todo) == 0:
-            return particles
-        before, now = self._evidence(particles.place[todo], todo, t)
-        part = particles.of(todo)._replace(before=before, now=now)
-        particles = particles.with_rows(todo, part)
-        left = torch.ones_like(particles.log_weight[:, 0])
-        while len(todo):
-            part = particles.of(todo)
-            change = part.next_change(left[todo])
-            left[todo] -= change
-            particles = particles.with_rows(todo, part.heated(change))
-            todo = todo[left[todo] > 0]
-            if len(todo):
-                part = self._rejuvenated(particles.of(todo), todo, 1 - left[todo], t)
-                particles = particles.with_rows(todo, part)
+    def _take_in(self, particles: Particles, t: int) -> tuple[Particles, float]:
+        """Condition on the context of step t, and find the least effective samples meanwhile."""
+        if not (self.seen.step == t).any():
+            return particles, particles.effective_samples()
+        before, now = self._evidence(particles.place, t)
+        particles = particles._replace(before=before, now=now)
+        left, least = 1.0, float(len(now))
+        while left > 0:
+            if left < 1:
+                particles = self._rejuvenated(particles, 1 - left, t)
+            change = particles.next_change(left)
+            left -= change
+            particles = particles.heated(change)
+            least = min(least, particles.effective_samples())
+        return particles, least
+
+    def _rejuvenated(self, particles: Particles, heat: float, t: int) -> Particles:
+        """Resample particles and move them; `heat` is the power of step t's evidence."""
+        spread = particles.spread()
+        particles = particles.resampled(self.generator)
+        starts = STARTS * particles.place.shape[2]
+        for move in range(MOVES):
+            old, kind = particles.place.flatten(1), move % 2
+            walked = (old.shape[1], starts)[kind]
+            new = self._proposed(old, spread, walked, exp(self.log_scale[kind]))
+            place = new.view_as(particles.place)
+            before, now = self._evidence(place, t)
+            prior = 0.5 * (old.square() - new.square())[:, :walked].sum(1)
+            gain = prior + before - particles.before + heat * (now - particles.now)
+            uniform = torch.rand(len(gain), generator=self.generator, dtype=torch.float64)
+            accepted = uniform.log() < gain
+            particles = particles.moved(accepted, place, before, now)
+            scale = self.log_scale[kind] + accepted.double().mean().item() - AIM
+            self.log_scale[kind] = min(max(scale, -5.0), 1.0)
         return particles
 
-    def _rejuvenated(self, part: Particles, rows: Tensor, heat: Tensor, t: int) -> Particles:
-        """Resample particles and move them.
+    def _proposed(self, old: Tensor, spread: Tensor, walked: int, scale: float) -> Tensor:
+        """Propose places [N, D]: the first `walked` coordinates go a random walk.
 
-        Args:
-            part: particles of the sequences in `rows`.
-            rows: numbers of R sequences, int64 [R].
-            heat: power of the evidence of step t, [R].
-            t: number of the step.
+        Its steps have the particles' covariance. The other coordinates forget a share of
+        themselves, which leaves their prior as it is, however many they are.
         """
-        spread = part.spread(STARTS + t)
-        part = part.resampled(self.generator)
-        for move in range(2 * self.moves):
-            scale = self.log_scale[move % 2]
-            active = part.place[:, :, : STARTS + t].flatten(2)
-            propose = (self._step_everywhere, self._step_of_starts)[move % 2]
-            new = propose(active, spread, scale[rows].exp().view(-1, 1, 1))
-            later = part.place[:, :, STARTS + t :]
-            place = torch.cat([new.unflatten(2, (STARTS + t, -1)), later], 2)
-            before, now = self._evidence(place, rows, t)
-            gain = before - part.before + heat.unsqueeze(1) * (now - part.now)
-            accepted = self._uniform(gain).log() < gain + self._log_ratio(active, new, move % 2)
-            part = part.moved(accepted, place, before, now)
-            share = accepted.double().mean(1)
-            scale[rows] = (scale[rows] + share - AIM).clamp(-5, 1)
-            self.accepted[rows] += share
-            self.proposed[rows] += 1
-        self.least[rows] = self.least[rows].minimum(part.effective_samples())
-        return part
-
-    def _step_everywhere(self, active: Tensor, spread: Tensor, scale: Tensor) -> Tensor:
-        """Propose a step in all coordinates [R, N, D], with the particles' covariance."""
-        step = self._normal(active[..., :1] * spread[..., 0].unsqueeze(1)) @ spread
-        return active + scale * STEP / active.shape[2] ** 0.5 * step
-
-    def _step_of_starts(self, active: Tensor, spread: Tensor, scale: Tensor) -> Tensor:
-        """Propose a step of starts and velocities, and noise that forgets a part of itself.
-
-        The latter leaves the noise's prior as it is, however many steps there are.
-        """
-        own = self._starts
-        start = self._step_everywhere(active[..., :own], spread[..., :own], scale)
-        share = (scale / 2).clamp_max(1)
-        noise = active[..., own:]
+        step = self._normal(len(spread), len(spread)) @ spread[:, :walked]
+        walk = old[:, :walked] + scale * STEP / walked**0.5 * step
+        share, noise = min(scale / 2, 1.0), old[:, walked:]
         return torch.cat(
-            [start, (1 - share.square()).sqrt() * noise + share * self._normal(noise)], 2
+            [walk, (1 - share**2) ** 0.5 * noise + share * self._normal(*noise.shape)], 1
         )
 
-    def _log_ratio(self, active: Tensor, new: Tensor, kind: int) -> Tensor:
-        """Log ratio of the priors of those coordinates that a random walk moves, [R, N]."""
-        walked = slice(None) if kind == 0 else slice(self._starts)
-        return 0.5 * (active[..., walked].square() - new[..., walked].square()).sum(2)
-
-    @property
-    def _starts(self) -> int:
-        """Number of the coordinates that tell starts and velocities."""
-        return STARTS * (1 if self.drift.tied else 2)
-
-    def _evidence(self, place: Tensor, rows: Tensor, t: int) -> tuple[Tensor, Tensor]:
-        """Log density of the contexts before step t, and of step t's given them, [R, N]."""
-        parts = []
-        for kernels, sequence in self._in_parts(place, rows, t):
-            seen = self._seen(sequence, t)
-            _, _, log_density = self._whiten(kernels, seen)
-            old = seen.step < t
-            parts.append(torch.stack([(log_density * old).sum(1), (log_density * ~old).sum(1)]))
-        before, now = torch.cat(parts, 1).unflatten(1, place.shape[:2])
-        return before, now
+    def _evidence(self, place: Tensor, t: int) -> tuple[Tensor, Tensor]:
+        """Log density of the contexts before step t, and of step t's given them, [N]."""
+        density = torch.cat([log_density for *_, log_density in self._conditioned(place, t)])
+        old = (self.seen.step[self.seen.step <= t]) < t
+        return (density * old).sum(1), (density * ~old).sum(1)
 
     def _mixture(self, particles: Particles, t: int) -> Tensor:
-        """NLL of the targets of step t, [B, M]."""
-        point = grid_index(self.sequences.target_x[:, t, :, 0], self.table.points)
-        every, parts = torch.arange(len(point)), []
-        for kernels, sequence in self._in_parts(particles.place, every, t):
-            basis, seen, _ = self._whiten(kernels, self._seen(sequence, t))
-            asked = point[sequence]
-            rows = self.table.rows(kernels[:, t : t + 1].expand(-1, asked.shape[1], -1), asked)
+        """NLL of the targets of step t, [M]."""
+        point = grid_index(self.sequence.target_x[0, t, :, 0], self.table.points)
+        means, variances = [], []
+        for kernels, basis, values, _ in self._conditioned(particles.place, t):
+            asked = point.expand(len(kernels), -1)
+            rows = self.table.rows(kernels[:, t : t + 1].expand(-1, len(point), -1), asked)
             known = rows @ basis.mT
-            variance = rows.square().sum(2) - known.square().sum(2)
-            mean = (known @ seen.unsqueeze(2)).squeeze(2)
-            parts.append(torch.stack([mean, variance.clamp_min(0)]))
-        mean, variance = torch.cat(parts, 1).unflatten(1, particles.log_weight.shape)
-        target = self.sequences.target_y[:, t, :, 0].double()
-        return mixture_nll(target, mean, variance, particles.log_weight)
+            means.append((known @ values.unsqueeze(2)).squeeze(2))
+            variances.append(rows.square().sum(2) - known.square().sum(2))
+        target = self.sequence.target_y[0, t, :, 0].double()
+        variance = torch.cat(variances).clamp_min(0)
+        return mixture_nll(target, torch.cat(means), variance, particles.log_weight)
 
-    def _in_parts(self, place: Tensor, rows: Tensor, t: int) -> list[tuple[Tensor, Tensor]]:
-        """Split kernels [P, t + 1, 2] and the numbers of their sequences [P] into small parts."""
-        kernels = paths(self.drift, place[:, :, : STARTS + t]).flatten(0, 1)
-        number = int((self.seen.real & (self.seen.step <= t)).sum(1).max())
-        size = max(1, TOGETHER // (max(1, number) * self.table.points))
-        sequence = rows.repeat_interleave(place.shape[1])
-        return [*zip(kernels.split(size), sequence.split(size), strict=True)]
+    def _conditioned(
+        self, place: Tensor, t: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Whiten the observations up to step t, given the kernels [P, t + 1, 2] of few particles.
 
-    def _seen(self, rows: Tensor, t: int) -> Observations:
-        """Observations of sequences up to step t, those after it turned to padding."""
-        seen = Observations(*(field[rows] for field in self.seen))
-        real = seen.real & (seen.step <= t)
-        most = max(1, int(real.sum(1).max()))
-        seen = seen._replace(real=real, step=seen.step.clamp_max(t))
-        return Observations(*(field[:, :most] for field in seen))
+        Yields:
+            The kernels, and what `whiten` returns.
+        """
+        seen = Observations(*(field[self.seen.step <= t].unsqueeze(0) for field in self.seen))
+        kernels = paths(self.drift, place)
+        size = max(1, TOGETHER // (max(1, seen.step.shape[1]) * self.table.points))
+        for part in kernels.split(size):
+            rows = self.table.rows(part[:, seen.step[0]], seen.point.expand(len(part), -1))
+            yield part, *whiten(rows, seen, NOISE)
 
-    def _whiten(self, kernels: Tensor, seen: Observations) -> tuple[Tensor, Tensor, Tensor]:
-        kernel = kernels.take_along_dim(seen.step.unsqueeze(2), 1)
-        return whiten(self.table.rows(kernel, seen.point), seen, NOISE)
-
-    def _normal(self, like: Tensor) -> Tensor:
-        return torch.randn(like.shape, generator=self.generator, dtype=torch.float64)
-
-    def _uniform(self, like: Tensor) -> Tensor:
-        return torch.rand(like.shape, generator=self.generator, dtype=torch.float64)
+    def _normal(self, *size: int) -> Tensor:
+        return torch.randn(size, generator=self.generator, dtype=torch.float64)
 
 
 def mixture_nll(target: Tensor, mean: Tensor, variance: Tensor, log_weight: Tensor) -> Tensor:
@@ -236,18 +192,18 @@ def mixture_nll(target: Tensor, mean: Tensor, variance: Tensor, log_weight: Tens
     much as keeps the variance, or coincide where that is not enough.
 
     Args:
-        target: values, [B, M].
-        mean: of the components, [B, N, M].
-        variance: of the components, without the floor, [B, N, M].
-        log_weight: of the components, normalised, [B, N].
+        target: values, [M].
+        mean: of the components, [N, M].
+        variance: of the components, without the floor, [N, M].
+        log_weight: of the components, normalised, [N].
 
     Returns:
-        [B, M].
+        [M].
     """
-    weight = log_weight.exp().unsqueeze(2)
-    centre = (weight * mean).sum(1, keepdim=True)
-    between = (weight * (mean - centre).square()).sum(1, keepdim=True)
-    added = (weight * (FLOOR**2 - variance).clamp_min(0)).sum(1, keepdim=True)
+    weight = log_weight.exp().unsqueeze(1)
+    centre = (weight * mean).sum(0)
+    between = (weight * (mean - centre).square()).sum(0)
+    added = (weight * (FLOOR**2 - variance).clamp_min(0)).sum(0)
     nearer = (1 - added / between.clamp_min(1e-12)).clamp_min(0).sqrt()
-    log_density = -nll(target.unsqueeze(1), centre + nearer * (mean - centre), variance)
-    return -(log_weight.unsqueeze(2) + log_density).logsumexp(1)
+    log_density = -nll(target, centre + nearer * (mean - centre), variance)
+    return -(log_weight.unsqueeze(1) + log_density).logsumexp(0)

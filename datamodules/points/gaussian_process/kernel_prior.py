@@ -34,7 +34,7 @@ def paths(drift: KernelDrift, place: Tensor) -> Tensor:
     Returns:
         float64 [..., T, 2].
     """
-    flat = place.flatten(0, -3).expand(-1, -1, 2)
+    flat = place.flatten(0, -3)
     uniform = 0.5 * (1 + torch.erf(flat[:, :STARTS] / sqrt(2)))
     parts = uniform[:, :1], uniform[:, 1:], flat[:, STARTS:]
     free = drift.walk(*(part.numpy() for part in parts))

@@ -77,19 +77,16 @@ def _predict_one(sequences: FunctionSequences, row: int, points: int) -> OracleP
     return condition(factors(alone.task[0], points), alone)
 
 
-def condition(
-    factor: Tensor, sequences: FunctionSequences, noise: float = NOISE
-) -> OraclePrediction:
+def condition(factor: Tensor, sequences: FunctionSequences) -> OraclePrediction:
     """Condition on the context of all steps so far, with the same kernels for all sequences.
 
     Args:
         factor: L of every step, float64 [T, G, G].
         sequences: B drifting functions.
-        noise: standard deviation of the error that observations are assumed to have.
     """
     points = factor.shape[-1]
     seen = observations(sequences, points)
-    basis, coordinates, log_density = whiten(factor[seen.step, seen.point], seen, noise)
+    basis, coordinates, log_density = whiten(factor[seen.step, seen.point], seen, NOISE)
     steps = torch.arange(len(factor), device=factor.device)
     visible = seen.real.unsqueeze(1) & (seen.step.unsqueeze(1) <= steps.unsqueeze(-1))
     rows = factor[steps.view(-1, 1), grid_index(sequences.target_x[..., 0], points)]
@@ -134,8 +131,7 @@ def whiten(rows: Tensor, seen: Observations, noise: float) -> tuple[Tensor, Tens
     error = noise**2 * torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
     root = torch.linalg.cholesky(rows @ rows.mT + error)
     basis = torch.linalg.solve_triangular(root, rows, upper=False)
-    value = (seen.value * seen.real).unsqueeze(-1)
-    values = torch.linalg.solve_triangular(root, value, upper=False).squeeze(-1)
+    values = torch.linalg.solve_triangular(root, seen.value.unsqueeze(-1), upper=False).squeeze(-1)
     log_density = -0.5 * (values.square() + LOG_2_PI) - root.diagonal(dim1=1, dim2=2).log()
     return basis, values, log_density * seen.real
 

@@ -1,4 +1,4 @@
-"""Weighted particles of many sequences at once: what sequential Monte Carlo does with them."""
+"""Weighted particles of one sequence: what sequential Monte Carlo does with them."""
 
 from typing import NamedTuple, Self
 
@@ -10,95 +10,70 @@ LEAST_EFFECTIVE = 0.5
 
 
 class Particles(NamedTuple):
-    """N weighted kernels of each of B sequences, and the evidence for them."""
+    """N weighted paths of kernels, and the evidence for them."""
 
     place: Tensor
-    """Coordinates (`kernel_prior.py`), float64 [B, N, T + 1, W]."""
+    """Coordinates (`kernel_prior.py`), float64 [N, T + 1, W]."""
     log_weight: Tensor
-    """Normalised, float64 [B, N]."""
+    """Normalised, float64 [N]."""
     before: Tensor
-    """Log evidence of the contexts before this step, float64 [B, N]."""
+    """Log evidence of the contexts before this step, float64 [N]."""
     now: Tensor
-    """Log density of this step's context given them, float64 [B, N]."""
-    name: Tensor
-    """Number that copies of one particle share until they move, int64 [B, N], below 2 N."""
+    """Log density of this step's context given them, float64 [N]."""
 
     @classmethod
     def alike(cls, place: Tensor) -> Self:
-        """Give particles [B, N, T + 1, W] equal weights, and no evidence."""
-        zero = torch.zeros(place.shape[:2], dtype=place.dtype)
-        names = torch.arange(place.shape[1]).expand(len(place), -1)
-        return cls(place, zero.log_softmax(1), zero, zero, names)
+        """Give particles [N, T + 1, W] equal weights, and no evidence."""
+        zero = torch.zeros(len(place), dtype=place.dtype)
+        return cls(place, zero.log_softmax(0), zero, zero)
 
-    def of(self, rows: Tensor) -> Self:
-        """Take the particles of some sequences, int64 [R]."""
-        return type(self)(*(field[rows] for field in self))
+    def heated(self, change: float) -> Self:
+        """Weight with this step's evidence to the power of `change`."""
+        return self._replace(log_weight=(self.log_weight + change * self.now).log_softmax(0))
 
-    def with_rows(self, rows: Tensor, new: Self) -> Self:
-        """Put others in the place of those of some sequences, int64 [R]."""
-        return type(self)(
-            *(field.index_copy(0, rows, own) for field, own in zip(self, new, strict=True))
-        )
+    def next_change(self, left: float) -> float:
+        """Find the most of this step's evidence, up to `left`, that leaves half effective."""
 
-    def heated(self, change: Tensor) -> Self:
-        """Weight with this step's evidence to the power of `change`, [B]."""
-        weighted = self.log_weight + change.unsqueeze(1) * self.now
-        return self._replace(log_weight=weighted.log_softmax(1))
+        def fits(change: float) -> bool:
+            samples = (-(2 * self.heated(change).log_weight).logsumexp(0)).exp()
+            return bool(samples >= LEAST_EFFECTIVE * len(self.now))
 
-    def next_change(self, left: Tensor) -> Tensor:
-        """Find how much of this step's evidence can come in, by bisection.
-
-        Args:
-            left: most that can, above 0, [B].
-
-        Returns:
-            The most, up to `left`, that leaves half of the particles effective, [B].
-        """
-
-        def fits(change: Tensor) -> Tensor:
-            samples = (-(2 * self.heated(change).log_weight).logsumexp(1)).exp()
-            return samples >= LEAST_EFFECTIVE * self.now.shape[1]
-
-        low, high = torch.zeros_like(left), left
+        if fits(left):
+            return left
+        low, high = 0.0, left
         for _ in range(40):
             middle = (low + high) / 2
-            good = fits(middle)
-            low, high = torch.where(good, middle, low), torch.where(good, high, middle)
-        return torch.where(fits(left), left, low)
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return low
 
     def resampled(self, generator: torch.Generator) -> Self:
-        """Draw as many by their weights (systematic resampling); copies keep a common name."""
-        count, number = self.log_weight.shape
-        # Named by the first of its copies, so that there is room for N new names.
-        first = (self.name.unsqueeze(1) == self.name.unsqueeze(2)).int().argmax(2)
-        start = torch.rand(count, 1, generator=generator, dtype=torch.float64)
+        """Draw as many by their weights (systematic resampling)."""
+        number = len(self.log_weight)
+        start = torch.rand(1, generator=generator, dtype=torch.float64)
+        total = self.log_weight.exp().cumsum(0)
         wanted = (start + torch.arange(number)) / number
-        total = self.log_weight.exp().cumsum(1)
         ancestor = torch.searchsorted(total, wanted).clamp_max(number - 1)
-        row = torch.arange(count).unsqueeze(1)
-        kept = self._replace(name=first)
-        return type(self)(*(field[row, ancestor] for field in kept))._replace(
-            log_weight=torch.zeros_like(total).log_softmax(1)
+        _, *fields = type(self).alike(self.place)
+        return type(self)(
+            self.place[ancestor], fields[0], self.before[ancestor], self.now[ancestor]
         )
 
     def moved(self, accepted: Tensor, place: Tensor, before: Tensor, now: Tensor) -> Self:
-        """Move those that are accepted, bool [B, N], which makes them distinct from all others."""
-        number = accepted.shape[1]
+        """Move those that are accepted, bool [N], to other places with other evidence."""
         return self._replace(
-            place=torch.where(accepted[..., None, None], place, self.place),
+            place=torch.where(accepted[:, None, None], place, self.place),
             before=torch.where(accepted, before, self.before),
             now=torch.where(accepted, now, self.now),
-            name=torch.where(accepted, number + torch.arange(number), self.name),
         )
 
-    def spread(self, rows: int) -> Tensor:
-        """Find S, with S^T S the covariance of the first rows of the places, [B, N, rows * W]."""
-        active = self.place[:, :, :rows].flatten(2)
-        weight = self.log_weight.exp().unsqueeze(2)
-        return weight.sqrt() * (active - (weight * active).sum(1, keepdim=True))
+    def spread(self) -> Tensor:
+        """Find S, with S^T S the covariance of the places, [N, D]."""
+        active = self.place.flatten(1)
+        weight = self.log_weight.exp().unsqueeze(1)
+        return weight.sqrt() * (active - (weight * active).sum(0))
 
-    def effective_samples(self) -> Tensor:
-        """Compute 1 / sum of the squared weights of distinct particles, [B]."""
-        weight = self.log_weight.exp()
-        same = self.name.unsqueeze(1) == self.name.unsqueeze(2)
-        return 1 / (weight.unsqueeze(1) * weight.unsqueeze(2) * same).sum((1, 2))
+    def effective_samples(self) -> float:
+        """Compute 1 / sum of the squared weights of distinct particles; copies count as one."""
+        _, name = self.place[:, 0, 0].unique(return_inverse=True)
+        weight = torch.zeros_like(self.log_weight).index_add(0, name, self.log_weight.exp())
+        return 1 / weight.square().sum().item()
