@@ -5,7 +5,7 @@ each. L is smooth in log l and in log s: rows of L / s are interpolated by cubic
 of a row is below 1e-3, the jitter's share of it 0.02 or more.
 """
 
-from math import ceil, log
+from math import ceil
 
 import torch
 from torch import Tensor
