@@ -68,10 +68,10 @@ class KernelInference:
         sequence: FunctionSequences,
         generator: torch.Generator,
     ) -> None:
-        """Take what the sequence was drawn with.
+        """Take a sequence and the prior of its kernels.
 
         Args:
-            drift: prior of the kernels.
+            drift: the prior.
             table: factors of all kernels that it may draw.
             sequence: a batch of one.
             generator: of all random numbers.
@@ -79,7 +79,7 @@ class KernelInference:
         self.drift, self.table, self.sequence = drift, table, sequence
         self.generator = generator
         self.seen = observations(sequence, table.points)
-        #: Of both kinds of proposals.
+        #: Log scale of either kind of proposal.
         self.log_scale = [0.0, 0.0]
 
     def run(self, number: int) -> MixtureNLL:
@@ -103,14 +103,14 @@ class KernelInference:
         before, now = self._evidence(particles.place, t)
         particles = particles._replace(before=before, now=now)
         left, least = 1.0, float(len(now))
-        while left > 0:
-            if left < 1:
-                particles = self._rejuvenated(particles, 1 - left, t)
+        while True:
             change = particles.next_change(left)
             left -= change
             particles = particles.heated(change)
             least = min(least, particles.effective_samples())
-        return particles, least
+            if left <= 0:
+                return particles, least
+            particles = self._rejuvenated(particles, 1 - left, t)
 
     def _rejuvenated(self, particles: Particles, heat: float, t: int) -> Particles:
         """Resample particles and move them; `heat` is the power of step t's evidence."""

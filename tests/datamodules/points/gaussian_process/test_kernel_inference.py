@@ -17,6 +17,7 @@ from datamodules.points.gaussian_process.kernel_inference import (
     mixture_nll,
 )
 from datamodules.points.gaussian_process.kernel_prior import coordinates, paths
+from datamodules.points.gaussian_process.particles import Particles
 
 POINTS = 20
 
@@ -179,3 +180,18 @@ def test_a_mixture_is_as_wide_as_the_posterior_where_the_floor_lets_it() -> None
     assert moments([0, 2], [0.5, 0.3]) == pytest.approx((1.5, 0.35 + 0.75), abs=1e-6)
     assert moments([0, 1], [1e-4, 1e-4]) == pytest.approx((0.75, 0.1875 + 1e-4), abs=1e-6)
     assert moments([0, 0.1], [1e-4, 1e-4]) == pytest.approx((0.075, 0.01), abs=1e-6)
+
+
+def test_evidence_that_fits_no_longer_waits_for_the_particles_to_move() -> None:
+    """Where half are effective already, nothing more can come in before they are resampled."""
+    data = benchmark(1)
+    dataset = data.dataset("test")
+    generator = torch.Generator().manual_seed(0)
+    sequence = drawn(data)
+    run = KernelInference(dataset.recipe.drift, factor_table(dataset), sequence, generator)
+    first = int(run.seen.step[0, 0])
+    place = coordinates(run.drift, 8, first + 1, generator)
+    weight = torch.tensor([0.9] + [0.1 / 7] * 7, dtype=torch.float64)
+    few = Particles.alike(place)._replace(log_weight=weight.log())
+    after, least = run._take_in(few, first)
+    assert least < 4 < after.place[:, 0, 0].unique().numel()
