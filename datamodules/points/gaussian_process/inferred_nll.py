@@ -47,7 +47,7 @@ class Inference:
 
     particles: int = 96
     """Kernels of each sequence."""
-    sequences: int = 64
+    sequences: int = 48
     """Test sequences, from the first; all where there are fewer."""
     targets: int = 10
     """Targets of each step, drawn at random from all."""
