@@ -189,7 +189,7 @@ class RMR(MemoryCore[RMRState]):
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start with a cell for each step's item, which keeps it, and heads at spread lags.
+        """Start with a cell for each step's item, kept for ten steps, and heads at spread lags.
 
         The imaginary keys stand still at the hands of one step each. A cell attends to the item of
         its step; in all others, to its own proposal, which is what it held before.
