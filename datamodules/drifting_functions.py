@@ -23,6 +23,7 @@ from datamodules.points.context_sets import Regime
 from datamodules.points.gaussian_process.dataset import FunctionDataset, Recipe
 from datamodules.points.gaussian_process.inferred_nll import (
     Inference,
+    InferredNLL,
     inferred_nll,
     keep_inferred_nll,
 )
@@ -154,22 +155,25 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return self._optima[split]
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """Mean NLL of each test step, of one who infers the kernels; empty before `infer_nll`.
+        """Mean NLL of each test step, of one who infers the kernels.
 
-        See `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
+        Empty before `infer_nll`, and where that found no bound. See
+        `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
         """
         return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
 
-    def infer_nll(self, how: Inference) -> dict[str, Tensor]:
-        """Compute what `inferred_nll` finds from then on, which takes minutes to hours.
+    def infer_nll(self, how: Inference) -> InferredNLL:
+        """Compute what `inferred_nll` finds from then on if it is a bound, in minutes.
 
         Args:
-            how: numbers of kernels and targets, and the error of observations.
+            how: numbers of particles, sequences and targets.
 
         Returns:
-            The means that `inferred_nll` finds. Needs `setup`.
+            The means and how far to trust them. Needs `setup`.
         """
-        return keep_inferred_nll(self.dataset("test"), how, self._kept("test", ".inferred"))
+        optimal = self.optimal_nll("test")["nll"]
+        kept = self._kept("test", ".inferred")
+        return keep_inferred_nll(self.dataset("test"), how, optimal, kept)
 
     def _known_to_all(self, find: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Let the first process find something, and return it in every process."""

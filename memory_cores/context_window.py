@@ -77,6 +77,9 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         super().__init__(sizes)
         self.slots = slots if slots == "all" else sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
+        self.not_carried = ("write_weights", "read_weights")
+        if self.slots == 0:
+            self.not_carried += ("written",)
         self._require_valid(read_heads, attention_heads)
         if sizes.query:  # else it would be parameters without a gradient
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
@@ -98,8 +101,17 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     @property
     def state_size(self) -> int | None:
-        """Numbers that a sequence's state hands from one step to the next; None with all items."""
-        return None if self.slots == "all" else super().state_size
+        """Numbers that a sequence's state hands from one step to the next; None with all items.
+
+        The row that stays zero does not count. Where a look-up is the mean of all items, their sum
+        and their number are enough, and ``unroll`` needs no more than these.
+        """
+        if self.slots == "all":
+            uniform = isinstance(self.attention, UniformAttention)
+            return self.sizes.value + 1 if uniform else None
+        held = super().state_size
+        assert held is not None, "it does not grow"
+        return held - (self.sizes.key + self.sizes.value) * bool(self.read_heads)
 
     def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
         """Return an empty window."""

@@ -20,6 +20,8 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
   and its kind if that is no float, as ``#: [B, 1] int64``. A second shape, for the other kind of
   model, follows a semicolon. Within one state a letter stands for one number. B is the number of
   sequences, R ``read_heads``, W ``word_size``, Dk and Dv the widths of ``sizes``; others are free.
+- No later step depends on the fields of its state that it names in ``not_carried``, but for what
+  the other fields determine. Each number that ``state_size`` counts makes a difference later.
 - Shapes are the same in all steps, but for what is kept of the current step's items. No call
   branches on data, so that a whole unroll can be compiled.
 - No call changes its inputs. The same inputs give the same outputs, in training, too; a core that
@@ -130,6 +132,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     holds_items: ClassVar[bool] = True
     #: Number R of its own read heads; 0 for a core that never reads.
     read_heads: int = 1
+    #: Fields of its state that the others determine, or that are only recorded, for plots.
+    not_carried: tuple[str, ...] = ()
 
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()
@@ -144,12 +148,14 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def state_size(self) -> int | None:
         """Numbers that a sequence's state hands from one step to the next.
 
-        All of the state counts, but for the current step's items, which come anew in each step:
-        the initial state has none. None for a state that grows with every item.
+        All of the state counts, but for the fields of ``not_carried`` and the current step's items,
+        which come anew in each step: the initial state has none. None for a state that grows with
+        every item.
         """
         like = next(self.parameters(), torch.empty(0)).new_empty(0)
         with torch.no_grad():
-            return sum(part.numel() for part in self.initial_state(1, like))
+            parts = self.initial_state(1, like)._asdict()
+        return sum(part.numel() for name, part in parts.items() if name not in self.not_carried)
 
     @property
     def read_size(self) -> int:

@@ -33,12 +33,15 @@ from memory_cores.parts.sparse_links import SparseRows, linked_rows, no_links, s
 
 
 class DNCState(NamedTuple):
-    """B sequences, N slots of W words, R read heads, H write heads. All zero at first."""
+    """B sequences, N slots of W words, R read heads, H write heads. All zero at first.
+
+    Only read heads follow links: without them there are none, and no precedence.
+    """
 
     memory: Tensor  #: [B, N, W]
     usage: Tensor  #: [B, N] in [0, 1]
-    precedence: Tensor  #: [B, H, N]
-    link: Tensor  #: [B, H, N, N]
+    precedence: Tensor  #: [B, H, N]; [B, 0, N]
+    link: Tensor  #: [B, H, N, N], zero from a slot to itself; [B, 0, N, N]
     write_weights: Tensor  #: [B, H, N]
     read_weights: Tensor  #: [B, R, N]
 
@@ -93,7 +96,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             that ask by query have none.
         write_heads: number of write heads H.
         sparse_links: number K of links kept of each slot (Rae et al. 2016 take 8), so that time and
-            memory are linear in the slots; default: all, in a matrix of N x N.
+            memory are linear in the slots; default: all, in a matrix of N x N. Models that ask by
+            query have no links.
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -123,9 +127,10 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         if sparse_links is not None:
             require_at_least(1, sparse_links=sparse_links)
             sparse_links = min(sparse_links, self.slots)
-        self.sparse_links = sparse_links
+        # Only read heads follow links.
+        self.sparse_links = sparse_links if self.read_heads else None
         # The C++ operators know one write head and full links, the paper's case.
-        self._has_operators = write_heads == 1 and sparse_links is None
+        self._has_operators = write_heads == 1 and self.sparse_links is None
         W, R, H = word_size, self.read_heads, write_heads
         self._write_parts = [H * W, H * W, H * W, H, H, H, R]
         self._read_parts = [R * W, R, R * (1 + 2 * H)]
@@ -142,18 +147,30 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         """Most steps of a graph: 25 where a step is little more than one operator."""
         return 25 if self._has_operators and building.are_in_use() else super().graph_steps
 
+    @property
+    def state_size(self) -> int | None:
+        """Numbers that a sequence's state hands from one step to the next.
+
+        Not the links of slots with themselves, which are zero.
+        """
+        size = super().state_size
+        if size is not None and self.read_heads and self.sparse_links is None:
+            size -= self.write_heads * self.slots
+        return size
+
     def initial_state(self, batch_size: int, like: Tensor) -> DNCState | SparseDNCState:
         """Return empty memory, unused slots, no links."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
+        linking = H if R else 0
         parts = {
             "memory": like.new_zeros(B, N, W),
             "usage": like.new_zeros(B, N),
-            "precedence": like.new_zeros(B, H, N),
+            "precedence": like.new_zeros(B, linking, N),
             "write_weights": like.new_zeros(B, H, N),
             "read_weights": like.new_zeros(B, R, N),
         }
         if self.sparse_links is None:
-            return DNCState(link=like.new_zeros(B, H, N, N), **parts)
+            return DNCState(link=like.new_zeros(B, linking, N, N), **parts)
         sources, targets = (no_links((B, H, N, self.sparse_links), like) for _ in range(2))
         return SparseDNCState(
             sources=sources.slots,
@@ -256,12 +273,11 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         # the free gates let go of the last read is free for this one.
         usage = usage * retention(state.read_weights, interface.free_gates)
         weights = self._write_weights(state.memory, usage, interface)
-        return with_links_after(state, weights)._replace(
-            memory=erase_and_add(state.memory, weights, interface.erase, interface.vectors),
-            usage=usage,
-            precedence=preceded(state.precedence, weights),
-            write_weights=weights,
-        )
+        memory = erase_and_add(state.memory, weights, interface.erase, interface.vectors)
+        if self.read_heads:
+            precedence = preceded(state.precedence, weights)
+            state = with_links_after(state, weights)._replace(precedence=precedence)
+        return state._replace(memory=memory, usage=usage, write_weights=weights)
 
     def _write_interface(self, asked: Tensor, present: Tensor) -> WriteInterface:
         H, heads = self.write_heads, (-1, self.write_heads, self.word_size)

@@ -67,6 +67,8 @@ class Introspection(JointLookup[IntrospectionState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
+        # Look-ups ask which positions were written; read heads do not.
+        self.not_carried = ("wrote", "read_weights", *(() if sizes.query else ("written",)))
         self.slots = sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)

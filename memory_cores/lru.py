@@ -34,7 +34,7 @@ class LRUState(NamedTuple):
     usage: Tensor  #: [B, N], non-negative
     written: Tensor  #: [B, N] in [0, 1], how much of a slot was written since it was erased
     write_weights: Tensor  #: [B, R, N]
-    read_weights: Tensor  #: [B, R, N]
+    read_weights: Tensor  #: [B, R, N]; [B, 0, N] where no head reads
 
 
 class LRU(SlotMemory[LRUState]):
@@ -72,6 +72,8 @@ class LRU(SlotMemory[LRUState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
+        # Only look-ups ask which slots were written.
+        self.not_carried = () if sizes.query else ("written",)
         self.slots = sizes.slots_of(slots, read_heads * sizes.steps)
         self.word_size, self.read_heads, self.usage_decay = word_size, read_heads, usage_decay
         require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
@@ -95,7 +97,7 @@ class LRU(SlotMemory[LRUState]):
             usage=like.new_zeros(B, N),
             written=like.new_zeros(B, N),
             write_weights=like.new_zeros(B, R, N),
-            read_weights=like.new_zeros(B, R, N),
+            read_weights=like.new_zeros(B, 0 if self.sizes.query else R, N),
         )
 
     def write(self, state: LRUState, control: Tensor, items: Items) -> LRUState:
@@ -103,10 +105,11 @@ class LRU(SlotMemory[LRUState]):
         item, present = items.pooled()
         usage = self._usage(state)
         least_used = present.unsqueeze(2) * least_used_slots(usage, self.read_heads)
-        last_read = present.unsqueeze(2) * state.read_weights
         # w^w = sigmoid(alpha) w^r_{t-1} + (1 - sigmoid(alpha)) w^lu_{t-1}, a gate for each head.
         gates = self.write_gates(control).sigmoid().unsqueeze(2)
-        weights = gates * last_read + (1 - gates) * least_used
+        weights = (1 - gates) * least_used
+        if not self.sizes.query:
+            weights = weights + gates * (present.unsqueeze(2) * state.read_weights)
         # The least used slots are erased whole before anything is added, as in section 3.2.
         kept = 1 - least_used.amax(1)
         words = self.write_words(torch.cat([control, item], 1)).unflatten(1, (-1, self.word_size))

@@ -91,6 +91,8 @@ class NTM(SlotMemory[NTMState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
+        # Only look-ups ask which slots were written.
+        self.not_carried = ("norms", "write_weights", *(() if sizes.query else ("written",)))
         self.slots = sizes.slots_of(slots, sizes.steps)
         self.word_size, self.write_heads = word_size, write_heads
         self.read_heads = 0 if sizes.query else read_heads

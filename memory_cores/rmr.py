@@ -33,8 +33,7 @@ from memory_cores.parts.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
-#: Log sigmas of drawn keys are from minus this to this. Places are a few units wide, and without
-#: limits exponentials overflow under large parameters.
+#: Log sigmas of drawn keys are from minus this to this, or exponentials might overflow.
 LOG_SIGMA_RANGE = 10.0
 
 
@@ -145,6 +144,9 @@ class RMR(MemoryCore[RMRState]):
         if sizes.query not in (0, sizes.key):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
+        self.not_carried = ("key_parameters", "attended_keys", "read_weights")
+        if not (self.tracks and self.interacts):  # proposals are values
+            self.not_carried += ("proposals",) if self.tracks else ("proposals", "value_cells")
         self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         self._build_trackers(separate_weights)
         self._build_start(key_range)
@@ -182,14 +184,13 @@ class RMR(MemoryCore[RMRState]):
 
     def _build_start(self, key_range: float) -> None:
         """Make the learned initial keys and values."""
-        self.initial_keys = nn.Parameter(torch.empty(self.slots, self.sizes.key))
-        self.initial_values = nn.Parameter(torch.empty(self.slots, self.sizes.value))
-        nn.init.uniform_(self.initial_keys, -key_range, key_range)
-        nn.init.uniform_(self.initial_values, -VALUE_RANGE, VALUE_RANGE)
+        keys = torch.empty(self.slots, self.sizes.key).uniform_(-key_range, key_range)
+        values = torch.empty(self.slots, self.sizes.value).uniform_(-VALUE_RANGE, VALUE_RANGE)
+        self.initial_keys, self.initial_values = nn.Parameter(keys), nn.Parameter(values)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start with a cell for each step's item, which keeps it, and heads at spread lags.
+        """Start with a cell for each step's item, kept for ten steps, and heads at spread lags.
 
         The imaginary keys stand still at the hands of one step each. A cell attends to the item of
         its step; in all others, to its own proposal, which is what it held before.
@@ -393,8 +394,7 @@ class RMR(MemoryCore[RMRState]):
 
     def _attended(self, snapshot: RMRSnapshot) -> Prepared:
         """Join items and cells, as the attention sees them."""
-        mask = snapshot.item_mask
-        real = Prepared(snapshot.item_keys, snapshot.item_values, mask)
-        always = mask.new_ones(*mask.shape[:-1], self.slots)
+        real = Prepared(snapshot.item_keys, snapshot.item_values, snapshot.item_mask)
+        always = real.mask.new_ones(*real.mask.shape[:-1], self.slots)
         values = self.attention.project_values(snapshot.values)
         return real.joined(Prepared(snapshot.keys, values, always, never_empty=True))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.frames.dataset import PictureDataset
 from datamodules.frames.script import Curriculum, ScriptWriter
-from datamodules.loading.stages import Stages, beginning, staged
+from datamodules.loading.stages import Stages, announcement, staged
 from datamodules.sources import DIGITS, ImageKind, LabelledImages, Split
 from datamodules.sources.image_benchmark import ImageBenchmark
 
@@ -38,7 +38,9 @@ class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[Pict
         """Get every split ready, and say what training begins with."""
         super().setup(stage)
         if stage == "fit" and self._stages:
-            rank_zero_info(f"{beginning(self._stages)}; all later ones have the test's form")
+            steps = -1 if self.trainer is None else self.trainer.max_steps
+            later = "; all later ones have the test's form"
+            rank_zero_info(announcement(self._stages, later, steps))
 
     def make_dataset(self, split: Split, images: LabelledImages) -> PictureDataset:
         """Build the sequences of a split from its pictures."""

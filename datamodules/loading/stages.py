@@ -50,8 +50,16 @@ def rule_at(stages: Stages[Rule], last: Rule, episode: int) -> Rule:
     return next((rule for end, rule in stages if episode < end), last)
 
 
-def beginning(stages: Sequence[Mapping[str, Any]]) -> str:
-    """Say how long the stages are, as the beginning of a sentence."""
+def announcement(stages: Sequence[Mapping[str, Any]], later: str, steps: int) -> str:
+    """Say how long the stages are, and whether training ends within them.
+
+    Args:
+        stages: one after the other.
+        later: rest of the sentence, about what comes after them.
+        steps: of the training; negative if it has no end.
+    """
     batches = sum(stage["batches"] for stage in stages)
     each = "one stage" if len(stages) == 1 else f"{len(stages)} stages"
-    return f"curriculum: the first {batches:,} training batches are of its {each}"
+    if 0 <= steps <= batches:
+        later = f"; training ends within them, after {steps:,} (trainer.max_steps)"
+    return f"curriculum: the first {batches:,} training batches are of its {each}{later}"

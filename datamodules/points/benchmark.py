@@ -18,7 +18,7 @@ from datamodules.loading.checks import (
     require_one_of,
 )
 from datamodules.loading.episodes import EpisodeDataset
-from datamodules.loading.stages import beginning
+from datamodules.loading.stages import announcement
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.context_sets import ContextSets, PointRecipe, Regime
 from datamodules.points.curriculum import Stage, curriculum_sets
@@ -98,10 +98,9 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         super().setup(stage)
         stages = self.hparams["curriculum"]
         if stage == "fit" and stages:
-            rank_zero_info(
-                f"{beginning(stages)}, whatever contexts, context_steps, most_points and "
-                "sequence_length say"
-            )
+            steps = -1 if self.trainer is None else self.trainer.max_steps
+            later = ", whatever contexts, context_steps, most_points and sequence_length say"
+            rank_zero_info(announcement(stages, later, steps))
 
     @property
     @abstractmethod

@@ -7,6 +7,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from lightning_modules.command_line.experiment_parser import ExperimentParser
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.command_line.word_order import options_in_order
 from lightning_modules.sequence_model import SequenceModel
 
 
@@ -17,7 +18,7 @@ class Blueprint(ExperimentParser):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; Lightning would warn that the process has arguments of its own."""
-        self.config = parser.parse_args(args)
+        self.config = parser.parse_args(options_in_order(args))
 
     def _set_seed(self) -> None:
         """Leave random numbers alone: nothing is drawn."""

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 import lightning_modules
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.comparison_figure import comparison_figure
-from lightning_modules.command_line.ranking_table import FROM_FIRST, compared
+from lightning_modules.command_line.ranking_table import FROM_REFERENCE
 from lightning_modules.command_line.results_document import write_results
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.declarations import Family, Measure
 from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.groups import TEST, Group, tested_groups
+from lightning_modules.records.kept import distinct
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
@@ -41,6 +42,9 @@ without a network.
 
 Everywhere, runs are averaged if all settings that decide on results are the same
 but the seed: mean [ends of its 95% interval, Student's], and the number of seeds.
+Runs of one seed are averaged first, and a run and its kept record are one.
+Differences are from the best group that shares three seeds with the most others;
+there is a conclusion where p < 0.05 after Holm's correction for their number.
 
 The table and the curve are of tested runs, all tested on the same sequences.
 State size is how many numbers a sequence hands from step to step ("grows" where
@@ -124,11 +128,11 @@ def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
     rows = [row(group, sizes, known) for group in groups]
     if len(groups) > 1:
         ranking = ranked(benchmark)
-        header.append(f"{ranking.headline.header} {FROM_FIRST}")
+        header.append(f"{ranking.headline.header} {FROM_REFERENCE}")
         tested = (row for row in ranking.rows if row.group.stage == TEST)
-        said = {row.group.label: compared(row, ranking.headline.digits) for row in tested}
+        said = {row.group.label: row.in_words(ranking.headline.digits) for row in tested}
         for line, group in zip(rows, groups, strict=True):
-            line.append(said[group.label] or "first")
+            line.append(said[group.label])
     return columns(header, rows, texts=2)
 
 
@@ -163,7 +167,7 @@ def read(folders: Sequence[Path]) -> Found:
     """Read what can be read, each run once, and say what cannot."""
     found = read_runs(folders)
     report(found.problems)
-    return found
+    return found._replace(runs=distinct(found.runs))
 
 
 def report(problems: Sequence[Problem]) -> None:
@@ -214,13 +218,13 @@ def differ(run: Run, other: Run) -> str:
 
 def is_known(column: Measure, group: Group) -> bool:
     """Whether any test of the group has this number."""
-    return bool(group.values(column.name).isfinite().any())
+    return bool(group.knowing(column.name).runs)
 
 
 def row(group: Group, sizes: Sequence[str], wanted: Sequence[Measure]) -> list[str]:
     """A group's line of the table."""
     core = ", ".join([group.core or "-", *group.settings])
-    numbers = [group.scalar(column.name).in_words(column.digits) for column in wanted]
+    numbers = [group.number(column.name, column.digits) for column in wanted]
     written = (size_in_words(group.runs, name) for name in sizes)
     return [group.model, core, str(len(group.seeds)), *written, *numbers]
 

@@ -44,8 +44,9 @@ def comparison_figure(
 
 def by_step(group: Group) -> ModelCurve | None:
     """The family's first curve, mean over the group's tests; None where none has kept it."""
-    found = group.curve(group.runs[0].family.curves[0].name)
-    return None if found is None else ModelCurve(*known_by(group), *found)
+    name = group.runs[0].family.curves[0].name
+    found = group.curve(name)
+    return None if found is None else ModelCurve(*known_by(group, group.with_curve(name)), *found)
 
 
 def by_seconds(group: Group, name: str) -> ModelCurve:
@@ -60,7 +61,7 @@ def by_seconds(group: Group, name: str) -> ModelCurve:
     found = learning(group, name)
     if found is None:
         raise UsageError(f"{group.label}: its runs have no validation at the same training step")
-    return ModelCurve(*known_by(group), *found.values, found.seconds)
+    return ModelCurve(*known_by(group, group), *found.values, found.seconds)
 
 
 def require_validations(run: Run, name: str) -> None:
@@ -75,9 +76,15 @@ def require_validations(run: Run, name: str) -> None:
         raise UsageError(f"{shown(path)} has no val/{name} with seconds beside it")
 
 
-def known_by(group: Group) -> tuple[str, str, str, str]:
-    """Name, colour, marker and line style."""
-    return f"{group.label}, {group.size}", group.colour, group.marker, LINE_STYLES[group.dash]
+def known_by(group: Group, drawn: Group) -> tuple[str, str, str, str]:
+    """Name, colour, marker and line style.
+
+    Args:
+        group: all of its runs.
+        drawn: those of them that the curve is of.
+    """
+    of = group.size if len(drawn.runs) == len(group.runs) else f"{len(drawn.seeds)} of {group.size}"
+    return f"{group.label}, {of}", group.colour, group.marker, LINE_STYLES[group.dash]
 
 
 def backdrop(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Backdrop:

@@ -214,7 +214,7 @@ class ExperimentCLI(ExperimentParser):
         for key in OF_ONE_COMMAND:
             settings.pop(key, None)
         settings.experiment = self.experiment_name()
-        return self._parser(self.subcommand).dump(settings, skip_none=False, skip_validation=True)
+        return self._parser(self.subcommand).dump(settings, skip_unset=False, skip_validation=True)
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run, and say how it ended."""

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lightning_modules.command_line.command_parser import CommandParser
@@ -21,9 +21,10 @@ Keep what tests found of runs that count, one small file for each:
 docs/records/BENCHMARK/MODEL/SEED.json. `compare` reads such files, and folders
 of them, as it reads runs.
 
-Without --name, runs of a table are kept by what their folders' names say."""
-#: Folders of a table's runs: the benchmark, the core or model if it varies, and the seed.
-OF_TABLE = re.compile(r"(\w+)-(?:.+-)?seed\d+")
+Without --name, runs of a table are kept by what their folders' names say; those
+that are kept already or were not tested yet are left alone."""
+#: Folders of a table's runs: files of the benchmark and of the model, and the seed between them.
+OF_TABLE = re.compile(r"(\w+)-seed\d+-(\w+)")
 
 
 def keep(args: list[str]) -> None:
@@ -55,14 +56,18 @@ def keep(args: list[str]) -> None:
         raise UsageError(str(reason)) from reason
     for problem in found.problems:
         print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
-    kinds = by_name(found.runs) if given.name is None else {name_of(given.name): found.runs}
+    if given.name is None:
+        kinds = by_name(run for run in found.runs if run.tested is not None)
+    else:
+        kinds = {name_of(given.name): found.runs}
     texts = []
     for name, runs in kinds.items():
         require_repetitions(runs)
         texts += [record(run, given.to / name) for run in runs]
     for path, text in texts:  # all of them could be read
-        keep_record(text, path)
-        print(f"Kept {shown(path)}")
+        if not path.exists():
+            keep_record(text, path)
+            print(f"Kept {shown(path)}")
 
 
 def name_of(name: str) -> Path:
@@ -77,8 +82,8 @@ def name_of(name: str) -> Path:
     return Path(benchmark, model)
 
 
-def by_name(runs: Sequence[Run]) -> dict[Path, list[Run]]:
-    """Sort runs of a table by the benchmark that their folders name, and by model and core.
+def by_name(runs: Iterable[Run]) -> dict[Path, list[Run]]:
+    """Sort runs of a table by the benchmark and the model that their folders name.
 
     Raises:
         UsageError: a folder's name is not of a table's run.
@@ -88,9 +93,7 @@ def by_name(runs: Sequence[Run]) -> dict[Path, list[Run]]:
         named = OF_TABLE.fullmatch(run.folder.name)
         if named is None:
             raise UsageError(f"--name: is missing; {shown(run.folder)} is no run of a table")
-        core = run.declared.core if "model.memory" in run.settings else ""
-        model = "_".join(filter(None, (run.declared.model, core))).lower()
-        found.setdefault(Path(named[1], model), []).append(run)
+        found.setdefault(Path(named[1], named[2]), []).append(run)
     return found
 
 
@@ -116,14 +119,15 @@ def record(run: Run, folder: Path) -> tuple[Path, str]:
     """Return where a run's record goes, and its text.
 
     Raises:
-        UsageError: the run was not tested, has no seed, or another run has this seed already.
+        UsageError: the run was not tested, has no seed, or another run is kept there.
     """
     path = folder / f"{run.seed_name}.json"
     if run.seed is None:
         raise UsageError(f"{shown(run.folder)}: its seed is not known, which names the record")
-    if path.exists():
-        raise UsageError(f"{shown(path)} is there already; remove it to replace it")
     try:
-        return path, record_of(run)
+        text = record_of(run)
     except Unreadable as reason:
         raise UsageError(f"{shown(run.folder)} {reason}") from reason
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise UsageError(f"{shown(path)} is of another run; remove it to replace it")
+    return path, text

@@ -1,5 +1,6 @@
 """``oracle``: computes the NLL of drifting functions for one who must infer their kernels."""
 
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -11,14 +12,16 @@ from lightning_modules.command_line.command_parser import CommandParser
 
 DESCRIPTION = """\
 Compute the target-NLL of one who infers the kernels of an experiment's test functions from the
-contexts: samples of the generator, weighted by their evidence. The result is kept in the data
-folder, and every later test of these functions draws it and reports how far its model is from it
-(gap_inferred_nll). It takes minutes for tens of samples, hours for a thousand.
+contexts, by tempered sequential Monte Carlo, in two independent runs; it takes minutes. The result
+is kept in the data folder. If it can be trusted, every later test of these functions draws it and
+reports how far its model is from it (gap_inferred_nll).
 
-  effective samples  of the kernels, at the first and last step: if near 1, more would help"""
+  effective samples  of the kernels, on average, and the fewest of a sequence at a step
+  runs differ by     the difference of the two runs' NLLs, which is the estimate's error
+  standard error     of the NLL over the sequences, of which a part is enough"""
 HELP = {
-    "samples": "kernels",
-    "noise": "error that observations are taken to have; 0.03 to 0.05 serves best",
+    "particles": "kernels of each sequence",
+    "sequences": "test sequences, from the first",
     "targets": "of each step, drawn at random",
 }
 
@@ -32,7 +35,7 @@ def oracle(args: list[str]) -> None:
     parser = _parser()
     given, settings = parser.parse_with_settings(args)
     try:
-        how = Inference(given.samples, given.noise, given.targets)
+        how = Inference(given.particles, given.sequences, given.targets)
     except ValueError as mistake:
         parser.error(f"--{mistake}")
     data = blueprint(given.experiment, [], settings).datamodule
@@ -43,11 +46,14 @@ def oracle(args: list[str]) -> None:
         parser.error(f"{given.experiment}: data must be {valid}, got {kind}")
     data.setup()
     found = data.infer_nll(how)
-    first, *_, last = found["effective_samples"].tolist()
+    samples = found.curves["effective_samples"].mean()
     print(
-        f"{len(data.dataset('test')):,} test sequences: NLL {found['nll'].mean():.3f} nats per "
-        f"target; effective samples {first:.1f} to {last:.1f} of {how.samples:,}"
+        f"NLL {found.curves['nll'].mean():.3f} nats per target (the runs differ by "
+        f"{found.difference:.3f}; standard error {found.sampling_error:.3f}), effective samples "
+        f"{samples:.1f} of {how.particles:,} (at least {found.least_samples:.1f})"
     )
+    if found.doubt:
+        print(f"warning: no bound, so no gap is reported: {found.doubt}", file=sys.stderr)
 
 
 def _parser() -> CommandParser:

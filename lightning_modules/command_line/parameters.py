@@ -24,7 +24,7 @@ Count the parameters of each experiment's model, without reading data or trainin
               "-" where there is none, or the units are given instead
   state size  numbers that a sequence hands from step to step: the states of memory
               core and recurrent networks and what is fed back to them, but not the
-              present step's items; "grows" where all items are kept
+              present step's items; "grows" where all items are kept and attended to
   to budget   state size against model.state_budget, which decides on the slots and
               then on the units; "-" where there is none"""
 EPILOG = """\

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lightning_modules.declarations import Measure
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import Group
-from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row, ranked
+from lightning_modules.records.ranking import Ranking, Row, ranked
 from lightning_modules.records.run import Run
 from lightning_modules.records.sizes import sizes_in_words
 from lightning_modules.table import columns
@@ -15,8 +15,8 @@ from lightning_modules.table import columns
 TEXTS = 2
 ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
 UNKNOWN = "-"
-#: Heading of the differences from the first group.
-FROM_FIRST = "from the first"
+#: Heading of the differences from the group that the others are compared with.
+FROM_REFERENCE = "from the reference"
 #: Letters of a revision, besides the sign of changes.
 REVISION = 7
 
@@ -70,14 +70,6 @@ def full(ranking: Ranking) -> RankingTable:
     return RankingTable(ranking, header, rows)
 
 
-def compared(row: Row, digits: int) -> str:
-    """Write the difference from the first; where nothing follows from it, say so."""
-    if row.difference is None:
-        return ""
-    said = row.difference.in_words(digits)
-    return said if row.difference.conclusive else f"{said}, {NO_CONCLUSION}"
-
-
 def _full_row(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
     group = row.group
     return [
@@ -101,7 +93,7 @@ def _known(ranking: Ranking, measures: Sequence[Measure]) -> list[Measure]:
 
 def _headings(ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
     first, *others = (measure.header + ARROWS[measure.better] for measure in measures)
-    return [first, *([FROM_FIRST] if len(ranking.rows) > 1 else []), *others]
+    return [first, *([FROM_REFERENCE] if len(ranking.rows) > 1 else []), *others]
 
 
 def _names(group: Group) -> list[str]:
@@ -111,8 +103,8 @@ def _names(group: Group) -> list[str]:
 
 
 def _numbers(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
-    first, *others = (row.group.scalar(each.name).in_words(each.digits) for each in measures)
-    difference = [compared(row, measures[0].digits)] if len(ranking.rows) > 1 else []
+    first, *others = (row.group.number(each.name, each.digits) for each in measures)
+    difference = [row.in_words(measures[0].digits)] if len(ranking.rows) > 1 else []
     return [first, *difference, *others]
 
 

@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 from lightning_modules.command_line.comparison_figure import comparison_figure
 from lightning_modules.command_line.ranking_table import full, rankings
 from lightning_modules.pictures.style import save
+from lightning_modules.records.bundle import bundles
 from lightning_modules.records.groups import tested_groups
 from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.reader import Found
-from lightning_modules.records.run_folder import write_text
+from lightning_modules.records.run_folder import shown, write_text
+from lightning_modules.records.settings import ON_DIVERGENCE
 
 INTRODUCTION = """\
 # Results
@@ -23,10 +25,17 @@ Generated from the records of runs in `docs/records/` by
 
 Every number is of the test set that stands below the heading, with its source, its size and the
 first digits of its hash. It is a mean over seeds with the 95% interval of Student's t; a single
-seed has none. Groups are ranked by the first measure. "From the first" is the difference of pairs
-with the same seed, with its interval; there is no conclusion where that contains 0, or where there
-are fewer than three pairs. Arrows say which values are better. State size is how many numbers a
-sequence carries from step to step. Seconds include validations, and compare on one machine only.
+seed has none, and runs of one seed are averaged first. Groups are ranked by the first measure.
+
+The reference is the best of the groups that share three seeds with the most others. Differences
+from it are of pairs with the same seed, each with its own 95% interval. There is a conclusion only
+where three pairs or more have p < 0.05 in Student's t-test after Holm's correction for the number
+of groups; else "no conclusion" stands beside the difference, even if its interval leaves 0 out.
+The reference was picked on the same seeds, which is not corrected: among eight models that are
+equally good, one table in ten has a conclusion all the same.
+
+Arrows say which values are better. State size is how many numbers a sequence carries from step to
+step. Seconds include validations, and compare on one machine only.
 Names are explained in [metrics.md](metrics.md); findings beside these numbers are in
 [notes.md](notes.md).
 """
@@ -49,7 +58,10 @@ class Part(NamedTuple):
 
 def results_text(found: Found) -> str:
     """Return the document of some runs."""
-    return "\n".join([INTRODUCTION, *(f"{part.text}\n" for part in _parts(found))])
+    parts = [part.text for part in _parts(found)]
+    left_out = [f"- {each}" for each in _left_out(found)]
+    parts += ["\n".join(["## Left out", "", *left_out])] if left_out else []
+    return "\n".join([INTRODUCTION, *(f"{part}\n" for part in parts)])
 
 
 def write_results(found: Found, path: Path) -> None:
@@ -63,9 +75,21 @@ def write_results(found: Found, path: Path) -> None:
 def _parts(found: Found) -> Iterator[Part]:
     for ranking in rankings(found.runs):
         benchmark, text = ranking.benchmark, full(ranking).in_markdown()
+        notes = [f"- {caveat}" for row in ranking.rows for caveat in row.group.caveats()]
+        text += "\n".join(["\n", *notes]) if notes else ""
         curve = benchmark.family.curves[0]
         drawn = any(run.curve(curve.name) is not None for run in benchmark.runs)
         name = "_".join(re.findall(r"[a-z0-9]+", benchmark.label.lower())) + "_curves.png"
         if drawn:
             text += f"\n\n![{benchmark.label}: {curve.label}]({FIGURES}/{name})"
         yield Part(text, name if drawn else None, ranking)
+
+
+def _left_out(found: Found) -> Iterator[str]:
+    """Yield what could not be read, and the runs that are in no mean since they diverged."""
+    for problem in found.problems:
+        yield f"{shown(problem.path)} {problem.reason}"
+    for run in found.runs:
+        goes_on = run.settings.get(f"trainer.{ON_DIVERGENCE}") == "skip"
+        if run.tested is None and not goes_on and bundles(run.folder):
+            yield f"{shown(run.folder)} diverged in training, and was not tested"

@@ -6,23 +6,29 @@ FILES = ("--config", "-c")
 
 
 def in_order_of_effect(words: Sequence[str]) -> list[str]:
+    """Put the options of a subcommand into the order of ``options_in_order``.
+
+    Args:
+        words: a subcommand and its options; left alone if no subcommand comes first.
+    """
+    if not words or words[0].startswith("-"):
+        return list(words)
+    return [words[0], *options_in_order(words[1:])]
+
+
+def options_in_order(words: Sequence[str]) -> list[str]:
     """Let options win over files wherever they stand, and settings of a class over its name.
 
     jsonargparse applies words in their order: a file drops the options before it without a word,
     and so does the name of a class. Options of the same rank keep their order, and so do those of a
     list: ``--key+=CLASS`` appends to it, and ``--key.setting`` is of what was appended last.
 
-    Args:
-        words: a subcommand and its options.
-
     Returns:
-        The same, each option joined with its value; left alone if no subcommand comes first.
+        The same options, each joined with its value.
     """
-    if words and words[0].startswith("-"):
-        return list(words)
     joined = list(with_values(words))
     lists = [name_of(word).removesuffix("+") for word in joined if name_of(word).endswith("+")]
-    return [*joined[:1], *sorted(joined[1:], key=lambda word: rank(word, lists))]
+    return sorted(joined, key=lambda word: rank(word, lists))
 
 
 def with_values(words: Sequence[str]) -> Iterator[str]:

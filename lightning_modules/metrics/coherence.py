@@ -9,17 +9,20 @@ import torch
 from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
+from lightning_modules.metrics.answers import age_of_answer
 from lightning_modules.metrics.prior_recall import squared_error
+from lightning_modules.metrics.recall import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement
 
 
 def coherence_measurements(
     logits: Tensor, batch: FrameSequences, prefix: int, lots: Tensor
 ) -> dict[str, Measurement]:
-    """Measure the generated frames of places that the model itself generated before.
+    """Measure the generated frames of places that the model itself generated long before.
 
-    Places that were among the given frames do not count. Nothing is measured in benchmarks that
-    repeat given frames only.
+    Places that were among the given frames do not count, nor those last seen less than ``OLD_AGE``
+    steps before: two thirds of all returns are after two steps, which is no feat of a memory.
+    Nothing is measured in benchmarks that repeat given frames only.
 
     Args:
         logits: frames generated after the prefix, as logits [B, T, C, H, W].
@@ -38,7 +41,7 @@ def coherence_measurements(
     given = (same & ~generated).any(2)
     before = generated & (steps < steps.unsqueeze(1))
     own = same & before
-    again = own.any(2) & ~given
+    again = own.any(2) & ~given & (age_of_answer(batch) >= OLD_AGE)
     # The step before is one of another place, or a picture stands still.
     others = ~same & before
     each = torch.arange(len(same), device=same.device).unsqueeze(1)

@@ -69,8 +69,8 @@ class IndependentLatents(LatentPath):
 
     @property
     def state_size(self) -> int:
-        """Sum and number of what was seen, h + 1."""
-        return self.head.size + 1
+        """Sum of what was seen, h, and for a mean its number."""
+        return self.head.size + (self.pooling == "mean")
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
         """Draw the latents of all steps at once."""

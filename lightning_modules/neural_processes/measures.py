@@ -74,8 +74,8 @@ FAMILY = Family(
         _gap("nll_unseen"),
         Measure(
             "gap_inferred_nll",
-            "how far `nll` is above that of one who infers the kernels from the contexts, after "
-            "`cli.py oracle`; may be below 0, since with few samples of kernels that is no bound",
+            "how far `nll` is above that of one who infers the kernels from the contexts; known "
+            "after `cli.py oracle`, if its estimate can be trusted",
             NATS,
             "lower",
             header="gap to inference",

@@ -27,6 +27,11 @@ def bundle_path(run: Path, step: int) -> Path:
     return run / FOLDER / f"step_{step}.pt"
 
 
+def bundles(run: Path) -> list[Path]:
+    """List the bundles in a run's folder; a run without any has not diverged."""
+    return sorted((run / FOLDER).glob("step_*.pt"))
+
+
 def write_bundle(path: Path, content: dict[str, Any]) -> bool:
     """Write a bundle of tensors and plain values, if it is small enough.
 

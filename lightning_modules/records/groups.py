@@ -6,8 +6,8 @@ other if all settings that decide results are the same but the seed.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import nan
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from math import isfinite, nan
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lightning_modules.names import model_label
 from lightning_modules.records.run import Run
-from lightning_modules.records.settings import decisive, differing, short_names
+from lightning_modules.records.settings import decisive, differing, short_names, told_apart
 from lightning_modules.records.significance import interval_factor, interval_in_words
 
 Stage = Literal["test", "validation"]
@@ -36,21 +36,30 @@ class Estimate(NamedTuple):
         return interval_in_words(self.mean.item(), self.margin.item(), digits)
 
 
+#: Settings that others lack are named if they are so few; versions between them have dozens.
+MOST_NAMED = 2
 #: Estimate over no runs.
 NOTHING = Estimate(torch.tensor(nan), torch.tensor(nan))
 
 
-def estimate(values: Tensor) -> Estimate:
-    """Estimate the mean over the first dimension, and Student's interval of it.
+def estimate(values: Tensor, seeds: Sequence[int | None]) -> Estimate:
+    """Estimate the mean over seeds, and Student's interval of it.
+
+    Runs of one seed are averaged first: they share what makes seeds differ, so that an interval
+    over all of them would be too narrow. Runs whose seed is not known count one by one.
 
     Args:
-        values: [N, ...].
+        values: [N, ...], of the runs.
+        seeds: of the N runs.
     """
-    count = len(values)
-    mean = values.mean(0)
+    of_seed: dict[Hashable, list[Tensor]] = {}
+    for place, (seed, value) in enumerate(zip(seeds, values, strict=True)):
+        of_seed.setdefault(("unknown", place) if seed is None else seed, []).append(value)
+    means = torch.stack([torch.stack(runs).mean(0) for runs in of_seed.values()])
+    count, mean = len(means), means.mean(0)
     if count == 1:
         return Estimate(mean, torch.full_like(mean, nan))
-    return Estimate(mean, interval_factor(count) * values.std(0) / count**0.5)
+    return Estimate(mean, interval_factor(count) * means.std(0) / count**0.5)
 
 
 class Group(NamedTuple):
@@ -104,35 +113,47 @@ class Group(NamedTuple):
         in_words = f"{seeds} seed{'s' * (seeds > 1)}"
         return in_words if runs == seeds else f"{runs} runs of {in_words}"
 
-    def values(self, name: str) -> Tensor:
-        """Return a number for each run, [N]; NaN where it is not known."""
-        return torch.tensor([run.scalar(name) for run in self.runs], dtype=torch.float64)
+    def knowing(self, name: str) -> "Group":
+        """Select the runs that have a number of this name; a test that diverged has none."""
+        return self._replace(runs=[run for run in self.runs if isfinite(run.scalar(name))])
 
     def scalar(self, name: str) -> Estimate:
-        """Estimate a number over the runs that know it, []."""
-        values = self.values(name)
-        known = values[values.isfinite()]
-        return estimate(known) if len(known) else NOTHING
+        """Estimate a number over the seeds that know it, []."""
+        runs = self.knowing(name).runs
+        values = torch.tensor([run.scalar(name) for run in runs], dtype=torch.float64)
+        return estimate(values, [run.seed for run in runs]) if runs else NOTHING
+
+    def number(self, name: str, digits: int) -> str:
+        """Write the mean with its interval, and of how many seeds it is where some have none."""
+        written = self.scalar(name).in_words(digits)
+        known, seeds = len(self.knowing(name).seeds), len(self.seeds)
+        return written if known in (0, seeds) else f"{written} ({known} of {seeds} seeds)"
 
     def by_seed(self, name: str) -> dict[int | None, float]:
-        """Return a number by seed; runs with the same seed are averaged."""
+        """Return a number by seed, of those that know it; runs with the same seed are averaged."""
         found: dict[int | None, list[float]] = {}
-        for run in self.runs:
+        for run in self.knowing(name).runs:
             found.setdefault(run.seed, []).append(run.scalar(name))
         return {seed: sum(values) / len(values) for seed, values in found.items()}
 
+    def with_curve(self, name: str) -> "Group":
+        """Select the runs that know a curve at all of its steps."""
+        lengths = [0 if (curve := run.curve(name)) is None else len(curve) for run in self.runs]
+        pairs = zip(self.runs, lengths, strict=True)
+        return self._replace(runs=[run for run, length in pairs if 0 < length == max(lengths)])
+
     def curve(self, name: str) -> Estimate | None:
         """Estimate a curve [T] over the runs that know it at all of its steps."""
-        curves = [curve for run in self.runs if (curve := run.curve(name)) is not None]
-        whole = [curve for curve in curves if len(curve) == max(map(len, curves))]
-        return estimate(torch.stack(whole)) if whole else None
+        whole = self.with_curve(name).runs
+        curves = [curve for run in whole if (curve := run.curve(name)) is not None]
+        return estimate(torch.stack(curves), [run.seed for run in whole]) if curves else None
 
     def caveats(self) -> Iterator[str]:
         """Yield reasons why the runs are less than repetitions with other seeds."""
         seeds = Counter(run.seed for run in self.runs)
         unknown = seeds.pop(None, 0)
         if any(count > 1 for count in seeds.values()):
-            yield f"{self.label}: runs with the same seed count as independent"
+            yield f"{self.label}: runs with the same seed are averaged, and count as one"
         if unknown and len(self.runs) > 1:
             yield f"{self.label}: runs whose seed is not known count as independent"
 
@@ -170,9 +191,40 @@ def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[
     names = short_names(differing(settings))
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, own in enumerate(settings):
-        values = tuple(f"{name}={own[key]}" for key, name in names.items() if key in own)
-        groups.setdefault(values, []).append(place)
-    return groups
+        # A setting that is not there is one of no value.
+        groups.setdefault(tuple(str(own.get(key)) for key in names), []).append(place)
+    first = [settings[places[0]] for places in groups.values()]
+    return dict(zip(_labels(first, names), groups.values(), strict=True))
+
+
+def _labels(
+    settings: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> list[tuple[str, ...]]:
+    """Name settings by values that differ; only where these are the same, by what others lack.
+
+    Args:
+        settings: of each group.
+        names: short names of the keys in which they differ.
+    """
+    told = told_apart(settings)
+    lacked = [key for key in names if key not in told]
+    labels = [_values(own, told, names) for own in settings]
+    more = [
+        _values(own, lacked, names) if labels.count(label) > 1 else ()
+        for own, label in zip(settings, labels, strict=True)
+    ]
+    brief = [each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in more]
+    short, full = (
+        [(*label, *rest) for label, rest in zip(labels, added, strict=True)]
+        for added in (brief, more)
+    )
+    return short if len(set(short)) == len(short) else full
+
+
+def _values(
+    own: Mapping[str, Any], keys: Sequence[str], names: Mapping[str, str]
+) -> tuple[str, ...]:
+    return tuple(f"{names[key]}={own[key]}" for key in keys if key in own)
 
 
 def _natural(values: Sequence[str]) -> list[str]:

@@ -51,18 +51,27 @@ def keep(text: str, path: Path) -> None:
 
 
 def distinct(runs: Iterable[Run]) -> list[Run]:
-    """Leave out tested runs that come twice, as records and in their folders; the first ones stay.
+    """Count tests once that come twice, as kept records and in the folders of their runs.
 
-    Those of one seed that were trained alike and tested on the same sequences are one run.
+    Those of one seed that were trained alike and found the same on the same sequences are one. The
+    folder's is shown, which has validations and pictures, too.
     """
     found: dict[tuple[object, ...], Run] = {}
     for run in runs:
-        # The rule of groups: a setting that is not there is one of no value.
-        known = {name: v for name, v in decisive(run.settings).items() if v is not None}
-        settings = json.dumps(rounded(known), sort_keys=True, default=str)
-        benchmark = None if run.tested is None else run.tested.benchmark
-        found.setdefault((run.declared.model, settings, run.seed, benchmark), run)
+        key = _identity(run)
+        if found.setdefault(key, run).history is None:
+            found[key] = run
     return list(found.values())
+
+
+def _identity(run: Run) -> tuple[object, ...]:
+    if run.tested is None:
+        return (run.folder,)
+    # The rule of groups: a setting that is not there is one of no value.
+    known = {name: v for name, v in decisive(run.settings).items() if v is not None}
+    settings = json.dumps(rounded(known), sort_keys=True, default=str)
+    measured = rounded(run.scalar(run.family.criterion))
+    return run.declared.model, settings, run.seed, run.tested.benchmark, measured
 
 
 def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:

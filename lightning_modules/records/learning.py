@@ -27,9 +27,10 @@ def learning(group: Group, name: str) -> Learning | None:
     Returns:
         None where the runs have no validation at the same training step.
     """
-    histories = [run.history for run in group.runs if run.history is not None]
-    if not histories:
+    validated_runs = [(run.seed, run.history) for run in group.runs if run.history is not None]
+    if not validated_runs:
         return None
+    seeds, histories = zip(*validated_runs, strict=True)
     common = set.intersection(*(set(history.steps.tolist()) for history in histories))
     if not common:
         return None
@@ -39,7 +40,7 @@ def learning(group: Group, name: str) -> Learning | None:
         torch.stack([part(h)[place] for h, place in zip(histories, places, strict=True)])
         for part in (lambda h: validated(h, name), lambda h: h.seconds)
     )
-    return Learning(steps, seconds.mean(0), estimate(values))
+    return Learning(steps, seconds.mean(0), estimate(values, seeds))
 
 
 def validated(history: History, name: str) -> Tensor:

@@ -89,6 +89,19 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if any(e.get(key) != settings[0].get(key) for e in settings)]
 
 
+def told_apart(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List the keys whose values differ among the settings that have them.
+
+    Records of older versions lack settings that came later, which tell them from new runs and say
+    nothing of what was tried.
+    """
+    found = []
+    for key in differing(settings):
+        having = [each for each in settings if key in each]
+        found += [key] if any(each[key] != having[0][key] for each in having) else []
+    return found
+
+
 def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Shorten keys to their last part, or to all but the first where that is not unique."""
     last = {key: key.rpartition(".")[2] for key in keys}

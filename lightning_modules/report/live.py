@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 
+from lightning_modules.records.kept import distinct
 from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_finder import find_runs
@@ -54,7 +55,7 @@ class LivePage:
             found = read_runs(self.folders)
             if not found.runs:
                 return _waiting(NOTHING_TO_SHOW, left_out(found.problems).markup(), script)
-            content = page(found, script)
+            content = page(found._replace(runs=distinct(found.runs)), script)
         except NoRuns as reason:
             return _waiting(str(reason), script)
         if self.out is not None:

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
-from lightning_modules.metrics.answers import answers
+from lightning_modules.metrics.answers import age_of_answer, answers
 from lightning_modules.metrics.attribution import attributions
+from lightning_modules.metrics.recall import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement
 from memory_cores import Items
 
@@ -26,7 +27,8 @@ def attribution_measurements(
 ) -> dict[str, Measurement]:
     """Measure the first sequences of the set, each in one of its recalled steps.
 
-    Which step, and which direction the derivatives are multiplied by, is drawn for each sequence.
+    Which step, and which direction the derivatives are multiplied by, is drawn for each sequence;
+    steps whose answer is old go before the others.
 
     Args:
         model: of the trajectory.
@@ -54,7 +56,9 @@ def _shares(
     core, steps = model.core, latent.shape[1]
     drawn = model.sequence_noise(batch.episode, (steps + core.context_size,), 4)
     lots, directions = drawn.split([steps, core.context_size], 1)
-    step = lots.masked_fill(batch.recalled_from < 0, -torch.inf).argmax(1, keepdim=True)
+    old = age_of_answer(batch) >= OLD_AGE
+    lots = torch.where(old, lots.sigmoid() + 1, lots.sigmoid())
+    step = lots.masked_fill(batch.recalled_from < 0, -1).argmax(1, keepdim=True)
     asked = torch.arange(steps, device=step.device) == step
     noise = None
     if core.noise_size:

@@ -39,7 +39,7 @@ FAMILY = Family(
         ),
         Measure(
             "reconstruction",
-            "log p(x_t given z_t, psi_t), Bernoulli on intensities",
+            "log p(x_t given z_t, psi_t), by the model's likelihood",
             PER_STEP,
             "higher",
         ),
@@ -106,7 +106,8 @@ FAMILY = Family(
             "attribution_correctness",
             "share of what is read, by the norms of its derivatives with respect to each stored "
             "latent, that comes from steps that hold the answer; in one recalled step of each of "
-            f"the first {ATTRIBUTED} sequences; 0 for a core that reads nothing",
+            f"the first {ATTRIBUTED} sequences, an old one if there is any; 0 for a core that "
+            "reads nothing",
             SHARE,
             "higher",
             header="attributed to answer",
@@ -126,7 +127,8 @@ FAMILY = Family(
         Measure(
             "coherence_error",
             "squared error of generated frames against the model's own first frame of the same "
-            "place, which it was never given; of the maze",
+            f"place, which it was never given and last showed at least {OLD_AGE} steps before; of "
+            "the maze",
             "per pixel",
             "lower",
         ),
@@ -138,7 +140,7 @@ FAMILY = Family(
         Measure(
             "coherence_ratio",
             "`coherence_error` over `coherence_error_other`: 0 for a perfect memory of what it "
-            "made up, 1 without any",
+            "made up, 1 for frames that have nothing to do with each other",
             "-",
             "lower",
             header="own frames again",

@@ -27,6 +27,8 @@ from memory_cores.parts.gaussian import kl_divergence
 
 #: Units of the controller where neither settings nor a budget of parameters decide on them.
 CONTROLLER_SIZE = 128
+#: Share of the learning rate with which controller and core train, and steps in which it rises.
+SLOW_RECURRENCE = 0.3, 1000
 
 
 class Unrolled(NamedTuple):
@@ -71,13 +73,15 @@ class TemporalVAE(SequenceModel):
             slots, if none are named, then of the controller as many as that takes.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
-        recurrence_share: share of the learning rate with which the controller and the core train.
+        start: initial weights: "plain", PyTorch's, with open forget gates; "associative", of cores
+            that find what is stored by its key; "timed", with a clock in the controller's state,
+            too, by which some heads find what was stored so many steps ago.
+        recurrence_share: share of the learning rate with which the controller and the core train;
+            default: 0.3, but 1 for a plain start.
         recurrence_warm_up: number of first steps in which their learning rate rises, with the
             square of the step: while frames are not yet decoded, nothing that comes back through
-            time is worth learning, and it closes a memory's gates and reads for good.
-        start: initial weights: "plain", PyTorch's; "associative", of cores that find what is stored
-            by its key; "timed", with a clock in the controller's state, too, by which some heads
-            find what was stored so many steps ago.
+            time is worth learning, and it closes a memory's gates and reads for good. Default:
+            1,000, but none for a plain start.
         compile: compile the recurrence for training, which takes about a minute the first time; on
             CUDA, capture it as a graph, which takes no time.
 
@@ -104,18 +108,20 @@ class TemporalVAE(SequenceModel):
         state_budget: int | None = None,
         map_size: int = 128,
         learning_rate: float = 2e-3,
-        recurrence_share: float = 0.3,
-        recurrence_warm_up: int = 1000,
         start: Start = "timed",
+        recurrence_share: float | None = None,
+        recurrence_warm_up: int | None = None,
         compile: bool = False,
     ) -> None:
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
         self.save_hyperparameters()
-        require_positive(latent_size=latent_size, recurrence_share=recurrence_share)
         require_one_of(get_args(Start), start=start)
-        require_at_least(0, map_size=map_size, recurrence_warm_up=recurrence_warm_up)
-        self.recurrence_share, self.recurrence_warm_up = recurrence_share, recurrence_warm_up
+        share, warm_up = (1.0, 0) if start == "plain" else SLOW_RECURRENCE
+        self.recurrence_share = share if recurrence_share is None else recurrence_share
+        self.recurrence_warm_up = warm_up if recurrence_warm_up is None else recurrence_warm_up
+        require_positive(latent_size=latent_size, recurrence_share=self.recurrence_share)
+        require_at_least(0, map_size=map_size, recurrence_warm_up=self.recurrence_warm_up)
         recipe = Recipe(
             memory,
             visual,
@@ -132,11 +138,12 @@ class TemporalVAE(SequenceModel):
         self.state_size = parts.state_size
         self.likelihood = make_likelihood(likelihood, likelihood_sigma)
         self.prefix_length = prefix_length
-        self._start_controller(action_size)
+        if start != "plain":
+            self._start_controller(action_size)
 
     @torch.no_grad()
     def _start_controller(self, action_size: int) -> None:
-        """Let actions be heard, and the clock tick.
+        """Let actions be heard, and the clock tick, if there is one.
 
         One action is 1 and the others 0: unit variance whatever A is. With the default for dense
         inputs moves drown in the noise of the latents, and models never learn where they are.

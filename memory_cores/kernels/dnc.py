@@ -25,7 +25,8 @@ def write(
 
     Args:
         state: a ``DNCState`` of one write head: memory [B, N, W], usage [B, N], precedence
-            [B, 1, N], link [B, 1, N, N], write weights [B, 1, N], read weights [B, R, N].
+            [B, 1, N], link [B, 1, N, N], write weights [B, 1, N], read weights [B, R, N]. Without
+            read heads precedence is [B, 0, N], and link [B, 0, N, N].
         present: [B, 1], 0 closes the write gate.
         item: [B, I], control and item, whatever their type of float.
         interface: maps it to [B, 3 W + 3 + R].

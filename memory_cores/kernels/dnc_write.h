@@ -76,7 +76,8 @@ struct Writing {
   }
 };
 
-// The new memory, usage, precedence, links and write weights.
+// The new memory, usage, precedence, links and write weights. Only read heads follow links: without
+// any, there is neither precedence [B, 0, N] nor link [B, 0, N, N].
 inline Five forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                     const Tensor& link, const Tensor& writes, const Tensor& reads,
                     const Tensor& interface, const Tensor& present) {
@@ -84,8 +85,9 @@ inline Five forward(const Tensor& memory, const Tensor& usage, const Tensor& pre
   const int64_t B = memory.size(0);
   sequences::require_shape(memory, {B, s.slots, s.words}, "memory");
   sequences::require_shape(usage, {B, s.slots}, "usage");
-  sequences::require_shape(precedence, {B, 1, s.slots}, "precedence");
-  sequences::require_shape(link, {B, 1, s.slots, s.slots}, "link");
+  const int64_t linking = s.heads > 0;
+  sequences::require_shape(precedence, {B, linking, s.slots}, "precedence");
+  sequences::require_shape(link, {B, linking, s.slots, s.slots}, "link");
   sequences::require_shape(writes, {B, 1, s.slots}, "write weights");
   sequences::require_shape(reads, {B, s.heads, s.slots}, "read weights");
   sequences::require_shape(interface, {B, 3 * s.words + 3 + s.heads}, "what write heads are asked");
@@ -106,11 +108,14 @@ inline Five forward(const Tensor& memory, const Tensor& usage, const Tensor& pre
       std::copy(w.begin(), w.end(), data<T>(new_writes, b));
       const T total = std::accumulate(w.begin(), w.end(), T(0));
       for (int64_t n = 0; n < s.slots; n++) {
-        next_precedence[n] = (1 - total) * p[n] + w[n];
-        const T *row = M + n * s.words, *from = L + n * s.slots;
-        T *to = next_memory + n * s.words, *links = next_link + n * s.slots;
+        const T* row = M + n * s.words;
+        T* to = next_memory + n * s.words;
         for (int64_t k = 0; k < s.words; k++)
           to[k] = row[k] * (1 - w[n] * step.erase[k]) + w[n] * step.vector[k];
+        if (!linking) continue;
+        next_precedence[n] = (1 - total) * p[n] + w[n];
+        const T* from = L + n * s.slots;
+        T* links = next_link + n * s.slots;
         for (int64_t m = 0; m < s.slots; m++) links[m] = (1 - w[n] - w[m]) * from[m] + w[n] * p[m];
         links[n] = 0;
       }
@@ -150,6 +155,29 @@ T link_row_backward(const T* __restrict gradient, const T* __restrict row, T wei
     to_precedence[m] += g * weight;
   }
   return to_weight;
+}
+
+// Gradients of a sequence's precedence and links, and more of those of the weights.
+template <typename T>
+void links_backward(const T* by_precedence, const T* by_link, const T* precedence, const T* link,
+                    const T* weights, T* to_precedence, T* to_link, T* to_weights, int64_t slots) {
+  const T total = std::accumulate(weights, weights + slots, T(0)),
+          to_total = -dot(by_precedence, precedence, slots);
+  for (int64_t n = 0; n < slots; n++) {
+    to_precedence[n] = (1 - total) * by_precedence[n];
+    to_weights[n] += by_precedence[n] + to_total;
+  }
+  for (int64_t n = 0; n < slots; n++) {
+    const int64_t row = n * slots;
+    const T diagonal = by_link[row + n];
+    const T diagonal_link = diagonal * (precedence[n] - 2 * link[row + n]);
+    to_weights[n] += link_row_backward(by_link + row, link + row, weights[n], weights, precedence,
+                                       to_link + row, to_weights, to_precedence, slots);
+    // The diagonal is zero whatever the weights.
+    to_link[row + n] = 0;
+    to_precedence[n] -= diagonal * weights[n];
+    to_weights[n] -= diagonal_link;
+  }
 }
 
 // Where a gradient of a writing is computed.
@@ -196,26 +224,12 @@ inline Six backward(const Tensor& memory, const Tensor& usage, const Tensor& pre
       std::vector<T>& dw = step.dw;
       std::copy_n(data<T>(by_writes, b), N, dw.begin());
 
-      // Precedence, memory and links, each by the weights.
-      const T total = std::accumulate(w.begin(), w.end(), T(0)), to_total = -dot(gp, p, N);
+      // Memory, precedence and links, each by the weights.
       T *to_vector = di + W, *to_erase = di + 2 * W;
-      for (int64_t n = 0; n < N; n++) {
-        dp[n] = (1 - total) * gp[n];
-        dw[n] += gp[n] + to_total;
-      }
-      for (int64_t n = 0; n < N; n++) {
-        const int64_t word = n * W, slot = n * N;
-        const T diagonal_link = gL[slot + n] * (p[n] - 2 * L[slot + n]);
-        const T diagonal_precedence = gL[slot + n] * w[n];
-        const T to_weight =
-            memory_row_backward(gM + word, M + word, w[n], step.vector, step.erase.data(),
-                                dM + word, to_vector, to_erase, W) +
-            link_row_backward(gL + slot, L + slot, w[n], w.data(), p, dL + slot, dw.data(), dp, N);
-        // The diagonal is zero whatever the weights.
-        dL[slot + n] = 0;
-        dp[n] -= diagonal_precedence;
-        dw[n] += to_weight - diagonal_link;
-      }
+      for (int64_t n = 0; n < N; n++)
+        dw[n] += memory_row_backward(gM + n * W, M + n * W, w[n], step.vector, step.erase.data(),
+                                     dM + n * W, to_vector, to_erase, W);
+      if (s.heads) links_backward(gp, gL, p, L, w.data(), dp, dL, dw.data(), N);
 
       // The weights, by content and by allocation.
       const T open = step.write_gate * step.present, ga = step.allocation_gate;

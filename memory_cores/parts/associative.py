@@ -25,10 +25,8 @@ CONTENT_GAIN = 4.0
 #: Bias of the read heads' raw strengths: enough to single out one slot among dozens. Their weights
 #: start at a tenth, or they would hide it.
 SHARP, STEADY = 8.0, 0.1
-#: Of the R heads of a core, this share looks up by content, one at least; the others by time.
+#: Of the R heads of a core, this share looks up by content; the others by time, one at least.
 CONTENT_SHARE = 0.4
-#: Heads that look up by time start at lags that are spread over this share of a sequence.
-REACH = 0.9
 
 
 class Affine(NamedTuple):
@@ -47,13 +45,16 @@ def rows_of(layer: nn.Linear, parts: Sequence[int]) -> list[Affine]:
 
 def lags(heads: int, sizes: MemorySizes) -> list[float | None]:
     """Return for each read head the lag, in steps, at which it starts; None where by content."""
-    by_content = max(1, round(CONTENT_SHARE * heads)) if sizes.clock else heads
+    by_content = round(CONTENT_SHARE * heads) if sizes.clock else heads
     return [None] * by_content + spread_lags(heads - by_content, sizes.steps)
 
 
 def spread_lags(heads: int, steps: int) -> list[float]:
-    """Return for each of some heads a lag, evenly spread over what was written in ``steps``."""
-    return [1 + REACH * (steps - 2) * (r + 0.5) / heads for r in range(heads)]
+    """Return for each of some heads the middle of its part of all lags, from 1 to T - 1.
+
+    A lag between two heads starts with about the mass that a uniform look-up has.
+    """
+    return [1 + (steps - 2) * (r + 0.5) / heads for r in range(heads)]
 
 
 @torch.no_grad()

@@ -75,7 +75,7 @@ def test_means_and_intervals_over_seeds(write, drawn, out: str, tmp_path: Path, 
     ]
     compared = "-400.0, no conclusion"  # by the bound, from the one seed that both have
     assert rows["DNC"] == ["GTMM", "DNC", "3", *expected, "-", "0.875 [0.875, 0.875]", compared]
-    numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-", "first"]
+    numbers = ["-1,100.0", "11.00", "11.25", "-", "1.500", "-", "reference"]
     assert rows["NoMemory"] == ["VRNN", "NoMemory", "1", *numbers]
     ((curves, backdrop, title, subtitle),) = drawn
     dnc, vrnn = curves
@@ -128,7 +128,7 @@ def test_runs_that_are_no_repetitions_are_noted(write, out: str, tmp_path: Path,
     main(["compare", f"{tmp_path}/runs", out])
     notes = capsys.readouterr().err.splitlines()
     assert notes == [
-        "note: GTMM (DNC): runs with the same seed count as independent",
+        "note: GTMM (DNC): runs with the same seed are averaged, and count as one",
         "note: GTMM (LRU): runs whose seed is not known count as independent",
     ]
 

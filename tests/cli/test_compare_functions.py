@@ -60,7 +60,7 @@ def test_nll_is_averaged_over_seeds_beside_its_optimum(write, drawn, out, tmp_pa
     said = capsys.readouterr().out
     header = re.split(r"\s{2,}", said.splitlines()[0].strip())
     known = ["NLL", "with context", "without context", "gap to optimum", "MSE"]
-    assert header == ["model", "core", "seeds", *known, "NLL from the first"]
+    assert header == ["model", "core", "seeds", *known, "NLL from the reference"]
     rows = cells(said)
     mean = ["1.000 [-5.353, 7.353]", "0.250 [-6.103, 6.603]", "2.000 [-4.353, 8.353]"]
     alike = ["1.750 [1.750, 1.750]", "0.0123 [0.0123, 0.0123]"]

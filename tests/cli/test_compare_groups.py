@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from cli import main
+from lightning_modules.records.kept import keep, record_of
+from lightning_modules.records.reader import read_runs
 from tests.cli.commands import cells
 from tests.lightning_modules.records.made_up_runs import Runs
 
@@ -64,6 +66,19 @@ def test_the_same_groups_everywhere(kind: str, drawn, tmp_path: Path, capsys) ->
     }
     for ratio in ("0.900 [0.900, 0.900]", "0.300 [0.300, 0.300]"):
         assert ratio in page
+
+
+def test_runs_and_their_records_count_once(tmp_path: Path) -> None:
+    """With both of each, an interval would be 2.4 times too narrow."""
+    runs = Runs(tmp_path / "runs")
+    for seed in range(3):
+        write(runs, seed, 3.0 + seed, {})
+    for run in read_runs([runs.root]).runs:
+        keep(record_of(run), tmp_path / f"records/{run.seed}.json")
+    main(["compare", f"{tmp_path}/records", str(runs.root), f"--out={tmp_path}/a.md"])
+    text = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "| 3 seeds: 0, 1, 2 | 0.400 [0.152, 0.648] |" in text
+    assert "count as one" not in text
 
 
 def test_runs_that_only_were_fitted_give_the_others_no_other_names(tmp_path: Path, capsys) -> None:

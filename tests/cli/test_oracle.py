@@ -9,8 +9,8 @@ import pytest
     ("words", "message"),
     [
         (["conf/vrnn_maze.yaml"], "conf/vrnn_maze.yaml: data must be DriftingFunctions, got MNIST"),
-        (["conf/snp_gp_sparse.yaml", "--samples", "0"], "--samples must be at least 1, got 0"),
-        (["conf/snp_gp_sparse.yaml", "--noise=0"], "--noise must be above 0, got 0.0"),
+        (["conf/snp_gp_sparse.yaml", "--particles", "1"], "--particles must be at least 2, got 1"),
+        (["conf/snp_gp_sparse.yaml", "--sequences=0"], "--sequences must be at least 1, got 0"),
     ],
 )
 def test_an_oracle_that_cannot_be_asked_says_why(

@@ -11,7 +11,7 @@ from cli import COMMANDS, ExperimentCLI, main
 from lightning_modules.command_line.compare import parser
 from lightning_modules.command_line.sweep.command import sweep_parser
 from lightning_modules.command_line.sweep.plan import Plan
-from lightning_modules.command_line.sweep.sweep_file import read_sweep
+from lightning_modules.command_line.sweep.table_file import read_table
 from tests.cli.commands import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,8 +51,8 @@ def test_parameters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_comparisons_have_runs_and_make_a_picture_and_a_page() -> None:
     given = [parser().parse_args(options) for command, options in OPTIONS if command == "compare"]
-    assert [len(each.runs) for each in given] == [1, 1, 1]
-    assert [each.out.suffix for each in given] == [".png", ".html", ".html"]
+    assert [len(each.runs) for each in given] == [1, 1, 1, 1]
+    assert [each.out.suffix for each in given] == [".png", ".html", ".html", ".md"]
 
 
 def test_sweeps_can_begin() -> None:
@@ -61,9 +61,14 @@ def test_sweeps_can_begin() -> None:
         for command, options in OPTIONS
         if command == "sweep"
     ]
-    plans = [Plan(read_sweep(options.file), settings) for options, settings in given]
-    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores"]
-    assert [options.jobs for options, _ in given] == [2, 1]
+    plans = [
+        Plan(file, settings)
+        for options, settings in given
+        for file in read_table(options.file).sweeps
+    ]
+    of_table = ["table_recall", "table_functions", "table_more_recall"]
+    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores", *of_table]
+    assert [options.jobs for options, _ in given] == [2, 1, 2]
 
 
 def test_there_are_commands_to_build() -> None:

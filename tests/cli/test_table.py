@@ -1,5 +1,6 @@
 """A table of sweeps: what it would run, what is kept already, and how all compare in the end."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,11 @@ def small(tiny: Callable[..., list[str]]) -> list[str]:
 @pytest.fixture
 def kept(tiny: Callable[..., list[str]], tmp_path: Path, runs: Path) -> Path:
     """The record of a run with no memory and seed 1."""
-    ExperimentCLI(tiny("fit", MAZE, *OF_RUN, *SETTINGS, "--run=maze-NoMemory-seed1"))
+    ExperimentCLI(tiny("fit", MAZE, *OF_RUN, *SETTINGS, "--run=maze-seed1-gtmm_without_memory"))
     (folder,) = runs.glob("*/*")
     ExperimentCLI(["test", f"--ckpt_path={folder}/checkpoints/last.ckpt"])
     main(["keep", str(folder), f"--to={tmp_path}/records"])
-    return tmp_path / "records/maze/gtmm_nomemory/1.json"
+    return tmp_path / "records/maze/gtmm_without_memory/1.json"
 
 
 def test_what_is_kept_is_not_trained_again(
@@ -66,17 +67,23 @@ def test_what_is_kept_is_not_trained_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The record is found by its settings; the folder that it was made in may be gone."""
-    assert kept.is_file()
+    old = json.loads(kept.read_text(encoding="utf-8"))
+    old["settings"]["model"]["init_args"]["learning_rate"] = 0.5
+    (kept.parents[1] / "old").mkdir()
+    (kept.parents[1] / "old/0.json").write_text(json.dumps(old | {"seed": 0}), encoding="utf-8")
     file = table((["NoMemory"], [1]), (["NoMemory"], [1]))
     capsys.readouterr()
     main(["sweep", str(file), *small])
     said = capsys.readouterr().out
     assert said.count(f"run: is kept in {kept}") == 2
-    assert said.count("0 of 1 runs finished, 1 kept") == 2
+    assert "\ns0: 0 of 1 runs finished, 1 kept\n" in said
+    assert "\ns1: 0 of 1 runs finished, 1 kept\n" in said
+    assert said.endswith("\nThe table: 0 of 2 runs finished, 2 kept, 0 left\n")
+    assert "learning_rate" not in said, "of the other record"
     assert "MNIST maze" in said and "NoMemory" in said.partition("MNIST maze")[2]
     assert not [*runs.glob("s*/run")]
     main(["sweep", str(file), *small])
-    assert capsys.readouterr().out.count("1 kept") == 2, "it stays kept, and is not forgotten"
+    assert capsys.readouterr().out.count(", 1 kept") == 2, "it stays kept, and is not forgotten"
 
 
 def test_a_record_stands_for_its_own_settings_and_seed(kept: Path, small: list[str]) -> None:
@@ -86,12 +93,31 @@ def test_a_record_stands_for_its_own_settings_and_seed(kept: Path, small: list[s
     assert same is not None and same.seed == 1
     assert records.find([*words, "--model.memory=NoMemory", "--seed_everything=0"]) is None
     for other in (
+        "--seed_everything=true",
         "--model.memory=DNC",
         "--model.learning_rate=0.1",
         "--trainer.max_steps=3",
         "--data.test_size=5",
     ):
         assert records.find([*words, *OF_RUN, other]) is None, other
+
+
+def test_a_setting_that_came_later_is_at_its_default_in_a_record(
+    kept: Path, small: list[str]
+) -> None:
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    del content["settings"]["model"]["init_args"]["likelihood"]
+    kept.write_text(json.dumps(content), encoding="utf-8")
+    words, records = [MAZE, *small, *SETTINGS, *OF_RUN], KeptRuns(kept.parents[2])
+    assert records.find(words) is not None
+    assert records.find([*words, "--model.likelihood=gaussian"]) is None
+
+
+def test_a_test_of_a_part_of_the_set_stands_for_none(kept: Path, small: list[str]) -> None:
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    content["sequences"] -= 1
+    kept.write_text(json.dumps(content), encoding="utf-8")
+    assert KeptRuns(kept.parents[2]).find([MAZE, *small, *SETTINGS, *OF_RUN]) is None
 
 
 def test_a_plan_says_what_would_be_done(

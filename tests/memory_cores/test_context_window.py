@@ -318,3 +318,15 @@ def test_means_of_long_sequences_are_exact_in_low_precision() -> None:
     means = core.lookup(snapshot, torch.zeros(1, 50, 1, 1).bfloat16())
     assert means.dtype is torch.bfloat16
     assert (means[:, :, 0].float() - values.float().mean(2)).abs().max() < 2**-8
+
+
+def test_a_mean_of_all_items_needs_no_more_than_their_sum_and_number() -> None:
+    """Which is what counts as its state."""
+    core = make_window(sizes=ASKED, slots="all", attention="uniform")
+    queries = torch.randn(1, 4, 2).double()
+    found = [
+        core.lookup(core.snapshot(write_numbers(core, sets), None), queries)
+        for sets in ([[1.0, 2.0], [6.0]], [[3.0], [2.0, 4.0]], [[1.0, 2.0], [3.0]])
+    ]
+    torch.testing.assert_close(found[0], found[1])
+    assert (found[0] - found[2]).abs().min() > 0.1

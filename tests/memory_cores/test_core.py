@@ -30,28 +30,33 @@ def size(core: Callable[[MemorySizes], MemoryCore], sizes: MemorySizes) -> int |
     return core(sizes).state_size
 
 
-#: Memory, then one number or more for each slot; five heads' weights; what else there is.
+#: Memory, then one number or more for each slot; five heads' weights where the next step depends on
+#: them; what else there is.
 BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
-    Introspection: (N * V + 5 * N + 2, 927),
-    NTM: (N * W + 2 * N + 2 * N + 5 * N, 1_825),
-    DNC: (N * W + 3 * N + N * N + 5 * N, 2_425),
-    # A row more takes what is not kept.
-    ContextWindow: ((N + 1) * (K + V) + 6 * N + 1, 4_311),
-    # Keys, as the attention sees them, too; values, proposals and cells of the value trackers; the
-    # key tracker's state; weights, one for all items together.
-    RMR: (N * (K + V + 3 * V) + 2 * V + 5 * (N + 1), 6_594),
-    # Five slots a step.
-    LRU: (5 * N * W + 2 * 5 * N + 2 * 5 * 5 * N, 9_500),
+    Introspection: (N * V, 800),
+    # Where the write head and the read heads are.
+    NTM: (N * W + N + 5 * N, 1_750),
+    # Usage, precedence, the last write, links to other slots.
+    DNC: (N * W + 3 * N + N * (N - 1) + 5 * N, 2_400),
+    # How many were written.
+    ContextWindow: (N * (K + V) + 1, 4_001),
+    # Values, proposals and cells of the value trackers; the key tracker's state.
+    RMR: (N * (K + 3 * V) + 2 * V, 5_664),
+    # Five slots a step; usage.
+    LRU: (5 * N * W + 5 * N + 2 * 5 * 5 * N, 9_375),
     NoMemory: (0, 0),
 }
 BY_QUERY: dict[type[MemoryCore], int] = {
-    Introspection: T * H + 2,
-    NTM: T * W + 4 * T,
-    DNC: T * W + 3 * T + T * T,
+    # How many were written.
+    Introspection: T * H + 1,
+    # How much was written, too.
+    NTM: T * W + 2 * T,
+    # Usage and the last write; nobody follows links.
+    DNC: T * W + 2 * T,
     # Items of earlier steps alone.
     ContextWindow: T * (1 + H) + 1,
-    RMR: N * (1 + 4 * H) + 2 * H,
-    LRU: 5 * T * W + 2 * 5 * T + 2 * 5 * 5 * T,
+    RMR: N * (1 + 3 * H) + 2 * H,
+    LRU: 5 * T * W + 2 * 5 * T + 5 * 5 * T,
     NoMemory: 0,
 }
 
@@ -75,18 +80,24 @@ def test_models_that_ask_by_query(core: type[MemoryCore]) -> None:
 def test_sparse_links_are_four_numbers_each(links: int) -> None:
     # Slot and weight, in either direction.
     sparse = partial(DNC, sparse_links=links)
-    assert size(sparse, MAZE) == 2_425 - N * N + 4 * N * links
+    assert size(sparse, MAZE) == 2_400 - N * (N - 1) + 4 * N * links
+    assert size(sparse, FUNCTIONS) == BY_QUERY[DNC]
 
 
-def test_drawn_keys_keep_their_gaussians() -> None:
-    drawn = partial(RMR, stochastic_keys=True)
-    assert size(drawn, FUNCTIONS) == BY_QUERY[RMR] + 2 * N
+def test_an_rmr_carries_no_gaussians_and_no_trackers_that_it_does_not_have() -> None:
+    assert size(partial(RMR, stochastic_keys=True), FUNCTIONS) == BY_QUERY[RMR]
+    # Without trackers the values; without interaction values and cells, since the values are the
+    # proposals.
+    for name, widths in (("without_flow_tracking", H), ("without_flow_interaction", 2 * H)):
+        ablation = partial(RMR, **{name: True})
+        assert size(ablation, FUNCTIONS) == N * (1 + widths) + 2 * H
 
 
-def test_a_window_over_all_items_has_no_size() -> None:
+def test_a_window_over_all_items_has_no_size_but_for_their_mean() -> None:
     assert size(partial(ContextWindow, slots="all"), FUNCTIONS) is None
-    # With none the step's own items are left, and how many came before.
-    assert size(partial(ContextWindow, slots=0), FUNCTIONS) == 1
+    assert size(partial(ContextWindow, slots="all", attention="uniform"), FUNCTIONS) == H + 1
+    # The step's own items are left.
+    assert size(partial(ContextWindow, slots=0), FUNCTIONS) == 0
 
 
 @pytest.mark.parametrize("core", [core for core in CORES if core is not NoMemory])
@@ -100,4 +111,4 @@ def test_slots_are_those_of_the_settings_else_the_budgets(core: type[MemoryCore]
 
 def test_it_has_the_cores_own_precision() -> None:
     # Of these the initial state takes a product with the weights.
-    assert RMR(MAZE).double().state_size == RMR(MAZE).to(torch.bfloat16).state_size == 6_594
+    assert RMR(MAZE).double().state_size == RMR(MAZE).to(torch.bfloat16).state_size == 5_664

@@ -41,12 +41,27 @@ class KernelDrift:
             l and s of every step, [count, steps, 2]; any sign.
         """
         start, velocity = rng.random((2, count, 1, 2))
-        noise = NOISE * rng.standard_normal((count, steps - 1, 2))
+        return self.walk(start, velocity, rng.standard_normal((count, steps - 1, 2)))
+
+    def walk(
+        self, start: NDArray[np.float64], velocity: NDArray[np.float64], noise: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Compute the paths that know no floor from the random numbers of l and of s.
+
+        Args:
+            start: where in its range each begins, from 0 to 1, [count, 1, 2].
+            velocity: where in its range each velocity is, from 0 to 1, [count, 1, 2].
+            noise: standard normal numbers of the moves, [count, steps - 1, 2].
+
+        Returns:
+            l and s of every step, [count, steps, 2]; any sign.
+        """
         if self.tied:
             start, noise = start[..., [0, 0]], noise[..., [0, 0]]
             velocity = start
         low, high = np.array([self.length_scale, self.scale]).T
         velocity = (2 * velocity - 1) * np.array(self.velocities)
+        noise = NOISE * noise
         moves = velocity * (1 + noise) if self.noise == "multiplicative" else velocity + noise
         return np.cumsum(np.concatenate([low + (high - low) * start, moves], axis=1), axis=1)
 

@@ -77,19 +77,16 @@ def _predict_one(sequences: FunctionSequences, row: int, points: int) -> OracleP
     return condition(factors(alone.task[0], points), alone)
 
 
-def condition(
-    factor: Tensor, sequences: FunctionSequences, noise: float = NOISE
-) -> OraclePrediction:
+def condition(factor: Tensor, sequences: FunctionSequences) -> OraclePrediction:
     """Condition on the context of all steps so far, with the same kernels for all sequences.
 
     Args:
         factor: L of every step, float64 [T, G, G].
         sequences: B drifting functions.
-        noise: standard deviation of the error that observations are assumed to have.
     """
     points = factor.shape[-1]
     seen = observations(sequences, points)
-    basis, coordinates, log_density = whiten(factor, seen, noise)
+    basis, coordinates, log_density = whiten(factor[seen.step, seen.point], seen, NOISE)
     steps = torch.arange(len(factor), device=factor.device)
     visible = seen.real.unsqueeze(1) & (seen.step.unsqueeze(1) <= steps.unsqueeze(-1))
     rows = factor[steps.view(-1, 1), grid_index(sequences.target_x[..., 0], points)]
@@ -117,15 +114,20 @@ def observations(sequences: FunctionSequences, points: int) -> Observations:
     return Observations(*(field.gather(1, first) for field in fields))
 
 
-def whiten(factor: Tensor, seen: Observations, noise: float) -> tuple[Tensor, Tensor, Tensor]:
+def whiten(rows: Tensor, seen: Observations, noise: float) -> tuple[Tensor, Tensor, Tensor]:
     """Make the observations independent of those before them (Cholesky of their covariance).
+
+    Args:
+        rows: of the factor L that each observation is made with, float64 [B, N, G].
+        seen: observations.
+        noise: standard deviation of the error that they are assumed to have.
 
     Returns:
         basis: Z [B, N, G]; conditioned on the first n, w has the covariance I - Z_n^T Z_n.
         coordinates: [B, N]; conditioned on the first n, w has the mean Z_n^T times the first n.
         log_density: of each value given those before it, [B, N]; 0 where it is padding.
     """
-    rows = factor[seen.step, seen.point] * seen.real.unsqueeze(-1)
+    rows = rows * seen.real.unsqueeze(-1)
     error = noise**2 * torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
     root = torch.linalg.cholesky(rows @ rows.mT + error)
     basis = torch.linalg.solve_triangular(root, rows, upper=False)

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from argparse import ArgumentTypeError, Namespace
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,9 @@ others are trained on from their last checkpoint.
 
 A table's file (conf/sweeps/table.yaml) lists sweeps, which are run one after the
 other, each in its file's order. Runs that are kept in its folder of records are
-not trained again, and at the end all are ranked."""
+not trained again, and at the end all of its runs are ranked by their tests.
+With --no_test, and for methods random and bayes, runs are ranked by the metric's
+last value in validations instead."""
 EPILOG = """\
 Settings (--trainer.max_steps=60, --data.source=glyphs, ...) hold for all runs."""
 #: What a shell gives to a process that was ended by signal n: 128 + n.
@@ -61,16 +64,20 @@ def sweep(args: list[str]) -> None:
     if given.dry_run:
         announce(plans, kept)
         return
-    status = carry_out(plans, given, kept, f"{program()} sweep {shlex.join(args)}")
-    if table.records is not None:
-        rank([plan.folder for plan in plans], table.records)
-    if status:
+    executions = carry_out(plans, given, kept, f"{program()} sweep {shlex.join(args)}")
+    if given.no_test or plans[0].file.method != "grid":
+        show_trials(executions)
+    elif len(plans) > 1 or kept is not None:
+        rank(plans, executions)
+    if len(plans) > 1:
+        print(f"\n{progress(plans, executions)}")
+    if status := next(filter(None, map(status_of, executions)), 0):
         sys.exit(status)
 
 
 def carry_out(
     plans: Sequence["Plan"], given: Namespace, kept: "KeptRuns | None", again: str
-) -> int:
+) -> list["Execution"]:
     """Run sweeps one after the other until all have ended, or somebody wants the end.
 
     Args:
@@ -80,18 +87,19 @@ def carry_out(
         again: the command that goes on.
 
     Returns:
-        The command's exit status: that of the first sweep with one other than 0.
+        The executions of the sweeps that were begun.
     """
     from lightning_modules.command_line.sweep.execution import execute
 
     threads, test = max(1, cores() // given.jobs), not given.no_test
-    status = 0
+    executions = []
     for plan in plans:
         execution = execute(plan, given.trials, given.jobs, threads, test, kept)
-        status = status or conclude(execution, again)
+        executions.append(execution)
+        conclude(execution, again, f"{plan.folder.name}: " if len(plans) > 1 else "")
         if execution.stop:
             break
-    return status
+    return executions
 
 
 def require_own_folders(plans: Sequence["Plan"]) -> None:
@@ -123,13 +131,49 @@ def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> str:
     return "goes on" if run.folder.states else "starts"
 
 
-def rank(folders: Sequence[Path], records: Path) -> None:
-    """Print the ranking of a table's runs, and of those that were kept, on each benchmark."""
+def show_trials(executions: Sequence["Execution"]) -> None:
+    """Print the trials of searches, the best first by validation."""
+    from lightning_modules.command_line.sweep.trial_tables import trial_tables
+
+    for execution in executions:
+        for text in trial_tables(execution):
+            print(f"\n{text}")
+
+
+def rank(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> None:
+    """Print the ranking on each benchmark of a table's own runs, and of records that stand for one.
+
+    Other records were trained otherwise or from other seeds: they compare with nothing here.
+    """
     from lightning_modules.command_line.ranking_table import brief, rankings
 
-    there = [folder for folder in (records, *folders) if folder.exists()]
-    for ranking in rankings(distinct(read_runs(there).runs)):
+    runs = read_runs(plan.folder for plan in plans if plan.folder.exists()).runs
+    outcomes = [outcome for execution in executions for outcome in execution.outcomes]
+    runs += [outcome.record for outcome in outcomes if outcome.record is not None]
+    for ranking in rankings(distinct(runs)):
         print(f"\n{brief(ranking).in_text()}")
+
+
+def progress(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> str:
+    """Say how much of a table is done, and which of its runs have no result."""
+    known = {
+        outcome.run.folder.path: outcome.how
+        for execution in executions
+        for outcome in execution.outcomes
+    }
+    runs = [run.folder for plan in plans for run in plan.runs()]
+    # A stop comes before some runs of earlier times are looked at.
+    hows = [known.get(f.path, "finished" if f.results.exists() else "left") for f in runs]
+    ended = Counter(hows)
+    left = len(runs) - sum(ended[how] for how in ("finished", "kept", "pruned", "diverged"))
+    said = f"The table: {counts(ended, len(runs))}, {left} left"
+    unbegun = len(plans) - len(executions)
+    if unbegun:
+        said += f" at most: {unbegun} sweep{'s were' if unbegun > 1 else ' was'} not begun"
+    diverged = [shown(f.path) for f, how in zip(runs, hows, strict=True) if how == "diverged"]
+    return "\n".join(
+        [said, *([f"Diverged, in no mean: {', '.join(diverged)}"] if diverged else [])]
+    )
 
 
 def sweep_parser() -> CommandParser:
@@ -167,24 +211,30 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def conclude(execution: "Execution", again: str) -> int:
+def counts(ended: Counter[str], total: int) -> str:
+    """Say how many runs finished, and how others ended."""
+    others = [f", {ended[how]} {how}" for how in OTHER_ENDS if ended[how]]
+    return f"{ended['finished']} of {total} runs finished{''.join(others)}"
+
+
+def conclude(execution: "Execution", again: str, whose: str = "") -> int:
     """Say what became of a sweep, and what to do next.
 
     Args:
         execution: of the sweep.
         again: the command that goes on.
+        whose: begins the line; the sweep's name where there are several.
 
     Returns:
         The exit status that says it, too.
     """
     folder, ended, stop = execution.plan.folder, execution.ended, execution.stop
-    others = [f", {ended[how]} {how}" for how in OTHER_ENDS if ended[how]]
-    print(f"\n{ended['finished']} of {execution.total} runs finished{''.join(others)}")
+    print(f"\n{whose}{counts(ended, execution.total)}")
     if execution.diverged:
-        print(f"Diverged: {', '.join(sorted(execution.diverged))}")
+        print(f"Diverged: {', '.join(execution.diverged)}")
     if stop:
         print(f"Go on: {again}")
-        return OF_SIGNALS + stop[-1]
+        return status_of(execution)
     if ended["interrupted"]:
         print(f"Go on with those that were interrupted: {again}")
     if ended["failed"]:
@@ -192,4 +242,11 @@ def conclude(execution: "Execution", again: str) -> int:
     if ended["finished"]:
         compare = f"{program()} compare {shlex.quote(shown(folder))}"
         print(f"Compare them: {compare} --out {shlex.quote(folder.name)}.html")
-    return int(bool(ended["failed"] or ended["interrupted"]))
+    return status_of(execution)
+
+
+def status_of(execution: "Execution") -> int:
+    """Return the exit status that says how a sweep ended."""
+    if execution.stop:
+        return OF_SIGNALS + execution.stop[-1]
+    return int(bool(execution.ended["failed"] or execution.ended["interrupted"]))

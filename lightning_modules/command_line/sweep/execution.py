@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from threading import RLock
+from typing import NamedTuple
 
 from lightning_modules.callbacks.progress import readable
 from lightning_modules.command_line.exit_status import DIVERGED, INTERRUPTED, TERMINATED
@@ -20,6 +21,7 @@ from lightning_modules.command_line.sweep.metric_values import metric_values
 from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
 from lightning_modules.command_line.sweep.stop_requests import stop_requests
 from lightning_modules.command_line.sweep.study import SweepStudy, require_own
+from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 
 #: Seconds between two looks at a process, and at what it has logged.
@@ -30,6 +32,14 @@ STOPPING = {1: signal.SIGINT, 2: signal.SIGKILL}
 NOT_BEGUN = 256
 #: Statuses of processes that somebody ended, before they could answer or after they saved.
 OF_INTERRUPTION = (INTERRUPTED, TERMINATED, -signal.SIGINT, -signal.SIGTERM)
+
+
+class Outcome(NamedTuple):
+    """End of a run."""
+
+    run: PlannedRun
+    how: str  #: finished, kept before, pruned, diverged, interrupted or failed
+    record: Run | None = None  #: what was kept
 
 
 @dataclass
@@ -45,9 +55,7 @@ class Execution:
     #: Signals that ask for the end: the first lets runs save what they have, the second does not.
     stop: list[int]
     kept: KeptRuns | None = None  #: what is in there is not trained again
-    #: How many runs finished, were kept before, pruned, diverged, were interrupted and failed.
-    ended: Counter[str] = field(default_factory=Counter)
-    diverged: list[str] = field(default_factory=list)  #: names of those runs
+    outcomes: list[Outcome] = field(default_factory=list)  #: in the order of their ends
 
     def __post_init__(self) -> None:
         self._proposals = self.study.proposals(self.total)
@@ -55,6 +63,16 @@ class Execution:
         self._pruned: set[str] = set()
         #: Around all that is shared; nobody waits for a process inside.
         self._lock = RLock()
+
+    @property
+    def ended(self) -> Counter[str]:
+        """How many runs finished, were kept before, pruned, diverged, were interrupted, failed."""
+        return Counter(outcome.how for outcome in self.outcomes)
+
+    @property
+    def diverged(self) -> list[str]:
+        """Names of the runs that diverged."""
+        return sorted(each.run.name for each in self.outcomes if each.how == "diverged")
 
     def run(self) -> None:
         """Run until all runs have ended, or somebody wants the end."""
@@ -78,10 +96,8 @@ class Execution:
                 run = self.plan.run(proposal)
                 if proposal.ended is None:
                     self._carry_out(run)
-                    continue
-                self.ended[proposal.ended] += 1
-                if proposal.ended == "diverged":
-                    self.diverged.append(run.name)
+                else:
+                    self.outcomes.append(Outcome(run, proposal.ended))
         except BaseException:
             # The other runs shall save what they have.
             self.stop.append(signal.SIGINT)
@@ -100,7 +116,7 @@ class Execution:
                 with self._lock:
                     self.study.complete(trial, self._logged(run))
         elif not test:
-            self.ended["finished"] += 1
+            self.outcomes.append(Outcome(run, "finished"))
             return
         if code == 0 and test and run.name not in self._pruned:
             code = self._process(run, process.testing, "is tested" if trial is None else "")
@@ -114,7 +130,7 @@ class Execution:
         with self._lock:
             record = self.kept.find(run.arguments)
         if record is not None:
-            self._count(run, "kept", f"is kept in {shown(record.folder)}.json")
+            self._count(run, "kept", f"is kept in {shown(record.folder)}.json", record)
         return record is not None
 
     def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:
@@ -197,10 +213,8 @@ class Execution:
             why = process.reason(run, code)
             self._count(run, "failed", f"failed after {took}: {why} ({shown(run.log)})")
 
-    def _count(self, run: PlannedRun, how: str, said: str) -> None:
-        self.ended[how] += 1
-        if how == "diverged":
-            self.diverged.append(run.name)
+    def _count(self, run: PlannedRun, how: str, said: str, record: Run | None = None) -> None:
+        self.outcomes.append(Outcome(run, how, record))
         self._say(run, said)
 
     def _scored(self, run: PlannedRun) -> str:

@@ -1,7 +1,7 @@
 """Runs whose records are kept, so that a table does not train them again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,15 +29,18 @@ class Experiment(NamedTuple):
     """What a command line would train, whatever its seed."""
 
     settings: Mapping[str, Any]  #: the decisive ones
+    classes: tuple[str, ...]  #: options that name the classes of model and data, and nothing else
     source: str  #: of the data; never ``auto``
-    test_sha256: str  #: its test set's
+    sequences: int  #: of its test set
+    test_sha256: str
 
 
 class KeptRuns:
     """Finds the record of a run that was trained before, here or elsewhere.
 
     A record stands for a run with the same decisive settings, by the rule that says which runs are
-    averaged, with the same test set and the same seed. Data that are missing are downloaded, as
+    averaged, with the same seed and a test of the same whole test set. A setting that the record
+    does not name came later: such a run has its default. Data that are missing are downloaded, as
     training would: only then is known what it would train on.
 
     Args:
@@ -55,6 +58,7 @@ class KeptRuns:
         self.runs = [run for run in runs if run.tested is not None]
         self._experiments: dict[tuple[str, ...], Experiment] = {}
         self._data: dict[str, Mapping[str, str]] = {}
+        self._defaults: dict[tuple[str, ...], Mapping[str, Any]] = {}
 
     def find(self, words: Sequence[str]) -> Run | None:
         """Return the record of a run, None if there is none.
@@ -62,23 +66,51 @@ class KeptRuns:
         Args:
             words: options of ``fit``, a seed among them or the default one.
         """
-        seed = next((int(w.removeprefix(SEED)) for w in words[::-1] if w.startswith(SEED)), 0)
-        of_seed = [run for run in self.runs if run.seed == seed]
+        seed = next((w.removeprefix(SEED) for w in words[::-1] if w.startswith(SEED)), "0")
+        of_seed = [run for run in self.runs if str(run.seed) == seed]
         if not of_seed:
             return None
         wanted = self._experiment(tuple(w for w in words if not w.startswith((SEED, NAME))))
-        return next((run for run in of_seed if is_of(run, wanted)), None)
+        return next((run for run in of_seed if self._is_of(run, wanted)), None)
+
+    def _is_of(self, run: Run, wanted: Experiment) -> bool:
+        assert run.tested is not None
+        found, known = run.tested.benchmark, decisive(run.settings)
+        later = wanted.settings.keys() - known.keys()
+        named = {key: value for key, value in wanted.settings.items() if key in known}
+        tested = found.source, found.sequences, found.sha256
+        if tested != (wanted.source, wanted.sequences, wanted.test_sha256):
+            return False
+        if differing([known, named]):
+            return False
+        return not later or not differing(
+            [{key: each.get(key) for key in later} for each in (wanted.settings, self._of(wanted))]
+        )
+
+    def _of(self, wanted: Experiment) -> Mapping[str, Any]:
+        """Return the defaults of an experiment's classes."""
+        if wanted.classes not in self._defaults:
+            self._defaults[wanted.classes] = decisive(flat(rounded(self._dumped(wanted.classes))))
+        return self._defaults[wanted.classes]
 
     def _experiment(self, words: tuple[str, ...]) -> Experiment:
         if words not in self._experiments:
-            read = Settings(list(words), run=False)
-            dumped = read.parser.dump(read.config, skip_none=False, skip_validation=True)
-            settings = yaml.safe_load(dumped)
+            settings = self._dumped(words)
             data = self._data_record(json.dumps(settings["data"], sort_keys=True), words)
             self._experiments[words] = Experiment(
-                decisive(flat(rounded(settings))), data["source"], data["test_sha256"][:DIGITS]
+                decisive(flat(rounded(settings))),
+                tuple(f"--{key}={path}" for key, path in classes(settings)),
+                data["source"],
+                settings["data"]["init_args"]["test_size"],
+                data["test_sha256"][:DIGITS],
             )
         return self._experiments[words]
+
+    def _dumped(self, words: Sequence[str]) -> dict[str, Any]:
+        """Return all settings of a command line, defaults and all."""
+        read = Settings(list(words), run=False)
+        dumped = read.parser.dump(read.config, skip_unset=False, skip_validation=True)
+        return yaml.safe_load(dumped)
 
     def _data_record(self, key: str, words: Sequence[str]) -> Mapping[str, str]:
         """Return what is really used with some settings of the data, which are read once."""
@@ -90,12 +122,10 @@ class KeptRuns:
         return self._data[key]
 
 
-def is_of(run: Run, wanted: Experiment) -> bool:
-    """Tell whether a record is of an experiment."""
-    assert run.tested is not None
-    found = run.tested.benchmark
-    return (
-        found.source == wanted.source
-        and found.sha256 == wanted.test_sha256
-        and not differing([decisive(run.settings), wanted.settings])
-    )
+def classes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the keys of all classes that settings name, outer ones first, and their paths."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and "class_path" in value:
+            yield key, value["class_path"]
+            inner = value.get("init_args") or {}
+            yield from ((f"{key}.{name}", path) for name, path in classes(inner))

@@ -5,24 +5,25 @@ from collections.abc import Iterator, Sequence
 from lightning_modules.declarations import Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import VALIDATION, Group
-from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row, ranked
+from lightning_modules.records.ranking import Ranking, Row, ranked
 from lightning_modules.records.run import Run
+from lightning_modules.records.significance import LEVEL
 from lightning_modules.records.sizes import SIZES, sizes_in_words
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, panel, scrolling, swatch
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
-#: Level of significance that a star stands for.
-LEVEL = 0.05
 LEAD = (
     "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
-    "column of their table. Bold: the best mean of tests by it, if it is of two seeds or more and "
-    "has something to be compared with. Arrows: which values are better; a measure without one has "
-    "no better values. Differences from the first are of pairs of runs with the same seed; no "
-    "conclusion: fewer than three pairs, or the interval of their difference contains 0. *: "
-    "Student's t-test on these pairs, two-sided, Holm's correction for the number of models, "
-    f"p < {LEVEL}. Italic: not tested yet, from the last validation. A mean is shown while all of "
+    "column of their table. Bold: the best mean of tests by it, if it is of three seeds or more "
+    "and has something to be compared with. Arrows: which values are better; a measure without one "
+    "has no better values. The reference is the best of the models that share three seeds with the "
+    "most others. Differences from it are of pairs of runs with the same seed, each with its own "
+    "interval. p: Student's t-test on these pairs, two-sided, with Holm's correction for the "
+    f"number of models; *: p < {LEVEL}; no conclusion: a larger p, or fewer than three pairs. The "
+    "reference was picked on the same seeds, which p leaves out of account. "
+    "Italic: not tested yet, from the last validation. A mean is shown while all of "
     "its seeds are ticked, else, below the first table, its runs one by one. Names are explained "
     "in docs/metrics.md."
 )
@@ -56,9 +57,9 @@ def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
 
 
 def _overview_number(row: Row, column: Measure) -> Markup:
-    number = f"{_number(row.group, column)}, {row.group.size}"
+    number = f"{row.group.number(column.name, column.digits)}, {row.group.size}"
     text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", number)
-    star = "*" * (row.p < LEVEL)
+    star = "*" * row.conclusive
     return tag("span", text, star, **Marks(seeds=row.group.seeds).attributes())
 
 
@@ -68,7 +69,7 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 def _details(ranking: Ranking) -> Markup:
     first, *others = map(_with_arrow, _columns(ranking))
-    compared = ["to the first", "p", "pairs"]
+    compared = ["from the reference", "p", "pairs"]
     head = ["model", first, *compared, *others, *SIZES.values()]
     head += ["measured in", "seed", "training steps"]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
@@ -97,22 +98,14 @@ def _columns(ranking: Ranking) -> list[Measure]:
 
 
 def _is_known(column: Measure, ranking: Ranking) -> bool:
-    return any(row.group.values(column.name).isfinite().any() for row in ranking.rows)
+    return any(row.group.knowing(column.name).runs for row in ranking.rows)
 
 
 def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[str]:
     """List the headline's number, how it compares, then the other numbers."""
     columns = _columns(ranking)
-    first, *others = (_number(group, column) for column in columns)
+    first, *others = (group.number(column.name, column.digits) for column in columns)
     return [first, *compared, *others]
-
-
-def _number(group: Group, column: Measure) -> str:
-    """Write the mean with its interval, and the number of runs behind them where some diverged."""
-    number = group.scalar(column.name).in_words(column.digits)
-    values = group.values(column.name)
-    known = int(values.isfinite().sum())
-    return number if known in (0, len(values)) else f"{number} ({known} of {len(values)} runs)"
 
 
 def _detail_row(
@@ -128,14 +121,10 @@ def _detail_row(
 
 
 def _compared(row: Row, digits: int) -> list[str]:
-    """Write the difference from the first, p and the number of pairs."""
+    """Write the difference from the reference, p and the number of pairs."""
     if row.difference is None:
-        first = "" if row.group.stage == VALIDATION else "best" if row.best else "first"
-        return [first, "", ""]
-    shown = row.difference.in_words(digits)
-    if not row.difference.conclusive:
-        shown = f"{shown}, {NO_CONCLUSION}"
-    return [shown, _p_value(row.p), str(row.difference.pairs)]
+        return [f"{'best, ' * row.best}{row.in_words(digits)}", "", ""]
+    return [row.in_words(digits), _p_value(row.p), str(row.difference.pairs)]
 
 
 def _p_value(p: float) -> str:

@@ -10,14 +10,18 @@ from lightning_modules.command_line.usage_error import UsageError
 
 
 def test_runs_of_several_seeds_are_kept_and_never_overwritten(runs, tmp_path: Path, capsys) -> None:
-    for seed in (0, 7):
-        runs.frames("DNC", seed)
+    folders = [runs.frames("DNC", seed) for seed in (0, 7)]
     options = [str(runs.root), "--name=recall/dnc_gtmm", f"--to={tmp_path}/records"]
     keep(options)
     kept = sorted(path.name for path in (tmp_path / "records/recall/dnc_gtmm").iterdir())
     assert kept == ["0.json", "7.json"]
     assert capsys.readouterr().out.count("Kept") == 2
-    with pytest.raises(UsageError, match=r"0\.json is there already; remove it"):
+    keep(options)
+    assert not capsys.readouterr().out, "they are kept already"
+    content = json.loads((folders[0] / "results.json").read_text(encoding="utf-8"))
+    other = json.dumps({**content, "parameters": 1})
+    (folders[0] / "results.json").write_text(other, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"0\.json is of another run; remove it to replace it"):
         keep(options)
 
 
@@ -56,12 +60,14 @@ def test_one_name_is_not_given_to_runs_that_differ(runs, tmp_path: Path) -> None
 
 
 def test_runs_of_a_table_are_kept_by_what_they_are(runs, tmp_path: Path) -> None:
-    for core, seed in (("DNC", 0), ("DNC", 1), ("NTM", 0)):
-        runs.frames(core, seed, run=f"perfect_recall_l10-{core}-seed{seed}")
+    for model, seed in (("dnc_gtmm", 0), ("dnc_gtmm", 1), ("ntm_gtmm", 0), ("lru_gtmm", 2)):
+        core = model.partition("_")[0].upper()
+        runs.frames(core, seed, run=f"perfect_recall_l10-seed{seed}-{model}")
+    (*runs.root.rglob("*-lru_gtmm/results.json"),)[0].unlink()
     keep([str(runs.root), f"--to={tmp_path}/records"])
     kept = {str(path.relative_to(tmp_path / "records")) for path in tmp_path.rglob("?.json")}
-    folder = "perfect_recall_l10/gtmm"
-    assert kept == {f"{folder}_dnc/0.json", f"{folder}_dnc/1.json", f"{folder}_ntm/0.json"}
+    names = {"dnc_gtmm/0", "dnc_gtmm/1", "ntm_gtmm/0"}
+    assert kept == {f"perfect_recall_l10/{name}.json" for name in names}
     other = runs.frames("LRU", 0)
     with pytest.raises(UsageError, match=r"--name: is missing; .*LRU-0 is no run of a table"):
         keep([str(other), f"--to={tmp_path}/records"])

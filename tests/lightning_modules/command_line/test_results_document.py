@@ -47,11 +47,56 @@ def test_each_number_has_what_it_was_made_with(runs) -> None:
     assert dnc["parameters"] == "1,000 to 1,002" and dnc["state size"] == "2,425"
     assert dnc["seeds"] == "3 seeds: 0, 1, 2" and dnc["training steps"] == "3,000"
     # 0.2, 0.26 and 0.23 have a standard error of 0.03 / sqrt(3).
-    assert dnc["KL ratio, old ↓"] == "0.230 [0.155, 0.305]" and dnc["from the first"] == ""
+    assert (
+        dnc["KL ratio, old ↓"] == "0.230 [0.155, 0.305]"
+        and dnc["from the reference"] == "reference"
+    )
     assert dnc["seconds of training"] == "1,000 on a core; 2,500 on an H200"
     assert dnc["versions"] == "torch 2.13.0, 0123456+"
     assert ntm["KL ratio, old ↓"] == "0.900" and ntm["state size"] == "-"
-    assert ntm["from the first"] == "-, no conclusion", "they share no seed"
+    assert ntm["from the reference"] == "-, no conclusion", "they share no seed"
+
+
+def test_a_mean_says_how_many_seeds_it_is_of(runs) -> None:
+    for seed, ratio in enumerate((0.2, None, 0.3)):
+        folder = runs.frames("DNC", seed)
+        changed(folder, scalars={"bound": -200.0, "recall_ratio": ratio})
+    (dnc,) = rows(results_text(read_runs([runs.root])))
+    assert dnc["KL ratio, old ↓"].startswith("0.250 [") and dnc["seeds"] == "3 seeds: 0, 1, 2"
+    assert dnc["KL ratio, old ↓"].endswith("] (2 of 3 seeds)")
+    assert dnc["bound ↑"] == "-200.0 [-200.0, -200.0]"
+
+
+def test_runs_that_diverged_are_listed(runs) -> None:
+    """Their seeds are in no mean: a reader has to know of them."""
+    runs.frames("DNC", 0)
+    for seed in (1, 2, 3):
+        folder = runs.frames("DNC", seed)
+        (folder / "results.json").unlink()
+        if seed > 1:
+            (folder / "diverged").mkdir()
+            (folder / "diverged/step_7.pt").touch()
+        if seed == 3:
+            said = (folder / "config.yaml").read_text(encoding="utf-8")
+            (folder / "config.yaml").write_text(f"on_divergence: skip\n{said}", encoding="utf-8")
+    changed(runs.frames("DNC", 4), curves={"kl": [None] * 3})
+    text = results_text(read_runs([runs.root]))
+    (dnc,) = rows(text)
+    assert dnc["seeds"] == "1 seed: 0"
+    left_out = text.partition("## Left out")[2].strip().splitlines()
+    assert [line.rpartition("/DNC-")[2] for line in left_out] == [
+        "4/results.json has no finite KL: training diverged",
+        "2 diverged in training, and was not tested",
+    ]
+
+
+def test_what_repeats_a_seed_is_noted(runs) -> None:
+    for run in ("a", "b"):
+        runs.frames("DNC", 0, 2.0 + (run == "b"), run=run)
+    text = results_text(read_runs([runs.root]))
+    (dnc,) = rows(text)
+    assert dnc["seeds"] == "2 runs of 1 seed: 0" and dnc["KL ratio, old ↓"] == "0.250"
+    assert "\n\n- GTMM (DNC): runs with the same seed are averaged, and count as one\n" in text
 
 
 def test_figures_are_drawn_where_runs_kept_their_curves(runs, tmp_path: Path) -> None:

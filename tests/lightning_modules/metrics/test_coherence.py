@@ -1,11 +1,13 @@
 """Coherence: which generated frames count, against a plain loop, and what a memory scores."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from datamodules import FrameSequences, MNISTMaze
 from datamodules.frames.recall import RecallDataModule
+from datamodules.frames.script import recalled_from
 from lightning_modules.metrics.coherence import coherence_measurements
 from tests.datamodules.benchmarks import benchmarks
 
@@ -36,11 +38,13 @@ def batch() -> FrameSequences:
 
 
 def by_hand(frames: Tensor, place: list[int], prefix: int) -> tuple[dict[int, float], set[int]]:
-    """Errors against the own first frame by step; steps whose place was made up before."""
+    """Errors against the own first frame by step; steps whose place was made up long before."""
     made_up: dict[int, int] = {}
+    last: dict[int, int] = {}
     errors = {}
     for t in range(prefix, len(place)):
-        if place[t] in place[:prefix]:
+        age, last[place[t]] = t - last.get(place[t], t), t
+        if place[t] in place[:prefix] or 0 < age < 5:
             continue
         if place[t] in made_up:
             earlier = frames[made_up[place[t]]]
@@ -71,7 +75,7 @@ def test_it_is_what_a_plain_loop_finds(batch: FrameSequences, prefix: int) -> No
             ]
             assert any(other[t].item() == pytest.approx(error) for error in possible)
         counted += len(steps)
-    assert counted > 100 or prefix == 24 and counted == 0
+    assert counted > 50 or prefix == 24 and counted == 0
 
 
 def test_a_perfect_memory_of_what_it_made_up_has_no_error(batch: FrameSequences) -> None:
@@ -91,14 +95,15 @@ def test_noise_is_as_near_to_other_places(batch: FrameSequences) -> None:
     assert ratio == pytest.approx(1, abs=0.02)
 
 
-def test_what_was_given_and_what_comes_once_does_not_count() -> None:
-    place = torch.tensor([[0, 1, 0, 2, 3, 2, 1, 2, 3]])
-    batch = maze(1)._replace(place=place)
-    frames = torch.linspace(0.1, 0.9, 9).view(1, 9, 1, 1, 1)
+def test_what_was_given_comes_once_or_was_just_there_does_not_count() -> None:
+    place = np.array([[0, 1, 0, 2, 3, 2, 4, 5, 1, 6, 2, 3, 2]])
+    known = {"place": place, "recalled_from": recalled_from(place)}
+    batch = maze(1)._replace(**{name: torch.from_numpy(value) for name, value in known.items()})
+    frames = torch.linspace(0.1, 0.7, 13).view(1, 13, 1, 1, 1)
     found = measured(frames, batch, prefix=3)["coherence_error"][0]
-    assert (~found.isnan()).nonzero()[:, 0].tolist() == [5, 7, 8]
-    # Against the first frame, not the last one: steps 3, 3 and 4; frames are 0.1 apart.
-    assert found[[5, 7, 8]].tolist() == pytest.approx([0.2**2, 0.4**2, 0.4**2])
+    assert (~found.isnan()).nonzero()[:, 0].tolist() == [10, 11]
+    # Against the first frame, not the last one: steps 3 and 4; frames are 0.05 apart.
+    assert found[[10, 11]].tolist() == pytest.approx([0.35**2, 0.35**2])
 
 
 @pytest.mark.parametrize("task", benchmarks(RecallDataModule))

@@ -9,6 +9,7 @@ import yaml
 
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group, by_stage, estimate
+from lightning_modules.records.learning import learning
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
@@ -89,6 +90,34 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
     ]
 
 
+def test_settings_that_old_records_lack_are_not_listed(runs):
+    """Old and new runs are no repetitions, and new ones are named by what was varied."""
+    new = {f"new{i}": i for i in range(30)}
+    runs.frames("DNC", 0, run="old", memory={"slots": 8})
+    for slots in (8, 16):
+        runs.frames("DNC", slots, run=f"{slots}", memory={"slots": slots, **new})
+    runs.frames("LRU", 0, run="l-old")
+    runs.frames("LRU", 0, run="l-new", memory={"start": "soft"})
+    (benchmark,) = by_benchmark(records(runs))
+    assert [(group.label, len(group.runs)) for group in by_group(benchmark.runs)] == [
+        ("GTMM (DNC, slots=8)", 1),
+        ("GTMM (DNC, slots=8, 30 more settings)", 1),
+        ("GTMM (DNC, slots=16)", 1),
+        ("GTMM (LRU)", 1),
+        ("GTMM (LRU, start=soft)", 1),
+    ]
+
+
+def test_what_lacks_as_many_settings_is_told_apart_by_all(runs):
+    for run in ("a", "b"):
+        runs.frames("DNC", 0, run=run, memory={f"{run}{i}": i for i in range(3)})
+    (benchmark,) = by_benchmark(records(runs))
+    assert [group.label for group in by_group(benchmark.runs)] == [
+        "GTMM (DNC, a0=0, a1=1, a2=2)",
+        "GTMM (DNC, b0=0, b1=1, b2=2)",
+    ]
+
+
 def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     for seed, ratio in enumerate((0.3, None)):
         folder = runs.frames("DNC", seed, 10 * (ratio or 1))
@@ -102,7 +131,7 @@ def test_a_diverged_run_is_counted_and_changes_no_ranking(runs):
     found = records(runs)
     (benchmark,) = by_benchmark(found)
     assert ranked(benchmark).headline.name == "recall_ratio"
-    assert "0.300 (1 of 2 runs)" in page(Found(found, []))
+    assert "0.300 (1 of 2 seeds)" in page(Found(found, []))
 
 
 def test_columns_that_no_run_knows_are_left_out(runs):
@@ -194,8 +223,29 @@ def test_families_of_memory_sizes(runs):
     assert [[slots_of(member) for member in family] for family in families] == [[8, 32, 64]]
 
 
+def test_runs_of_one_seed_make_no_interval_narrower(runs):
+    """Three seeds of two runs each have the interval of three numbers, not of six."""
+    for seed, kl in enumerate([2.0, 3.0, 7.0]):
+        for i in (0, 1):
+            runs.frames("DNC", seed, kl + i - 0.5, run=f"{seed}-{i}")
+    (group,) = by_group(records(runs))
+    margin = 4.302653 * np.std([2.0, 3.0, 7.0], ddof=1) / 3**0.5
+    ratio, curve = group.scalar("recall_ratio"), group.curve("kl")
+    assert (float(ratio.mean), float(ratio.margin)) == pytest.approx((0.4, margin / 10))
+    assert (float(curve.mean[-1]), float(curve.margin[-1])) == pytest.approx((4, margin))
+    validations = learning(group, "bound").values
+    assert float(validations.margin[-1]) == pytest.approx(100 * margin)
+    assert group.size == "6 runs of 3 seeds"
+
+
+def test_runs_without_a_seed_count_one_by_one():
+    found = estimate(torch.tensor([1.0, 2.0, 6.0]), [None, None, 0])
+    assert float(found.mean) == 3
+    assert float(found.margin) == pytest.approx(4.302653 * np.std([1, 2, 6], ddof=1) / 3**0.5)
+
+
 def test_a_single_run_has_no_interval():
-    assert estimate(torch.tensor([2.0])).margin.isnan()
+    assert estimate(torch.tensor([2.0]), [0]).margin.isnan()
 
 
 def test_seeds_are_counted_in_words(runs):

@@ -42,7 +42,17 @@ def test_a_run_that_is_kept_and_in_its_folder_counts_once(runs, tmp_path: Path) 
         keep(record_of(run), tmp_path / f"records/a/b{number}/{run.seed}.json")
     both = read_runs([tmp_path / "records", runs.root]).runs
     assert (len(found), len(both)) == (3, 6)
-    assert [run.folder for run in distinct(both)] == [run.folder for run in both[:3]]
+    assert [run.folder for run in distinct(both)] == [run.folder for run in both[3:]]
+    assert [run.folder for run in distinct(both[::-1])] == [run.folder for run in both[:2:-1]]
+
+
+def test_what_was_not_tested_or_found_something_else_is_a_run_of_its_own(runs) -> None:
+    """Nobody may lose a run that goes on because one with its settings went before."""
+    for run, kl in (("a", 2.0), ("b", 2.1), ("c", 2.0), ("d", 2.0)):
+        folder = runs.frames("DNC", 0, kl, run=run)
+        if run in "cd":
+            (folder / "results.json").unlink()
+    assert len(distinct(read_runs([runs.root]).runs)) == 4
 
 
 def test_nothing_of_the_machine_is_kept(runs) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lightning_modules.records.kept import keep, record_of
+from lightning_modules.records.reader import read_runs
 from lightning_modules.report.live import LivePage, server
 from tests.lightning_modules.records.made_up_runs import write_metrics
 
@@ -43,6 +45,13 @@ def test_the_page_follows_the_runs(live, runs, tmp_path: Path):
     assert "GTMM (NTM)" in get(port, "/")[1]
     write_metrics(fresh / "metrics.csv", "bound", -1, {"kl": [1.0]}, rows=7)
     assert get(port, "/version")[1] not in (version, page._made[0])
+
+
+def test_a_run_and_its_record_count_once(live, runs, tmp_path: Path):
+    (run,) = read_runs([runs.root]).runs
+    keep(record_of(run), tmp_path / "records/0.json")
+    page = LivePage([tmp_path / "records", runs.root])
+    assert "1 runs, 1 of them tested" in page.content()
 
 
 def test_only_this_machine_may_ask(live):

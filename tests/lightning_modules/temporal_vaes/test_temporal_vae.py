@@ -18,6 +18,7 @@ from lightning_modules import GTMM, VRNN
 from lightning_modules.objectives import negative_elbo
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import DNC, NoMemory
+from memory_cores.parts.clock import clock_periods, ticks
 
 SAMPLES = 25
 DATA = {
@@ -185,7 +186,30 @@ def test_the_recurrence_has_a_learning_rate_of_its_own_and_nothing_else() -> Non
     assert rates == pytest.approx([2e-3, 2e-3 * 0.3 / 1000**2])
 
 
-def test_only_a_timed_start_has_a_clock_and_a_plain_one_finds_nothing() -> None:
+def test_a_timed_models_controller_tells_the_time(batch: FrameSequences) -> None:
+    """Whatever it sees, its first units turn as hands do; those of other starts do not."""
+    for start in ("timed", "associative", "plain"):
+        torch.manual_seed(0)
+        model = GTMM(**DATA, controller_size=40, start=start)
+        control = model(batch.frames, batch.actions, record=True).trajectory.control
+        periods = clock_periods(40, 25)
+        hands = control[:, :, : 2 * len(periods)]
+        # The state of step t has ticked t + 1 times.
+        error = (hands - ticks(periods, 25)[1:]).abs().max()
+        assert (error < 1e-4) == (start == "timed"), (start, error)
+
+
+def test_actions_are_heard_but_in_a_plain_start() -> None:
+    """PyTorch's weights are uniform up to the root of 1 / 5, the number of actions."""
+    for start, spread in (("timed", 1.0), ("associative", 1.0), ("plain", (1 / 15) ** 0.5)):
+        torch.manual_seed(0)
+        model = GTMM(**DATA, controller_size=40, start=start)
+        # A clock hears nothing.
+        weight = model.backbone.controller.evidence_gates.weight
+        assert weight[weight != 0].std().item() == pytest.approx(spread, rel=0.1)
+
+
+def test_only_a_timed_start_has_a_clock() -> None:
     starts = {
         start: GTMM(**DATA, controller_size=40, start=start).core.sizes
         for start in ("timed", "associative", "plain")

@@ -88,6 +88,32 @@ def test_a_walk_and_its_gradients_are_the_same(
         assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
 
 
+def test_a_memory_that_nobody_reads_has_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that ask by query: what they recall and its gradients are those of Python."""
+    torch.manual_seed(0)
+    core, calls = DNC(SIZES._replace(query=3), slots=5, word_size=4).double(), []
+    monkeypatch.setattr(dnc_kernel, "write", spied(dnc_kernel.write, calls))
+    controls, queries = (torch.randn(B, STEPS, *n).double() for n in ([SIZES.control], [2, 3]))
+    parts = [torch.randn(B, STEPS, 2, size).double() for size in SIZES[1:3]]
+    items = Items(*parts, torch.rand(B, STEPS, 2) < 0.6)
+    found = []
+    for way in (nullcontext, building.left_out):
+        with way():
+            recollections = core.unroll(controls, items)
+            recalled = core.lookup(recollections.snapshot, queries)
+            loss = (recalled * recalled.detach().cos()).sum() + recollections.total.square().sum()
+            found.append((recalled, *torch.autograd.grad(loss, tuple(core.parameters()))))
+    assert len(calls) == STEPS
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
+    state = calls[-1][0]
+    assert state.precedence.shape == (B, 0, 5) and state.link.shape == (B, 0, 5, 5)
+    given = [
+        part.detach() for part in (*state, *calls[-1][1:3], *core.write_interface.parameters())
+    ]
+    torch.library.opcheck(torch.ops.dnc_kernel.write.default, tuple(given))
+
+
 @pytest.mark.parametrize("sequences", [3, 17])
 def test_operators_serve_a_memory_in_single_precision_under_autocast(
     sequences: int, monkeypatch: pytest.MonkeyPatch

@@ -1,43 +1,104 @@
-"""The NLL of a fixed set for one who infers the kernels: its means, and that it is kept."""
+"""The NLL of a fixed set for one who infers the kernels: its means, its doubts, and its file."""
 
+import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from datamodules import DriftingFunctions
-from datamodules.points.gaussian_process.inferred_nll import SALT, Inference, thinned
-from datamodules.points.gaussian_process.kernel_inference import infer
+from datamodules.points.gaussian_process import inferred_nll
+from datamodules.points.gaussian_process.inferred_nll import (
+    Inference,
+    InferredNLL,
+    factor_table,
+    thinned,
+)
+from datamodules.points.gaussian_process.kernel_inference import KernelInference
+from datamodules.points.gaussian_process.oracle import nll, predict
 
-HOW = Inference(samples=6, noise=0.05, targets=100)
+HOW = Inference(particles=40, sequences=3, targets=100)
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DriftingFunctions:
-    monkeypatch.setattr("datamodules.points.gaussian_process.inferred_nll.TOGETHER", 2)
+def data(tmp_path: Path) -> DriftingFunctions:
     sizes = {"test_size": 5, "test_points": 30, "sequence_length": 4, "context_steps": 3, "seed": 3}
-    made = DriftingFunctions(regime="sparse", data_dir=str(tmp_path), contexts=(1, 4), **sizes)
+    made = DriftingFunctions(regime="sparse", data_dir=str(tmp_path), contexts=(1, 2), **sizes)
     made.setup()
     return made
 
 
-def test_it_is_the_mean_over_sequences_and_is_kept_beside_the_optimum(
+def kept(data: DriftingFunctions, tmp_path: Path) -> Path:
+    return tmp_path / "optimal_nll" / f"{data.data_record()['test_sha256'][:16]}.inferred.json"
+
+
+def test_distances_of_some_sequences_are_added_to_the_optimum_of_all(
     data: DriftingFunctions, tmp_path: Path
 ) -> None:
-    assert data.inferred_nll() == {}
-    assert data.has_kernels_to_infer
+    assert data.inferred_nll() == {} and data.has_kernels_to_infer
     found = data.infer_nll(HOW)
-    kernels = data.recipe("test").drift.paths(np.random.default_rng([3, SALT]), 6, 4)
-    whole = infer(
-        torch.from_numpy(kernels).float(), data.dataset("test").__getitems__(range(5)), 30, 0.05
+    dataset = data.dataset("test")
+    generator, table = torch.Generator().manual_seed(3), factor_table(dataset)
+    above, samples = [], []
+    for row in range(3):
+        one = thinned(dataset.__getitems__([row]), 100, generator)
+        known = predict(one, 30)
+        optimum = nll(one.target_y[..., 0].double(), known.mean, known.variance)[0]
+        runs = [
+            KernelInference(dataset.recipe.drift, table, one, generator).run(40) for _ in range(2)
+        ]
+        above.append(torch.stack([(run.nll - optimum).mean(1) for run in runs]))
+        samples.append(torch.stack([run.effective_samples for run in runs]))
+    distance, effective = torch.stack(above), torch.stack(samples)
+    optimal = data.optimal_nll("test")["nll"]
+    torch.testing.assert_close(found.curves["nll"], optimal + distance.mean((0, 1)).float())
+    torch.testing.assert_close(found.curves["effective_samples"], effective.mean((0, 1)).float())
+    first, second = distance.mean((0, 2)).tolist()
+    assert found.difference == pytest.approx(abs(first - second))
+    alone = distance.mean((1, 2))
+    assert found.sampling_error == pytest.approx((alone.var(correction=0) / 3).sqrt().item())
+    assert found.least_samples == effective.min()
+    content = json.loads(kept(data, tmp_path).read_text(encoding="utf-8"))
+    assert content["inference"] == {"particles": 40, "sequences": 3, "targets": 100}
+    assert content["is_bound"] == (not found.doubt)
+
+
+@pytest.mark.parametrize(
+    ("samples", "difference", "doubt"),
+    [
+        (10.0, 0.02, ""),
+        (9.94, 0.0, "9.9 effective samples, below 10"),
+        (50.0, 0.0214, "the runs differ by 0.021 nats, more than 0.02"),
+        (50.0, float("nan"), "the runs differ by nan nats, more than 0.02"),
+    ],
+)
+def test_only_what_can_be_trusted_is_compared_with(
+    data: DriftingFunctions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    samples: float,
+    difference: float,
+    doubt: str,
+) -> None:
+    curves = {"nll": torch.tensor([0.5, 0.25]), "effective_samples": torch.tensor([40.0, 20])}
+    result = InferredNLL(curves, difference, 0.01, samples)
+    monkeypatch.setattr(inferred_nll, "infer_nll", lambda *_: result)
+    assert data.infer_nll(HOW).doubt == doubt
+    assert kept(data, tmp_path).is_file()
+    assert {name: curve.tolist() for name, curve in data.inferred_nll().items()} == (
+        {} if doubt else {"nll": [0.5, 0.25], "effective_samples": [40, 20]}
     )
-    torch.testing.assert_close(found["nll"], whole.nll.mean((0, 2)))
-    torch.testing.assert_close(found["effective_samples"], whole.effective_samples.mean(0))
-    (kept,) = (tmp_path / "optimal_nll").iterdir()
-    assert kept.name == f"{data.data_record()['test_sha256'][:16]}.inferred.json"
-    for name, curve in data.inferred_nll().items():
-        torch.testing.assert_close(curve, found[name].float())
+
+
+def test_files_of_the_former_method_are_no_bounds(data: DriftingFunctions, tmp_path: Path) -> None:
+    former = {
+        "inference": {"samples": 100, "noise": 0.03, "targets": 20},
+        "curves": {"nll": [0.6] * 4, "effective_samples": [30.0, 9, 3, 1]},
+    }
+    path = kept(data, tmp_path)
+    path.parent.mkdir()
+    path.write_text(json.dumps(former), encoding="utf-8")
+    assert data.inferred_nll() == {}
 
 
 def test_targets_that_are_left_are_distinct_real_ones(data: DriftingFunctions) -> None:
@@ -56,9 +117,9 @@ def test_targets_that_are_left_are_distinct_real_ones(data: DriftingFunctions) -
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"),
-    [({"samples": 0}, "samples"), ({"targets": 0}, "targets"), ({"noise": 0.0}, "noise")],
+    ("setting", "least"), [({"particles": 1}, 2), ({"sequences": 0}, 1), ({"targets": 0}, 1)]
 )
-def test_numbers_out_of_range_are_named(setting: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=f"{message} must be"):
+def test_numbers_out_of_range_are_named(setting: dict, least: int) -> None:
+    (name,) = setting
+    with pytest.raises(ValueError, match=f"{name} must be at least {least}, got {least - 1}"):
         Inference(**setting)
