@@ -82,7 +82,7 @@ class LogisticLikelihood(nn.Module):
         scale = self.log_scale.exp()
         offset = intensities - logits.sigmoid()
         above, below = (offset + HALF_LEVEL) / scale, (offset - HALF_LEVEL) / scale
-        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which never rounds to 0.
+        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): it never rounds to 0.
         inside = F.logsigmoid(above) + F.logsigmoid(-below) + (-torch.expm1(below - above)).log()
         nats = torch.where(intensities < HALF_LEVEL, F.logsigmoid(above), inside)
         nats = torch.where(intensities > 1 - HALF_LEVEL, F.logsigmoid(-below), nats)

@@ -1,0 +1,153 @@
+"""Rendering: failures of a renderer, with one that draws nothing in the engine's place."""
+
+import errno
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datamodules.rooms import rendering
+from datamodules.rooms.cache import FilmCache, Shard, film_type, replacing, sha256, shards_of
+from datamodules.rooms.film_script import SIZE
+from datamodules.rooms.renderer import LostRenderer
+from datamodules.rooms.rendering import RenderingFailed, complete, require_engine
+
+SETTINGS = {"camera": "rotation", "steps": 2, "seed": 0}
+SHARDS = [*shards_of("train", 401), *shards_of("val", 3)]
+
+
+class Painter:
+    """Stands for a renderer: its films are their numbers. `fails` says what is to go wrong."""
+
+    fails: dict[str, Any] = {}
+    rendered: list[str] = []
+
+    def __enter__(self) -> "Painter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left."""
+
+    def kill(self) -> None:
+        """Nothing is to be ended."""
+
+    def render(self, request: dict[str, Any], progress: Any) -> str:
+        path = Path(request["path"])
+        wrong = self.fails.get(path.name, [])
+        if wrong:
+            raise wrong.pop(0)
+        films = np.zeros(request["films"], film_type(request["steps"], SIZE))
+        films["poses"] += np.arange(request["films"])[:, None, None] + request["first"]
+        with replacing(path) as file:
+            np.save(file, films)
+        progress(request["films"])
+        self.rendered.append(path.name)
+        return sha256(path)
+
+
+@pytest.fixture(autouse=True)
+def painter(monkeypatch: pytest.MonkeyPatch) -> type[Painter]:
+    Painter.fails, Painter.rendered = {}, []
+    monkeypatch.setattr(rendering, "Renderer", Painter)
+    monkeypatch.setattr(rendering, "require_engine", lambda: None)
+    return Painter
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FilmCache:
+    return FilmCache(tmp_path / "films", {"version": 1})
+
+
+def poses(cache: FilmCache) -> list[int]:
+    return [int(film["poses"][0, 0]) for shard in cache.open(SHARDS) for film in shard]
+
+
+def test_what_is_missing_is_rendered_once(cache: FilmCache, painter: type[Painter]) -> None:
+    complete(cache, SHARDS, SETTINGS)
+    assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS)
+    assert poses(cache) == [*range(401), *range(3)]
+    cache.path(SHARDS[1]).write_bytes(b"damaged")
+    complete(cache, SHARDS, SETTINGS)
+    assert painter.rendered[4:] == [SHARDS[1].file]
+    assert poses(cache) == [*range(401), *range(3)]
+
+
+def test_a_lost_renderer_is_replaced_and_a_second_loss_is_an_error(
+    cache: FilmCache, painter: type[Painter]
+) -> None:
+    painter.fails = {SHARDS[1].file: [LostRenderer("killed")]}
+    complete(cache, SHARDS, SETTINGS)
+    assert not cache.missing(SHARDS)
+    more = [Shard("test", 0, 5)]
+    painter.fails = {more[0].file: [LostRenderer("the engine ended with status -9")] * 2}
+    with pytest.raises(RenderingFailed) as failure:
+        complete(cache, more, SETTINGS)
+    assert str(failure.value) == "films 0 to 4 of test: the engine ended with status -9"
+    assert cache.missing(more) == more and not cache.missing(SHARDS)
+
+
+def test_a_full_disk_ends_it_and_what_was_rendered_stays(
+    cache: FilmCache, painter: type[Painter]
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "x")
+    painter.fails = {SHARDS[2].file: [full]}
+    with pytest.raises(OSError, match="No space left"):
+        complete(cache, SHARDS, SETTINGS)
+    left = cache.missing(SHARDS)
+    assert SHARDS[2] in left
+    complete(cache, left, SETTINGS)
+    assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS), "none twice"
+
+
+def test_what_would_not_fit_is_not_begun(
+    cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = type("Usage", (), {"free": 2_000_000})
+    monkeypatch.setattr(rendering.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(RenderingFailed, match=r"films: films need 2 MB, and 2 MB are free"):
+        complete(cache, SHARDS, SETTINGS)
+    assert not painter.rendered
+
+
+def test_of_two_at_once_one_renders(cache: FilmCache, painter: type[Painter]) -> None:
+    own = Painter.render
+
+    def slow(self: Painter, request: dict[str, Any], progress: Any) -> str:
+        time.sleep(0.05)
+        return own(self, request, progress)
+
+    painter.render = slow  # type: ignore[method-assign]
+    try:
+        both = [threading.Thread(target=complete, args=(cache, SHARDS, SETTINGS)) for _ in "ab"]
+        for each in both:
+            each.start()
+        for each in both:
+            each.join()
+    finally:
+        painter.render = own  # type: ignore[method-assign]
+    assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS)
+
+
+def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rendering.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(RenderingFailed, match=r"ViZDoom, .*, is missing: pip install '.\[rooms\]'"):
+        require_engine()
+    found = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
+    monkeypatch.setattr(rendering.importlib.util, "find_spec", lambda _: found)
+    with pytest.raises(RenderingFailed, match=r"freedoom2.wad is missing: pip install --force"):
+        require_engine()
+    (tmp_path / "freedoom2.wad").touch()
+    require_engine()
+
+
+def test_manifests_name_what_is_whole(cache: FilmCache) -> None:
+    complete(cache, SHARDS, SETTINGS)
+    manifest = json.loads((cache.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["made_of"] == {"version": 1}
+    assert {name: entry["films"] for name, entry in manifest["shards"].items()} == {
+        shard.file: shard.films for shard in SHARDS
+    }
