@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cli import ExperimentCLI, main
+from datamodules import RoomDataModule
 from datamodules.sources import glyphs
 from lightning_modules.callbacks import pictures
 from lightning_modules.command_line import comparison_figure
@@ -52,7 +53,10 @@ def tiny(runs: Path) -> Callable[..., list[str]]:
     """Completes a subcommand and options to a small command line."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
-        small = (*TINY, *shortened(benchmark_named(options)), f"--trainer.default_root_dir={runs}")
+        benchmark = benchmark_named(options)
+        small = (*TINY, *shortened(benchmark), f"--trainer.default_root_dir={runs}")
+        if issubclass(benchmark, RoomDataModule):  # whose films are painted
+            small = (*small, f"--data.data_dir={runs.parent}")
         return [subcommand, *options, *small]
 
     return complete

@@ -11,49 +11,21 @@ import numpy as np
 import pytest
 
 from datamodules.rooms import rendering
-from datamodules.rooms.cache import FilmCache, Shard, film_type, replacing, sha256, shards_of
-from datamodules.rooms.film_script import SIZE
+from datamodules.rooms.cache import FilmCache, Shard, shards_of
+from datamodules.rooms.camera import rotation
 from datamodules.rooms.renderer import LostRenderer
-from datamodules.rooms.rendering import RenderingFailed, complete, require_engine
+from datamodules.rooms.rendering import RenderingFailed, complete
+from datamodules.rooms.room import draw_room
+from tests.datamodules.rooms.painter import Painter
 
 SETTINGS = {"camera": "rotation", "steps": 2, "seed": 0}
 SHARDS = [*shards_of("train", 401), *shards_of("val", 3)]
 
 
-class Painter:
-    """Stands for a renderer: its films are their numbers. `fails` says what is to go wrong."""
-
-    fails: dict[str, Any] = {}
-    rendered: list[str] = []
-
-    def __enter__(self) -> "Painter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left."""
-
-    def kill(self) -> None:
-        """Nothing is to be ended."""
-
-    def render(self, request: dict[str, Any], progress: Any) -> str:
-        path = Path(request["path"])
-        wrong = self.fails.get(path.name, [])
-        if wrong:
-            raise wrong.pop(0)
-        films = np.zeros(request["films"], film_type(request["steps"], SIZE))
-        films["poses"] += np.arange(request["films"])[:, None, None] + request["first"]
-        with replacing(path) as file:
-            np.save(file, films)
-        progress(request["films"])
-        self.rendered.append(path.name)
-        return sha256(path)
-
-
-@pytest.fixture(autouse=True)
-def painter(monkeypatch: pytest.MonkeyPatch) -> type[Painter]:
+@pytest.fixture
+def painter() -> type[Painter]:
+    """Starts with nothing rendered, and nothing that fails."""
     Painter.fails, Painter.rendered = {}, []
-    monkeypatch.setattr(rendering, "Renderer", Painter)
-    monkeypatch.setattr(rendering, "require_engine", lambda: None)
     return Painter
 
 
@@ -62,18 +34,27 @@ def cache(tmp_path: Path) -> FilmCache:
     return FilmCache(tmp_path / "films", {"version": 1})
 
 
-def poses(cache: FilmCache) -> list[int]:
-    return [int(film["poses"][0, 0]) for shard in cache.open(SHARDS) for film in shard]
+def poses(cache: FilmCache) -> list[list[int]]:
+    return [film["poses"][0].tolist() for shard in cache.open(SHARDS) for film in shard]
+
+
+def expected() -> list[list[int]]:
+    """First poses of films 0 to 400, then of 0 to 2, each drawn by its number."""
+    found = []
+    for number in [*range(401), *range(3)]:
+        rng = np.random.default_rng(number)
+        found.append(rotation(draw_room(rng), 2, rng)[0].tolist())
+    return found
 
 
 def test_what_is_missing_is_rendered_once(cache: FilmCache, painter: type[Painter]) -> None:
     complete(cache, SHARDS, SETTINGS)
     assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS)
-    assert poses(cache) == [*range(401), *range(3)]
+    assert poses(cache) == expected()
     cache.path(SHARDS[1]).write_bytes(b"damaged")
     complete(cache, SHARDS, SETTINGS)
     assert painter.rendered[4:] == [SHARDS[1].file]
-    assert poses(cache) == [*range(401), *range(3)]
+    assert poses(cache) == expected()
 
 
 def test_a_lost_renderer_is_replaced_and_a_second_loss_is_an_error(
@@ -135,13 +116,13 @@ def test_of_two_at_once_one_renders(cache: FilmCache, painter: type[Painter]) ->
 def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(rendering.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(RenderingFailed, match=r"ViZDoom, .*, is missing: pip install '.\[rooms\]'"):
-        require_engine()
+        rendering.require_engine()
     found = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
     monkeypatch.setattr(rendering.importlib.util, "find_spec", lambda _: found)
     with pytest.raises(RenderingFailed, match=r"freedoom2.wad is missing: pip install --force"):
-        require_engine()
+        rendering.require_engine()
     (tmp_path / "freedoom2.wad").touch()
-    require_engine()
+    rendering.require_engine()
 
 
 def test_manifests_name_what_is_whole(cache: FilmCache) -> None:

@@ -1,0 +1,183 @@
+"""Films by the real engine: what the camera sees, that it returns, and what ends a renderer."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from datamodules import LoopClosure, Rotation
+from datamodules.rooms import renderer
+from datamodules.rooms.cache import FilmCache, shards_of
+from datamodules.rooms.camera import TURN
+from datamodules.rooms.engine import ASSETS, Engine
+from datamodules.rooms.film_script import write_film
+from datamodules.rooms.rendering import RenderingFailed, complete
+from datamodules.rooms.room import draw_room, textmap
+from datamodules.rooms.textures import OBJECTS, Textures, textures_of
+from datamodules.rooms.wad import read_wad
+from tests.cli.commands import ROOT
+
+pytestmark = pytest.mark.rendering
+FILMS = 12
+
+
+@pytest.fixture(scope="module")
+def textures() -> Textures:
+    return textures_of(read_wad(ASSETS))
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The engine writes into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_there_is_much_to_see(textures: Textures) -> None:
+    assert len(textures.walls) > 500 and len(textures.flats) > 150 and len(OBJECTS) > 200
+    assert not [name for name in textures.walls if name.startswith(("FIRE", "SW1", "GSTFONT"))]
+    assert not [name for name in textures.flats if name.startswith(("NUKAGE", "SWATER", "F_SKY"))]
+
+
+def test_a_camera_that_turns_once_sees_what_it_saw_and_something_else_between(
+    textures: Textures, tmp_path: Path
+) -> None:
+    maps, poses = [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        room = draw_room(rng)
+        x, y = room.centre(room.cells[0]).astype(int)
+        heading = np.arange(17) * TURN // 16 % TURN
+        poses.append(np.column_stack([np.full(17, x), np.full(17, y), heading]))
+        maps.append(textmap(room, poses[-1][:, :2], textures, rng))
+    with Engine(tmp_path, maps) as engine:
+        films = [engine.film(number, each) for number, each in enumerate(poses)]
+        again = engine.film(1, poses[1])
+    assert (films[1] == again).all(), "whatever was filmed in between"
+    for film in films:
+        assert film.shape == (17, 3, 32, 32) and film.dtype == np.uint8
+        assert (film[16] == film[0]).all()
+        between = np.abs(film[:-1].astype(int) - np.roll(film[:-1], 1, 0)).mean((1, 2, 3))
+        assert between.min() > 1 and film.std() > 10
+    assert np.abs(films[0].astype(int) - films[2]).mean() > 10, "rooms differ"
+
+
+def test_turning_left_moves_what_is_seen_to_the_right(textures: Textures, tmp_path: Path) -> None:
+    """Headings are counter-clockwise; 1/64 of a turn is two pixels of a view of about 90 degrees."""
+    script = write_film("rotation", 2, 0, "test", 5, textures)
+    x, y, _ = script.poses[0]
+    shifts = []
+    with Engine(tmp_path, [script.map_text]) as engine:
+        for first in range(0, TURN, TURN // 8):
+            film = engine.film(0, np.array([(x, y, first), (x, y, (first + TURN // 64) % TURN)]))
+            row = film[:, :, 16].mean(1)
+            errors = [np.abs(np.roll(row[0], s)[6:-6] - row[1][6:-6]).mean() for s in range(-5, 6)]
+            shifts.append(np.argmin(errors) - 5)
+    assert 1 <= np.median(shifts) <= 3
+
+
+def test_two_processes_film_the_same_whatever_they_filmed_before(tmp_path: Path) -> None:
+    one = Rotation(str(tmp_path / "one"), train_size=FILMS, val_size=2, test_size=2, num_workers=0)
+    other = Rotation(
+        str(tmp_path / "b"), train_size=FILMS // 2, val_size=2, test_size=2, num_workers=0
+    )
+    for data in (one, other):
+        data.prepare_data()
+        data.setup()
+    assert one.sha256("test") == other.sha256("test")
+    both = [data.dataset("train").__getitems__(range(FILMS // 2)).frames for data in (one, other)]
+    assert (both[0] == both[1]).all()
+    splits = [one.dataset(split)[0].frames for split in ("train", "val", "test")]
+    assert not any((splits[a] == splits[b]).all() for a, b in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_the_way_back_shows_the_way_there_to_the_bit(tmp_path: Path) -> None:
+    sizes = {"train_size": 1, "val_size": 1, "test_size": FILMS, "num_workers": 0}
+    data = LoopClosure(data_dir=str(tmp_path), **sizes)
+    data.prepare_data()
+    data.setup()
+    frames = data.dataset("test").__getitems__(range(FILMS)).frames
+    assert (frames[:, 20:] == frames[:, :20].flip(1)).all()
+    assert (frames[:, 1:20] - frames[:, :19]).abs().mean((0, 2, 3, 4)).min() > 0.01, "it moves"
+
+
+def test_a_killed_renderer_is_replaced(tmp_path: Path) -> None:
+    cache = FilmCache(tmp_path / "films", {"version": 1})
+    shards = shards_of("train", 60)
+    killed: list[int] = []
+
+    def kill_the_first() -> None:
+        while not killed:
+            for folder in Path("/proc").glob("[0-9]*"):
+                words = (folder / "cmdline").read_bytes() if (folder / "cmdline").exists() else b""
+                if b"datamodules.rooms.serve" in words and f"{os.getpid()}" in parent_of(folder):
+                    killed.append(int(folder.name))
+                    time.sleep(2)
+                    os.kill(killed[0], signal.SIGKILL)
+                    return
+
+    killer = Thread(target=kill_the_first)
+    killer.start()
+    complete(cache, shards, {"camera": "rotation", "steps": 30, "seed": 0})
+    killer.join()
+    assert killed and cache.missing(shards) == []
+    assert not [*cache.folder.glob("*.unfinished")]
+
+
+def parent_of(folder: Path) -> str:
+    try:
+        return (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+    except OSError:
+        return ""
+
+
+def test_a_map_that_the_engine_dislikes_is_an_error_and_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine crashes or hangs; the process that asked does neither."""
+    monkeypatch.setattr(renderer, "SILENCE", 20.0)
+    cache = FilmCache(tmp_path / "films", {"version": 1})
+    shards = shards_of("train", 2)
+    with pytest.raises(RenderingFailed, match="films 0 to 1 of train: the engine"):
+        complete(cache, shards, {"camera": "nowhere", "steps": 2, "seed": 0})
+    assert cache.missing(shards) == shards
+
+
+def test_the_command_renders_and_trains(tmp_path: Path) -> None:
+    small = [
+        "--data.train_size=8",
+        "--data.val_size=4",
+        "--data.test_size=4",
+        "--data.num_workers=0",
+    ]
+    command = [
+        sys.executable,
+        str(ROOT / "cli.py"),
+        "fit",
+        "--config",
+        "conf/dnc_gtmm_rotation.yaml",
+    ]
+    command += [
+        *small,
+        f"--data.data_dir={tmp_path}",
+        f"--trainer.default_root_dir={tmp_path}/runs",
+    ]
+    command += ["--trainer.max_steps=2", "--data.batch_size=2", "--model.controller_size=8"]
+    environment = {**os.environ, "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+    for _ in range(2):
+        ended = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        command.append("--run=second")
+    assert "Rendering" not in ended.stdout + ended.stderr, "once is enough"
+    pictures = [*tmp_path.rglob("pictures/generations.png")]
+    assert len(pictures) == 2
+    shown = hashlib.sha256(pictures[0].read_bytes()).hexdigest()
+    assert shown == hashlib.sha256(pictures[1].read_bytes()).hexdigest()
