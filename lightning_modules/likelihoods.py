@@ -106,7 +106,7 @@ def make_likelihood(kind: Likelihood, sigma: float | None = None) -> nn.Module:
     if sigma is not None:
         require_positive(likelihood_sigma=sigma)
         if kind != "gaussian":
-            raise ValueError(f"likelihood_sigma is of gaussian, not of {kind}, got {sigma}")
+            raise ValueError(f"likelihood_sigma must be null for {kind}, got {sigma}")
     if kind == "gaussian":
         return GaussianLikelihood(sigma)
     return LogisticLikelihood() if kind == "logistic" else BernoulliLikelihood()

@@ -69,7 +69,7 @@ def test_a_camera_that_turns_once_sees_what_it_saw_and_something_else_between(
 
 
 def test_turning_left_moves_what_is_seen_to_the_right(textures: Textures, tmp_path: Path) -> None:
-    """Headings are counter-clockwise; 1/64 of a turn is two pixels of a view of about 90 degrees."""
+    """Headings are counter-clockwise; 1/64 of a turn is two of 32 pixels, which see 90 degrees."""
     script = write_film("rotation", 2, 0, "test", 5, textures)
     x, y, _ = script.poses[0]
     shifts = []
@@ -83,10 +83,9 @@ def test_turning_left_moves_what_is_seen_to_the_right(textures: Textures, tmp_pa
 
 
 def test_two_processes_film_the_same_whatever_they_filmed_before(tmp_path: Path) -> None:
-    one = Rotation(str(tmp_path / "one"), train_size=FILMS, val_size=2, test_size=2, num_workers=0)
-    other = Rotation(
-        str(tmp_path / "b"), train_size=FILMS // 2, val_size=2, test_size=2, num_workers=0
-    )
+    small = {"val_size": 2, "test_size": 2, "num_workers": 0}
+    one = Rotation(data_dir=str(tmp_path / "one"), train_size=FILMS, **small)
+    other = Rotation(data_dir=str(tmp_path / "other"), train_size=FILMS // 2, **small)
     for data in (one, other):
         data.prepare_data()
         data.setup()
@@ -150,25 +149,11 @@ def test_a_map_that_the_engine_dislikes_is_an_error_and_not_the_end(
 
 
 def test_the_command_renders_and_trains(tmp_path: Path) -> None:
-    small = [
-        "--data.train_size=8",
-        "--data.val_size=4",
-        "--data.test_size=4",
-        "--data.num_workers=0",
-    ]
-    command = [
-        sys.executable,
-        str(ROOT / "cli.py"),
-        "fit",
-        "--config",
-        "conf/dnc_gtmm_rotation.yaml",
-    ]
-    command += [
-        *small,
-        f"--data.data_dir={tmp_path}",
-        f"--trainer.default_root_dir={tmp_path}/runs",
-    ]
-    command += ["--trainer.max_steps=2", "--data.batch_size=2", "--model.controller_size=8"]
+    command = [sys.executable, "cli.py", "fit", "--config=conf/dnc_gtmm_rotation.yaml"]
+    command += ["--data.train_size=8", "--data.val_size=4", "--data.test_size=4"]
+    command += ["--data.num_workers=0", "--data.batch_size=2", f"--data.data_dir={tmp_path}"]
+    command += ["--trainer.max_steps=2", f"--trainer.default_root_dir={tmp_path}/runs"]
+    command += ["--model.controller_size=8"]
     environment = {**os.environ, "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
     for _ in range(2):
         ended = subprocess.run(
