@@ -21,7 +21,6 @@ class LoopClosure(RoomDataModule):
     """A camera walks there and back; the actions are the changes of its pose."""
 
     camera: ClassVar[str] = "loop_closure"
-    action_names: ClassVar[tuple[str, ...]] = ("metres ahead", "metres to the left", "radians left")
 
     def __init__(self, sequence_length: int = 40, **settings: Any) -> None:
         """Check the settings; nothing is rendered.
@@ -36,6 +35,11 @@ class LoopClosure(RoomDataModule):
         super().__init__(sequence_length=sequence_length, **settings)
         if sequence_length % 2:
             raise ValueError(f"sequence_length must be even, got {sequence_length}")
+
+    @property
+    def action_size(self) -> int:
+        """Metres ahead, metres to the left, and radians to the left."""
+        return 3
 
     def views(self, poses: NDArray[np.int64]) -> Views:
         """Express moves in the frame of the camera before them, and find the way there again."""

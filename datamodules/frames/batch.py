@@ -20,7 +20,7 @@ class FrameSequences(NamedTuple):
     The two show the same content; in parity recall, this one reports the parity of the other."""
     place: Tensor
     """Identity of what is seen within its sequence, int64 [B, T] (maze: row * grid + column; recall
-    tasks: the step that showed it first)."""
+    tasks and rooms: the step that showed it first, or what is nearest to it)."""
     labels: Tensor
     """Class of what is seen, int64 [B, T] (MNIST: the digit; Omniglot: the character)."""
     episode: Tensor

@@ -18,7 +18,8 @@ class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
     """
 
     action_names: ClassVar[tuple[str, ...]] = ()
-    """Name of each of the A actions; none where nothing is known of a step beforehand."""
+    """Name of each of A actions, one of which leads to a step; none where actions are numbers, or
+    nothing is known of a step beforehand."""
 
     @property
     def action_size(self) -> int:
