@@ -21,6 +21,9 @@ class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
     """Name of each of A actions, one of which leads to a step; none where actions are numbers, or
     nothing is known of a step beforehand."""
 
+    returns: ClassVar[bool] = False
+    """Whether frames are views of a place to which a camera returns."""
+
     @property
     def action_size(self) -> int:
         """Width A of the actions; 0 without actions."""

@@ -27,6 +27,7 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
 
     camera: ClassVar[str]
     """Name of the movement, in `film_script.CAMERAS`."""
+    returns: ClassVar[bool] = True
 
     def __init__(self, sequence_length: int, data_dir: str = "data", **settings: Any) -> None:
         """Check the settings; nothing is rendered.
