@@ -52,7 +52,8 @@ def lags(heads: int, sizes: MemorySizes) -> list[float | None]:
 def spread_lags(heads: int, steps: int) -> list[float]:
     """Return for each of some heads the middle of its part of all lags, from 1 to T - 1.
 
-    A lag between two heads starts with about the mass that a uniform look-up has.
+    A lag between two heads starts with a fifth of a uniform look-up's mass, or more: learning finds
+    it.
     """
     return [1 + (steps - 2) * (r + 0.5) / heads for r in range(heads)]
 
