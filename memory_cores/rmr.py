@@ -11,6 +11,7 @@ so that nothing in them is obsolete (section 3.1, algorithm 1):
 with one and the same attention.
 """
 
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -28,11 +29,14 @@ from memory_cores.parts.attention import (
 from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, hands_at
+from memory_cores.parts.conv_lstm import ConvLSTMCells
 from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells, start_copying
 from memory_cores.parts.real_points import RealPoints
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
+#: Of the value trackers of maps: these are small, and 3 x 3 sees the whole of 2 x 2.
+KERNEL_SIZE = 3
 #: Log sigmas of drawn keys are from minus this to this, or exponentials might overflow.
 LOG_SIGMA_RANGE = 10.0
 
@@ -136,6 +140,8 @@ class RMR(MemoryCore[RMRState]):
                 "separate_weights must be false with without_flow_tracking, which has no value "
                 f"trackers, got {separate_weights}"
             )
+        if sizes.maps is not None and separate_weights:
+            raise ValueError(f"separate_weights must be false for maps, got {separate_weights}")
         if without_flow_tracking and without_flow_interaction:
             raise ValueError(
                 "without_flow_tracking must be false with without_flow_interaction, or nothing "
@@ -163,12 +169,20 @@ class RMR(MemoryCore[RMRState]):
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
         self.key_output = nn.Sequential(hidden, nn.ReLU(), output)
         if self.tracks:
-            inputs = key + value + (0 if self.interacts else control)
-            self.value_tracker = (
-                SeparateLSTMCells(K, inputs, value) if separate_weights else LSTMCell(inputs, value)
-            )
+            self.value_tracker = self._make_value_tracker(separate_weights)
         else:
             self._start_at_rest()
+
+    def _make_value_tracker(self, separate_weights: bool) -> nn.Module:
+        control, key, value = self.sizes[:3]
+        inputs = value + (0 if self.interacts else control)
+        if self.sizes.maps is not None:
+            pixels = prod(self.sizes.maps)
+            shape = value // pixels, *self.sizes.maps
+            return ConvLSTMCells(key, inputs // pixels, shape, KERNEL_SIZE)
+        if separate_weights:
+            return SeparateLSTMCells(self.slots, key + inputs, value)
+        return LSTMCell(key + inputs, value)
 
     @torch.no_grad()
     def _start_at_rest(self) -> None:

@@ -91,7 +91,7 @@ class Decoder(nn.Module):
 
     def __init__(self, size: int, x_size: int, y_size: int) -> None:
         super().__init__()
-        self.point_size = size + x_size
+        self.size, self.point_size = size, size + x_size
         self.first = glorot_linear(self.point_size + size, size)
         self.rest = nn.Sequential(nn.ReLU(), mlp([size, size, 2 * y_size]))
 

@@ -130,7 +130,7 @@ class NeuralProcess(SequenceModel):
         self.place_scale, self.warm_up = place_range / x_range, warm_up
         self.objective, self.pooling, self.decay = objective, pooling, decay
         self.validation_samples, self.test_samples = validation_samples, test_samples
-        recipe = Recipe(
+        recipe = self.make_recipe(
             memory,
             lambda size: self.make_latent_path(size, pooling),
             PointSizes(sequence_length, x_size + step_in_x, place_range, y_size),
@@ -162,6 +162,10 @@ class NeuralProcess(SequenceModel):
         if self.recurrent_path is not None:
             self._follow = recurrence(self.recurrent_path, self.recurrent_path.forward)
 
+    def make_recipe(self, *settings: Any) -> Recipe:
+        """Make the recipe of the networks, which decides what points and values are."""
+        return Recipe(*settings)
+
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
         """Make the latents of this width, which decides how they depend on one another."""
@@ -174,7 +178,7 @@ class NeuralProcess(SequenceModel):
     @property
     def units(self) -> int:
         """Width h of reads and hidden layers."""
-        return self.decoder.first.out_features
+        return self.decoder.size
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """Return encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
@@ -188,8 +192,8 @@ class NeuralProcess(SequenceModel):
 
     @property
     def noise_size(self) -> int:
-        """Standard normal numbers that a step takes: h for its latent, then the memory's."""
-        return self.units + self.memory.noise_size
+        """Standard normal numbers that a step takes: for its latent, then the memory's."""
+        return self.latent_path.noise_size + self.memory.noise_size
 
     def noise(self, batch: FunctionSequences) -> Tensor:
         """Return the noise [B, T, ``noise_size``] of an inference, of the sequences themselves."""
@@ -243,7 +247,7 @@ class NeuralProcess(SequenceModel):
         if target is not None:
             encoded = self.deterministic_encoder(*target)
             observed = Pool.of(encoded, target[2]).pooled(self.pooling)
-        return observed, None if noise is None else noise[..., self.units :]
+        return observed, None if noise is None else noise[..., self.latent_path.noise_size :]
 
     def _places(self, x: Tensor) -> Tensor:
         """Scale places [B, T, N, Dx], and append the step if the model has it in x."""
@@ -265,7 +269,7 @@ class NeuralProcess(SequenceModel):
         return self._inferred(self.recall(batch, told=True, noise=noise), noise)
 
     def _inferred(self, recalled: Recalled, noise: Tensor) -> Inferred:
-        latents = self._draw(recalled.evidence, noise[..., : self.units])
+        latents = self._draw(recalled.evidence, noise[..., : self.latent_path.noise_size])
         drawn = self.decoder.of_latents(latents.sample)
         targets = self.decoder(recalled.points, drawn, recalled.asked)
         return Inferred(targets, latents, recalled.kl)
@@ -300,7 +304,7 @@ class NeuralProcess(SequenceModel):
 
     def _predictions(self, recalled: Recalled, noise: Tensor) -> Iterator[Targets]:
         """Yield predictions with noise [K, B, T, ``noise_size``] from what was recalled."""
-        samples, of_latents = len(noise), noise[..., : self.units].flatten(0, 1)
+        samples, of_latents = len(noise), noise[..., : self.latent_path.noise_size].flatten(0, 1)
         untold = recalled.evidence._replace(target=None)
         latents = self._draw(untold.repeated(samples), of_latents).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):

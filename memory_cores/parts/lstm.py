@@ -143,11 +143,17 @@ def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tu
     return gated(torch.addmm(known, inputs, weight.mT), cell)
 
 
-def gated(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Apply raw input, forget, output and candidate gates; return new states [..., H]."""
-    hidden_size = cell.shape[-1]
+def gated(gates: Tensor, cell: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
+    """Apply raw input, forget, output and candidate gates; return new states [..., H].
+
+    Args:
+        gates: [..., 4 H].
+        cell: [..., H].
+        dim: the dimension of 4 H and H, if it is not the last.
+    """
+    hidden_size = cell.shape[dim]
     # The candidate is last, so that one call takes the sigmoid of all three gates.
-    sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], -1)
-    write, keep, show = sigmoids.sigmoid().chunk(3, -1)
+    sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], dim)
+    write, keep, show = sigmoids.sigmoid().chunk(3, dim)
     cell = keep * cell + write * candidate.tanh()
     return show * cell.tanh(), cell

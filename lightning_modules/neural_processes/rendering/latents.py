@@ -1,0 +1,160 @@
+"""Latents of Temporal-ConvDRAW: several draws a step, each refining the last one.
+
+Singh et al. 2019, as their code has it (`models/tgqn_pd.py`), but for what Yoon et al. 2020 (A.2)
+changed: three draws, latents of 4 maps, states of 40. In step t
+
+    s_t        = ConvLSTM(s_{t-1}; z_{t-1}, C_t)
+    z_t^i      ~ P(h^P_{i-1}), or Q(h^Q_i) given the targets
+    h^Q_i      = ConvLSTM(h^Q_{i-1}; h^P_{i-1}, D_t, s_t)
+    h^P_i      = ConvLSTM(h^P_{i-1}; z_t^i, C_t, s_t)
+
+with h^P_0 = h^Q_0 = 0. C_t pools the step's context, and what the memory holds; D_t is the state of
+a ConvLSTM that reads C and the pooled targets from the last step to the first. z_t is the last draw
+of step t, and the KL covers all draws. No image reaches these cells.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.neural_processes.latents import Evidence, LatentPath, Latents
+from lightning_modules.neural_processes.pool import Pool, Pooling
+from lightning_modules.neural_processes.rendering.shapes import MapShapes
+from memory_cores.parts.conv_lstm import ConvLSTMCell
+from memory_cores.parts.gaussian import DiagonalGaussian
+
+
+class State(NamedTuple):
+    """Maps [B, S, H, W] of a ConvLSTM."""
+
+    hidden: Tensor
+    cell: Tensor
+
+
+class GaussianHead(nn.Module):
+    """Maps a state to the Gaussian of a draw, by one convolution.
+
+    Args:
+        shapes: of the maps.
+    """
+
+    def __init__(self, shapes: MapShapes) -> None:
+        super().__init__()
+        size, padding = shapes.kernel, shapes.kernel // 2
+        self.convolution = nn.Conv2d(shapes.state, 2 * shapes.latent, size, padding=padding)
+
+    def forward(self, hidden: Tensor) -> DiagonalGaussian:
+        """Return means and log standard deviations [B, Z H W], from log variances."""
+        mean, log_variance = self.convolution(hidden).chunk(2, 1)
+        return DiagonalGaussian(mean.flatten(1), 0.5 * log_variance.flatten(1))
+
+
+class ConvDrawLatents(LatentPath):
+    """Draws of latents, given the states of those before and the pooled sets.
+
+    Args:
+        size: maps h of an encoding.
+        pooling: how encodings are pooled.
+        shapes: of the maps.
+    """
+
+    def __init__(self, size: int, pooling: Pooling, shapes: MapShapes) -> None:
+        super().__init__(pooling)
+        self.size, self.shapes = size, shapes
+        self.noise_size = shapes.draws * shapes.latent * shapes.pixels
+        state, latent, kernel = shapes.state, shapes.latent, shapes.kernel
+        # Added to every sum of encodings: what an empty set is.
+        self.code = nn.Parameter(torch.zeros(size, *shapes.area))
+        self.transition = ConvLSTMCell(size + latent, state, kernel)
+        self.prior_cell = ConvLSTMCell(size + latent + state, state, kernel)
+        self.posterior_cell = ConvLSTMCell(size + 2 * state, state, kernel)
+        self.looking_back = ConvLSTMCell(size, size, kernel)
+        self.prior, self.posterior = GaussianHead(shapes), GaussianHead(shapes)
+        self.first_state = nn.Parameter(torch.zeros(2, state, *shapes.area))
+        self.first_latent = nn.Parameter(torch.randn(latent, *shapes.area))
+
+    @property
+    def state_size(self) -> int:
+        """The transition's state and the latent."""
+        return (2 * self.shapes.state + self.shapes.latent) * self.shapes.pixels
+
+    @property
+    def sample_size(self) -> int:
+        """Width of a sample: the state s_t, then the latent z_t."""
+        return (self.shapes.state + self.shapes.latent) * self.shapes.pixels
+
+    def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
+        """Draw the latents of one step after another."""
+        context = self._maps(evidence.context.joined(evidence.memory))
+        told = None
+        if evidence.target is not None:
+            told = self._from_the_end(context + self._maps(evidence.target))
+        # What is known of a step beforehand passes the convolutions for all steps at once.
+        to_state, to_prior = (
+            self._known(cell, context) for cell in (self.transition, self.prior_cell)
+        )
+        to_posterior = None if told is None else self._known(self.posterior_cell, told)
+        state = State(*(part.expand(len(noise), -1, -1, -1) for part in self.first_state))
+        latent = self.first_latent.expand(len(noise), -1, -1, -1)
+        samples, drawn = [], []
+        for t, draws in enumerate(noise.unflatten(2, (self.shapes.draws, -1)).unbind(1)):
+            inputs = latent, state.hidden
+            state = State(*self.transition.step(to_state[t], self.size, state.cell, *inputs))
+            known = to_prior[t], None if to_posterior is None else to_posterior[t]
+            latent, gaussians = self._draw(state.hidden, *known, draws)
+            samples.append(torch.cat([state.hidden, latent], 1).flatten(1))
+            drawn.append(gaussians)
+        priors, posteriors = (self._joined(each) for each in zip(*drawn, strict=True))
+        return Latents(torch.stack(samples, 1), priors, posteriors)
+
+    def _draw(
+        self, state: Tensor, to_prior: Tensor, to_posterior: Tensor | None, noise: Tensor
+    ) -> tuple[Tensor, tuple[list[DiagonalGaussian], list[DiagonalGaussian]]]:
+        """Draw the latents of a step, with noise [B, draws, Z H W]; return the last one."""
+        prior_state = posterior_state = State(*(torch.zeros_like(state) for _ in range(2)))
+        priors, posteriors = [], []
+        for noise_i in noise.unbind(1):
+            prior = posterior = self.prior(prior_state.hidden)
+            if to_posterior is not None:
+                inputs = prior_state.hidden, state, posterior_state.hidden
+                posterior_state = State(
+                    *self.posterior_cell.step(
+                        to_posterior, self.size, posterior_state.cell, *inputs
+                    )
+                )
+                posterior = self.posterior(posterior_state.hidden)
+            latent = posterior.sample(noise_i).unflatten(1, (-1, *self.shapes.area))
+            inputs = latent, state, prior_state.hidden
+            prior_state = State(
+                *self.prior_cell.step(to_prior, self.size, prior_state.cell, *inputs)
+            )
+            priors.append(prior)
+            posteriors.append(posterior)
+        return latent, (priors, posteriors)
+
+    def _joined(self, steps: tuple[list[DiagonalGaussian], ...]) -> DiagonalGaussian:
+        """Join the Gaussians of all draws [B, Z H W] of all steps to one [B, T, N]."""
+        of_steps = [[torch.cat(parts, 1) for parts in zip(*draws, strict=True)] for draws in steps]
+        return DiagonalGaussian(
+            *(torch.stack(parts, 1) for parts in zip(*of_steps, strict=True))
+        )
+
+    def _maps(self, pool: Pool) -> Tensor:
+        """Pool encodings to maps [B, T, h, H, W], and add the code."""
+        return pool.pooled(self.pooling).unflatten(2, (-1, *self.shapes.area)) + self.code
+
+    def _known(self, cell: ConvLSTMCell, maps: Tensor) -> Tensor:
+        """Return what maps [B, T, h, H, W] add to a cell's gates, [T, B, ...]."""
+        added = cell.known(maps.transpose(0, 1).flatten(0, 1), 0)
+        return added.unflatten(0, (maps.shape[1], maps.shape[0]))
+
+    def _from_the_end(self, maps: Tensor) -> Tensor:
+        """Return the states [B, T, h, H, W] of a ConvLSTM that reads from the last step on."""
+        known = self._known(self.looking_back, maps)
+        hidden = cell = torch.zeros_like(maps[:, 0])
+        states = []
+        for gates in known.flip(0):
+            hidden, cell = self.looking_back.step(gates, self.size, cell, hidden)
+            states.append(hidden)
+        return torch.stack(states[::-1], 1)

@@ -1,0 +1,102 @@
+"""TGQN and ATGQN: sequential neural processes that render patches (Singh et al. 2019; Yoon et al.).
+
+They are SNP and ASNP with other networks: encodings, latents and reads are maps, the latents are
+those of Temporal-ConvDRAW, and the decoder is a recurrent renderer.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lightning_modules.neural_processes.neural_process import NeuralProcess
+from lightning_modules.neural_processes.parts import Recipe
+from lightning_modules.neural_processes.pool import Pooling
+from lightning_modules.neural_processes.rendering.latents import ConvDrawLatents
+from lightning_modules.neural_processes.rendering.parts import PatchRecipe
+from lightning_modules.neural_processes.rendering.shapes import SHRINKING, MapShapes
+from memory_cores import RMR, ContextWindow, Look, MemoryCore, MemorySizes
+from memory_cores.parts.checks import require_positive
+
+
+class PatchProcess(NeuralProcess):
+    """Base class: networks of maps.
+
+    Args:
+        patch_shape: channels, height and width of a patch; comes from the data on the command line.
+        state_maps: maps of the latents' states, and of the deterministic ConvLSTM's.
+        latent_maps: maps of each draw.
+        draws: draws of a step.
+        renderer_maps: maps of the renderer's state.
+        renderer_steps: how often it paints a patch.
+        kernel_size: rows and columns of the kernels of all recurrent parts, odd.
+        sigma: standard deviation of a value about what is painted; 1 in the authors' code.
+        **settings: settings of ``NeuralProcess``.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        patch_shape: tuple[int, int, int],
+        state_maps: int = 40,
+        latent_maps: int = 4,
+        draws: int = 3,
+        renderer_maps: int = 32,
+        renderer_steps: int = 2,
+        kernel_size: int = 5,
+        sigma: float = 1.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+
+    def make_recipe(self, *settings: Any) -> Recipe:
+        """Make the recipe of networks of maps."""
+        return PatchRecipe(*settings, shapes=self._shapes())
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> ConvDrawLatents:
+        """Make the latents of Temporal-ConvDRAW."""
+        return ConvDrawLatents(size, pooling, self._shapes())
+
+    def _shapes(self) -> MapShapes:
+        given = self.hparams
+        names = "state_maps", "latent_maps", "draws", "renderer_maps", "renderer_steps"
+        numbers = {name: given[name] for name in names}
+        require_positive(**numbers, sigma=given["sigma"], kernel_size=given["kernel_size"])
+        if given["kernel_size"] % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {given['kernel_size']}")
+        patch = tuple(given["patch_shape"])
+        if patch[1] % SHRINKING or patch[2] % SHRINKING:
+            raise ValueError(f"patch_shape must be divisible by {SHRINKING}, got {patch}")
+        return MapShapes(patch, *numbers.values(), given["kernel_size"], given["sigma"])
+
+
+class TGQN(PatchProcess):
+    """Temporal generative query network: no attention, no memory but the states of ConvLSTMs.
+
+    Args:
+        **settings: settings of ``PatchProcess``, without ``memory`` and ``recurrent_path``.
+    """
+
+    baseline_look = Look("#4D4D4D", "d")
+    fixed_core = ContextWindow
+
+    def __init__(self, **settings: Any) -> None:
+        memory = partial(ContextWindow, slots=0, attention="uniform")
+        super().__init__(memory=memory, recurrent_path=True, **settings)
+
+
+class ATGQN(PatchProcess):
+    """Attentive TGQN, with any memory core.
+
+    ATGQN-RMR has the core ``RMR`` and pools it; ATGQN-W has the core ``ContextWindow``,
+    ``step_in_x`` and ``recurrent_path``. No code of the authors is known: where the reads enter the
+    renderer, and that imaginary values are pooled, is as in their ASNP.
+
+    Args:
+        memory: builds the memory core.
+        **settings: settings of ``PatchProcess``.
+    """
+
+    def __init__(self, memory: Callable[[MemorySizes], MemoryCore] = RMR, **settings: Any) -> None:
+        super().__init__(memory=memory, **settings)
