@@ -15,6 +15,7 @@ from datamodules.parity_recall import ParityRecall
 from datamodules.perfect_recall import PerfectRecall
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import FunctionDataModule
+from datamodules.rendered_faces import RenderedFaces
 from datamodules.rooms.benchmark import RoomDataModule
 from datamodules.rotation import Rotation
 from datamodules.similarity_cued_recall import SimilarityCuedRecall
@@ -33,6 +34,7 @@ __all__ = [
     "OneShotRecall",
     "ParityRecall",
     "PerfectRecall",
+    "RenderedFaces",
     "RoomDataModule",
     "Rotation",
     "ScriptedDataModule",

@@ -27,9 +27,9 @@ from memory_cores.parts.attention import (
     make_attention,
 )
 from memory_cores.parts.checks import require_at_least, require_positive
+from memory_cores.parts.conv_lstm import ConvLSTMCells
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, hands_at
-from memory_cores.parts.conv_lstm import ConvLSTMCells
 from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells, start_copying
 from memory_cores.parts.real_points import RealPoints
 
@@ -168,12 +168,15 @@ class RMR(MemoryCore[RMRState]):
         outputs = K * key * (2 if self.noise_size else 1)
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
         self.key_output = nn.Sequential(hidden, nn.ReLU(), output)
+        self.value_tracker: LSTMCell | SeparateLSTMCells | ConvLSTMCells
         if self.tracks:
             self.value_tracker = self._make_value_tracker(separate_weights)
         else:
             self._start_at_rest()
 
-    def _make_value_tracker(self, separate_weights: bool) -> nn.Module:
+    def _make_value_tracker(
+        self, separate_weights: bool
+    ) -> LSTMCell | SeparateLSTMCells | ConvLSTMCells:
         control, key, value = self.sizes[:3]
         inputs = value + (0 if self.interacts else control)
         if self.sizes.maps is not None:
@@ -220,6 +223,7 @@ class RMR(MemoryCore[RMRState]):
         weight.mul_(0.02)
         bias.unflatten(0, (self.slots, -1))[:, :key] = self.initial_keys
         if self.tracks:
+            assert not isinstance(self.value_tracker, ConvLSTMCells), "maps are asked by query"
             start_copying(*self.value_tracker.rows, first=key)
         ask_for_lags(self.read_keys, spread_lags(self.read_heads, steps), clock)
 

@@ -1,4 +1,4 @@
-"""5,000 procedural faces, 32 x 32 in colour: a stand-in for CelebA without files.
+"""5,000 procedural faces, in colour: a stand-in for CelebA without files.
 
 Every face is a pure function of its number: skin, hair, eyes, mouth, light and pose are drawn at
 random, uniformly, and so are a beard and glasses for some. Nobody is depicted.
@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.sources.face_drawing import RANGES, Traits, draw
+from datamodules.sources.face_drawing import RANGES, SIZE, Traits, draw
 from datamodules.sources.images import LabelledImages, Split
 
 SEED = 0
@@ -22,18 +22,23 @@ NUMBERS: dict[Split, range] = {
 TOGETHER = 50
 
 
-def read(split: Split) -> LabelledImages:
-    """Read one split: the first 4,000 faces, the next 500 or the last 500; all of class 0."""
-    images = _drawn(split)
+def read(split: Split, size: int = SIZE) -> LabelledImages:
+    """Read one split: the first 4,000 faces, the next 500 or the last 500; all of class 0.
+
+    Args:
+        split: which faces.
+        size: rows, and columns, of a face.
+    """
+    images = _drawn(split, size)
     return LabelledImages(images, np.zeros(len(images), np.int64), "faces")
 
 
 @cache
-def _drawn(split: Split) -> NDArray[np.uint8]:
-    """Draw the faces of a split, and keep them: 4,000 take two seconds."""
+def _drawn(split: Split, size: int) -> NDArray[np.uint8]:
+    """Draw the faces of a split, and keep them: 4,000 of 32 x 32 take two seconds."""
     numbers = NUMBERS[split]
     starts = range(0, len(numbers), TOGETHER)
-    return np.concatenate([draw(traits(numbers[i : i + TOGETHER])) for i in starts])
+    return np.concatenate([draw(traits(numbers[i : i + TOGETHER]), size) for i in starts])
 
 
 def traits(numbers: range) -> Traits:

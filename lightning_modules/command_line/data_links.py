@@ -12,7 +12,7 @@ from lightning_modules.sequence_model import SequenceModel
 #: Attributes of data modules, and settings of the models that need them.
 FROM_DATA = (
     *("sequence_length", "prefix_length", "action_size", "frame_shape"),
-    *("test_length", "x_size", "x_range", "y_size"),
+    *("test_length", "x_size", "x_range", "y_size", "patch_shape"),
 )
 
 

@@ -88,7 +88,7 @@ class MovingPictures(
         return self.hparams["canvas_size"] ** 2
 
     @property
-    def canvas_shape(self) -> tuple[int, int, int]:
+    def canvas_shape(self) -> tuple[int, int, int] | None:
         """Channels, height and width of the canvas."""
         return (self.y_size, self.hparams["canvas_size"], self.hparams["canvas_size"])
 

@@ -41,8 +41,10 @@ class GaussianHead(nn.Module):
 
     def __init__(self, shapes: MapShapes) -> None:
         super().__init__()
-        size, padding = shapes.kernel, shapes.kernel // 2
-        self.convolution = nn.Conv2d(shapes.state, 2 * shapes.latent, size, padding=padding)
+        size, padding = shapes.kernel_size, shapes.kernel_size // 2
+        self.convolution = nn.Conv2d(
+            shapes.state_maps, 2 * shapes.latent_maps, size, padding=padding
+        )
 
     def forward(self, hidden: Tensor) -> DiagonalGaussian:
         """Return means and log standard deviations [B, Z H W], from log variances."""
@@ -62,8 +64,8 @@ class ConvDrawLatents(LatentPath):
     def __init__(self, size: int, pooling: Pooling, shapes: MapShapes) -> None:
         super().__init__(pooling)
         self.size, self.shapes = size, shapes
-        self.noise_size = shapes.draws * shapes.latent * shapes.pixels
-        state, latent, kernel = shapes.state, shapes.latent, shapes.kernel
+        self.noise_size = shapes.draws * shapes.latent_maps * shapes.pixels
+        state, latent, kernel = shapes.state_maps, shapes.latent_maps, shapes.kernel_size
         # Added to every sum of encodings: what an empty set is.
         self.code = nn.Parameter(torch.zeros(size, *shapes.area))
         self.transition = ConvLSTMCell(size + latent, state, kernel)
@@ -77,12 +79,12 @@ class ConvDrawLatents(LatentPath):
     @property
     def state_size(self) -> int:
         """The transition's state and the latent."""
-        return (2 * self.shapes.state + self.shapes.latent) * self.shapes.pixels
+        return (2 * self.shapes.state_maps + self.shapes.latent_maps) * self.shapes.pixels
 
     @property
     def sample_size(self) -> int:
         """Width of a sample: the state s_t, then the latent z_t."""
-        return (self.shapes.state + self.shapes.latent) * self.shapes.pixels
+        return (self.shapes.state_maps + self.shapes.latent_maps) * self.shapes.pixels
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
         """Draw the latents of one step after another."""
@@ -136,9 +138,7 @@ class ConvDrawLatents(LatentPath):
     def _joined(self, steps: tuple[list[DiagonalGaussian], ...]) -> DiagonalGaussian:
         """Join the Gaussians of all draws [B, Z H W] of all steps to one [B, T, N]."""
         of_steps = [[torch.cat(parts, 1) for parts in zip(*draws, strict=True)] for draws in steps]
-        return DiagonalGaussian(
-            *(torch.stack(parts, 1) for parts in zip(*of_steps, strict=True))
-        )
+        return DiagonalGaussian(*(torch.stack(parts, 1) for parts in zip(*of_steps, strict=True)))
 
     def _maps(self, pool: Pool) -> Tensor:
         """Pool encodings to maps [B, T, h, H, W], and add the code."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from lightning_modules.neural_processes.latents import LatentPath
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.parts import Recipe
 from lightning_modules.neural_processes.pool import Pooling
@@ -52,23 +53,24 @@ class PatchProcess(NeuralProcess):
 
     def make_recipe(self, *settings: Any) -> Recipe:
         """Make the recipe of networks of maps."""
-        return PatchRecipe(*settings, shapes=self._shapes())
+        return PatchRecipe(**vars(super().make_recipe(*settings)), shapes=self._shapes())
 
-    def make_latent_path(self, size: int, pooling: Pooling) -> ConvDrawLatents:
-        """Make the latents of Temporal-ConvDRAW."""
+    def _draws(self, size: int, pooling: Pooling) -> ConvDrawLatents:
         return ConvDrawLatents(size, pooling, self._shapes())
 
     def _shapes(self) -> MapShapes:
-        given = self.hparams
         names = "state_maps", "latent_maps", "draws", "renderer_maps", "renderer_steps"
-        numbers = {name: given[name] for name in names}
-        require_positive(**numbers, sigma=given["sigma"], kernel_size=given["kernel_size"])
+        given = {name: self.hparams[name] for name in (*names, "kernel_size", "sigma")}
+        require_positive(**given)
         if given["kernel_size"] % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {given['kernel_size']}")
-        patch = tuple(given["patch_shape"])
-        if patch[1] % SHRINKING or patch[2] % SHRINKING:
-            raise ValueError(f"patch_shape must be divisible by {SHRINKING}, got {patch}")
-        return MapShapes(patch, *numbers.values(), given["kernel_size"], given["sigma"])
+        channels, height, width = self.hparams["patch_shape"]
+        if height % SHRINKING or width % SHRINKING:
+            raise ValueError(
+                f"patch_shape must have a height and width divisible by {SHRINKING}, got "
+                f"{(channels, height, width)}"
+            )
+        return MapShapes((channels, height, width), **given)
 
 
 class TGQN(PatchProcess):
@@ -85,6 +87,10 @@ class TGQN(PatchProcess):
         memory = partial(ContextWindow, slots=0, attention="uniform")
         super().__init__(memory=memory, recurrent_path=True, **settings)
 
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Make the latents of Temporal-ConvDRAW."""
+        return self._draws(size, pooling)
+
 
 class ATGQN(PatchProcess):
     """Attentive TGQN, with any memory core.
@@ -100,3 +106,7 @@ class ATGQN(PatchProcess):
 
     def __init__(self, memory: Callable[[MemorySizes], MemoryCore] = RMR, **settings: Any) -> None:
         super().__init__(memory=memory, **settings)
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Make the latents of Temporal-ConvDRAW."""
+        return self._draws(size, pooling)

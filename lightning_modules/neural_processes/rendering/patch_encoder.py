@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.neural_processes.networks import SetEncoder
 from memory_cores.parts.real_points import RealPoints
 
 
-class PatchEncoder(nn.Module):
+class PatchEncoder(SetEncoder):
     """Three convolutions with ReLU between; the place of the patch enters at the last.
 
     The text names the number of layers and where the place enters; kernels and strides are ours,

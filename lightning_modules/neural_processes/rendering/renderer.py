@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.likelihoods import Targets
+from lightning_modules.neural_processes.networks import ObservationModel
 from lightning_modules.neural_processes.rendering.shapes import MapShapes
 from memory_cores.parts.conv_lstm import ConvLSTMCell
 from memory_cores.parts.lstm import gated
@@ -13,7 +14,7 @@ from memory_cores.parts.real_points import RealPoints, of_points
 TOGETHER = 256
 
 
-class RecurrentRenderer(nn.Module):
+class RecurrentRenderer(ObservationModel):
     """Observation model of patches, P(y | x, s_t, z_t, r_t(x)), a Gaussian of fixed sigma.
 
     A ConvLSTM sees the state, the latent, the place and what the target reads, in every step the
@@ -29,12 +30,12 @@ class RecurrentRenderer(nn.Module):
     def __init__(self, size: int, place_size: int, sample_size: int, shapes: MapShapes) -> None:
         super().__init__()
         self.size, self.shapes = size, shapes
-        self.of_sample, maps = sample_size // shapes.pixels, shapes.renderer
+        self.of_sample, maps = sample_size // shapes.pixels, shapes.renderer_maps
         self.inputs = self.of_sample + size + place_size
-        self.cell = ConvLSTMCell(self.inputs, maps, shapes.kernel)
-        padding = shapes.kernel // 2
+        self.cell = ConvLSTMCell(self.inputs, maps, shapes.kernel_size)
+        padding = shapes.kernel_size // 2
         self.paint = nn.Sequential(
-            nn.Conv2d(maps, maps, shapes.kernel, padding=padding),
+            nn.Conv2d(maps, maps, shapes.kernel_size, padding=padding),
             nn.ReLU(),
             nn.ConvTranspose2d(maps, 2 * maps, 4, stride=2, padding=1),
             nn.ReLU(),
@@ -74,7 +75,7 @@ class RecurrentRenderer(nn.Module):
     def _painted(self, rows: Tensor) -> Tensor:
         """Paint patches whose gates are known but for the state, [..., 4 R H W] -> [..., C H W]."""
         known = rows.flatten(0, -2).unflatten(-1, (-1, *self.shapes.area))
-        hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer]), dim=1)
+        hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer_maps]), dim=1)
         canvas = self.paint(hidden)
         for _ in range(self.shapes.renderer_steps - 1):
             hidden, cell = self.cell.step(known, self.inputs, cell, hidden)

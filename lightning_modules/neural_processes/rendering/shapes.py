@@ -10,12 +10,12 @@ class MapShapes(NamedTuple):
     """Numbers of maps; all are a quarter as high and wide as a patch (TGQN's `im_height // 4`)."""
 
     patch: tuple[int, int, int]  #: channels, height and width
-    state: int  #: maps of the latents' states
-    latent: int  #: maps of each draw
-    draws: int  #: draws of a step
-    renderer: int  #: maps of the renderer's state
+    state_maps: int  #: of the latents' states
+    latent_maps: int  #: of each draw
+    draws: int  #: of a step
+    renderer_maps: int  #: of the renderer's state
     renderer_steps: int
-    kernel: int  #: rows and columns of all kernels of the recurrent parts
+    kernel_size: int  #: rows and columns of all kernels of the recurrent parts
     sigma: float  #: of a value, which is not learned
 
     @property

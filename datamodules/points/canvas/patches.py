@@ -1,0 +1,46 @@
+"""Patches of a canvas on which a picture lies, as points of a function.
+
+A patch is known by the place of its first pixel among all first pixels that there may be. The text
+has it centred at its location, which is the same but for the scale.
+"""
+
+import torch
+from torch import Tensor
+
+from datamodules.points.canvas.canvas import WHITE
+
+
+def patches_at(
+    index: Tensor, pictures: Tensor, corners: Tensor, side: int, patch: int, free: int = WHITE
+) -> Tensor:
+    """Values of some patches of canvases on each of which lies a picture.
+
+    Args:
+        index: numbers of the patches' first pixels, row by row of the side - patch + 1 that there
+            are, int64 [B, T, K].
+        pictures: one for all canvases of a sequence, uint8 [B, S, S, C].
+        corners: row and column of each picture's first pixel, int64 [B, T, 2]; the whole picture
+            is on the canvas.
+        side: rows, and columns, of a canvas.
+        patch: rows, and columns, of a patch.
+        free: intensity of what a picture leaves free, from 0 to 255.
+
+    Returns:
+        Values in [-0.5, 0.5], float32 [B, T, K, C * patch * patch], channel by channel.
+    """
+    canvases = painted(pictures, corners, side, free)
+    windows = canvases.unfold(2, patch, 1).unfold(3, patch, 1)  # [B, T, G, G, C, patch, patch]
+    line = side - patch + 1
+    sequence = torch.arange(len(index)).view(-1, 1, 1)
+    step = torch.arange(index.shape[1]).view(1, -1, 1)
+    return windows[sequence, step, index // line, index % line].flatten(3).float() / WHITE - 0.5
+
+
+def painted(pictures: Tensor, corners: Tensor, side: int, free: int) -> Tensor:
+    """Lay pictures [B, S, S, C] on canvases, uint8 [B, T, side, side, C]."""
+    (count, size), steps = pictures.shape[:2], corners.shape[1]
+    canvases = pictures.new_full((count, steps, side, side, pictures.shape[3]), free)
+    for b in range(count):
+        for t, (row, column) in enumerate(corners[b].tolist()):
+            canvases[b, t, row : row + size, column : column + size] = pictures[b]
+    return canvases
