@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.loading.checks import require_at_least, require_at_most
 from datamodules.points.benchmark import RegimeSettings
 from datamodules.points.canvas.benchmark import MovingPictures
 from datamodules.points.canvas.dataset import MovingRecipe
@@ -30,21 +29,18 @@ class RenderedFaces(MovingPictures):
         "sparse": RegimeSettings(6, 5, (100, 100), 151),
         "transfer": RegimeSettings(6, 3, (300, 350), 351),
     }
+    y_size: ClassVar[int] = 192
+    patch_shape: ClassVar[tuple[int, int, int]] = (3, 8, 8)
+    """Channels, height and width of a patch."""
     images_of: ClassVar[ImageKind] = LARGE_FACES
     picture_size: ClassVar[int] = 64
 
     def __init__(
-        self,
-        patch_size: int = 8,
-        canvas_size: int = 80,
-        speed: float = 13.0,
-        batch_size: int = 4,
-        **settings: Any,
+        self, canvas_size: int = 80, speed: float = 13.0, batch_size: int = 4, **settings: Any
     ) -> None:
         """Check the settings; no data is touched.
 
         Args:
-            patch_size: rows, and columns, of a patch; divisible by 4.
             canvas_size: rows, and columns, of the canvas.
             speed: pixels that the face moves per step.
             batch_size: as in `BenchmarkDataModule`, with the paper's value.
@@ -54,25 +50,11 @@ class RenderedFaces(MovingPictures):
             ValueError: a setting is out of range.
         """
         super().__init__(canvas_size=canvas_size, speed=speed, batch_size=batch_size, **settings)
-        require_at_least(4, patch_size=patch_size)
-        require_at_most(canvas_size, patch_size=patch_size)
-        if patch_size % 4:
-            raise ValueError(f"patch_size must be divisible by 4, got {patch_size}")
-
-    @property
-    def patch_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a patch."""
-        return (3, self.hparams["patch_size"], self.hparams["patch_size"])
-
-    @property
-    def y_size(self) -> int:  # type: ignore[override]
-        """Numbers of a patch."""
-        return 3 * self.hparams["patch_size"] ** 2
 
     @property
     def training_points(self) -> int:
         """Number of patches that there are."""
-        return (self.hparams["canvas_size"] - self.hparams["patch_size"] + 1) ** 2
+        return (self.hparams["canvas_size"] - self.patch_shape[1] + 1) ** 2
 
     @property
     def canvas_shape(self) -> None:
@@ -85,7 +67,7 @@ class RenderedFaces(MovingPictures):
 
     def recipe(self, split: Split) -> MovingRecipe:
         """Say how the sequences of a split are made."""
-        return replace(super().recipe(split), patch=self.hparams["patch_size"])
+        return replace(super().recipe(split), patch=self.patch_shape[1])
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the faces as they are, [N, 64, 64, 3]."""

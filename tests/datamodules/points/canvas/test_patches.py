@@ -1,0 +1,87 @@
+"""Patches of a moving face: against loops over pixels, and what a batch promises."""
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules import RenderedFaces
+from datamodules.points.canvas.patches import painted, patches_at
+
+SMALL = {"source": "faces", "num_workers": 0, "train_size": 4, "val_size": 3, "test_size": 3}
+
+
+def test_patches_are_cut_out_of_the_canvas_row_by_row() -> None:
+    """On canvases of 7 x 7 there are 5 x 5 patches of 3 x 3."""
+    rng = np.random.default_rng(0)
+    pictures = torch.from_numpy(rng.integers(256, size=(2, 4, 4, 3), dtype=np.uint8))
+    corners = torch.tensor([[[0, 3], [2, 1]], [[3, 3], [1, 0]]])
+    index = torch.from_numpy(rng.integers(25, size=(2, 2, 6)))
+    found = patches_at(index, pictures, corners, side=7, patch=3, free=200)
+    assert found.shape == (2, 2, 6, 27) and found.dtype == torch.float32
+    for b in range(2):
+        for t in range(2):
+            canvas = np.full((7, 7, 3), 200)
+            row, column = corners[b, t].tolist()
+            canvas[row : row + 4, column : column + 4] = pictures[b].numpy()
+            for k in range(6):
+                first, left = divmod(index[b, t, k].item(), 5)
+                for channel in range(3):
+                    for i in range(3):
+                        for j in range(3):
+                            value = canvas[first + i, left + j, channel] / 255 - 0.5
+                            place = channel * 9 + i * 3 + j
+                            assert found[b, t, k, place].item() == pytest.approx(value, abs=1e-6)
+
+
+def test_a_canvas_is_free_but_for_the_picture() -> None:
+    pictures = torch.full((1, 2, 2, 1), 7, dtype=torch.uint8)
+    canvas = painted(pictures, torch.tensor([[[1, 2]]]), side=5, free=255)[0, 0, :, :, 0]
+    assert (canvas[1:3, 2:4] == 7).all() and (canvas == 255).sum() == 21
+
+
+@pytest.mark.parametrize(
+    ("regime", "told", "contexts", "most"),
+    [("sparse", 5, (100, 100), 151), ("transfer", 3, (300, 350), 351)],
+)
+def test_batches_have_the_papers_sizes(
+    regime: str, told: int, contexts: tuple[int, int], most: int
+) -> None:
+    data = RenderedFaces(regime=regime, **SMALL)
+    data.setup()
+    assert (data.sequence_length, data.test_length, data.patch_shape) == (6, 6, (3, 8, 8))
+    for split in ("train", "test"):
+        batch = data.dataset(split).__getitems__([0, 1, 2])
+        known = batch.context_mask.sum(2)
+        assert ((known > 0).sum(1) == told).all()
+        assert contexts[0] <= known[known > 0].min() and known.max() <= contexts[1]
+        assert batch.target_y.shape == (3, 6, most, 192)
+        assert (batch.target_mask.sum(2) > known).all() and batch.target_mask.sum(2).max() <= most
+        # The context comes first among the targets, and is what was seen.
+        assert torch.equal(batch.target_seen.sum(2), known)
+        for b, t in ((0, 0), (2, 5)):
+            n = known[b, t]
+            assert torch.equal(batch.target_y[b, t, :n], batch.context_y[b, t, :n])
+            assert torch.equal(batch.target_x[b, t, :n], batch.context_x[b, t, :n])
+            assert batch.target_seen[b, t, :n].all() and not batch.target_seen[b, t, n:].any()
+        places = (batch.target_x[batch.target_mask] + 1) * 72 / 2
+        torch.testing.assert_close(places, places.round(), atol=1e-4, rtol=0)
+        assert places.min() == 0 and 71.5 < places.max() <= 72.001
+    if regime == "transfer":
+        assert (known[:, :3] > 0).all()
+
+
+def test_patches_of_a_step_fit_together_and_the_face_moves() -> None:
+    """What two patches both show is the same; from step to step the face is elsewhere."""
+    data = RenderedFaces(regime="transfer", **SMALL)
+    data.setup()
+    batch = data.dataset("test").__getitems__([1])
+    canvas = torch.full((3, 80, 80), torch.nan)
+    places = ((batch.target_x[0, 0] + 1) * 36).round().long()[batch.target_mask[0, 0]]
+    for (row, column), patch in zip(places.tolist(), batch.target_y[0, 0], strict=False):
+        window = canvas[:, row : row + 8, column : column + 8]
+        shown = patch.view(3, 8, 8)
+        assert (window.isnan() | (window == shown)).all()
+        canvas[:, row : row + 8, column : column + 8] = shown
+    assert (~canvas.isnan()).float().mean() > 0.9
+    moves = (batch.task[0].diff(dim=0) * 79 / 2).norm(dim=1)
+    assert moves.max() > 5
