@@ -76,5 +76,9 @@ class ConvLSTMCells(nn.Module):
         new_hidden, new_cell = (state.flatten(1).view_as(hidden) for state in states)
         return new_hidden, new_cell
 
+    def start_copying(self, first: int) -> None:
+        """Refuse: only cores that read with heads start so, and their values are no maps."""
+        raise NotImplementedError
+
     def _maps(self, flattened: Tensor) -> Tensor:
         return flattened.reshape(-1, flattened.shape[-1] // prod(self.shape[1:]), *self.shape[1:])

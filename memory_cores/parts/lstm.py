@@ -29,6 +29,10 @@ class LSTMCell(nn.Module):
         """Weights [4 H, I + H] and biases [4 H] of the gates."""
         return self.gates.weight, self.gates.bias
 
+    def start_copying(self, first: int) -> None:
+        """Start by passing the inputs from this one on, H of them; see ``start_copying``."""
+        start_copying(*self.rows, first)
+
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [..., H] for inputs of widths that sum to I."""
         return gated(self.gates(torch.cat([*inputs, hidden], -1)), cell)
@@ -99,6 +103,10 @@ class SeparateLSTMCells(nn.Module):
     def rows(self) -> tuple[Tensor, Tensor]:
         """Weights [K, 4 H, I + H] and biases [K, 4 H] of the gates."""
         return self.weight.mT, self.bias.squeeze(1)
+
+    def start_copying(self, first: int) -> None:
+        """Start by passing the inputs from this one on, H of them; see ``start_copying``."""
+        start_copying(*self.rows, first)
 
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [B, K, H] for inputs [B, K, ...] of width I."""
