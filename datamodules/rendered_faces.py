@@ -29,10 +29,8 @@ class RenderedFaces(MovingPictures):
         "sparse": RegimeSettings(6, 5, (100, 100), 151),
         "transfer": RegimeSettings(6, 3, (300, 350), 351),
     }
-    of_patches: ClassVar[bool] = True
     y_size: ClassVar[int] = 192
-    patch_shape: ClassVar[tuple[int, int, int]] = (3, 8, 8)
-    """Channels, height and width of a patch."""
+    patch_shape = (3, 8, 8)
     images_of: ClassVar[ImageKind] = LARGE_FACES
     picture_size: ClassVar[int] = 64
 

@@ -52,8 +52,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     """Places go from -x_range to x_range in each dimension."""
     y_size: ClassVar[int]
     """Width Dy of a function's value."""
-    of_patches: ClassVar[bool] = False
-    """Whether a value is a patch of an image."""
+    patch_shape: ClassVar[tuple[int, int, int] | None] = None
+    """Channels, height and width of a value, if it is a patch of an image."""
 
     def __init__(
         self,

@@ -214,7 +214,7 @@ class FunctionMeasures(Measures):
         measured = target_measurements(scores, model.bound(batch, inferred), batch)
         if model.benchmark is not None and model.benchmark.asks_for_inked_pictures:
             measured |= overlap_measurements(scores.mean, scores.one_mean, batch)
-        if model.benchmark is not None and model.benchmark.of_patches:
+        if model.benchmark is not None and model.benchmark.patch_shape:
             measured |= patch_measurements(scores.one_mean, batch)
         return measured
 

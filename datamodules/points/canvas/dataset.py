@@ -72,6 +72,27 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
         centres = place(corners + (pictures.shape[1] - 1) / 2, side)
         return show(points, PointSets(*sets), places(self.recipe.line), values, centres, episodes)
 
+    def tiled(self, episode: int) -> FunctionSequences:
+        """Generate one sequence whose targets are patches that cover the canvas, row by row.
+
+        Patches must fit the canvas; no target counts as seen.
+        """
+        side, patch, line = self.recipe.side, self.recipe.patch, self.recipe.line
+        first = torch.arange(0, side, patch)
+        tiles = (first.unsqueeze(1) * line + first).flatten()
+        sequence = self[episode]
+        number, path, *_ = self._draw(episode, self.recipe.points.at(episode))
+        pictures = torch.from_numpy(self.pictures[number][None])
+        corners = torch.from_numpy(np.rint(path).astype(np.int64))[None]
+        index = tiles.expand(1, len(path), -1)
+        mask = torch.ones_like(index[0], dtype=torch.bool)
+        return sequence._replace(
+            target_x=places(line)[index[0]],
+            target_y=patches_at(index, pictures, corners, side, patch, self.recipe.free)[0],
+            target_mask=mask,
+            target_seen=torch.zeros_like(mask),
+        )
+
     def _draw(self, episode: int, points: PointRecipe) -> tuple[NDArray, ...]:
         """Draw a picture's number, its path, sizes of contexts and extras, and order of pixels."""
         recipe, rng = self.recipe, self.rng(episode)

@@ -4,6 +4,8 @@ A patch is known by the place of its first pixel among all first pixels that the
 has it centred at its location, which is the same but for the scale.
 """
 
+from math import isqrt
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,40 @@ def patches_at(
     sequence = torch.arange(len(index)).view(-1, 1, 1)
     step = torch.arange(index.shape[1]).view(1, -1, 1)
     return windows[sequence, step, index // line, index % line].flatten(3).float() / WHITE - 0.5
+
+
+def canvases_of(tiles: Tensor, patch: tuple[int, int, int]) -> Tensor:
+    """Lay patches that cover a canvas beside each other, for pictures.
+
+    Args:
+        tiles: values of the patches row by row, as many rows as columns, [..., K, C * P * P].
+        patch: channels, height and width.
+
+    Returns:
+        Intensities in [0, 1], [..., C, side, side].
+    """
+    count = isqrt(tiles.shape[-2])
+    grid = (tiles + 0.5).clamp(0, 1).unflatten(-1, patch).unflatten(-4, (count, count))
+    # [..., row, column, C, y, x] -> [..., C, row, y, column, x]
+    channels = grid.movedim(-3, -5).movedim(-2, -3)
+    return channels.flatten(-2).flatten(-3, -2)
+
+
+def covered(x: Tensor, mask: Tensor, side: int, patch: int) -> Tensor:
+    """Tell which pixels of a canvas patches show, bool [T, side, side].
+
+    Args:
+        x: places of the patches, [T, N, 2].
+        mask: which of them are real, bool [T, N].
+        side: rows, and columns, of the canvas.
+        patch: rows, and columns, of a patch.
+    """
+    firsts = ((x + 1) / 2 * (side - patch)).round().long()
+    shown = torch.zeros(len(x), side, side, dtype=torch.bool)
+    for t, step in enumerate(firsts):
+        for row, column in step[mask[t]].tolist():
+            shown[t, row : row + patch, column : column + patch] = True
+    return shown
 
 
 def painted(pictures: Tensor, corners: Tensor, side: int, free: int) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datamodules import RenderedFaces
-from datamodules.points.canvas.patches import painted, patches_at
+from datamodules.points.canvas.patches import canvases_of, covered, painted, patches_at
 
 SMALL = {"source": "faces", "num_workers": 0, "train_size": 4, "val_size": 3, "test_size": 3}
 
@@ -85,3 +85,22 @@ def test_patches_of_a_step_fit_together_and_the_face_moves() -> None:
     assert (~canvas.isnan()).float().mean() > 0.9
     moves = (batch.task[0].diff(dim=0) * 79 / 2).norm(dim=1)
     assert moves.max() > 5
+
+
+def test_tiles_are_the_canvas() -> None:
+    data = RenderedFaces(**SMALL)
+    data.setup()
+    dataset = data.dataset("test")
+    tiled, drawn = dataset.tiled(2), dataset[2]
+    assert torch.equal(tiled.context_y, drawn.context_y) and tiled.target_y.shape == (6, 100, 192)
+    canvases = canvases_of(tiled.target_y, data.patch_shape)
+    assert canvases.shape == (6, 3, 80, 80)
+    for t in range(6):
+        places = ((drawn.target_x[t] + 1) * 36).round().long()[drawn.target_mask[t]]
+        for (row, column), patch in zip(places.tolist(), drawn.target_y[t], strict=False):
+            window = canvases[t, :, row : row + 8, column : column + 8]
+            torch.testing.assert_close(window, patch.view(3, 8, 8) + 0.5)
+    shown = covered(drawn.context_x, drawn.context_mask, 80, 8)
+    assert shown.shape == (6, 80, 80)
+    share = shown.float().mean((1, 2))
+    assert ((share > 0.5) == (drawn.context_mask.any(1))).all() and share.max() < 0.9
