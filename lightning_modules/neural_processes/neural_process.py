@@ -8,7 +8,6 @@ No latent enters the memory, so all steps are written before any latent is drawn
 all steps are read and decoded in one call.
 """
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from math import inf
@@ -118,9 +117,8 @@ class NeuralProcess(SequenceModel):
         test_samples: int = 50,
     ) -> None:
         super().__init__(test_length, learning_rate)
-        # Plain values, safe to load; a core that the model's class chooses is none, so not saved.
-        chosen = "memory" in inspect.signature(type(self)).parameters
-        self.save_hyperparameters(ignore=[] if chosen else ["memory"])
+        # Plain values, safe to load. What the model's class decides on is none of its settings.
+        self.save_hyperparameters(ignore=[*self.decided])
         require_one_of(get_args(Objective), objective=objective)
         require_one_of(get_args(Pooling), pooling=pooling)
         require_positive(x_range=x_range, place_range=place_range)

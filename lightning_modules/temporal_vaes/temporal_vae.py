@@ -115,7 +115,7 @@ class TemporalVAE(SequenceModel):
     ) -> None:
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=[*self.decided])
         require_one_of(get_args(Start), start=start)
         share, warm_up = (1.0, 0) if start == "plain" else SLOW_RECURRENCE
         self.recurrence_share = share if recurrence_share is None else recurrence_share

@@ -82,6 +82,7 @@ class TGQN(PatchProcess):
 
     baseline_look = Look("#4D4D4D", "d")
     fixed_core = ContextWindow
+    decided = "memory", "recurrent_path"
 
     def __init__(self, **settings: Any) -> None:
         memory = partial(ContextWindow, slots=0, attention="uniform")

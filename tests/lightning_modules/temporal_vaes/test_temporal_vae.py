@@ -298,3 +298,10 @@ def test_evaluations_agree_and_leave_the_noise_of_training_alone(parity, tmp_pat
         trainer(tmp_path, **settings).fit(fitted, parity)
         weights.append(fitted.visual.state_dict())
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
+
+
+def test_a_vrnn_is_rebuilt_from_its_hyperparameters() -> None:
+    model = VRNN(**DATA, controller_size=8, extracted_size=5)
+    again = VRNN(**model.hparams)
+    again.load_state_dict(model.state_dict())
+    assert again.extracted_size == 5 and again.state_size == model.state_size
