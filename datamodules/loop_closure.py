@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datamodules.rooms.benchmark import RoomDataModule
 from datamodules.rooms.camera import TURN
-from datamodules.rooms.dataset import Views
+from datamodules.rooms.dataset import Meaning, Views
 
 #: The engine's units in a metre, roughly: a person is 56 high.
 METRE = 32.0
@@ -41,23 +41,30 @@ class LoopClosure(RoomDataModule):
         """Metres ahead, metres to the left, and radians to the left."""
         return 3
 
-    def views(self, poses: NDArray[np.int64]) -> Views:
-        """Express moves in the frame of the camera before them, and find the way there again."""
-        count, steps, _ = poses.shape
-        step = np.arange(steps)
-        back = step >= steps // 2
-        place = np.where(back, steps - 1 - step, step)
-        recalled_from = np.where(back, place, -1)
-        actions = np.zeros((count, steps, 3), np.float32)
-        move = np.diff(poses[:, :, :2], axis=1) / METRE
-        heading = 2 * np.pi / TURN * poses[:, :-1, 2]
-        ahead, left = np.cos(heading), np.sin(heading)
-        actions[:, 1:, 0] = move[..., 0] * ahead + move[..., 1] * left
-        actions[:, 1:, 1] = move[..., 1] * ahead - move[..., 0] * left
-        turn = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
-        actions[:, 1:, 2] = 2 * np.pi / TURN * turn
-        same = (
-            np.broadcast_to(place, (count, steps)),
-            np.broadcast_to(recalled_from, (count, steps)),
-        )
-        return Views(actions, same[1].copy(), same[0].copy())
+    @property
+    def views(self) -> Meaning:
+        """Find the way there again."""
+        return views_of_ways
+
+
+def views_of_ways(poses: NDArray[np.int64]) -> Views:
+    """Express moves in the frame of the camera before them, and find the way there again.
+
+    Args:
+        poses: of a camera that walks there and back, [B, T, 3].
+    """
+    count, steps, _ = poses.shape
+    step = np.arange(steps)
+    back = step >= steps // 2
+    place = np.where(back, steps - 1 - step, step)
+    recalled_from = np.where(back, place, -1)
+    actions = np.zeros((count, steps, 3), np.float32)
+    move = np.diff(poses[:, :, :2], axis=1) / METRE
+    heading = 2 * np.pi / TURN * poses[:, :-1, 2]
+    ahead, left = np.cos(heading), np.sin(heading)
+    actions[:, 1:, 0] = move[..., 0] * ahead + move[..., 1] * left
+    actions[:, 1:, 1] = move[..., 1] * ahead - move[..., 0] * left
+    turn = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
+    actions[:, 1:, 2] = 2 * np.pi / TURN * turn
+    everywhere = count, 1
+    return Views(actions, np.tile(recalled_from, everywhere), np.tile(place, everywhere))

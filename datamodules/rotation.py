@@ -4,6 +4,7 @@ The camera stands in a random room and turns at a speed that swings, once in abo
 of the second turn lie between those of the first, so that copying a frame is not enough.
 """
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from datamodules.rooms.benchmark import RoomDataModule
 from datamodules.rooms.camera import TURN
-from datamodules.rooms.dataset import Views
+from datamodules.rooms.dataset import Meaning, Views
 
 
 class Rotation(RoomDataModule):
@@ -40,16 +41,27 @@ class Rotation(RoomDataModule):
         """Sine and cosine of the angle, if it is given."""
         return 2 if self.hparams["angle_given"] else 0
 
-    def views(self, poses: NDArray[np.int64]) -> Views:
-        """Find what was seen before: from a whole turn on, the nearest view of the first turn."""
-        moves = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
-        turned = np.concatenate([np.zeros_like(moves[:, :1]), moves.cumsum(1)], 1)
-        first_turn = np.abs(turned) < TURN
-        heading = turned % TURN
-        gap = np.abs((heading[:, :, None] - heading[:, None] + TURN // 2) % TURN - TURN // 2)
-        nearest = np.where(first_turn[:, None], gap, TURN).argmin(2)
-        place = np.where(first_turn, np.arange(turned.shape[1]), nearest)
-        recalled_from = np.where(first_turn, -1, nearest)
-        angle = 2 * np.pi / TURN * turned
-        given = np.stack([np.sin(angle), np.cos(angle)], 2)[..., : self.action_size]
-        return Views(given.astype(np.float32), recalled_from, place)
+    @property
+    def views(self) -> Meaning:
+        """Find what was seen before."""
+        return partial(views_of_turns, angle_given=self.hparams["angle_given"])
+
+
+def views_of_turns(poses: NDArray[np.int64], angle_given: bool) -> Views:
+    """Find what was seen before: from a whole turn on, the nearest view of the first turn.
+
+    Args:
+        poses: of a camera that turns in one direction, [B, T, 3].
+        angle_given: whether actions are sine and cosine of the angle since the first step.
+    """
+    moves = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
+    turned = np.concatenate([np.zeros_like(moves[:, :1]), moves.cumsum(1)], 1)
+    first_turn = np.abs(turned) < TURN
+    heading = turned % TURN
+    gap = np.abs((heading[:, :, None] - heading[:, None] + TURN // 2) % TURN - TURN // 2)
+    nearest = np.where(first_turn[:, None], gap, TURN).argmin(2)
+    place = np.where(first_turn, np.arange(turned.shape[1]), nearest)
+    recalled_from = np.where(first_turn, -1, nearest)
+    angle = 2 * np.pi / TURN * turned
+    given = np.stack([np.sin(angle), np.cos(angle)], 2)[..., : 2 * angle_given]
+    return Views(given.astype(np.float32), recalled_from, place)

@@ -5,13 +5,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.loading.checks import require_at_least
 from datamodules.rooms.cache import FilmCache, Shard, shards_of
-from datamodules.rooms.dataset import FilmDataset, Views
+from datamodules.rooms.dataset import FilmDataset, Meaning
 from datamodules.rooms.film_script import SIZE, VERSION
 from datamodules.rooms.rendering import complete
 from datamodules.sources import SPLITS, Split
@@ -43,9 +40,10 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         super().__init__(**settings)
         require_at_least(2, sequence_length=sequence_length)
 
+    @property
     @abstractmethod
-    def views(self, poses: NDArray[np.int64]) -> Views:
-        """Tell what poses of the camera [B, T, 3] mean."""
+    def views(self) -> Meaning:
+        """Rule that tells what poses of the camera mean; data workers pickle it."""
 
     @property
     def sequence_length(self) -> int:
@@ -78,9 +76,9 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         return {"source": "vizdoom", "sha256": sha256(made_of.encode()).hexdigest()}
 
     def _dataset(self, split: Split) -> FilmDataset:
-        shards = self._cache.open(self._shards(split))
+        films = self._cache.open(self._shards(split))
         seed, size = self.hparams["seed"], self.hparams[f"{split}_size"]
-        return FilmDataset(shards, self.views, seed, split, size)
+        return FilmDataset(films, self.views, seed, split, size)
 
     def _shards(self, split: Split) -> list[Shard]:
         return shards_of(split, self.hparams[f"{split}_size"])

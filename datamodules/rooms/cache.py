@@ -49,6 +49,31 @@ def film_type(steps: int, size: int) -> np.dtype[Any]:
     return np.dtype([("frames", "u1", (steps, 3, size, size)), ("poses", "<i4", (steps, 3))])
 
 
+class Films:
+    """Films of a split, each shard mapped into memory when a process first asks for one of it.
+
+    What is pickled for a data worker is their paths alone: NumPy pickles a map with all it shows.
+
+    Args:
+        paths: of the shards, in order.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+        self._shards: dict[int, NDArray[np.void]] = {}
+
+    def __getitem__(self, number: int) -> np.void:
+        """Return a film, as `film_type` has it."""
+        shard, place = divmod(number, SHARD)
+        if shard not in self._shards:
+            self._shards[shard] = np.load(self.paths[shard], mmap_mode="r")
+        return self._shards[shard][place]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is mapped."""
+        return {"paths": self.paths, "_shards": {}}
+
+
 class FilmCache:
     """A folder of films with the same settings.
 
@@ -77,9 +102,9 @@ class FilmCache:
         with replacing(self.folder / MANIFEST) as file:
             file.write(content.encode())
 
-    def open(self, shards: Sequence[Shard]) -> list[NDArray[np.void]]:
-        """Map shards into memory, each [films]."""
-        return [np.load(self.path(shard), mmap_mode="r")[: shard.films] for shard in shards]
+    def open(self, shards: Sequence[Shard]) -> Films:
+        """Return the films of all shards of a split."""
+        return Films([self.path(shard) for shard in shards])
 
     def _manifest(self) -> dict[str, Any]:
         """Read what is known of each shard; nothing if that is of other films, or damaged."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.loading.episodes import SPLIT_KEYS, EpisodeDataset
-from datamodules.rooms.cache import SHARD
+from datamodules.rooms.cache import Films
 from datamodules.sources import Split
 
 
@@ -22,12 +22,16 @@ class Views(NamedTuple):
     place: NDArray[np.int64]  #: [B, T]
 
 
+#: Tells what poses of a camera [B, T, 3] mean.
+Meaning = Callable[[NDArray[np.int64]], Views]
+
+
 class FilmDataset(EpisodeDataset[FrameSequences]):
     """The films of a split; each epoch has all of them, in an order of its own.
 
     Args:
-        shards: the split's films, in order, in parts of `SHARD`.
-        views: tells what poses [B, T, 3] of a camera mean.
+        films: of the split, by their numbers.
+        views: tells what poses mean.
         seed: of the films, and of their order.
         split: of the films.
         size: number of films.
@@ -35,14 +39,14 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
 
     def __init__(
         self,
-        shards: Sequence[NDArray[np.void]],
-        views: Callable[[NDArray[np.int64]], Views],
+        films: Films | NDArray[np.void],
+        views: Meaning,
         seed: int,
         split: Split,
         size: int,
     ) -> None:
         super().__init__(seed, split, size)
-        self.shards, self.views = shards, views
+        self.films, self.views = films, views
 
     def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
         """Read a batch of films."""
@@ -59,11 +63,11 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
             episode=torch.tensor(episodes),
         )
 
-    def _film(self, episode: int) -> NDArray[np.void]:
+    def _film(self, episode: int) -> np.void:
         epoch, number = divmod(episode, self.size)
         if epoch:
             number = _order(self.seed, SPLIT_KEYS[self.split], epoch, self.size)[number]
-        return self.shards[number // SHARD][number % SHARD]
+        return self.films[int(number)]
 
 
 @lru_cache(maxsize=2)

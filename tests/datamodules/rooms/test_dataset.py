@@ -1,5 +1,7 @@
 """Films as sequences: every epoch has all of them, and what poses mean."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -19,8 +21,7 @@ def dataset() -> FilmDataset:
     films["poses"][:, :, 0] = np.arange(FILMS)[:, None]
     films["poses"][:, :, 2] = np.arange(30) * 4_000
     films["frames"][..., 0, 0] = np.arange(FILMS)[:, None, None] % 256
-    shards = [films[:SHARD], films[SHARD:]]
-    return FilmDataset(shards, Rotation().views, seed=3, split="train", size=FILMS)
+    return FilmDataset(films, Rotation().views, seed=3, split="train", size=FILMS)
 
 
 def numbers(dataset: FilmDataset, epoch: int) -> list[int]:
@@ -86,3 +87,8 @@ def test_sizes_are_known_before_anything_is_rendered() -> None:
     assert rotation.frame_shape == closure.frame_shape == (3, 32, 32)
     with pytest.raises(ValueError, match="sequence_length must be even, got 41"):
         LoopClosure(sequence_length=41)
+
+
+@pytest.mark.parametrize("kind", [Rotation, LoopClosure])
+def test_data_workers_get_little(kind: type) -> None:
+    assert len(pickle.dumps(kind().views)) < 500

@@ -164,7 +164,11 @@ def test_the_bound_is_below_the_importance_weighted_likelihood(
         ("learning_rate", 0.0, "learning_rate must be above 0, got 0.0"),
         ("map_size", -1, "map_size must be at least 0, got -1"),
         ("start", "soft", "start must be one of timed, associative, plain, got soft"),
-        ("likelihood", "poisson", "likelihood must be one of bernoulli, gaussian, logistic, got poisson"),
+        (
+            "likelihood",
+            "poisson",
+            "likelihood must be one of bernoulli, gaussian, logistic, got poisson",
+        ),
         ("recurrence_share", 0.0, "recurrence_share must be above 0, got 0.0"),
         ("recurrence_warm_up", -1, "recurrence_warm_up must be at least 0, got -1"),
     ],
