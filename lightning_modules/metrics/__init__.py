@@ -1,6 +1,6 @@
 """Functions that measure a batch step by step, and the averages of their measurements."""
 
-from lightning_modules.metrics.recall import OLD_AGE
+from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary
 
 __all__ = ["OLD_AGE", "Measurement", "StepMeans", "StepSums", "Summary"]

@@ -18,6 +18,15 @@ def answers(batch: FrameSequences) -> Tensor:
     return (same & (batch.recalled_from >= 0).unsqueeze(2)).tril(-1)
 
 
+#: An answer is old if its content was last seen at least this many steps before.
+OLD_AGE = 5
+
+
+def has_old_answer(batch: FrameSequences) -> Tensor:
+    """Tell which steps have an answer that is ``OLD_AGE`` steps old, or older, [B, T]."""
+    return age_of_answer(batch) >= OLD_AGE
+
+
 def age_of_answer(batch: FrameSequences) -> Tensor:
     """Count the steps since the answer was last seen, [B, T]; 0 where there is none."""
     steps = torch.arange(batch.place.shape[1], device=batch.place.device)

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
-from lightning_modules.metrics.answers import age_of_answer
+from lightning_modules.metrics.answers import has_old_answer
 from lightning_modules.metrics.prior_recall import squared_error
-from lightning_modules.metrics.recall import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement
 
 
@@ -41,7 +40,7 @@ def coherence_measurements(
     given = (same & ~generated).any(2)
     before = generated & (steps < steps.unsqueeze(1))
     own = same & before
-    again = own.any(2) & ~given & (age_of_answer(batch) >= OLD_AGE)
+    again = own.any(2) & ~given & has_old_answer(batch)
     # The step before is one of another place, or a picture stands still.
     others = ~same & before
     each = torch.arange(len(same), device=same.device).unsqueeze(1)

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 import torch
 
 from datamodules.frames.batch import FrameSequences
-from lightning_modules.metrics.answers import age_of_answer
+from lightning_modules.metrics.answers import has_old_answer
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.objectives import Bound
 
-#: A recalled step is "old" if its content was last seen at least this many steps before ...
-OLD_AGE = 5
-#: ... and "late" if, in addition, it is the 20th step of its sequence or a later one.
+#: A recalled step with an old answer is "late" if it is the 20th of its sequence or a later one.
 LATE_STEP = 20
 
 #: Always reported, as NaN where no step belongs to the group.
@@ -36,7 +34,7 @@ def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measure
         "recalled_share": Measurement(recalled.to(bound.kl.dtype), every),
         "kl_new": Measurement(bound.kl, ~recalled),
         "kl_recalled": Measurement(bound.kl, recalled),
-        "kl_recalled_old": Measurement(bound.kl, recalled & (age_of_answer(batch) >= OLD_AGE)),
+        "kl_recalled_old": Measurement(bound.kl, has_old_answer(batch)),
     }
 
 

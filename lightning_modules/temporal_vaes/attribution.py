@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
-from lightning_modules.metrics.answers import age_of_answer, answers
+from lightning_modules.metrics.answers import answers, has_old_answer
 from lightning_modules.metrics.attribution import attributions
-from lightning_modules.metrics.recall import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement
 from memory_cores import Items
 
@@ -56,8 +55,7 @@ def _shares(
     core, steps = model.core, latent.shape[1]
     drawn = model.sequence_noise(batch.episode, (steps + core.context_size,), 4)
     lots, directions = drawn.split([steps, core.context_size], 1)
-    old = age_of_answer(batch) >= OLD_AGE
-    lots = torch.where(old, lots.sigmoid() + 1, lots.sigmoid())
+    lots = lots.sigmoid() + has_old_answer(batch)
     step = lots.masked_fill(batch.recalled_from < 0, -1).argmax(1, keepdim=True)
     asked = torch.arange(steps, device=step.device) == step
     noise = None

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from datamodules.frames.batch import FrameSequences
 from lightning_modules.declarations import Family, Measure, StepCurve
 from lightning_modules.measures import Measures
+from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.metrics.coherence import coherence_measurements
 from lightning_modules.metrics.prior_recall import prior_recall_measurements
 from lightning_modules.metrics.read_correctness import read_measurements
 from lightning_modules.metrics.recall import (
     LATE_STEP,
-    OLD_AGE,
     bound_measurements,
     summarise,
 )

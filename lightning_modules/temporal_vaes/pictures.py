@@ -12,7 +12,7 @@ from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.loading.episodes import EpisodeDataset
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Drawings, Evaluated
-from lightning_modules.metrics.recall import OLD_AGE
+from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film

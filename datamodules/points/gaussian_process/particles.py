@@ -53,10 +53,8 @@ class Particles(NamedTuple):
         total = self.log_weight.exp().cumsum(0)
         wanted = (start + torch.arange(number)) / number
         ancestor = torch.searchsorted(total, wanted).clamp_max(number - 1)
-        _, *fields = type(self).alike(self.place)
-        return type(self)(
-            self.place[ancestor], fields[0], self.before[ancestor], self.now[ancestor]
-        )
+        drawn = type(self).alike(self.place[ancestor])
+        return drawn._replace(before=self.before[ancestor], now=self.now[ancestor])
 
     def moved(self, accepted: Tensor, place: Tensor, before: Tensor, now: Tensor) -> Self:
         """Move those that are accepted, bool [N], to other places with other evidence."""

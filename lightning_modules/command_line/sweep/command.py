@@ -217,16 +217,13 @@ def counts(ended: Counter[str], total: int) -> str:
     return f"{ended['finished']} of {total} runs finished{''.join(others)}"
 
 
-def conclude(execution: "Execution", again: str, whose: str = "") -> int:
+def conclude(execution: "Execution", again: str, whose: str = "") -> None:
     """Say what became of a sweep, and what to do next.
 
     Args:
         execution: of the sweep.
         again: the command that goes on.
         whose: begins the line; the sweep's name where there are several.
-
-    Returns:
-        The exit status that says it, too.
     """
     folder, ended, stop = execution.plan.folder, execution.ended, execution.stop
     print(f"\n{whose}{counts(ended, execution.total)}")
@@ -234,7 +231,7 @@ def conclude(execution: "Execution", again: str, whose: str = "") -> int:
         print(f"Diverged: {', '.join(execution.diverged)}")
     if stop:
         print(f"Go on: {again}")
-        return status_of(execution)
+        return
     if ended["interrupted"]:
         print(f"Go on with those that were interrupted: {again}")
     if ended["failed"]:
@@ -242,7 +239,6 @@ def conclude(execution: "Execution", again: str, whose: str = "") -> int:
     if ended["finished"]:
         compare = f"{program()} compare {shlex.quote(shown(folder))}"
         print(f"Compare them: {compare} --out {shlex.quote(folder.name)}.html")
-    return status_of(execution)
 
 
 def status_of(execution: "Execution") -> int:

@@ -83,11 +83,11 @@ class KeptRuns:
             return False
         if differing([known, named]):
             return False
-        return not later or not differing(
-            [{key: each.get(key) for key in later} for each in (wanted.settings, self._of(wanted))]
-        )
+        # Parsed only where they are asked for.
+        defaults = self._defaults_of(wanted) if later else {}
+        return all(wanted.settings[key] == defaults.get(key) for key in later)
 
-    def _of(self, wanted: Experiment) -> Mapping[str, Any]:
+    def _defaults_of(self, wanted: Experiment) -> Mapping[str, Any]:
         """Return the defaults of an experiment's classes."""
         if wanted.classes not in self._defaults:
             self._defaults[wanted.classes] = decisive(flat(rounded(self._dumped(wanted.classes))))

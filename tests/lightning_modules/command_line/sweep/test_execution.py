@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from lightning_modules.command_line.exit_status import DIVERGED, INTERRUPTED, TERMINATED
 from lightning_modules.command_line.sweep import execution as module
 from lightning_modules.command_line.sweep import process
-from lightning_modules.command_line.sweep.command import conclude
+from lightning_modules.command_line.sweep.command import conclude, status_of
 from lightning_modules.command_line.sweep.execution import Execution
 from lightning_modules.command_line.sweep.plan import PlannedRun
 from lightning_modules.command_line.sweep.study import Proposal, SweepStudy
@@ -164,7 +164,8 @@ def test_a_run_that_diverged_is_no_result_and_is_left_alone(
     assert lines(capsys) == []
     for found in (first, again):
         assert found.ended == {"finished": 2, "diverged": 1}
-        assert conclude(found, "again") == 0
+        conclude(found, "again")
+        assert status_of(found) == 0
         concluded = capsys.readouterr().out.splitlines()
         assert concluded[1:3] == ["2 of 3 runs finished, 1 diverged", "Diverged: 002"]
 
@@ -181,7 +182,8 @@ def test_a_run_that_somebody_else_ended_goes_on_next_time(
     first.run()
     assert first.ended == {"finished": 2, "interrupted": 1}
     assert states(first) == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.COMPLETE]
-    assert conclude(first, "again") == 1
+    conclude(first, "again")
+    assert status_of(first) == 1
     said = capsys.readouterr().out
     assert "2/3 002: interrupted after " in said
     assert (
