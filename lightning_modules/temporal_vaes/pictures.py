@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from matplotlib.animation import Animation
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film
+from lightning_modules.pictures.moving_generations import moving_generations
 from lightning_modules.pictures.visit_overlay import visit_overlay
 from lightning_modules.temporal_vaes.samples import Samples, sample
 
@@ -31,6 +33,7 @@ class FrameDrawings(Drawings):
 
     pictures = (
         Picture("generations", "Reconstructed, and generated after a prefix"),
+        Picture("moving_generations", "Generated after a prefix, as a film"),
         Picture("visit_overlay", "A maze as it is generated"),
         Picture("kl_curve"),
         Picture("memory_film"),
@@ -43,7 +46,7 @@ class FrameDrawings(Drawings):
         shown: Evaluated,
         sequences: int,
         seed: int,
-    ) -> Iterator[tuple[str, Figure]]:
+    ) -> Iterator[tuple[str, Figure | Animation]]:
         """Draw a fixed set's KL, then its first sequences.
 
         Args:
@@ -62,6 +65,8 @@ class FrameDrawings(Drawings):
             yield "memory_film", draw_film(samples, shown)
         generations = generations_of(samples, data.action_names)
         yield "generations", generation_grid(generations, *headings, shown.colour)
+        if data.returns and shown.split == "test":
+            yield "moving_generations", moving_generations(generations, *headings, shown.colour)
         if data.grid is not None:
             yield "visit_overlay", draw_overlay(samples, data.grid, shown)
 
