@@ -18,6 +18,7 @@ from tqdm import tqdm
 from datamodules.rooms.cache import FilmCache, Shard, film_type
 from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.renderer import LostRenderer, Renderer
+from datamodules.sources import UnreadableData
 
 #: Times that a shard is tried.
 TRIALS = 2
@@ -25,7 +26,7 @@ TRIALS = 2
 ASSETS = "freedoom2.wad"
 
 
-class RenderingFailed(ValueError):
+class RenderingFailed(UnreadableData):
     """Films cannot be rendered; the message is one line that says why."""
 
 

@@ -144,9 +144,9 @@ def test_an_engine_that_hangs_is_given_up_and_leaves_nothing(
             for process in processes_of(hung):
                 os.kill(process, signal.SIGSTOP)
 
-    with Renderer() as hung:
-        with pytest.raises(LostRenderer, match="the engine did not answer for 2 s"):
-            hung.render(SETTINGS | request, stop)
+    lost = pytest.raises(LostRenderer, match="the engine did not answer for 2 s")
+    with Renderer() as hung, lost:
+        hung.render(SETTINGS | request, stop)
     assert hung._shared_memory and not left_by(hung)
     assert [*tmp_path.iterdir()] == []
 
