@@ -35,7 +35,8 @@ class Renderer:
         paths = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "datamodules.rooms.serve", self._folder.name],
+                # -P: the working directory may be another checkout, which would come first.
+                [sys.executable, "-P", "-m", "datamodules.rooms.serve", self._folder.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -183,6 +183,9 @@ def test_a_full_disk_is_named_and_healed(tmp_path: Path) -> None:
 
 
 def test_a_renderer_that_fails_says_why(tmp_path: Path) -> None:
+    """It has the code of whoever asks it, and not what is in the working directory."""
+    Path("datamodules").mkdir()
+    Path("datamodules/__init__.py").write_text("raise ValueError('another')", encoding="utf-8")
     cache = FilmCache(tmp_path / "films", {"version": 1})
     shards = shards_of("train", 2)
     why = "films 0 to 1 of train: the engine ended with status 1: KeyError: 'nowhere'"
