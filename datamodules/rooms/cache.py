@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,8 +17,6 @@ from datamodules.sources import Split
 #: Films in a shard; the last one of a split may have fewer.
 SHARD = 200
 MANIFEST = "manifest.json"
-#: Bytes that are hashed at a time.
-TOGETHER = 1 << 22
 
 
 class Shard(NamedTuple):
@@ -123,18 +122,34 @@ class FilmCache:
             return False
 
 
+def write_films(path: Path, films: NDArray[np.void]) -> str:
+    """Write films into the file of a shard, and return its hash.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
+    # Given a file, NumPy writes past Python, and its error has no number that says what failed.
+    buffer = BytesIO()
+    np.save(buffer, films)
+    content = buffer.getbuffer()
+    with replacing(path) as file:
+        file.write(content)
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """Hash a file."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(TOGETHER):
-            digest.update(part)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of another once all of it is written."""
+    """Open a file that takes the place of another once all of it is written.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is set, as Python does not do.
+    """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with unfinished.open("wb") as file:
@@ -142,7 +157,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as failure:
         with suppress(OSError):
             unfinished.unlink()
+        if isinstance(failure, OSError):
+            failure.filename = str(path)
         raise

@@ -141,6 +141,18 @@ class Engine:
             )
 
 
+def shared_memory() -> list[str]:
+    """List the files through which this process and its engine talk, where Linux tells.
+
+    The engine removes them, unless this process is killed: 11 MB of memory until the next start.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return []
+    lines = maps.read_text(encoding="utf-8", errors="replace").splitlines()
+    return sorted({line.split()[-1] for line in lines if "/dev/shm/ViZDoom" in line})
+
+
 def shrunk(screen: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Average the middle square of a screen [H, W, 3] to [3, 32, 32]."""
     height, width, _ = screen.shape

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from threading import Timer
 from types import TracebackType
 from typing import Any
 
-#: Seconds without a sign of life after which a renderer is given up; starting takes a few.
-SILENCE = 60.0
+#: Seconds without a sign of life after which a renderer is given up; starting takes a few, or half
+#: a minute where other programs keep all processors busy.
+SILENCE = 120.0
 PACKAGE = Path(__file__).parents[2]
 
 
@@ -22,7 +24,10 @@ class LostRenderer(Exception):
 
 
 class Renderer:
-    """A process with a folder of its own, which both go at the end."""
+    """A process with a folder of its own, which both go at the end.
+
+    The engine is a process, too, and outlives a renderer that is killed: both are ended together.
+    """
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="rooms-")
@@ -30,14 +35,17 @@ class Renderer:
         paths = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "datamodules.rooms.serve", self._folder.name],
+                # -P: the working directory may be another checkout, which would come first.
+                [sys.executable, "-P", "-m", "datamodules.rooms.serve", self._folder.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
                 encoding="utf-8",
+                start_new_session=True,
             )
-        self._silent = False
+        self._silent = self._ended = False
+        self._shared_memory: list[str] = []
 
     def __enter__(self) -> "Renderer":
         """Return it."""
@@ -54,9 +62,15 @@ class Renderer:
         self._folder.cleanup()
 
     def kill(self) -> None:
-        """End the process at once."""
-        self._process.kill()
+        """End the process and its engine at once, and remove what they leave in memory."""
+        if self._ended:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._ended = True
+        for path in self._shared_memory:
+            Path(path).unlink(missing_ok=True)
 
     def render(self, request: dict[str, Any], progress: Callable[[int], Any]) -> str:
         """Render a shard.
@@ -78,9 +92,10 @@ class Renderer:
             print(json.dumps(request), file=pipe, flush=True)
         while True:
             answer = self._answer()
+            self._shared_memory = answer.get("shared_memory", self._shared_memory)
             progress(answer.get("films", 0))
             if "error" in answer:
-                raise OSError(answer["errno"], answer["error"], request["path"])
+                raise OSError(*answer["error"])
             if "sha256" in answer:
                 return answer["sha256"]
 

@@ -6,17 +6,19 @@ import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from tqdm import tqdm
 
 from datamodules.rooms.cache import FilmCache, Shard, film_type
 from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.renderer import LostRenderer, Renderer
+from datamodules.sources import UnreadableData
 
 #: Times that a shard is tried.
 TRIALS = 2
@@ -24,7 +26,7 @@ TRIALS = 2
 ASSETS = "freedoom2.wad"
 
 
-class RenderingFailed(ValueError):
+class RenderingFailed(UnreadableData):
     """Films cannot be rendered; the message is one line that says why."""
 
 
@@ -43,7 +45,7 @@ def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]
     if not cache.missing(shards):
         return
     cache.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache.folder / "rendering.lock"):
+    with acquired(FileLock(cache.folder / "rendering.lock")):
         todo = cache.missing(shards)
         if not todo:
             return
@@ -53,6 +55,15 @@ def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]
         rank_zero_info(f"Rendering {films:,} films of rooms, once, into {cache.folder}")
         with tqdm(total=films, unit="film", disable=None) as bar:
             Rendering(cache, todo, settings, bar.update).run()
+
+
+def acquired(lock: FileLock) -> AcquireReturnProxy:
+    """Acquire a lock, and say so where that may take minutes."""
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        rank_zero_info("Another process renders the same films: waiting for it")
+        return lock.acquire()
 
 
 def require_engine() -> None:
@@ -89,7 +100,8 @@ class Rendering:
         cache: of the films.
         shards: to render.
         settings: of all films.
-        progress: is called with the number of films that were rendered since.
+        progress: is called with the number of films that were rendered since; it is below zero
+            where they were lost.
     """
 
     def __init__(
@@ -102,6 +114,7 @@ class Rendering:
         self.cache, self.settings, self.progress = cache, settings, progress
         self._todo = deque(shards)
         self._failures: Counter[Shard] = Counter()
+        self._reported: Counter[Shard] = Counter()
         self._renderers: set[Renderer] = set()
         self._stopped = False
         #: Around the manifest and the bar.
@@ -145,8 +158,9 @@ class Rendering:
             try:
                 path, films = str(self.cache.path(shard).absolute()), shard.films
                 asked = {"split": shard.split, "first": shard.first, "films": films, "path": path}
-                sha256 = renderer.render(self.settings | asked, self._report)
+                sha256 = renderer.render(self.settings | asked, partial(self._report, shard))
             except LostRenderer as reason:
+                self._report(shard, -self._reported[shard])
                 self._failures[shard] += 1
                 if self._failures[shard] == TRIALS and not self._stopped:
                     which = f"films {shard.first} to {shard.first + shard.films - 1}"
@@ -156,8 +170,9 @@ class Rendering:
             with self._lock:
                 self.cache.add(shard, sha256)
 
-    def _report(self, films: int) -> None:
+    def _report(self, shard: Shard, films: int) -> None:
         with self._lock:
+            self._reported[shard] += films
             self.progress(films)
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from datamodules.rooms.cache import film_type, replacing, sha256
-from datamodules.rooms.engine import ASSETS, Engine
+from datamodules.rooms.cache import film_type, write_films
+from datamodules.rooms.engine import ASSETS, Engine, shared_memory
 from datamodules.rooms.film_script import SIZE, write_film
 from datamodules.rooms.textures import Textures, textures_of
 from datamodules.rooms.wad import read_wad
@@ -44,14 +44,13 @@ def render(request: Request, textures: Textures, folder: Path, out: TextIO) -> d
     ]
     shard = np.zeros(request.films, film_type(request.steps, SIZE))
     with Engine(folder, [script.map_text for script in scripts]) as engine:
+        say({"shared_memory": shared_memory()}, out)
         for number, (film, script) in enumerate(zip(shard, scripts, strict=True)):
             film["frames"], film["poses"] = engine.film(number, script.poses), script.poses
             if number % REPORT == REPORT - 1:
                 say({"films": REPORT}, out)
-    path = Path(request.path)
-    with replacing(path) as file:
-        np.save(file, shard)
-    return {"films": request.films % REPORT, "sha256": sha256(path)}
+    digest = write_films(Path(request.path), shard)
+    return {"films": request.films % REPORT, "sha256": digest}
 
 
 def main(folder: Path) -> None:
@@ -65,7 +64,9 @@ def main(folder: Path) -> None:
         try:
             answer = render(Request(**json.loads(line)), textures, folder, out)
         except OSError as failure:
-            answer = {"errno": failure.errno, "error": failure.strerror or str(failure)}
+            # What Python does not name is in the folder.
+            named = str(failure.filename or folder)
+            answer = {"error": [failure.errno, failure.strerror or str(failure), named]}
         say(answer, out)
 
 

@@ -158,7 +158,8 @@ FAMILY = Family(
         ),
         Measure(
             "returned_error_other",
-            "the same against the views that were given at these steps in another room",
+            "the same against the views that were given at these steps in the other rooms of the "
+            "batch",
             "per pixel",
             benchmarks=VIEWS,
         ),

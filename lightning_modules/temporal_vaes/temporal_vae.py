@@ -145,7 +145,8 @@ class TemporalVAE(SequenceModel):
     def _start_controller(self, action_size: int) -> None:
         """Let actions be heard, and the clock tick, if there is one.
 
-        One action is 1 and the others 0: unit variance whatever A is. With the default for dense
+        One action is 1 and the others 0, and a camera's moves are about as large: unit variance
+        whatever A is. With the default for dense
         inputs moves drown in the noise of the latents, and models never learn where they are.
         """
         controller = self.backbone.controller

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datamodules.rooms.cache import film_type, replacing, sha256
+from datamodules.rooms.cache import film_type, write_films
 from datamodules.rooms.film_script import CAMERAS, SIZE
 from datamodules.rooms.room import draw_room
 
@@ -41,8 +41,7 @@ class Painter:
             rng = np.random.default_rng(request["first"] + place)
             film["poses"] = CAMERAS[request["camera"]](draw_room(rng), steps, rng)
             film["frames"] = film["poses"][:, 2].reshape(-1, 1, 1, 1) >> 8
-        with replacing(path) as file:
-            np.save(file, films)
+        digest = write_films(path, films)
         progress(count)
         self.rendered.append(path.name)
-        return sha256(path)
+        return digest

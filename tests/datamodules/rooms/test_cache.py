@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.rooms.cache import SHARD, FilmCache, Shard, film_type, replacing, sha256, shards_of
+from datamodules.rooms.cache import (
+    SHARD,
+    FilmCache,
+    Shard,
+    film_type,
+    replacing,
+    sha256,
+    shards_of,
+    write_films,
+)
 
 MADE_OF = {"version": 1, "camera": "rotation", "steps": 2, "seed": 0}
 SHARDS = shards_of("train", SHARD + 3)
@@ -22,9 +31,7 @@ def cache(tmp_path: Path) -> FilmCache:
     for shard in SHARDS:
         films = np.zeros(shard.films, film_type(2, 4))
         films["frames"] = rng.integers(256, size=films["frames"].shape)
-        with replacing(made.path(shard)) as file:
-            np.save(file, films)
-        made.add(shard, sha256(made.path(shard)))
+        made.add(shard, write_films(made.path(shard), films))
     return made
 
 
@@ -94,6 +101,16 @@ def test_a_damaged_entry_is_none(cache: FilmCache, tmp_path: Path) -> None:
     content["shards"][SHARDS[1].file]["films"] = "many"
     path.write_text(json.dumps(content), encoding="utf-8")
     assert cache.missing(SHARDS) == SHARDS
+
+
+def test_a_full_disk_is_named_by_the_system_and_by_the_file(cache: FilmCache) -> None:
+    """By a device that is always full: NumPy's own error says "192 requested", with no number."""
+    path = cache.path(SHARDS[0])
+    path.with_name(f".{path.name}.unfinished").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as failure:
+        write_films(path, np.zeros(200, film_type(2, 4)))
+    assert (failure.value.errno, failure.value.filename) == (errno.ENOSPC, str(path))
+    assert cache.missing(SHARDS) == [], "what was there stays"
 
 
 def test_nothing_half_written_takes_the_place_of_what_was_there(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """Films by the real engine: what the camera sees, that it returns, and what ends a renderer."""
 
+import errno
 import hashlib
 import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from datamodules.rooms.cache import FilmCache, shards_of
 from datamodules.rooms.camera import TURN
 from datamodules.rooms.engine import ASSETS, Engine
 from datamodules.rooms.film_script import write_film
-from datamodules.rooms.rendering import RenderingFailed, complete
+from datamodules.rooms.renderer import LostRenderer, Renderer
+from datamodules.rooms.rendering import Rendering, RenderingFailed, complete
 from datamodules.rooms.room import draw_room, textmap
 from datamodules.rooms.textures import OBJECTS, Textures, textures_of
 from datamodules.rooms.wad import read_wad
@@ -26,6 +27,7 @@ from tests.cli.commands import ROOT
 
 pytestmark = pytest.mark.rendering
 FILMS = 12
+SETTINGS = {"camera": "rotation", "steps": 30, "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -106,46 +108,104 @@ def test_the_way_back_shows_the_way_there_to_the_bit(tmp_path: Path) -> None:
     assert (frames[:, 1:20] - frames[:, :19]).abs().mean((0, 2, 3, 4)).min() > 0.01, "it moves"
 
 
-def test_a_killed_renderer_is_replaced(tmp_path: Path) -> None:
+def test_a_killed_renderer_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
     cache = FilmCache(tmp_path / "films", {"version": 1})
-    shards = shards_of("train", 60)
+    shards = shards_of("train", 30)
     killed: list[int] = []
+    shown: list[int] = []
 
-    def kill_the_first() -> None:
-        while not killed:
-            for folder in Path("/proc").glob("[0-9]*"):
-                words = (folder / "cmdline").read_bytes() if (folder / "cmdline").exists() else b""
-                if b"datamodules.rooms.serve" in words and f"{os.getpid()}" in parent_of(folder):
-                    killed.append(int(folder.name))
-                    time.sleep(2)
-                    os.kill(killed[0], signal.SIGKILL)
-                    return
+    def kill_the_first(films: int) -> None:
+        shown.append(films)
+        if films and not killed:
+            (lost,) = job._renderers
+            killed.append(lost._process.pid)
+            assert left_by(lost), "the engine is at work"
+            losses.append(lost)
+            os.kill(killed[0], signal.SIGKILL)
 
-    killer = Thread(target=kill_the_first)
-    killer.start()
-    complete(cache, shards, {"camera": "rotation", "steps": 30, "seed": 0})
-    killer.join()
-    assert killed and cache.missing(shards) == []
-    assert not [*cache.folder.glob("*.unfinished")]
-
-
-def parent_of(folder: Path) -> str:
-    try:
-        return (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
-    except OSError:
-        return ""
+    losses: list[Renderer] = []
+    job = Rendering(cache, shards, SETTINGS, kill_the_first)
+    cache.folder.mkdir()
+    job.run()
+    assert cache.missing(shards) == []
+    assert [path.name for path in cache.folder.iterdir() if path.name.startswith(".")] == []
+    assert not left_by(losses[0])
+    assert sum(shown) == 30, "films that were lost are not counted twice"
 
 
-def test_a_map_that_the_engine_dislikes_is_an_error_and_not_the_end(
+def test_an_engine_that_hangs_is_given_up_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine crashes or hangs; the process that asked does neither."""
-    monkeypatch.setattr(renderer, "SILENCE", 20.0)
+    request = {"split": "train", "first": 0, "films": 60, "path": str(tmp_path / "films.npy")}
+
+    def stop(films: int) -> None:
+        monkeypatch.setattr(renderer, "SILENCE", 2.0)
+        if films:
+            for process in processes_of(hung):
+                os.kill(process, signal.SIGSTOP)
+
+    lost = pytest.raises(LostRenderer, match="the engine did not answer for 2 s")
+    with Renderer() as hung, lost:
+        hung.render(SETTINGS | request, stop)
+    assert hung._shared_memory and not left_by(hung)
+    assert [*tmp_path.iterdir()] == []
+
+
+def processes_of(lost: Renderer) -> list[int]:
+    """The renderer and its engine, of those that live."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
+            if int(group) == lost._process.pid and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def left_by(lost: Renderer) -> list[int | str]:
+    """What a renderer has not cleared away."""
+    return [*processes_of(lost), *filter(os.path.exists, lost._shared_memory)]
+
+
+def test_a_full_disk_is_named_and_healed(tmp_path: Path) -> None:
+    """The system's own error, of a device that is always full."""
     cache = FilmCache(tmp_path / "films", {"version": 1})
     shards = shards_of("train", 2)
-    with pytest.raises(RenderingFailed, match="films 0 to 1 of train: the engine"):
-        complete(cache, shards, {"camera": "nowhere", "steps": 2, "seed": 0})
+    cache.folder.mkdir()
+    (cache.folder / ".train-00000.npy.unfinished").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as failure:
+        complete(cache, shards, SETTINGS)
+    assert failure.value.errno == errno.ENOSPC
+    assert failure.value.filename == str(cache.path(shards[0]))
     assert cache.missing(shards) == shards
+    complete(cache, shards, SETTINGS)
+    assert cache.missing(shards) == []
+
+
+def test_a_renderer_that_fails_says_why(tmp_path: Path) -> None:
+    """It has the code of whoever asks it, and not what is in the working directory."""
+    Path("datamodules").mkdir()
+    Path("datamodules/__init__.py").write_text("raise ValueError('another')", encoding="utf-8")
+    cache = FilmCache(tmp_path / "films", {"version": 1})
+    shards = shards_of("train", 2)
+    why = "films 0 to 1 of train: the engine ended with status 1: KeyError: 'nowhere'"
+    with pytest.raises(RenderingFailed, match=why):
+        complete(cache, shards, SETTINGS | {"camera": "nowhere"})
+    assert cache.missing(shards) == shards
+
+
+def test_of_two_processes_at_once_one_renders(tmp_path: Path) -> None:
+    sizes = "train_size=2, val_size=1, test_size=1, num_workers=0"
+    code = f"from datamodules import Rotation; Rotation(data_dir={str(tmp_path)!r}, {sizes})"
+    command = [sys.executable, "-c", f"{code}.prepare_data()"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    both = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
+        for _ in range(2)
+    ]
+    said = "".join(process.communicate()[1] for process in both)
+    assert [process.returncode for process in both] == [0, 0], said
+    assert said.count("Rendering 4 films") == 1
 
 
 def test_the_command_renders_and_trains(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ from tests.datamodules.rooms.painter import Painter
 
 SETTINGS = {"camera": "rotation", "steps": 2, "seed": 0}
 SHARDS = [*shards_of("train", 401), *shards_of("val", 3)]
+
+
+OWN = Painter.render
+
+
+def slow(self: Painter, request: dict[str, Any], progress: Callable[[int], Any]) -> str:
+    """Take a moment."""
+    time.sleep(0.05)
+    return OWN(self, request, progress)
 
 
 @pytest.fixture
@@ -85,6 +95,56 @@ def test_a_full_disk_ends_it_and_what_was_rendered_stays(
     assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS), "none twice"
 
 
+def test_what_was_interrupted_goes_on_where_it_stopped(
+    cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches the thread that waits for the others."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        while not painter.rendered:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rendering, "cores", lambda: 1)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(rendering, "wait", interrupted)
+        patched.setattr(painter, "render", slow)
+        complete(cache, SHARDS, SETTINGS)
+    before = [*painter.rendered]
+    assert 1 <= len(before) < len(SHARDS)
+    assert {shard.file for shard in SHARDS} - {s.file for s in cache.missing(SHARDS)} == {*before}
+    complete(cache, SHARDS, SETTINGS)
+    assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS), "none twice"
+    assert poses(cache) == expected()
+
+
+def test_films_of_another_version_are_rendered_again(
+    cache: FilmCache, painter: type[Painter]
+) -> None:
+    complete(cache, SHARDS, SETTINGS)
+    newer = FilmCache(cache.folder, {"version": 2})
+    complete(newer, SHARDS, SETTINGS)
+    assert sorted(painter.rendered) == sorted(2 * [shard.file for shard in SHARDS])
+    assert newer.missing(SHARDS) == [] and cache.missing(SHARDS) == SHARDS
+    assert poses(newer) == expected()
+
+
+def test_films_of_a_lost_renderer_are_not_counted_twice(
+    cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[int] = []
+
+    def half(self: Painter, request: dict[str, Any], progress: Any) -> str:
+        monkeypatch.setattr(painter, "render", OWN)
+        progress(100)
+        raise LostRenderer("killed")
+
+    monkeypatch.setattr(painter, "render", half)
+    cache.folder.mkdir()
+    rendering.Rendering(cache, SHARDS[:1], SETTINGS, shown.append).run()
+    assert shown == [100, -100, 200]
+
+
 def test_what_would_not_fit_is_not_begun(
     cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,23 +155,22 @@ def test_what_would_not_fit_is_not_begun(
     assert not painter.rendered
 
 
-def test_of_two_at_once_one_renders(cache: FilmCache, painter: type[Painter]) -> None:
-    own = Painter.render
-
-    def slow(self: Painter, request: dict[str, Any], progress: Any) -> str:
-        time.sleep(0.05)
-        return own(self, request, progress)
-
-    painter.render = slow  # type: ignore[method-assign]
-    try:
-        both = [threading.Thread(target=complete, args=(cache, SHARDS, SETTINGS)) for _ in "ab"]
-        for each in both:
-            each.start()
-        for each in both:
-            each.join()
-    finally:
-        painter.render = own  # type: ignore[method-assign]
+def test_of_two_at_once_one_renders_and_the_other_says_that_it_waits(
+    cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(painter, "render", slow)
+    monkeypatch.setattr(rendering, "rank_zero_info", said.append)
+    both = [threading.Thread(target=complete, args=(cache, SHARDS, SETTINGS)) for _ in "ab"]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
     assert sorted(painter.rendered) == sorted(shard.file for shard in SHARDS)
+    assert sorted(said) == [
+        "Another process renders the same films: waiting for it",
+        f"Rendering 404 films of rooms, once, into {cache.folder}",
+    ]
 
 
 def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

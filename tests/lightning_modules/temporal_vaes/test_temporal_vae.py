@@ -9,6 +9,7 @@ import torch
 
 from datamodules import (
     FrameSequences,
+    LoopClosure,
     MNISTMaze,
     ParityRecall,
     PerfectRecall,
@@ -31,6 +32,7 @@ MODELS = {
     "dnc_gtmm": partial(GTMM, **DATA, memory=partial(DNC, word_size=8, read_heads=2)),
     "no_memory_gtmm": partial(GTMM, **DATA, memory=NoMemory),
     "gaussian_gtmm": partial(GTMM, **DATA, memory=NoMemory, likelihood="gaussian"),
+    "logistic_gtmm": partial(GTMM, **DATA, memory=NoMemory, likelihood="logistic"),
     "vrnn": partial(VRNN, **DATA),
 }
 
@@ -309,3 +311,15 @@ def test_a_vrnn_is_rebuilt_from_its_hyperparameters() -> None:
     again = VRNN(**model.hparams)
     again.load_state_dict(model.state_dict())
     assert again.extracted_size == 5 and again.state_size == model.state_size
+
+
+def test_views_are_measured_where_a_camera_returns(tmp_path) -> None:
+    """The ratio is that of both errors of a whole set, in batches of which one has one film."""
+    sizes = {"train_size": 2, "val_size": 3, "test_size": 2, "num_workers": 0}
+    data = LoopClosure(sequence_length=6, data_dir=str(tmp_path), eval_batch_size=2, **sizes)
+    settings = {"action_size": 3, "frame_shape": (3, 32, 32), "controller_size": 8}
+    model = VRNN(sequence_length=6, prefix_length=3, **settings)
+    found = trainer(tmp_path).validate(model, data, verbose=False)[0]
+    error, others = found["val/returned_error"], found["val/returned_error_other"]
+    assert found["val/returned_ratio"] == pytest.approx(error / others) and error > 0
+    assert {"val/returned_psnr", "val/returned_ssim"} <= found.keys()
