@@ -11,7 +11,7 @@ from datamodules import FunctionSequences
 from lightning_modules import ATGQN, TGQN
 from lightning_modules.neural_processes.neural_process import NeuralProcess
 from lightning_modules.neural_processes.pool import Pool
-from memory_cores import DNC, RMR, ContextWindow
+from memory_cores import DNC, RMR, ContextWindow, Items
 from memory_cores.parts.real_points import RealPoints
 
 B, T, N, M = 2, 4, 5, 8
@@ -32,6 +32,12 @@ MODELS = {
     "tgqn": partial(TGQN, **DATA),
     "atgqn_w": partial(ATGQN, **DATA, **WINDOW),
     "atgqn_rmr": partial(ATGQN, **DATA, memory=partial(RMR, slots=4), pool_memory=True),
+    "no interaction": partial(
+        ATGQN, **DATA, memory=partial(RMR, slots=4, without_flow_interaction=True), pool_memory=True
+    ),
+    "no tracking": partial(
+        ATGQN, **DATA, memory=partial(RMR, slots=4, without_flow_tracking=True), pool_memory=True
+    ),
     "atgqn_dnc": partial(ATGQN, **DATA, memory=DNC, pool_memory=True),
 }
 
@@ -169,3 +175,27 @@ def test_it_is_rebuilt_from_its_hyperparameters() -> None:
     again.load_state_dict(model.state_dict())
     assert again.noise_size == model.noise_size == 2 * 4 * 4
     assert again.state_size == model.state_size
+
+
+def test_values_that_are_maps_share_their_trackers() -> None:
+    with pytest.raises(ValueError, match="separate_weights must be false for maps, got True"):
+        ATGQN(**DATA, memory=partial(RMR, slots=4, separate_weights=True))
+
+
+@pytest.mark.parametrize("name", ["atgqn_w", "atgqn_rmr", "no interaction", "no tracking"])
+def test_values_that_are_maps_are_the_same_step_by_step(
+    name: str, batch: FunctionSequences
+) -> None:
+    core = make(name).double().memory
+    assert core.sizes.maps == (2, 2)
+    x = torch.cat([batch.context_x, batch.context_x], -1)[..., : core.sizes.key].double()
+    values = torch.randn(B, T, N, core.sizes.value).double()
+    items, controls = Items(x, values, batch.context_mask), torch.randn(B, T, core.sizes.control)
+    queries, unrolled = x[:, :, :3].contiguous(), core.unroll(controls.double(), items)
+    found = core.lookup(unrolled.snapshot, queries)
+    state = core.initial_state(B, like=values)
+    for t in range(T):
+        step = Items(*(part[:, t] for part in items))
+        state = core.write(state, controls[:, t].double(), step)
+        expected = core.lookup(core.snapshot(state, step), queries[:, t])
+        torch.testing.assert_close(found[:, t], expected)
