@@ -5,16 +5,25 @@ some patches of each step, or none, and renders others.
 """
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import RegimeSettings
 from datamodules.points.canvas.benchmark import MovingPictures
 from datamodules.points.canvas.dataset import MovingRecipe
+from datamodules.points.canvas.mean_canvas import mean_canvas
+from datamodules.points.canvas.patches import patches_at
 from datamodules.points.context_sets import PointRecipe, Regime
 from datamodules.sources import LARGE_FACES, ImageKind, Split
+
+#: Faces that stand for all in a mean.
+AVERAGED = 4_000
 
 
 class RenderedFaces(MovingPictures):
@@ -40,7 +49,8 @@ class RenderedFaces(MovingPictures):
         """Check the settings; no data is touched.
 
         Args:
-            canvas_size: rows, and columns, of the canvas.
+            canvas_size: rows, and columns, of the canvas, which patches cover in pictures: a
+                multiple of 8.
             speed: pixels that the face moves per step.
             batch_size: as in `BenchmarkDataModule`, with the paper's value.
             **settings: of `MovingPictures`.
@@ -49,6 +59,10 @@ class RenderedFaces(MovingPictures):
             ValueError: a setting is out of range.
         """
         super().__init__(canvas_size=canvas_size, speed=speed, batch_size=batch_size, **settings)
+        if canvas_size % self.patch_shape[1]:
+            raise ValueError(
+                f"canvas_size must be a multiple of {self.patch_shape[1]}, got {canvas_size}"
+            )
 
     @property
     def training_points(self) -> int:
@@ -67,6 +81,34 @@ class RenderedFaces(MovingPictures):
     def recipe(self, split: Split) -> MovingRecipe:
         """Say how the sequences of a split are made."""
         return replace(super().recipe(split), patch=self.patch_shape[1])
+
+    @cached_property
+    def mean_face(self) -> Tensor:
+        """Mean of the first training faces, float32 [64, 64, 3] from 0 to 255; needs `setup`."""
+        faces = self.dataset("train").pictures[:AVERAGED]
+        return torch.from_numpy(faces.mean(0, dtype=np.float32))
+
+    def guesses(self, batch: FunctionSequences) -> dict[str, Tensor]:
+        """Patches of the mean training face: where the face is, or averaged over all places.
+
+        Returns:
+            ``mean_face`` and ``mean_canvas``, [B, T, M, 192]; needs `setup`.
+        """
+        side, patch, recipe = self.hparams["canvas_size"], self.patch_shape[1], self.recipe("val")
+        numbers = ((batch.target_x.cpu().double() + 1) / 2 * (recipe.line - 1)).round().long()
+        index = numbers[..., 0] * recipe.line + numbers[..., 1]
+        centres = (batch.task.cpu().double() + 1) / 2 * (side - 1)
+        corners = (centres - (self.picture_size - 1) / 2).round().long()
+
+        def cut(picture: Tensor, corners: Tensor) -> Tensor:
+            pictures = picture.expand(len(index), *picture.shape)
+            return patches_at(index, pictures, corners, side, patch, recipe.free)
+
+        canvas = mean_canvas(self.mean_face, side, recipe.free)
+        return {
+            "mean_face": cut(self.mean_face, corners),
+            "mean_canvas": cut(canvas, torch.zeros_like(corners)),
+        }
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the faces as they are, [N, 64, 64, 3]."""

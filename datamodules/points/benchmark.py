@@ -122,6 +122,13 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """
         return None
 
+    def guesses(self, batch: FunctionSequences) -> dict[str, Tensor]:
+        """Values that one would guess without a model, by name, [B, T, M, Dy]; on the CPU.
+
+        Empty where none are known. Needs `setup`.
+        """
+        return {}
+
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
         """Least possible NLL in each step of a fixed set, [T] in nats, by names of metrics.
 

@@ -18,8 +18,8 @@ NUMBERS: dict[Split, range] = {
     "val": range(4_000, 4_500),
     "test": range(4_500, 5_000),
 }
-#: Faces that are drawn at once: their layers fit into a core's cache.
-TOGETHER = 50
+#: Pixels that are drawn at once: their layers fit into a core's cache.
+TOGETHER = 50 * SIZE**2
 
 
 def read(split: Split, size: int = SIZE) -> LabelledImages:
@@ -29,16 +29,16 @@ def read(split: Split, size: int = SIZE) -> LabelledImages:
         split: which faces.
         size: rows, and columns, of a face.
     """
-    images = _drawn(split, size)
+    images = _drawn(NUMBERS[split], size)
     return LabelledImages(images, np.zeros(len(images), np.int64), "faces")
 
 
 @cache
-def _drawn(split: Split, size: int) -> NDArray[np.uint8]:
-    """Draw the faces of a split, and keep them: 4,000 of 32 x 32 take two seconds."""
-    numbers = NUMBERS[split]
-    starts = range(0, len(numbers), TOGETHER)
-    return np.concatenate([draw(traits(numbers[i : i + TOGETHER]), size) for i in starts])
+def _drawn(numbers: range, size: int) -> NDArray[np.uint8]:
+    """Draw faces, and keep them: 4,000 of 32 x 32 take two seconds, of 64 x 64 seven."""
+    together = max(1, TOGETHER // size**2)
+    starts = range(0, len(numbers), together)
+    return np.concatenate([draw(traits(numbers[i : i + together]), size) for i in starts])
 
 
 def traits(numbers: range) -> Traits:

@@ -42,7 +42,7 @@ FAMILY = Family(
             NATS,
             "lower",
             header="NLL",
-            headline=1,
+            headline=2,
         ),
         Measure(
             "nll_with_context",
@@ -89,6 +89,7 @@ FAMILY = Family(
             "squared intensities",
             "lower",
             header="patch error",
+            headline=1,
             benchmarks=PATCHES,
         ),
         Measure(
@@ -104,6 +105,20 @@ FAMILY = Family(
             "squared intensities",
             "lower",
             header="patch error, unseen",
+            benchmarks=PATCHES,
+        ),
+        Measure(
+            "patch_error_mean_face",
+            "`patch_error` of the mean training face at the true place, instead of a model",
+            "squared intensities",
+            header="of the mean face",
+            benchmarks=PATCHES,
+        ),
+        Measure(
+            "patch_error_mean_canvas",
+            "`patch_error` of the mean training face, averaged over all places that it may have",
+            "squared intensities",
+            header="of the mean canvas",
             benchmarks=PATCHES,
         ),
         _gap("nll", "gap to optimum"),
@@ -215,7 +230,8 @@ class FunctionMeasures(Measures):
         if model.benchmark is not None and model.benchmark.asks_for_inked_pictures:
             measured |= overlap_measurements(scores.mean, scores.one_mean, batch)
         if model.benchmark is not None and model.benchmark.patch_shape:
-            measured |= patch_measurements(scores.one_mean, batch)
+            guesses = model.benchmark.guesses(batch)
+            measured |= patch_measurements(scores.one_mean, batch, guesses)
         return measured
 
     def summarise(self, model: "NeuralProcess", sums: Mapping[str, StepSums]) -> Summary:

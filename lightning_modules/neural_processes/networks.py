@@ -61,7 +61,7 @@ class ObservationModel(nn.Module, ABC):
         """Decode what ``of_points`` and ``of_latents`` return."""
 
     @abstractmethod
-    def in_parts(self, points: Tensor, latents: Tensor) -> Targets:
+    def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
         """Decode [B, T, M, P] and [B, T, 1, P] a part at a time: faster, and in less memory."""
 
 
@@ -144,8 +144,11 @@ class Decoder(ObservationModel):
         mean, raw = of_points(self.rest, points + latents, real).chunk(2, -1)
         return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))
 
-    def in_parts(self, points: Tensor, latents: Tensor) -> Targets:
-        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time: faster, and in less memory."""
+    def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
+        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time: faster, and in less memory.
+
+        Padding is decoded, too: where all points are targets, there is none.
+        """
         steps = max(1, TOGETHER // points.shape[2])
         split = zip(
             points.flatten(0, 1).split(steps), latents.flatten(0, 1).split(steps), strict=True

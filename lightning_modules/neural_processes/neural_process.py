@@ -40,6 +40,8 @@ from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.real_points import RealPoints
 
 Objective = Literal["elbo", "paper"]
+#: Places [B, T, N, Dx], values [B, T, N, Dy], and which of them are real.
+Points = tuple[Tensor, Tensor, RealPoints]
 #: Width where neither settings nor a budget of parameters decide on it.
 HIDDEN_SIZE = 64
 
@@ -181,7 +183,7 @@ class NeuralProcess(SequenceModel):
     def parts(self) -> dict[str, list[nn.Module]]:
         """Return encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
         return {
-            "encoders": [self.latent_encoder, self.deterministic_encoder],
+            "encoders": [*dict.fromkeys((self.latent_encoder, self.deterministic_encoder))],
             "memory": [self.memory],
             "recurrent": [] if self.recurrent_path is None else [self.recurrent_path],
             "latents": [self.latent_path],
@@ -218,7 +220,8 @@ class NeuralProcess(SequenceModel):
         context = context_x, batch.context_y, known
         target = (target_x, batch.target_y, asked) if told else None
         values = self.deterministic_encoder(*context)
-        pooled = Pool.of(values, known).pooled(self.pooling)
+        own = Pool.of(values, known)
+        pooled = own.pooled(self.pooling)
         items = Items(context_x, known.padded(values), batch.context_mask)
         recollections = self._unroll(pooled, items, *self._drawn(target, noise))
         reads = self.memory.lookup(recollections.snapshot, target_x, asked)
@@ -227,17 +230,27 @@ class NeuralProcess(SequenceModel):
         # With ``pool_memory`` latents pool imaginary values too, as in the authors' code.
         held = Pool(recollections.total, recollections.number)
         empty = Pool(*map(torch.zeros_like, held))
+        if self.latent_encoder is not self.deterministic_encoder:
+            own = Pool.of(self.latent_encoder(*context), known)
         evidence = Evidence(
-            context=Pool.of(self.latent_encoder(*context), known),
+            context=own,
             memory=held if self.pool_memory else empty,
-            target=None if target is None else Pool.of(self.latent_encoder(*target), asked),
+            target=None if target is None else self.pool_of_targets(batch, target, own),
         )
         points = self.decoder.of_points(reads, target_x, asked)
         return Recalled(points, asked, evidence, recollections.kl, recollections.snapshot)
 
-    def _drawn(
-        self, target: tuple[Tensor, Tensor, RealPoints] | None, noise: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def pool_of_targets(self, batch: FunctionSequences, target: Points, context: Pool) -> Pool:
+        """Pool the encodings of all targets, for posteriors.
+
+        Args:
+            batch: B sequences.
+            target: places as the networks see them, values, and which are real.
+            context: the encodings of the contexts.
+        """
+        return Pool.of(self.latent_encoder(*target), target[2])
+
+    def _drawn(self, target: Points | None, noise: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the posterior's controls [B, T, h] and the noise, for a core that draws."""
         if not self.memory.noise_size:
             return ()
@@ -306,7 +319,7 @@ class NeuralProcess(SequenceModel):
         untold = recalled.evidence._replace(target=None)
         latents = self._draw(untold.repeated(samples), of_latents).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
-            yield self.decoder.in_parts(recalled.points, row)
+            yield self.decoder.in_parts(recalled.points, row, recalled.asked)
 
     def _fresh(self, batch: FunctionSequences, samples: int) -> Tensor:
         """Draw noise [K, B, T, ``noise_size``] from the process's random generator."""

@@ -125,10 +125,9 @@ def rendered_images(prediction: PredictedSequence, patch: tuple[int, int, int]) 
         patch: channels, height and width of each.
     """
     sequence, (mean, sigma) = prediction.sequence, prediction.targets
-    truth = canvases_of(sequence.target_y, patch)
+    truth, drawn = ((canvases_of(y, patch) + 0.5).clamp(0, 1) for y in (sequence.target_y, mean))
     seen = covered(sequence.context_x, sequence.context_mask, truth.shape[-1], patch[1])
-    spread = canvases_of(sigma - 0.5, patch).mean(-3)
-    return CompletedImages(truth, seen, canvases_of(mean, patch), spread)
+    return CompletedImages(truth, seen, drawn, canvases_of(sigma, patch).mean(-3))
 
 
 def keys_sentence(keys: Tensor, shown: Evaluated) -> str:

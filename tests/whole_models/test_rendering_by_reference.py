@@ -163,9 +163,9 @@ def test_the_renderer_paints_over_what_it_painted(seeded: Callable) -> None:
             canvas = np.zeros((3, 8, 8))
             for _ in range(2):
                 hidden, cell = conv_lstm(w, "cell.", hidden, cell, *seen)
-                paint = convolved(hidden, w["paint.0.weight"], w["paint.0.bias"], 1)
-                for layer in (2, 4):
-                    kernel = w[f"paint.{layer}.weight"], w[f"paint.{layer}.bias"]
+                paint = convolved(hidden, w["strokes.0.weight"], w["strokes.0.bias"], 1)
+                for layer in ("strokes.2", "colours"):
+                    kernel = w[f"{layer}.weight"], w[f"{layer}.bias"]
                     paint = transposed(np.maximum(paint, 0), *kernel, padding=1, stride=2)
                 canvas += paint
             close(found.mean[b, 0, m], canvas.ravel())

@@ -20,7 +20,7 @@ def patches_at(
     Args:
         index: numbers of the patches' first pixels, row by row of the side - patch + 1 that there
             are, int64 [B, T, K].
-        pictures: one for all canvases of a sequence, uint8 [B, S, S, C].
+        pictures: one for all canvases of a sequence, [B, S, S, C]; from 0 to 255, of any type.
         corners: row and column of each picture's first pixel, int64 [B, T, 2]; the whole picture
             is on the canvas.
         side: rows, and columns, of a canvas.
@@ -39,17 +39,17 @@ def patches_at(
 
 
 def canvases_of(tiles: Tensor, patch: tuple[int, int, int]) -> Tensor:
-    """Lay patches that cover a canvas beside each other, for pictures.
+    """Lay patches that cover a canvas beside each other.
 
     Args:
         tiles: values of the patches row by row, as many rows as columns, [..., K, C * P * P].
         patch: channels, height and width.
 
     Returns:
-        Intensities in [0, 1], [..., C, side, side].
+        The same values, [..., C, side, side].
     """
     count = isqrt(tiles.shape[-2])
-    grid = (tiles + 0.5).clamp(0, 1).unflatten(-1, patch).unflatten(-4, (count, count))
+    grid = tiles.unflatten(-1, patch).unflatten(-4, (count, count))
     # [..., row, column, C, y, x] -> [..., C, row, y, column, x]
     channels = grid.movedim(-3, -5).movedim(-2, -3)
     return channels.flatten(-2).flatten(-3, -2)
@@ -73,7 +73,7 @@ def covered(x: Tensor, mask: Tensor, side: int, patch: int) -> Tensor:
 
 
 def painted(pictures: Tensor, corners: Tensor, side: int, free: int) -> Tensor:
-    """Lay pictures [B, S, S, C] on canvases, uint8 [B, T, side, side, C]."""
+    """Lay pictures [B, S, S, C] on canvases, [B, T, side, side, C] of the same type."""
     (count, size), steps = pictures.shape[:2], corners.shape[1]
     canvases = pictures.new_full((count, steps, side, side, pictures.shape[3]), free)
     for b in range(count):

@@ -8,9 +8,10 @@ changed: three draws, latents of 4 maps, states of 40. In step t
     h^Q_i      = ConvLSTM(h^Q_{i-1}; h^P_{i-1}, D_t, s_t)
     h^P_i      = ConvLSTM(h^P_{i-1}; z_t^i, C_t, s_t)
 
-with h^P_0 = h^Q_0 = 0. C_t pools the step's context, and what the memory holds; D_t is the state of
-a ConvLSTM that reads C and the pooled targets from the last step to the first. z_t is the last draw
-of step t, and the KL covers all draws. No image reaches these cells.
+with h^P_0 = h^Q_0 = 0, so that the first draw's prior is the same in every step: it takes a second
+one to tell what the context does. C_t pools the step's context, and what the memory holds; D_t is
+the state of a ConvLSTM that reads C and the pooled targets from the last step to the first. z_t is
+the last draw of step t, and the KL covers all draws. No image reaches these cells.
 """
 
 from typing import NamedTuple
@@ -99,46 +100,50 @@ class ConvDrawLatents(LatentPath):
         to_posterior = None if told is None else self._known(self.posterior_cell, told)
         state = State(*(part.expand(len(noise), -1, -1, -1) for part in self.first_state))
         latent = self.first_latent.expand(len(noise), -1, -1, -1)
-        samples, drawn = [], []
+        samples, drawn, before = [], [], []
         for t, draws in enumerate(noise.unflatten(2, (self.shapes.draws, -1)).unbind(1)):
             inputs = latent, state.hidden
             state = State(*self.transition.step(to_state[t], self.size, state.cell, *inputs))
             known = to_prior[t], None if to_posterior is None else to_posterior[t]
-            latent, gaussians = self._draw(state.hidden, *known, draws)
+            latent, gaussians, priors_of = self._draw(state.hidden, *known, draws)
             samples.append(torch.cat([state.hidden, latent], 1).flatten(1))
             drawn.append(gaussians)
-        priors, posteriors = (self._joined(each) for each in zip(*drawn, strict=True))
-        return Latents(torch.stack(samples, 1), priors, posteriors)
+            before.append(priors_of)
+        drawn_from = DiagonalGaussian(*(torch.stack(p, 1) for p in zip(*drawn, strict=True)))
+        prior = drawn_from if told is None else self._priors(torch.stack(before, 1))
+        return Latents(torch.stack(samples, 1), prior, drawn_from)
 
     def _draw(
         self, state: Tensor, to_prior: Tensor, to_posterior: Tensor | None, noise: Tensor
-    ) -> tuple[Tensor, tuple[list[DiagonalGaussian], list[DiagonalGaussian]]]:
-        """Draw the latents of a step, with noise [B, draws, Z H W]; return the last one."""
-        prior_state = posterior_state = State(*(torch.zeros_like(state) for _ in range(2)))
-        priors, posteriors = [], []
-        for noise_i in noise.unbind(1):
-            prior = posterior = self.prior(prior_state.hidden)
-            if to_posterior is not None:
-                inputs = prior_state.hidden, state, posterior_state.hidden
-                posterior_state = State(
-                    *self.posterior_cell.step(
-                        to_posterior, self.size, posterior_state.cell, *inputs
-                    )
-                )
-                posterior = self.posterior(posterior_state.hidden)
-            latent = posterior.sample(noise_i).unflatten(1, (-1, *self.shapes.area))
-            inputs = latent, state, prior_state.hidden
-            prior_state = State(
-                *self.prior_cell.step(to_prior, self.size, prior_state.cell, *inputs)
-            )
-            priors.append(prior)
-            posteriors.append(posterior)
-        return latent, (priors, posteriors)
+    ) -> tuple[Tensor, DiagonalGaussian, Tensor]:
+        """Draw the latents of a step, with noise [B, draws, Z H W].
 
-    def _joined(self, steps: tuple[list[DiagonalGaussian], ...]) -> DiagonalGaussian:
-        """Join the Gaussians of all draws [B, Z H W] of all steps to one [B, T, N]."""
-        of_steps = [[torch.cat(parts, 1) for parts in zip(*draws, strict=True)] for draws in steps]
-        return DiagonalGaussian(*(torch.stack(parts, 1) for parts in zip(*of_steps, strict=True)))
+        Returns:
+            The last latent; the Gaussians [B, N] that all are from; the states h^P before each
+            draw, [B, draws, S, H, W].
+        """
+        p = q = State(*(torch.zeros_like(state) for _ in range(2)))
+        gaussians, before = [], [p.hidden]
+        for noise_i in noise.unbind(1):
+            if to_posterior is None:
+                gaussian = self.prior(p.hidden)
+            else:
+                inputs = p.hidden, state, q.hidden
+                q = State(*self.posterior_cell.step(to_posterior, self.size, q.cell, *inputs))
+                gaussian = self.posterior(q.hidden)
+            latent = gaussian.sample(noise_i).unflatten(1, (-1, *self.shapes.area))
+            gaussians.append(gaussian)
+            if len(before) < self.shapes.draws:  # nobody sees the state after the last draw
+                inputs = latent, state, p.hidden
+                p = State(*self.prior_cell.step(to_prior, self.size, p.cell, *inputs))
+                before.append(p.hidden)
+        joined = DiagonalGaussian(*(torch.cat(p, 1) for p in zip(*gaussians, strict=True)))
+        return latent, joined, torch.stack(before, 1)
+
+    def _priors(self, before: Tensor) -> DiagonalGaussian:
+        """Return the priors [B, T, N] of all draws, from the states [B, T, draws, S, H, W]."""
+        priors = self.prior(before.flatten(0, 2))
+        return DiagonalGaussian(*(p.unflatten(0, before.shape[:3]).flatten(2) for p in priors))
 
     def _maps(self, pool: Pool) -> Tensor:
         """Pool encodings to maps [B, T, h, H, W], and add the code."""

@@ -30,8 +30,8 @@ class PatchRecipe(Recipe):
         """
         require_positive(hidden_size=hidden_size)
         h, shapes, (steps, place, place_range, _) = hidden_size, self.shapes, self.points
-        latent = PatchEncoder(shapes.patch, place, h)
-        deterministic = PatchEncoder(shapes.patch, place, h)
+        # One for latents and memory: "an encoder to encode the real contexts" (appendix A.2).
+        encoder = PatchEncoder(shapes.patch, place, h)
         width = h * shapes.pixels
         sizes = MemorySizes(
             width, place, width, steps, place, place_range, slots=slots, maps=shapes.area
@@ -40,8 +40,8 @@ class PatchRecipe(Recipe):
         path = self.make_latent_path(h)
         assert isinstance(path, ConvDrawLatents)
         return Parts(
-            latent_encoder=latent,
-            deterministic_encoder=deterministic,
+            latent_encoder=encoder,
+            deterministic_encoder=encoder,
             memory=core,
             recurrent_path=ConvRecurrentPath(h, shapes) if self.recurrent_path else None,
             latent_path=path,

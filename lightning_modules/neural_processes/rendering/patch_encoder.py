@@ -32,8 +32,7 @@ class PatchEncoder(SetEncoder):
 
     def forward(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
         """Encode the real points of x [..., N, Dx] and y [..., N, C H W] as rows of h H W / 16."""
-        points = real.rows(torch.cat([x, y], -1))
-        places, patches = points.flatten(0, -2).split([x.shape[-1], y.shape[-1]], -1)
-        seen = self.see(patches.unflatten(-1, self.patch))
-        everywhere = places[:, :, None, None].expand(-1, -1, *seen.shape[2:])
-        return self.locate(torch.cat([seen, everywhere], 1)).view(*points.shape[:-1], -1)
+        places, patches = real.rows(x), real.rows(y)
+        seen = self.see(patches.flatten(0, -2).unflatten(-1, self.patch))
+        everywhere = places.flatten(0, -2)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
+        return self.locate(torch.cat([seen, everywhere], 1)).view(*places.shape[:-1], -1)

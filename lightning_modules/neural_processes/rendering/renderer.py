@@ -1,6 +1,7 @@
 """The recurrent renderer, which paints a patch over itself (Singh et al. 2019; Yoon et al. A.2)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_modules.likelihoods import Targets
@@ -18,7 +19,8 @@ class RecurrentRenderer(ObservationModel):
     """Observation model of patches, P(y | x, s_t, z_t, r_t(x)), a Gaussian of fixed sigma.
 
     A ConvLSTM sees the state, the latent, the place and what the target reads, in every step the
-    same; each step decodes its state to a patch, and adds it to what is there.
+    same; each step decodes its state to a patch, and adds it to what is there. The last layer of
+    this decoder is linear, so that what comes before it is added up, and colours are mixed once.
 
     Args:
         size: maps h of a read; 0 without reads.
@@ -34,13 +36,13 @@ class RecurrentRenderer(ObservationModel):
         self.inputs = self.of_sample + size + place_size
         self.cell = ConvLSTMCell(self.inputs, maps, shapes.kernel_size)
         padding = shapes.kernel_size // 2
-        self.paint = nn.Sequential(
+        self.strokes = nn.Sequential(
             nn.Conv2d(maps, maps, shapes.kernel_size, padding=padding),
             nn.ReLU(),
             nn.ConvTranspose2d(maps, 2 * maps, 4, stride=2, padding=1),
             nn.ReLU(),
-            nn.ConvTranspose2d(2 * maps, shapes.patch[0], 4, stride=2, padding=1),
         )
+        self.colours = nn.ConvTranspose2d(2 * maps, shapes.patch[0], 4, stride=2, padding=1)
 
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
         """Return what reads [..., M, h H W] and places [..., M, Dx] add to the gates."""
@@ -54,13 +56,18 @@ class RecurrentRenderer(ObservationModel):
 
     def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
         """Paint what ``of_points`` and ``of_latents`` ask for, [..., M, C H W]."""
-        mean = of_points(self._painted, points + latents, real)
-        return Targets(mean, torch.full_like(mean, self.shapes.sigma))
+        return self._targets(of_points(self._painted, points + latents, real))
 
-    def in_parts(self, points: Tensor, latents: Tensor) -> Targets:
+    def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
         """Paint [B, T, M, ...] a few patches at a time, in less memory."""
-        rows = (points + latents).flatten(0, 2).split(TOGETHER)
-        mean = torch.cat([self._painted(part) for part in rows]).view(*points.shape[:3], -1)
+
+        def painted(rows: Tensor) -> Tensor:
+            parts = [self._painted(part) for part in rows.flatten(0, -2).split(TOGETHER)]
+            return torch.cat(parts).view(*rows.shape[:-1], -1)
+
+        return self._targets(of_points(painted, points + latents, real))
+
+    def _targets(self, mean: Tensor) -> Targets:
         return Targets(mean, torch.full_like(mean, self.shapes.sigma))
 
     def _gates_of_points(self, rows: Tensor) -> Tensor:
@@ -76,8 +83,11 @@ class RecurrentRenderer(ObservationModel):
         """Paint patches whose gates are known but for the state, [..., 4 R H W] -> [..., C H W]."""
         known = rows.flatten(0, -2).unflatten(-1, (-1, *self.shapes.area))
         hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer_maps]), dim=1)
-        canvas = self.paint(hidden)
-        for _ in range(self.shapes.renderer_steps - 1):
+        strokes, steps = self.strokes(hidden), self.shapes.renderer_steps
+        for _ in range(steps - 1):
             hidden, cell = self.cell.step(known, self.inputs, cell, hidden)
-            canvas = canvas + self.paint(hidden)
+            strokes = strokes + self.strokes(hidden)
+        bias = self.colours.bias
+        assert bias is not None
+        canvas = F.conv_transpose2d(strokes, self.colours.weight, steps * bias, stride=2, padding=1)
         return canvas.view(*rows.shape[:-1], -1)

@@ -45,3 +45,14 @@ def test_flattened_maps_with_leading_dimensions_are_maps() -> None:
         expected = cells.cell(*one, everywhere, maps[b, k].view(1, 3, 2, 2))
         for part, whole in zip(found, expected, strict=True):
             torch.testing.assert_close(part[b, k], whole.flatten())
+
+
+def test_on_maps_of_two_by_two_outer_weights_of_five_meet_nothing() -> None:
+    torch.manual_seed(0)
+    wide, narrow = (ConvLSTMCell(3, 4, kernel_size=size) for size in (5, 3))
+    with torch.no_grad():
+        narrow.gates.weight.copy_(wide.gates.weight[:, :, 1:-1, 1:-1])
+        narrow.gates.bias.copy_(wide.gates.bias)
+    maps = torch.randn(2, 4, 2, 2), torch.randn(2, 4, 2, 2), torch.randn(2, 3, 2, 2)
+    for one, other in zip(wide(*maps), narrow(*maps), strict=True):
+        torch.testing.assert_close(one, other)

@@ -10,7 +10,9 @@ from torch import Tensor
 from datamodules import FunctionSequences
 from lightning_modules import ATGQN, TGQN
 from lightning_modules.neural_processes.neural_process import NeuralProcess
-from memory_cores import DNC, RMR, ContextWindow
+from lightning_modules.neural_processes.pool import Pool
+from memory_cores import DNC, RMR, ContextWindow, Items
+from memory_cores.parts.real_points import RealPoints
 
 B, T, N, M = 2, 4, 5, 8
 DATA: dict[str, Any] = {
@@ -30,6 +32,12 @@ MODELS = {
     "tgqn": partial(TGQN, **DATA),
     "atgqn_w": partial(ATGQN, **DATA, **WINDOW),
     "atgqn_rmr": partial(ATGQN, **DATA, memory=partial(RMR, slots=4), pool_memory=True),
+    "no interaction": partial(
+        ATGQN, **DATA, memory=partial(RMR, slots=4, without_flow_interaction=True), pool_memory=True
+    ),
+    "no tracking": partial(
+        ATGQN, **DATA, memory=partial(RMR, slots=4, without_flow_tracking=True), pool_memory=True
+    ),
     "atgqn_dnc": partial(ATGQN, **DATA, memory=DNC, pool_memory=True),
 }
 
@@ -105,6 +113,41 @@ def test_predictions_do_not_see_the_targets_and_steps_not_what_comes_later(
     assert (found[:, 3] - expected[:, 3]).abs().max() > 1e-5
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_posteriors_pool_all_targets(name: str, batch: FunctionSequences) -> None:
+    """Contexts are among them: once encoded, only the others are left."""
+    model = make(name)
+    recalled = model.recall(batch, told=True)
+    asked = RealPoints(batch.target_mask)
+    places = model._places(batch.target_x)
+    expected = Pool.of(model.latent_encoder(places, batch.target_y, asked), asked)
+    assert recalled.evidence.target is not None
+    for found, wanted in zip(recalled.evidence.target, expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+    assert [*expected.number[0, :, 0]] == [8, 6, 8, 8]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_hold_every_parameter_once(name: str) -> None:
+    model = make(name)
+    of_parts = [p for modules in model.parts().values() for m in modules for p in m.parameters()]
+    assert len(of_parts) == len({id(p) for p in of_parts}) == len([*model.parameters()])
+
+
+def test_no_patch_is_encoded_twice_and_none_of_padding_is_painted(
+    batch: FunctionSequences,
+) -> None:
+    """There are 62 targets, 20 of which are the context."""
+    model, encoded, painted = make("atgqn_rmr"), [], []
+    model.latent_encoder.see.register_forward_hook(lambda _, __, out: encoded.append(len(out)))
+    model.decoder.strokes.register_forward_hook(lambda _, __, out: painted.append(len(out)))
+    model(batch, noise_of(model))
+    assert (encoded, painted) == ([20, 42], [62, 62])
+    painted.clear()
+    model.predict(batch, samples=3)
+    assert painted == [62] * 6
+
+
 def test_the_scale_is_that_of_the_setting_and_is_not_learned(batch: FunctionSequences) -> None:
     model = make("tgqn", sigma=0.5)
     targets = model(batch, noise_of(model)).targets
@@ -116,7 +159,7 @@ def test_the_scale_is_that_of_the_setting_and_is_not_learned(batch: FunctionSequ
     ("settings", "message"),
     [
         ({"kernel_size": 4}, "kernel_size must be odd, got 4"),
-        ({"draws": 0}, "draws must be above 0, got 0"),
+        ({"draws": 1}, "draws must be at least 2, got 1"),
         ({"sigma": 0.0}, "sigma must be above 0, got 0.0"),
         ({"patch_shape": (3, 6, 8)}, r"divisible by 4, got \(3, 6, 8\)"),
     ],
@@ -132,3 +175,27 @@ def test_it_is_rebuilt_from_its_hyperparameters() -> None:
     again.load_state_dict(model.state_dict())
     assert again.noise_size == model.noise_size == 2 * 4 * 4
     assert again.state_size == model.state_size
+
+
+def test_values_that_are_maps_share_their_trackers() -> None:
+    with pytest.raises(ValueError, match="separate_weights must be false for maps, got True"):
+        ATGQN(**DATA, memory=partial(RMR, slots=4, separate_weights=True))
+
+
+@pytest.mark.parametrize("name", ["atgqn_w", "atgqn_rmr", "no interaction", "no tracking"])
+def test_values_that_are_maps_are_the_same_step_by_step(
+    name: str, batch: FunctionSequences
+) -> None:
+    core = make(name).double().memory
+    assert core.sizes.maps == (2, 2)
+    x = torch.cat([batch.context_x, batch.context_x], -1)[..., : core.sizes.key].double()
+    values = torch.randn(B, T, N, core.sizes.value).double()
+    items, controls = Items(x, values, batch.context_mask), torch.randn(B, T, core.sizes.control)
+    queries, unrolled = x[:, :, :3].contiguous(), core.unroll(controls.double(), items)
+    found = core.lookup(unrolled.snapshot, queries)
+    state = core.initial_state(B, like=values)
+    for t in range(T):
+        step = Items(*(part[:, t] for part in items))
+        state = core.write(state, controls[:, t].double(), step)
+        expected = core.lookup(core.snapshot(state, step), queries[:, t])
+        torch.testing.assert_close(found[:, t], expected)
