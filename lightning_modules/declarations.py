@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Direction = Literal["higher", "lower", "neither"]
+#: Behind a heading, the direction in which values are better.
+ARROWS: Mapping[Direction, str] = {"lower": " ↓", "higher": " ↑", "neither": ""}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Measure:
         """Header and unit, for an axis: "bound (nats per sequence)"."""
         name = self.header or self.name
         return name if self.unit == "-" else f"{name} ({self.unit})"
+
+    @property
+    def heading(self) -> str:
+        """Header and better direction, for a column: "bound ↑"."""
+        return self.header + ARROWS[self.better]
+
+    @property
+    def title(self) -> str:
+        """Header and better direction in words, for a plot: "bound (higher is better)"."""
+        return self.header + (f" ({self.better} is better)" if self.better != "neither" else "")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from lightning_modules.table import columns
 
 #: First columns that are words.
 TEXTS = 2
-ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
 UNKNOWN = "-"
 #: Heading of the differences from the group that the others are compared with.
 FROM_REFERENCE = "from the reference"
@@ -92,7 +91,7 @@ def _known(ranking: Ranking, measures: Sequence[Measure]) -> list[Measure]:
 
 
 def _headings(ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
-    first, *others = (measure.header + ARROWS[measure.better] for measure in measures)
+    first, *others = (measure.heading for measure in measures)
     return [first, *([FROM_REFERENCE] if len(ranking.rows) > 1 else []), *others]
 
 

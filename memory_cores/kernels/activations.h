@@ -1,4 +1,7 @@
 // Functions of one number, by exponentials alone, which compilers know for vectors.
+//
+// Exponents are never positive: with -ffast-math an overflow is not infinity but anything, and one
+// over it is NaN. A gate of 44.4 was enough.
 
 #pragma once
 
@@ -8,7 +11,8 @@ namespace activations {
 
 template <typename T>
 T sigmoid(T x) {
-  return 1 / (1 + std::exp(-x));
+  const T small = std::exp(-std::abs(x)), large = 1 / (1 + small);
+  return x < 0 ? small * large : large;
 }
 
 template <typename T>
@@ -18,7 +22,7 @@ T tanh(T x) {
 
 template <typename T>
 T softplus(T x) {
-  return x > 20 ? x : std::log1p(std::exp(x));
+  return (x > 0 ? x : 0) + std::log1p(std::exp(-std::abs(x)));
 }
 
 }  // namespace activations

@@ -9,14 +9,13 @@ from lightning_modules.command_line.sweep.execution import Execution, Outcome
 from lightning_modules.command_line.sweep.metric_values import metric_values
 from lightning_modules.command_line.sweep.run_names import short_keys
 from lightning_modules.command_line.sweep.sweep_file import Metric
-from lightning_modules.declarations import Measure
+from lightning_modules.declarations import ARROWS, Measure
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.significance import interval_in_words
 from lightning_modules.table import columns
 
-ARROWS = {"minimize": " ↓", "maximize": " ↑"}
 #: Decimal places of a metric that the family does not declare.
 DIGITS = 4
 
@@ -67,7 +66,8 @@ def _table(trials: Sequence[Trial], execution: Execution, metric: Metric) -> str
     ]
     digits = {measure.name: measure.digits for measure in family.measures}.get(judged, DIGITS)
     ended = ["ended"] * any(trial.outcome.how != "finished" for trial in trials)
-    header = [*keys.values(), metric.name + ARROWS[metric.goal]]
+    arrow = ARROWS["lower" if metric.goal == "minimize" else "higher"]
+    header = [*keys.values(), metric.name + arrow]
     header += [*(each.header for each in others), *ended]
     sign = 1 if metric.goal == "minimize" else -1
     rows = [

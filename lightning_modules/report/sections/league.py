@@ -13,7 +13,6 @@ from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, panel, scrolling, swatch
 
-ARROWS = {"lower": " ↓", "higher": " ↑", "neither": ""}
 LEAD = (
     "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
     "column of their table. Bold: the best mean of tests by it, if it is of three seeds or more "
@@ -39,7 +38,7 @@ def league(benchmarks: Sequence[BenchmarkRuns]) -> Section:
 def _overview(rankings: Sequence[Ranking]) -> Markup:
     labels = dict.fromkeys(row.group.label for each in rankings for row in each.rows)
     head = [
-        tag("th", s.benchmark.label, tag("small", _with_arrow(s.headline)), **_on(s.benchmark))
+        tag("th", s.benchmark.label, tag("small", s.headline.heading), **_on(s.benchmark))
         for s in rankings
     ]
     body = [_overview_row(label, rankings) for label in labels]
@@ -68,7 +67,7 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 
 def _details(ranking: Ranking) -> Markup:
-    first, *others = map(_with_arrow, _columns(ranking))
+    first, *others = (column.heading for column in _columns(ranking))
     compared = ["from the reference", "p", "pairs"]
     head = ["model", first, *compared, *others, *SIZES.values()]
     head += ["measured in", "seed", "training steps"]
@@ -135,10 +134,6 @@ def _p_value(p: float) -> str:
 
 def _name_cell(group: Group) -> Markup:
     return tag("th", swatch(group), group.label, scope="row")
-
-
-def _with_arrow(column: Measure) -> str:
-    return column.header + ARROWS[column.better]
 
 
 def _from_to(values: Sequence[int]) -> str:

@@ -34,10 +34,7 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
     tested = [row.group for row in found.rows if row.group.stage == TEST]
     families = list(scaling_families(tested))
     if families:
-        better = (
-            f" ({found.headline.better} is better)" if found.headline.better != "neither" else ""
-        )
-        title = found.headline.header + better
+        title = found.headline.title
         traces = [_line(f, found.headline.name, DASHES[i]) for i, f in _dashed(families)]
         sizes = sorted({slots_of(member) for family in families for member in family})
         layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))

@@ -46,12 +46,11 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
     if len({each.state for each in sized}) < 2:
         return
     by = ranking.headline
-    title = by.header + (f" ({by.better} is better)" if by.better != "neither" else "")
     traces = [_point(each, by.name) for each in sized]
-    layout = axes_layout("numbers carried from step to step", title, xaxis={"type": "log"})
-    chart = Chart(traces, layout).markup(f"{title} by state size, {benchmark.label}")
+    layout = axes_layout("numbers carried from step to step", by.title, xaxis={"type": "log"})
+    chart = Chart(traces, layout).markup(f"{by.title} by state size, {benchmark.label}")
     keys = key_of([each.group for each in sized])
-    yield panel(benchmark.label, title, keys, chart, benchmark=benchmark.key)
+    yield panel(benchmark.label, by.title, keys, chart, benchmark=benchmark.key)
 
 
 def _point(sized: Sized, scalar: str) -> go.Scatter:

@@ -227,6 +227,27 @@ def test_single_precision_and_wide_batches_are_the_same_but_for_rounding(sequenc
         assert (ours - theirs).abs().max() < 1e-4 * (1 + theirs.abs().max())
 
 
+@pytest.mark.parametrize("size", [60.0, 1e4])
+def test_demands_may_be_as_large_as_they_like(size: float) -> None:
+    """Gates far beyond the range of an exponential in single precision."""
+    core = core_of("whole vectors")
+    with torch.no_grad():
+        for layer in (core.write_interface, core.read_interface):
+            layer.bias.copy_(size * layer.bias.sign())
+    control = torch.randn(3, SIZES.control, generator=torch.Generator().manual_seed(1)).double()
+    item = Items(control[:, None, :3], control[:, None, 3:], torch.ones(3, 1) > 0)
+    found = []
+    for kind, way in ((torch.float, nullcontext), (torch.double, building.left_out)):
+        twin, given = deepcopy(core).to(kind), control.to(kind)
+        items = Items(item.keys.to(kind), item.values.to(kind), item.mask)
+        with way():
+            reads, state = twin.write_and_read(twin.initial_state(3, given), given, items)
+            loss = reads.square().sum()
+            found.append((reads, *state, *torch.autograd.grad(loss, tuple(twin.parameters()))))
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours - theirs).abs().max() < 1e-3 * (1 + theirs.abs().max())
+
+
 def test_what_is_no_number_stays_none() -> None:
     core = core_of("three heads")
     control = torch.randn(2, SIZES.control).double()

@@ -60,6 +60,22 @@ def test_a_step_and_its_gradients_are_the_same(
         assert (found - true).abs().max() < error * (1 + true.abs().max()), name
 
 
+@pytest.mark.parametrize("size", [30.0, 44.4, 60.0, 89.0, 120.0, 1e4, 1e30])
+@pytest.mark.parametrize("units", [5, 16, 17])
+def test_gates_may_be_as_large_as_they_like(size: float, units: int) -> None:
+    """With gates of 44.4 and more, which early training reaches, a step once gave NaN."""
+    signs = torch.randn(3, 4 * units, generator=torch.Generator().manual_seed(0)).sign()
+
+    def drawn(dtype: torch.dtype) -> tuple[Tensor, ...]:
+        known, inputs, weight, cell = arguments((3, 7, units), dtype)
+        return (size * signs.to(dtype) + known.detach()).requires_grad_(), inputs, weight, cell
+
+    ours = states_and_gradients(lstm_kernel.step, drawn(torch.float))
+    theirs = states_and_gradients(python_step, drawn(torch.double))
+    for found, true in zip(ours, theirs, strict=True):
+        assert (found - true).abs().max() < 2e-5 * (1 + true.abs().max())
+
+
 def test_threads_share_what_is_large() -> None:
     """More than half a million multiplications each, and rows of gates."""
     threads, drawn = torch.get_num_threads(), arguments((16, 520, 80))
