@@ -2,11 +2,14 @@
 
 from itertools import cycle
 
+from memory_cores.bayesian_regression import BayesianRegression
 from memory_cores.context_window import ContextWindow
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.dnc import DNC
+from memory_cores.gated_delta import GatedDelta
 from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
+from memory_cores.mlstm import MLSTM
 from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
 from memory_cores.parts.palette import PALETTE, Look
@@ -22,19 +25,25 @@ CORES: tuple[type[MemoryCore], ...] = (
     NTM,
     NoMemory,
     RMR,
+    GatedDelta,
+    MLSTM,
+    BayesianRegression,
 )
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
     _core.look = _look
 
 __all__ = [
+    "BayesianRegression",
     "CORES",
     "ContextWindow",
     "DNC",
+    "GatedDelta",
     "Introspection",
     "Items",
     "LRU",
     "Look",
+    "MLSTM",
     "MemoryCore",
     "MemorySizes",
     "NTM",

@@ -1,0 +1,117 @@
+"""Bayesian linear regression from codes of keys to values: the mesa layer (von Oswald et al. 2023).
+
+The state is what regression needs to know of all items so far, with a decay gamma:
+
+    Lambda <- gamma Lambda + sum k k^T / sigma^2,   B <- gamma B + sum k v^T / sigma^2
+    mean(q) = q^T (Lambda + lambda I)^-1 B,         variance(q) = q^T (Lambda + lambda I)^-1 q
+
+The variance is that of the value without noise; an observation's is larger by sigma^2. Neither
+depends on the order of a set's items.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.core import MemorySizes
+from memory_cores.parts.associative_map import AssociativeMap, Coded
+from memory_cores.parts.attention import AttentionKind
+
+#: Initial standard deviation of the noise, and precision lambda of the prior.
+NOISE, PRIOR = 0.1, 1.0
+
+
+class BayesianRegressionState(NamedTuple):
+    """B sequences, H heads, codes of D places, values of width V, R read heads. Zero at first."""
+
+    precision: Tensor  #: [B, H, D, D], Lambda
+    cross: Tensor  #: [B, H, D, V], B
+    code: Tensor  #: [B, H, D], of what the last step wrote
+    asked: Tensor  #: [B, R, D], of what was last asked for
+
+
+class BayesianRegression(AssociativeMap[BayesianRegressionState]):
+    """Maps that are the posterior mean of a regression, read with their variance.
+
+    The gate of an item scales its precision 1 / sigma^2.
+
+    Args:
+        sizes: given by the model.
+        slots: places D of a code; default: the sequence length.
+        heads: number H of regressions, each with a read head in models that read with heads.
+        attention: kind of the attention to a step's items in look-ups by query.
+        attention_heads: heads of multihead attention.
+
+    Raises:
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
+    """
+
+    not_carried = ("code", "asked")
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        heads: int = 5,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+    ) -> None:
+        super().__init__(sizes)
+        self._build(slots, heads, attention, attention_heads)
+        self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
+        self.log_prior = nn.Parameter(torch.full((heads,), PRIOR).log())
+
+    @property
+    def answer_size(self) -> int:
+        """A value, and its variance."""
+        return self.sizes.value + 1
+
+    def initial_state(self, batch_size: int, like: Tensor) -> BayesianRegressionState:
+        """Return the state before any item."""
+        B, H, D, R = batch_size, self.heads, self.slots, self.read_heads
+        return BayesianRegressionState(
+            precision=like.new_zeros(B, H, D, D),
+            cross=like.new_zeros(B, H, D, self.sizes.value),
+            code=like.new_zeros(B, H, D),
+            asked=like.new_zeros(B, R, D),
+        )
+
+    def follow(
+        self, state: BayesianRegressionState, decay: Tensor, items: Coded
+    ) -> BayesianRegressionState:
+        """Forget, then add what the items say."""
+        kept = decay.sigmoid()[..., None, None]
+        precision = (2 * torch.sigmoid(items.gates)) * (-2 * self.log_noise).exp().unsqueeze(1)
+        weighed = (precision * items.mask).unsqueeze(3) * items.keys
+        return state._replace(
+            precision=kept * state.precision + weighed.mT @ items.keys,
+            cross=kept * state.cross + weighed.mT @ items.values,
+        )
+
+    def held(self, state: BayesianRegressionState) -> tuple[Tensor, ...]:
+        """Return the Cholesky factor of Lambda + lambda I, and B."""
+        kind = torch.promote_types(state.precision.dtype, torch.float32)
+        identity = torch.eye(self.slots, dtype=kind, device=state.precision.device)
+        with torch.autocast(state.precision.device.type, enabled=False):
+            prior = self.log_prior.to(kind).exp()[:, None, None] * identity
+            factor, _ = torch.linalg.cholesky_ex(state.precision.to(kind) + prior)
+        return factor, state.cross
+
+    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Return mean and variance of the values at codes."""
+        factor, cross = held
+        with torch.autocast(cross.device.type, enabled=False):
+            asked = queries.to(factor.dtype).mT
+            half = torch.linalg.solve_triangular(factor, asked, upper=False)
+            of_cross = torch.linalg.solve_triangular(factor, cross.to(factor.dtype), upper=False)
+            mean, variance = half.mT @ of_cross, half.square().sum(-2).unsqueeze(-1)
+        return torch.cat([mean, variance], -1).to(cross.dtype)
+
+    def pool(self, state: BayesianRegressionState) -> tuple[Tensor, Tensor]:
+        """Sum the means at all places."""
+        places = torch.eye(self.slots, dtype=state.cross.dtype, device=state.cross.device)
+        places = places.expand(*state.cross.shape[:2], -1, -1)
+        means = self.answer(self.held(state), places)[..., :-1]
+        return means.mean(1).sum(1), means.new_full((len(means), 1), self.slots)

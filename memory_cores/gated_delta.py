@@ -1,0 +1,116 @@
+"""Gated delta rule: a map that forgets, and corrects what it says (Yang et al. 2025).
+
+One item, with a key k of unit length and a value v (Gated DeltaNet, equation 10):
+
+    S <- alpha (I - beta k k^T) S + beta k v^T
+
+A set of items is one block step, rows k_i in K and v_i in V, which is ours:
+
+    S <- alpha S + K^T (K K^T + D)^-1 (V - K alpha S),   D = diag(1 / beta_i - 1)
+
+It depends on no order, is the rule above for one item, and alpha S for none.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.core import MemorySizes
+from memory_cores.parts.associative_map import AssociativeMap, Coded
+from memory_cores.parts.attention import AttentionKind
+
+#: Raw beta at the start: 0.95 of what is new is learned.
+LEARNS = 3.0
+#: Most of a raw beta, or a set's step is ill-conditioned in single precision.
+MOST = 8.0
+
+
+class GatedDeltaState(NamedTuple):
+    """B sequences, H heads, codes of D places, values of width V, R read heads. Zero at first."""
+
+    maps: Tensor  #: [B, H, D, V]
+    code: Tensor  #: [B, H, D], of what the last step wrote
+    asked: Tensor  #: [B, R, D], of what was last asked for
+
+
+class GatedDelta(AssociativeMap[GatedDeltaState]):
+    """Maps that learn what is new about an item, and forget by gates.
+
+    Args:
+        sizes: given by the model.
+        slots: places D of a code, which are a map's rows; default: the sequence length.
+        heads: number H of maps, each with a read head in models that read with heads.
+        erase: take back what a map says of a key before it learns the item; without, this is gated
+            linear attention, S <- alpha S + beta k v^T.
+        attention: kind of the attention to a step's items in look-ups by query.
+        attention_heads: heads of multihead attention.
+
+    Raises:
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
+    """
+
+    not_carried = ("code", "asked")
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        heads: int = 5,
+        erase: bool = True,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+    ) -> None:
+        super().__init__(sizes)
+        self.erase = erase
+        self._build(slots, heads, attention, attention_heads)
+        if not sizes.plain:
+            nn.init.constant_(self.gates.bias, LEARNS)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> GatedDeltaState:
+        """Return maps that answer 0."""
+        B, H, D, R = batch_size, self.heads, self.slots, self.read_heads
+        maps = like.new_zeros(B, H, D, self.sizes.value)
+        return GatedDeltaState(maps, like.new_zeros(B, H, D), like.new_zeros(B, R, D))
+
+    def follow(self, state: GatedDeltaState, decay: Tensor, items: Coded) -> GatedDeltaState:
+        """Decay, then learn the items."""
+        maps = decay.sigmoid()[..., None, None] * state.maps
+        raw = items.gates.clamp(max=MOST)
+        beta = (raw.sigmoid() * items.mask).unsqueeze(3)
+        if not self.erase:
+            return state._replace(maps=maps + (beta * items.keys).mT @ items.values)
+        new = items.values - items.keys @ maps
+        if items.keys.shape[2] == 1:
+            return state._replace(maps=maps + (beta * items.keys).mT @ new)
+        # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
+        precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
+        return state._replace(maps=maps + solved(precision.mT @ items.keys, precision.mT @ new))
+
+    def held(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
+        """Return the maps."""
+        return (state.maps,)
+
+    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Apply the maps to codes."""
+        return queries @ held[0]
+
+    def pool(self, state: GatedDeltaState) -> tuple[Tensor, Tensor]:
+        """Sum the rows of all maps, each as a value of one place."""
+        number = state.maps.new_full((len(state.maps), 1), self.slots)
+        return state.maps.mean(1).sum(1), number
+
+
+def solved(gram: Tensor, right: Tensor) -> Tensor:
+    """Solve (I + gram) X = right in single precision at least.
+
+    Args:
+        gram: [..., D, D], symmetric and positive semi-definite.
+        right: [..., D, V].
+    """
+    kind = torch.promote_types(right.dtype, torch.float32)
+    with torch.autocast(right.device.type, enabled=False):
+        identity = torch.eye(gram.shape[-1], dtype=kind, device=gram.device)
+        factor, _ = torch.linalg.cholesky_ex(identity + gram.to(kind))
+        return torch.cholesky_solve(right.to(kind), factor).to(right.dtype)

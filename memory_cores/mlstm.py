@@ -1,0 +1,109 @@
+"""mLSTM: a matrix memory with exponential input gates (Beck et al. 2024, section 2.3).
+
+    C_t = f_t C_{t-1} + i_t v_t k_t^T,   n_t = f_t n_{t-1} + i_t k_t         eqs. 19 and 20
+    read(q) = C_t q / max(|n_t^T q|, 1)                                       eq. 21
+
+with i_t = exp(raw), of any size. The state is kept divided by exp(m_t), with
+
+    m_t = max(log f_t + m_{t-1}, log i_t, 0)                                  eq. 15, and 0
+
+so that the floor of a read becomes exp(-m_t), which is 1 at most.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.core import MemorySizes
+from memory_cores.parts.associative_map import AssociativeMap, Coded
+from memory_cores.parts.attention import AttentionKind
+
+#: Raw input gate at the start: a sharp read of what was stored once is above its floor.
+OPEN = 2.0
+
+
+class MLSTMState(NamedTuple):
+    """B sequences, H heads, codes of D places, values of width V, R read heads. Zero at first."""
+
+    maps: Tensor  #: [B, H, D, V], the transpose of C, over exp(scale)
+    norms: Tensor  #: [B, H, D], n, over exp(scale)
+    scale: Tensor  #: [B, H], m
+    code: Tensor  #: [B, H, D], of what the last step wrote
+    asked: Tensor  #: [B, R, D], of what was last asked for
+
+
+class MLSTM(AssociativeMap[MLSTMState]):
+    """Maps to which items are added with exponential gates, and reads that are normalised.
+
+    The items of a set are added under one forget gate, each with an input gate of its own.
+
+    Args:
+        sizes: given by the model.
+        slots: places D of a code, which are a map's rows; default: the sequence length.
+        heads: number H of maps, each with a read head in models that read with heads.
+        attention: kind of the attention to a step's items in look-ups by query.
+        attention_heads: heads of multihead attention.
+
+    Raises:
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
+    """
+
+    not_carried = ("code", "asked")
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        heads: int = 5,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+    ) -> None:
+        super().__init__(sizes)
+        self._build(slots, heads, attention, attention_heads)
+        if not sizes.plain:
+            nn.init.constant_(self.gates.bias, OPEN)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> MLSTMState:
+        """Return maps that answer 0."""
+        B, H, D, R = batch_size, self.heads, self.slots, self.read_heads
+        return MLSTMState(
+            maps=like.new_zeros(B, H, D, self.sizes.value),
+            norms=like.new_zeros(B, H, D),
+            scale=like.new_zeros(B, H),
+            code=like.new_zeros(B, H, D),
+            asked=like.new_zeros(B, R, D),
+        )
+
+    def follow(self, state: MLSTMState, decay: Tensor, items: Coded) -> MLSTMState:
+        """Forget, then add the items."""
+        kept = F.logsigmoid(decay) + state.scale
+        gates = items.gates.masked_fill(~items.mask, torch.finfo(items.gates.dtype).min)
+        scale = torch.cat([gates, kept.unsqueeze(2), torch.zeros_like(kept).unsqueeze(2)], 2).amax(
+            2
+        )
+        forget, add = (kept - scale).exp(), (gates - scale.unsqueeze(2)).exp() * items.mask
+        keys = add.unsqueeze(3) * items.keys
+        return state._replace(
+            maps=forget[..., None, None] * state.maps + keys.mT @ items.values,
+            norms=forget.unsqueeze(2) * state.norms + keys.sum(2),
+            scale=scale,
+        )
+
+    def held(self, state: MLSTMState) -> tuple[Tensor, ...]:
+        """Return C, n and m."""
+        return state.maps, state.norms, state.scale
+
+    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Apply the maps to codes, over how much of an item they find."""
+        maps, norms, scale = held
+        found = (queries @ norms.unsqueeze(-1)).abs()
+        return queries @ maps / torch.maximum(found, (-scale).exp()[..., None, None])
+
+    def pool(self, state: MLSTMState) -> tuple[Tensor, Tensor]:
+        """Sum what all places answer, each as a value."""
+        places = torch.eye(self.slots, dtype=state.maps.dtype, device=state.maps.device)
+        answers = self.answer(self.held(state), places)
+        return answers.mean(1).sum(1), answers.new_full((len(answers), 1), self.slots)

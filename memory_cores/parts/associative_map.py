@@ -1,0 +1,179 @@
+"""Base of cores that hold linear maps from codes of keys to values, one for each head.
+
+A head reads S^T q, with q the code of what it asks for: its cost does not depend on how many items
+were stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
+"""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from memory_cores.core import Items, MemoryCore, Recollections, State, Weightings
+from memory_cores.parts.associative import lags
+from memory_cores.parts.attention import AttentionKind, Prepared, make_attention
+from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.real_points import RealPoints
+from memory_cores.parts.soft_codes import SoftCodes
+
+#: Raw decay at the start: a map keeps 0.9975 of itself in a step.
+KEPT = 6.0
+
+
+class Coded(NamedTuple):
+    """A step's items as the maps see them; rows of padding are zero. H heads, codes of D places."""
+
+    keys: Tensor  #: [B, H, N, D], of unit length
+    values: Tensor  #: [B, 1, N, V]
+    gates: Tensor  #: [B, H, N], raw; 0 in padding
+    mask: Tensor  #: [B, 1, N] bool
+
+
+class MapSnapshot(NamedTuple):
+    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
+
+    real: tuple[Tensor, Tensor, Tensor]  #: keys, values and mask of the step's items, prepared
+    held: tuple[Tensor, ...]  #: what ``answer`` needs
+
+
+class AssociativeMap(MemoryCore[State]):
+    """Base class of cores whose heads have a map each; subclasses define ``follow`` and ``answer``.
+
+    Look-ups add what the step's items say, each as it is, and what the maps say:
+
+        read(x) = Attend(items_t; x) + maps_t(x)
+
+    Subclasses call ``_build`` and name their state's fields; ``code``, [B, H, D], and ``asked``,
+    [B, R, D], are the last step's codes, for plots.
+    """
+
+    slots: int
+
+    def _build(
+        self, slots: int | None, heads: int, attention: AttentionKind, attention_heads: int
+    ) -> None:
+        """Make codes and gates.
+
+        Raises:
+            ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+                attention.
+        """
+        sizes = self.sizes
+        self.slots = sizes.slots_of(slots, sizes.steps)
+        require_at_least(1, slots=self.slots, heads=heads)
+        if sizes.query not in (0, sizes.key):
+            raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
+        self.heads, self.read_heads = heads, 0 if sizes.query else heads
+        self.key_codes = SoftCodes(sizes.key, heads, self.slots)
+        self.gates = nn.Linear(sizes.key + sizes.value, heads)
+        self.decay = nn.Linear(sizes.control, heads)
+        if sizes.query:
+            self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
+            self.merge = nn.Linear(heads * self.answer_size, sizes.value)
+        else:
+            self.read_codes = SoftCodes(sizes.control, heads, self.slots)
+        if not sizes.plain:
+            self._start()
+
+    @property
+    def answer_size(self) -> int:
+        """Width of what a head's map answers."""
+        return self.sizes.value
+
+    @property
+    def read_size(self) -> int:
+        """Width of what one head reads."""
+        return self.answer_size
+
+    @abstractmethod
+    def follow(self, state: State, decay: Tensor, items: Coded) -> State:
+        """Take the items into the maps, which keep a share ``decay`` [B, H] (raw) of themselves."""
+
+    @abstractmethod
+    def held(self, state: State) -> tuple[Tensor, ...]:
+        """Return what ``answer`` needs of a state, tensors [B, H, ...]."""
+
+    @abstractmethod
+    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Ask held maps [..., H, ...] with codes [..., H, M, D]; return [..., H, M, answer_size]."""
+
+    def write(self, state: State, control: Tensor, items: Items) -> State:
+        """Take the step's items into the maps, in no order."""
+        hole = ~items.mask.unsqueeze(2)
+        keys, values = items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0)
+        codes = self.key_codes(keys).transpose(1, 2)
+        gates = self.gates(torch.cat([keys, values], 2)).transpose(1, 2)
+        mask = items.mask.unsqueeze(1)
+        coded = Coded(
+            keys=F.normalize(codes, dim=3).masked_fill(~mask.unsqueeze(3), 0),
+            values=values.unsqueeze(1),
+            gates=gates.masked_fill(~mask, 0),
+            mask=mask,
+        )
+        share = mask.to(codes.dtype) / mask.sum(2, keepdim=True).clamp(min=1)
+        code = (share.unsqueeze(2) @ codes).squeeze(2)
+        return self.follow(state, self.decay(control), coded)._replace(code=code)
+
+    def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
+        """Ask each head's map with the code of its query."""
+        asked = self.read_codes(control)
+        reads = self.answer(self.held(state), F.normalize(asked, dim=2).unsqueeze(2))
+        return reads.flatten(1), state._replace(asked=asked)
+
+    def weightings(self, state: Any) -> Weightings:
+        """Return the codes that were asked for and written, over their places."""
+        return Weightings(read=state.asked, write=state.code)
+
+    def snapshot(self, state: State, items: Items) -> MapSnapshot:
+        """Join the step's items and the maps."""
+        real = self.attention.prepare(*items)
+        return MapSnapshot((real.keys, real.values, real.mask), self.held(state))
+
+    def lookup(
+        self, snapshot: MapSnapshot, queries: Tensor, real: RealPoints | None = None
+    ) -> Tensor:
+        """Attend to the step's items, and add what the maps answer."""
+        near = self.attention.attend(
+            self.attention.ask(queries, real), Prepared(*snapshot.real), real
+        )
+        codes = F.normalize(self.key_codes(queries), dim=-1).transpose(-3, -2)
+        answers = self.answer(snapshot.held, codes).transpose(-3, -2).flatten(-2)
+        return near + self.merge(answers)
+
+    def unroll(
+        self,
+        controls: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> Recollections:
+        """Write all steps; the attention prepares all their items at once."""
+        state = self.initial_state(len(controls), like=controls)
+        held, sums = [], []
+        for control, *step in zip(controls.unbind(1), *(p.unbind(1) for p in items), strict=True):
+            state = self.write(state, control, Items(*step))
+            held.append(self.held(state))
+            sums.append(self.pool(state))
+        real = self.attention.prepare(*items)
+        stacked = tuple(torch.stack(parts, 1) for parts in zip(*held, strict=True))
+        total, number = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
+        snapshot = MapSnapshot((real.keys, real.values, real.mask), stacked)
+        return Recollections(snapshot, total, number, torch.zeros_like(number[..., 0]))
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Start by keeping everything, with codes of times and of contents, or of places."""
+        nn.init.constant_(self.decay.bias, KEPT)
+        self.decay.weight.mul_(0.1)
+        self.gates.weight.mul_(0.1)
+        sizes = self.sizes
+        if sizes.query:
+            self.key_codes.start_at_places(sizes.key_range)
+        elif sizes.clock and sizes.control == sizes.key:
+            asked = lags(self.heads, sizes)
+            written = [None if lag is None else 0.0 for lag in asked]
+            seed = torch.randn(self.slots, sizes.key)
+            self.key_codes.start_at_times(written, sizes.steps, sizes.clock, seed)
+            self.read_codes.start_at_times(asked, sizes.steps, sizes.clock, seed)
