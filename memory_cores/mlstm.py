@@ -81,9 +81,8 @@ class MLSTM(AssociativeMap[MLSTMState]):
         """Forget, then add the items."""
         kept = F.logsigmoid(decay) + state.scale
         gates = items.gates.masked_fill(~items.mask, torch.finfo(items.gates.dtype).min)
-        scale = torch.cat([gates, kept.unsqueeze(2), torch.zeros_like(kept).unsqueeze(2)], 2).amax(
-            2
-        )
+        floor = kept.clamp(min=0).unsqueeze(2)
+        scale = torch.cat([gates, floor], 2).amax(2)
         forget, add = (kept - scale).exp(), (gates - scale.unsqueeze(2)).exp() * items.mask
         keys = add.unsqueeze(3) * items.keys
         return state._replace(

@@ -97,7 +97,7 @@ class AssociativeMap(MemoryCore[State]):
 
     @abstractmethod
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Ask held maps [..., H, ...] with codes [..., H, M, D]; return [..., H, M, answer_size]."""
+        """Return [..., H, M, answer_size] of held maps [..., H, ...] and codes [..., H, M, D]."""
 
     def write(self, state: State, control: Tensor, items: Items) -> State:
         """Take the step's items into the maps, in no order."""

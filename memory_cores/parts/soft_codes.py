@@ -1,4 +1,4 @@
-"""Soft codes of keys: each key is spread over a few of D places, so that maps of codes are memories.
+"""Soft codes of keys: each is spread over a few of D places, so that maps of codes are memories.
 
 A map that is linear in its keys holds as many pairs as its keys have independent directions, and
 keys that are alike disturb each other. A softmax over D centres is nearly one-hot: what lies apart
@@ -67,9 +67,8 @@ class SoftCodes(nn.Module):
             seed: [D, I], standard normal: the directions of heads without a lag.
         """
         hands = 2 * len(clock)
-        times = [
-            round(place * (steps - 1) / max(self.places - 1, 1)) for place in range(self.places)
-        ]
+        gap = (steps - 1) / max(self.places - 1, 1)
+        times = [round(place * gap) for place in range(self.places)]
         middle = centre(clock)
         ends = (hands_at(times, clock) - middle).unflatten(1, (-1, 2))
         ends = F.normalize(ends, dim=2).flatten(1)
