@@ -47,7 +47,8 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             batch_size: training sequences per device and step.
             eval_batch_size: sequences per device and step in evaluation, at most.
             num_workers: processes that generate sequences; 0 generates in the main process.
-            train_size: sequences per epoch, new ones in every epoch; as many as fill whole batches.
+            train_size: sequences per epoch, new ones in every epoch, but for films of rooms, of
+                which all epochs have the same; as many as fill whole batches.
             val_size: sequences of the fixed validation set.
             test_size: sequences of the fixed test set.
             seed: of all sequences; independent of the model's seed.

@@ -92,7 +92,7 @@ class DynamicDependency(RecallDataModule):
                 `pre_recall_lengths`, at least 2 each: every sequence draws its l from these, shows
                 digits below l only, and fills the rest with questions, each a new digit and 1 to k
                 references from it.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

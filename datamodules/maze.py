@@ -12,8 +12,8 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.frames.script import Script, ScriptWriter, recalled_from
+from datamodules.frames.scripted import ScriptedDataModule
 from datamodules.loading.checks import require_at_least
 from datamodules.loading.stages import require_stages
 
@@ -90,7 +90,7 @@ class GridStage(TypedDict):
     grids: list[int]  #: what every sequence draws its grid from
 
 
-class MNISTMaze(SequenceDataModule):
+class MNISTMaze(ScriptedDataModule):
     """Random walks through grids of digits; `place` is the cell, `actions` the moves."""
 
     action_names: ClassVar[tuple[str, ...]] = MOVES
@@ -110,7 +110,7 @@ class MNISTMaze(SequenceDataModule):
             curriculum: stages that training begins with, none if empty or null; after them, every
                 maze has `grid`. A stage has a number of `batches` and its `grids`: every sequence
                 draws its own from these.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

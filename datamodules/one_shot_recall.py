@@ -32,7 +32,7 @@ class OneShotRecall(PerfectRecall):
             recall_length: k, how many of them come again, at most l.
             source: where characters come from; `auto` takes Omniglot if it is on disk or can be
                 downloaded, else `glyphs`, letters drawn by simulated hands.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

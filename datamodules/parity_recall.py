@@ -62,7 +62,7 @@ class ParityRecall(RecallDataModule):
             recall_length: k, how many of them have their parity reported, at most l.
             zero_means: parity that a zero stands for: "even", as in the paper's algorithm 2 and
                 figure 22, or "odd", as in its section 5.2.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

@@ -40,7 +40,7 @@ class PerfectRecall(RecallDataModule):
         Args:
             pre_recall_length: l, frames of random pictures.
             recall_length: k, how many of them come again, at most l.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

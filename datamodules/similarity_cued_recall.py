@@ -84,7 +84,7 @@ class SimilarityCuedRecall(RecallDataModule):
                 sequences have the test's form. A stage has a number of `batches` and its
                 `pre_recall_lengths`, at least 4 each: every sequence draws its l from these, and
                 the rest of it is cues and runs.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

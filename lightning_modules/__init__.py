@@ -1,15 +1,34 @@
 """Models: the sequential-latent backbone and the families built on it."""
 
 from lightning_modules.declarations import Family
-from lightning_modules.neural_processes import ANP, ASNP, NP, SNP
+from lightning_modules.neural_processes import ANP, ASNP, ATGQN, NP, SNP, TGQN
 from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.temporal_vaes import GTMM, VRNN
-from lightning_modules.temporal_vaes.visual import CompactNetworks, DigitNetworks
+from lightning_modules.temporal_vaes.visual import (
+    CompactNetworks,
+    CompactRoomNetworks,
+    DigitNetworks,
+    RoomNetworks,
+)
 
 #: Every model; the first of each family is what its name stands for.
-MODELS: tuple[type[SequenceModel], ...] = (GTMM, VRNN, NP, ANP, SNP, ASNP)
+MODELS: tuple[type[SequenceModel], ...] = (GTMM, VRNN, NP, ANP, SNP, ASNP, TGQN, ATGQN)
 
-__all__ = ["ANP", "ASNP", "GTMM", "MODELS", "NP", "SNP", "VRNN", "CompactNetworks", "DigitNetworks"]
+__all__ = [
+    "ANP",
+    "ASNP",
+    "ATGQN",
+    "GTMM",
+    "MODELS",
+    "NP",
+    "SNP",
+    "TGQN",
+    "VRNN",
+    "CompactNetworks",
+    "CompactRoomNetworks",
+    "DigitNetworks",
+    "RoomNetworks",
+]
 
 
 def families() -> list[Family]:

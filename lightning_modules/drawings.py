@@ -11,6 +11,7 @@ from lightning_modules.declarations import Picture
 from lightning_modules.metrics.step_means import Summary
 
 if TYPE_CHECKING:  # slow to import, and not needed by processes that draw nothing
+    from matplotlib.animation import Animation
     from matplotlib.figure import Figure
 
 
@@ -47,7 +48,7 @@ class Drawings(ABC):
     @abstractmethod
     def figures(
         self, model: Any, data: Any, shown: Evaluated, sequences: int, seed: int
-    ) -> "Iterator[tuple[str, Figure]]":
+    ) -> "Iterator[tuple[str, Figure | Animation]]":
         """Draw a fixed set, by name.
 
         Args:

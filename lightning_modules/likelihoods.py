@@ -8,10 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.loading.checks import require_one_of
+from memory_cores.parts.checks import require_positive
 
 LOG_2_PI = log(2 * pi)
 #: Standard deviation of a Gaussian's intensities at first: about that of digits about their mean.
 FIRST_SIGMA = 0.3
+#: Half of the distance between neighbouring intensities of a byte.
+HALF_LEVEL = 0.5 / 255
 
 
 def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
@@ -37,11 +40,16 @@ class BernoulliLikelihood(nn.Module):
 
 
 class GaussianLikelihood(nn.Module):
-    """Density of intensities as independent Gaussians of one learned width."""
+    """Density of intensities as independent Gaussians of one width.
 
-    def __init__(self) -> None:
+    Args:
+        sigma: the width; learned if none is given.
+    """
+
+    def __init__(self, sigma: float | None = None) -> None:
         super().__init__()
-        self.log_sigma = nn.Parameter(torch.tensor(log(FIRST_SIGMA)))
+        self.log_sigma = nn.Parameter(torch.tensor(log(sigma or FIRST_SIGMA)))
+        self.log_sigma.requires_grad_(sigma is None)
 
     def forward(self, logits: Tensor, intensities: Tensor) -> Tensor:
         """Return the log density [B, T] of intensities [B, T, C, H, W], in nats.
@@ -54,17 +62,54 @@ class GaussianLikelihood(nn.Module):
         return -errors / (2 * width.square()) - pixels * (self.log_sigma + LOG_2_PI / 2)
 
 
-Likelihood = Literal["bernoulli", "gaussian"]
+class LogisticLikelihood(nn.Module):
+    """Probability of 256 intensities as independent discretised logistics of one learned width.
+
+    Each intensity k / 255 has the mass of the logistic between the middles to its neighbours; 0
+    and 255 have all that is beyond them (Salimans et al. 2017, eq. 2, with one component).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A logistic's standard deviation is pi / sqrt(3) times its scale.
+        self.log_scale = nn.Parameter(torch.tensor(log(FIRST_SIGMA * 3**0.5 / pi)))
+
+    def forward(self, logits: Tensor, intensities: Tensor) -> Tensor:
+        """Return the log-probability [B, T] of intensities [B, T, C, H, W], in nats.
+
+        Locations are in [0, 1], too: ``logits`` [B, T, C, H, W] are theirs.
+        """
+        scale = self.log_scale.exp()
+        offset = intensities - logits.sigmoid()
+        above, below = (offset + HALF_LEVEL) / scale, (offset - HALF_LEVEL) / scale
+        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): it never rounds to 0.
+        inside = F.logsigmoid(above) + F.logsigmoid(-below) + (-torch.expm1(below - above)).log()
+        nats = torch.where(intensities < HALF_LEVEL, F.logsigmoid(above), inside)
+        nats = torch.where(intensities > 1 - HALF_LEVEL, F.logsigmoid(-below), nats)
+        return nats.flatten(2).sum(2)
 
 
-def make_likelihood(kind: Likelihood) -> nn.Module:
+Likelihood = Literal["bernoulli", "gaussian", "logistic"]
+
+
+def make_likelihood(kind: Likelihood, sigma: float | None = None) -> nn.Module:
     """Build the likelihood of frames of this kind.
 
+    Args:
+        kind: its name.
+        sigma: width of a Gaussian, which learns it if none is given.
+
     Raises:
-        ValueError: there is no such kind.
+        ValueError: there is no such kind, or no such width of it.
     """
     require_one_of(get_args(Likelihood), likelihood=kind)
-    return GaussianLikelihood() if kind == "gaussian" else BernoulliLikelihood()
+    if sigma is not None:
+        require_positive(likelihood_sigma=sigma)
+        if kind != "gaussian":
+            raise ValueError(f"likelihood_sigma must be null for {kind}, got {sigma}")
+    if kind == "gaussian":
+        return GaussianLikelihood(sigma)
+    return LogisticLikelihood() if kind == "logistic" else BernoulliLikelihood()
 
 
 class Targets(NamedTuple):

@@ -45,6 +45,8 @@ class SequenceModel(L.LightningModule, ABC):
     baseline_look: ClassVar[Look | None] = None
     #: Core of a model that leaves no choice; else None.
     fixed_core: ClassVar[type[MemoryCore] | None] = None
+    #: Settings of a base class on which this one decides, so that they are none of its own.
+    decided: ClassVar[tuple[str, ...]] = ()
     #: Setting by which the width is given; without it, a budget of parameters decides.
     width_setting: ClassVar[str]
     #: The family's measures; its first curve is logged as ``<stage>/<name>_t/<step>``.

@@ -60,6 +60,7 @@ class MemorySizes(NamedTuple):
     clock: tuple[float, ...] = ()  #: periods, in steps, of the hands that a control begins with
     plain: bool = False  #: whether a core is to start with PyTorch's initial weights
     slots: int | None = None  #: slots that a budget leaves a core; None: as many as it chooses
+    maps: tuple[int, int] | None = None  #: height and width, if values are flattened maps [C, H, W]
 
     def slots_of(self, named: int | None, chosen: int) -> int:
         """Return a core's slots: those that its settings name, else the budget's, else its own."""

@@ -28,8 +28,9 @@ from memory_cores.parts.attention import (
 from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, hands_at
-from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells, start_copying
+from memory_cores.parts.lstm import LSTMCell
 from memory_cores.parts.real_points import RealPoints
+from memory_cores.parts.trackers import make_tracker
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
@@ -136,6 +137,8 @@ class RMR(MemoryCore[RMRState]):
                 "separate_weights must be false with without_flow_tracking, which has no value "
                 f"trackers, got {separate_weights}"
             )
+        if sizes.maps is not None and separate_weights:
+            raise ValueError(f"separate_weights must be false for maps, got {separate_weights}")
         if without_flow_tracking and without_flow_interaction:
             raise ValueError(
                 "without_flow_tracking must be false with without_flow_interaction, or nothing "
@@ -163,10 +166,9 @@ class RMR(MemoryCore[RMRState]):
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
         self.key_output = nn.Sequential(hidden, nn.ReLU(), output)
         if self.tracks:
-            inputs = key + value + (0 if self.interacts else control)
-            self.value_tracker = (
-                SeparateLSTMCells(K, inputs, value) if separate_weights else LSTMCell(inputs, value)
-            )
+            inputs = key, value + (0 if self.interacts else control)
+            separate = K if separate_weights else None
+            self.value_tracker = make_tracker(separate, *inputs, value, self.sizes.maps)
         else:
             self._start_at_rest()
 
@@ -174,9 +176,9 @@ class RMR(MemoryCore[RMRState]):
     def _start_at_rest(self) -> None:
         """Let values neither grow nor vanish at first: without trackers steps are linear in them.
 
-        With the authors' initialisation, the attention's two maps of values together have a
-        spectral radius of up to 1.3, and after 50 steps values may be hundreds of times as large as
-        at first. Orthogonal maps keep the length of what all cells agree on.
+        As the authors start them, the attention's two maps of values have a spectral radius of up
+        to 1.3: after 50 steps values may be hundreds of times as large. Orthogonal maps keep the
+        length of what all cells agree on.
         """
         if isinstance(self.attention, MultiheadAttention):
             for layer in (self.attention.values, self.attention.output):
@@ -206,7 +208,7 @@ class RMR(MemoryCore[RMRState]):
         weight.mul_(0.02)
         bias.unflatten(0, (self.slots, -1))[:, :key] = self.initial_keys
         if self.tracks:
-            start_copying(*self.value_tracker.rows, first=key)
+            self.value_tracker.start_copying(first=key)
         ask_for_lags(self.read_keys, spread_lags(self.read_heads, steps), clock)
 
     def initial_state(self, batch_size: int, like: Tensor) -> RMRState:
@@ -277,8 +279,7 @@ class RMR(MemoryCore[RMRState]):
     def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
         """Return means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
 
-        Prior and posterior share the key tracker and differ in the control (the context's pooled
-        encoding or the targets').
+        Prior and posterior share the key tracker and differ in the control, a pooled encoding.
         """
         return self._track_keys(state, control).key_parameters
 
@@ -296,8 +297,7 @@ class RMR(MemoryCore[RMRState]):
     def weightings(self, state: RMRState) -> Weightings:
         """Return the read weights over the cells and, last, over the step's items together.
 
-        There is no write weighting: every step makes all cells anew from all others and the items,
-        so that no cell holds the item of a single step.
+        There is no write weighting: no cell holds the item of a single step.
         """
         return Weightings(read=state.read_weights, write=state.read_weights[:, :0])
 

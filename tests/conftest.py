@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from datamodules.rooms import rendering
 from memory_cores.kernels import building
+from tests.datamodules.rooms.painter import Painter
 
 # Whoever starts the tests under nohup, or with "&" in a script, has them ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -23,6 +25,13 @@ def signals_stay() -> Iterator[None]:
         if handler is not None:
             signal.signal(number, handler)
     assert after == before
+
+
+@pytest.fixture(autouse=True)
+def painted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paint films in the place of the 3D engine, which takes seconds to start, but where marked."""
+    if request.node.get_closest_marker("rendering") is None:
+        monkeypatch.setattr(rendering, "Renderer", Painter)
 
 
 @pytest.fixture(autouse=True)

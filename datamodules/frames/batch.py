@@ -11,16 +11,16 @@ class FrameSequences(NamedTuple):
     frames: Tensor
     """Observations, float32 [B, T, C, H, W] in [0, 1]."""
     actions: Tensor
-    """Known context of each step, one-hot float32 [B, T, A]; `actions[:, t]` leads to frame t.
+    """Known context of each step, float32 [B, T, A]; `actions[:, t]` leads to frame t.
 
-    A is 0 in benchmarks without actions."""
+    One-hot where there are A kinds of moves; A is 0 in benchmarks without actions."""
     recalled_from: Tensor
     """Earlier step that holds the answer to this one, int64 [B, T]; -1 where nothing is recalled.
 
     The two show the same content; in parity recall, this one reports the parity of the other."""
     place: Tensor
     """Identity of what is seen within its sequence, int64 [B, T] (maze: row * grid + column; recall
-    tasks: the step that showed it first)."""
+    tasks and rooms: the step that showed it first, or what is nearest to it)."""
     labels: Tensor
     """Class of what is seen, int64 [B, T] (MNIST: the digit; Omniglot: the character)."""
     episode: Tensor

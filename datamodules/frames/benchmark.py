@@ -1,38 +1,32 @@
-"""Benchmarks of sequences of pictures."""
+"""The contract of a benchmark whose sequences are frames."""
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
-
-import numpy as np
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from numpy.typing import NDArray
+from typing import ClassVar, Generic, TypeVar
 
 from datamodules.benchmark import BenchmarkDataModule
+from datamodules.frames.batch import FrameSequences
 from datamodules.frames.classifier import Classifier
-from datamodules.frames.dataset import PictureDataset
-from datamodules.frames.script import Curriculum, ScriptWriter
-from datamodules.loading.stages import Stages, announcement, staged
-from datamodules.sources import DIGITS, ImageKind, LabelledImages, Split
-from datamodules.sources.image_benchmark import ImageBenchmark
+from datamodules.loading.episodes import EpisodeDataset
+
+Sequences = TypeVar("Sequences", bound=EpisodeDataset[FrameSequences])
 
 
-class SequenceDataModule(ImageBenchmark[PictureDataset], BenchmarkDataModule[PictureDataset]):
-    """Sequences of pictures.
+class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
+    """Sequences of frames.
 
-    A benchmark says how long its sequences are and how a script is written, and, where it differs
-    from what is said here, what the pictures are (`images_of`), what the actions do, and what the
-    stages of a setting `curriculum` are. Validation and test have the test's form, and so has all
-    of training after its stages.
+    A benchmark says how long its sequences are and makes the datasets of its splits, and, where it
+    differs from what is said here, what the actions do and what a model may ask.
     """
 
-    images_of: ClassVar[ImageKind] = DIGITS
     action_names: ClassVar[tuple[str, ...]] = ()
-    """Name of each of the A actions; none where nothing is known of a step beforehand."""
+    """Name of each of A actions, one of which leads to a step; none where actions are numbers, or
+    nothing is known of a step beforehand."""
+
+    returns: ClassVar[bool] = False
+    """Whether frames are views of a place to which a camera returns."""
 
     @property
     def action_size(self) -> int:
-        """Width A of the one-hot actions; 0 without actions."""
+        """Width A of the actions; 0 without actions."""
         return len(self.action_names)
 
     @property
@@ -57,34 +51,3 @@ class SequenceDataModule(ImageBenchmark[PictureDataset], BenchmarkDataModule[Pic
     def classifier(self) -> Classifier | None:
         """Classifier of generated frames, where a class is all that is recalled; else None."""
         return None
-
-    @abstractmethod
-    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
-        """Return the rule of the test, for pictures of these classes, [N]."""
-
-    def stage_writers(self, labels: NDArray[np.int64]) -> Sequence[ScriptWriter]:
-        """Return the rules of the stages that training begins with; here, there are none."""
-        return ()
-
-    def setup(self, stage: str | None = None) -> None:
-        """Get every split ready, and say what training begins with."""
-        super().setup(stage)
-        if stage == "fit" and self._stages:
-            steps = -1 if self.trainer is None else self.trainer.max_steps
-            later = "; all later ones have the test's form"
-            rank_zero_info(announcement(self._stages, later, steps))
-
-    def make_dataset(self, split: Split, images: LabelledImages) -> PictureDataset:
-        """Build the sequences of a split from its pictures."""
-        stages: Stages[ScriptWriter] = ()
-        if split == "train":
-            _, devices = self._process()
-            together = self.hparams["batch_size"] * devices
-            stages = staged(self._stages, self.stage_writers(images.labels), together)
-        writers = Curriculum(stages, self.script_writer(images.labels))
-        size = self.hparams[f"{split}_size"]
-        return PictureDataset(writers, images, self.hparams["seed"], split, size)
-
-    @property
-    def _stages(self) -> Sequence[Mapping[str, Any]]:
-        return self.hparams.get("curriculum") or ()

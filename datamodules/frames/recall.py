@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from datamodules.frames.benchmark import SequenceDataModule
+from datamodules.frames.scripted import ScriptedDataModule
 from datamodules.loading.checks import require_at_least
 
 
-class RecallDataModule(SequenceDataModule):
+class RecallDataModule(ScriptedDataModule):
     """Sequences of a pre-recall interval of length l and a recall interval of length k.
 
     Gemici et al. 2017, sections 5.1 to 5.5 and the algorithms of appendix D. Nothing is known of a
@@ -21,7 +21,7 @@ class RecallDataModule(SequenceDataModule):
         Args:
             pre_recall_length: l, frames of random pictures.
             recall_length: k, frames after them.
-            **settings: of `SequenceDataModule`.
+            **settings: of `ScriptedDataModule`.
 
         Raises:
             ValueError: a setting is out of range.

@@ -52,6 +52,8 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     """Places go from -x_range to x_range in each dimension."""
     y_size: ClassVar[int]
     """Width Dy of a function's value."""
+    patch_shape: ClassVar[tuple[int, int, int] | None] = None
+    """Channels, height and width of a value, if it is a patch of an image."""
 
     def __init__(
         self,
@@ -119,6 +121,13 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         `canvas.canvas.canvas_images` makes an image of the values of all pixels in their order.
         """
         return None
+
+    def guesses(self, batch: FunctionSequences) -> dict[str, Tensor]:
+        """Values that one would guess without a model, by name, [B, T, M, Dy]; on the CPU.
+
+        Empty where none are known. Needs `setup`.
+        """
+        return {}
 
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
         """Least possible NLL in each step of a fixed set, [T] in nats, by names of metrics.

@@ -1,6 +1,6 @@
 """Sources of images, which a benchmark reads by name and split."""
 
-from datamodules.sources.image_kinds import CHARACTERS, DIGITS, FACES, ImageKind
+from datamodules.sources.image_kinds import CHARACTERS, DIGITS, FACES, LARGE_FACES, ImageKind
 from datamodules.sources.images import SPLITS, LabelledImages, Split
 from datamodules.sources.select import (
     Source,
@@ -15,6 +15,7 @@ __all__ = [
     "CHARACTERS",
     "DIGITS",
     "FACES",
+    "LARGE_FACES",
     "SPLITS",
     "ImageKind",
     "LabelledImages",

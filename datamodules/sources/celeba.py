@@ -49,27 +49,35 @@ def download(data_dir: Path) -> None:
     raise ValueError("CelebA cannot be downloaded: its authors give it out by hand")
 
 
-def read(data_dir: Path, split: Split) -> LabelledImages:
+def read(data_dir: Path, split: Split, size: int = SIZE) -> LabelledImages:
     """Read one split of the published partition; all images are of class 0.
 
+    Args:
+        data_dir: the data folder.
+        split: which photographs.
+        size: rows, and columns, of an image.
+
     Returns:
-        The middle 148 x 148 pixels of every photograph, reduced to 32 x 32 in colour.
+        The middle 148 x 148 pixels of every photograph, reduced to that size, in colour.
 
     Raises:
         UnreadableData: a file is damaged or they do not belong together; the message names it.
     """
     photographs, partition = (LAYOUT.path(data_dir, name) for name in (ARCHIVE, PARTITION))
     names = read_partition(partition, split)
-    decoded = photographs.parent / f"{split}_{SIZE}.npy"
-    images = kept(decoded, len(names), newer_than=(photographs, partition))
+    decoded = photographs.parent / f"{split}_{size}.npy"
+    shape = len(names), size, size, 3
+    images = kept(decoded, shape, newer_than=(photographs, partition))
     if images is None:
         with opened(photographs, f"does not hold what {partition.name} names") as tree:
-            images = read_photographs(tree, names)
+            images = read_photographs(tree, names, size)
         _keep(images, decoded)
     return LabelledImages(images, np.zeros(len(images), np.int64), "celeba")
 
 
-def kept(decoded: Path, count: int, newer_than: tuple[Path, ...]) -> NDArray[np.uint8] | None:
+def kept(
+    decoded: Path, shape: tuple[int, ...], newer_than: tuple[Path, ...]
+) -> NDArray[np.uint8] | None:
     """Map a split that was decoded before; None if there is none, or it is out of date or cut."""
     made_from = max((path.stat().st_mtime_ns for path in newer_than), default=0)
     if not decoded.exists() or decoded.stat().st_mtime_ns <= made_from:
@@ -79,8 +87,7 @@ def kept(decoded: Path, count: int, newer_than: tuple[Path, ...]) -> NDArray[np.
         images = np.lib.format.open_memmap(decoded, mode="r")
     except Exception:  # numpy meets damage with errors of many kinds, its tokeniser's among them
         return None
-    whole = images.dtype == np.uint8 and images.shape == (count, SIZE, SIZE, 3)
-    return images if whole else None
+    return images if images.dtype == np.uint8 and images.shape == shape else None
 
 
 def _keep(images: NDArray[np.uint8], path: Path) -> None:
@@ -96,8 +103,8 @@ def _keep(images: NDArray[np.uint8], path: Path) -> None:
         )
 
 
-def read_photographs(tree: Tree, names: list[str]) -> NDArray[np.uint8]:
-    """Decode photographs in the order of their names, [N, 32, 32, 3].
+def read_photographs(tree: Tree, names: list[str], size: int = SIZE) -> NDArray[np.uint8]:
+    """Decode photographs in the order of their names, [N, size, size, 3].
 
     Raises:
         ValueError: one of them is missing, damaged or no aligned photograph.
@@ -107,11 +114,11 @@ def read_photographs(tree: Tree, names: list[str]) -> NDArray[np.uint8]:
         name = PurePosixPath(path).name
         if paths.setdefault(name, path) != path:
             raise ValueError(f"it has two of {name}, {paths[name]} and {path}")
-    return np.stack([_photograph(tree, name, paths.get(name)) for name in names])
+    return np.stack([_photograph(tree, name, paths.get(name), size) for name in names])
 
 
-def _photograph(tree: Tree, name: str, path: str | None) -> NDArray[np.uint8]:
-    """Decode the middle of a photograph, [32, 32, 3]."""
+def _photograph(tree: Tree, name: str, path: str | None, size: int) -> NDArray[np.uint8]:
+    """Decode the middle of a photograph, [size, size, 3]."""
     if path is None:
         raise ValueError(f"{name} is missing")
     try:
@@ -121,4 +128,4 @@ def _photograph(tree: Tree, name: str, path: str | None) -> NDArray[np.uint8]:
     left, top = ((length - CROP) // 2 for length in ALIGNED)
     middle = photograph.crop((left, top, left + CROP, top + CROP))
     # The bilinear filter is stretched to the reduction, so that it does not alias.
-    return np.asarray(middle.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    return np.asarray(middle.resize((size, size), Image.Resampling.BILINEAR))

@@ -1,7 +1,8 @@
-"""Draws faces of 32 x 32 pixels: layers of soft-edged shapes, from a few dozen traits each.
+"""Draws faces: layers of soft-edged shapes, from a few dozen traits each.
 
 Coordinates are in [-1, 1], x to the right and y down; a face's own are relative to its centre and
-turned with the head. Edges are as wide as a pixel, which is all the antialiasing there is.
+turned with the head. Edges are as wide as a pixel of 32 x 32, which is all the antialiasing there
+is.
 """
 
 from typing import Any
@@ -85,13 +86,13 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 class Portraits:
-    """N portraits being painted, one layer over the other."""
+    """N portraits being painted, one layer over the other, S x S pixels each."""
 
-    def __init__(self, traits: Traits) -> None:
-        """Start with empty canvases; see `RANGES` for the traits."""
+    def __init__(self, traits: Traits, size: int) -> None:
+        """Start with empty canvases of this size; see `RANGES` for the traits."""
         self.traits = traits
-        self.colours = np.zeros((len(traits["skin"]), 3, SIZE, SIZE), np.float32)
-        centres = (np.arange(SIZE, dtype=np.float32) + 0.5) * PIXEL - 1
+        self.colours = np.zeros((len(traits["skin"]), 3, size, size), np.float32)
+        centres = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(2 / size) - 1
         self.page_y, self.page_x = np.meshgrid(centres, centres, indexing="ij")
         across, down = self.page_x - traits["across"], self.page_y - traits["down"]
         cos, sin = np.cos(traits["tilt"]), np.sin(traits["tilt"])
@@ -100,13 +101,13 @@ class Portraits:
         self.hair = palette(HAIR, traits["hair"])
 
     def paint(self, mask: Array, colour: Array) -> None:
-        """Cover each pixel [N, 32, 32] to the share in the mask with colours [N, 3, 32, 32]."""
+        """Cover each pixel [N, 32, 32] to the share in the mask with colours [N, 3, S, S]."""
         self.colours += mask[:, None] * (colour - self.colours)
 
     def ellipse(
         self, x: Array | float, y: Array | float, a: Array | float, b: Array | float
     ) -> Array:
-        """Distance from an ellipse about (x, y), negative inside it, [N, 32, 32]."""
+        """Distance from an ellipse about (x, y), negative inside it, [N, S, S]."""
         return (radius((self.x - x) / a, (self.y - y) / b) - 1) * np.minimum(a, b)
 
     def head(self) -> Array:
@@ -116,9 +117,9 @@ class Portraits:
         return (radius(self.x / (t["width"] * narrow), self.y / t["height"]) - 1) * t["width"]
 
 
-def draw(traits: Traits) -> NDArray[np.uint8]:
-    """Draw faces, uint8 [N, 32, 32, 3]."""
-    portraits = Portraits(traits)
+def draw(traits: Traits, size: int = SIZE) -> NDArray[np.uint8]:
+    """Draw faces, uint8 [N, size, size, 3]."""
+    portraits = Portraits(traits, size)
     for layer in (backdrop, long_hair, body, face, eyes, nose, mouth, beard, hair, glasses):
         layer(portraits)
     colours = np.rint(portraits.colours.clip(0, 1) * 255).astype(np.uint8)

@@ -1,5 +1,6 @@
 """Families of sources: their images mean the same, so a benchmark works with any of them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -51,6 +52,31 @@ class ImageKind(NamedTuple):
         return "auto", self.real_name, self.embedded_name
 
 
+@dataclass(frozen=True)
+class LargeFaces:
+    """The embedded faces, in another size."""
+
+    size: int
+
+    def read(self, split: Split) -> LabelledImages:
+        """Draw one split."""
+        return faces.read(split, self.size)
+
+
+@dataclass(frozen=True)
+class LargePhotographs:
+    """CelebA, in another size."""
+
+    size: int
+    LAYOUT = celeba.LAYOUT
+    missing_files = staticmethod(celeba.missing_files)
+    download = staticmethod(celeba.download)
+
+    def read(self, data_dir: Path, split: Split) -> LabelledImages:
+        """Read one split."""
+        return celeba.read(data_dir, split, self.size)
+
+
 DIGITS = ImageKind(
     real=mnist,
     real_name="mnist",
@@ -78,3 +104,4 @@ FACES = ImageKind(
     embedded_name="faces",
     embedded_contents="5,000 procedural faces",
 )
+LARGE_FACES = FACES._replace(real=LargePhotographs(64), embedded=LargeFaces(64))

@@ -10,7 +10,7 @@ LONGEST_REASON = 200
 
 
 class UnreadableData(ValueError):
-    """A data file that cannot be used; the message is one line that begins with its path."""
+    """Data that cannot be had; the message is one line that names what is to blame."""
 
 
 @contextmanager

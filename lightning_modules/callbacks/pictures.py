@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
+from matplotlib.animation import Animation
 from matplotlib.figure import Figure
 
 from datamodules.sources import Split
@@ -54,7 +55,7 @@ class Pictures(L.Callback):
         step = trainer.global_step if trainer.state.fn == TrainerFn.FITTING else None
         for name, figure in self._figures(data_of(trainer), pl_module, "val", step):
             path = self._save(f"{name}_{moment_of(step)}", figure)
-            shutil.copyfile(path, self.folder / f"{name}.png")
+            shutil.copyfile(path, self.folder / f"{name}{path.suffix}")
             hand_out(trainer, name, path)
         # Figures refer to themselves: without this a hundred megabytes wait for Python to look.
         gc.collect()
@@ -72,14 +73,15 @@ class Pictures(L.Callback):
 
     def _figures(
         self, data: Any, model: SequenceModel, split: Split, step: int | None
-    ) -> Iterator[tuple[str, Figure]]:
+    ) -> Iterator[tuple[str, Figure | Animation]]:
         """Draw the family's pictures of a set, by name."""
         shown = evaluated(data, model, split, step)
         yield from model.drawings().figures(model, data, shown, self.sequences, self.seed)
 
-    def _save(self, name: str, figure: Figure) -> Path:
-        path = self.folder / f"{name}.png"
-        save(figure, path)
+    def _save(self, name: str, drawing: Figure | Animation) -> Path:
+        ending = "png" if isinstance(drawing, Figure) else "webp"
+        path = self.folder / f"{name}.{ending}"
+        save(drawing, path)
         return path
 
 

@@ -12,7 +12,7 @@ from lightning_modules.sequence_model import SequenceModel
 #: Attributes of data modules, and settings of the models that need them.
 FROM_DATA = (
     *("sequence_length", "prefix_length", "action_size", "frame_shape"),
-    *("test_length", "x_size", "x_range", "y_size"),
+    *("test_length", "x_size", "x_range", "y_size", "patch_shape"),
 )
 
 
@@ -47,7 +47,11 @@ def require_fitting(model: str, data: str) -> None:
         UsageError: the data lack something that the model learns from them.
     """
     needed = _from_data(class_at(model))
-    benchmarks = [c for c in concrete(BenchmarkDataModule) if all(hasattr(c, n) for n in needed)]
+    benchmarks = [
+        benchmark
+        for benchmark in concrete(BenchmarkDataModule)
+        if all(getattr(benchmark, name, None) is not None for name in needed)
+    ]
     name, chosen = (path.rpartition(".")[2] for path in (model, data))
     if class_at(data) not in benchmarks:
         names = ", ".join(sorted(benchmark.__name__ for benchmark in benchmarks))

@@ -89,6 +89,7 @@ def target_measurements(
         "nll_unseen": mean_over(scores.nll, real & ~seen),
         "nll_joint": Measurement(scores.joint, every),
         "nll_one_sample": mean_over(scores.one_sample, real),
+        "nll_posterior": Measurement(-bound.reconstruction / real.sum(2), every),
         "mse": mean_over(error, real),
         "reconstruction": Measurement(bound.reconstruction, every),
         "kl": Measurement(bound.kl, every),
@@ -126,6 +127,7 @@ def summarise_targets(
             late = sums[name].since(len(kl.total) // 2 + 1)
             scalars |= {} if late.nowhere else {f"overlap_late{of_one}": late.mean}
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
+    scalars["latent_gain"] = scalars["nll_one_sample"] - scalars["nll_posterior"]
     curves = {name: sums[name].curve for name in named}
     curves["context_share"] = sums["nll_with_context"].sequences / sums["nll"].sequences
     for name in (name for name in named if name in optimal):

@@ -2,6 +2,7 @@
 
 from lightning_modules.neural_processes.independent import ANP, NP
 from lightning_modules.neural_processes.neural_process import NeuralProcess
+from lightning_modules.neural_processes.rendering.models import ATGQN, TGQN
 from lightning_modules.neural_processes.sequential import ASNP, SNP
 
-__all__ = ["ANP", "ASNP", "NP", "SNP", "NeuralProcess"]
+__all__ = ["ANP", "ASNP", "ATGQN", "NP", "SNP", "TGQN", "NeuralProcess"]

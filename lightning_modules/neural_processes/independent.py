@@ -22,6 +22,7 @@ class NP(NeuralProcess):
 
     baseline_look = Look("#A3A3A3", "p")
     fixed_core = ContextWindow
+    decided = "memory", "step_in_x"
     attention: ClassVar[AttentionKind] = "uniform"
 
     def __init__(self, **settings: Any) -> None:

@@ -36,23 +36,24 @@ class Evidence(NamedTuple):
 class Latents(NamedTuple):
     """A sample with its prior and posterior; it is drawn from the latter if targets are known."""
 
-    sample: Tensor  #: [B, T, h]
-    prior: DiagonalGaussian  #: [B, T, h]
-    posterior: DiagonalGaussian  #: [B, T, h]; the prior again where the targets are not known
+    sample: Tensor  #: [B, T, Z], what the decoder sees
+    prior: DiagonalGaussian  #: [B, T, N] of all that is drawn, as ``noise_size`` says
+    posterior: DiagonalGaussian  #: [B, T, N]; the prior again where the targets are not known
 
 
 class LatentPath(nn.Module, ABC):
     """Base class of the ways in which latents depend on one another.
 
     Args:
-        size: width h of encodings and latents.
         pooling: how encodings are pooled.
     """
 
-    def __init__(self, size: int, pooling: Pooling) -> None:
+    #: Standard normal numbers N that a step takes.
+    noise_size: int
+
+    def __init__(self, pooling: Pooling) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
-        self.head = LatentHead(size)
 
     @property
     @abstractmethod
@@ -61,11 +62,20 @@ class LatentPath(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
-        """Draw the latents of T steps with standard normal noise [B, T, h]."""
+        """Draw the latents of T steps with standard normal noise [B, T, N]."""
 
 
 class IndependentLatents(LatentPath):
-    """Latents z_t given all that was seen up to step t, whatever the latents before (NP, ANP)."""
+    """Latents z_t given all that was seen up to step t, whatever the latents before (NP, ANP).
+
+    Args:
+        size: width h of encodings and latents.
+        pooling: how encodings are pooled.
+    """
+
+    def __init__(self, size: int, pooling: Pooling) -> None:
+        super().__init__(pooling)
+        self.head, self.noise_size = LatentHead(size), size
 
     @property
     def state_size(self) -> int:
@@ -96,7 +106,8 @@ class SequentialLatents(LatentPath):
     """
 
     def __init__(self, size: int, pooling: Pooling) -> None:
-        super().__init__(size, pooling)
+        super().__init__(pooling)
+        self.head, self.noise_size = LatentHead(size), size
         self.lstm = LSTMCell(size, size)
 
     @property

@@ -8,6 +8,7 @@ from datamodules.sources import Split
 from lightning_modules.declarations import Family, Measure, StepCurve
 from lightning_modules.measures import Measures
 from lightning_modules.metrics.overlap import overlap_measurements
+from lightning_modules.metrics.patch_error import patch_measurements
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.metrics.target_nll import summarise_targets, target_measurements
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 NATS, SHARE = "nats per target", "0 to 1"
 KNOWN_OPTIMUM, DIGITS = ("DriftingFunctions",), ("MovingDigits",)
+PATCHES = ("RenderedFaces",)
 
 
 def _gap(of: str, header: str = "") -> Measure:
@@ -40,7 +42,7 @@ FAMILY = Family(
             NATS,
             "lower",
             header="NLL",
-            headline=1,
+            headline=2,
         ),
         Measure(
             "nll_with_context",
@@ -66,6 +68,58 @@ FAMILY = Family(
         ),
         Measure(
             "nll_one_sample", "`nll` of the first sample alone, as in the paper", NATS, "lower"
+        ),
+        Measure(
+            "nll_posterior",
+            "the same given a sample of the latents that saw the targets",
+            NATS,
+            "lower",
+        ),
+        Measure(
+            "latent_gain",
+            "`nll_one_sample` minus `nll_posterior`: what the latents tell of the targets; 0 if "
+            "they are not used",
+            NATS,
+            gathered=False,
+        ),
+        Measure(
+            "patch_error",
+            "half the squared error of a patch, summed over its values, given one sample of the "
+            "latents",
+            "squared intensities",
+            "lower",
+            header="patch error",
+            headline=1,
+            benchmarks=PATCHES,
+        ),
+        Measure(
+            "patch_error_seen",
+            "`patch_error` of patches that are in their step's context",
+            "squared intensities",
+            "lower",
+            benchmarks=PATCHES,
+        ),
+        Measure(
+            "patch_error_unseen",
+            "`patch_error` of patches that are not",
+            "squared intensities",
+            "lower",
+            header="patch error, unseen",
+            benchmarks=PATCHES,
+        ),
+        Measure(
+            "patch_error_mean_face",
+            "`patch_error` of the mean training face at the true place, instead of a model",
+            "squared intensities",
+            header="of the mean face",
+            benchmarks=PATCHES,
+        ),
+        Measure(
+            "patch_error_mean_canvas",
+            "`patch_error` of the mean training face, averaged over all places that it may have",
+            "squared intensities",
+            header="of the mean canvas",
+            benchmarks=PATCHES,
         ),
         _gap("nll", "gap to optimum"),
         _gap("nll_with_context"),
@@ -175,6 +229,9 @@ class FunctionMeasures(Measures):
         measured = target_measurements(scores, model.bound(batch, inferred), batch)
         if model.benchmark is not None and model.benchmark.asks_for_inked_pictures:
             measured |= overlap_measurements(scores.mean, scores.one_mean, batch)
+        if model.benchmark is not None and model.benchmark.patch_shape:
+            guesses = model.benchmark.guesses(batch)
+            measured |= patch_measurements(scores.one_mean, batch, guesses)
         return measured
 
     def summarise(self, model: "NeuralProcess", sums: Mapping[str, StepSums]) -> Summary:

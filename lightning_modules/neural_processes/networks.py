@@ -3,6 +3,7 @@
 Sizes are those of the authors' code; all layers start with Glorot weights and zero biases.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -30,7 +31,41 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class PointEncoder(nn.Module):
+class SetEncoder(nn.Module, ABC):
+    """Base class of encoders of sets, each point by itself."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
+        """Encode the real points of x [..., N, Dx] and y [..., N, Dy] as rows."""
+
+
+class ObservationModel(nn.Module, ABC):
+    """Base class of decoders P(y | x, z_t, r_t(x)): points and latents come in separately.
+
+    A latent then passes a first linear map once for all targets of its step, and r and x once for
+    all samples of the latent.
+    """
+
+    size: int  #: width h
+
+    @abstractmethod
+    def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Map reads [..., M, R] and places [..., M, Dx]: the points' part, [..., M, P]."""
+
+    @abstractmethod
+    def of_latents(self, latents: Tensor) -> Tensor:
+        """Map latents [..., Z]: their part, [..., 1, P]."""
+
+    @abstractmethod
+    def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
+        """Decode what ``of_points`` and ``of_latents`` return."""
+
+    @abstractmethod
+    def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
+        """Decode [B, T, M, P] and [B, T, 1, P] a part at a time: faster, and in less memory."""
+
+
+class PointEncoder(SetEncoder):
     """Encodes each point (x, y) of a set by itself.
 
     Args:
@@ -77,11 +112,10 @@ class LatentHead(nn.Module):
         return DiagonalGaussian(mean, 0.5 * log_variance)  # log sigma = log(sigma^2) / 2
 
 
-class Decoder(nn.Module):
+class Decoder(ObservationModel):
     """Observation model P(y | x, z_t, r_t(x)), with sigma = 0.1 + 0.9 softplus.
 
-    The first layer is linear in [r, x] and z, so a latent passes it once for all targets of its
-    step, and r and x once for all samples of the latent.
+    What ``of_points`` and ``of_latents`` share is the first layer, linear in [r, x] and z.
 
     Args:
         size: width h of reads, latents and hidden layers.
@@ -91,7 +125,7 @@ class Decoder(nn.Module):
 
     def __init__(self, size: int, x_size: int, y_size: int) -> None:
         super().__init__()
-        self.point_size = size + x_size
+        self.size, self.point_size = size, size + x_size
         self.first = glorot_linear(self.point_size + size, size)
         self.rest = nn.Sequential(nn.ReLU(), mlp([size, size, 2 * y_size]))
 
@@ -110,8 +144,11 @@ class Decoder(nn.Module):
         mean, raw = of_points(self.rest, points + latents, real).chunk(2, -1)
         return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))
 
-    def in_parts(self, points: Tensor, latents: Tensor) -> Targets:
-        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time: faster, and in less memory."""
+    def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
+        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time: faster, and in less memory.
+
+        Padding is decoded, too: where all points are targets, there is none.
+        """
         steps = max(1, TOGETHER // points.shape[2])
         split = zip(
             points.flatten(0, 1).split(steps), latents.flatten(0, 1).split(steps), strict=True

@@ -8,7 +8,6 @@ No latent enters the memory, so all steps are written before any latent is drawn
 all steps are read and decoded in one call.
 """
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from math import inf
@@ -41,6 +40,8 @@ from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.real_points import RealPoints
 
 Objective = Literal["elbo", "paper"]
+#: Places [B, T, N, Dx], values [B, T, N, Dy], and which of them are real.
+Points = tuple[Tensor, Tensor, RealPoints]
 #: Width where neither settings nor a budget of parameters decide on it.
 HIDDEN_SIZE = 64
 
@@ -118,9 +119,8 @@ class NeuralProcess(SequenceModel):
         test_samples: int = 50,
     ) -> None:
         super().__init__(test_length, learning_rate)
-        # Plain values, safe to load; a core that the model's class chooses is none, so not saved.
-        chosen = "memory" in inspect.signature(type(self)).parameters
-        self.save_hyperparameters(ignore=[] if chosen else ["memory"])
+        # Plain values, safe to load. What the model's class decides on is none of its settings.
+        self.save_hyperparameters(ignore=[*self.decided])
         require_one_of(get_args(Objective), objective=objective)
         require_one_of(get_args(Pooling), pooling=pooling)
         require_positive(x_range=x_range, place_range=place_range)
@@ -130,7 +130,7 @@ class NeuralProcess(SequenceModel):
         self.place_scale, self.warm_up = place_range / x_range, warm_up
         self.objective, self.pooling, self.decay = objective, pooling, decay
         self.validation_samples, self.test_samples = validation_samples, test_samples
-        recipe = Recipe(
+        recipe = self.make_recipe(
             memory,
             lambda size: self.make_latent_path(size, pooling),
             PointSizes(sequence_length, x_size + step_in_x, place_range, y_size),
@@ -162,6 +162,10 @@ class NeuralProcess(SequenceModel):
         if self.recurrent_path is not None:
             self._follow = recurrence(self.recurrent_path, self.recurrent_path.forward)
 
+    def make_recipe(self, *settings: Any) -> Recipe:
+        """Make the recipe of the networks, which decides what points and values are."""
+        return Recipe(*settings)
+
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
         """Make the latents of this width, which decides how they depend on one another."""
@@ -174,12 +178,12 @@ class NeuralProcess(SequenceModel):
     @property
     def units(self) -> int:
         """Width h of reads and hidden layers."""
-        return self.decoder.first.out_features
+        return self.decoder.size
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """Return encoders, memory core, SNP's recurrent path, latents with their LSTM, decoder."""
         return {
-            "encoders": [self.latent_encoder, self.deterministic_encoder],
+            "encoders": [*dict.fromkeys((self.latent_encoder, self.deterministic_encoder))],
             "memory": [self.memory],
             "recurrent": [] if self.recurrent_path is None else [self.recurrent_path],
             "latents": [self.latent_path],
@@ -188,8 +192,8 @@ class NeuralProcess(SequenceModel):
 
     @property
     def noise_size(self) -> int:
-        """Standard normal numbers that a step takes: h for its latent, then the memory's."""
-        return self.units + self.memory.noise_size
+        """Standard normal numbers that a step takes: for its latent, then the memory's."""
+        return self.latent_path.noise_size + self.memory.noise_size
 
     def noise(self, batch: FunctionSequences) -> Tensor:
         """Return the noise [B, T, ``noise_size``] of an inference, of the sequences themselves."""
@@ -216,7 +220,8 @@ class NeuralProcess(SequenceModel):
         context = context_x, batch.context_y, known
         target = (target_x, batch.target_y, asked) if told else None
         values = self.deterministic_encoder(*context)
-        pooled = Pool.of(values, known).pooled(self.pooling)
+        own = Pool.of(values, known)
+        pooled = own.pooled(self.pooling)
         items = Items(context_x, known.padded(values), batch.context_mask)
         recollections = self._unroll(pooled, items, *self._drawn(target, noise))
         reads = self.memory.lookup(recollections.snapshot, target_x, asked)
@@ -225,17 +230,27 @@ class NeuralProcess(SequenceModel):
         # With ``pool_memory`` latents pool imaginary values too, as in the authors' code.
         held = Pool(recollections.total, recollections.number)
         empty = Pool(*map(torch.zeros_like, held))
+        if self.latent_encoder is not self.deterministic_encoder:
+            own = Pool.of(self.latent_encoder(*context), known)
         evidence = Evidence(
-            context=Pool.of(self.latent_encoder(*context), known),
+            context=own,
             memory=held if self.pool_memory else empty,
-            target=None if target is None else Pool.of(self.latent_encoder(*target), asked),
+            target=None if target is None else self.pool_of_targets(batch, target, own),
         )
         points = self.decoder.of_points(reads, target_x, asked)
         return Recalled(points, asked, evidence, recollections.kl, recollections.snapshot)
 
-    def _drawn(
-        self, target: tuple[Tensor, Tensor, RealPoints] | None, noise: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def pool_of_targets(self, batch: FunctionSequences, target: Points, context: Pool) -> Pool:
+        """Pool the encodings of all targets, for posteriors.
+
+        Args:
+            batch: B sequences.
+            target: places as the networks see them, values, and which are real.
+            context: the encodings of the contexts.
+        """
+        return Pool.of(self.latent_encoder(*target), target[2])
+
+    def _drawn(self, target: Points | None, noise: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the posterior's controls [B, T, h] and the noise, for a core that draws."""
         if not self.memory.noise_size:
             return ()
@@ -243,7 +258,7 @@ class NeuralProcess(SequenceModel):
         if target is not None:
             encoded = self.deterministic_encoder(*target)
             observed = Pool.of(encoded, target[2]).pooled(self.pooling)
-        return observed, None if noise is None else noise[..., self.units :]
+        return observed, None if noise is None else noise[..., self.latent_path.noise_size :]
 
     def _places(self, x: Tensor) -> Tensor:
         """Scale places [B, T, N, Dx], and append the step if the model has it in x."""
@@ -265,7 +280,7 @@ class NeuralProcess(SequenceModel):
         return self._inferred(self.recall(batch, told=True, noise=noise), noise)
 
     def _inferred(self, recalled: Recalled, noise: Tensor) -> Inferred:
-        latents = self._draw(recalled.evidence, noise[..., : self.units])
+        latents = self._draw(recalled.evidence, noise[..., : self.latent_path.noise_size])
         drawn = self.decoder.of_latents(latents.sample)
         targets = self.decoder(recalled.points, drawn, recalled.asked)
         return Inferred(targets, latents, recalled.kl)
@@ -300,11 +315,11 @@ class NeuralProcess(SequenceModel):
 
     def _predictions(self, recalled: Recalled, noise: Tensor) -> Iterator[Targets]:
         """Yield predictions with noise [K, B, T, ``noise_size``] from what was recalled."""
-        samples, of_latents = len(noise), noise[..., : self.units].flatten(0, 1)
+        samples, of_latents = len(noise), noise[..., : self.latent_path.noise_size].flatten(0, 1)
         untold = recalled.evidence._replace(target=None)
         latents = self._draw(untold.repeated(samples), of_latents).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
-            yield self.decoder.in_parts(recalled.points, row)
+            yield self.decoder.in_parts(recalled.points, row, recalled.asked)
 
     def _fresh(self, batch: FunctionSequences, samples: int) -> Tensor:
         """Draw noise [K, B, T, ``noise_size``] from the process's random generator."""

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from lightning_modules.neural_processes.latents import LatentPath
-from lightning_modules.neural_processes.networks import Decoder, PointEncoder
-from lightning_modules.neural_processes.recurrent_path import RecurrentPath
+from lightning_modules.neural_processes.networks import (
+    Decoder,
+    ObservationModel,
+    PointEncoder,
+    SetEncoder,
+)
+from lightning_modules.neural_processes.recurrent_path import DeterministicPath, RecurrentPath
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_positive
 
@@ -16,12 +21,12 @@ from memory_cores.parts.checks import require_positive
 class Parts(NamedTuple):
     """Networks of one width, in the order in which their weights are drawn."""
 
-    latent_encoder: PointEncoder
-    deterministic_encoder: PointEncoder
-    memory: MemoryCore
-    recurrent_path: RecurrentPath | None
+    latent_encoder: SetEncoder
+    deterministic_encoder: SetEncoder
+    memory: MemoryCore[Any]
+    recurrent_path: DeterministicPath | None
     latent_path: LatentPath
-    decoder: Decoder
+    decoder: ObservationModel
 
     def modules(self) -> list[nn.Module]:
         """Return those that there are."""

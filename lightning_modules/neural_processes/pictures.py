@@ -8,6 +8,7 @@ from torch import Tensor
 
 from datamodules.points.benchmark import FunctionDataModule
 from datamodules.points.canvas.canvas import canvas_images
+from datamodules.points.canvas.patches import canvases_of, covered
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Drawings, Evaluated
 from lightning_modules.metrics.step_means import Summary
@@ -53,9 +54,14 @@ class FunctionDrawings(Drawings):
         if shown.summary is not None:
             sentence = nll_sentence(shown.whole_set, shown.summary)
             yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
-        prediction = predict(model, data.dataset(shown.split)[0], seed)
+        dataset = data.dataset(shown.split)
+        sequence = dataset[0] if data.patch_shape is None else dataset.tiled(0)
+        prediction = predict(model, sequence, seed)
         if data.x_size == 1:
             yield from drawn_functions(prediction, shown)
+        if data.patch_shape is not None:
+            images = rendered_images(prediction, data.patch_shape)
+            yield "completion", completion(images, shown.title, shown.first_sequence, shown.colour)
         if data.canvas_shape is not None:
             yield from drawn_images(prediction, shown)
 
@@ -109,6 +115,19 @@ def images_of(prediction: PredictedSequence) -> CompletedImages:
         canvas_images(mean),
         sigma.mean(-1).unflatten(1, canvas),
     )
+
+
+def rendered_images(prediction: PredictedSequence, patch: tuple[int, int, int]) -> CompletedImages:
+    """Prepare canvases that patches cover for drawing.
+
+    Args:
+        prediction: of a sequence whose targets are these patches.
+        patch: channels, height and width of each.
+    """
+    sequence, (mean, sigma) = prediction.sequence, prediction.targets
+    truth, drawn = ((canvases_of(y, patch) + 0.5).clamp(0, 1) for y in (sequence.target_y, mean))
+    seen = covered(sequence.context_x, sequence.context_mask, truth.shape[-1], patch[1])
+    return CompletedImages(truth, seen, drawn, canvases_of(sigma, patch).mean(-3))
 
 
 def keys_sentence(keys: Tensor, shown: Evaluated) -> str:

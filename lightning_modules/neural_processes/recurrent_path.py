@@ -1,11 +1,26 @@
 """The deterministic LSTM of SNP, whose state is added to what targets read."""
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 from memory_cores.parts.lstm import LSTMCell
 
 
-class RecurrentPath(nn.Module):
+class DeterministicPath(nn.Module, ABC):
+    """Base class of what follows the contexts without a latent, and is added to reads."""
+
+    @property
+    @abstractmethod
+    def state_size(self) -> int:
+        """Numbers that a step hands to the next."""
+
+    @abstractmethod
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Map pooled encodings [B, T, R] to what is added to reads, [B, T, R]."""
+
+
+class RecurrentPath(DeterministicPath):
     """LSTM with h_t = LSTM(h_{t-1}, r_1 + ... + r_t), where r_t pools the context of step t.
 
     The input is the running sum of pooled contexts, as in the authors' code; a step without a

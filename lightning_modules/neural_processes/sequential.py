@@ -19,6 +19,7 @@ class SNP(NeuralProcess):
 
     baseline_look = Look("#4D4D4D", "d")
     fixed_core = ContextWindow
+    decided = "memory", "recurrent_path"
 
     def __init__(self, **settings: Any) -> None:
         # Targets read the mean of their own step's context.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.animation import Animation
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -78,9 +79,17 @@ def pixels(frames: Tensor) -> NDArray[np.float32]:
     return colours.nan_to_num(0).clamp(0, 1).numpy(force=True)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of the figure's full size; a reader sees the old one or the new one whole."""
+def save(drawing: Figure | Animation, path: Path) -> None:
+    """Write a figure or a film in its full size; a reader sees the old one or the new one whole.
+
+    Args:
+        drawing: to write.
+        path: a PNG for a figure, a WebP or a GIF for a film.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=figure.dpi)
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    if isinstance(drawing, Figure):
+        drawing.savefig(partial, format="png", dpi=drawing.dpi)
+    else:
+        drawing.save(partial, writer="pillow")
     os.replace(partial, path)

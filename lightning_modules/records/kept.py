@@ -18,6 +18,8 @@ MOST_BYTES = 20_000
 DIGITS = 6
 #: They say where things were on one machine, and nothing about results.
 OF_THE_MACHINE = ("checkpoint", "command", "run", "stage")
+#: A list or mapping that holds no others, but for lists of words, as a measure's benchmarks are.
+FLAT = re.compile(r"[\[{](?:[^\[\]{}]|\[(?:\s*\"[^\"\[\]{}]*\",?)*\s*\])*[\]}]")
 
 
 def record_of(run: Run) -> str:
@@ -92,5 +94,5 @@ def rounded(content: Any) -> Any:
 
 
 def _brief(text: str) -> str:
-    """Put each list of numbers, and each flat mapping, on a line of its own."""
-    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda part: re.sub(r"\s*\n\s*", " ", part[0]), text)
+    """Put each list of numbers, and each mapping of numbers and words, on a line of its own."""
+    return FLAT.sub(lambda part: re.sub(r"\s*\n\s*", " ", part[0]), text)

@@ -69,8 +69,13 @@ class Embedded:
 
 @lru_cache(maxsize=2000)
 def _small_copy(path: Path, modified: int, size: int) -> str:
-    """Return a copy of a file as it was; made once, while a live page is built many times."""
+    """Return a copy of a file as it was; made once, while a live page is built many times.
+
+    A film is small already.
+    """
     with Image.open(path) as picture:
+        if getattr(picture, "is_animated", False):
+            return _encoded(path.read_bytes())
         copy = picture.convert("RGB")
     copy.thumbnail((MOST_PIXELS, 4 * MOST_PIXELS), Image.Resampling.BOX)
     return _uri(copy)
@@ -85,4 +90,8 @@ def film_strip(frames: Tensor) -> str:
 def _uri(picture: Image.Image) -> str:
     buffer = BytesIO()
     picture.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
-    return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"
+    return _encoded(buffer.getvalue())
+
+
+def _encoded(webp: bytes) -> str:
+    return f"data:image/webp;base64,{b64encode(webp).decode()}"

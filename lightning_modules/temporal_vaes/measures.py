@@ -15,6 +15,7 @@ from lightning_modules.metrics.recall import (
     bound_measurements,
     summarise,
 )
+from lightning_modules.metrics.returned_views import returned_view_measurements
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.temporal_vaes.attribution import ATTRIBUTED, attribution_measurements
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 
 PER_STEP, SHARE = "nats per step", "0 to 1"
+#: Benchmarks whose camera returns.
+VIEWS = "LoopClosure", "Rotation"
 
 FAMILY = Family(
     name="generative temporal models",
@@ -146,6 +149,46 @@ FAMILY = Family(
             header="own frames again",
             gathered=False,
         ),
+        Measure(
+            "returned_error",
+            "squared error of generated views against those that were given of the same place",
+            "per pixel",
+            "lower",
+            benchmarks=VIEWS,
+        ),
+        Measure(
+            "returned_error_other",
+            "the same against the views that were given at these steps in the other rooms of the "
+            "batch",
+            "per pixel",
+            benchmarks=VIEWS,
+        ),
+        Measure(
+            "returned_ratio",
+            "`returned_error` over `returned_error_other`: 1 for a model that forgets the room",
+            "-",
+            "lower",
+            header="returned views",
+            benchmarks=VIEWS,
+            gathered=False,
+        ),
+        Measure(
+            "returned_psnr",
+            "peak signal-to-noise ratio of generated views to those given of the same place",
+            "dB",
+            "higher",
+            header="PSNR",
+            digits=2,
+            benchmarks=VIEWS,
+        ),
+        Measure(
+            "returned_ssim",
+            "structural similarity of generated views and those given of the same place",
+            "-1 to 1",
+            "higher",
+            header="SSIM",
+            benchmarks=VIEWS,
+        ),
         # First among headlines: only parity recall has it, where knowing the step alone lowers the
         # KL, whatever the memory.
         Measure(
@@ -176,8 +219,13 @@ class FrameMeasures(Measures):
         generated = model.generate(batch, model.noise(batch, draw=1)).logits
         lots = model.sequence_noise(batch.episode, (batch.place.shape[1], model.prefix_length), 2)
         own_lots = model.sequence_noise(batch.episode, (batch.place.shape[1],) * 2, 3)
-        classifier = None if model.benchmark is None else model.benchmark.classifier
+        benchmark = model.benchmark
+        classifier = None if benchmark is None else benchmark.classifier
+        views: dict[str, Measurement] = {}
+        if benchmark is not None and benchmark.returns:
+            views = returned_view_measurements(generated, batch, model.prefix_length)
         return {
+            **views,
             **bound_measurements(unrolled.bound(batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
             **attribution_measurements(model, batch, unrolled.trajectory),
@@ -191,4 +239,7 @@ class FrameMeasures(Measures):
         own, other = sums["coherence_error"], sums["coherence_error_other"]
         if not own.nowhere:
             summary.scalars["coherence_ratio"] = own.mean / other.mean
+        if "returned_error" in sums and not sums["returned_error_other"].nowhere:
+            views, others = sums["returned_error"], sums["returned_error_other"]
+            summary.scalars["returned_ratio"] = views.mean / others.mean
         return summary

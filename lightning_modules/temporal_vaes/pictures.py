@@ -1,21 +1,23 @@
 """All pictures of generative temporal models."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from matplotlib.animation import Animation
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
-from datamodules.frames.dataset import PictureDataset
+from datamodules.loading.episodes import EpisodeDataset
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Drawings, Evaluated
 from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.pictures.generation_grid import Generation, generation_grid
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film
+from lightning_modules.pictures.moving_generations import moving_generations
 from lightning_modules.pictures.visit_overlay import visit_overlay
 from lightning_modules.temporal_vaes.samples import Samples, sample
 
@@ -31,6 +33,7 @@ class FrameDrawings(Drawings):
 
     pictures = (
         Picture("generations", "Reconstructed, and generated after a prefix"),
+        Picture("moving_generations", "Generated after a prefix, as a film"),
         Picture("visit_overlay", "A maze as it is generated"),
         Picture("kl_curve"),
         Picture("memory_film"),
@@ -39,11 +42,11 @@ class FrameDrawings(Drawings):
     def figures(
         self,
         model: "TemporalVAE",
-        data: SequenceDataModule,
+        data: SequenceDataModule[Any],
         shown: Evaluated,
         sequences: int,
         seed: int,
-    ) -> Iterator[tuple[str, Figure]]:
+    ) -> Iterator[tuple[str, Figure | Animation]]:
         """Draw a fixed set's KL, then its first sequences.
 
         Args:
@@ -62,11 +65,13 @@ class FrameDrawings(Drawings):
             yield "memory_film", draw_film(samples, shown)
         generations = generations_of(samples, data.action_names)
         yield "generations", generation_grid(generations, *headings, shown.colour)
+        if data.returns and shown.split == "test":
+            yield "moving_generations", moving_generations(generations, *headings, shown.colour)
         if data.grid is not None:
             yield "visit_overlay", draw_overlay(samples, data.grid, shown)
 
     def film(
-        self, model: "TemporalVAE", data: SequenceDataModule, seed: int
+        self, model: "TemporalVAE", data: SequenceDataModule[Any], seed: int
     ) -> dict[str, Tensor] | None:
         """Return the first test sequence and the memory's weightings while it is reconstructed.
 
@@ -92,7 +97,7 @@ class FrameDrawings(Drawings):
         }
 
 
-def first_sequences(dataset: PictureDataset, count: int) -> FrameSequences:
+def first_sequences(dataset: EpisodeDataset[FrameSequences], count: int) -> FrameSequences:
     """Batch the first sequences of a fixed set, as many as there are up to ``count``."""
     items = [dataset[i] for i in range(min(count, len(dataset)))]
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))

@@ -60,7 +60,10 @@ class TemporalVAE(SequenceModel):
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
         likelihood: of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose nats
-            compare across runs; "gaussian", with one learned sigma. The paper does not say.
+            compare across runs; "gaussian", with one sigma; "logistic", discretised to the 256
+            levels of a byte, with one learned scale. The paper does not say, nor whether each
+            channel or pixel has a width of its own.
+        likelihood_sigma: the Gaussian's sigma; learned if none is given.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t; default: what the budgets allow,
             else 128.
@@ -98,6 +101,7 @@ class TemporalVAE(SequenceModel):
         memory: Callable[[MemorySizes], MemoryCore],
         visual: Callable[[VisualSizes], VisualNetworks] = CompactNetworks,
         likelihood: Likelihood = "bernoulli",
+        likelihood_sigma: float | None = None,
         latent_size: int = 32,
         controller_size: int | None = None,
         parameter_budget: int | None = 1_172_000,
@@ -111,7 +115,7 @@ class TemporalVAE(SequenceModel):
     ) -> None:
         super().__init__(sequence_length, learning_rate)
         # From the command line these are class paths and plain numbers, safe to load.
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=[*self.decided])
         require_one_of(get_args(Start), start=start)
         share, warm_up = (1.0, 0) if start == "plain" else SLOW_RECURRENCE
         self.recurrence_share = share if recurrence_share is None else recurrence_share
@@ -132,7 +136,7 @@ class TemporalVAE(SequenceModel):
         parts = recipe.parts(width, **widths, slots=slots, start=start)
         self.visual, self.extractor, self.backbone = parts.modules()
         self.state_size = parts.state_size
-        self.likelihood = make_likelihood(likelihood)
+        self.likelihood = make_likelihood(likelihood, likelihood_sigma)
         self.prefix_length = prefix_length
         if start != "plain":
             self._start_controller(action_size)
@@ -141,7 +145,8 @@ class TemporalVAE(SequenceModel):
     def _start_controller(self, action_size: int) -> None:
         """Let actions be heard, and the clock tick, if there is one.
 
-        One action is 1 and the others 0: unit variance whatever A is. With the default for dense
+        One action is 1 and the others 0, and a camera's moves are about as large: unit variance
+        whatever A is. With the default for dense
         inputs moves drown in the noise of the latents, and models never learn where they are.
         """
         controller = self.backbone.controller
@@ -282,7 +287,7 @@ class TemporalVAE(SequenceModel):
         return FrameDrawings()
 
     @property
-    def benchmark(self) -> SequenceDataModule | None:
+    def benchmark(self) -> SequenceDataModule[Any] | None:
         """The data module; None where the trainer has plain loaders."""
         return getattr(self.trainer, "datamodule", None)
 

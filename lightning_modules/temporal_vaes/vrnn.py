@@ -28,6 +28,7 @@ class VRNN(TemporalVAE):
     """
 
     fixed_core = NoMemory
+    decided = ("memory",)
 
     def __init__(self, extracted_size: int = 64, **settings: Any) -> None:
         require_positive(extracted_size=extracted_size)

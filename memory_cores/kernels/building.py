@@ -18,6 +18,7 @@ from torch.utils import cpp_extension
 
 FOLDER = Path(__file__).parent
 SOURCES = sorted(FOLDER.glob("*.cpp"))
+ALL_SOURCES = [*SOURCES, *sorted(FOLDER.glob("*.h"))]
 FLAGS = ["-O3", "-ffast-math", "-Wno-psabi"]
 if sys.platform == "linux":
     FLAGS.append("-fopenmp")
@@ -56,16 +57,20 @@ def build() -> None:
 
 def _load() -> None:
     capability = torch.backends.cpu.get_cpu_capability()  # such as AVX2, or NO AVX
-    # Environments and checkouts do not share a folder, or each would rebuild over the others.
-    whose = f"{torch.__version__} {torch.__file__} {FOLDER}"
-    environment = sha256(whose.encode()).hexdigest()[:8]
-    name = f"memory_cores_{capability.lower().replace(' ', '_')}_{environment}"
+    # Environments do not share a folder, nor do other sources: checkouts of the same ones do.
+    whose = f"{torch.__version__} {torch.__file__} {FLAGS}".encode()
+    digest = sha256(b"".join([whose, *(path.read_bytes() for path in ALL_SOURCES)]))
+    name = f"memory_cores_{capability.lower().replace(' ', '_')}_{digest.hexdigest()[:8]}"
     root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
     folder = Path(root) / name
     folder.mkdir(parents=True, exist_ok=True)
+    library, whole = folder / f"{name}.so", folder / "whole"
     with FileLock(folder / "building.lock"), ninja_in_path():
         # PyTorch's own lock outlives a process that is killed, and stops all others for ever.
         (folder / "lock").unlink(missing_ok=True)
+        if whole.exists() and library.exists():
+            torch.ops.load_library(library)
+            return
         cpp_extension.load(
             name,
             [str(source) for source in SOURCES],
@@ -73,6 +78,7 @@ def _load() -> None:
             build_directory=str(folder),
             is_python_module=False,
         )
+        whole.touch()
 
 
 @contextmanager

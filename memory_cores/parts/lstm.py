@@ -29,6 +29,10 @@ class LSTMCell(nn.Module):
         """Weights [4 H, I + H] and biases [4 H] of the gates."""
         return self.gates.weight, self.gates.bias
 
+    def start_copying(self, first: int) -> None:
+        """Start by passing the inputs from this one on, H of them; see ``start_copying``."""
+        start_copying(*self.rows, first)
+
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [..., H] for inputs of widths that sum to I."""
         return gated(self.gates(torch.cat([*inputs, hidden], -1)), cell)
@@ -100,6 +104,10 @@ class SeparateLSTMCells(nn.Module):
         """Weights [K, 4 H, I + H] and biases [K, 4 H] of the gates."""
         return self.weight.mT, self.bias.squeeze(1)
 
+    def start_copying(self, first: int) -> None:
+        """Start by passing the inputs from this one on, H of them; see ``start_copying``."""
+        start_copying(*self.rows, first)
+
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states [B, K, H] for inputs [B, K, ...] of width I."""
         rows = torch.cat([*inputs, hidden], -1).transpose(0, 1)
@@ -143,11 +151,17 @@ def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tu
     return gated(torch.addmm(known, inputs, weight.mT), cell)
 
 
-def gated(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Apply raw input, forget, output and candidate gates; return new states [..., H]."""
-    hidden_size = cell.shape[-1]
+def gated(gates: Tensor, cell: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
+    """Apply raw input, forget, output and candidate gates; return new states [..., H].
+
+    Args:
+        gates: [..., 4 H].
+        cell: [..., H].
+        dim: the dimension of 4 H and H, if it is not the last.
+    """
+    hidden_size = cell.shape[dim]
     # The candidate is last, so that one call takes the sigmoid of all three gates.
-    sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], -1)
-    write, keep, show = sigmoids.sigmoid().chunk(3, -1)
+    sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], dim)
+    write, keep, show = sigmoids.sigmoid().chunk(3, dim)
     cell = keep * cell + write * candidate.tanh()
     return show * cell.tanh(), cell

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from cli import ExperimentCLI, main
-from datamodules.sources import glyphs
+from datamodules import RoomDataModule
+from datamodules.sources import faces, glyphs
 from lightning_modules.callbacks import pictures
 from lightning_modules.command_line import comparison_figure
 from lightning_modules.pictures.curve_comparison import curve_comparison
@@ -31,6 +32,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setattr("sys.argv", ["cli.py"])
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setattr(glyphs, "DRAWERS", 3)
+    monkeypatch.setattr(faces, "NUMBERS", {s: n[:20] for s, n in faces.NUMBERS.items()})
     yield
 
 
@@ -52,7 +54,10 @@ def tiny(runs: Path) -> Callable[..., list[str]]:
     """Completes a subcommand and options to a small command line."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
-        small = (*TINY, *shortened(benchmark_named(options)), f"--trainer.default_root_dir={runs}")
+        benchmark = benchmark_named(options)
+        small = (*TINY, *shortened(benchmark), f"--trainer.default_root_dir={runs}")
+        if issubclass(benchmark, RoomDataModule):  # whose films are painted
+            small = (*small, f"--data.data_dir={runs.parent}")
         return [subcommand, *options, *small]
 
     return complete

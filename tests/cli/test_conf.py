@@ -27,7 +27,10 @@ CONF = ROOT / "conf"
 EXPERIMENTS = sorted(CONF.glob("*.yaml"))
 PROCESSES = [e for e in EXPERIMENTS if e.stem.startswith(("np_", "anp_", "snp_", "asnp_"))]
 PICTURES = [e for e in PROCESSES if "_digits_" in e.stem or "_faces_" in e.stem]
-MODELS_OF_FRAMES = [e for e in EXPERIMENTS if e not in PROCESSES]
+RENDERERS = [e for e in EXPERIMENTS if "_rendering_" in e.stem]
+MODELS_OF_FRAMES = [e for e in EXPERIMENTS if e not in PROCESSES + RENDERERS]
+ROOMS = [e for e in MODELS_OF_FRAMES if e.stem.endswith(("_rotation", "_loop_closure"))]
+MODELS_OF_DIGITS = [e for e in MODELS_OF_FRAMES if e not in ROOMS]
 #: `paper.yaml` lies over every model of frames, `paper_neural_processes.yaml` over every process,
 #: `paper_<benchmark>.yaml` over one benchmark's.
 PAIRS = [
@@ -35,8 +38,9 @@ PAIRS = [
     for overlay in sorted((CONF / "overlays").glob("*.yaml"))
     for experiment in EXPERIMENTS
     if overlay.stem.removeprefix("paper").removeprefix("compact") in experiment.stem
-    and not (overlay.stem == "paper" and experiment in PROCESSES)
-] + [(experiment, CONF / "overlays/paper_neural_processes.yaml") for experiment in PROCESSES]
+    and not (overlay.stem == "paper" and experiment not in MODELS_OF_DIGITS)
+]
+PAIRS += [(each, CONF / "overlays/paper_neural_processes.yaml") for each in PROCESSES + RENDERERS]
 #: List sweeps.
 TABLE, SEARCH = CONF / "sweeps/table.yaml", CONF / "sweeps/search.yaml"
 #: W&B's, not parts of experiments.
@@ -50,6 +54,14 @@ STRUCTURES = {
     "snp": (SNP, ContextWindow, 0, 1, False, False, True),
     "asnp_w": (ASNP, ContextWindow, 25, 8, False, True, True),
     "asnp_rmr": (ASNP, RMR, 25, 8, True, False, False),
+}
+#: Parameters of the paper's models in 3D (Gemici et al. 2017, table 1).
+IN_THE_PAPER = {
+    "vrnn": 5_912_706,
+    "introspective_gtmm": 5_972_806,
+    "ntm_gtmm": 5_986_692,
+    "lru_gtmm": 5_979_115,
+    "dnc_gtmm": 5_980_327,
 }
 #: Whether RMR's flows are tracked, and whether they interact.
 FLOWS = {
@@ -161,13 +173,16 @@ def test_moving_pictures_have_the_stages_of_their_regime(experiment: Path):
 
 
 def test_no_two_files_say_the_same_of_a_setting():
-    """Each value of models and trainers stands in one place; overlays have reasons of their own."""
+    """Each value of models and trainers stands in one place; overlays have reasons of their own.
+
+    Learning rates and slots are chosen for each model.
+    """
     files = [path for folder in ("models", "trainer") for path in (CONF / folder).glob("*.yaml")]
     files.append(CONF / "pictures" / "model.yaml")
     said = [
         line.strip() for path in files for line in path.read_text(encoding="utf-8").splitlines()
     ]
-    values = [line for line in said if re.fullmatch(r"\w+: [\d._e-]+", line)]
+    values = [line for line in said if re.fullmatch(r"(?!learning_rate|slots)\w+: [\d._e-]+", line)]
     assert values and sorted(values) == sorted(set(values))
 
 
@@ -181,6 +196,15 @@ def test_experiment_has_as_many_parameters_as_the_dncs(experiment: Path):
     """The paper's models are within 5% of one another (table 1)."""
     dncs = parameters_of(CONF / "dnc_gtmm_maze.yaml")
     assert abs(parameters_of(experiment) / dncs - 1) < 0.05
+
+
+@pytest.mark.parametrize("experiment", ROOMS, ids=named)
+def test_the_papers_models_of_rooms_have_its_parameters(experiment: Path):
+    """Table 1, second column."""
+    model, benchmark = re.fullmatch(r"(.+?)_(rotation|loop_closure)", experiment.stem).groups()
+    overlays = [str(CONF / f"overlays/{name}.yaml") for name in ("paper", f"paper_{benchmark}")]
+    count = count_parameters(blueprint(str(experiment), overlays, []).model)
+    assert abs(count / IN_THE_PAPER[model] - 1) < 0.05
 
 
 def test_fragments_have_no_interpolation():
@@ -286,7 +310,7 @@ def test_every_curriculum_has_an_overlay_that_ends_it() -> None:
     ended = [path.stem.removeprefix("paper_") for path in (CONF / "overlays").glob("paper_*.yaml")]
     assert all(any(stem.startswith(benchmark) for benchmark in ended) for stem in data)
     used = {benchmark for benchmark in ended if any(stem.startswith(benchmark) for stem in data)}
-    assert used == {*ended} - {"neural_processes"}
+    assert used == {*ended} - {"neural_processes", "rotation", "loop_closure"}
 
 
 def is_staged(text: str) -> bool:

@@ -1,6 +1,7 @@
 """`fit`: files in a run's folder, going on from them, and mistakes that it finds."""
 
 import csv
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -10,10 +11,12 @@ import pytest
 import torch
 
 from cli import ExperimentCLI, main
+from datamodules.rooms.renderer import LostRenderer
 from lightning_modules import GTMM
 from lightning_modules.command_line import run_lock
 from lightning_modules.records.run_folder import RunFolder
-from tests.cli.commands import MAZE
+from tests.cli.commands import MAZE, SMALL_CONTROLLER
+from tests.datamodules.rooms.painter import Painter
 
 #: What only building the model, its data or the trainer shows.
 MISTAKES = {
@@ -35,6 +38,17 @@ MISTAKES = {
     "--ckpt_path=README.md": ["ckpt_path: README.md is no checkpoint"],
     # What the parser finds ends here, too.
     "--model.memori=NoMemory": ["model.memori:", "did you mean model.memory?"],
+}
+#: What ends rendering, and what is said of it.
+FAILURES = {
+    "an engine that crashes": (
+        [LostRenderer("the engine ended with status -11")] * 2,
+        "error: films 0 to 7 of train: the engine ended with status -11",
+    ),
+    "a full disk": (
+        [OSError(errno.ENOSPC, "No space left on device", "train-00000.npy")],
+        "error: train-00000.npy: No space left on device",
+    ),
 }
 
 
@@ -203,6 +217,17 @@ def test_data_that_is_not_there(
     said = complaint(*tiny("fit", MAZE), "--data.source=mnist", f"--data.data_dir={runs}/none")
     assert "data.source must be auto or mnist5k" in said
     assert not list(runs.glob("*/*"))
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_films_that_cannot_be_rendered(
+    tiny, complaint: Callable[..., str], runs: Path, monkeypatch, failure: str
+):
+    errors, expected = FAILURES[failure]
+    monkeypatch.setattr(Painter, "fails", {"train-00000.npy": [*errors]})
+    said = complaint(*tiny("fit", "--config=conf/vrnn_rotation.yaml", *SMALL_CONTROLLER))
+    assert expected in said.splitlines()
+    assert not [*runs.glob("*/*")]
 
 
 @pytest.mark.parametrize("option", MISTAKES)

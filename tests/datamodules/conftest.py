@@ -8,6 +8,7 @@ import pytest
 from datamodules import MNISTMaze, SequenceDataModule
 from datamodules.loading.loader import end_workers
 from datamodules.sources import glyphs
+from datamodules.sources.image_benchmark import ImageBenchmark
 from tests.datamodules.recall_sequences import SEQUENCES
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -63,8 +64,11 @@ def make(tmp_path: Path) -> Callable[..., SequenceDataModule]:
 
     def ready(task: type[SequenceDataModule], **settings) -> SequenceDataModule:
         small = {"train_size": SEQUENCES, "val_size": SEQUENCES, "test_size": SEQUENCES}
-        embedded = {"data_dir": str(tmp_path), "source": task.images_of.embedded_name}
-        built = task(**{**embedded, "num_workers": 0, **small, **settings})
+        here = {"data_dir": str(tmp_path), "num_workers": 0}
+        if issubclass(task, ImageBenchmark):
+            here["source"] = task.images_of.embedded_name
+        built = task(**{**here, **small, **settings})
+        built.prepare_data()
         built.setup()
         return built
 

@@ -184,7 +184,7 @@ def _decoded_reader(folder: Path) -> Callable[[bytes], bool]:
 
     def read(content: bytes) -> bool:
         path.write_bytes(content)
-        images = celeba.kept(path, 2, newer_than=())
+        images = celeba.kept(path, (2, 32, 32, 3), newer_than=())
         if images is None:
             raise UnreadableData("it is decoded anew")
         return images.shape == (2, 32, 32, 3) and images.dtype == np.uint8

@@ -3,9 +3,14 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
-from lightning_modules.likelihoods import GaussianLikelihood, bernoulli_log_likelihood
+from lightning_modules.likelihoods import (
+    GaussianLikelihood,
+    bernoulli_log_likelihood,
+    make_likelihood,
+)
 from lightning_modules.objectives import Bound, negative_elbo
 
 
@@ -21,6 +26,46 @@ def test_bernoulli_log_likelihood_equals_a_numpy_loop() -> None:
 def test_an_undecided_decoder_costs_log_two_per_pixel() -> None:
     result = bernoulli_log_likelihood(torch.zeros(1, 1, 1, 28, 28), torch.rand(1, 1, 1, 28, 28))
     assert math.isclose(result.item(), -784 * math.log(2), rel_tol=1e-5)
+
+
+def test_a_fixed_width_is_not_learned_and_the_kinds_are_named() -> None:
+    fixed = make_likelihood("gaussian", sigma=0.25)
+    assert not any(parameter.requires_grad for parameter in fixed.parameters())
+    logits, intensities = torch.randn(2, 1, 3, 2, 2), torch.rand(2, 1, 3, 2, 2)
+    expected = torch.distributions.Normal(logits.sigmoid(), 0.25).log_prob(intensities)
+    torch.testing.assert_close(fixed(logits, intensities), expected.sum((2, 3, 4)))
+    with pytest.raises(ValueError, match="likelihood_sigma must be above 0, got 0"):
+        make_likelihood("gaussian", sigma=0.0)
+    with pytest.raises(ValueError, match=r"likelihood_sigma must be null for logistic, got 0\.1"):
+        make_likelihood("logistic", sigma=0.1)
+
+
+def test_discretised_logistic_is_a_probability_of_256_levels() -> None:
+    """Against differences of the logistic's distribution function in float64; they sum to 1."""
+    likelihood = make_likelihood("logistic").double()
+    levels = (torch.arange(256).double() / 255).view(1, 256, 1, 1, 1)
+    for logit, log_scale in ((0.3, -2.0), (-9.0, -3.0), (4.0, 0.5)):
+        with torch.no_grad():
+            likelihood.log_scale.fill_(log_scale)
+        found = likelihood(torch.full_like(levels, logit), levels)[0]
+        mean, scale = torch.tensor(logit).double().sigmoid(), math.exp(log_scale)
+        edges = (torch.arange(257).double() - 0.5) / 255
+        below = ((edges - mean) / scale).sigmoid()
+        below[0], below[-1] = 0, 1
+        torch.testing.assert_close(found.exp(), below.diff())
+        assert found.exp().sum().item() == pytest.approx(1, abs=1e-12)
+
+
+def test_discretised_logistic_is_finite_far_from_its_mean() -> None:
+    likelihood = make_likelihood("logistic")
+    with torch.no_grad():
+        likelihood.log_scale.fill_(-7.0)
+    logits = torch.full((1, 1, 1, 1, 3), -20.0, requires_grad=True)
+    nats = likelihood(logits, torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 1, 3))
+    nats.sum().backward()
+    assert nats.isfinite().all() and logits.grad is not None and logits.grad.isfinite().all()
+    # About 1 / scale below 0 for the last of the three, and half as much for the second.
+    assert nats.item() == pytest.approx(-1.5 * math.exp(7), rel=0.01)
 
 
 def test_the_bound_sums_steps_and_the_loss_averages_sequences() -> None:

@@ -78,7 +78,7 @@ class MovingPictures(
             eval_batch_size=eval_batch_size, val_size=val_size, test_size=test_size, **settings
         )
         require_at_least(self.picture_size + 1, canvas_size=canvas_size)
-        require_at_most(canvas_size**2, most_points=self._setting("most_points"))
+        require_at_most(self.training_points, most_points=self._setting("most_points"))
         require_at_least(0, speed=speed, velocity_noise=velocity_noise)
         require_one_of(get_args(Canvas), canvas=canvas)
 
@@ -88,7 +88,7 @@ class MovingPictures(
         return self.hparams["canvas_size"] ** 2
 
     @property
-    def canvas_shape(self) -> tuple[int, int, int]:
+    def canvas_shape(self) -> tuple[int, int, int] | None:
         """Channels, height and width of the canvas."""
         return (self.y_size, self.hparams["canvas_size"], self.hparams["canvas_size"])
 

@@ -48,7 +48,7 @@ def _panels(benchmark: BenchmarkRuns, kind: Picture, embedded: Embedded) -> Iter
 def picture_of(run: Run, name: str) -> Path | None:
     """Find a picture of the test set if there is one, else the newest of the validation set."""
     folder = RunFolder(run.folder).pictures
-    kinds = folder / f"{name}_test.png", folder / f"{name}.png"
+    kinds = (folder / f"{name}{end}" for end in ("_test.png", "_test.webp", ".png"))
     return next(filter(Path.is_file, kinds), None)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
-from datamodules import FrameSequences, MNISTMaze, PerfectRecall, SequenceDataModule
+from datamodules import FrameSequences, MNISTMaze, PerfectRecall, Rotation, SequenceDataModule
 from datamodules.loading.episodes import fingerprint
 from tests.datamodules.benchmarks import benchmarks
 from tests.datamodules.epochs import sequences
@@ -136,6 +136,8 @@ def test_answers_are_earlier_steps_and_equal_places_equal_frames(
     steps = torch.arange(batch.place.shape[1])
     assert (batch.recalled_from < steps).all() and (batch.recalled_from >= -1).all()
     assert ((batch.recalled_from >= 0).sum(1) > 0).all()
+    if issubclass(kind, Rotation):
+        return  # a view of the second turn lies between two of the first
     for frames, place in zip(batch.frames, batch.place, strict=True):
         for where in place.unique():
             here = frames[place == where]
@@ -155,8 +157,8 @@ def test_frames_and_actions_have_the_promised_form(
     data = make(kind)
     batch = data.dataset("test").__getitems__([0, 1])
     assert batch.frames.shape == (2, data.sequence_length, *data.frame_shape)
-    assert batch.actions.shape == (2, data.sequence_length, len(data.action_names))
-    assert data.action_size == len(data.action_names)
+    assert batch.actions.shape == (2, data.sequence_length, data.action_size)
+    assert data.action_size == len(data.action_names) or not data.action_names
     assert 1 <= data.prefix_length < data.sequence_length
 
 

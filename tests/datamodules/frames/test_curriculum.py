@@ -118,7 +118,7 @@ def test_the_last_stage_of_the_maze_is_the_test(make: Make) -> None:
 
 def test_training_says_what_it_begins_with(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("datamodules.frames.benchmark.rank_zero_info", said.append)
+    monkeypatch.setattr("datamodules.frames.scripted.rank_zero_info", said.append)
     make(MNISTMaze, curriculum=[STAGED[MNISTMaze]]).setup("fit")
     make(MNISTMaze).setup("fit")
     assert said == [

@@ -1,6 +1,7 @@
 """Pictures in real runs: files, sizes, loggers, and training that does not notice them."""
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from datamodules import (
     DynamicDependency,
@@ -19,21 +21,25 @@ from datamodules import (
     OneShotRecall,
     ParityRecall,
     PerfectRecall,
+    Rotation,
     SequenceDataModule,
     SimilarityCuedRecall,
 )
 from datamodules.frames.recall import RecallDataModule
 from datamodules.sources import glyphs
-from lightning_modules import GTMM, VRNN, CompactNetworks
+from lightning_modules import GTMM, VRNN, CompactNetworks, CompactRoomNetworks
 from lightning_modules.callbacks.pictures import Pictures, title_of
 from lightning_modules.metrics import Summary
 from lightning_modules.records.film_file import load_film
+from lightning_modules.report.embedding import Embedded
 from lightning_modules.temporal_vaes.pictures import FrameDrawings
+from lightning_modules.temporal_vaes.visual import VisualNetworks, VisualSizes
 from tests.lightning_modules.quiet_runs import names, trainer
 
 SMALL = partial(CompactNetworks, hidden_size=16)
-#: Every picture of frames; one of them is of mazes alone, another of memories with slots.
-MAZE = {picture.name for picture in FrameDrawings.pictures}
+#: Every picture of frames but the film of 3D benchmarks; one of them is of mazes alone, another of
+#: memories with slots.
+MAZE = {picture.name for picture in FrameDrawings.pictures} - {"moving_generations"}
 RECALL_TASK = MAZE - {"visit_overlay"}
 
 
@@ -111,13 +117,15 @@ def task(
     yield request.param(pre_recall_length=10, recall_length=3, source=source, **sizes)
 
 
-def model_for(data: SequenceDataModule) -> GTMM:
+def model_for(
+    data: SequenceDataModule, visual: Callable[[VisualSizes], VisualNetworks] = SMALL
+) -> GTMM:
     return GTMM(
         sequence_length=data.sequence_length,
         prefix_length=data.prefix_length,
         action_size=data.action_size,
         frame_shape=data.frame_shape,
-        visual=SMALL,
+        visual=visual,
         controller_size=8,
         latent_size=4,
     )
@@ -179,6 +187,19 @@ def test_a_test_draws_the_test_set(model: GTMM, maze: MNISTMaze, tmp_path: Path)
     assert not np.array_equal(*frames), "another sequence"
     (subtitle,) = (t for t in figures["test"]["memory_film"].texts if t.get_gid() == "subtitle")
     assert subtitle.get_text().startswith("First test sequence, mnist5k")
+
+
+def test_a_test_in_3d_leaves_a_film(tmp_path: Path) -> None:
+    rooms = Rotation(
+        sequence_length=4, data_dir=str(tmp_path), train_size=2, val_size=2, test_size=2
+    )
+    model = model_for(rooms, visual=CompactRoomNetworks)
+    trainer(tmp_path, Pictures(tmp_path, sequences=1)).test(model, rooms, verbose=False)
+    film = tmp_path / "pictures" / "moving_generations_test.webp"
+    with Image.open(film) as picture:
+        assert picture.n_frames == 4
+    embedded = Embedded(10**6).uri(film)
+    assert embedded == f"data:image/webp;base64,{b64encode(film.read_bytes()).decode()}"
 
 
 def test_every_picture_names_its_benchmark_and_source(

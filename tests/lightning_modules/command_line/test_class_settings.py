@@ -18,7 +18,8 @@ def test_a_key_takes_the_classes_of_what_it_builds() -> None:
     named = class_names("model.memory") or []
     assert {core.__name__ for core in CORES} <= set(named) and named == sorted(named)
     assert "MemoryCore" not in named and "SlotMemory" not in named
-    assert class_names("model.visual") == ["CompactNetworks", "DigitNetworks"]
+    visual = ["CompactNetworks", "CompactRoomNetworks", "DigitNetworks", "RoomNetworks"]
+    assert class_names("model.visual") == visual
     assert "MNISTMaze" in (class_names("data") or [])
     assert class_names("model.latent_size") is None
     assert class_names("trainer") is None

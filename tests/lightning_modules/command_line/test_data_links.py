@@ -28,7 +28,12 @@ def test_models_need_benchmarks_of_their_sequences() -> None:
         require_fitting("lightning_modules.ASNP", "datamodules.MNISTMaze")
     assert str(mistake.value) == (
         "data: MNISTMaze has other sequences than ASNP models\n"
-        "valid: DriftingFunctions, MovingDigits, MovingFaces"
+        "valid: DriftingFunctions, MovingDigits, MovingFaces, RenderedFaces"
+    )
+    with pytest.raises(UsageError) as mistake:
+        require_fitting("lightning_modules.TGQN", "datamodules.MovingFaces")
+    assert str(mistake.value) == (
+        "data: MovingFaces has other sequences than TGQN models\nvalid: RenderedFaces"
     )
     with pytest.raises(UsageError, match="MovingFaces has other sequences than VRNN models"):
         require_fitting("lightning_modules.VRNN", "datamodules.MovingFaces")

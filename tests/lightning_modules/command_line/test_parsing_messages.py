@@ -85,7 +85,7 @@ FILES = {
     "model: models/nothere.yaml": ["model: there is no file models/nothere.yaml"],
     "model: [": ["config: a file is not YAML at line 2, column 1"],
     "model: broken.yaml": ["model: broken.yaml is not YAML at line 2, column 1"],
-    "model: [3]": ["model must be a class or its settings, got [3]\nvalid: ANP, ASNP, GTMM"],
+    "model: [3]": ["model must be a class or its settings, got [3]\nvalid: ANP, ASNP, ATGQN, GTMM"],
     "- 3": ["config: a file must hold keys and their values, got - 3"],
     "config: nothere.yaml": ["config: there is no file nothere.yaml"],
     "trainer: {max_steps: many}": ["trainer.max_steps must be a whole number, got many"],

@@ -11,7 +11,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from datamodules import FunctionSequences
-from lightning_modules import ASNP, SNP
+from lightning_modules import ANP, ASNP, NP, SNP
 from lightning_modules.neural_processes import NeuralProcess
 from memory_cores import CORES, DNC, MemoryCore
 from memory_cores.kernels import building
@@ -336,3 +336,12 @@ def test_predictions_are_not_told_the_targets(make: Make) -> None:
         torch.manual_seed(3)
         seen.append(model.predict_step(batch, 0))
     assert all(torch.equal(seen[0][name], seen[1][name]) for name in ("mean", "sigma"))
+
+
+@pytest.mark.parametrize("kind", [NP, ANP, SNP])
+def test_models_that_decide_themselves_are_rebuilt_from_their_hyperparameters(kind: type) -> None:
+    sizes = {"sequence_length": 4, "test_length": 4, "x_size": 1, "x_range": 4.0, "y_size": 1}
+    model = kind(**sizes, hidden_size=8, pooling="sum")
+    again = kind(**model.hparams)
+    again.load_state_dict(model.state_dict())
+    assert again.pooling == "sum" and again.step_in_x == model.step_in_x

@@ -9,13 +9,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from datamodules import DriftingFunctions, FunctionDataModule, MovingDigits
+from datamodules import DriftingFunctions, FunctionDataModule, MovingDigits, RenderedFaces
 from datamodules.points.canvas.canvas import canvas_images
-from lightning_modules import ANP, NP, SNP
+from datamodules.sources import faces
+from lightning_modules import ANP, NP, SNP, TGQN
 from lightning_modules.callbacks.pictures import Pictures, evaluated
 from lightning_modules.metrics import Summary
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.pictures import FunctionDrawings, images_of, nll_sentence
+from lightning_modules.neural_processes.pictures import (
+    FunctionDrawings,
+    images_of,
+    nll_sentence,
+    rendered_images,
+)
 from lightning_modules.neural_processes.predictions import predict
 from memory_cores import CORES, RMR, ContextWindow
 from tests.lightning_modules.quiet_runs import names, trainer
@@ -141,3 +147,36 @@ def test_images_are_arranged_as_their_canvas(
             seen[t, row, column] = True
     assert seen.sum() == sequence.context_mask.sum() and not seen[4:].any()
     assert torch.equal(images.seen, seen)
+
+
+@pytest.fixture
+def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RenderedFaces:
+    monkeypatch.setattr(faces, "NUMBERS", {s: n[:3] for s, n in faces.NUMBERS.items()})
+    sizes = {"train_size": 4, "val_size": 2, "test_size": 2, "contexts": (5, 5), "most_points": 9}
+    data = RenderedFaces(data_dir=str(tmp_path), source="faces", num_workers=0, **sizes)
+    data.setup()
+    return data
+
+
+def test_rendered_canvases_are_completed(rendered: RenderedFaces) -> None:
+    torch.manual_seed(0)
+    sizes = {"sequence_length": 6, "test_length": 6, "x_size": 2, "x_range": 1.0, "y_size": 192}
+    model = TGQN(**sizes, patch_shape=(3, 8, 8), hidden_size=4, state_maps=4, renderer_maps=4)
+    shown = evaluated(rendered, model, "val", 1)
+    drawn = dict(FunctionDrawings().figures(model, rendered, shown, sequences=1, seed=0))
+    assert set(drawn) == {"completion"}
+    prediction = predict(model, rendered.dataset("val").tiled(0), seed=0)
+    images = rendered_images(prediction, rendered.patch_shape)
+    assert images.truth.shape == images.mean.shape == (6, 3, 80, 80)
+    mean, sigma = prediction.targets
+    for tile in (0, 37, 99):
+        row, column = 8 * (tile // 10), 8 * (tile % 10)
+        window = slice(row, row + 8), slice(column, column + 8)
+        expected = (mean[2, tile].view(3, 8, 8) + 0.5).clamp(0, 1)
+        torch.testing.assert_close(images.mean[2, :, *window], expected)
+        # Above 1 with a fixed sigma of 1, to which that of the samples is added.
+        expected = sigma[2, tile].view(3, 8, 8).mean(0)
+        torch.testing.assert_close(images.sigma[2, *window], expected)
+    assert images.sigma.min() >= 1 and images.sigma.max() > 1
+    told = rendered.dataset("val")[0].context_mask.any(1)
+    assert torch.equal(images.seen.flatten(1).any(1), told)

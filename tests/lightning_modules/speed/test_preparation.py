@@ -28,8 +28,13 @@ def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     "error", [RuntimeError("Error building extension: c++\nlong output"), OSError("no room")]
 )
 def test_what_can_not_be_built_is_said_in_a_line(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))  # where nothing is built yet
+
     def fail(*_: object, **__: object) -> None:
         raise error
 
@@ -67,6 +72,23 @@ def test_a_lock_of_a_killed_build_stops_nobody() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120, env=environment)
     assert not lock.exists()
+
+
+def test_what_is_whole_is_built_once_for_all_checkouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    building.build()
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("it is there")
+
+    monkeypatch.setattr(building, "_built", False)
+    monkeypatch.setattr(building.cpp_extension, "load", fail)
+    building.build()
+    assert building.are_in_use()
+    # Other sources are built anew: what an older one has left is not taken for them.
+    monkeypatch.setattr(building, "_built", False)
+    monkeypatch.setattr(building, "ALL_SOURCES", building.ALL_SOURCES[:-1])
+    with pytest.raises(AssertionError, match="it is there"):
+        building.build()
 
 
 @pytest.mark.parametrize(("answer", "asked"), [(1, [-3, -1]), (0, [-3])])

@@ -9,6 +9,7 @@ import torch
 
 from datamodules import (
     FrameSequences,
+    LoopClosure,
     MNISTMaze,
     ParityRecall,
     PerfectRecall,
@@ -31,6 +32,7 @@ MODELS = {
     "dnc_gtmm": partial(GTMM, **DATA, memory=partial(DNC, word_size=8, read_heads=2)),
     "no_memory_gtmm": partial(GTMM, **DATA, memory=NoMemory),
     "gaussian_gtmm": partial(GTMM, **DATA, memory=NoMemory, likelihood="gaussian"),
+    "logistic_gtmm": partial(GTMM, **DATA, memory=NoMemory, likelihood="logistic"),
     "vrnn": partial(VRNN, **DATA),
 }
 
@@ -164,7 +166,11 @@ def test_the_bound_is_below_the_importance_weighted_likelihood(
         ("learning_rate", 0.0, "learning_rate must be above 0, got 0.0"),
         ("map_size", -1, "map_size must be at least 0, got -1"),
         ("start", "soft", "start must be one of timed, associative, plain, got soft"),
-        ("likelihood", "poisson", "likelihood must be one of bernoulli, gaussian, got poisson"),
+        (
+            "likelihood",
+            "poisson",
+            "likelihood must be one of bernoulli, gaussian, logistic, got poisson",
+        ),
         ("recurrence_share", 0.0, "recurrence_share must be above 0, got 0.0"),
         ("recurrence_warm_up", -1, "recurrence_warm_up must be at least 0, got -1"),
     ],
@@ -298,3 +304,22 @@ def test_evaluations_agree_and_leave_the_noise_of_training_alone(parity, tmp_pat
         trainer(tmp_path, **settings).fit(fitted, parity)
         weights.append(fitted.visual.state_dict())
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
+
+
+def test_a_vrnn_is_rebuilt_from_its_hyperparameters() -> None:
+    model = VRNN(**DATA, controller_size=8, extracted_size=5)
+    again = VRNN(**model.hparams)
+    again.load_state_dict(model.state_dict())
+    assert again.extracted_size == 5 and again.state_size == model.state_size
+
+
+def test_views_are_measured_where_a_camera_returns(tmp_path) -> None:
+    """The ratio is that of both errors of a whole set, in batches of which one has one film."""
+    sizes = {"train_size": 2, "val_size": 3, "test_size": 2, "num_workers": 0}
+    data = LoopClosure(sequence_length=6, data_dir=str(tmp_path), eval_batch_size=2, **sizes)
+    settings = {"action_size": 3, "frame_shape": (3, 32, 32), "controller_size": 8}
+    model = VRNN(sequence_length=6, prefix_length=3, **settings)
+    found = trainer(tmp_path).validate(model, data, verbose=False)[0]
+    error, others = found["val/returned_error"], found["val/returned_error_other"]
+    assert found["val/returned_ratio"] == pytest.approx(error / others) and error > 0
+    assert {"val/returned_psnr", "val/returned_ssim"} <= found.keys()

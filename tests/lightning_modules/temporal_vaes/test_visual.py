@@ -6,23 +6,30 @@ from torch import nn
 
 from lightning_modules.temporal_vaes.visual import (
     CompactNetworks,
+    CompactRoomNetworks,
     DigitNetworks,
+    RoomNetworks,
     VisualNetworks,
     VisualSizes,
 )
 from lightning_modules.temporal_vaes.visual.digits import ParallelStreams
 
 SIZES = VisualSizes(frame_shape=(1, 28, 28), decoder_inputs=40)
-NETWORKS = (CompactNetworks, DigitNetworks)
+ROOMS = VisualSizes(frame_shape=(3, 32, 32), decoder_inputs=40)
+NETWORKS = [(CompactNetworks, SIZES), (DigitNetworks, SIZES)]
+NETWORKS += [(CompactNetworks, ROOMS), (CompactRoomNetworks, ROOMS), (RoomNetworks, ROOMS)]
 
 
-@pytest.mark.parametrize("networks", NETWORKS)
-def test_all_frames_at_once_equal_one_frame_at_a_time(networks: type[VisualNetworks]) -> None:
-    visual = networks(SIZES).double().eval()
-    frames, inputs = torch.rand(2, 3, 1, 28, 28).double(), torch.randn(2, 3, 40).double()
+@pytest.mark.parametrize(("networks", "sizes"), NETWORKS)
+def test_all_frames_at_once_equal_one_frame_at_a_time(
+    networks: type[VisualNetworks], sizes: VisualSizes
+) -> None:
+    visual = networks(sizes).double().eval()
+    frames = torch.rand(2, 3, *sizes.frame_shape).double()
+    inputs = torch.randn(2, 3, 40).double()
     features, logits = visual.encode(frames), visual.decode(inputs)
     assert features.shape == (2, 3, visual.feature_size)
-    assert logits.shape == (2, 3, 1, 28, 28)
+    assert logits.shape == (2, 3, *sizes.frame_shape)
     for b in range(2):
         for t in range(3):
             one = (slice(b, b + 1), slice(t, t + 1))
@@ -66,3 +73,41 @@ def test_residual_blocks_add_their_input_where_the_number_of_maps_stays() -> Non
     maps = torch.randn(2, 32, 6, 6)
     alike = [m for m in plain.modules() if isinstance(m, ParallelStreams)][1]
     torch.testing.assert_close(blocks[0](maps), alike(maps) + maps)
+
+
+def test_room_networks_have_the_layers_of_the_appendix() -> None:
+    """B.2: maps, kernels, strides and padding of both pathways, there and back."""
+    visual = RoomNetworks(ROOMS)
+    pathways = [
+        [(128, 5, 3, 0), (256, 4, 2, 0), (256, 4, 1, 0)],
+        [(16, 4, 2, 1), (8, 4, 2, 1)],
+    ]
+    encoder = [layers(each, nn.Conv2d) for each in (visual.encoder.whole, visual.encoder.texture)]
+    assert encoder == pathways
+    added = visual.decoder[-1]
+    back = [layers(each, nn.ConvTranspose2d) for each in (added.whole, added.texture)]
+    assert back == [
+        [(256, 4, 1, 0), (128, 4, 2, 0), (3, 5, 3, 0)],
+        [(16, 4, 2, 1), (3, 4, 2, 1)],
+    ]
+    # 1,586 thousand each way, and the linear layer before the decoder's.
+    assert sum(p.numel() for p in visual.encoder.parameters()) == 1_585_944
+    assert sum(p.numel() for p in added.parameters()) == 1_582_851 + 2_835
+    frame = torch.rand(2, 3, 32, 32)
+    features = visual.encoder(frame)
+    assert torch.equal(features[:, :256], visual.encoder.whole(frame))
+    image = added(features)
+    parts = features.split([256, 512], 1)
+    torch.testing.assert_close(image, added.whole(parts[0]) + added.texture(parts[1]))
+
+
+def layers(network: nn.Module, kind: type[nn.Module]) -> list[tuple[int, ...]]:
+    """Maps, kernel, stride and padding of each convolution."""
+    found = [m for m in network.modules() if isinstance(m, kind)]
+    return [(c.out_channels, c.kernel_size[0], c.stride[0], c.padding[0]) for c in found]
+
+
+@pytest.mark.parametrize("networks", [RoomNetworks, CompactRoomNetworks])
+def test_room_networks_name_the_frame_shape_they_cannot_see(networks: type[VisualNetworks]) -> None:
+    with pytest.raises(ValueError, match=r"frame_shape must be \(3, 32, 32\), got \(1, 28, 28\)"):
+        networks(SIZES)

@@ -9,7 +9,13 @@ import pytest
 import torch
 from jsonargparse import ArgumentParser
 
-from datamodules import BenchmarkDataModule, FunctionSequences, MovingDigits, MovingFaces
+from datamodules import (
+    BenchmarkDataModule,
+    FunctionSequences,
+    MovingDigits,
+    MovingFaces,
+    RenderedFaces,
+)
 from datamodules.loading.episodes import fingerprint
 from datamodules.points.canvas.benchmark import MovingPictures
 from datamodules.points.canvas.bouncing import Bouncing
@@ -20,7 +26,8 @@ from tests.datamodules.epochs import sequences
 
 SMALL = {"num_workers": 0, "train_size": 12, "val_size": 4, "test_size": 4, "eval_batch_size": 4}
 SHORT = {"sequence_length": 6, "context_steps": 4}
-BENCHMARKS = benchmarks(MovingPictures)
+#: Those whose points are pixels; test_patches.py has the others.
+BENCHMARKS = [kind for kind in benchmarks(MovingPictures) if kind is not RenderedFaces]
 REGIMES = ["sparse", "transfer"]
 VAL_SHA256 = {
     "sparse": "925a6226b4b8462cd28f0a458b1a49992fa143c711ff5728802c841ccf581e58",

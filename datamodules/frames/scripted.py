@@ -1,0 +1,58 @@
+"""Benchmarks whose sequences show pictures of a source, as a script says."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from numpy.typing import NDArray
+
+from datamodules.frames.benchmark import SequenceDataModule
+from datamodules.frames.dataset import PictureDataset
+from datamodules.frames.script import Curriculum, ScriptWriter
+from datamodules.loading.stages import Stages, announcement, staged
+from datamodules.sources import DIGITS, ImageKind, LabelledImages, Split
+from datamodules.sources.image_benchmark import ImageBenchmark
+
+
+class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[PictureDataset]):
+    """Sequences of pictures.
+
+    A benchmark says how a script is written, and, where it differs from what is said here, what the
+    pictures are (`images_of`), and what the stages of a setting `curriculum` are. Validation and
+    test have the test's form, and so has all of training after its stages.
+    """
+
+    images_of: ClassVar[ImageKind] = DIGITS
+
+    @abstractmethod
+    def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
+        """Return the rule of the test, for pictures of these classes, [N]."""
+
+    def stage_writers(self, labels: NDArray[np.int64]) -> Sequence[ScriptWriter]:
+        """Return the rules of the stages that training begins with; here, there are none."""
+        return ()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Get every split ready, and say what training begins with."""
+        super().setup(stage)
+        if stage == "fit" and self._stages:
+            steps = -1 if self.trainer is None else self.trainer.max_steps
+            later = "; all later ones have the test's form"
+            rank_zero_info(announcement(self._stages, later, steps))
+
+    def make_dataset(self, split: Split, images: LabelledImages) -> PictureDataset:
+        """Build the sequences of a split from its pictures."""
+        stages: Stages[ScriptWriter] = ()
+        if split == "train":
+            _, devices = self._process()
+            together = self.hparams["batch_size"] * devices
+            stages = staged(self._stages, self.stage_writers(images.labels), together)
+        writers = Curriculum(stages, self.script_writer(images.labels))
+        size = self.hparams[f"{split}_size"]
+        return PictureDataset(writers, images, self.hparams["seed"], split, size)
+
+    @property
+    def _stages(self) -> Sequence[Mapping[str, Any]]:
+        return self.hparams.get("curriculum") or ()

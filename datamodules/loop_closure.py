@@ -1,0 +1,70 @@
+"""Loop closure in 3D: a camera that walks from A to B, then backwards through the same poses.
+
+World models are tested with it today: what they show on the way back must be what they showed, or
+were shown, on the way there. Frames of the way back equal those of the way there to the bit.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.rooms.benchmark import RoomDataModule
+from datamodules.rooms.camera import TURN
+from datamodules.rooms.dataset import Meaning, Views
+
+#: The engine's units in a metre, roughly: a person is 56 high.
+METRE = 32.0
+
+
+class LoopClosure(RoomDataModule):
+    """A camera walks there and back; the actions are the changes of its pose."""
+
+    camera: ClassVar[str] = "loop_closure"
+
+    def __init__(self, sequence_length: int = 40, **settings: Any) -> None:
+        """Check the settings; nothing is rendered.
+
+        Args:
+            sequence_length: frames T of a film, half of them on the way there.
+            **settings: of `RoomDataModule`.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        super().__init__(sequence_length=sequence_length, **settings)
+        if sequence_length % 2:
+            raise ValueError(f"sequence_length must be even, got {sequence_length}")
+
+    @property
+    def action_size(self) -> int:
+        """Metres ahead, metres to the left, and radians to the left."""
+        return 3
+
+    @property
+    def views(self) -> Meaning:
+        """Find the way there again."""
+        return views_of_ways
+
+
+def views_of_ways(poses: NDArray[np.int64]) -> Views:
+    """Express moves in the frame of the camera before them, and find the way there again.
+
+    Args:
+        poses: of a camera that walks there and back, [B, T, 3].
+    """
+    count, steps, _ = poses.shape
+    step = np.arange(steps)
+    back = step >= steps // 2
+    place = np.where(back, steps - 1 - step, step)
+    recalled_from = np.where(back, place, -1)
+    actions = np.zeros((count, steps, 3), np.float32)
+    move = np.diff(poses[:, :, :2], axis=1) / METRE
+    heading = 2 * np.pi / TURN * poses[:, :-1, 2]
+    ahead, left = np.cos(heading), np.sin(heading)
+    actions[:, 1:, 0] = move[..., 0] * ahead + move[..., 1] * left
+    actions[:, 1:, 1] = move[..., 1] * ahead - move[..., 0] * left
+    turn = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
+    actions[:, 1:, 2] = 2 * np.pi / TURN * turn
+    everywhere = count, 1
+    return Views(actions, np.tile(recalled_from, everywhere), np.tile(place, everywhere))

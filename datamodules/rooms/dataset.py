@@ -1,0 +1,76 @@
+"""Films of rooms as sequences."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datamodules.frames.batch import FrameSequences
+from datamodules.loading.episodes import SPLIT_KEYS, EpisodeDataset
+from datamodules.rooms.cache import Films
+from datamodules.sources import Split
+
+
+class Views(NamedTuple):
+    """What is known of the T steps of B films beside their frames."""
+
+    actions: NDArray[np.float32]  #: [B, T, A]
+    recalled_from: NDArray[np.int64]  #: [B, T]
+    place: NDArray[np.int64]  #: [B, T]
+
+
+#: Tells what poses of a camera [B, T, 3] mean.
+Meaning = Callable[[NDArray[np.int64]], Views]
+
+
+class FilmDataset(EpisodeDataset[FrameSequences]):
+    """The films of a split; each epoch has all of them, in an order of its own.
+
+    Args:
+        films: of the split, by their numbers.
+        views: tells what poses mean.
+        seed: of the films, and of their order.
+        split: of the films.
+        size: number of films.
+    """
+
+    def __init__(
+        self,
+        films: Films | NDArray[np.void],
+        views: Meaning,
+        seed: int,
+        split: Split,
+        size: int,
+    ) -> None:
+        super().__init__(seed, split, size)
+        self.films, self.views = films, views
+
+    def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
+        """Read a batch of films."""
+        films = [self._film(episode) for episode in episodes]
+        poses = np.stack([film["poses"] for film in films]).astype(np.int64)
+        actions, recalled_from, place = self.views(poses)
+        frames = torch.from_numpy(np.stack([film["frames"] for film in films]))
+        return FrameSequences(
+            frames=frames.float().div_(255),
+            actions=torch.from_numpy(actions),
+            recalled_from=torch.from_numpy(recalled_from),
+            place=torch.from_numpy(place),
+            labels=torch.zeros(place.shape, dtype=torch.int64),
+            episode=torch.tensor(episodes),
+        )
+
+    def _film(self, episode: int) -> np.void:
+        epoch, number = divmod(episode, self.size)
+        if epoch:
+            number = _order(self.seed, SPLIT_KEYS[self.split], epoch, self.size)[number]
+        return self.films[int(number)]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, split: int, epoch: int, size: int) -> NDArray[np.int64]:
+    """Shuffle the films of an epoch after the first, whose films are drawn in no order anyhow."""
+    return np.random.default_rng((seed, split, epoch)).permutation(size)

@@ -1,0 +1,165 @@
+"""Latents of Temporal-ConvDRAW: several draws a step, each refining the last one.
+
+Singh et al. 2019, as their code has it (`models/tgqn_pd.py`), but for what Yoon et al. 2020 (A.2)
+changed: three draws, latents of 4 maps, states of 40. In step t
+
+    s_t        = ConvLSTM(s_{t-1}; z_{t-1}, C_t)
+    z_t^i      ~ P(h^P_{i-1}), or Q(h^Q_i) given the targets
+    h^Q_i      = ConvLSTM(h^Q_{i-1}; h^P_{i-1}, D_t, s_t)
+    h^P_i      = ConvLSTM(h^P_{i-1}; z_t^i, C_t, s_t)
+
+with h^P_0 = h^Q_0 = 0, so that the first draw's prior is the same in every step: it takes a second
+one to tell what the context does. C_t pools the step's context, and what the memory holds; D_t is
+the state of a ConvLSTM that reads C and the pooled targets from the last step to the first. z_t is
+the last draw of step t, and the KL covers all draws. No image reaches these cells.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.neural_processes.latents import Evidence, LatentPath, Latents
+from lightning_modules.neural_processes.pool import Pool, Pooling
+from lightning_modules.neural_processes.rendering.shapes import MapShapes
+from memory_cores.parts.conv_lstm import ConvLSTMCell
+from memory_cores.parts.gaussian import DiagonalGaussian
+
+
+class State(NamedTuple):
+    """Maps [B, S, H, W] of a ConvLSTM."""
+
+    hidden: Tensor
+    cell: Tensor
+
+
+class GaussianHead(nn.Module):
+    """Maps a state to the Gaussian of a draw, by one convolution.
+
+    Args:
+        shapes: of the maps.
+    """
+
+    def __init__(self, shapes: MapShapes) -> None:
+        super().__init__()
+        size, padding = shapes.kernel_size, shapes.kernel_size // 2
+        self.convolution = nn.Conv2d(
+            shapes.state_maps, 2 * shapes.latent_maps, size, padding=padding
+        )
+
+    def forward(self, hidden: Tensor) -> DiagonalGaussian:
+        """Return means and log standard deviations [B, Z H W], from log variances."""
+        mean, log_variance = self.convolution(hidden).chunk(2, 1)
+        return DiagonalGaussian(mean.flatten(1), 0.5 * log_variance.flatten(1))
+
+
+class ConvDrawLatents(LatentPath):
+    """Draws of latents, given the states of those before and the pooled sets.
+
+    Args:
+        size: maps h of an encoding.
+        pooling: how encodings are pooled.
+        shapes: of the maps.
+    """
+
+    def __init__(self, size: int, pooling: Pooling, shapes: MapShapes) -> None:
+        super().__init__(pooling)
+        self.size, self.shapes = size, shapes
+        self.noise_size = shapes.draws * shapes.latent_maps * shapes.pixels
+        state, latent, kernel = shapes.state_maps, shapes.latent_maps, shapes.kernel_size
+        # Added to every sum of encodings: what an empty set is.
+        self.code = nn.Parameter(torch.zeros(size, *shapes.area))
+        self.transition = ConvLSTMCell(size + latent, state, kernel)
+        self.prior_cell = ConvLSTMCell(size + latent + state, state, kernel)
+        self.posterior_cell = ConvLSTMCell(size + 2 * state, state, kernel)
+        self.looking_back = ConvLSTMCell(size, size, kernel)
+        self.prior, self.posterior = GaussianHead(shapes), GaussianHead(shapes)
+        self.first_state = nn.Parameter(torch.zeros(2, state, *shapes.area))
+        self.first_latent = nn.Parameter(torch.randn(latent, *shapes.area))
+
+    @property
+    def state_size(self) -> int:
+        """The transition's state and the latent."""
+        return (2 * self.shapes.state_maps + self.shapes.latent_maps) * self.shapes.pixels
+
+    @property
+    def sample_size(self) -> int:
+        """Width of a sample: the state s_t, then the latent z_t."""
+        return (self.shapes.state_maps + self.shapes.latent_maps) * self.shapes.pixels
+
+    def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
+        """Draw the latents of one step after another."""
+        context = self._maps(evidence.context.joined(evidence.memory))
+        told = None
+        if evidence.target is not None:
+            told = self._from_the_end(context + self._maps(evidence.target))
+        # What is known of a step beforehand passes the convolutions for all steps at once.
+        to_state, to_prior = (
+            self._known(cell, context) for cell in (self.transition, self.prior_cell)
+        )
+        to_posterior = None if told is None else self._known(self.posterior_cell, told)
+        state = State(*(part.expand(len(noise), -1, -1, -1) for part in self.first_state))
+        latent = self.first_latent.expand(len(noise), -1, -1, -1)
+        samples, drawn, before = [], [], []
+        for t, draws in enumerate(noise.unflatten(2, (self.shapes.draws, -1)).unbind(1)):
+            inputs = latent, state.hidden
+            state = State(*self.transition.step(to_state[t], self.size, state.cell, *inputs))
+            known = to_prior[t], None if to_posterior is None else to_posterior[t]
+            latent, gaussians, priors_of = self._draw(state.hidden, *known, draws)
+            samples.append(torch.cat([state.hidden, latent], 1).flatten(1))
+            drawn.append(gaussians)
+            before.append(priors_of)
+        drawn_from = DiagonalGaussian(*(torch.stack(p, 1) for p in zip(*drawn, strict=True)))
+        prior = drawn_from if told is None else self._priors(torch.stack(before, 1))
+        return Latents(torch.stack(samples, 1), prior, drawn_from)
+
+    def _draw(
+        self, state: Tensor, to_prior: Tensor, to_posterior: Tensor | None, noise: Tensor
+    ) -> tuple[Tensor, DiagonalGaussian, Tensor]:
+        """Draw the latents of a step, with noise [B, draws, Z H W].
+
+        Returns:
+            The last latent; the Gaussians [B, N] that all are from; the states h^P before each
+            draw, [B, draws, S, H, W].
+        """
+        p = q = State(*(torch.zeros_like(state) for _ in range(2)))
+        gaussians, before = [], [p.hidden]
+        for noise_i in noise.unbind(1):
+            if to_posterior is None:
+                gaussian = self.prior(p.hidden)
+            else:
+                inputs = p.hidden, state, q.hidden
+                q = State(*self.posterior_cell.step(to_posterior, self.size, q.cell, *inputs))
+                gaussian = self.posterior(q.hidden)
+            latent = gaussian.sample(noise_i).unflatten(1, (-1, *self.shapes.area))
+            gaussians.append(gaussian)
+            if len(before) < self.shapes.draws:  # nobody sees the state after the last draw
+                inputs = latent, state, p.hidden
+                p = State(*self.prior_cell.step(to_prior, self.size, p.cell, *inputs))
+                before.append(p.hidden)
+        joined = DiagonalGaussian(*(torch.cat(p, 1) for p in zip(*gaussians, strict=True)))
+        return latent, joined, torch.stack(before, 1)
+
+    def _priors(self, before: Tensor) -> DiagonalGaussian:
+        """Return the priors [B, T, N] of all draws, from the states [B, T, draws, S, H, W]."""
+        priors = self.prior(before.flatten(0, 2))
+        return DiagonalGaussian(*(p.unflatten(0, before.shape[:3]).flatten(2) for p in priors))
+
+    def _maps(self, pool: Pool) -> Tensor:
+        """Pool encodings to maps [B, T, h, H, W], and add the code."""
+        return pool.pooled(self.pooling).unflatten(2, (-1, *self.shapes.area)) + self.code
+
+    def _known(self, cell: ConvLSTMCell, maps: Tensor) -> Tensor:
+        """Return what maps [B, T, h, H, W] add to a cell's gates, [T, B, ...]."""
+        added = cell.known(maps.transpose(0, 1).flatten(0, 1), 0)
+        return added.unflatten(0, (maps.shape[1], maps.shape[0]))
+
+    def _from_the_end(self, maps: Tensor) -> Tensor:
+        """Return the states [B, T, h, H, W] of a ConvLSTM that reads from the last step on."""
+        known = self._known(self.looking_back, maps)
+        hidden = cell = torch.zeros_like(maps[:, 0])
+        states = []
+        for gates in known.flip(0):
+            hidden, cell = self.looking_back.step(gates, self.size, cell, hidden)
+            states.append(hidden)
+        return torch.stack(states[::-1], 1)

@@ -1,0 +1,45 @@
+"""The deterministic ConvLSTM of TGQN, whose state is added to what targets read."""
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.neural_processes.recurrent_path import DeterministicPath
+from lightning_modules.neural_processes.rendering.shapes import MapShapes
+from memory_cores.parts.conv_lstm import ConvLSTMCell
+
+
+class ConvRecurrentPath(DeterministicPath):
+    """ConvLSTM over the running sum of pooled contexts, and a convolution to the maps of a read.
+
+    As SNP's ``RecurrentPath``, of maps.
+
+    Args:
+        size: maps h of encodings and reads.
+        shapes: of the maps.
+    """
+
+    def __init__(self, size: int, shapes: MapShapes) -> None:
+        super().__init__()
+        self.shapes = shapes
+        self.cell = ConvLSTMCell(size, shapes.state_maps, shapes.kernel_size)
+        self.output = nn.Conv2d(
+            shapes.state_maps, size, shapes.kernel_size, padding=shapes.kernel_size // 2
+        )
+        self.size = size
+
+    @property
+    def state_size(self) -> int:
+        """The cell's two states, and the running sum."""
+        return (2 * self.shapes.state_maps + self.size) * self.shapes.pixels
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Map pooled contexts to what targets read, [B, T, h H W]."""
+        maps = pooled.cumsum(1).unflatten(2, (self.size, *self.shapes.area)).transpose(0, 1)
+        known = self.cell.known(maps.flatten(0, 1), 0).unflatten(0, maps.shape[:2])
+        hidden = cell = maps.new_zeros(maps.shape[1], self.shapes.state_maps, *self.shapes.area)
+        states = []
+        for gates in known:
+            hidden, cell = self.cell.step(gates, self.size, cell, hidden)
+            states.append(hidden)
+        reads = self.output(torch.cat(states)).unflatten(0, maps.shape[:2])
+        return reads.flatten(2).transpose(0, 1)

@@ -1,0 +1,93 @@
+"""The recurrent renderer, which paints a patch over itself (Singh et al. 2019; Yoon et al. A.2)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightning_modules.likelihoods import Targets
+from lightning_modules.neural_processes.networks import ObservationModel
+from lightning_modules.neural_processes.rendering.shapes import MapShapes
+from memory_cores.parts.conv_lstm import ConvLSTMCell
+from memory_cores.parts.lstm import gated
+from memory_cores.parts.real_points import RealPoints, of_points
+
+#: Patches that are decoded at once: their maps fit into a processor core's cache.
+TOGETHER = 256
+
+
+class RecurrentRenderer(ObservationModel):
+    """Observation model of patches, P(y | x, s_t, z_t, r_t(x)), a Gaussian of fixed sigma.
+
+    A ConvLSTM sees the state, the latent, the place and what the target reads, in every step the
+    same; each step decodes its state to a patch, and adds it to what is there. The last layer of
+    this decoder is linear, so that what comes before it is added up, and colours are mixed once.
+
+    Args:
+        size: maps h of a read; 0 without reads.
+        place_size: width Dx of a place.
+        sample_size: width of [s_t; z_t], flattened maps.
+        shapes: of the maps.
+    """
+
+    def __init__(self, size: int, place_size: int, sample_size: int, shapes: MapShapes) -> None:
+        super().__init__()
+        self.size, self.shapes = size, shapes
+        self.of_sample, maps = sample_size // shapes.pixels, shapes.renderer_maps
+        self.inputs = self.of_sample + size + place_size
+        self.cell = ConvLSTMCell(self.inputs, maps, shapes.kernel_size)
+        padding = shapes.kernel_size // 2
+        self.strokes = nn.Sequential(
+            nn.Conv2d(maps, maps, shapes.kernel_size, padding=padding),
+            nn.ReLU(),
+            nn.ConvTranspose2d(maps, 2 * maps, 4, stride=2, padding=1),
+            nn.ReLU(),
+        )
+        self.colours = nn.ConvTranspose2d(2 * maps, shapes.patch[0], 4, stride=2, padding=1)
+
+    def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
+        """Return what reads [..., M, h H W] and places [..., M, Dx] add to the gates."""
+        points = torch.cat([reads, x], -1)
+        return of_points(self._gates_of_points, points, real)
+
+    def of_latents(self, latents: Tensor) -> Tensor:
+        """Return what samples [..., S] add to the gates, [..., 1, 4 R H W]."""
+        maps = latents.reshape(-1, self.of_sample, *self.shapes.area)
+        return self.cell.known(maps, 0).flatten(1).view(*latents.shape[:-1], 1, -1)
+
+    def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
+        """Paint what ``of_points`` and ``of_latents`` ask for, [..., M, C H W]."""
+        return self._targets(of_points(self._painted, points + latents, real))
+
+    def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
+        """Paint [B, T, M, ...] a few patches at a time, in less memory."""
+
+        def painted(rows: Tensor) -> Tensor:
+            parts = [self._painted(part) for part in rows.flatten(0, -2).split(TOGETHER)]
+            return torch.cat(parts).view(*rows.shape[:-1], -1)
+
+        return self._targets(of_points(painted, points + latents, real))
+
+    def _targets(self, mean: Tensor) -> Targets:
+        return Targets(mean, torch.full_like(mean, self.shapes.sigma))
+
+    def _gates_of_points(self, rows: Tensor) -> Tensor:
+        """Return the points' part of the gates, for rows [..., h H W + Dx]."""
+        width = self.size * self.shapes.pixels
+        reads, places = rows.flatten(0, -2).split([width, rows.shape[-1] - width], -1)
+        maps = reads.unflatten(-1, (self.size, *self.shapes.area))
+        everywhere = places[:, :, None, None].expand(-1, -1, *self.shapes.area)
+        gates = self.cell.known(torch.cat([maps, everywhere], 1), self.of_sample)
+        return gates.view(*rows.shape[:-1], -1)
+
+    def _painted(self, rows: Tensor) -> Tensor:
+        """Paint patches whose gates are known but for the state, [..., 4 R H W] -> [..., C H W]."""
+        known = rows.flatten(0, -2).unflatten(-1, (-1, *self.shapes.area))
+        hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer_maps]), dim=1)
+        strokes, steps = self.strokes(hidden), self.shapes.renderer_steps
+        for _ in range(steps - 1):
+            hidden, cell = self.cell.step(known, self.inputs, cell, hidden)
+            strokes = strokes + self.strokes(hidden)
+        bias = self.colours.bias
+        assert bias is not None
+        canvas = F.conv_transpose2d(strokes, self.colours.weight, steps * bias, stride=2, padding=1)
+        return canvas.view(*rows.shape[:-1], -1)

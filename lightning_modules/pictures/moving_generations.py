@@ -1,0 +1,64 @@
+"""Sequences as short films: the truth above what a model generates after a prefix."""
+
+from collections.abc import Sequence
+
+from matplotlib.animation import FuncAnimation
+from matplotlib.artist import Artist
+
+from lightning_modules.pictures.generation_grid import Generation
+from lightning_modules.pictures.layout import Panels
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, pixels, sheet
+
+# Lengths in inches. NAMES are left of the frames, the STEP is below them.
+SIDE, GAP, NAMES, STEP, MARGIN = 1.25, 0.1, 0.95, 0.32, 0.12
+#: Milliseconds that a step is shown.
+STEP_TIME = 250
+
+
+def moving_generations(
+    generations: Sequence[Generation], title: str, subtitle: str, colour: str
+) -> FuncAnimation:
+    """Show the sequences side by side, one step after the other.
+
+    Args:
+        generations: sequences of one benchmark, so of equal length.
+        title: bold, in the first line.
+        subtitle: in the second line.
+        colour: the model's colour, for what it generates.
+    """
+    panels = Panels(NAMES, HEADING_INCHES, (SIDE, SIDE), (GAP, GAP))
+    width, bottom = panels.right(len(generations)) + MARGIN, panels.bottom(2)
+    figure = sheet(max(width, 5.6), bottom + STEP, title, subtitle)
+    images = []
+    for column, generation in enumerate(generations):
+        for row, frames in enumerate((generation.truth, generation.generated)):
+            axes = panels.add(figure, row, column)
+            axes.set_axis_off()
+            shown = pixels(frames)
+            images.append((axes.imshow(shown[0], interpolation="nearest"), shown))
+    names = [
+        figure.text(
+            (NAMES - GAP) / figure.get_figwidth(),
+            1 - (HEADING_INCHES + SIDE / 2 + row * (SIDE + GAP)) / figure.get_figheight(),
+            "truth",
+            size=9,
+            ha="right",
+            va="center",
+        )
+        for row in range(2)
+    ]
+    step = figure.text(
+        NAMES / figure.get_figwidth(), 0.09 / figure.get_figheight(), "", size=9, color=INK
+    )
+    steps, prefix = len(generations[0].truth), generations[0].prefix
+
+    def draw(t: int) -> list[Artist]:
+        for image, shown in images:
+            image.set_data(shown[t])
+        given = t < prefix
+        names[1].set_text("given" if given else "generated")
+        names[1].set_color(QUIET if given else colour)
+        step.set_text(f"t = {t + 1} of {steps}")
+        return [*(image for image, _ in images), *names, step]
+
+    return FuncAnimation(figure, draw, frames=steps, interval=STEP_TIME)

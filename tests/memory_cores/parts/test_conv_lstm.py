@@ -1,0 +1,58 @@
+"""Convolutional LSTMs: steps with known parts, flattened maps, and an LSTM where maps are a pixel.
+
+`tests/whole_models/test_rendering_by_reference.py` has them against NumPy.
+"""
+
+import torch
+
+from memory_cores.parts.conv_lstm import ConvLSTMCell, ConvLSTMCells
+from memory_cores.parts.lstm import LSTMCell
+
+
+def test_what_is_known_before_a_loop_may_pass_the_convolution_there() -> None:
+    torch.manual_seed(0)
+    cell = ConvLSTMCell(5, 4, kernel_size=3).double()
+    first, second = (torch.randn(2, n, 3, 3).double() for n in (2, 3))
+    hidden, memory = (torch.randn(2, 4, 3, 3).double() for _ in range(2))
+    expected = cell(hidden, memory, first, second)
+    found = cell.step(cell.known(first, 0), 2, memory, second, hidden)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_on_maps_of_one_pixel_it_is_an_lstm() -> None:
+    torch.manual_seed(0)
+    cell, lstm = ConvLSTMCell(3, 4, kernel_size=1), LSTMCell(3, 4)
+    with torch.no_grad():
+        cell.gates.weight.copy_(lstm.gates.weight[:, :, None, None])
+        cell.gates.bias.copy_(lstm.gates.bias)
+    inputs, hidden, memory = torch.randn(2, 3), torch.randn(2, 4), torch.randn(2, 4)
+    expected = lstm(hidden, memory, inputs)
+    found = cell(*(part[:, :, None, None] for part in (hidden, memory, inputs)))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one[:, :, 0, 0], other)
+
+
+def test_flattened_maps_with_leading_dimensions_are_maps() -> None:
+    torch.manual_seed(0)
+    cells = ConvLSTMCells(place_size=2, map_inputs=3, shape=(4, 2, 2), kernel_size=3)
+    hidden, memory = torch.randn(5, 6, 16), torch.randn(5, 6, 16)
+    place, maps = torch.randn(5, 6, 2), torch.randn(5, 6, 12)
+    found = cells(hidden, memory, place, maps)
+    for b, k in ((0, 0), (4, 5), (2, 3)):
+        one = [part[b, k].view(1, -1, 2, 2) for part in (hidden, memory)]
+        everywhere = place[b, k].view(1, 2, 1, 1).expand(1, 2, 2, 2)
+        expected = cells.cell(*one, everywhere, maps[b, k].view(1, 3, 2, 2))
+        for part, whole in zip(found, expected, strict=True):
+            torch.testing.assert_close(part[b, k], whole.flatten())
+
+
+def test_on_maps_of_two_by_two_outer_weights_of_five_meet_nothing() -> None:
+    torch.manual_seed(0)
+    wide, narrow = (ConvLSTMCell(3, 4, kernel_size=size) for size in (5, 3))
+    with torch.no_grad():
+        narrow.gates.weight.copy_(wide.gates.weight[:, :, 1:-1, 1:-1])
+        narrow.gates.bias.copy_(wide.gates.bias)
+    maps = torch.randn(2, 4, 2, 2), torch.randn(2, 4, 2, 2), torch.randn(2, 3, 2, 2)
+    for one, other in zip(wide(*maps), narrow(*maps), strict=True):
+        torch.testing.assert_close(one, other)
