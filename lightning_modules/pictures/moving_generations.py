@@ -47,15 +47,18 @@ def moving_generations(
         )
         for row in range(2)
     ]
-    step = figure.text(NAMES / figure.get_figwidth(), 0.09 / figure.get_figheight(), "", size=9)
+    step = figure.text(
+        NAMES / figure.get_figwidth(), 0.09 / figure.get_figheight(), "", size=9, color=INK
+    )
     steps, prefix = len(generations[0].truth), generations[0].prefix
 
     def draw(t: int) -> list[Artist]:
         for image, shown in images:
             image.set_data(shown[t])
         given = t < prefix
-        names[1].set(text="given" if given else "generated", color=QUIET if given else colour)
-        step.set(text=f"t = {t + 1} of {steps}", color=INK)
+        names[1].set_text("given" if given else "generated")
+        names[1].set_color(QUIET if given else colour)
+        step.set_text(f"t = {t + 1} of {steps}")
         return [*(image for image, _ in images), *names, step]
 
     return FuncAnimation(figure, draw, frames=steps, interval=STEP_TIME)

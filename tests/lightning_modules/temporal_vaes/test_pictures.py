@@ -67,4 +67,5 @@ def test_every_picture_that_is_drawn_is_declared(model: GTMM, maze: MNISTMaze) -
     drawn = dict(
         FrameDrawings().figures(model, maze, evaluated(maze, model, "val", 1), sequences=1, seed=0)
     )
-    assert set(drawn) == {picture.name for picture in FrameDrawings.pictures}
+    declared = {picture.name for picture in FrameDrawings.pictures}
+    assert set(drawn) == declared - {"moving_generations"}, "which tests in 3D draw"
