@@ -18,8 +18,10 @@ from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 
-#: Initial standard deviation of the noise, and precision lambda of the prior.
+#: Initial standard deviation of the noise, and precision lambda of the prior. Their logarithms stay
+#: in these ranges, or regressions would be ill-conditioned in single precision.
 NOISE, PRIOR = 0.1, 1.0
+LOG_NOISE, LOG_PRIOR = (-3.0, 3.0), (-2.0, 5.0)
 
 
 class BayesianRegressionState(NamedTuple):
@@ -29,6 +31,16 @@ class BayesianRegressionState(NamedTuple):
     cross: Tensor  #: [B, H, D, V], B
     code: Tensor  #: [B, H, D], of what the last step wrote
     asked: Tensor  #: [B, R, D], of what was last asked for
+
+
+class BayesianRegressionSnapshot(NamedTuple):
+    """The items of a step, as the attention sees them, and the maps; E and F are its own widths."""
+
+    item_keys: Tensor  #: [B, N, E]
+    item_values: Tensor  #: [B, N, F]
+    item_mask: Tensor  #: [B, N] bool
+    factor: Tensor  #: [B, H, D, D], Cholesky factor of Lambda + lambda I
+    cross: Tensor  #: [B, H, D, V]
 
 
 class BayesianRegression(AssociativeMap[BayesianRegressionState]):
@@ -49,6 +61,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     """
 
     not_carried = ("code", "asked")
+    seen = BayesianRegressionSnapshot
 
     def __init__(
         self,
@@ -83,7 +96,9 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     ) -> BayesianRegressionState:
         """Forget, then add what the items say."""
         kept = decay.sigmoid()[..., None, None]
-        precision = (2 * torch.sigmoid(items.gates)) * (-2 * self.log_noise).exp().unsqueeze(1)
+        precision = (2 * torch.sigmoid(items.gates)) * (
+            -2 * self.log_noise.clamp(*LOG_NOISE)
+        ).exp().unsqueeze(1)
         weighed = (precision * items.mask).unsqueeze(3) * items.keys
         return state._replace(
             precision=kept * state.precision + weighed.mT @ items.keys,
@@ -94,15 +109,15 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         """Return the Cholesky factor of Lambda + lambda I, and B."""
         kind = torch.promote_types(state.precision.dtype, torch.float32)
         identity = torch.eye(self.slots, dtype=kind, device=state.precision.device)
-        with torch.autocast(state.precision.device.type, enabled=False):
-            prior = self.log_prior.to(kind).exp()[:, None, None] * identity
+        with torch.autocast("cpu", enabled=False):
+            prior = self.log_prior.to(kind).clamp(*LOG_PRIOR).exp()[:, None, None] * identity
             factor, _ = torch.linalg.cholesky_ex(state.precision.to(kind) + prior)
         return factor, state.cross
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Return mean and variance of the values at codes."""
         factor, cross = held
-        with torch.autocast(cross.device.type, enabled=False):
+        with torch.autocast("cpu", enabled=False):
             asked = queries.to(factor.dtype).mT
             half = torch.linalg.solve_triangular(factor, asked, upper=False)
             of_cross = torch.linalg.solve_triangular(factor, cross.to(factor.dtype), upper=False)

@@ -34,6 +34,15 @@ class GatedDeltaState(NamedTuple):
     asked: Tensor  #: [B, R, D], of what was last asked for
 
 
+class GatedDeltaSnapshot(NamedTuple):
+    """The items of a step, as the attention sees them, and the maps; E and F are its own widths."""
+
+    item_keys: Tensor  #: [B, N, E]
+    item_values: Tensor  #: [B, N, F]
+    item_mask: Tensor  #: [B, N] bool
+    maps: Tensor  #: [B, H, D, V]
+
+
 class GatedDelta(AssociativeMap[GatedDeltaState]):
     """Maps that learn what is new about an item, and forget by gates.
 
@@ -52,6 +61,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
     """
 
     not_carried = ("code", "asked")
+    seen = GatedDeltaSnapshot
 
     def __init__(
         self,
@@ -110,7 +120,7 @@ def solved(gram: Tensor, right: Tensor) -> Tensor:
         right: [..., D, V].
     """
     kind = torch.promote_types(right.dtype, torch.float32)
-    with torch.autocast(right.device.type, enabled=False):
+    with torch.autocast("cpu", enabled=False):
         identity = torch.eye(gram.shape[-1], dtype=kind, device=gram.device)
         factor, _ = torch.linalg.cholesky_ex(identity + gram.to(kind))
         return torch.cholesky_solve(right.to(kind), factor).to(right.dtype)

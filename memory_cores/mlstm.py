@@ -34,6 +34,17 @@ class MLSTMState(NamedTuple):
     asked: Tensor  #: [B, R, D], of what was last asked for
 
 
+class MLSTMSnapshot(NamedTuple):
+    """The items of a step, as the attention sees them, and the maps; E and F are its own widths."""
+
+    item_keys: Tensor  #: [B, N, E]
+    item_values: Tensor  #: [B, N, F]
+    item_mask: Tensor  #: [B, N] bool
+    maps: Tensor  #: [B, H, D, V]
+    norms: Tensor  #: [B, H, D]
+    scale: Tensor  #: [B, H]
+
+
 class MLSTM(AssociativeMap[MLSTMState]):
     """Maps to which items are added with exponential gates, and reads that are normalised.
 
@@ -52,6 +63,7 @@ class MLSTM(AssociativeMap[MLSTMState]):
     """
 
     not_carried = ("code", "asked")
+    seen = MLSTMSnapshot
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ were stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
 """
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,13 +31,6 @@ class Coded(NamedTuple):
     mask: Tensor  #: [B, 1, N] bool
 
 
-class MapSnapshot(NamedTuple):
-    """What a look-up sees; with [B, T, ...] where many steps are stacked."""
-
-    real: tuple[Tensor, Tensor, Tensor]  #: keys, values and mask of the step's items, prepared
-    held: tuple[Tensor, ...]  #: what ``answer`` needs
-
-
 class AssociativeMap(MemoryCore[State]):
     """Base class of cores whose heads have a map each; subclasses define ``follow`` and ``answer``.
 
@@ -50,6 +43,9 @@ class AssociativeMap(MemoryCore[State]):
     """
 
     slots: int
+    #: Type of what a look-up sees: the step's items as the attention sees them (``item_keys``,
+    #: ``item_values``, ``item_mask``), then what ``held`` returns.
+    seen: ClassVar[type[Any]]
 
     def _build(
         self, slots: int | None, heads: int, attention: AttentionKind, attention_heads: int
@@ -71,7 +67,8 @@ class AssociativeMap(MemoryCore[State]):
         self.decay = nn.Linear(sizes.control, heads)
         if sizes.query:
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
-            self.merge = nn.Linear(heads * self.answer_size, sizes.value)
+            # Without a bias: where nothing was written, a read is 0.
+            self.merge = nn.Linear(heads * self.answer_size, sizes.value, bias=False)
         else:
             self.read_codes = SoftCodes(sizes.control, heads, self.slots)
         if not sizes.plain:
@@ -126,20 +123,17 @@ class AssociativeMap(MemoryCore[State]):
         """Return the codes that were asked for and written, over their places."""
         return Weightings(read=state.asked, write=state.code)
 
-    def snapshot(self, state: State, items: Items) -> MapSnapshot:
+    def snapshot(self, state: State, items: Items) -> Any:
         """Join the step's items and the maps."""
         real = self.attention.prepare(*items)
-        return MapSnapshot((real.keys, real.values, real.mask), self.held(state))
+        return self.seen(real.keys, real.values, real.mask, *self.held(state))
 
-    def lookup(
-        self, snapshot: MapSnapshot, queries: Tensor, real: RealPoints | None = None
-    ) -> Tensor:
+    def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Attend to the step's items, and add what the maps answer."""
-        near = self.attention.attend(
-            self.attention.ask(queries, real), Prepared(*snapshot.real), real
-        )
+        items = Prepared(*snapshot[:3])
+        near = self.attention.attend(self.attention.ask(queries, real), items, real)
         codes = F.normalize(self.key_codes(queries), dim=-1).transpose(-3, -2)
-        answers = self.answer(snapshot.held, codes).transpose(-3, -2).flatten(-2)
+        answers = self.answer(snapshot[3:], codes).transpose(-3, -2).flatten(-2)
         return near + self.merge(answers)
 
     def unroll(
@@ -157,9 +151,9 @@ class AssociativeMap(MemoryCore[State]):
             held.append(self.held(state))
             sums.append(self.pool(state))
         real = self.attention.prepare(*items)
-        stacked = tuple(torch.stack(parts, 1) for parts in zip(*held, strict=True))
+        stacked = (torch.stack(parts, 1) for parts in zip(*held, strict=True))
         total, number = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
-        snapshot = MapSnapshot((real.keys, real.values, real.mask), stacked)
+        snapshot = self.seen(real.keys, real.values, real.mask, *stacked)
         return Recollections(snapshot, total, number, torch.zeros_like(number[..., 0]))
 
     @torch.no_grad()
