@@ -81,6 +81,12 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         """A value, and its variance."""
         return self.sizes.value + 1
 
+    @property
+    def state_size(self) -> int:
+        """Numbers that a sequence's state hands on: of a symmetric matrix, those of a triangle."""
+        D = self.slots
+        return self.heads * (D * (D + 1) // 2 + D * self.sizes.value)
+
     def initial_state(self, batch_size: int, like: Tensor) -> BayesianRegressionState:
         """Return the state before any item."""
         B, H, D, R = batch_size, self.heads, self.slots, self.read_heads
@@ -129,4 +135,4 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         places = torch.eye(self.slots, dtype=state.cross.dtype, device=state.cross.device)
         places = places.expand(*state.cross.shape[:2], -1, -1)
         means = self.answer(self.held(state), places)[..., :-1]
-        return means.mean(1).sum(1), means.new_full((len(means), 1), self.slots)
+        return means.mean(1).sum(1), self.number_of(state.cross)

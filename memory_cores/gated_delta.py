@@ -107,9 +107,8 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         return queries @ held[0]
 
     def pool(self, state: GatedDeltaState) -> tuple[Tensor, Tensor]:
-        """Sum the rows of all maps, each as a value of one place."""
-        number = state.maps.new_full((len(state.maps), 1), self.slots)
-        return state.maps.mean(1).sum(1), number
+        """Sum the rows of a map, each as a value of one place; the mean of all maps."""
+        return state.maps.mean(1).sum(1), self.number_of(state.maps)
 
 
 def solved(gram: Tensor, right: Tensor) -> Tensor:

@@ -20,8 +20,9 @@ from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 
-#: Raw input gate at the start: a sharp read of what was stored once is above its floor.
-OPEN = 2.0
+#: Raw input gate at the start: a sharp read of what was stored once is above its floor, a read of
+#: what was not stored is below it.
+OPEN = 0.0
 
 
 class MLSTMState(NamedTuple):
@@ -117,4 +118,4 @@ class MLSTM(AssociativeMap[MLSTMState]):
         """Sum what all places answer, each as a value."""
         places = torch.eye(self.slots, dtype=state.maps.dtype, device=state.maps.device)
         answers = self.answer(self.held(state), places)
-        return answers.mean(1).sum(1), answers.new_full((len(answers), 1), self.slots)
+        return answers.mean(1).sum(1), self.number_of(state.maps)

@@ -156,6 +156,11 @@ class AssociativeMap(MemoryCore[State]):
         snapshot = self.seen(real.keys, real.values, real.mask, *stacked)
         return Recollections(snapshot, total, number, torch.zeros_like(number[..., 0]))
 
+    def number_of(self, maps: Tensor) -> Tensor:
+        """Return the number of values [B, 1] in maps [B, H, D, V]: D, or 0 while they are empty."""
+        written = (maps.detach() != 0).flatten(1).any(1, keepdim=True)
+        return self.slots * written.to(maps.dtype)
+
     @torch.no_grad()
     def _start(self) -> None:
         """Start by keeping everything, with codes of times and of contents, or of places."""
