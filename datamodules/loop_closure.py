@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.rooms.benchmark import RoomDataModule
-from datamodules.rooms.camera import TURN
+from datamodules.rooms.camera import TURN, short_way
 from datamodules.rooms.dataset import Meaning, Views
 
 #: The engine's units in a metre, roughly: a person is 56 high.
@@ -64,7 +64,7 @@ def views_of_ways(poses: NDArray[np.int64]) -> Views:
     ahead, left = np.cos(heading), np.sin(heading)
     actions[:, 1:, 0] = move[..., 0] * ahead + move[..., 1] * left
     actions[:, 1:, 1] = move[..., 1] * ahead - move[..., 0] * left
-    turn = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
+    turn = short_way(np.diff(poses[:, :, 2], axis=1))
     actions[:, 1:, 2] = 2 * np.pi / TURN * turn
     everywhere = count, 1
     return Views(actions, np.tile(recalled_from, everywhere), np.tile(place, everywhere))

@@ -18,7 +18,7 @@ from datamodules.points.benchmark import RegimeSettings
 from datamodules.points.canvas.benchmark import MovingPictures
 from datamodules.points.canvas.dataset import MovingRecipe
 from datamodules.points.canvas.mean_canvas import mean_canvas
-from datamodules.points.canvas.patches import patches_at
+from datamodules.points.canvas.patches import first_pixels, patches_at
 from datamodules.points.context_sets import PointRecipe, Regime
 from datamodules.sources import LARGE_FACES, ImageKind, Split
 
@@ -88,6 +88,11 @@ class RenderedFaces(MovingPictures):
         faces = self.dataset("train").pictures[:AVERAGED]
         return torch.from_numpy(faces.mean(0, dtype=np.float32))
 
+    @cached_property
+    def mean_canvas(self) -> Tensor:
+        """Mean face averaged over all places, float32 [side, side, 3]; needs `setup`."""
+        return mean_canvas(self.mean_face, self.hparams["canvas_size"], self.recipe("val").free)
+
     def guesses(self, batch: FunctionSequences) -> dict[str, Tensor]:
         """Patches of the mean training face: where the face is, or averaged over all places.
 
@@ -95,8 +100,8 @@ class RenderedFaces(MovingPictures):
             ``mean_face`` and ``mean_canvas``, [B, T, M, 192]; needs `setup`.
         """
         side, patch, recipe = self.hparams["canvas_size"], self.patch_shape[1], self.recipe("val")
-        numbers = ((batch.target_x.cpu().double() + 1) / 2 * (recipe.line - 1)).round().long()
-        index = numbers[..., 0] * recipe.line + numbers[..., 1]
+        row, column = first_pixels(batch.target_x.cpu(), side, patch).unbind(-1)
+        index = row * recipe.line + column
         centres = (batch.task.cpu().double() + 1) / 2 * (side - 1)
         corners = (centres - (self.picture_size - 1) / 2).round().long()
 
@@ -104,10 +109,9 @@ class RenderedFaces(MovingPictures):
             pictures = picture.expand(len(index), *picture.shape)
             return patches_at(index, pictures, corners, side, patch, recipe.free)
 
-        canvas = mean_canvas(self.mean_face, side, recipe.free)
         return {
             "mean_face": cut(self.mean_face, corners),
-            "mean_canvas": cut(canvas, torch.zeros_like(corners)),
+            "mean_canvas": cut(self.mean_canvas, torch.zeros_like(corners)),
         }
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.rooms.benchmark import RoomDataModule
-from datamodules.rooms.camera import TURN
+from datamodules.rooms.camera import TURN, short_way
 from datamodules.rooms.dataset import Meaning, Views
 
 
@@ -54,11 +54,11 @@ def views_of_turns(poses: NDArray[np.int64], angle_given: bool) -> Views:
         poses: of a camera that turns in one direction, [B, T, 3].
         angle_given: whether actions are sine and cosine of the angle since the first step.
     """
-    moves = (np.diff(poses[:, :, 2], axis=1) + TURN // 2) % TURN - TURN // 2
+    moves = short_way(np.diff(poses[:, :, 2], axis=1))
     turned = np.concatenate([np.zeros_like(moves[:, :1]), moves.cumsum(1)], 1)
     first_turn = np.abs(turned) < TURN
     heading = turned % TURN
-    gap = np.abs((heading[:, :, None] - heading[:, None] + TURN // 2) % TURN - TURN // 2)
+    gap = np.abs(short_way(heading[:, :, None] - heading[:, None]))
     nearest = np.where(first_turn[:, None], gap, TURN).argmin(2)
     place = np.where(first_turn, np.arange(turned.shape[1]), nearest)
     recalled_from = np.where(first_turn, -1, nearest)

@@ -6,6 +6,7 @@ between these would be rounded by the engine, and the camera would not come back
 
 import math
 from collections import deque
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from datamodules.rooms.room import Cell, Room
 
 #: Headings in a turn.
 TURN = 65_536
+#: One angle, or an array of them, in 1/65536 turns.
+Angle = TypeVar("Angle", int, NDArray[np.int64])
 #: Steps of a turn, in the mean and at the fastest and slowest.
 PERIOD, PERIOD_SPREAD = 15.0, 0.07
 #: Least and largest share by which the speed swings, and turns in which it does so once.
@@ -22,6 +25,11 @@ SWING, SWING_TURNS = (0.1, 0.35), (0.7, 1.3)
 OFF_CENTRE = 20
 #: A walking camera looks at where it will be in so many units, and a little around.
 AHEAD, BEHIND, SWAY = 60.0, 20.0, 15.0
+
+
+def short_way(angle: Angle) -> Angle:
+    """Return the angle, of half a turn at most, that leads to the same heading."""
+    return (angle + TURN // 2) % TURN - TURN // 2
 
 
 def rotation(room: Room, steps: int, rng: np.random.Generator) -> NDArray[np.int64]:

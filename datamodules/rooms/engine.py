@@ -13,7 +13,7 @@ import vizdoom
 from numpy.typing import NDArray
 from PIL import Image
 
-from datamodules.rooms.camera import TURN
+from datamodules.rooms.camera import TURN, short_way
 from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.textures import object_kinds
 from datamodules.rooms.wad import Lump, write_wad
@@ -116,7 +116,7 @@ class Engine:
             if (x, y) != place:
                 self._game.send_game_command(f"warp {x} {y}")
             # Clockwise, in degrees, the short way round.
-            turn = (heading - wanted + TURN // 2) % TURN - TURN // 2
+            turn = short_way(heading - wanted)
             self._game.make_action([turn * 360 / TURN])
             if (x, y) != place:
                 # In the tic of the jump itself the eye lies on the floor.

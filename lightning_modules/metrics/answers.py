@@ -5,6 +5,9 @@ from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
 
+#: An answer is old if its content was last seen at least this many steps before.
+OLD_AGE = 5
+
 
 def answers(batch: FrameSequences) -> Tensor:
     """Tell whether step s < t shows the place that holds the answer to step t, [B, T, T] by t, s.
@@ -16,10 +19,6 @@ def answers(batch: FrameSequences) -> Tensor:
     asked = batch.place.gather(1, batch.recalled_from.clamp(min=0))
     same = asked.unsqueeze(2) == batch.place.unsqueeze(1)
     return (same & (batch.recalled_from >= 0).unsqueeze(2)).tril(-1)
-
-
-#: An answer is old if its content was last seen at least this many steps before.
-OLD_AGE = 5
 
 
 def has_old_answer(batch: FrameSequences) -> Tensor:

@@ -1,12 +1,12 @@
 """Runs that were measured on the same sequences: only these compare."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lightning_modules.declarations import Family
 from lightning_modules.names import in_words
 from lightning_modules.records.run import Run
-from lightning_modules.records.settings import differing, short_names
+from lightning_modules.records.settings import differing, short_names, told_apart
 
 #: Settings of the data that leave the sequences as they are, or decide how many there are.
 INCIDENTAL = {
@@ -68,18 +68,25 @@ def _identity(run: Run) -> Hashable:
 def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     """Label groups in words, with the settings that tell apart those of one class."""
     first = [group[0] for group in groups]
-    labels = [_label(run, [other.part("data") for other in first]) for run in first]
+    short, full = (
+        [_label(run, [other.part("data") for other in first], rule) for run in first]
+        for rule in (told_apart, differing)
+    )
+    labels = [s if short.count(s) == 1 else f for s, f in zip(short, full, strict=True)]
     return [
         label if labels.count(label) == 1 else f"{label}, {_test_set(run, i)}"
         for i, (label, run) in enumerate(zip(labels, first, strict=True))
     ]
 
 
-def _label(run: Run, others: Sequence[dict[str, object]]) -> str:
+def _label(
+    run: Run,
+    others: Sequence[dict[str, object]],
+    rule: Callable[[Sequence[Mapping[str, object]]], Sequence[str]],
+) -> str:
     own = run.part("data")
     alike = [other for other in others if other["data"] == own["data"]]
-    told_apart = [key for key in differing(alike) if key not in INCIDENTAL]
-    named = short_names(told_apart).items()
+    named = short_names([key for key in rule(alike) if key not in INCIDENTAL]).items()
     details = [f"{short}={own[key]}" for key, short in named if key in own]
     return ", ".join([in_words(str(own["data"])), *details])
 

@@ -146,8 +146,8 @@ class TemporalVAE(SequenceModel):
         """Let actions be heard, and the clock tick, if there is one.
 
         One action is 1 and the others 0, and a camera's moves are about as large: unit variance
-        whatever A is. With the default for dense
-        inputs moves drown in the noise of the latents, and models never learn where they are.
+        whatever A is. With the default for dense inputs moves drown in the noise of the latents,
+        and models never learn where they are.
         """
         controller = self.backbone.controller
         nn.init.normal_(controller.evidence_gates.weight[:, :action_size])

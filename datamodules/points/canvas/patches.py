@@ -55,6 +55,11 @@ def canvases_of(tiles: Tensor, patch: tuple[int, int, int]) -> Tensor:
     return channels.flatten(-2).flatten(-3, -2)
 
 
+def first_pixels(x: Tensor, side: int, patch: int) -> Tensor:
+    """Return row and column of the first pixel of patches at places x in [-1, 1], [..., 2]."""
+    return ((x + 1) / 2 * (side - patch)).round().long()
+
+
 def covered(x: Tensor, mask: Tensor, side: int, patch: int) -> Tensor:
     """Tell which pixels of a canvas patches show, bool [T, side, side].
 
@@ -64,7 +69,7 @@ def covered(x: Tensor, mask: Tensor, side: int, patch: int) -> Tensor:
         side: rows, and columns, of the canvas.
         patch: rows, and columns, of a patch.
     """
-    firsts = ((x + 1) / 2 * (side - patch)).round().long()
+    firsts = first_pixels(x, side, patch)
     shown = torch.zeros(len(x), side, side, dtype=torch.bool)
     for t, step in enumerate(firsts):
         for row, column in step[mask[t]].tolist():

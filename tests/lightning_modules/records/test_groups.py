@@ -157,6 +157,14 @@ def test_other_pictures_are_another_benchmark_without_a_test(runs):
     assert labels == ["Perfect recall, source=glyphs", "Perfect recall, source=mnist5k"]
 
 
+def test_settings_that_came_later_are_in_no_label(runs):
+    """An older record lacks ``source``, which says nothing of what sets its benchmark apart."""
+    for seed, data in enumerate(({"recall_length": 10, "source": "auto"}, {"recall_length": 20})):
+        (runs.frames("DNC", seed, data=data) / "results.json").unlink()
+    labels = [benchmark.label for benchmark in by_benchmark(records(runs))]
+    assert labels == ["Perfect recall, recall_length=10", "Perfect recall, recall_length=20"]
+
+
 def test_benchmarks_are_told_apart_by_their_test_sets(runs):
     runs.frames("DNC", 0)
     runs.functions("RMR", 0)
