@@ -103,5 +103,5 @@ class Recurrence(nn.Module):
         controller = self.controller.step(state.controller, evidence, state.reads, late=True)
         present = torch.ones(len(inputs), 1, dtype=torch.bool, device=inputs.device)
         item = Items(state.controller.hidden.unsqueeze(1), inputs.unsqueeze(1), present)
-        reads, memory = self.core.write_and_read(state.memory, controller.hidden, item)
+        reads, memory, _ = self.core.write_and_read(state.memory, controller.hidden, item)
         return RecurrentState(controller, memory, reads)

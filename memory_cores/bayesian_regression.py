@@ -20,7 +20,7 @@ from memory_cores.parts.attention import AttentionKind
 
 #: Initial standard deviation of the noise, and precision lambda of the prior. Their logarithms stay
 #: in these ranges, or regressions would be ill-conditioned in single precision.
-NOISE, PRIOR = 0.1, 1.0
+NOISE, PRIOR = 0.3, 1.0
 LOG_NOISE, LOG_PRIOR = (-3.0, 3.0), (-2.0, 5.0)
 
 
@@ -61,6 +61,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     """
 
     not_carried = ("code", "asked")
+    uncertain = True
     seen = BayesianRegressionSnapshot
 
     def __init__(
@@ -75,11 +76,6 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         self._build(slots, heads, attention, attention_heads)
         self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
         self.log_prior = nn.Parameter(torch.full((heads,), PRIOR).log())
-
-    @property
-    def answer_size(self) -> int:
-        """A value, and its variance."""
-        return self.sizes.value + 1
 
     @property
     def state_size(self) -> int:

@@ -8,7 +8,8 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-in one call, ``write_and_read``, for which a core may know a shorter way. Models that look values up
+in one call, ``write_and_read``, for which a core may know a shorter way, and which also gives the
+KL of what a core draws. Models that look values up
 by query (at every target location of a neural process) know all controls and items beforehand: they
 write all steps with ``unroll``, then call ``lookup`` once for all of them.
 
@@ -31,6 +32,7 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
   set of nothing but padding is an empty set, and N may be 0.
 - An item makes a difference to what is read in later steps, unless ``holds_items`` is False.
 - Weightings are not negative and sum to at most 1. A core with a setting ``slots`` has some.
+- An ``uncertain`` core says how sure it is: look-ups return a positive variance behind each value.
 - Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast, too.
 - Gradients reach every parameter, in models that read with heads and in those that ask by query: a
   core does not make what only the other kind needs (``sizes.query`` tells which kind it is in).
@@ -53,7 +55,7 @@ class MemorySizes(NamedTuple):
 
     control: int  #: width of the control vector (a controller's state, a pooled context encoding)
     key: int  #: width of an item's key
-    value: int  #: width of an item's value, and of what a look-up returns
+    value: int  #: width of an item's value
     steps: int  #: length of a sequence, by which cores choose their slots
     query: int = 0  #: width of a look-up query; 0 for models that read with the core's heads only
     key_range: float = 1.0  #: entries of keys are from -key_range to key_range, roughly
@@ -131,6 +133,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     unroll_recurs: ClassVar[bool] = True
     #: Whether what it holds depends on the items, so that later steps may read them.
     holds_items: ClassVar[bool] = True
+    #: Whether a look-up returns a variance behind each value.
+    uncertain: ClassVar[bool] = False
     #: Number R of its own read heads; 0 for a core that never reads.
     read_heads: int = 1
     #: Fields of its state that the others determine, or that are only recorded, for plots.
@@ -162,6 +166,11 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def read_size(self) -> int:
         """Width of what one head reads: that of a value."""
         return self.sizes.value
+
+    @property
+    def lookup_size(self) -> int:
+        """Width of what a look-up returns: a value, and its variance if the core is uncertain."""
+        return self.sizes.value + self.uncertain
 
     @property
     def context_size(self) -> int:
@@ -198,14 +207,22 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """Read, as ``read`` promises; called only for models that read with heads."""
 
     def write_and_read(
-        self, state: State, control: Tensor, items: Items, noise: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+        self,
+        state: State,
+        control: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> tuple[Tensor, State, Tensor]:
         """Take a step of a model that reads with the core's own heads: write, then read.
 
-        ``noise`` is that of ``advance``.
+        The arguments are those of ``advance``.
+
+        Returns:
+            reads: [B, C]; state; kl: [B], as ``advance`` gives it.
         """
-        state, _ = self.advance(state, control, items, noise=noise)
-        return self.read(state, control)
+        state, kl = self.advance(state, control, items, observed, noise)
+        return *self.read(state, control), kl
 
     def weightings(self, state: State) -> Weightings:
         """Return the last read and write weightings, for plots and the read-correctness metric.
@@ -239,7 +256,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
                 anything finite, so that a core may skip the work.
 
         Returns:
-            values: [B, M, Dv], or [B, T, M, Dv].
+            values: [B, M, Dv], or [B, T, M, Dv]; of an uncertain core Dv + 1, the variance last.
         """
 
     @abstractmethod

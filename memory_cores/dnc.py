@@ -209,8 +209,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         state: DNCState | SparseDNCState,
         control: Tensor,
         items: Items,
+        observed: Tensor | None = None,
         noise: Tensor | None = None,
-    ) -> tuple[Tensor, DNCState | SparseDNCState]:
+    ) -> tuple[Tensor, DNCState | SparseDNCState, Tensor]:
         """Write, then read."""
         if not (self.read_heads and self._is_served(state)):
             return super().write_and_read(state, control, items)
@@ -219,7 +220,8 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             state, present, item, self.write_interface, control, self.read_interface
         )
         memory, usage, precedence, link, writes, reads, weights = step
-        return reads, DNCState(memory, usage, precedence, link, writes, weights)
+        state = DNCState(memory, usage, precedence, link, writes, weights)
+        return reads, state, control.new_zeros(len(control))
 
     def held(self, state: DNCState | SparseDNCState) -> Held:
         """Return the slots, each as far as it is in use after the last write."""

@@ -18,7 +18,12 @@ from memory_cores import Items, MemoryCore
 
 
 def attributions(
-    core: MemoryCore, controls: Tensor, items: Items, directions: Tensor, noise: Tensor | None
+    core: MemoryCore,
+    controls: Tensor,
+    items: Items,
+    directions: Tensor,
+    observed: Tensor | None = None,
+    noise: Tensor | None = None,
 ) -> Tensor:
     """Return the attribution of each step's item, [B, T]; all 0 where no value makes a difference.
 
@@ -31,20 +36,21 @@ def attributions(
         items: one a step: keys [B, T, Dk], values [B, T, Dv], mask [B, T].
         directions: [B, T, C], what the derivatives of each step's read are multiplied by, and
             summed over steps. Of a single step where only that step's read is asked about.
-        noise: [B, T, noise_size], of a core that draws.
+        observed: [B, T, control], the posterior's controls, of a core that draws.
+        noise: [B, T, noise_size], likewise.
     """
     # Evaluations run in inference mode, whose tensors know no gradients: the copies do.
     with torch.inference_mode(False), torch.enable_grad():
         keys, values, mask = (part.detach().clone() for part in items)
         controls, directions = controls.detach().clone(), directions.detach().clone()
-        noise = None if noise is None else noise.detach().clone()
+        drawn = [None if part is None else part.detach().clone() for part in (observed, noise)]
         values.requires_grad_()
         state = core.initial_state(len(controls), like=controls)
         found = controls.new_zeros(())
         for t, control in enumerate(controls.unbind(1)):
             item = Items(keys[:, t : t + 1], values[:, t : t + 1], mask[:, t : t + 1])
-            drawn = None if noise is None else noise[:, t]
-            reads, state = core.write_and_read(state, control, item, drawn)
+            at_t = (None if part is None else part[:, t] for part in drawn)
+            reads, state, _ = core.write_and_read(state, control, item, *at_t)
             found = found + (reads * directions[:, t]).sum()
         if found.requires_grad:
             (gradient,) = torch.autograd.grad(found, values, allow_unused=True)

@@ -50,7 +50,10 @@ class ObservationModel(nn.Module, ABC):
 
     @abstractmethod
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Map reads [..., M, R] and places [..., M, Dx]: the points' part, [..., M, P]."""
+        """Map reads [..., M, R] and places [..., M, Dx]: the points' part, [..., M, P].
+
+        Reads of an uncertain core end with a variance, which counts as a part of the place.
+        """
 
     @abstractmethod
     def of_latents(self, latents: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from math import inf
 from typing import Any, Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
@@ -226,7 +227,8 @@ class NeuralProcess(SequenceModel):
         recollections = self._unroll(pooled, items, *self._drawn(target, noise))
         reads = self.memory.lookup(recollections.snapshot, target_x, asked)
         if self._follow is not None:
-            reads = reads + self._follow(pooled).unsqueeze(2)
+            followed = self._follow(pooled).unsqueeze(2)
+            reads = reads + F.pad(followed, (0, self.memory.uncertain))
         # With ``pool_memory`` latents pool imaginary values too, as in the authors' code.
         held = Pool(recollections.total, recollections.number)
         empty = Pool(*map(torch.zeros_like, held))

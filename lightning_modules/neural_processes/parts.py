@@ -96,5 +96,6 @@ class Recipe:
             memory=core,
             recurrent_path=RecurrentPath(h) if self.recurrent_path else None,
             latent_path=self.make_latent_path(h),
-            decoder=Decoder(h, place, y),
+            # The variance of an uncertain read, which follows its value, is seen like a place.
+            decoder=Decoder(h, core.uncertain + place, y),
         )

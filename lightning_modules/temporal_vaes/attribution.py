@@ -58,15 +58,16 @@ def _shares(
     lots = lots.sigmoid() + has_old_answer(batch)
     step = lots.masked_fill(batch.recalled_from < 0, -1).argmax(1, keepdim=True)
     asked = torch.arange(steps, device=step.device) == step
-    noise = None
-    if core.noise_size:
-        noise = model.noise(batch)[:, :, -core.noise_size :]
+    of_core: list[Tensor] = []
+    if (observe := model.backbone.memory_observe) is not None:
+        observed = control[rows] + observe(model.visual.encode(batch.frames))
+        of_core = [observed, model.noise(batch)[:, :, -core.noise_size :]]
     found = attributions(
         core,
         control[rows],
         stored(control[rows], latent),
         (asked.unsqueeze(2) * directions.unsqueeze(1)).to(latent.dtype),
-        noise,
+        *of_core,
     )
     holds_answer = answers(batch)[asked]
     # The latent of step s is the item of step s + 1.

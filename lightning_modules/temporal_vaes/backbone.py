@@ -47,6 +47,7 @@ class Step(NamedTuple):
     psi: Tensor  #: [B, P]
     parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
     seen: Tensor  #: [B, H + F], detached, by the controller's recurrent gates
+    memory_kl: Tensor  #: [B] nats, of what the core drew
 
     @property
     def last(self) -> "Step":
@@ -61,6 +62,7 @@ class Trajectory(NamedTuple):
     psi: Tensor  #: [B, T, P]
     prior: DiagonalGaussian  #: [B, T, Z]
     posterior: DiagonalGaussian  #: [B, T, Z]; at generated steps the prior again
+    memory_kl: Tensor  #: [B, T] nats, of what the core drew; 0 at generated steps
     weightings: Weightings | None  #: [B, T, heads, N], on request
     control: Tensor | None  #: [B, T, H], the controller's states, on request
 
@@ -113,6 +115,9 @@ class Backbone(nn.Module):
         self.psi_size = psi_size(memory, controller_size)
         self.prior_map = PriorMap(self.psi_size, map_size, latent_size)
         self.posterior_map = PosteriorMap(self.psi_size, feature_size, map_size, latent_size)
+        self.memory_observe: nn.Linear | None = None
+        if memory.noise_size:
+            self.memory_observe = nn.Linear(feature_size, controller_size, bias=False)
 
     def initial_state(self, batch_size: int, like: Tensor) -> BackboneState:
         """Return the state before the first step, on the device and in the dtype of ``like``."""
@@ -140,18 +145,21 @@ class Backbone(nn.Module):
         state: BackboneState,
         evidence: Tensor,
         late: bool = False,
+        observed: Tensor | None = None,
         noise: Tensor | None = None,
-    ) -> tuple[BackboneState, Tensor]:
+    ) -> tuple[BackboneState, Tensor, Tensor]:
         """Update controller and memory for one step, up to what its latent depends on.
 
         Args:
             state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             late: whether the row is one of ``controller.known_gates``.
+            observed: [B, H], what the core's posterior sees of the frame, if it is known.
             noise: [B, memory.noise_size], for a core that draws.
 
         Returns:
-            state: the new state, in which the latent is still that of the step before; psi: [B, P].
+            state: the new state, in which the latent is still that of the step before; psi: [B, P];
+            kl: [B], of what the core drew.
         """
         # z_{t-1} was drawn under h_{t-1}, so that is its key; the controller then moves on to h_t.
         before = state.controller.hidden
@@ -160,9 +168,13 @@ class Backbone(nn.Module):
         controller = self.controller.step(state.controller, evidence, feedback, late)
         # ``drawn`` masks the first step's item: z_0 does not exist, and nothing is written for it.
         item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
-        reads, memory = self.memory.write_and_read(state.memory, controller.hidden, item, noise)
+        if observed is not None:
+            observed = controller.hidden + observed
+        reads, memory, kl = self.memory.write_and_read(
+            state.memory, controller.hidden, item, observed, noise
+        )
         psi = torch.cat([reads, controller.hidden], 1) if includes_control else reads
-        return BackboneState(controller, memory, reads, state.latent, state.drawn), psi
+        return BackboneState(controller, memory, reads, state.latent, state.drawn), psi, kl
 
     def step(
         self,
@@ -178,17 +190,29 @@ class Backbone(nn.Module):
             state: the state of the step before.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             noise: [B, noise_size], standard normal.
-            observed: [B, map width], this step's row of ``posterior_map.observe``, or None.
+            observed: [B, map width], this step's row of ``observe``, or None.
             late: whether the row is one of ``controller.known_gates``.
         """
-        of_memory = None
+        of_memory: list[Tensor | None] = [None, None]
         if self.memory.noise_size:
-            noise, of_memory = noise.split([self.latent_size, self.memory.noise_size], 1)
-        state, psi = self.advance(state, evidence, late, of_memory)
+            noise, of_memory[1] = noise.split([self.latent_size, self.memory.noise_size], 1)
+            if observed is not None:
+                observed, of_memory[0] = observed.tensor_split([self.posterior_map.width], 1)
+        state, psi, kl = self.advance(state, evidence, late, *of_memory)
         parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
         latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
         state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
-        return state, Step(latent, psi, parameters, state.controller.seen)
+        return state, Step(latent, psi, parameters, state.controller.seen, kl)
+
+    def observe(self, features: Tensor) -> Tensor:
+        """Return what posteriors see of encoded frames [..., F], [..., map width].
+
+        Of a core that draws another H numbers follow, which are added to its control.
+        """
+        observed = self.posterior_map.observe(features)
+        if self.memory_observe is None:
+            return observed
+        return torch.cat([observed, self.memory_observe(features)], -1)
 
     def known_steps(
         self, state: BackboneState, evidence: Tensor, noise: Tensor, observed: Tensor
@@ -199,7 +223,7 @@ class Backbone(nn.Module):
             state: the state of the step before.
             evidence: [S, B, 4 H], rows of ``controller.known_gates``.
             noise: [S, B, noise_size], standard normal.
-            observed: [S, B, map width], rows of ``posterior_map.observe``.
+            observed: [S, B, map width], rows of ``observe``.
         """
         steps = []
         for inputs in zip(evidence.unbind(), noise.unbind(), observed.unbind(), strict=True):
@@ -228,8 +252,8 @@ class Backbone(nn.Module):
         """
         known = evidence.shape[1] == features.shape[1] == noise.shape[1]
         if self.cuda_graphs is not None and noise.is_cuda and known and not record:
-            latent, psi, prior, posterior = self.cuda_graphs(evidence, features, noise)
-            return Trajectory(latent, psi, prior, posterior, None, None)
+            known_parts = self.cuda_graphs(evidence, features, noise)
+            return Trajectory(*known_parts, weightings=None, control=None)
         return self._loop(evidence, features, noise, imagine, record)
 
     def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
@@ -246,7 +270,7 @@ class Backbone(nn.Module):
     ) -> Trajectory:
         seen: list[Tensor] = []
         gates = self.controller.known_gates(evidence, seen)
-        observed = self.posterior_map.observe(features.transpose(0, 1))
+        observed = self.observe(features.transpose(0, 1))
         noise = noise.transpose(0, 1)
         # To record weightings, the memory's state is needed after every single step.
         known = 0 if record else min(len(gates), len(observed))
@@ -296,13 +320,14 @@ class Backbone(nn.Module):
     def _trajectory(
         self, steps: Step, weightings: list[Weightings], controls: list[Tensor]
     ) -> Trajectory:
-        latent, psi, drawn_from, _ = (part.transpose(0, 1) for part in steps)
+        latent, psi, drawn_from, _, memory_kl = (part.transpose(0, 1) for part in steps)
         return Trajectory(
             latent=latent,
             psi=psi,
             prior=DiagonalGaussian.from_parameters(self.prior_map(psi)),
             # Generated steps drew from the prior: there the two are equal and the KL is 0.
             posterior=DiagonalGaussian.from_parameters(drawn_from),
+            memory_kl=memory_kl,
             weightings=Weightings(*(torch.stack(w, 1) for w in zip(*weightings, strict=True)))
             if weightings
             else None,

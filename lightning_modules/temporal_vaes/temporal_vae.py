@@ -42,7 +42,8 @@ class Unrolled(NamedTuple):
         """Return the terms [B, T] of the variational bound of frames [B, T, C, H, W] (eq. 6)."""
         return Bound(
             reconstruction=self.likelihood(self.logits, frames),
-            kl=kl_divergence(self.trajectory.posterior, self.trajectory.prior),
+            kl=kl_divergence(self.trajectory.posterior, self.trajectory.prior)
+            + self.trajectory.memory_kl,
         )
 
 

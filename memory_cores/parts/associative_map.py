@@ -68,21 +68,16 @@ class AssociativeMap(MemoryCore[State]):
         if sizes.query:
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
             # Without a bias: where nothing was written, a read is 0.
-            self.merge = nn.Linear(heads * self.answer_size, sizes.value, bias=False)
+            self.merge = nn.Linear(heads * sizes.value, sizes.value, bias=False)
         else:
             self.read_codes = SoftCodes(sizes.control, heads, self.slots)
         if not sizes.plain:
             self._start()
 
     @property
-    def answer_size(self) -> int:
-        """Width of what a head's map answers."""
-        return self.sizes.value
-
-    @property
     def read_size(self) -> int:
-        """Width of what one head reads."""
-        return self.answer_size
+        """Width of what one head reads, or a look-up without the step's items."""
+        return self.lookup_size
 
     @abstractmethod
     def follow(self, state: State, decay: Tensor, items: Coded) -> State:
@@ -94,7 +89,7 @@ class AssociativeMap(MemoryCore[State]):
 
     @abstractmethod
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Return [..., H, M, answer_size] of held maps [..., H, ...] and codes [..., H, M, D]."""
+        """Return [..., H, M, read_size] of held maps [..., H, ...] and codes [..., H, M, D]."""
 
     def write(self, state: State, control: Tensor, items: Items) -> State:
         """Take the step's items into the maps, in no order."""
@@ -129,12 +124,14 @@ class AssociativeMap(MemoryCore[State]):
         return self.seen(real.keys, real.values, real.mask, *self.held(state))
 
     def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Attend to the step's items, and add what the maps answer."""
+        """Attend to the step's items, and add what the maps answer; variances are averaged."""
         items = Prepared(*snapshot[:3])
         near = self.attention.attend(self.attention.ask(queries, real), items, real)
         codes = F.normalize(self.key_codes(queries), dim=-1).transpose(-3, -2)
-        answers = self.answer(snapshot[3:], codes).transpose(-3, -2).flatten(-2)
-        return near + self.merge(answers)
+        answers = self.answer(snapshot[3:], codes).transpose(-3, -2)
+        values, variances = answers.split([self.sizes.value, self.uncertain], -1)
+        found = near + self.merge(values.flatten(-2))
+        return torch.cat([found, variances.mean(-2)], -1) if self.uncertain else found
 
     def unroll(
         self,

@@ -103,7 +103,7 @@ def unroll(core: MemoryCore, steps: list[Step], state: Any = None) -> Unrolled:
         state = core.initial_state(len(steps[0].control), like=steps[0].control)
     reads, weightings = [], []
     for control, items in steps:
-        read, state = core.write_and_read(state, control, items)
+        read, state, _ = core.write_and_read(state, control, items)
         reads.append(read)
         weightings.append(core.weightings(state))
     return Unrolled(torch.stack(reads), weightings, state)

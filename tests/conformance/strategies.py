@@ -155,8 +155,9 @@ def outcome(core: MemoryCore, case: Case, real: RealPoints | None = None) -> tup
     state, steps = core.initial_state(len(case.controls), like=case.controls), []
     for t, rows in enumerate(case.rows):
         items = Items(*(part[:, t, :rows] for part in case.items))
-        reads, state = core.write_and_read(state, case.controls[:, t], items, case.noise[:, t])
-        steps.append((reads, *core.weightings(state)))
+        control, noise = case.controls[:, t], case.noise[:, t]
+        reads, state, kl = core.write_and_read(state, control, items, control.flip(1), noise)
+        steps.append((reads, *core.weightings(state), kl))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))
 
 
@@ -166,12 +167,11 @@ def step_by_step(core: MemoryCore, case: Case) -> tuple[Tensor, ...]:
     for t, rows in enumerate(case.rows):
         control, noise = case.controls[:, t], case.noise[:, t]
         items = Items(*(part[:, t, :rows] for part in case.items))
-        observed = control.flip(1) if core.sizes.query else None
-        state, kl = core.advance(state, control, items, observed, noise)
+        state, kl = core.advance(state, control, items, control.flip(1), noise)
         reads, state = core.read(state, control)
         if core.sizes.query:
             found = core.lookup(core.snapshot(state, items), case.queries[:, t])
             steps.append((found, *core.pool(state), kl))
         else:
-            steps.append((reads, *core.weightings(state)))
+            steps.append((reads, *core.weightings(state), kl))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))

@@ -43,7 +43,7 @@ def test_all_steps_at_once_equal_step_by_step(
 ) -> None:
     core, sequences = asked(core_class, shape=shape), known(steps, items)
     found, total, number, kl = recall(core, sequences)
-    assert found.shape == (BATCH, steps, 6, SIZES.value)
+    assert found.shape == (BATCH, steps, 6, core.lookup_size)
     assert total.shape == (BATCH, steps, SIZES.value) and number.shape == (BATCH, steps, 1)
     assert kl.shape == (BATCH, steps)
     assert_close((found, total, number, kl), recall_step_by_step(core, sequences))
@@ -69,7 +69,7 @@ def test_models_that_ask_by_query_have_no_read_heads(core_class: type[MemoryCore
     core = asked(core_class)
     control = torch.ones(BATCH, SIZES.control, dtype=torch.float64)
     state, (_, items) = core.initial_state(BATCH, like=control), sequence()[0]
-    for reads, _ in (core.read(state, control), core.write_and_read(state, control, items)):
+    for reads, *_ in (core.read(state, control), core.write_and_read(state, control, items)):
         assert core.context_size == 0 and reads.shape == (BATCH, 0)
 
 
@@ -148,8 +148,21 @@ def test_a_look_up_sees_which_value_came_with_which_key(core_class: type[MemoryC
 def test_where_nothing_was_written_the_read_is_zero(core_class: type[MemoryCore]) -> None:
     """RMR always has its imaginary cells."""
     found, total, number, _ = recall(asked(core_class), known())
+    found = found[..., : SIZES.value]
     assert found[0, 0].any(-1).all() and not found[1].any()  # the second sequence has no items
     assert not total[1].any() and not number[1].any()
+
+
+@pytest.mark.parametrize("core_class", [core for core in CORES if core.uncertain])
+def test_an_uncertain_core_is_surer_where_it_was_given_items(core_class: type[MemoryCore]) -> None:
+    core, (controls, items, _) = asked(core_class), known()
+    sequences = Known(controls, items, items.keys)
+    hidden = items._replace(mask=torch.zeros_like(items.mask))
+    given, not_given = (
+        recall(core, sequences._replace(items=rows))[0][..., -1] for rows in (items, hidden)
+    )
+    assert (given > 0).all() and (given[items.mask] < 0.9 * not_given[items.mask]).all()
+    torch.testing.assert_close(given[1], not_given[1])  # which never has any
 
 
 @every_core

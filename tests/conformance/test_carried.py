@@ -77,8 +77,8 @@ def walk(
             found = core.lookup(core.snapshot(state, items), case.queries[:, t])
             seen.append((found, *core.pool(state), kl))
         else:
-            reads, state = core.write_and_read(state, control, items, noise)
-            seen.append((reads,))
+            reads, state, kl = core.write_and_read(state, control, items, control.flip(1), noise)
+            seen.append((reads, kl))
     return seen, state
 
 

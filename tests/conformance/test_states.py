@@ -45,7 +45,7 @@ def test_states_have_the_shapes_that_their_comments_say(
     state = core.initial_state(MANY, like=torch.zeros(1, dtype=floats))
     assert_as_promised(state, floats, **promised)
     for step in sequence(batch=MANY):
-        _, state = core.write_and_read(state, *step)
+        _, state, _ = core.write_and_read(state, *step)
         assert_as_promised(state, floats, **promised)
         assert_as_promised(core.weightings(state), floats, B=MANY)
         if sizes.query:

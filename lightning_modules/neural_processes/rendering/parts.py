@@ -45,5 +45,5 @@ class PatchRecipe(Recipe):
             memory=core,
             recurrent_path=ConvRecurrentPath(h, shapes) if self.recurrent_path else None,
             latent_path=path,
-            decoder=RecurrentRenderer(h, place, path.sample_size, shapes),
+            decoder=RecurrentRenderer(h, core.uncertain + place, path.sample_size, shapes),
         )

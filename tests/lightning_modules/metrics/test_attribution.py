@@ -38,8 +38,8 @@ def read(core: MemoryCore, controls: Tensor, items: Items, noise: Tensor | None 
     state, reads = core.initial_state(len(controls), like=controls), []
     for t in range(T):
         item = Items(*(part[:, t : t + 1] for part in items))
-        read, state = core.write_and_read(
-            state, controls[:, t], item, None if noise is None else noise[:, t]
+        read, state, _ = core.write_and_read(
+            state, controls[:, t], item, noise=None if noise is None else noise[:, t]
         )
         reads.append(read)
     return torch.stack(reads, 1)
@@ -66,7 +66,7 @@ def test_they_are_what_finite_differences_give(core_class: type[MemoryCore]) -> 
     core = build(core_class)
     controls, items = inputs()
     directions = at(5, core)
-    found = attributions(core, controls, items, directions, None)
+    found = attributions(core, controls, items, directions)
     expected = differences(core, controls, items, directions, None)
     error = NO_GRADIENT_OF_USAGE if core_class is DNC else 1e-5
     torch.testing.assert_close(found.double(), expected, atol=error, rtol=0)
@@ -83,7 +83,7 @@ def test_a_core_that_draws_is_given_its_noise() -> None:
     noise, directions = torch.randn(BATCH, T, core.noise_size).double(), at(5, core)
     expected = differences(core, controls, items, directions, noise)
     for _ in range(2):
-        found = attributions(core, controls, items, directions, noise)
+        found = attributions(core, controls, items, directions, noise=noise)
         torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=0)
 
 
@@ -97,11 +97,11 @@ def test_a_head_that_averages_has_its_weights(core_class: type[MemoryCore], head
     for step in (2, 6):
         direction = torch.zeros(BATCH, 2, SIZES.value, dtype=torch.float64)
         direction[:, head] = torch.randn(BATCH, SIZES.value)
-        found = attributions(core, controls, items, at(step, core, direction.flatten(1)), None)
+        found = attributions(core, controls, items, at(step, core, direction.flatten(1)))
         state = core.initial_state(BATCH, like=controls)
         for t in range(step + 1):
             item = Items(*(part[:, t : t + 1] for part in items))
-            _, state = core.write_and_read(state, controls[:, t], item)
+            _, state, _ = core.write_and_read(state, controls[:, t], item)
         # Of items, which begin at step 1; positions that nothing was written to have weight, too.
         weights = core.weightings(state).read[:, head, :step]
         expected = torch.zeros(BATCH, T, dtype=torch.float64)
@@ -114,12 +114,12 @@ def test_they_are_found_in_inference_mode_and_leave_no_trace(
     core_class: type[MemoryCore],
 ) -> None:
     core = build(core_class)
-    expected = attributions(core, *inputs(), at(5, core, torch.ones(core.context_size)), None)
+    expected = attributions(core, *inputs(), at(5, core, torch.ones(core.context_size)))
     core = build(core_class)
     with torch.inference_mode():
         controls, items = inputs()
         directions = at(5, core, torch.ones(core.context_size))
-        found = attributions(core, controls, items, directions, None)
+        found = attributions(core, controls, items, directions)
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad
     assert all(parameter.grad is None for parameter in core.parameters())
@@ -134,7 +134,7 @@ def test_one_random_direction_estimates_all_that_is_read() -> None:
     directions = torch.zeros(len(many), T, core.context_size, dtype=torch.float64)
     directions[:, 5].normal_()
     copies = Items(*(part[many] for part in items))
-    found = attributions(core, controls[many], copies, directions, None)
+    found = attributions(core, controls[many], copies, directions)
     found = found.view(200, BATCH, T).mean(0)
     items.values.requires_grad_()
     reads = read(core, controls, items)[:, 5]

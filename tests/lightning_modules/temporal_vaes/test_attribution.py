@@ -14,7 +14,7 @@ from lightning_modules.metrics.step_means import Measurement
 from lightning_modules.temporal_vaes import attribution
 from lightning_modules.temporal_vaes.attribution import attribution_measurements, stored
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
-from memory_cores import CORES, DNC, ContextWindow, Introspection, Items, MemoryCore, NoMemory
+from memory_cores import CORES, DNC, RMR, ContextWindow, Introspection, Items, MemoryCore, NoMemory
 
 SIZES: dict[str, Any] = {
     "sequence_length": 25,
@@ -69,6 +69,25 @@ def test_what_is_stored_is_what_the_model_stores(
         assert torch.equal(item.keys, items.keys[:, t : t + 1])
         assert torch.equal(item.values, items.values[:, t : t + 1])
     assert len(given) == 25
+
+
+def test_a_core_that_draws_draws_what_the_model_drew(
+    batch: FrameSequences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[list[Tensor]] = [[], []]
+    own = RMR.write_and_read
+
+    def note(self: MemoryCore, *given: Any) -> Any:
+        reads, state, kl = own(self, *given)
+        passes[torch.is_grad_enabled()].append(state.keys.detach())
+        return reads, state, kl
+
+    monkeypatch.setattr(RMR, "write_and_read", note)
+    measured(make(partial(RMR, stochastic_keys=True, slots=3)), batch)
+    inferred, attributed = passes
+    assert len(inferred) == 25
+    for ours, theirs in zip(attributed, inferred, strict=True):
+        torch.testing.assert_close(ours.double(), theirs)
 
 
 def test_of_one_averaging_head_it_is_the_read_correctness(batch: FrameSequences) -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_modules.temporal_vaes.attribution import stored
 from lightning_modules.temporal_vaes.backbone import Backbone, Trajectory
-from memory_cores import CORES, DNC, NTM, MemoryCore, MemorySizes, NoMemory
+from memory_cores import CORES, DNC, NTM, RMR, Items, MemoryCore, MemorySizes, NoMemory
 from memory_cores.kernels import building
 from memory_cores.kernels import dnc as dnc_kernel
 from memory_cores.kernels import lstm as lstm_kernel
@@ -75,6 +76,32 @@ def test_a_prefix_gives_the_same_steps_as_the_whole_sequence(core) -> None:
     assert not torch.allclose(prefix.psi[:, 4], whole.psi[:, 4])
 
 
+def test_what_a_core_draws_is_in_the_bound_where_there_are_frames() -> None:
+    evidence, features, _ = inputs()
+    core_class = partial(RMR, stochastic_keys=True, slots=2, key_range=1.0)
+    backbone = make_backbone(core_class)
+    noise = torch.randn(B, T, backbone.noise_size, dtype=torch.float64)
+    found = backbone.unroll(evidence, features[:, :4], noise, record=True)
+    core, items = backbone.memory, stored(found.control, found.latent)
+    observed = found.control + features @ backbone.memory_observe.weight.T
+    state, kl = core.initial_state(B, noise), []
+    for t in range(4):
+        item = Items(*(part[:, t : t + 1] for part in items))
+        drawn = observed[:, t], noise[:, t, Z:]
+        reads, state, divergence = core.write_and_read(state, found.control[:, t], item, *drawn)
+        torch.testing.assert_close(found.psi[:, t, : reads.shape[1]], reads)
+        kl.append(divergence)
+    torch.testing.assert_close(found.memory_kl[:, :4], torch.stack(kl, 1))
+    assert (found.memory_kl[:, :4] > 0).all() and not found.memory_kl[:, 4:].any()
+
+
+@pytest.mark.parametrize("core", [DNC, RMR])
+def test_a_core_that_draws_nothing_adds_nothing_to_the_bound(core) -> None:
+    backbone = make_backbone(core)
+    assert backbone.memory_observe is None
+    assert not backbone.unroll(*inputs()).memory_kl.any()
+
+
 def test_generation_needs_no_frame_at_all() -> None:
     evidence, features, noise = inputs()
     trajectory = make_backbone(CORES[0]).unroll(evidence, features[:, :0], noise)
@@ -97,7 +124,7 @@ def test_reads_and_controller_meet_only_where_the_context_includes_both(core) ->
     state = backbone.initial_state(B, noise)
     if read:
         state = state._replace(reads=torch.cat(read, 1))
-    after, psi = backbone.advance(state, backbone.controller.evidence_gates(evidence)[:, 0])
+    after, psi, _ = backbone.advance(state, backbone.controller.evidence_gates(evidence)[:, 0])
     hidden, reads = after.controller.hidden, after.reads
     expected = [reads, hidden] if core.context_includes_control else [reads]
     assert torch.equal(psi, torch.cat(expected, 1))

@@ -132,7 +132,7 @@ def test_a_vrnn_continues_from_the_frames_it_generated(batch: FrameSequences) ->
 def _step(latent: torch.Tensor, psi: torch.Tensor):
     from lightning_modules.temporal_vaes.backbone import Step
 
-    return Step(latent, psi, torch.empty(0), torch.empty(0))
+    return Step(latent, psi, *3 * [torch.empty(0)])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -41,9 +41,9 @@ def core_of(shape: str) -> DNC:
 
 def apart(
     core: DNC, state: DNCState, control: Tensor, items: Items
-) -> tuple[Tensor, DNCState | SparseDNCState]:
+) -> tuple[Tensor, DNCState | SparseDNCState, Tensor]:
     """Write and read, one after the other."""
-    return core.read(core.write(state, control, items), control)
+    return *core.read(core.write(state, control, items), control), control.new_zeros(len(control))
 
 
 def run(core: DNC, steps: int = STEPS, take: Callable[..., Any] = DNC.write_and_read) -> Run:
@@ -58,7 +58,7 @@ def run(core: DNC, steps: int = STEPS, take: Callable[..., Any] = DNC.write_and_
     for t in range(steps):
         present = torch.rand(B, 1, generator=generator) < 0.7
         items = Items(draw(B, 1, SIZES.key), draw(B, 1, SIZES.value), present)
-        reads, state = take(core, state, controls[t], items)
+        reads, state, _ = take(core, state, controls[t], items)
         found.append(reads)
     reads = torch.stack(found)
     loss = sum((part * draw(*part.shape)).sum() for part in (reads, *state))
@@ -127,7 +127,7 @@ def test_operators_serve_a_memory_in_single_precision_under_autocast(
     for way in (nullcontext, building.left_out):
         state = core.initial_state(sequences, control)
         with way(), torch.autocast("cpu", torch.bfloat16):
-            reads, state = core.write_and_read(state, control.bfloat16(), items)
+            reads, state, _ = core.write_and_read(state, control.bfloat16(), items)
             gradients = torch.autograd.grad(reads.float().square().sum(), tuple(core.parameters()))
         found.append((reads, *state, *gradients))
     assert len(calls) == 1
@@ -163,7 +163,7 @@ def test_a_compiled_step_calls_the_kernel() -> None:
         graphs.append(graph.code)
         return graph
 
-    def step(state: DNCState, control: Tensor, items: Items) -> tuple[Tensor, DNCState]:
+    def step(state: DNCState, control: Tensor, items: Items) -> tuple[Tensor, ...]:
         return core.write_and_read(state, control, items)
 
     control = torch.zeros(B, SIZES.control).double()
@@ -173,7 +173,7 @@ def test_a_compiled_step_calls_the_kernel() -> None:
         torch.ones(B, 1) > 0,
     )
     compiled = torch.compile(step, fullgraph=True, backend=backend)
-    reads, _ = compiled(core.initial_state(B, control), control, items)
+    reads, *_ = compiled(core.initial_state(B, control), control, items)
     assert reads.shape == (B, core.context_size)
     assert "dnc_kernel.step" in graphs[0]
 
@@ -196,7 +196,7 @@ def test_they_are_operators_as_pytorch_wants_them(
 
     with monkeypatch.context() as patched:
         patched.setattr(torch.ops.dnc_kernel, name, spy)
-        _, state = core.write_and_read(core.initial_state(B, control), control, items)
+        _, state, _ = core.write_and_read(core.initial_state(B, control), control, items)
         asked.clear()
         take(state, control, items)
     assert asked
@@ -215,7 +215,7 @@ def test_single_precision_and_wide_batches_are_the_same_but_for_rounding(sequenc
         state, found = twin.initial_state(sequences, controls.to(kind)), []
         for control in controls.to(kind):
             item = Items(control[:, None, :3], control[:, None, 3:], torch.ones(sequences, 1) > 0)
-            reads, state = twin.write_and_read(state, control, item)
+            reads, state, _ = twin.write_and_read(state, control, item)
             found.append(reads)
         loss = torch.stack(found).square().sum()
         return *found, *torch.autograd.grad(loss, tuple(twin.parameters()))
@@ -241,7 +241,7 @@ def test_demands_may_be_as_large_as_they_like(size: float) -> None:
         twin, given = deepcopy(core).to(kind), control.to(kind)
         items = Items(item.keys.to(kind), item.values.to(kind), item.mask)
         with way():
-            reads, state = twin.write_and_read(twin.initial_state(3, given), given, items)
+            reads, state, _ = twin.write_and_read(twin.initial_state(3, given), given, items)
             loss = reads.square().sum()
             found.append((reads, *state, *torch.autograd.grad(loss, tuple(twin.parameters()))))
     for ours, theirs in zip(*found, strict=True):
@@ -253,7 +253,7 @@ def test_what_is_no_number_stays_none() -> None:
     control = torch.randn(2, SIZES.control).double()
     control[1, 0] = torch.nan
     items = Items(*(torch.randn(2, 1, size).double() for size in SIZES[1:3]), torch.ones(2, 1) > 0)
-    reads, state = core.write_and_read(core.initial_state(2, control), control, items)
+    reads, state, _ = core.write_and_read(core.initial_state(2, control), control, items)
     assert reads[0].isfinite().all() and state.memory[0].isfinite().all()
     assert reads[1].isnan().all() and state.memory[1].isnan().all()
 

@@ -36,7 +36,7 @@ def read_masses(core: MemoryCore, keys: Tensor, control: Tensor) -> Tensor:
         for key, following in zip(keys, [*keys[1:-1], control], strict=False):
             present = torch.ones(batch, 1, dtype=torch.bool)
             item = Items(key.unsqueeze(1), torch.randn(batch, 1, 8), present)
-            _, state = core.write_and_read(state, following, item)
+            _, state, _ = core.write_and_read(state, following, item)
             wrote.append(core.weightings(state).write)
     # Cores that write anew over a slot count their last writer alone.
     read, writes = core.weightings(state).read, torch.stack(wrote, 1)

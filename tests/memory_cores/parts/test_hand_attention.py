@@ -47,7 +47,7 @@ def test_a_cell_of_rmr_keeps_the_item_of_its_step_and_heads_find_it_by_time() ->
     with torch.no_grad():
         for key, latent, control in zip(states, latents, states[1:], strict=False):
             item = Items(key.unsqueeze(1), latent, present)
-            _, memory = core.write_and_read(memory, control, item)
+            _, memory, _ = core.write_and_read(memory, control, item)
     # The first state is that after a step of the clock, so it is cell 1's.
     held = memory.values[:, 1:STEPS]
     items = latents[:-1, :, 0].transpose(0, 1)
