@@ -252,8 +252,8 @@ class Backbone(nn.Module):
         """
         known = evidence.shape[1] == features.shape[1] == noise.shape[1]
         if self.cuda_graphs is not None and noise.is_cuda and known and not record:
-            known_parts = self.cuda_graphs(evidence, features, noise)
-            return Trajectory(*known_parts, weightings=None, control=None)
+            latent, psi, prior, posterior, kl = self.cuda_graphs(evidence, features, noise)
+            return Trajectory(latent, psi, prior, posterior, kl, None, None)
         return self._loop(evidence, features, noise, imagine, record)
 
     def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
