@@ -5,6 +5,7 @@ from itertools import cycle
 from memory_cores.bayesian_regression import BayesianRegression
 from memory_cores.context_window import ContextWindow
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
+from memory_cores.dkm import DKM
 from memory_cores.dnc import DNC
 from memory_cores.gated_delta import GatedDelta
 from memory_cores.introspection import Introspection
@@ -28,6 +29,7 @@ CORES: tuple[type[MemoryCore], ...] = (
     GatedDelta,
     MLSTM,
     BayesianRegression,
+    DKM,
 )
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
@@ -37,6 +39,7 @@ __all__ = [
     "BayesianRegression",
     "CORES",
     "ContextWindow",
+    "DKM",
     "DNC",
     "GatedDelta",
     "Introspection",

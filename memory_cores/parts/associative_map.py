@@ -43,6 +43,8 @@ class AssociativeMap(MemoryCore[State]):
     """
 
     slots: int
+    #: Whether items have gates, and maps decay.
+    gated: ClassVar[bool] = True
     #: Type of what a look-up sees: the step's items as the attention sees them (``item_keys``,
     #: ``item_values``, ``item_mask``), then what ``held`` returns.
     seen: ClassVar[type[Any]]
@@ -63,8 +65,9 @@ class AssociativeMap(MemoryCore[State]):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
         self.heads, self.read_heads = heads, 0 if sizes.query else heads
         self.key_codes = SoftCodes(sizes.key, heads, self.slots)
-        self.gates = nn.Linear(sizes.key + sizes.value, heads)
-        self.decay = nn.Linear(sizes.control, heads)
+        if self.gated:
+            self.gates = nn.Linear(sizes.key + sizes.value, heads)
+            self.decay = nn.Linear(sizes.control, heads)
         if sizes.query:
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
             # Without a bias: where nothing was written, a read is 0.
@@ -96,17 +99,20 @@ class AssociativeMap(MemoryCore[State]):
         hole = ~items.mask.unsqueeze(2)
         keys, values = items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0)
         codes = self.key_codes(keys).transpose(1, 2)
-        gates = self.gates(torch.cat([keys, values], 2)).transpose(1, 2)
         mask = items.mask.unsqueeze(1)
+        gates = codes.new_zeros(codes.shape[:3])
+        if self.gated:
+            gates = self.gates(torch.cat([keys, values], 2)).transpose(1, 2).masked_fill(~mask, 0)
         coded = Coded(
             keys=F.normalize(codes, dim=3).masked_fill(~mask.unsqueeze(3), 0),
             values=values.unsqueeze(1),
-            gates=gates.masked_fill(~mask, 0),
+            gates=gates,
             mask=mask,
         )
         share = mask.to(codes.dtype) / mask.sum(2, keepdim=True).clamp(min=1)
         code = (share.unsqueeze(2) @ codes).squeeze(2)
-        return self.follow(state, self.decay(control), coded)._replace(code=code)
+        decay = self.decay(control) if self.gated else gates.new_zeros(gates.shape[:2])
+        return self.follow(state, decay, coded)._replace(code=code)
 
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Ask each head's map with the code of its query."""
@@ -161,9 +167,10 @@ class AssociativeMap(MemoryCore[State]):
     @torch.no_grad()
     def _start(self) -> None:
         """Start by keeping everything, with codes of times and of contents, or of places."""
-        nn.init.constant_(self.decay.bias, KEPT)
-        self.decay.weight.mul_(0.1)
-        self.gates.weight.mul_(0.1)
+        if self.gated:
+            nn.init.constant_(self.decay.bias, KEPT)
+            self.decay.weight.mul_(0.1)
+            self.gates.weight.mul_(0.1)
         sizes = self.sizes
         if sizes.query:
             self.key_codes.start_at_places(sizes.key_range)

@@ -134,9 +134,23 @@ def assert_counts_what_is_carried(core: MemoryCore) -> None:
     parts = [getattr(state, name).double().flatten(1) for name in names]
     held = torch.cat([case.controls[:, 0, :0], *parts], 1)
     counts = matters & (held != held[:1]).any(0)
+    if names:
+        counts &= ~torch.cat([mirrored(getattr(state, name)[0]) for name in names])
     sizes = [initial[name].numel() for name in names]
     by_name = {n: int(part.sum()) for n, part in zip(names, counts.split(sizes), strict=True)}
     assert core.state_size == held[:, counts].unique(dim=1).shape[1] == counts.sum(), by_name
+
+
+def mirrored(part: Tensor) -> Tensor:
+    """Tell which numbers of a part, flat, repeat those below the diagonal of symmetric matrices."""
+    if (
+        part.dim() < 2
+        or not part.any()
+        or part.shape[-1] != part.shape[-2]
+        or not torch.equal(part, part.mT)
+    ):
+        return torch.zeros(part.numel(), dtype=torch.bool)
+    return torch.ones_like(part).triu(1).bool().flatten()
 
 
 def after(case: Case, step: int) -> Case:

@@ -1,0 +1,159 @@
+"""Dynamic Kanerva machine: a memory that is a distribution (Wu, Wayne, Gregor and Lillicrap 2018).
+
+The memory M is a matrix normal with mean R and covariance U of its rows. A word z is w^T M plus
+noise of variance sigma^2, for an address w that a ridge regression of the word on R finds:
+
+    w = (R R^T + sigma^2 I)^-1 R z,   since an address is standard normal beforehand
+    delta = z - w^T R,   s = w^T U w + sigma^2
+    R <- R + (U w / s) delta^T,   U <- U - (U w)(U w)^T / s
+
+which conditions M on the word. The words of a set are conditioned on together, with addresses from
+the R before the step:
+
+    U <- (U^-1 + W^T W / sigma^2)^-1,   R <- R + U W^T (Z - W R) / sigma^2     (with the new U)
+
+A word is the code of a key beside its value. A read knows the code alone: its address is the ridge
+regression on that part of R, and what it finds is the rest. M is integrated out, and addresses are
+functions of words, so that there is no KL.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.core import MemorySizes
+from memory_cores.parts.associative_map import AssociativeMap, Coded
+from memory_cores.parts.attention import AttentionKind
+
+#: Initial standard deviation of the noise. Its logarithm stays in this range, or regressions would
+#: be ill-conditioned in single precision.
+NOISE, LOG_NOISE = 0.3, (-2.0, 3.0)
+#: Gain of the codes in words, which are of unit length beside values of length sqrt(V) or so.
+CODE_GAIN = 4.0
+#: Standard deviation of the values that the initial memory holds.
+FAINT = 0.1
+
+
+class DKMState(NamedTuple):
+    """B sequences, H memories of N slots, words of W numbers, codes of D places, R read heads."""
+
+    mean: Tensor  #: [B, H, N, W], R
+    covariance: Tensor  #: [B, H, N, N], U
+    code: Tensor  #: [B, H, D], of what the last step wrote
+    asked: Tensor  #: [B, R, D], of what was last asked for
+
+
+class DKMSnapshot(NamedTuple):
+    """The items of a step, as the attention sees them, and R; E and F are its own widths."""
+
+    item_keys: Tensor  #: [B, N, E]
+    item_values: Tensor  #: [B, N, F]
+    item_mask: Tensor  #: [B, N] bool
+    mean: Tensor  #: [B, H, K, W], of K slots
+
+
+class DKM(AssociativeMap[DKMState]):
+    """Memories that are matrix normals, each conditioned on all words that were written.
+
+    Args:
+        sizes: given by the model.
+        slots: number N of a memory's rows, and places D of a code; default: the sequence length.
+        heads: number H of memories, each with a read head in models that read with heads.
+        attention: kind of the attention to a step's items in look-ups by query.
+        attention_heads: heads of multihead attention.
+
+    Raises:
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
+    """
+
+    not_carried = ("code", "asked")
+    gated = False
+    seen = DKMSnapshot
+
+    def __init__(
+        self,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        heads: int = 5,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
+    ) -> None:
+        super().__init__(sizes)
+        self._build(slots, heads, attention, attention_heads)
+        self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
+        # Of zero it would never learn: the address of any word would be 0.
+        codes = torch.stack(
+            [torch.linalg.qr(torch.randn(2 * [self.slots]))[0] for _ in range(heads)]
+        )
+        values = FAINT * torch.randn(heads, self.slots, sizes.value)
+        #: [H, N, W], R before the first word
+        self.prior_mean = nn.Parameter(torch.cat([CODE_GAIN * codes, values], 2))
+
+    @property
+    def state_size(self) -> int:
+        """Numbers that a sequence's state hands on: of a symmetric matrix, those of a triangle."""
+        N = self.slots
+        return self.heads * (N * (N + 1) // 2 + N * (N + self.sizes.value))
+
+    def initial_state(self, batch_size: int, like: Tensor) -> DKMState:
+        """Return the learned mean, and rows that are independent with variance 1."""
+        B, H, N, R = batch_size, self.heads, self.slots, self.read_heads
+        identity = torch.eye(N, dtype=like.dtype, device=like.device)
+        return DKMState(
+            mean=self.prior_mean.to(like).expand(B, -1, -1, -1),
+            covariance=identity.expand(B, H, -1, -1),
+            code=like.new_zeros(B, H, N),
+            asked=like.new_zeros(B, R, N),
+        )
+
+    def follow(self, state: DKMState, decay: Tensor, items: Coded) -> DKMState:
+        """Condition the memories on the words; nothing decays."""
+        values = items.values.expand(-1, self.heads, -1, -1)
+        words = torch.cat([CODE_GAIN * items.keys, values * items.mask.unsqueeze(3)], 3)
+        mean, U, noise = state.mean, state.covariance, self.noise.to(state.mean)
+        addresses = self.addresses(mean, words) * items.mask.unsqueeze(3)
+        delta = words - addresses @ mean
+        if words.shape[2] == 1:
+            gain = U @ addresses.mT
+            s = addresses @ gain + noise
+            return state._replace(mean=mean + gain / s @ delta, covariance=U - gain / s @ gain.mT)
+        kind = torch.promote_types(U.dtype, torch.float32)
+        with torch.autocast("cpu", enabled=False):
+            told = addresses.mT.to(kind) / noise.to(kind)
+            identity = torch.eye(self.slots, dtype=kind, device=U.device)
+            U = torch.linalg.solve(identity + U.to(kind) @ (told @ addresses.to(kind)), U.to(kind))
+            U = (U + U.mT) / 2
+            mean = mean + (U @ (told @ delta.to(kind))).to(mean.dtype)
+        return state._replace(mean=mean, covariance=U.to(mean.dtype))
+
+    @property
+    def noise(self) -> Tensor:
+        """Variance sigma^2 of the noise, [H, 1, 1]."""
+        return (2 * self.log_noise.clamp(*LOG_NOISE)).exp()[:, None, None]
+
+    def addresses(self, memory: Tensor, words: Tensor) -> Tensor:
+        """Regress words [..., H, M, W] on the rows of memories [..., H, N, W], [..., H, M, N]."""
+        kind = torch.promote_types(memory.dtype, torch.float32)
+        with torch.autocast("cpu", enabled=False):
+            rows = memory.to(kind)
+            identity = torch.eye(self.slots, dtype=kind, device=rows.device)
+            gram = rows @ rows.mT + self.noise.to(kind) * identity
+            factor, _ = torch.linalg.cholesky_ex(gram)
+            found = torch.cholesky_solve(rows @ words.to(kind).mT, factor)
+        return found.mT.to(memory.dtype)
+
+    def held(self, state: DKMState) -> tuple[Tensor, ...]:
+        """Return R."""
+        return (state.mean,)
+
+    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Complete words of which the codes are known."""
+        codes, values = held[0].split([self.slots, self.sizes.value], -1)
+        return self.addresses(codes, CODE_GAIN * queries) @ values
+
+    def pool(self, state: DKMState) -> tuple[Tensor, Tensor]:
+        """Sum the rows of R, each as a value; the mean of all memories."""
+        values = state.mean[..., self.slots :]
+        return values.mean(1).sum(1), values.new_full((len(values), 1), self.slots)

@@ -1,0 +1,94 @@
+"""DKM against exact conditioning of a matrix normal in NumPy, and what its covariance stays."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from memory_cores import DKM, MemorySizes
+from memory_cores.dkm import CODE_GAIN, DKMState
+from memory_cores.parts.associative_map import Coded
+
+STEPS, B, H, N, V = 50, 2, 3, 6, 4
+SIZES = MemorySizes(control=5, key=3, value=V, steps=N)
+Array = NDArray[np.float64]
+
+
+def built() -> DKM:
+    torch.manual_seed(0)
+    return DKM(SIZES, heads=H).double()
+
+
+def words(items: int, seed: int) -> Coded:
+    generator = torch.Generator().manual_seed(seed)
+    keys, values = (
+        torch.randn(shape, generator=generator, dtype=torch.double)
+        for shape in ((B, H, items, N), (B, 1, items, V))
+    )
+    keys = torch.nn.functional.normalize(keys, dim=3)
+    mask = torch.ones(B, 1, items, dtype=torch.bool)
+    return Coded(keys, values, torch.zeros(B, H, items).double(), mask)
+
+
+def written(core: DKM, state: DKMState, items: Coded) -> DKMState:
+    return core.follow(state, torch.zeros(B, H), items)
+
+
+def ridge(rows: Array, word: Array, noise: float) -> Array:
+    """The most probable address: a standard normal prior, and noise of the word's variance."""
+    return np.linalg.solve(rows @ rows.T / noise + np.eye(len(rows)), rows @ word / noise)
+
+
+@pytest.mark.parametrize("number", [1, 3, 20])
+def test_it_is_conditioned_on_all_words_that_were_ever_written(number: int) -> None:
+    """Not step by step: the posterior of M's columns given every word at once, in O((steps n)^3).
+
+    An item a step, fewer items than slots, and more.
+    """
+    core = built()
+    state = core.initial_state(B, torch.zeros(1).double())
+    prior, noise = core.prior_mean.detach().numpy(), core.noise.detach().numpy()[:, 0, 0]
+    addresses: dict[tuple[int, int], list[Array]] = {(b, h): [] for b in range(B) for h in range(H)}
+    told: dict[tuple[int, int], list[Array]] = {place: [] for place in addresses}
+    for t in range(STEPS):
+        items = words(number, t)
+        before, state = state.mean.detach().numpy(), written(core, state, items)
+        for b, h in addresses:
+            rows = np.concatenate([CODE_GAIN * items.keys[b, h].numpy(), items.values[b, 0]], 1)
+            addresses[b, h] += [ridge(before[b, h], word, noise[h]) for word in rows]
+            told[b, h] += list(rows)
+    for b, h in addresses:
+        W, Z = np.array(addresses[b, h]), np.array(told[b, h])
+        gain = W.T @ np.linalg.inv(W @ W.T + noise[h] * np.eye(len(W)))
+        mean, covariance = prior[h] + gain @ (Z - W @ prior[h]), np.eye(N) - gain @ W
+        np.testing.assert_allclose(state.mean[b, h].detach(), mean, atol=1e-9)
+        np.testing.assert_allclose(state.covariance[b, h].detach(), covariance, atol=1e-9)
+
+
+def test_a_read_completes_the_word_of_a_code() -> None:
+    core = built()
+    state = written(core, core.initial_state(B, torch.zeros(1).double()), words(4, 0))
+    queries = words(7, 1).keys
+    found = core.answer(core.held(state), queries).detach().numpy()
+    mean, noise = state.mean.detach().numpy(), core.noise.detach().numpy()[:, 0, 0]
+    for b, h, m in np.ndindex(B, H, 7):
+        codes, values = np.split(mean[b, h], [N], axis=1)
+        address = ridge(codes, CODE_GAIN * queries[b, h, m].numpy(), noise[h])
+        np.testing.assert_allclose(found[b, h, m], address @ values, atol=1e-9)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_covariance_stays_positive_definite_in_single_precision(number: int) -> None:
+    core = built().float()
+    state: DKMState = core.initial_state(B, torch.zeros(1))
+    with torch.no_grad():
+        for t in range(2000):
+            items = Coded(*(part.to(torch.float32) for part in words(number, t)[:3]), ones(number))
+            state = written(core, state, items)
+    least = torch.linalg.eigvalsh(state.covariance.double())[..., 0]
+    assert (least > 1e-6).all() and state.mean.isfinite().all()
+
+
+def ones(number: int) -> Tensor:
+    return torch.ones(B, 1, number, dtype=torch.bool)
