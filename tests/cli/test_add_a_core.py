@@ -1,0 +1,67 @@
+"""docs/add_a_core.md: its core is short, keeps the contract, and trains without a change here."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from tests.cli.commands import ROOT, TINY, UNVALIDATED, benchmark_named, shortened
+from tests.conformance.conftest import imported
+
+PAGE = (ROOT / "docs/add_a_core.md").read_text(encoding="utf-8")
+((CODE,), (COMMANDS,)) = (
+    re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S) for kind in ("python", "sh")
+)
+WORDS = [shlex.split(line) for line in COMMANDS.splitlines()]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    (tmp_path / "my_memory.py").write_text(CODE, encoding="utf-8")
+    return tmp_path
+
+
+def test_it_is_short() -> None:
+    assert CODE.count("\n") <= 70 and max(map(len, CODE.splitlines())) <= 100
+
+
+def test_it_keeps_the_contract(mine: Path) -> None:
+    (words,) = (words for words in WORDS if "pytest" in words)
+    options = words[words.index("pytest") + 1 :]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{mine}"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b1\d\d passed, \d+ deselected", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my_memory.None", "--core must be PACKAGE.CLASS, got my_memory.None: module 'my_memory'"),
+        ("Recent", "--core must be PACKAGE.CLASS, got Recent: "),
+        ("my_memory.Rows", "--core must be a subclass of MemoryCore, got my_memory.Rows"),
+    ],
+)
+def test_what_is_no_core_is_named(
+    name: str, message: str, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(mine)
+    with pytest.raises(pytest.UsageError, match=re.escape(message)):
+        imported(name)
+
+
+@pytest.mark.parametrize("words", [words for words in WORDS if "fit" in words])
+def test_it_trains(
+    words: list[str], mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(mine)
+    options = words[words.index("fit") + 1 :]
+    config = f"--config={options[options.index('--config') + 1]}"
+    small = (*shortened(benchmark_named([config])), *TINY, UNVALIDATED, "--trainer.max_steps=2")
+    main(["fit", *options, *small, f"--trainer.default_root_dir={tmp_path}"])
