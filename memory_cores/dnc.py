@@ -256,7 +256,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
     def _is_served(self, state: DNCState | SparseDNCState) -> bool:
         """Tell whether the operators can take a step of this memory."""
-        return self._has_operators and dnc_kernel.serves(state.memory, self.write_interface)
+        return self._has_operators and building.serve(state.memory, self.write_interface.weight)
 
     def _told(
         self, state: DNCState | SparseDNCState, control: Tensor, items: Items

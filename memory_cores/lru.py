@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
+from memory_cores.kernels import building
+from memory_cores.kernels import lru as lru_kernel
 from memory_cores.parts.addressing import content_weights, least_used_slots, usage_after_write
 from memory_cores.parts.associative import (
     SHARP,
@@ -89,6 +91,11 @@ class LRU(SlotMemory[LRUState]):
         if not sizes.plain:
             self._start_as_associative_memory()
 
+    @property
+    def graph_steps(self) -> int:
+        """Most steps of a graph: 25 where a step is little more than one operator."""
+        return 25 if building.are_in_use() else super().graph_steps
+
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
         """Return memory that holds next to nothing, and unused slots."""
         B, N, W, R = batch_size, self.slots, self.word_size, self.read_heads
@@ -127,6 +134,32 @@ class LRU(SlotMemory[LRUState]):
         keys = keys.unflatten(1, (-1, self.word_size))
         weights = content_weights(state.memory, keys, F.softplus(strengths))
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
+
+    def write_and_read(
+        self,
+        state: LRUState,
+        control: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> tuple[Tensor, LRUState, Tensor]:
+        """Write, then read."""
+        if self.sizes.query or not building.serve(state.memory, self.write_words.weight):
+            return super().write_and_read(state, control, items)
+        item, present = items.pooled()
+        step = lru_kernel.step(
+            state,
+            self.usage_decay,
+            present.to(state.memory.dtype),
+            torch.cat([control, item], 1),
+            self.write_words,
+            control,
+            self.write_gates,
+            self.read_interface,
+        )
+        memory, usage, written, writes, reads, weights = step
+        state = LRUState(memory, usage, written, writes, weights)
+        return reads, state, control.new_zeros(len(control))
 
     def held(self, state: LRUState) -> Held:
         """Return the slots, each as far as it was written since it was erased."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import ninja
 import torch
 from filelock import FileLock
+from torch import Tensor
 from torch.utils import cpp_extension
 
 FOLDER = Path(__file__).parent
@@ -106,3 +107,20 @@ def ninja_in_path() -> Iterator[None]:
 def are_in_use() -> bool:
     """Tell whether the operators are built, and not left out."""
     return _built and not _left_out
+
+
+def serve(memory: Tensor, weight: Tensor) -> bool:
+    """Tell whether operators can take a step of a core: on a CPU, with one type of float."""
+    if not (are_in_use() and memory.is_cpu):
+        return False
+    return memory.dtype == weight.dtype and memory.dtype in (torch.float32, torch.float64)
+
+
+def alike(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors, contiguous, in the type of the first, the memory.
+
+    Autocast does not lower that type, so the linear maps are computed in it, too.
+    """
+    kind = tensors[0].dtype
+    same = (tensor if tensor.dtype is kind else tensor.to(kind) for tensor in tensors)
+    return tuple(tensor.contiguous() for tensor in same)

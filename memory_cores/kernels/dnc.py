@@ -8,14 +8,7 @@ take each sequence by itself, for one write head and links of all slots.
 import torch
 from torch import Tensor, nn
 
-from memory_cores.kernels import building
-
-
-def serves(memory: Tensor, interface: nn.Linear) -> bool:
-    """Tell whether operators can take such a step: on a CPU, with one type of float."""
-    if not (building.are_in_use() and memory.is_cpu):
-        return False
-    return memory.dtype == interface.weight.dtype and memory.dtype in (torch.float32, torch.float64)
+from memory_cores.kernels.building import alike
 
 
 def write(
@@ -35,7 +28,7 @@ def write(
         The new memory, usage, precedence, link and write weights.
     """
     asked = present, item, interface.weight, interface.bias
-    *written, _ = torch.ops.dnc_kernel.write(*_alike(*state, *asked))
+    *written, _ = torch.ops.dnc_kernel.write(*alike(*state, *asked))
     return tuple(written)
 
 
@@ -62,15 +55,5 @@ def step(
     """
     to_write = present, item, write_interface.weight, write_interface.bias
     to_read = control, read_interface.weight, read_interface.bias
-    *taken, _, _ = torch.ops.dnc_kernel.step(*_alike(*state, *to_write, *to_read))
+    *taken, _, _ = torch.ops.dnc_kernel.step(*alike(*state, *to_write, *to_read))
     return tuple(taken)
-
-
-def _alike(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Return the tensors, contiguous, in the type of the first, the memory.
-
-    Autocast does not lower that type, so the linear maps are computed in it, too.
-    """
-    kind = tensors[0].dtype
-    alike = (tensor if tensor.dtype is kind else tensor.to(kind) for tensor in tensors)
-    return tuple(tensor.contiguous() for tensor in alike)

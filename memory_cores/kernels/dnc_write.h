@@ -14,13 +14,13 @@
 #include <tuple>
 #include <vector>
 
-#include "dnc_addressing.h"
+#include "addressing.h"
 #include "sequences.h"
 
 namespace dnc_write {
 
 using at::Tensor;
-using namespace dnc_addressing;
+using namespace addressing;
 using sequences::data;
 using sequences::for_each_sequence;
 using Five = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;

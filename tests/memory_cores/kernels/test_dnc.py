@@ -13,6 +13,7 @@ from memory_cores import DNC, Items, MemorySizes
 from memory_cores.dnc import DNCState, SparseDNCState
 from memory_cores.kernels import building
 from memory_cores.kernels import dnc as dnc_kernel
+from tests.memory_cores.kernels.spying import spied
 
 B, STEPS = 3, 9
 SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
@@ -135,14 +136,6 @@ def test_operators_serve_a_memory_in_single_precision_under_autocast(
         assert ours.dtype is torch.float32
         # Python's products are in bfloat16.
         torch.testing.assert_close(ours, theirs.float(), rtol=0.05, atol=0.05)
-
-
-def spied(function, calls):
-    def called(*arguments):
-        calls.append(arguments)
-        return function(*arguments)
-
-    return called
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
-// How a DNC finds slots: by content, and by what is free. For `dnc_write.h` and `dnc_read.h`, one
-// sequence at a time. What a class computes stays in it until it computes the next one, in memory
-// that it asks for once.
+// How cores find slots: by content, and a DNC by what is free; one sequence at a time. What a class
+// computes stays in it until it computes the next one, in memory that it asks for once.
 
 #pragma once
 
@@ -13,7 +12,7 @@
 
 #include "activations.h"
 
-namespace dnc_addressing {
+namespace addressing {
 
 using activations::sigmoid;
 using activations::softplus;
@@ -263,4 +262,4 @@ struct Allocation {
   }
 };
 
-}  // namespace dnc_addressing
+}  // namespace addressing
