@@ -36,8 +36,8 @@ def step(
         The new memory, usage, written and write weights, what is read, [B, R W], and the read
         weights. Usage and written have no gradient.
     """
-    state, inputs = alike(*state), (present, item, words.weight, words.bias, control)
-    asking = gates.weight, gates.bias, interface.weight, interface.bias
-    inputs = alike(state[0], *inputs, *asking)[1:]
-    *taken, _, _, _ = torch.ops.lru_kernel.step(*state, usage_decay, *inputs)
+    written = present, item, words.weight, words.bias
+    asking = control, gates.weight, gates.bias, interface.weight, interface.bias
+    same = alike(*state, *written, *asking)
+    *taken, _, _, _ = torch.ops.lru_kernel.step(*same[:5], usage_decay, *same[5:])
     return tuple(taken)
