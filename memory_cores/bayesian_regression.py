@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.solving import identity_like, solved
 
 #: Initial standard deviation of the noise, and precision lambda of the prior. Their logarithms stay
 #: in these ranges, or regressions would be ill-conditioned in single precision.
@@ -39,7 +40,7 @@ class BayesianRegressionSnapshot(NamedTuple):
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, F]
     item_mask: Tensor  #: [B, N] bool
-    factor: Tensor  #: [B, H, D, D], Cholesky factor of Lambda + lambda I
+    precision: Tensor  #: [B, H, D, D], Lambda + lambda I
     cross: Tensor  #: [B, H, D, V]
 
 
@@ -51,7 +52,8 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     Args:
         sizes: given by the model.
         slots: places D of a code; default: the sequence length.
-        heads: number H of regressions, each with a read head in models that read with heads.
+        heads: number H of regressions.
+        queries: read heads of each, in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -68,12 +70,13 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         self,
         sizes: MemorySizes,
         slots: int | None = None,
-        heads: int = 5,
+        heads: int = 2,
+        queries: int = 3,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self._build(slots, heads, attention, attention_heads)
+        self._build(slots, heads, queries, attention, attention_heads)
         self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
         self.log_prior = nn.Parameter(torch.full((heads,), PRIOR).log())
 
@@ -108,23 +111,17 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         )
 
     def held(self, state: BayesianRegressionState) -> tuple[Tensor, ...]:
-        """Return the Cholesky factor of Lambda + lambda I, and B."""
-        kind = torch.promote_types(state.precision.dtype, torch.float32)
-        identity = torch.eye(self.slots, dtype=kind, device=state.precision.device)
-        with torch.autocast("cpu", enabled=False):
-            prior = self.log_prior.to(kind).clamp(*LOG_PRIOR).exp()[:, None, None] * identity
-            factor, _ = torch.linalg.cholesky_ex(state.precision.to(kind) + prior)
-        return factor, state.cross
+        """Return Lambda + lambda I, and B."""
+        prior = self.log_prior.clamp(*LOG_PRIOR).exp().to(state.precision)[:, None, None]
+        return state.precision + prior * identity_like(state.precision), state.cross
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Return mean and variance of the values at codes."""
-        factor, cross = held
-        with torch.autocast("cpu", enabled=False):
-            asked = queries.to(factor.dtype).mT
-            half = torch.linalg.solve_triangular(factor, asked, upper=False)
-            of_cross = torch.linalg.solve_triangular(factor, cross.to(factor.dtype), upper=False)
-            mean, variance = half.mT @ of_cross, half.square().sum(-2).unsqueeze(-1)
-        return torch.cat([mean, variance], -1).to(cross.dtype)
+        precision, cross = held
+        weights = solved(precision, queries.mT).mT
+        # Not below 0, where rounding may take it.
+        variance = (weights * queries).sum(-1, keepdim=True).clamp(min=0)
+        return torch.cat([weights @ cross, variance], -1)
 
     def pool(self, state: BayesianRegressionState) -> tuple[Tensor, Tensor]:
         """Sum the means at all places."""

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.solving import identity_like, solved
 
 #: Initial standard deviation of the noise. Its logarithm stays in this range, or regressions would
 #: be ill-conditioned in single precision.
@@ -59,7 +60,8 @@ class DKM(AssociativeMap[DKMState]):
     Args:
         sizes: given by the model.
         slots: number N of a memory's rows, and places D of a code; default: the sequence length.
-        heads: number H of memories, each with a read head in models that read with heads.
+        heads: number H of memories.
+        queries: read heads of each, in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -76,12 +78,13 @@ class DKM(AssociativeMap[DKMState]):
         self,
         sizes: MemorySizes,
         slots: int | None = None,
-        heads: int = 5,
+        heads: int = 2,
+        queries: int = 3,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self._build(slots, heads, attention, attention_heads)
+        self._build(slots, heads, queries, attention, attention_heads)
         self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
         # Of zero it would never learn: the address of any word would be 0.
         codes = torch.stack(
@@ -119,14 +122,10 @@ class DKM(AssociativeMap[DKMState]):
             gain = U @ addresses.mT
             s = addresses @ gain + noise
             return state._replace(mean=mean + gain / s @ delta, covariance=U - gain / s @ gain.mT)
-        kind = torch.promote_types(U.dtype, torch.float32)
-        with torch.autocast("cpu", enabled=False):
-            told = addresses.mT.to(kind) / noise.to(kind)
-            identity = torch.eye(self.slots, dtype=kind, device=U.device)
-            U = torch.linalg.solve(identity + U.to(kind) @ (told @ addresses.to(kind)), U.to(kind))
-            U = (U + U.mT) / 2
-            mean = mean + (U @ (told @ delta.to(kind))).to(mean.dtype)
-        return state._replace(mean=mean, covariance=U.to(mean.dtype))
+        told = addresses.mT / noise
+        U = solved(identity_like(U) + U @ (told @ addresses), U)
+        U = (U + U.mT) / 2
+        return state._replace(mean=mean + U @ (told @ delta), covariance=U)
 
     @property
     def noise(self) -> Tensor:
@@ -135,14 +134,9 @@ class DKM(AssociativeMap[DKMState]):
 
     def addresses(self, memory: Tensor, words: Tensor) -> Tensor:
         """Regress words [..., H, M, W] on the rows of memories [..., H, N, W], [..., H, M, N]."""
-        kind = torch.promote_types(memory.dtype, torch.float32)
-        with torch.autocast("cpu", enabled=False):
-            rows = memory.to(kind)
-            identity = torch.eye(self.slots, dtype=kind, device=rows.device)
-            gram = rows @ rows.mT + self.noise.to(kind) * identity
-            factor, _ = torch.linalg.cholesky_ex(gram)
-            found = torch.cholesky_solve(rows @ words.to(kind).mT, factor)
-        return found.mT.to(memory.dtype)
+        gram = memory @ memory.mT
+        gram = gram + self.noise.to(gram) * identity_like(gram)
+        return solved(gram, memory @ words.mT).mT
 
     def held(self, state: DKMState) -> tuple[Tensor, ...]:
         """Return R."""

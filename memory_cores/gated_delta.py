@@ -13,12 +13,12 @@ It depends on no order, is the rule above for one item, and alpha S for none.
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.solving import identity_like, solved
 
 #: Raw beta at the start: 0.95 of what is new is learned.
 LEARNS = 3.0
@@ -49,7 +49,8 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
     Args:
         sizes: given by the model.
         slots: places D of a code, which are a map's rows; default: the sequence length.
-        heads: number H of maps, each with a read head in models that read with heads.
+        heads: number H of maps.
+        queries: read heads of each, in models that read with heads.
         erase: take back what a map says of a key before it learns the item; without, this is gated
             linear attention, S <- alpha S + beta k v^T.
         attention: kind of the attention to a step's items in look-ups by query.
@@ -67,14 +68,15 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         self,
         sizes: MemorySizes,
         slots: int | None = None,
-        heads: int = 5,
+        heads: int = 2,
+        queries: int = 3,
         erase: bool = True,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
         self.erase = erase
-        self._build(slots, heads, attention, attention_heads)
+        self._build(slots, heads, queries, attention, attention_heads)
         if not sizes.plain:
             nn.init.constant_(self.gates.bias, LEARNS)
 
@@ -96,7 +98,8 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
             return state._replace(maps=maps + (beta * items.keys).mT @ new)
         # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
         precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
-        return state._replace(maps=maps + solved(precision.mT @ items.keys, precision.mT @ new))
+        gram = precision.mT @ items.keys
+        return state._replace(maps=maps + solved(gram + identity_like(gram), precision.mT @ new))
 
     def held(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
         """Return the maps."""
@@ -109,17 +112,3 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
     def pool(self, state: GatedDeltaState) -> tuple[Tensor, Tensor]:
         """Sum the rows of a map, each as a value of one place; the mean of all maps."""
         return state.maps.mean(1).sum(1), self.number_of(state.maps)
-
-
-def solved(gram: Tensor, right: Tensor) -> Tensor:
-    """Solve (I + gram) X = right in single precision at least.
-
-    Args:
-        gram: [..., D, D], symmetric and positive semi-definite.
-        right: [..., D, V].
-    """
-    kind = torch.promote_types(right.dtype, torch.float32)
-    with torch.autocast("cpu", enabled=False):
-        identity = torch.eye(gram.shape[-1], dtype=kind, device=gram.device)
-        factor, _ = torch.linalg.cholesky_ex(identity + gram.to(kind))
-        return torch.cholesky_solve(right.to(kind), factor).to(right.dtype)

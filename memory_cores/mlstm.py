@@ -54,7 +54,8 @@ class MLSTM(AssociativeMap[MLSTMState]):
     Args:
         sizes: given by the model.
         slots: places D of a code, which are a map's rows; default: the sequence length.
-        heads: number H of maps, each with a read head in models that read with heads.
+        heads: number H of maps.
+        queries: read heads of each, in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -70,12 +71,13 @@ class MLSTM(AssociativeMap[MLSTMState]):
         self,
         sizes: MemorySizes,
         slots: int | None = None,
-        heads: int = 5,
+        heads: int = 2,
+        queries: int = 3,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self._build(slots, heads, attention, attention_heads)
+        self._build(slots, heads, queries, attention, attention_heads)
         if not sizes.plain:
             nn.init.constant_(self.gates.bias, OPEN)
 

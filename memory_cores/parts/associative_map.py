@@ -1,6 +1,6 @@
 """Base of cores that hold linear maps from codes of keys to values, one for each head.
 
-A head reads S^T q, with q the code of what it asks for: its cost does not depend on how many items
+A read is S^T q, with q the code of what is asked for: its cost does not depend on how many items
 were stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
 """
 
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, Recollections, State, Weightings
-from memory_cores.parts.associative import lags
+from memory_cores.parts.associative import spread_lags
 from memory_cores.parts.attention import AttentionKind, Prepared, make_attention
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.real_points import RealPoints
@@ -34,6 +34,9 @@ class Coded(NamedTuple):
 class AssociativeMap(MemoryCore[State]):
     """Base class of cores whose heads have a map each; subclasses define ``follow`` and ``answer``.
 
+    One head's codes start as those of contents, the others' as those of times, as far as there is a
+    clock. Read heads take turns: Q ask the first map, the next Q the second, and so on.
+
     Look-ups add what the step's items say, each as it is, and what the maps say:
 
         read(x) = Attend(items_t; x) + maps_t(x)
@@ -50,7 +53,12 @@ class AssociativeMap(MemoryCore[State]):
     seen: ClassVar[type[Any]]
 
     def _build(
-        self, slots: int | None, heads: int, attention: AttentionKind, attention_heads: int
+        self,
+        slots: int | None,
+        heads: int,
+        queries: int,
+        attention: AttentionKind,
+        attention_heads: int,
     ) -> None:
         """Make codes and gates.
 
@@ -60,10 +68,11 @@ class AssociativeMap(MemoryCore[State]):
         """
         sizes = self.sizes
         self.slots = sizes.slots_of(slots, sizes.steps)
-        require_at_least(1, slots=self.slots, heads=heads)
+        require_at_least(1, slots=self.slots, heads=heads, queries=queries)
         if sizes.query not in (0, sizes.key):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
-        self.heads, self.read_heads = heads, 0 if sizes.query else heads
+        self.heads, self.queries = heads, queries
+        self.read_heads = 0 if sizes.query else heads * queries
         self.key_codes = SoftCodes(sizes.key, heads, self.slots)
         if self.gated:
             self.gates = nn.Linear(sizes.key + sizes.value, heads)
@@ -73,7 +82,7 @@ class AssociativeMap(MemoryCore[State]):
             # Without a bias: where nothing was written, a read is 0.
             self.merge = nn.Linear(heads * sizes.value, sizes.value, bias=False)
         else:
-            self.read_codes = SoftCodes(sizes.control, heads, self.slots)
+            self.read_codes = SoftCodes(sizes.control, self.read_heads, self.slots)
         if not sizes.plain:
             self._start()
 
@@ -115,9 +124,10 @@ class AssociativeMap(MemoryCore[State]):
         return self.follow(state, decay, coded)._replace(code=code)
 
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
-        """Ask each head's map with the code of its query."""
+        """Ask each map with the codes of its read heads' queries."""
         asked = self.read_codes(control)
-        reads = self.answer(self.held(state), F.normalize(asked, dim=2).unsqueeze(2))
+        queries = F.normalize(asked, dim=2).unflatten(1, (self.heads, self.queries))
+        reads = self.answer(self.held(state), queries)
         return reads.flatten(1), state._replace(asked=asked)
 
     def weightings(self, state: Any) -> Weightings:
@@ -175,8 +185,10 @@ class AssociativeMap(MemoryCore[State]):
         if sizes.query:
             self.key_codes.start_at_places(sizes.key_range)
         elif sizes.clock and sizes.control == sizes.key:
-            asked = lags(self.heads, sizes)
-            written = [None if lag is None else 0.0 for lag in asked]
+            by_content = self.heads > 1
+            written = [None] * by_content + [0.0] * (self.heads - by_content)
+            by_time = spread_lags((self.heads - by_content) * self.queries, sizes.steps)
+            asked = [None] * by_content * self.queries + by_time
             seed = torch.randn(self.slots, sizes.key)
             self.key_codes.start_at_times(written, sizes.steps, sizes.clock, seed)
             self.read_codes.start_at_times(asked, sizes.steps, sizes.clock, seed)

@@ -42,7 +42,8 @@ class SoftCodes(nn.Module):
     def start_at_places(self, reach: float) -> None:
         """Spread centres over keys from -reach to reach; nearness is a Gaussian's.
 
-        A centre beside another has 1 / e of its weight where the other's is highest.
+        A centre beside another has 1 / e of its weight where the other's is highest; of each
+        further head's centres, where the other's is half as near.
         """
         size = self.scores.in_features
         centres = torch.empty(self.heads * self.places, size).uniform_(-reach, reach)
@@ -50,8 +51,9 @@ class SoftCodes(nn.Module):
             for rows in centres.split(self.places):
                 rows.copy_(torch.linspace(-reach, reach, self.places).unsqueeze(1))
         gap = 2 * reach / self.places ** (1 / size)
-        self.scores.weight.copy_(2 * centres / gap**2)
-        self.scores.bias.copy_(-(centres / gap).square().sum(1))
+        gaps = gap * 2.0 ** torch.arange(self.heads).repeat_interleave(self.places).unsqueeze(1)
+        self.scores.weight.copy_(2 * centres / gaps**2)
+        self.scores.bias.copy_(-(centres / gaps).square().sum(1))
 
     @torch.no_grad()
     def start_at_times(
