@@ -19,10 +19,10 @@ from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.solving import identity_like, solved
 
-#: Initial standard deviation of the noise, and precision lambda of the prior. Their logarithms stay
-#: in these ranges, or regressions would be ill-conditioned in single precision.
-NOISE, PRIOR = 0.3, 1.0
-LOG_NOISE, LOG_PRIOR = (-3.0, 3.0), (-2.0, 5.0)
+#: Precision lambda of the prior at the start. Its logarithm, and that of the noise's precision
+#: 1 / sigma^2, which is an item's gate, stay in these ranges, or regressions would be
+#: ill-conditioned in single precision.
+PRIOR, LOG_PRIOR, LOG_PRECISION = 1.0, (-2.0, 5.0), (-6.0, 6.0)
 
 
 class BayesianRegressionState(NamedTuple):
@@ -47,7 +47,7 @@ class BayesianRegressionSnapshot(NamedTuple):
 class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     """Maps that are the posterior mean of a regression, read with their variance.
 
-    The gate of an item scales its precision 1 / sigma^2.
+    The gate of an item is the logarithm of its precision, 1 / sigma^2.
 
     Args:
         sizes: given by the model.
@@ -64,6 +64,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
 
     not_carried = ("code", "asked")
     uncertain = True
+    open_gate = 2.4  # sigma is 0.3
     seen = BayesianRegressionSnapshot
 
     def __init__(
@@ -77,7 +78,6 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     ) -> None:
         super().__init__(sizes)
         self._build(slots, heads, queries, attention, attention_heads)
-        self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
         self.log_prior = nn.Parameter(torch.full((heads,), PRIOR).log())
 
     @property
@@ -101,19 +101,24 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     ) -> BayesianRegressionState:
         """Forget, then add what the items say."""
         kept = decay.sigmoid()[..., None, None]
-        precision = (2 * torch.sigmoid(items.gates)) * (
-            -2 * self.log_noise.clamp(*LOG_NOISE)
-        ).exp().unsqueeze(1)
-        weighed = (precision * items.mask).unsqueeze(3) * items.keys
+        per_sigma = ((items.gates.clamp(*LOG_PRECISION) / 2).exp() * items.mask).unsqueeze(3)
+        keys, values = per_sigma * items.keys, per_sigma * items.values
+        if keys.shape[2] == 1:  # a loop over time has no use for products of one row
+            told = keys.mT * keys, keys.mT * values
+        else:
+            told = keys.mT @ keys, keys.mT @ values
         return state._replace(
-            precision=kept * state.precision + weighed.mT @ items.keys,
-            cross=kept * state.cross + weighed.mT @ items.values,
+            precision=kept * state.precision + told[0], cross=kept * state.cross + told[1]
         )
 
     def held(self, state: BayesianRegressionState) -> tuple[Tensor, ...]:
         """Return Lambda + lambda I, and B."""
-        prior = self.log_prior.clamp(*LOG_PRIOR).exp().to(state.precision)[:, None, None]
-        return state.precision + prior * identity_like(state.precision), state.cross
+        Lambda = state.precision
+        prior = self.log_prior.clamp(*LOG_PRIOR).exp().to(Lambda)[:, None]
+        # Rounding must not take an eigenvalue below 0, not in bfloat16 either.
+        diagonal = Lambda.diagonal(dim1=-2, dim2=-1)
+        more = prior + torch.finfo(Lambda.dtype).eps * diagonal.sum(-1, keepdim=True)
+        return Lambda + more.unsqueeze(-1) * identity_like(Lambda), state.cross
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Return mean and variance of the values at codes."""

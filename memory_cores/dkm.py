@@ -114,14 +114,14 @@ class DKM(AssociativeMap[DKMState]):
     def follow(self, state: DKMState, decay: Tensor, items: Coded) -> DKMState:
         """Condition the memories on the words; nothing decays."""
         values = items.values.expand(-1, self.heads, -1, -1)
-        words = torch.cat([CODE_GAIN * items.keys, values * items.mask.unsqueeze(3)], 3)
+        words = torch.cat([CODE_GAIN * items.keys, values], 3)
         mean, U, noise = state.mean, state.covariance, self.noise.to(state.mean)
         addresses = self.addresses(mean, words) * items.mask.unsqueeze(3)
         delta = words - addresses @ mean
         if words.shape[2] == 1:
             gain = U @ addresses.mT
-            s = addresses @ gain + noise
-            return state._replace(mean=mean + gain / s @ delta, covariance=U - gain / s @ gain.mT)
+            per_s = gain / (addresses @ gain + noise)
+            return state._replace(mean=mean + per_s * delta, covariance=U - per_s * gain.mT)
         told = addresses.mT / noise
         U = solved(identity_like(U) + U @ (told @ addresses), U)
         U = (U + U.mT) / 2

@@ -13,7 +13,8 @@ It depends on no order, is the rule above for one item, and alpha S for none.
 
 from typing import NamedTuple
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
@@ -62,6 +63,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
     """
 
     not_carried = ("code", "asked")
+    open_gate = LEARNS
     seen = GatedDeltaSnapshot
 
     def __init__(
@@ -77,8 +79,6 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         super().__init__(sizes)
         self.erase = erase
         self._build(slots, heads, queries, attention, attention_heads)
-        if not sizes.plain:
-            nn.init.constant_(self.gates.bias, LEARNS)
 
     def initial_state(self, batch_size: int, like: Tensor) -> GatedDeltaState:
         """Return maps that answer 0."""
@@ -91,11 +91,13 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         maps = decay.sigmoid()[..., None, None] * state.maps
         raw = items.gates.clamp(max=MOST)
         beta = (raw.sigmoid() * items.mask).unsqueeze(3)
+        if items.keys.shape[2] == 1:  # a loop over time has no use for products of one row
+            key = items.keys.mT
+            new = items.values - (key * maps).sum(2, keepdim=True) if self.erase else items.values
+            return state._replace(maps=torch.addcmul(maps, beta * key, new))
         if not self.erase:
             return state._replace(maps=maps + (beta * items.keys).mT @ items.values)
         new = items.values - items.keys @ maps
-        if items.keys.shape[2] == 1:
-            return state._replace(maps=maps + (beta * items.keys).mT @ new)
         # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
         precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
         gram = precision.mT @ items.keys

@@ -14,15 +14,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
-
-#: Raw input gate at the start: a sharp read of what was stored once is above its floor, a read of
-#: what was not stored is below it.
-OPEN = 0.0
 
 
 class MLSTMState(NamedTuple):
@@ -78,8 +74,6 @@ class MLSTM(AssociativeMap[MLSTMState]):
     ) -> None:
         super().__init__(sizes)
         self._build(slots, heads, queries, attention, attention_heads)
-        if not sizes.plain:
-            nn.init.constant_(self.gates.bias, OPEN)
 
     def initial_state(self, batch_size: int, like: Tensor) -> MLSTMState:
         """Return maps that answer 0."""
@@ -95,13 +89,13 @@ class MLSTM(AssociativeMap[MLSTMState]):
     def follow(self, state: MLSTMState, decay: Tensor, items: Coded) -> MLSTMState:
         """Forget, then add the items."""
         kept = F.logsigmoid(decay) + state.scale
-        gates = items.gates.masked_fill(~items.mask, torch.finfo(items.gates.dtype).min)
-        floor = kept.clamp(min=0).unsqueeze(2)
-        scale = torch.cat([gates, floor], 2).amax(2)
+        gates = items.gates.masked_fill(items.mask == 0, torch.finfo(items.gates.dtype).min)
+        scale = torch.cat([gates, kept.clamp(min=0).unsqueeze(2)], 2).amax(2)
         forget, add = (kept - scale).exp(), (gates - scale.unsqueeze(2)).exp() * items.mask
-        keys = add.unsqueeze(3) * items.keys
+        keys, before = add.unsqueeze(3) * items.keys, forget[..., None, None] * state.maps
+        single = keys.shape[2] == 1  # a loop over time has no use for products of one row
         return state._replace(
-            maps=forget[..., None, None] * state.maps + keys.mT @ items.values,
+            maps=before + (keys.mT * items.values if single else keys.mT @ items.values),
             norms=forget.unsqueeze(2) * state.norms + keys.sum(2),
             scale=scale,
         )

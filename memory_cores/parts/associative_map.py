@@ -8,7 +8,6 @@ from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemoryCore, Recollections, State, Weightings
@@ -16,19 +15,19 @@ from memory_cores.parts.associative import spread_lags
 from memory_cores.parts.attention import AttentionKind, Prepared, make_attention
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.real_points import RealPoints
-from memory_cores.parts.soft_codes import SoftCodes
+from memory_cores.parts.soft_codes import STEADY, SoftCodes
 
 #: Raw decay at the start: a map keeps 0.9975 of itself in a step.
 KEPT = 6.0
 
 
 class Coded(NamedTuple):
-    """A step's items as the maps see them; rows of padding are zero. H heads, codes of D places."""
+    """A step's items as the maps see them. H heads, codes of D places."""
 
-    keys: Tensor  #: [B, H, N, D], of unit length
-    values: Tensor  #: [B, 1, N, V]
-    gates: Tensor  #: [B, H, N], raw; 0 in padding
-    mask: Tensor  #: [B, 1, N] bool
+    keys: Tensor  #: [B, H, N, D], of length 1, in padding, too
+    values: Tensor  #: [B, 1, N, V], 0 in padding
+    gates: Tensor  #: [B, H, N], raw; [B, 0, N] of cores without
+    mask: Tensor  #: [B, 1, N], 1 for an item, 0 for padding
 
 
 class AssociativeMap(MemoryCore[State]):
@@ -42,12 +41,14 @@ class AssociativeMap(MemoryCore[State]):
         read(x) = Attend(items_t; x) + maps_t(x)
 
     Subclasses call ``_build`` and name their state's fields; ``code``, [B, H, D], and ``asked``,
-    [B, R, D], are the last step's codes, for plots.
+    [B, R, D], are the shares of places in the last step's codes, for plots.
     """
 
     slots: int
     #: Whether items have gates, and maps decay.
     gated: ClassVar[bool] = True
+    #: Raw gates at the start.
+    open_gate: ClassVar[float] = 0.0
     #: Type of what a look-up sees: the step's items as the attention sees them (``item_keys``,
     #: ``item_values``, ``item_mask``), then what ``held`` returns.
     seen: ClassVar[type[Any]]
@@ -73,16 +74,15 @@ class AssociativeMap(MemoryCore[State]):
             raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
         self.heads, self.queries = heads, queries
         self.read_heads = 0 if sizes.query else heads * queries
-        self.key_codes = SoftCodes(sizes.key, heads, self.slots)
-        if self.gated:
-            self.gates = nn.Linear(sizes.key + sizes.value, heads)
-            self.decay = nn.Linear(sizes.control, heads)
+        self.key_codes = SoftCodes(sizes.key, heads, self.slots, gates=self.gated * heads)
         if sizes.query:
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
             # Without a bias: where nothing was written, a read is 0.
             self.merge = nn.Linear(heads * sizes.value, sizes.value, bias=False)
         else:
             self.read_codes = SoftCodes(sizes.control, self.read_heads, self.slots)
+        if self.gated:
+            self.decay = nn.Linear(sizes.control, heads)
         if not sizes.plain:
             self._start()
 
@@ -107,31 +107,20 @@ class AssociativeMap(MemoryCore[State]):
         """Take the step's items into the maps, in no order."""
         hole = ~items.mask.unsqueeze(2)
         keys, values = items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0)
-        codes = self.key_codes(keys).transpose(1, 2)
-        mask = items.mask.unsqueeze(1)
-        gates = codes.new_zeros(codes.shape[:3])
-        if self.gated:
-            gates = self.gates(torch.cat([keys, values], 2)).transpose(1, 2).masked_fill(~mask, 0)
-        coded = Coded(
-            keys=F.normalize(codes, dim=3).masked_fill(~mask.unsqueeze(3), 0),
-            values=values.unsqueeze(1),
-            gates=gates,
-            mask=mask,
-        )
-        share = mask.to(codes.dtype) / mask.sum(2, keepdim=True).clamp(min=1)
-        code = (share.unsqueeze(2) @ codes).squeeze(2)
-        decay = self.decay(control) if self.gated else gates.new_zeros(gates.shape[:2])
-        return self.follow(state, decay, coded)._replace(code=code)
+        codes, gates = (part.transpose(1, 2) for part in self.key_codes(keys))
+        mask = items.mask.to(codes.dtype).unsqueeze(1)
+        decay = self.decay(control) if self.gated else control[:, :0]
+        state = self.follow(state, decay, Coded(codes, values.unsqueeze(1), gates, mask))
+        return state._replace(code=mean_share(codes, mask))
 
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Ask each map with the codes of its read heads' queries."""
-        asked = self.read_codes(control)
-        queries = F.normalize(asked, dim=2).unflatten(1, (self.heads, self.queries))
-        reads = self.answer(self.held(state), queries)
-        return reads.flatten(1), state._replace(asked=asked)
+        codes, _ = self.read_codes(control)
+        reads = self.answer(self.held(state), codes.unflatten(1, (self.heads, self.queries)))
+        return reads.flatten(1), state._replace(asked=codes.detach().square())
 
     def weightings(self, state: Any) -> Weightings:
-        """Return the codes that were asked for and written, over their places."""
+        """Return the shares of places that were asked for and written."""
         return Weightings(read=state.asked, write=state.code)
 
     def snapshot(self, state: State, items: Items) -> Any:
@@ -143,8 +132,8 @@ class AssociativeMap(MemoryCore[State]):
         """Attend to the step's items, and add what the maps answer; variances are averaged."""
         items = Prepared(*snapshot[:3])
         near = self.attention.attend(self.attention.ask(queries, real), items, real)
-        codes = F.normalize(self.key_codes(queries), dim=-1).transpose(-3, -2)
-        answers = self.answer(snapshot[3:], codes).transpose(-3, -2)
+        codes, _ = self.key_codes(queries)
+        answers = self.answer(snapshot[3:], codes.transpose(-3, -2)).transpose(-3, -2)
         values, variances = answers.split([self.sizes.value, self.uncertain], -1)
         found = near + self.merge(values.flatten(-2))
         return torch.cat([found, variances.mean(-2)], -1) if self.uncertain else found
@@ -179,8 +168,8 @@ class AssociativeMap(MemoryCore[State]):
         """Start by keeping everything, with codes of times and of contents, or of places."""
         if self.gated:
             nn.init.constant_(self.decay.bias, KEPT)
-            self.decay.weight.mul_(0.1)
-            self.gates.weight.mul_(0.1)
+            self.decay.weight.mul_(STEADY)
+            self.key_codes.start_gates(self.open_gate)
         sizes = self.sizes
         if sizes.query:
             self.key_codes.start_at_places(sizes.key_range)
@@ -192,3 +181,17 @@ class AssociativeMap(MemoryCore[State]):
             seed = torch.randn(self.slots, sizes.key)
             self.key_codes.start_at_times(written, sizes.steps, sizes.clock, seed)
             self.read_codes.start_at_times(asked, sizes.steps, sizes.clock, seed)
+
+
+def mean_share(codes: Tensor, mask: Tensor) -> Tensor:
+    """Average the squares of items' codes [B, H, N, D], shares of places; for plots.
+
+    Args:
+        codes: of length 1.
+        mask: [B, 1, N], 1 for an item, 0 for padding.
+
+    Returns:
+        shares: [B, H, D], 0 without an item.
+    """
+    shares = codes.detach().square() * mask.unsqueeze(3)
+    return shares.sum(2) / mask.sum(2, keepdim=True).clamp(min=1)

@@ -2,7 +2,7 @@
 
 A map that is linear in its keys holds as many pairs as its keys have independent directions, and
 keys that are alike disturb each other. A softmax over D centres is nearly one-hot: what lies apart
-gets places of its own.
+gets places of its own. A code is the root of such shares, so that its length is 1.
 """
 
 from collections.abc import Sequence
@@ -14,46 +14,64 @@ from torch import Tensor, nn
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import hands_at
 
-#: Exponent by which a step beside a centre's is less than that step.
-SHARP = 5.0
+#: Exponent by which a step beside a centre's has a lesser share than that step.
+SHARP = 10.0
 #: Gain of centres by content, for entries of about 1/3.
-CONTENT_GAIN = 8.0
+CONTENT_GAIN = 16.0
+#: Share that gates' initial weights keep.
+STEADY = 0.1
 
 
 class SoftCodes(nn.Module):
-    """A softmax of linear scores for each of H heads.
+    """Roots of a softmax of linear scores, for each of H heads, beside raw gates of the same input.
 
     Args:
         size: width I of keys.
         heads: number of heads H.
         places: places D of a code.
+        gates: number of gates G.
     """
 
-    def __init__(self, size: int, heads: int, places: int) -> None:
+    def __init__(self, size: int, heads: int, places: int, gates: int = 0) -> None:
         super().__init__()
         self.heads, self.places = heads, places
-        self.scores = nn.Linear(size, heads * places)
+        self.parts = [heads * places, gates]
+        self.scores = nn.Linear(size, sum(self.parts))
 
-    def forward(self, keys: Tensor) -> Tensor:
-        """Return codes [..., H, D] of keys [..., I]; not negative, and each sums to 1."""
-        return self.scores(keys).unflatten(-1, (self.heads, self.places)).softmax(-1)
+    def forward(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Return codes [..., H, D] of keys [..., I], of length 1, and gates [..., G]."""
+        scores, gates = self.scores(keys).split(self.parts, -1)
+        shares = scores.unflatten(-1, (self.heads, self.places)).log_softmax(-1)
+        return (shares / 2).exp(), gates
+
+    @property
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Weight [H D, I] and bias [H D] of the codes' scores."""
+        weight, bias = self.scores.weight.detach(), self.scores.bias.detach()
+        return weight[: self.parts[0]], bias[: self.parts[0]]
+
+    @torch.no_grad()
+    def start_gates(self, raw: float) -> None:
+        """Start with gates of about this raw value, whatever the key."""
+        self.scores.weight[self.parts[0] :] *= STEADY
+        self.scores.bias[self.parts[0] :] = raw
 
     @torch.no_grad()
     def start_at_places(self, reach: float) -> None:
         """Spread centres over keys from -reach to reach; nearness is a Gaussian's.
 
-        A centre beside another has 1 / e of its weight where the other's is highest; of each
+        A centre beside another has 1 / e of its code where the other's is highest; of each
         further head's centres, where the other's is half as near.
         """
-        size = self.scores.in_features
+        size, (weight, bias) = self.scores.in_features, self.rows
         centres = torch.empty(self.heads * self.places, size).uniform_(-reach, reach)
         if size == 1:
             for rows in centres.split(self.places):
                 rows.copy_(torch.linspace(-reach, reach, self.places).unsqueeze(1))
         gap = 2 * reach / self.places ** (1 / size)
         gaps = gap * 2.0 ** torch.arange(self.heads).repeat_interleave(self.places).unsqueeze(1)
-        self.scores.weight.copy_(2 * centres / gaps**2)
-        self.scores.bias.copy_(-(centres / gaps).square().sum(1))
+        weight.copy_(4 * centres / gaps**2)
+        bias.copy_(-2 * (centres / gaps).square().sum(1))
 
     @torch.no_grad()
     def start_at_times(
@@ -76,7 +94,7 @@ class SoftCodes(nn.Module):
         ends = F.normalize(ends, dim=2).flatten(1)
         angles = 2 * torch.pi / torch.tensor(clock)
         gain = SHARP / (0.4 * (1 - angles.cos()).sum())
-        rows = self.scores.weight.split(self.places), self.scores.bias.split(self.places)
+        rows = (part.split(self.places) for part in self.rows)
         for weight, bias, lag in zip(*rows, lags, strict=True):
             weight.zero_(), bias.zero_()
             if lag is None:

@@ -27,7 +27,7 @@ def words(items: int, seed: int) -> Coded:
         for shape in ((B, H, items, N), (B, 1, items, V))
     )
     keys = torch.nn.functional.normalize(keys, dim=3)
-    mask = torch.ones(B, 1, items, dtype=torch.bool)
+    mask = torch.ones(B, 1, items, dtype=torch.double)
     return Coded(keys, values, torch.zeros(B, H, items).double(), mask)
 
 
@@ -91,4 +91,4 @@ def test_the_covariance_stays_positive_definite_in_single_precision(number: int)
 
 
 def ones(number: int) -> Tensor:
-    return torch.ones(B, 1, number, dtype=torch.bool)
+    return torch.ones(B, 1, number)

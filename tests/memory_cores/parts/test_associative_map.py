@@ -28,7 +28,7 @@ def drawn(items: int, seed: int) -> tuple[Tensor, Coded]:
         return torch.randn(shape, generator=generator, dtype=torch.double)
 
     keys = torch.nn.functional.normalize(normal(B, H, items, D), dim=3)
-    mask = torch.ones(B, 1, items, dtype=torch.bool)
+    mask = torch.ones(B, 1, items, dtype=torch.double)
     return normal(B, H) + 2, Coded(keys, normal(B, 1, items, V), normal(B, H, items), mask)
 
 
@@ -118,9 +118,8 @@ def test_an_input_gate_of_any_size_is_no_overflow() -> None:
     core = built(MLSTM).float()
     state = core.initial_state(B, torch.zeros(1))
     decay, items = drawn(1, 0)
-    items = Coded(
-        items.keys.float(), items.values.float(), 0 * items.gates.float() + 500, items.mask
-    )
+    items = Coded(*(part.float() for part in items))
+    items = items._replace(gates=torch.full_like(items.gates, 500.0))
     state = core.follow(state, decay.float(), items)
     read = core.answer(core.held(state), items.keys)
     torch.testing.assert_close(read, items.values.expand_as(read))
@@ -130,7 +129,7 @@ def test_an_input_gate_of_any_size_is_no_overflow() -> None:
 def test_regression_is_that_of_recursive_least_squares(number: int) -> None:
     """Without decay: the covariance is updated item by item, by Sherman and Morrison."""
     core = built(BayesianRegression)
-    noise, prior = (2 * core.log_noise).exp().tolist(), core.log_prior.exp().tolist()
+    prior = core.log_prior.exp().tolist()
     state = core.initial_state(B, torch.zeros(1).double())
     covariance = np.stack([np.eye(D) / p for p in prior])[None].repeat(B, 0)
     weights = np.zeros((B, H, D, V))
@@ -141,7 +140,7 @@ def test_regression_is_that_of_recursive_least_squares(number: int) -> None:
         for b, h, _, keys, values, gates in each_head(decay, items):
             for k, v, gate in zip(keys, values, gates, strict=True):
                 spread = covariance[b, h] @ k
-                sigma2 = noise[h] / (2 * sigmoid(gate))
+                sigma2 = np.exp(-np.clip(gate, -6, 6))
                 gain = spread / (sigma2 + k @ spread)
                 weights[b, h] += np.outer(gain, v - k @ weights[b, h])
                 covariance[b, h] -= np.outer(gain, spread)
