@@ -7,6 +7,7 @@ from memory_cores.context_window import ContextWindow
 from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
 from memory_cores.dnc import DNC
 from memory_cores.gated_delta import GatedDelta
+from memory_cores.hybrid import Hybrid
 from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
 from memory_cores.mlstm import MLSTM
@@ -28,6 +29,7 @@ CORES: tuple[type[MemoryCore], ...] = (
     GatedDelta,
     MLSTM,
     BayesianRegression,
+    Hybrid,
 )
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
@@ -39,6 +41,7 @@ __all__ = [
     "ContextWindow",
     "DNC",
     "GatedDelta",
+    "Hybrid",
     "Introspection",
     "Items",
     "LRU",
