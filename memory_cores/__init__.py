@@ -15,6 +15,7 @@ from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
 from memory_cores.parts.palette import PALETTE, Look
 from memory_cores.rmr import RMR
+from memory_cores.transformer_cache import TransformerCache
 
 #: Every core; tests and benchmarks run over this list. New ones come last, since a core's place
 #: decides on its look.
@@ -29,6 +30,7 @@ CORES: tuple[type[MemoryCore], ...] = (
     GatedDelta,
     MLSTM,
     BayesianRegression,
+    TransformerCache,
     Hybrid,
 )
 
@@ -53,5 +55,6 @@ __all__ = [
     "NoMemory",
     "RMR",
     "Recollections",
+    "TransformerCache",
     "Weightings",
 ]

@@ -14,7 +14,7 @@ Section 6 also imagines "mechanisms that modify previously written latent variab
 by overwriting previously written locations". With ``rewrites`` each new item smooths those that
 are like it before it is stored, with u = softmax of the same scores for a query of the item:
 
-    value_i <- value_i + g u_i (correction - value_i),   g in [0, 1] and correction of the item
+    value_i <- value_i + g u_i (correction - value_i),   g in [0, 1] and correction from the item
 """
 
 from typing import NamedTuple
@@ -34,6 +34,7 @@ from memory_cores.parts.associative import (
 )
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.item_queue import by_item, pushed
 from memory_cores.parts.joint_lookup import Held, JointLookup
 
 #: Raw modes (content, position, following) of heads that start by content, by position, and by
@@ -122,19 +123,15 @@ class Hybrid(JointLookup[HybridState]):
         """Put the step's item in front, drop the oldest, and let the others grow older."""
         item, present = items.pooled()
         values = self._rewritten(state, item, present) if self.rewrites else state.values
-        wrote = present > 0
+        wrote, there = present > 0, self._there(state)
         key, value = item.unsqueeze(1).split([self.sizes.key, self.sizes.value], 2)
-        weights = state.read_weights
-
-        def behind(first: Tensor, rest: Tensor) -> Tensor:
-            return torch.where(wrote.unsqueeze(2), torch.cat([first, rest[:, :-1]], 1), rest)
-
+        weights = state.read_weights.mT
         return HybridState(
-            keys=behind(key, state.keys),
-            values=behind(value, values),
+            keys=pushed(state.keys, key, wrote, there),
+            values=pushed(values, value, wrote, there),
             written=state.written + wrote,
             wrote=present,
-            read_weights=behind(torch.zeros_like(weights[:, :, :1]).mT, weights.mT).mT,
+            read_weights=pushed(weights, torch.zeros_like(weights[:, :1]), wrote, there).mT,
         )
 
     def _read(self, state: HybridState, control: Tensor) -> tuple[Tensor, HybridState]:
@@ -152,16 +149,8 @@ class Hybrid(JointLookup[HybridState]):
         return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
 
     def weightings(self, state: HybridState) -> Weightings:
-        """Return the weights by slots that keep their item, so that a plot can follow it.
-
-        The c-th item, counted from 0, is in slot c mod N, while its position moves on.
-        """
-        slots = torch.arange(self.slots, device=state.written.device)
-        positions = ((state.written - 1 - slots) % self.slots).unsqueeze(1)
-        return Weightings(
-            read=state.read_weights.gather(2, positions.expand(-1, self.read_heads, -1)),
-            write=state.wrote.unsqueeze(2) * (positions == 0),
-        )
+        """Return the weights by slots that keep their item, so that a plot can follow it."""
+        return by_item(state.read_weights, state.written, state.wrote)
 
     def held(self, state: HybridState) -> Held:
         """Return [key; value] of all positions, of which those written are whole."""
@@ -192,8 +181,8 @@ class Hybrid(JointLookup[HybridState]):
             [item.shape[1], self.sizes.value, 1], 1
         )
         scores = self._scores(state, asked.unsqueeze(1))
-        alike = masked_softmax(scores, self._there(state).unsqueeze(1)).mT
-        share = (gate.sigmoid() * present).unsqueeze(2) * alike
+        weights = masked_softmax(scores, self._there(state).unsqueeze(1)).mT
+        share = (gate.sigmoid() * present).unsqueeze(2) * weights
         return state.values + share * (correction.unsqueeze(1) - state.values)
 
     @torch.no_grad()
