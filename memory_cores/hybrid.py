@@ -136,8 +136,8 @@ class Hybrid(JointLookup[HybridState]):
 
     def _read(self, state: HybridState, control: Tensor) -> tuple[Tensor, HybridState]:
         """Find items in three ways, each head in its own mixture, and average their values."""
-        asked, positions, modes = self.interface(control).to(state.values.dtype).split(
-            self._parts, 1
+        asked, positions, modes = (
+            self.interface(control).to(state.values.dtype).split(self._parts, 1)
         )
         R, there = self.read_heads, self._there(state).unsqueeze(1)
         content = masked_softmax(self._scores(state, asked.unflatten(1, (R, -1))), there)
@@ -177,8 +177,10 @@ class Hybrid(JointLookup[HybridState]):
 
     def _rewritten(self, state: HybridState, item: Tensor, present: Tensor) -> Tensor:
         """Return the values [B, N, Dv], corrected by an item [B, Dk + Dv] that they are like."""
-        asked, correction, gate = self.rewriting(item).to(state.values.dtype).split(
-            [item.shape[1], self.sizes.value, 1], 1
+        asked, correction, gate = (
+            self.rewriting(item)
+            .to(state.values.dtype)
+            .split([item.shape[1], self.sizes.value, 1], 1)
         )
         scores = self._scores(state, asked.unsqueeze(1))
         weights = masked_softmax(scores, self._there(state).unsqueeze(1)).mT

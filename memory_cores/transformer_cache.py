@@ -199,7 +199,9 @@ class TransformerCache(MemoryCore[TransformerCacheState]):
     ) -> TransformerCacheState:
         """Put the items in place of the oldest ones; those of a model that asks, a step later."""
         hole = ~items.mask.unsqueeze(2)
-        clean = Items(items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0), items.mask)
+        clean = Items(
+            items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0), items.mask
+        )
         items = clean if items.mask.shape[1] == 1 else shuffled(items)
         if self.sizes.query:
             earlier = Items(state.item_keys, state.item_values, state.item_mask)
@@ -278,12 +280,12 @@ class TransformerCache(MemoryCore[TransformerCacheState]):
         codes = self.keys(keys)
         if not self.positions.pairs:
             return codes
-        parts = codes.unflatten(2, (self.read_heads, -1)).tensor_split([2 * self.positions.pairs], 3)
+        parts = codes.unflatten(2, (self.read_heads, -1)).tensor_split(
+            [2 * self.positions.pairs], 3
+        )
         return torch.cat([parts[0] + self.marks, parts[1]], 3).flatten(2)
 
-    def _put(
-        self, state: TransformerCacheState, items: Items, age: int
-    ) -> TransformerCacheState:
+    def _put(self, state: TransformerCacheState, items: Items, age: int) -> TransformerCacheState:
         """Put items of an age in front of the slots, the last one first."""
         there, grows = self._held(state), self.slots == "all"
         keys, values, mask = (part.flip(1) for part in items)
@@ -312,7 +314,9 @@ class TransformerCache(MemoryCore[TransformerCacheState]):
         self.queries.bias.zero_()
         self.keys.weight.mul_(STEADY)
         E = self.positions.width
-        heads = (part.split(E) for part in (self.queries.weight, self.queries.bias, self.keys.weight))
+        heads = (
+            part.split(E) for part in (self.queries.weight, self.queries.bias, self.keys.weight)
+        )
         if P:
             size = (AT_LAG * E**0.5 / P) ** 0.5
             self.marks.copy_(torch.cat([torch.full((P,), size), torch.zeros(P)]))
@@ -320,7 +324,7 @@ class TransformerCache(MemoryCore[TransformerCacheState]):
             if lag is None:
                 self._start_by_content(asked[2 * P :], key[2 * P :])
             elif P:
-                angles = -lag * self.positions.rates().to(bias)
+                angles = -lag * self.positions.rates(bias.dtype)
                 bias[: 2 * P] = size * torch.cat([angles.cos(), angles.sin()])
             else:
                 self._start_by_hands(asked, bias, key, lag)

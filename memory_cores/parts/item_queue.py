@@ -6,9 +6,7 @@ from torch import Tensor
 from memory_cores.core import Weightings
 
 
-def pushed(
-    held: Tensor, new: Tensor, mask: Tensor, filled: Tensor, grows: bool = False
-) -> Tensor:
+def pushed(held: Tensor, new: Tensor, mask: Tensor, filled: Tensor, grows: bool = False) -> Tensor:
     """Put new rows in front of those held, and drop what has no room.
 
     Args:

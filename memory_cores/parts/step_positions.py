@@ -52,9 +52,9 @@ class StepPositions:
         """Give keys [..., N, H, E] of steps [..., N] their positions: [..., N, H, E']."""
         if self.kind == "rotary":
             return self._turned(codes, steps)
-        heads = torch.arange(1, self.heads + 1, device=codes.device)
-        slopes = torch.pow(2.0, -8 * heads / self.heads)
-        place = slopes * steps.unsqueeze(-1)
+        exact = torch.promote_types(codes.dtype, torch.float32)
+        heads = torch.arange(1, self.heads + 1, device=codes.device, dtype=exact)
+        place = torch.pow(2.0, -8 * heads / self.heads) * steps.unsqueeze(-1)
         return torch.cat([codes, place.unsqueeze(-1).to(codes.dtype)], -1)
 
     def in_queries(self, codes: Tensor, steps: Tensor | None = None) -> Tensor:
@@ -72,16 +72,15 @@ class StepPositions:
     def _turned(self, codes: Tensor, steps: Tensor) -> Tensor:
         P = self.pairs
         exact = torch.promote_types(codes.dtype, torch.float32)
-        angles = steps.to(exact)[..., None, None] * self.rates(codes.device).to(exact)
+        angles = steps.to(exact)[..., None, None] * self.rates(exact, codes.device)
         cos, sin = angles.cos().to(codes.dtype), angles.sin().to(codes.dtype)
         first, second, rest = codes.split([P, P, codes.shape[-1] - 2 * P], -1)
         turned = [first * cos - second * sin, first * sin + second * cos, rest]
         return torch.cat(turned, -1)
 
-    def rates(self, device: torch.device | None = None) -> Tensor:
-        """Return the angles [P], in float64, by which the pairs turn in a step."""
-        place = torch.arange(self.pairs, device=device, dtype=torch.float64)
-        place = place / max(self.pairs - 1, 1)
+    def rates(self, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
+        """Return the angles [P] by which the pairs turn in a step."""
+        place = torch.arange(self.pairs, device=device, dtype=dtype) / max(self.pairs - 1, 1)
         return 2 * torch.pi / FASTEST * torch.pow(FASTEST / self.slowest, place)
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from memory_cores import RMR, ContextWindow, Items, MemoryCore, MemorySizes
+from memory_cores import RMR, ContextWindow, Items, MemoryCore, MemorySizes, TransformerCache
 from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import settings_of
 
@@ -21,6 +21,8 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "sparse_links": st.none() | st.integers(1, 8),
     "usage_decay": st.sampled_from([0.0, 0.5, 0.95, 1.0]),
     "hidden_size": WIDTHS,
+    "head_size": st.integers(1, 9),
+    "top_k": st.none() | st.integers(1, 8),
     "attention_heads": st.integers(1, 3),
     "key_range": st.none() | st.sampled_from([0.1, 4.0]),
 }
@@ -77,6 +79,8 @@ def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) 
             values = st.sampled_from(get_args(kinds[name]))
         elif name == "slots" and by_query and core_class is ContextWindow:
             values = st.sampled_from([0, 1, 3, 6, "all"])
+        elif name == "slots" and by_query and core_class is TransformerCache:
+            values = st.sampled_from([1, 3, 6, "all"])
         chosen[name] = draw(values)
     if core_class is RMR and chosen["without_flow_tracking"]:
         chosen["separate_weights"] = chosen["without_flow_interaction"] = False
