@@ -320,17 +320,17 @@ class TransformerCache(MemoryCore[TransformerCacheState]):
         if P:
             size = (AT_LAG * E**0.5 / P) ** 0.5
             self.marks.copy_(torch.cat([torch.full((P,), size), torch.zeros(P)]))
-        for asked, bias, key, lag in zip(*heads, lags, strict=True):
+        for asked, offset, key, lag in zip(*heads, lags, strict=True):
             if lag is None:
                 self._start_by_content(asked[2 * P :], key[2 * P :])
             elif P:
-                angles = -lag * self.positions.rates(bias.dtype)
-                bias[: 2 * P] = size * torch.cat([angles.cos(), angles.sin()])
+                angles = -lag * self.positions.rates(offset.dtype)
+                offset[: 2 * P] = size * torch.cat([angles.cos(), angles.sin()])
             else:
-                self._start_by_hands(asked, bias, key, lag)
+                self._start_by_hands(asked, offset, key, lag)
 
     def _start_by_content(self, asked: Tensor, key: Tensor) -> None:
-        """Compare controls and keys of one kind by a projection [E, Dk], but for what time it is."""
+        """Compare controls and keys of one kind by a projection, but for what time it is."""
         sizes, hands = self.sizes, 2 * len(self.sizes.clock)
         if sizes.control != sizes.key or not len(key):
             return
