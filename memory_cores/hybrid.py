@@ -17,12 +17,10 @@ are like it before it is stored, with u = softmax of the same scores for a query
     value_i <- value_i + g u_i (correction - value_i),   g in [0, 1] and correction from the item
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemorySizes, Weightings
+from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.associative import (
     CONTENT_SHARE,
@@ -32,10 +30,8 @@ from memory_cores.parts.associative import (
     rows_of,
     spread_lags,
 )
-from memory_cores.parts.attention import AttentionKind
-from memory_cores.parts.checks import require_at_least
-from memory_cores.parts.item_queue import by_item, pushed
-from memory_cores.parts.joint_lookup import Held, JointLookup
+from memory_cores.parts.item_cache import ItemCache, ItemCacheState, Slots
+from memory_cores.parts.item_queue import pushed
 
 #: Raw modes (content, position, following) of heads that start by content, by position, and by
 #: content and on from there.
@@ -46,100 +42,80 @@ BREADTH = 1 / 3
 KEEPS = -3.0
 
 
-class HybridState(NamedTuple):
-    """B sequences, N positions, R read heads. All zero at first."""
+class Hybrid(ItemCache):
+    """Queue of the last N items as they are, read by content, by position and by what came next.
 
-    keys: Tensor  #: [B, N, Dk], the newest at position 0
-    values: Tensor  #: [B, N, Dv]
-    written: Tensor  #: [B, 1] int64, items written so far
-    wrote: Tensor  #: [B, 1], 1 if the last step wrote an item
-    read_weights: Tensor  #: [B, R, N], of the last read, by the items' present positions
+    Read heads see one item a step: a set is pooled to its mean, and an empty set moves nothing.
+    They start differently: some by content, some from content on to what came next, the others by
+    position, each at another age.
 
-
-class Hybrid(JointLookup[HybridState]):
-    """Buffer of the last N items as they are, read by content, by position and by what came next.
-
-    A set is pooled to its mean, and an empty set moves nothing. Heads start differently: some by
-    content, some from content on to what came next, the others by position, each at another age.
-
-    Models that ask by query attend to each of the step's items, and to the stored ones
-    (``JointLookup``), whose keys are encoded as the items' are, with a learned mark of their age.
+    Models that ask by query attend to all points of the step and the N before it, each as it is, by
+    content and by the position of its step: ALiBi's slopes leave the first heads with the last
+    steps, and the last ones with content alone. A point of a set has no place in an order that
+    could be followed.
 
     Args:
         sizes: given by the model.
-        slots: number of positions N; default: the sequence length.
+        slots: number of items N; default: the sequence length, which is all of a model that writes
+            one a step. For models that ask by query also "all".
         read_heads: number of heads R; models that ask by query have none.
-        rewrites: let new items rewrite the stored values that they are like.
-        attention: kind of the attention for look-ups by query.
-        attention_heads: heads of multihead attention.
+        rewrites: let new items rewrite the stored values that they are like; for models that read
+            with heads.
+        attention_heads: heads of the attention for look-ups by query.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries are not as wide as keys, slots are "all" with read
+            heads, or a model that asks by query is to rewrite its points.
     """
 
     def __init__(
         self,
         sizes: MemorySizes,
-        slots: int | None = None,
+        slots: Slots | None = None,
         read_heads: int = 5,
         rewrites: bool = False,
-        attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.not_carried = ("wrote", "read_weights") if sizes.query else ("wrote",)
-        self.slots = sizes.slots_of(slots, sizes.steps)
-        self.read_heads = 0 if sizes.query else read_heads
+        self._build_cache(slots, read_heads, "alibi", None, attention_heads)
         self.rewrites = rewrites
-        require_at_least(1, slots=self.slots, read_heads=read_heads)
-        self._build_attention(attention, attention_heads)
-        item, N, R = sizes.key + sizes.value, self.slots, self.read_heads
-        if R:
-            self._parts = [R * item, R * N, R * 3]
-            self.interface = nn.Linear(sizes.control, sum(self._parts))
-            if not sizes.plain:
-                self._start_reading()
-        elif self.lookup_attention.compares:
-            self.age_marks = nn.Parameter(torch.randn(N, self.lookup_attention.encoded_size))
-            self.age_marks.data.mul_(STEADY)
+        if sizes.query:
+            if rewrites:
+                raise ValueError("rewrites must be false in models that ask by query, got True")
+            return
+        self.not_carried = ("ages", "wrote")  # the order tells ages
+        item, R = sizes.key + sizes.value, read_heads
+        self._parts = [R * item, R * int(self.slots), R * 3]
+        self.interface = nn.Linear(sizes.control, sum(self._parts))
+        if not sizes.plain:
+            self._start_reading()
         if rewrites:
             self.rewriting = nn.Linear(item, item + sizes.value + 1)
             if not sizes.plain:
                 self._start_rewriting()
 
-    def initial_state(self, batch_size: int, like: Tensor) -> HybridState:
-        """Return positions that nothing was written to."""
-        B, N = batch_size, self.slots
-        return HybridState(
-            keys=like.new_zeros(B, N, self.sizes.key),
-            values=like.new_zeros(B, N, self.sizes.value),
-            written=like.new_zeros(B, 1, dtype=torch.int64),
-            wrote=like.new_zeros(B, 1),
-            read_weights=like.new_zeros(B, self.read_heads, N),
-        )
+    @property
+    def kept_size(self) -> int:
+        """Width of a key, as it is."""
+        return self.sizes.key
 
-    def write(self, state: HybridState, control: Tensor, items: Items) -> HybridState:
-        """Put the step's item in front, drop the oldest, and let the others grow older."""
+    def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
+        """Put the step's item in front; what heads read last moves with the items."""
         item, present = items.pooled()
-        values = self._rewritten(state, item, present) if self.rewrites else state.values
-        wrote, there = present > 0, self._there(state)
+        if self.rewrites:
+            state = state._replace(values=self._rewritten(state, item, present))
         key, value = item.unsqueeze(1).split([self.sizes.key, self.sizes.value], 2)
-        weights = state.read_weights.mT
-        return HybridState(
-            keys=pushed(state.keys, key, wrote, there),
-            values=pushed(values, value, wrote, there),
-            written=state.written + wrote,
-            wrote=present,
-            read_weights=pushed(weights, torch.zeros_like(weights[:, :1]), wrote, there).mT,
-        )
+        weights, wrote = state.read_weights.mT, present > 0
+        nothing = torch.zeros_like(weights[:, :1])
+        state = state._replace(read_weights=pushed(weights, nothing, wrote, self._held(state)).mT)
+        return self._put(state, Items(key, value, wrote), age=0)
 
-    def _read(self, state: HybridState, control: Tensor) -> tuple[Tensor, HybridState]:
+    def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:
         """Find items in three ways, each head in its own mixture, and average their values."""
         asked, positions, modes = (
             self.interface(control).to(state.values.dtype).split(self._parts, 1)
         )
-        R, there = self.read_heads, self._there(state).unsqueeze(1)
+        R, there = self.read_heads, self._held(state).unsqueeze(1)
         content = masked_softmax(self._scores(state, asked.unflatten(1, (R, -1))), there)
         position = masked_softmax(positions.unflatten(1, (R, -1)), there)
         last = state.read_weights
@@ -148,34 +124,13 @@ class Hybrid(JointLookup[HybridState]):
         weights = by_content * content + by_position * position + onward * following
         return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
 
-    def weightings(self, state: HybridState) -> Weightings:
-        """Return the weights by slots that keep their item, so that a plot can follow it."""
-        return by_item(state.read_weights, state.written, state.wrote)
-
-    def held(self, state: HybridState) -> Held:
-        """Return [key; value] of all positions, of which those written are whole."""
-        rows = torch.cat([state.keys, state.values], 2)
-        return Held(rows, self._there(state).to(rows.dtype))
-
-    def _codes_of(self, rows: Tensor) -> Tensor:
-        """Encode keys as those of the step's items, and mark their ages."""
-        return self.lookup_attention.encode(rows[..., : self.sizes.key]) + self.age_marks
-
-    def _values_of(self, rows: Tensor) -> Tensor:
-        """Return the values as they are."""
-        return rows[..., self.sizes.key :]
-
-    def _there(self, state: HybridState) -> Tensor:
-        """Tell which positions hold an item, [B, N] bool."""
-        return torch.arange(self.slots, device=state.written.device) < state.written
-
-    def _scores(self, state: HybridState, asked: Tensor) -> Tensor:
+    def _scores(self, state: ItemCacheState, asked: Tensor) -> Tensor:
         """Return how well each stored item fits queries [B, M, Dk + Dv], [B, M, N]."""
         keys, values = asked.split([self.sizes.key, self.sizes.value], 2)
         by_key = (keys * self.sizes.key**-0.5) @ state.keys.mT
         return by_key + (values * self.sizes.value**-0.5) @ state.values.mT
 
-    def _rewritten(self, state: HybridState, item: Tensor, present: Tensor) -> Tensor:
+    def _rewritten(self, state: ItemCacheState, item: Tensor, present: Tensor) -> Tensor:
         """Return the values [B, N, Dv], corrected by an item [B, Dk + Dv] that they are like."""
         asked, correction, gate = (
             self.rewriting(item)
@@ -183,7 +138,7 @@ class Hybrid(JointLookup[HybridState]):
             .split([item.shape[1], self.sizes.value, 1], 1)
         )
         scores = self._scores(state, asked.unsqueeze(1))
-        weights = masked_softmax(scores, self._there(state).unsqueeze(1)).mT
+        weights = masked_softmax(scores, self._held(state).unsqueeze(1)).mT
         share = (gate.sigmoid() * present).unsqueeze(2) * weights
         return state.values + share * (correction.unsqueeze(1) - state.values)
 
@@ -191,7 +146,7 @@ class Hybrid(JointLookup[HybridState]):
     def _start_reading(self) -> None:
         """Start heads in different ways, all of them sharp."""
         asked, positions, modes = rows_of(self.interface, self._parts)
-        R, N, item = self.read_heads, self.slots, self.sizes.key + self.sizes.value
+        R, N, item = self.read_heads, int(self.slots), self.sizes.key + self.sizes.value
         for part in (asked, positions, modes):
             part.weight.mul_(STEADY)
         asked.bias.zero_()

@@ -36,11 +36,11 @@ SPECIAL: list[tuple[type[MemoryCore], MemorySizes, dict[str, Any]]] = [
             (RMR, {"stochastic_keys": True}),
             (RMR, {"without_flow_tracking": True}),
             (RMR, {"without_flow_interaction": True}),
-            (Hybrid, {"rewrites": True}),
             (TransformerCache, {"positions": "alibi"}),
         )
     ),
     (ContextWindow, ASKED, {"slots": 0}),
+    (Hybrid, SIZES, {"rewrites": True}),
 ]
 #: Sequences whose states are compared, and how many of them get wrong numbers.
 MANY, TRIED = 40, 16

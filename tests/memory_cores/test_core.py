@@ -65,7 +65,7 @@ BY_QUERY: dict[type[MemoryCore], int] = {
     LRU: 5 * T * W + 2 * 5 * T + 5 * 5 * T,
     NoMemory: 0,
     TransformerCache: T * (1 + H + 1) + 1,
-    Hybrid: T * (1 + H) + 1,
+    Hybrid: T * (1 + H + 1) + 1,
 }
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import Hybrid, Items, MemorySizes
-from memory_cores.hybrid import BY_CONTENT, BY_POSITION, ONWARD, HybridState, first_ways
+from memory_cores import Hybrid, Items, MemorySizes, TransformerCache
+from memory_cores.hybrid import BY_CONTENT, BY_POSITION, ONWARD, first_ways
+from memory_cores.parts.item_cache import ItemCacheState
 from tests.memory_cores import hybrid_reference as reference
 from tests.memory_cores.random_use import random_step, randomised
 from tests.memory_cores.rmr_parameters import array
@@ -58,7 +59,7 @@ def one_way(mode: Tensor) -> Hybrid:
     return core
 
 
-def write_numbers(core: Hybrid, numbers: list[float], state: Any = None) -> HybridState:
+def write_numbers(core: Hybrid, numbers: list[float], state: Any = None) -> ItemCacheState:
     """Write items whose keys and values are all one number, one a step; nothing for a 0."""
     control = torch.zeros(1, SIZES.control).double()
     state = core.initial_state(1, control) if state is None else state
@@ -69,7 +70,7 @@ def write_numbers(core: Hybrid, numbers: list[float], state: Any = None) -> Hybr
     return state
 
 
-def number_read(core: Hybrid, state: HybridState) -> tuple[float, HybridState]:
+def number_read(core: Hybrid, state: ItemCacheState) -> tuple[float, ItemCacheState]:
     reads, state = core.read(state, torch.zeros(1, SIZES.control).double())
     assert torch.equal(reads, reads[:, :1].expand(-1, SIZES.value))
     return float(reads[0, 0].detach()), state
@@ -180,27 +181,20 @@ def test_heads_start_sharply_at_what_is_like_the_control_and_at_ages() -> None:
 # Look-ups ---------------------------------------------------------------------------------------
 
 
-def test_a_look_up_finds_a_key_and_tells_ages_apart() -> None:
+def test_look_ups_are_those_of_a_cache_with_alibi() -> None:
+    """Of each point as it is, not of a set's mean; the cache has a reference of its own."""
+    sizes = SIZES._replace(query=2)
     torch.manual_seed(0)
-    core = Hybrid(SIZES._replace(query=2), attention="dot_product").double()
-    state, control = core.initial_state(1, torch.zeros(1).double()), torch.zeros(1, 3).double()
-    keys, values = torch.randn(4, 1, 1, 2).double(), torch.randn(4, 1, 1, 4).double()
-    there, none = (
-        torch.ones(1, 1) > 0,
-        Items(keys[0][:, :0], values[0][:, :0], torch.ones(1, 0) > 0),
-    )
-    for key, value in zip(keys, values, strict=True):
-        state = core.write(state, control, Items(key, value, there))
-    with torch.no_grad():
-        code = core.lookup_attention.encode(keys[1])[0, 0]
-        core.lookup_attention.encoder[2].weight.mul_(100 / code.norm())
-        core.age_marks.zero_()
-        found = core.lookup(core.snapshot(state, none), keys[1])
-        all_codes = core.lookup_attention.encode(keys)[:, 0, 0]
-        best = int((all_codes @ all_codes[1]).argmax())
-        torch.testing.assert_close(found, values[best])
-        core.age_marks[2] = 1000 * all_codes[1]
-        torch.testing.assert_close(core.lookup(core.snapshot(state, none), keys[1]), values[1])
+    hybrid = Hybrid(sizes, slots=3, attention_heads=2).double()
+    cache = TransformerCache(sizes, slots=3, positions="alibi", attention_heads=2).double()
+    cache.load_state_dict(hybrid.state_dict())
+    steps = [random_step(SIZES, 2, items=2)[1] for _ in range(6)]
+    items = Items(*(torch.stack(parts, 1) for parts in zip(*steps, strict=True)))
+    queries, controls = torch.randn(2, 6, 5, 2).double(), torch.zeros(2, 6, 3).double()
+    found = [
+        core.lookup(core.unroll(controls, items).snapshot, queries) for core in (hybrid, cache)
+    ]
+    assert torch.equal(*found) and found[0].abs().min() > 0
 
 
 # Settings ---------------------------------------------------------------------------------------
@@ -210,3 +204,18 @@ def test_a_look_up_finds_a_key_and_tells_ages_apart() -> None:
 def test_a_setting_below_one_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         Hybrid(SIZES, **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("query", "settings", "message"),
+    [
+        (0, {"slots": "all"}, "slots must be a number .*, got all"),
+        (2, {"rewrites": True}, "rewrites must be false .* ask by query, got True"),
+        (3, {}, "as wide as keys, 2, got 3"),
+    ],
+)
+def test_what_the_other_kind_of_model_has_is_refused(
+    query: int, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Hybrid(SIZES._replace(query=query), **settings)
