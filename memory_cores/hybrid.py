@@ -83,7 +83,7 @@ class Hybrid(ItemCache):
             if rewrites:
                 raise ValueError("rewrites must be false in models that ask by query, got True")
             return
-        self.not_carried = ("ages", "wrote")  # the order tells ages
+        self.not_carried = ("ages", "wrote")  # their order tells how old items are
         item, R = sizes.key + sizes.value, read_heads
         self._parts = [R * item, R * int(self.slots), R * 3]
         self.interface = nn.Linear(sizes.control, sum(self._parts))
@@ -102,13 +102,16 @@ class Hybrid(ItemCache):
     def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
         """Put the step's item in front; what heads read last moves with the items."""
         item, present = items.pooled()
-        if self.rewrites:
-            state = state._replace(values=self._rewritten(state, item, present))
+        values = self._rewritten(state, item, present) if self.rewrites else state.values
         key, value = item.unsqueeze(1).split([self.sizes.key, self.sizes.value], 2)
-        weights, wrote = state.read_weights.mT, present > 0
-        nothing = torch.zeros_like(weights[:, :1])
-        state = state._replace(read_weights=pushed(weights, nothing, wrote, self._held(state)).mT)
-        return self._put(state, Items(key, value, wrote), age=0)
+        weights, wrote, there = state.read_weights.mT, present > 0, self._held(state)
+        return state._replace(
+            keys=pushed(state.keys, key, wrote, there),
+            values=pushed(values, value, wrote, there),
+            written=state.written + wrote,
+            wrote=present,
+            read_weights=pushed(weights, torch.zeros_like(weights[:, :1]), wrote, there).mT,
+        )
 
     def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:
         """Find items in three ways, each head in its own mixture, and average their values."""

@@ -18,7 +18,7 @@ from memory_cores.parts.associative import CONTENT_SHARE, SHARP, STEADY, spread_
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import LENGTH
-from memory_cores.parts.item_cache import ItemCache, ItemCacheState, Slots
+from memory_cores.parts.item_cache import ItemCache, ItemCacheState, Slots, cleaned
 from memory_cores.parts.step_positions import PositionKind, StepPositions, best
 
 #: Exponent by which a head that starts at a lag prefers it to all others: a lag between two heads
@@ -90,6 +90,7 @@ class TransformerCache(ItemCache):
 
     def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
         """Put each item, its key projected for all heads."""
+        items = cleaned(items)
         return self._put(state, items._replace(keys=self._projected(items.keys)), age=0)
 
     def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:

@@ -92,7 +92,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
 
     @abstractmethod
     def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
-        """Put the step's items, with zeros for padding, where read heads find them."""
+        """Put the step's items where read heads find them."""
 
     @property
     def state_size(self) -> int | None:
@@ -116,13 +116,9 @@ class ItemCache(MemoryCore[ItemCacheState]):
 
     def write(self, state: ItemCacheState, control: Tensor, items: Items) -> ItemCacheState:
         """Put the items in place of the oldest ones; those of a model that asks, a step later."""
-        hole = ~items.mask.unsqueeze(2)
-        keys, values = (part.masked_fill(hole, 0) for part in items[:2])
-        items = Items(keys, values, items.mask)
-        if items.mask.shape[1] != 1:  # one item is the usual case inside a loop over time
-            items = shuffled(items)
         if not self.sizes.query:
             return self._keep(state, items)
+        items = cleaned(items)
         earlier = Items(state.item_keys, state.item_values, state.item_mask)
         return self._put(state, earlier, age=1)._replace(
             item_keys=items.keys, item_values=items.values, item_mask=items.mask
@@ -183,7 +179,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
     def _put(self, state: ItemCacheState, items: Items, age: int) -> ItemCacheState:
         """Put items of an age in front of the slots, the last one first."""
         there, grows = self._held(state), self.slots == "all"
-        keys, values, mask = (part.flip(1) for part in items)
+        keys, values, mask = items if items.mask.shape[1] == 1 else (x.flip(1) for x in items)
         new_ages = torch.full_like(mask, age, dtype=torch.int64).unsqueeze(2)
         number = mask.sum(1, keepdim=True)
         return state._replace(
@@ -193,3 +189,12 @@ class ItemCache(MemoryCore[ItemCacheState]):
             written=state.written + number,
             wrote=number.to(state.wrote.dtype),
         )
+
+
+def cleaned(items: Items) -> Items:
+    """Return items in an order of their own, with zeros for padding."""
+    if items.mask.shape[1] != 1:
+        return shuffled(items)
+    # The usual case inside a loop over time.
+    hole = ~items.mask.unsqueeze(2)
+    return Items(items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0), items.mask)
