@@ -8,6 +8,7 @@ from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Wei
 from memory_cores.dkm import DKM
 from memory_cores.dnc import DNC
 from memory_cores.gated_delta import GatedDelta
+from memory_cores.hybrid import Hybrid
 from memory_cores.introspection import Introspection
 from memory_cores.lru import LRU
 from memory_cores.mlstm import MLSTM
@@ -15,6 +16,7 @@ from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
 from memory_cores.parts.palette import PALETTE, Look
 from memory_cores.rmr import RMR
+from memory_cores.transformer_cache import TransformerCache
 
 #: Every core; tests and benchmarks run over this list. New ones come last, since a core's place
 #: decides on its look.
@@ -30,6 +32,8 @@ CORES: tuple[type[MemoryCore], ...] = (
     MLSTM,
     BayesianRegression,
     DKM,
+    TransformerCache,
+    Hybrid,
 )
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
@@ -42,6 +46,7 @@ __all__ = [
     "DKM",
     "DNC",
     "GatedDelta",
+    "Hybrid",
     "Introspection",
     "Items",
     "LRU",
@@ -53,5 +58,6 @@ __all__ = [
     "NoMemory",
     "RMR",
     "Recollections",
+    "TransformerCache",
     "Weightings",
 ]

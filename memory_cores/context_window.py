@@ -11,14 +11,9 @@ from memory_cores.parts.associative import KEY_GAIN, SHARP, lags
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.clock import centre, turned
-from memory_cores.parts.context_store import ContextStore, between, extents
-from memory_cores.parts.item_order import in_order, real_first, rows_at, shuffled, with_rows
+from memory_cores.parts.context_store import ContextStore, recollected
+from memory_cores.parts.item_order import real_first, rows_at, shuffled, with_rows
 from memory_cores.parts.real_points import RealPoints
-
-#: Queries up to which look-ups of several steps go into one call.
-QUERIES = 512
-#: Number of queries whose attention to a row takes as long as copying that row for a step.
-COPY = 64
 
 
 class ContextWindowState(NamedTuple):
@@ -166,14 +161,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         if uniform and isinstance(snapshot, ContextStore):
             # The mean does not depend on the query: one for each step will do.
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
-        asking, asked = self.attention.ask(queries, real), queries.shape[-2]
+        asking = self.attention.ask(queries, real)
         if isinstance(snapshot, Prepared):
             return self.attention.attend(asking, snapshot, real)
-        # Either each step gets a copy of the rows that it sees, ``width`` at most, or it attends to
-        # all rows so far and masks the others: whichever is estimated to be faster.
-        if snapshot.width * (asked + COPY) < snapshot.rows.mask.shape[1] * asked:
-            return self.attention.attend(asking, snapshot.copied(), real)
-        return self.attention.combined(self._read_in_groups(asking, snapshot), real)
+        return snapshot.attended(self.attention, asking, real)
 
     def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
         """Sum the stored values; empty slots are zero."""
@@ -189,17 +180,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     ) -> Recollections:
         """Write all steps at once: each sees a range of the rows of one store."""
         most = self._held_of(items.mask[0].numel())
-        # Of all items in order, a step sees those from start to end: its own from ``before`` on,
-        # and the last N earlier ones.
-        end = items.mask.sum(2).cumsum(1)
-        before = end - items.mask.sum(2)
-        start = (before - most).clamp(min=0)
-        reach, width = extents(start, end, items.mask.shape[2], most)
-        rows = Items(*(part[:, : reach[-1]] for part in in_order(items)))
-        held = between(start, before, reach[-1]).to(rows.values.dtype)
-        store = ContextStore(self.attention.prepare(*rows), start, end, reach, width)
-        number = held.sum(2, keepdim=True)
-        return Recollections(store, held @ rows.values, number, torch.zeros_like(number[:, :, 0]))
+        return recollected(items, most, lambda rows, steps: self.attention.prepare(*rows))
 
     def _held_of(self, rows: int) -> int:
         """Return the most items held of so many earlier ones."""
@@ -248,21 +229,6 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             written=written,
             write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).unsqueeze(1)[..., :-1],
         )
-
-    def _read_in_groups(self, asking: Tensor, store: ContextStore) -> Tensor:
-        """Read the rows so far with queries [B, T, M, E], some steps at a time, for all heads."""
-        T, M = asking.shape[1:3]
-        # A group masks rows up to its last step: small groups mask few in vain, large ones need few
-        # calls.
-        size = max(1, QUERIES // max(M, 1))
-        reads = [
-            self.attention.read(
-                asking[:, first : first + size].flatten(1, 2),
-                store.in_steps(first, min(first + size, T), M),
-            )
-            for first in range(0, T, size)
-        ]
-        return torch.cat(reads, 1).unflatten(1, (T, M))
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from memory_cores.core import Items, MemorySizes, Weightings
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.item_queue import by_item
 from memory_cores.parts.joint_lookup import Held, JointLookup
 
 PositionKind = Literal["softplus", "softmax", "gaussian"]
@@ -121,16 +122,8 @@ class Introspection(JointLookup[IntrospectionState]):
         return reads, state._replace(read_weights=weights)
 
     def weightings(self, state: IntrospectionState) -> Weightings:
-        """Return the weights by slots that keep their item, so that a plot can follow it.
-
-        The c-th item, counted from 0, is in slot c mod N, while its position moves on.
-        """
-        slots = torch.arange(self.slots, device=state.written.device)
-        positions = ((state.written - 1 - slots) % self.slots).unsqueeze(1)
-        return Weightings(
-            read=state.read_weights.gather(2, positions.expand(-1, self.read_heads, -1)),
-            write=state.wrote.unsqueeze(2) * (positions == 0),
-        )
+        """Return the weights by slots that keep their item, so that a plot can follow it."""
+        return by_item(state.read_weights, state.written, state.wrote)
 
     def held(self, state: IntrospectionState) -> Held:
         """Return the positions, of which those written are whole."""

@@ -1,13 +1,21 @@
 """Store of the items of all steps, of which each step sees a range of rows."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from memory_cores.parts.attention import Prepared
-from memory_cores.parts.item_order import rows_at
+from memory_cores.core import Items, Recollections
+from memory_cores.parts.attention import Attention, Prepared
+from memory_cores.parts.item_order import in_order, rows_at
+from memory_cores.parts.real_points import RealPoints
+
+#: Queries up to which look-ups of several steps go into one call.
+QUERIES = 512
+#: Number of queries whose attention to a row takes as long as copying that row for a step.
+COPY = 64
 
 
 class ContextStore(NamedTuple):
@@ -48,6 +56,59 @@ class ContextStore(NamedTuple):
         batch = torch.arange(len(index), device=index.device).view(-1, 1, 1)
         index = index.clamp(max=self.rows.mask.shape[1] - 1)
         return Prepared(self.rows.keys[batch, index], self.rows.values[batch, index], seen)
+
+    def attended(
+        self, attention: Attention, asking: Tensor, real: RealPoints | None = None
+    ) -> Tensor:
+        """Read values [B, T, M, Dv] with the projected queries [B, T, M, E] of each step.
+
+        Either each step gets a copy of the rows that it sees, ``width`` at most, or it attends to
+        all rows so far and masks the others: whichever is estimated to be faster.
+        """
+        asked = asking.shape[2]
+        if self.width * (asked + COPY) < self.rows.mask.shape[1] * asked:
+            return attention.attend(asking, self.copied(), real)
+        return attention.combined(self._read_in_groups(attention, asking), real)
+
+    def _read_in_groups(self, attention: Attention, asking: Tensor) -> Tensor:
+        """Read the rows so far with queries [B, T, M, E], some steps at a time, for all heads."""
+        T, M = asking.shape[1:3]
+        # A group masks rows up to its last step: small groups mask few in vain, large ones need few
+        # calls.
+        size = max(1, QUERIES // max(M, 1))
+        reads = [
+            attention.read(
+                asking[:, first : first + size].flatten(1, 2),
+                self.in_steps(first, min(first + size, T), M),
+            )
+            for first in range(0, T, size)
+        ]
+        return torch.cat(reads, 1).unflatten(1, (T, M))
+
+
+def recollected(
+    items: Items, most: int, prepare: Callable[[Items, Tensor], Prepared]
+) -> Recollections:
+    """Write all steps at once, for cores that keep the last items as they are.
+
+    Args:
+        items: keys [B, T, N, Dk], values [B, T, N, Dv], mask [B, T, N].
+        most: number of earlier items that a step sees beside its own.
+        prepare: prepares rows [B, S, ...] of all steps, oldest first, for an attention, given the
+            step [B, S] of each.
+    """
+    # Of all items in order, a step sees those from start to end: its own from ``before`` on, and
+    # the last ones before that.
+    end = items.mask.sum(2).cumsum(1)
+    before = end - items.mask.sum(2)
+    start = (before - most).clamp(min=0)
+    reach, width = extents(start, end, items.mask.shape[2], most)
+    rows = Items(*(part[:, : reach[-1]] for part in in_order(items)))
+    ended = end.unsqueeze(2) <= torch.arange(reach[-1], device=end.device)
+    held = between(start, before, reach[-1]).to(rows.values.dtype)
+    store = ContextStore(prepare(rows, ended.sum(1)), start, end, reach, width)
+    number = held.sum(2, keepdim=True)
+    return Recollections(store, held @ rows.values, number, torch.zeros_like(number[:, :, 0]))
 
 
 def between(start: Tensor, end: Tensor, rows: int) -> Tensor:

@@ -6,7 +6,15 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from memory_cores import RMR, ContextWindow, Items, MemoryCore, MemorySizes
+from memory_cores import (
+    RMR,
+    ContextWindow,
+    Hybrid,
+    Items,
+    MemoryCore,
+    MemorySizes,
+    TransformerCache,
+)
 from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import settings_of
 
@@ -22,6 +30,8 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "sparse_links": st.none() | st.integers(1, 8),
     "usage_decay": st.sampled_from([0.0, 0.5, 0.95, 1.0]),
     "hidden_size": WIDTHS,
+    "head_size": st.integers(1, 9),
+    "top_k": st.none() | st.integers(1, 8),
     "attention_heads": st.integers(1, 3),
     "key_range": st.none() | st.sampled_from([0.1, 4.0]),
 }
@@ -73,11 +83,13 @@ def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) 
     for name in list(settings_of(core_class))[1:]:
         values = SETTINGS.get(name)
         if kinds[name] is bool:
-            values = st.booleans()
+            values = st.just(False) if name == "rewrites" and by_query else st.booleans()
         elif name not in SETTINGS:
             values = st.sampled_from(get_args(kinds[name]))
         elif name == "slots" and by_query and core_class is ContextWindow:
             values = st.sampled_from([0, 1, 3, 6, "all"])
+        elif name == "slots" and by_query and core_class in (TransformerCache, Hybrid):
+            values = st.sampled_from([1, 3, 6, "all"])
         chosen[name] = draw(values)
     if core_class is RMR and chosen["without_flow_tracking"]:
         chosen["separate_weights"] = chosen["without_flow_interaction"] = False

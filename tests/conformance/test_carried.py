@@ -8,7 +8,18 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from memory_cores import CORES, DNC, NTM, RMR, ContextWindow, Items, MemoryCore, MemorySizes
+from memory_cores import (
+    CORES,
+    DNC,
+    NTM,
+    RMR,
+    ContextWindow,
+    Hybrid,
+    Items,
+    MemoryCore,
+    MemorySizes,
+    TransformerCache,
+)
 from memory_cores.parts.addressing import inverse_norms
 from tests.conformance.cores import ASKED, SIZES, build, every_core
 from tests.conformance.strategies import Case, Drawn, drawn, random_case
@@ -25,9 +36,11 @@ SPECIAL: list[tuple[type[MemoryCore], MemorySizes, dict[str, Any]]] = [
             (RMR, {"stochastic_keys": True}),
             (RMR, {"without_flow_tracking": True}),
             (RMR, {"without_flow_interaction": True}),
+            (TransformerCache, {"positions": "alibi"}),
         )
     ),
     (ContextWindow, ASKED, {"slots": 0}),
+    (Hybrid, SIZES, {"rewrites": True}),
 ]
 #: Sequences whose states are compared, and how many of them get wrong numbers.
 MANY, TRIED = 40, 16

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import ContextWindow, Items, MemorySizes, context_window
+from memory_cores import ContextWindow, Items, MemorySizes
 from memory_cores.context_window import ContextWindowState
+from memory_cores.parts import context_store
 from memory_cores.parts.addressing import masked_softmax
 from tests.memory_cores import context_window_reference as reference
 from tests.memory_cores import rmr_reference
@@ -197,8 +198,8 @@ def test_fifty_look_ups_equal_the_reference(
     slots: Any, copy: float, queries: int, attention: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once and step by step: the current items and the most recent earlier ones."""
-    monkeypatch.setattr(context_window, "COPY", copy)
-    monkeypatch.setattr(context_window, "QUERIES", queries)
+    monkeypatch.setattr(context_store, "COPY", copy)
+    monkeypatch.setattr(context_store, "QUERIES", queries)
     core = make_asked(slots, attention=attention)
     controls, items, places = random_sets(steps=50, most=5)
     parameters = of_attention(attention, core.attention)
@@ -224,8 +225,8 @@ def test_fifty_look_ups_equal_the_reference(
 def test_gradients_at_once_are_those_step_by_step(
     slots: Any, copy: float, queries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context_window, "COPY", copy)
-    monkeypatch.setattr(context_window, "QUERIES", queries)
+    monkeypatch.setattr(context_store, "COPY", copy)
+    monkeypatch.setattr(context_store, "QUERIES", queries)
     core = make_asked(slots)
     controls, items, places = random_sets(steps=8, most=4)
     leaves = [*core.parameters(), *(x.requires_grad_() for x in (*items[:2], places))]

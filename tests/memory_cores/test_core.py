@@ -13,10 +13,12 @@ from memory_cores import (
     NTM,
     RMR,
     ContextWindow,
+    Hybrid,
     Introspection,
     MemoryCore,
     MemorySizes,
     NoMemory,
+    TransformerCache,
 )
 
 #: Of a temporal model with 128 units and latents of 32 in a maze of 25 steps.
@@ -45,6 +47,10 @@ BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
     # Five slots a step; usage.
     LRU: (5 * N * W + 5 * N + 2 * 5 * 5 * N, 9_375),
     NoMemory: (0, 0),
+    # Keys of five heads of 32; how old each item is, and how many were written.
+    TransformerCache: (N * (5 * 32 + V + 1) + 1, 4_826),
+    # Where the read heads were, and how many were written.
+    Hybrid: (N * (K + V) + 5 * N + 1, 4_126),
 }
 BY_QUERY: dict[type[MemoryCore], int] = {
     # How many were written.
@@ -58,6 +64,8 @@ BY_QUERY: dict[type[MemoryCore], int] = {
     RMR: N * (1 + 3 * H) + 2 * H,
     LRU: 5 * T * W + 2 * 5 * T + 5 * 5 * T,
     NoMemory: 0,
+    TransformerCache: T * (1 + H + 1) + 1,
+    Hybrid: T * (1 + H + 1) + 1,
 }
 
 

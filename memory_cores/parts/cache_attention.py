@@ -1,0 +1,60 @@
+"""Attention over the items of many steps, which knows how long ago each was written."""
+
+from torch import Tensor
+
+from memory_cores.core import Items
+from memory_cores.parts.addressing import masked_softmax
+from memory_cores.parts.attention import MultiheadAttention, Prepared
+from memory_cores.parts.real_points import RealPoints
+from memory_cores.parts.step_positions import PositionKind, StepPositions, best
+
+
+class CacheAttention(MultiheadAttention):
+    """Multihead attention over the items of steps, with positions, over all or the best.
+
+    Args:
+        key_size: width Dk of keys and queries.
+        value_size: width Dv of values.
+        heads: number of heads.
+        positions: kind of the positions.
+        steps: length T of a sequence.
+        top_k: items that a head sees, those with the highest scores; None for all.
+    """
+
+    def __init__(
+        self,
+        key_size: int,
+        value_size: int,
+        heads: int,
+        positions: PositionKind,
+        steps: int,
+        top_k: int | None,
+    ) -> None:
+        super().__init__(key_size, value_size, heads)
+        width = self.keys.out_features // heads
+        self.positions, self.top_k = StepPositions(positions, heads, width, steps), top_k
+
+    def prepare_at(self, items: Items, steps: Tensor) -> Prepared:
+        """Prepare items [..., N, ...] of steps [..., N]."""
+        prepared = self.prepare(*items)
+        codes = prepared.keys.unflatten(-1, (self.heads, -1))
+        return prepared._replace(keys=self.positions.in_keys(codes, steps).flatten(-2))
+
+    def ask_at(
+        self, queries: Tensor, steps: Tensor | None, real: RealPoints | None = None
+    ) -> Tensor:
+        """Encode and project queries [..., M, Dk] of steps [..., M], or of step 0."""
+        codes = self.ask(queries, real).unflatten(-1, (self.heads, -1))
+        return self.positions.in_queries(codes, steps).flatten(-2)
+
+    def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """Return the weights [..., H, M, N] of projected queries."""
+        scores = self.scores(self._split(queries), self._split(memory.keys))
+        visible = memory.visible.unsqueeze(-3)
+        return masked_softmax(scores, best(scores, visible, self.top_k))
+
+    def read(self, queries: Tensor, memory: Prepared) -> Tensor:
+        """Read with all heads, in one fused call unless they see only the best."""
+        if self.top_k is None:
+            return super().read(queries, memory)
+        return self._mixed(self.weights(queries, memory), memory)

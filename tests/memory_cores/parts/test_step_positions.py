@@ -1,0 +1,77 @@
+"""Positions of steps: scores see how far apart two steps are, and nothing else of them."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores.parts.step_positions import PositionKind, StepPositions, best
+
+H, E = 4, 8
+
+
+def scores(positions: StepPositions, queries: Tensor, keys: Tensor, t: int, s: int) -> Tensor:
+    """Scores [H] of queries [H, E] in step t and keys of step s."""
+    asked = positions.in_queries(queries[None], torch.tensor([t]))
+    found = positions.in_keys(keys[None], torch.tensor([s]))
+    return (asked * found).sum(2)[0] / asked.shape[2] ** 0.5
+
+
+@pytest.mark.parametrize("kind", ["rotary", "alibi"])
+def test_steps_may_be_counted_from_anywhere(kind: PositionKind) -> None:
+    """ALiBi's scores are then all higher by the same, which no weight sees."""
+    torch.manual_seed(0)
+    positions = StepPositions(kind, H, E, 20)
+    queries, keys = torch.randn(H, E).double(), torch.randn(3, H, E).double()
+    weights = [
+        torch.stack(
+            [scores(positions, queries, key, start + 6, start + s) for s, key in enumerate(keys)]
+        ).softmax(0)
+        for start in (0, 11, -6)
+    ]
+    torch.testing.assert_close(weights[1], weights[0])
+    torch.testing.assert_close(weights[2], weights[0])
+    others = [scores(positions, queries, key, 6, 2 * s) for s, key in enumerate(keys)]
+    assert not torch.allclose(torch.stack(others).softmax(0), weights[0])
+
+
+def test_alibi_is_a_slope_for_each_head() -> None:
+    positions = StepPositions("alibi", H, E, 20)
+    queries, keys = torch.randn(H, E).double(), torch.randn(H, E).double()
+    plain = (queries * keys).sum(1) / math.sqrt(E)
+    slopes = torch.tensor([1 / 4, 1 / 16, 1 / 64, 1 / 256]).double()
+    torch.testing.assert_close(scores(positions, queries, keys, 0, -5), plain - 5 * slopes)
+
+
+def test_rotary_positions_turn_half_of_a_code_and_keep_its_length() -> None:
+    positions = StepPositions("rotary", H, E, 20)
+    code = torch.randn(1, H, E).double()
+    turned = positions.in_keys(code, torch.tensor([3]))
+    assert torch.equal(turned[..., 4:], code[..., 4:])
+    assert (turned[..., :4] - code[..., :4]).abs().min() > 1e-3
+    torch.testing.assert_close(turned.norm(dim=2), code.norm(dim=2))
+    assert torch.equal(positions.in_queries(code), code)
+    # A fast pair, and one that does not come round within a sequence.
+    periods = 2 * torch.pi / positions.rates(torch.float64)
+    torch.testing.assert_close(periods, torch.tensor([7.2, 64.0]).double())
+
+
+def test_a_head_too_narrow_for_a_pair_tells_no_steps_apart() -> None:
+    assert not StepPositions("rotary", 1, 3, 9).tell_steps
+    assert (
+        StepPositions("rotary", 1, 4, 9).tell_steps and StepPositions("alibi", 1, 1, 9).tell_steps
+    )
+
+
+def test_the_best_places_are_those_seen_with_the_highest_scores_and_their_ties() -> None:
+    scores = torch.tensor([[3.0, 9.0, 1.0, 3.0, 2.0], [5.0, 9.0, 4.0, 3.0, 2.0]])
+    mask = torch.tensor([[True, False, True, True, True], [False, False, False, True, False]])
+    assert best(scores, mask, 1).tolist() == [[True, False, False, True, False], mask[1].tolist()]
+    assert torch.equal(best(scores, mask, 3)[0], torch.tensor([True, False, False, True, True]))
+    assert best(scores, mask, None) is mask and best(scores, mask, 5) is mask
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(ValueError, match="positions must be one of .*alibi.*, got 'sine'"):
+        StepPositions("sine", 1, 4, 9)  # type: ignore[arg-type]
