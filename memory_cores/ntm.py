@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
+from memory_cores.kernels import building
+from memory_cores.kernels import ntm as ntm_kernel
 from memory_cores.parts.addressing import (
     content_weights,
     erase_and_add,
@@ -110,6 +112,11 @@ class NTM(SlotMemory[NTMState]):
             self._start_as_associative_memory()
             self._start_writing_in_turn()
 
+    @property
+    def graph_steps(self) -> int:
+        """Most steps of a graph: 25 where a step is little more than one operator."""
+        return 25 if building.are_in_use() else super().graph_steps
+
     def initial_state(self, batch_size: int, like: Tensor) -> NTMState:
         """Return memory that holds next to nothing, and all heads on slot 0."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
@@ -151,6 +158,31 @@ class NTM(SlotMemory[NTMState]):
         addressing = self._addressing(self.read_addressing(control), self.read_heads)
         weights = address(state.memory, state.norms, state.read_weights, addressing)
         return (weights @ state.memory).flatten(1), state._replace(read_weights=weights)
+
+    def write_and_read(
+        self,
+        state: NTMState,
+        control: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> tuple[Tensor, NTMState, Tensor]:
+        """Write, then read."""
+        if not (self.read_heads and building.serve(state.memory, self.write_vectors.weight)):
+            return super().write_and_read(state, control, items)
+        item, present = items.pooled()
+        step = ntm_kernel.step(
+            state,
+            present.to(state.memory.dtype),
+            torch.cat([control, item], 1),
+            self.write_vectors,
+            self.write_addressing,
+            control,
+            self.read_addressing,
+        )
+        memory, norms, written, focus, writes, reads, weights = step
+        state = NTMState(memory, norms, written, focus, writes, weights)
+        return reads, state, control.new_zeros(len(control))
 
     def held(self, state: NTMState) -> Held:
         """Return the slots, each as far as it was written."""
