@@ -14,6 +14,7 @@ from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
 from memory_cores.parts.palette import PALETTE, Look
 from memory_cores.rmr import RMR
+from memory_cores.sam import SAM
 
 #: Every core; tests and benchmarks run over this list. New ones come last, since a core's place
 #: decides on its look.
@@ -28,6 +29,7 @@ CORES: tuple[type[MemoryCore], ...] = (
     GatedDelta,
     MLSTM,
     BayesianRegression,
+    SAM,
 )
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
@@ -50,5 +52,6 @@ __all__ = [
     "NoMemory",
     "RMR",
     "Recollections",
+    "SAM",
     "Weightings",
 ]

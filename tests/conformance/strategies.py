@@ -18,6 +18,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "read_heads": st.integers(1, 3),
     "heads": st.integers(1, 3),
     "write_heads": st.integers(1, 3),
+    "nearest": st.integers(1, 8),
     "sparse_links": st.none() | st.integers(1, 8),
     "usage_decay": st.sampled_from([0.0, 0.5, 0.95, 1.0]),
     "hidden_size": WIDTHS,
