@@ -74,8 +74,8 @@ class SAM(SlotMemory[SAMState]):
             more than steps of a sequence can fill.
         word_size: width W of a slot.
         read_heads: number of heads R. The papers use 5 in generative temporal models.
-        nearest: rows K that a head reads; two, or a third of the slots if that is more, are the most,
-            so that some are not accessed.
+        nearest: rows K that a head reads; at most a third of the slots or two, so that some are not
+            accessed.
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -106,7 +106,9 @@ class SAM(SlotMemory[SAMState]):
         self.nearest = min(nearest, self.slots, max(2, self.slots // 3))
         #: Most places of the journal: what all steps of a sequence can touch, so that gradients
         #: reach all of them whatever was held before.
-        self.journal_places = self.nearest + (self._heads * self.nearest + 1) * sizes.steps
+        self.journal_places = sizes.steps
+        if not sizes.query:
+            self.journal_places = self.nearest + (read_heads * self.nearest + 1) * sizes.steps
         self._read_parts = [read_heads * word_size, read_heads]
         self.write_word = nn.Linear(sizes.control + sizes.key + sizes.value, word_size)
         self.write_gates = nn.Linear(sizes.control, 1 if sizes.query else 2)
@@ -152,11 +154,10 @@ class SAM(SlotMemory[SAMState]):
         return SAMState(*held, state.places, state.read_weights, weights.unsqueeze(1))
 
     def _read(self, state: SAMState, control: Tensor) -> tuple[Tensor, SAMState]:
-        """Find the nearest rows, and weigh them by their similarity; all others have no gradient."""
+        """Find the nearest rows and weigh them by their similarity; others get no gradient."""
         keys, strengths = self.read_interface(control).split(self._read_parts, 1)
         keys, held = keys.unflatten(1, (-1, self.word_size)), state.held
-        with torch.no_grad():
-            places, there = held.nearest(keys.to(held.rows.dtype), self.nearest)
+        places, there = held.nearest(keys, self.nearest)
         rows = held.at(places)
         beta = F.softplus(strengths) * inverse_norms(keys)
         products = (rows * (keys * beta.unsqueeze(2)).unsqueeze(2)).sum(3)
@@ -171,7 +172,7 @@ class SAM(SlotMemory[SAMState]):
         return Held(state.rows, (state.age < NEVER).to(state.rows.dtype))
 
     def weightings(self, state: SAMState) -> Weightings:
-        """Return weights over the slots; of a memory that grows, over places, then the base's sum."""
+        """Return weights over slots; of a memory that grows over places, then the base's sum."""
         columns = self.journal_places + 1 if self._grows else state.rows.shape[1]
         J = state.rows.shape[1]
         read = state.read_weights.new_zeros(*state.places.shape[:2], columns)
@@ -194,10 +195,12 @@ class SAM(SlotMemory[SAMState]):
     def _with_room(self, state: SAMState) -> SAMState:
         """Make places in the journal for all that the next write touches."""
         held, places = state.held, state.places.flatten(1)
+        # Rows that were read in the journal have their age already, also where they settle now.
+        mass = state.read_weights.flatten(1) * (places >= held.rows.shape[1])
         touched = 1 + (places.shape[1] if held.base.shape[1] else 0)
         if held.rows.shape[1] + touched > self.journal_places:
             held, places = held.settled(self.slots, places, self.nearest)
-        held, places = held.opened(places, state.read_weights.flatten(1), NEGLIGIBLE)
+        held, places = held.opened(places, mass, NEGLIGIBLE)
         return SAMState(*held, places.view_as(state.places), *state[6:])
 
     def _read_mass(self, state: SAMState) -> Tensor:

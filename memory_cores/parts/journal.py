@@ -40,8 +40,9 @@ class JournaledRows(NamedTuple):
             base_norms=like.new_zeros(batch_size, 0),
         )
 
+    @torch.no_grad()
     def nearest(self, keys: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Find the rows most similar to keys by their cosine: exactly, in all rows.
+        """Find the rows most similar to keys by their cosine: exactly, among all, without gradient.
 
         Args:
             keys: [B, R, W].
@@ -51,11 +52,13 @@ class JournaledRows(NamedTuple):
             places: [B, R, K], the most similar first; there: [B, R, K] bool, False if a sequence
             holds fewer rows, with place 0.
         """
-        holds = self.age < NEVER
-        scores = _scores(keys, self.rows, inverse_norms(self.rows), holds)
-        if self.base.shape[1]:
-            found = (self.base_norms > 0) & self._untouched()
-            scores = torch.cat([scores, _scores(keys, self.base, self.base_norms, found)], 2)
+        keys, holds = keys.to(self.rows.dtype), self.age < NEVER
+        # In the rows' own precision, or rounding would choose among many rows.
+        with torch.autocast("cuda" if keys.is_cuda else "cpu", enabled=False):
+            scores = _scores(keys, self.rows, inverse_norms(self.rows), holds)
+            if self.base.shape[1]:
+                found = (self.base_norms > 0) & self._untouched()
+                scores = torch.cat([scores, _scores(keys, self.base, self.base_norms, found)], 2)
         best, places = scores.topk(number, 2)
         there = best > -torch.inf
         return places.masked_fill(~there, 0), there
@@ -116,7 +119,7 @@ class JournaledRows(NamedTuple):
 
         Args:
             places: [B, E], that were read.
-            mass: [B, E], with which weight.
+            mass: [B, E], with which weight since they settled.
             threshold: mass above which a row counts as accessed.
 
         Returns:
@@ -153,20 +156,17 @@ class JournaledRows(NamedTuple):
         with torch.no_grad():
             base_age = _settled_age(torch.arange(M, device=places.device), M)
             base_age = base_age.masked_fill(~self._untouched(), NEVER)
-            order = torch.cat([self.age, base_age], 1).argsort(1, descending=True, stable=True)
-            norms = inverse_norms(self.rows).masked_fill(self.age == NEVER, 0)
+            age = torch.cat([self.age, base_age], 1)  # rows that the journal replaces are gone
+            order = age.argsort(dim=1, descending=True, stable=True)
             kept = order[:, -min(slots, J + M) :]
+            norms = torch.cat([inverse_norms(self.rows), self.base_norms], 1)
             empty = JournaledRows.empty(B, left, W, self.rows)
-            base = _rows_at(torch.cat([self.rows, self.base], 1), kept)
-            norms = torch.cat([norms, self.base_norms], 1).gather(1, kept)
-            # A row that the journal replaces is gone.
-            gone = torch.cat([self.age, base_age], 1).gather(1, kept) == NEVER
+            settled = empty._replace(
+                origin=torch.full_like(empty.age, kept.shape[1]),
+                base=_rows_at(torch.cat([self.rows, self.base], 1), kept),
+                base_norms=norms.masked_fill(age == NEVER, 0).gather(1, kept),
+            )
             places = left + order.argsort(1).gather(1, places) - (J + M - kept.shape[1])
-        settled = empty._replace(
-            origin=torch.full_like(empty.age, kept.shape[1]),
-            base=base.detach(),
-            base_norms=norms.masked_fill(gone, 0).detach(),
-        )
         return settled, places.clamp(min=0)
 
     def _untouched(self) -> Tensor:

@@ -12,6 +12,7 @@ from memory_cores import (
     LRU,
     NTM,
     RMR,
+    SAM,
     ContextWindow,
     Introspection,
     MemoryCore,
@@ -45,6 +46,8 @@ BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
     # Five slots a step; usage.
     LRU: (5 * N * W + 5 * N + 2 * 5 * 5 * N, 9_375),
     NoMemory: (0, 0),
+    # A row and its age for each slot; eight places and weights a head.
+    SAM: (N * (W + 1) + 2 * 5 * 8, 1_705),
 }
 BY_QUERY: dict[type[MemoryCore], int] = {
     # How many were written.
@@ -58,6 +61,7 @@ BY_QUERY: dict[type[MemoryCore], int] = {
     RMR: N * (1 + 3 * H) + 2 * H,
     LRU: 5 * T * W + 2 * 5 * T + 5 * 5 * T,
     NoMemory: 0,
+    SAM: T * (W + 1),
 }
 
 
