@@ -40,7 +40,6 @@ class JournaledRows(NamedTuple):
             base_norms=like.new_zeros(batch_size, 0),
         )
 
-    @torch.no_grad()
     def nearest(self, keys: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Find the rows most similar to keys by their cosine: exactly, among all, without gradient.
 
@@ -54,7 +53,7 @@ class JournaledRows(NamedTuple):
         """
         keys, holds = keys.to(self.rows.dtype), self.age < NEVER
         # In the rows' own precision, or rounding would choose among many rows.
-        with torch.autocast("cuda" if keys.is_cuda else "cpu", enabled=False):
+        with torch.no_grad(), torch.autocast("cuda" if keys.is_cuda else "cpu", enabled=False):
             scores = _scores(keys, self.rows, inverse_norms(self.rows), holds)
             if self.base.shape[1]:
                 found = (self.base_norms > 0) & self._untouched()
@@ -133,15 +132,15 @@ class JournaledRows(NamedTuple):
             copied = (places >= J) & (first == torch.arange(places.shape[1], device=first.device))
             index = (places - J).clamp(min=0)
             whole = (same * mass.unsqueeze(1)).sum(2)
-            age = _settled_age(index, M).masked_fill(whole > threshold, 0)
+            since = _settled_age(index, M).masked_fill(whole > threshold, 0)
             rows.append(_rows_at(self.base, index) * copied.unsqueeze(2))
-            ages.append(age.masked_fill(~copied, NEVER))
+            ages.append(since.masked_fill(~copied, NEVER))
             origins += [index.masked_fill(~copied, M), torch.full_like(index[:, :1], M)]
             places = torch.where(places < J, places, J + first)
         rows.append(self.rows.new_zeros(len(self.rows), 1, self.rows.shape[2]))
         ages.append(torch.full_like(self.age[:, :1], NEVER))
-        joined = (torch.cat(parts, 1) for parts in (rows, ages, origins))
-        return JournaledRows(*joined, self.base, self.base_norms), places
+        row, age, origin = (torch.cat(parts, 1) for parts in (rows, ages, origins))
+        return self._replace(rows=row, age=age, origin=origin), places
 
     def settled(self, slots: int, places: Tensor, left: int) -> tuple["JournaledRows", Tensor]:
         """Move all rows to the base, without their gradients; only here the base is copied.
