@@ -199,7 +199,10 @@ class SAM(SlotMemory[SAMState]):
         mass = state.read_weights.flatten(1) * (places >= held.rows.shape[1])
         touched = 1 + (places.shape[1] if held.base.shape[1] else 0)
         if held.rows.shape[1] + touched > self.journal_places:
-            held, places = held.settled(self.slots, places, self.nearest)
+            # A step fills one new slot at most.
+            steps = (held.rows.shape[1] - self.nearest) // touched
+            most = min(self.slots, held.base.shape[1] + steps)
+            held, places = held.settled(most, places, self.nearest)
         held, places = held.opened(places, mass, NEGLIGIBLE)
         return SAMState(*held, places.view_as(state.places), *state[6:])
 

@@ -142,11 +142,11 @@ class JournaledRows(NamedTuple):
         row, age, origin = (torch.cat(parts, 1) for parts in (rows, ages, origins))
         return self._replace(rows=row, age=age, origin=origin), places
 
-    def settled(self, slots: int, places: Tensor, left: int) -> tuple["JournaledRows", Tensor]:
+    def settled(self, most: int, places: Tensor, left: int) -> tuple["JournaledRows", Tensor]:
         """Move all rows to the base, without their gradients; only here the base is copied.
 
         Args:
-            slots: most rows that are kept; there are no more that hold something.
+            most: rows of the new base; there must be no more that hold something.
             places: [B, E], to be renumbered.
             left: empty places of the new journal.
         """
@@ -157,7 +157,7 @@ class JournaledRows(NamedTuple):
             base_age = base_age.masked_fill(~self._untouched(), NEVER)
             age = torch.cat([self.age, base_age], 1)  # rows that the journal replaces are gone
             order = age.argsort(dim=1, descending=True, stable=True)
-            kept = order[:, -min(slots, J + M) :]
+            kept = order[:, -most:]
             norms = torch.cat([inverse_norms(self.rows), self.base_norms], 1)
             empty = JournaledRows.empty(B, left, W, self.rows)
             settled = empty._replace(

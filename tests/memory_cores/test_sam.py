@@ -83,7 +83,8 @@ def test_rows_that_settled_are_read_and_written_as_before(heads: int, nearest: i
     """The journal has room for one step or two, so that rows settle in nearly every step."""
     core = make_sam(steps=1, slots=60, read_heads=heads, nearest=nearest)
     state = assert_equals_the_reference(core, 50)
-    assert state.base.shape[1] > 20 and state.rows.shape[1] <= core.journal_places
+    # Three of four sets may hold items, and a step fills one slot.
+    assert 20 < state.base.shape[1] < 50 and state.rows.shape[1] <= core.journal_places
 
 
 @pytest.mark.parametrize("steps", [1, 3])
