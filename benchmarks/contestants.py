@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import pypi_dnc
+from full_memory import FullSAM
 from lightning_modules.speed.preparation import prepare
 from memory_cores import CORES, DNC, RMR, MemoryCore, MemorySizes
 from recurrence import Recurrence
@@ -55,6 +56,8 @@ VARIANTS: dict[str, Variant] = {
     "rmr_stochastic_keys": Variant(RMR, {"stochastic_keys": True}),
 }
 NAMES = (LSTM, PYPI_DNC, *VARIANTS)
+#: With one more that only growth asks for.
+EVERY_VARIANT = VARIANTS | {"sam_full": Variant(FullSAM)}
 
 
 class Contestant(NamedTuple):
@@ -94,7 +97,7 @@ def module_of(name: str, sizes: Sizes, device: torch.device) -> nn.Module:
         return FirstOutput(nn.LSTM(sizes.word, sizes.controller, batch_first=True))
     if name == PYPI_DNC:
         return pypi_dnc.PypiDNC(sizes, device)
-    recurrence = Recurrence(VARIANTS[name].builder(sizes), sizes)
+    recurrence = Recurrence(EVERY_VARIANT[name].builder(sizes), sizes)
     if device.type == "cpu":
         prepare()  # as models do
     return recurrence

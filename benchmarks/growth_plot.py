@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from contestants import VARIANTS
+from contestants import EVERY_VARIANT
 from growth import Growth
 from lightning_modules.pictures.style import FAINT, INK, legend_below, sheet, tidy
-from memory_cores import Look
+from memory_cores import CORES, Look
 
 WIDTH, HEIGHT = 8.0, 5.0
 #: Look of a contestant that is no core.
@@ -18,20 +18,21 @@ NO_CORE = Look(INK, ".")
 
 def look(name: str) -> Look:
     """Return the look of a contestant's core, if it is one."""
-    return VARIANTS[name].core.look if name in VARIANTS else NO_CORE
+    return EVERY_VARIANT[name].core.look if name in EVERY_VARIANT else NO_CORE
 
 
 def label(name: str, growth: Growth) -> str:
     """Return a contestant's name and exponent."""
-    core = VARIANTS[name].label if name in VARIANTS else name.upper()
+    core = EVERY_VARIANT[name].label if name in EVERY_VARIANT else name.upper()
     return core if growth.exponent is None else f"{core}, exponent {growth.exponent:.2f}"
 
 
 def dash(name: str) -> str:
-    """Choose a line: solid for a core as it is, dotted for one with options, dashed for others."""
-    if name not in VARIANTS:
+    """Choose a line: solid for a core as it is, dotted for its variants, dashed for others."""
+    if name not in EVERY_VARIANT:
         return "--"
-    return ":" if VARIANTS[name].settings else "-"
+    variant = EVERY_VARIANT[name]
+    return "-" if variant.core in CORES and not variant.settings else ":"
 
 
 def growth_plot(curves: Mapping[str, Growth], title: str, subtitle: str, size: str) -> Figure:

@@ -39,13 +39,14 @@ class Axis(NamedTuple):
     sizes: tuple[int, ...]
     names: tuple[str, ...]
     build: Build
+    power: int = 2  #: of the size, with which any of them may grow: 2 for links
 
 
-def in_recurrence(field: str) -> Build:
-    """Vary a size of the core beside a controller."""
+def in_recurrence(field: str, **others: int) -> Build:
+    """Vary a size of the core beside a controller, with other sizes unlike those of all cores."""
 
     def build(name: str, size: int, device: torch.device) -> Contestant:
-        sizes = Sizes()._replace(**{field: size})
+        sizes = Sizes()._replace(**{**others, field: size})
         return dict(contestants((name,), sizes, device, bf16=False))[name]
 
     return build
@@ -71,6 +72,14 @@ AXES = {
         (25, 64, 256, 1024, 4096),
         tuple(name for name in SLOTTED if name != "rmr"),  # whose slots are cells, below
         in_recurrence("slots"),
+    ),
+    "long": Axis(
+        "Slots of a long memory, four sequences",
+        "slots N",
+        (100, 1_000, 10_000, 100_000),
+        ("lru", "sam", "sam_full"),
+        in_recurrence("slots", batch=4),
+        power=1,
     ),
     "steps": Axis(
         "Length of the sequence",
@@ -124,7 +133,7 @@ def sweep(axis: Axis, options: Namespace) -> dict[str, Growth]:
     device = torch.device(options.device)
     curves = {name: Growth.none() for name in axis.names}
     for size in axis.sizes[:2] if options.quick else axis.sizes:
-        names = [name for name in axis.names if fits(name, curves[name], size, options)]
+        names = [name for name in axis.names if fits(name, curves[name], size, options, axis.power)]
         present = {name: axis.build(name, size, device) for name in names}
         peaks = {name: peak(contestant, device) for name, contestant in present.items()}
         steps = {name: contestant.step for name, contestant in present.items()}
@@ -142,11 +151,11 @@ def peak(contestant: Contestant, device: torch.device) -> float:
     return mebibytes
 
 
-def fits(name: str, growth: Growth, size: int, options: Namespace) -> bool:
-    """Tell whether a size is within the limits if all grows with its square, as links do."""
+def fits(name: str, growth: Growth, size: int, options: Namespace, power: int = 2) -> bool:
+    """Tell whether a size is within the limits if all grows with its power."""
     if not growth.sizes:
         return True
-    factor = (size / growth.sizes[-1]) ** 2
+    factor = (size / growth.sizes[-1]) ** power
     mebibytes, seconds = growth.peak_mebibytes[-1] * factor, growth.least_ms[-1] / 1000 * factor
     if mebibytes <= options.most_mebibytes and seconds <= options.most_seconds:
         return True

@@ -16,6 +16,7 @@ from memory_cores.no_memory import NoMemory
 from memory_cores.ntm import NTM
 from memory_cores.parts.palette import PALETTE, Look
 from memory_cores.rmr import RMR
+from memory_cores.sam import SAM
 from memory_cores.transformer_cache import TransformerCache
 
 #: Every core; tests and benchmarks run over this list. New ones come last, since a core's place
@@ -34,6 +35,7 @@ CORES: tuple[type[MemoryCore], ...] = (
     DKM,
     TransformerCache,
     Hybrid,
+    SAM,
 )
 
 for _core, _look in zip(CORES, cycle(PALETTE), strict=False):
@@ -59,5 +61,6 @@ __all__ = [
     "RMR",
     "Recollections",
     "TransformerCache",
+    "SAM",
     "Weightings",
 ]

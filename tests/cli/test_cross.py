@@ -27,10 +27,7 @@ def test_what_is_always_trained_is_there() -> None:
 @pytest.mark.parametrize("core", [core.__name__ for core in CORES])
 @pytest.mark.parametrize(
     "experiment",
-    [
-        pytest.param(name, marks=() if name in ALWAYS else pytest.mark.cross)
-        for name in EXPERIMENTS
-    ],
+    [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.cross) for name in EXPERIMENTS],
 )
 def test_every_core_trains(core: str, experiment: str, tiny: Callable[..., list[str]]) -> None:
     config = f"--config={Path('conf') / experiment}.yaml"

@@ -27,6 +27,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "heads": st.integers(1, 3),
     "queries": st.integers(1, 3),
     "write_heads": st.integers(1, 3),
+    "nearest": st.integers(1, 8),
     "sparse_links": st.none() | st.integers(1, 8),
     "usage_decay": st.sampled_from([0.0, 0.5, 0.95, 1.0]),
     "hidden_size": WIDTHS,

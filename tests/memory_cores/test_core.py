@@ -8,11 +8,16 @@ import torch
 
 from memory_cores import (
     CORES,
+    DKM,
     DNC,
     LRU,
+    MLSTM,
     NTM,
     RMR,
+    SAM,
+    BayesianRegression,
     ContextWindow,
+    GatedDelta,
     Hybrid,
     Introspection,
     MemoryCore,
@@ -51,6 +56,13 @@ BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
     TransformerCache: (N * (5 * 32 + V + 1) + 1, 4_826),
     # Where the read heads were, and how many were written.
     Hybrid: (N * (K + V) + 5 * N + 1, 4_126),
+    # A row and its age for each slot; eight places and weights a head.
+    SAM: (N * (W + 1) + 2 * 5 * 8, 1_705),
+    # Two maps each; of a symmetric matrix, a triangle.
+    GatedDelta: (2 * N * V, 1_600),
+    MLSTM: (2 * (N * V + N + 1), 1_652),
+    BayesianRegression: (2 * (N * V + N * (N + 1) // 2), 2_250),
+    DKM: (2 * (N * (N + V) + N * (N + 1) // 2), 3_500),
 }
 BY_QUERY: dict[type[MemoryCore], int] = {
     # How many were written.
@@ -66,6 +78,11 @@ BY_QUERY: dict[type[MemoryCore], int] = {
     NoMemory: 0,
     TransformerCache: T * (1 + H + 1) + 1,
     Hybrid: T * (1 + H + 1) + 1,
+    SAM: T * (W + 1),
+    GatedDelta: 2 * T * H,
+    MLSTM: 2 * (T * H + T + 1),
+    BayesianRegression: 2 * (T * H + T * (T + 1) // 2),
+    DKM: 2 * (T * (T + H) + T * (T + 1) // 2),
 }
 
 

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from lightning_modules.temporal_vaes.controller import Controller
-from memory_cores import DNC, LRU, NTM, ContextWindow, Items, MemoryCore, MemorySizes
+from memory_cores import DNC, LRU, NTM, SAM, ContextWindow, Items, MemoryCore, MemorySizes
 from memory_cores.parts.associative import lags
 from memory_cores.parts.clock import clock_periods
 
-CORES = (DNC, NTM, LRU, ContextWindow)
+CORES = (DNC, NTM, LRU, ContextWindow, SAM)
 STEPS, UNITS = 15, 128
 SIZES = MemorySizes(UNITS, UNITS, 8, STEPS, clock=clock_periods(UNITS, STEPS))
 

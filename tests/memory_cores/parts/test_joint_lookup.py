@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from memory_cores import DNC, LRU, NTM, Introspection, Items, MemorySizes, NoMemory
+from memory_cores import DNC, LRU, NTM, SAM, Introspection, Items, MemorySizes, NoMemory
 from memory_cores.parts.joint_lookup import JointLookup
 from tests.memory_cores.random_use import random_step, randomised
 
@@ -16,6 +16,7 @@ CORES = {
     "DNC": (DNC, KIND | {"word_size": 3}),
     "LRU": (LRU, KIND | {"word_size": 3, "read_heads": 2}),
     "NTM": (NTM, KIND | {"word_size": 3}),
+    "SAM": (SAM, KIND | {"word_size": 3}),
     "Introspection": (Introspection, {"lookup_attention": "dot_product"}),
     "NoMemory": (NoMemory, KIND),
 }
