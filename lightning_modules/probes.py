@@ -1,0 +1,180 @@
+"""Probes of a model's memory: what is stored is changed before recall, and recall is measured.
+
+``untouched`` changes nothing. ``zeroed`` takes away what was stored. ``transplanted`` puts the
+memory of another sequence in its place. ``shuffled`` leaves all that was stored, but not where:
+each slot gets the row of another one, while what refers to slots by their place (pointers, links,
+weightings) stays. A core that finds what it wants by its content does not mind; one that goes by
+place reads what is of another time.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from lightning_modules.evaluation_mode import evaluating
+from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums
+from memory_cores import MemoryCore
+
+Change = Literal["untouched", "zeroed", "shuffled", "transplanted"]
+#: Fields of a state with a row for each slot, and the rows that they have besides.
+SlotRows = Mapping[str, int]
+State = TypeVar("State", bound=tuple[Any, ...])
+
+#: What probes measure: recall, what it is compared with, and the classes of generated frames.
+PROBED, REFERENCE, OWN, DONOR = GATHERED = "probed", "reference", "own", "donor"
+
+
+class Probes(ABC):
+    """The probes of a family's models."""
+
+    #: Name of the measure of recall, which the family declares.
+    measure: ClassVar[str]
+    #: What is changed and where it is measured, in words.
+    sentence: ClassVar[str]
+    #: What a benchmark lacks on which nothing can be measured, in words.
+    missing: ClassVar[str]
+    #: Whether ``shuffled`` needs a core whose slots have rows.
+    by_rows: ClassVar[bool]
+
+    @abstractmethod
+    def measured(
+        self, model: Any, data: Any, batch: Any, change: Change, rows: SlotRows
+    ) -> Mapping[str, Measurement]:
+        """Change what is stored of B sequences, and measure how they are recalled.
+
+        Args:
+            model: one of the family's, in evaluation mode.
+            data: the benchmark, set up.
+            batch: two sequences or more: each one's donor is the one before it.
+            change: of what is stored.
+            rows: of the core's state.
+
+        Returns:
+            ``PROBED`` at the steps of recall and, if the family has them, the others of
+            ``GATHERED``.
+        """
+
+    @abstractmethod
+    def stored(self, model: Any, batch: Any) -> float:
+        """Count the items that are stored of a sequence, on average over the batch."""
+
+    @abstractmethod
+    def value(self, sums: Mapping[str, StepSums], untouched: Mapping[str, StepSums]) -> float:
+        """Return the measure under a change.
+
+        Args:
+            sums: sums of ``GATHERED`` under the change.
+            untouched: the same without any.
+        """
+
+
+class Measured(NamedTuple):
+    """Sums over the sequences of a test set."""
+
+    sums: dict[Change, dict[str, StepSums]]
+    sequences: int
+    steps: int  #: T of each
+    stored: float  #: items of a sequence, on average
+
+
+def measure(
+    model: Any,
+    data: Any,
+    changes: Sequence[Change],
+    rows: SlotRows,
+    at_least: int | None,
+) -> Measured:
+    """Measure a model under several changes on the test set.
+
+    Args:
+        model: of any family.
+        data: its benchmark, set up.
+        changes: of what is stored.
+        rows: of the core's state, for ``shuffled``.
+        at_least: sequences, in whole batches; None: all.
+
+    Raises:
+        ValueError: no batch has two sequences.
+    """
+    probes: Probes = model.measures.probes
+    steps = model.test_metrics.totals.shape[1]
+    means = {change: StepMeans(GATHERED, steps) for change in changes}
+    sequences, stored = 0, 0.0
+    with evaluating(model), torch.no_grad():
+        for batch in data.test_dataloader():
+            if len(batch.episode) < 2:  # nobody could be its donor
+                continue
+            for change in changes:
+                means[change].update(probes.measured(model, data, batch, change, rows))
+            stored += len(batch.episode) * probes.stored(model, batch)
+            sequences += len(batch.episode)
+            if at_least is not None and sequences >= at_least:
+                break
+    if not sequences:
+        size = data.hparams["eval_batch_size"]
+        raise ValueError(f"eval_batch_size must be at least 2, for donors, got {size}")
+    sums = {change: each.sums() for change, each in means.items()}
+    return Measured(sums, sequences, steps, stored / sequences)
+
+
+def slot_rows(core: MemoryCore[Any], larger: MemoryCore[Any], slots: int) -> SlotRows:
+    """Find the fields of a state whose rows, along the first dimension behind B, are slots.
+
+    Args:
+        core: with so many slots.
+        larger: the same core with one slot more.
+        slots: how many.
+
+    Returns:
+        fields, and the rows that each has besides, at its end.
+    """
+    like = next(core.parameters(), torch.empty(0)).new_empty(0)
+    small, large = (each.initial_state(1, like) for each in (core, larger))
+    return {
+        name: few.shape[1] - slots
+        for name, few, many in zip(small._fields, small, large, strict=True)
+        if few.dim() > 1 and many.shape[1] == few.shape[1] + 1
+    }
+
+
+def transplanted(state: State) -> State:
+    """Give each of B sequences the state of the one before it; the first gets the last one's."""
+    return type(state)(*(part.roll(1, 0) for part in state))
+
+
+def shuffled(state: State, rows: SlotRows, lots: Tensor) -> State:
+    """Give each slot the row of another one of the same sequence.
+
+    Args:
+        state: of B sequences.
+        rows: the fields with a row for each of N slots.
+        lots: numbers at random [B, N] that decide on the order.
+    """
+    source = cycles(lots, torch.ones_like(lots, dtype=torch.bool))
+    each = torch.arange(len(lots), device=lots.device).unsqueeze(1)
+    moved = {}
+    for name in rows:
+        part = getattr(state, name)
+        moved[name] = torch.cat([part[each, source], part[:, source.shape[1] :]], 1)
+    return state._replace(**moved)  # type: ignore[attr-defined]
+
+
+def cycles(lots: Tensor, real: Tensor) -> Tensor:
+    """Draw permutations that leave none of the real places where it is, if there are two or more.
+
+    Args:
+        lots: numbers at random [B, N].
+        real: which places take part, [B, N] bool.
+
+    Returns:
+        source: [B, N] int64, for each place the one whose content comes there.
+    """
+    order = lots.masked_fill(~real, torch.inf).argsort(1)
+    place = torch.arange(lots.shape[1], device=lots.device).expand_as(order)
+    number = real.sum(1, keepdim=True)
+    # Around a circle of the real places in random order; the others stay.
+    following = torch.where(place + 1 < number, place + 1, 0).where(place < number, place)
+    return torch.empty_like(order).scatter(1, order, order.gather(1, following))
