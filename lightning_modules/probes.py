@@ -85,7 +85,7 @@ def measure(
     data: Any,
     changes: Sequence[Change],
     rows: SlotRows,
-    at_least: int | None,
+    at_least: int,
 ) -> Measured:
     """Measure a model under several changes on the test set.
 
@@ -94,7 +94,7 @@ def measure(
         data: its benchmark, set up.
         changes: of what is stored.
         rows: of the core's state, for ``shuffled``.
-        at_least: sequences, in whole batches; None: all.
+        at_least: sequences, in whole batches, as far as there are so many.
 
     Raises:
         ValueError: no batch has two sequences.
@@ -111,7 +111,7 @@ def measure(
                 means[change].update(probes.measured(model, data, batch, change, rows))
             stored += len(batch.episode) * probes.stored(model, batch)
             sequences += len(batch.episode)
-            if at_least is not None and sequences >= at_least:
+            if sequences >= at_least:
                 break
     if not sequences:
         size = data.hparams["eval_batch_size"]

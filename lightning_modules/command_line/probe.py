@@ -90,7 +90,7 @@ def probe(args: list[str]) -> None:
     """
     parser = _parser()
     given, settings = parser.parse_with_settings(args)
-    if given.sequences is not None and given.sequences < 2:
+    if given.sequences < 2:
         parser.error(f"--sequences must be at least 2, got {given.sequences}")
     checkpoint = checkpoint_of(given.run)
     words = with_config_of_run(["probe", *settings, f"--ckpt_path={checkpoint}"])
@@ -126,8 +126,9 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--sequences",
         type=int,
+        default=200,
         metavar="N",
-        help="of the test set, rounded up to whole batches (default: all)",
+        help="of the test set, rounded up to whole batches (default: 200)",
     )
     parser.add_argument(
         "--times",
@@ -160,9 +161,7 @@ def checkpoint_of(path: Path) -> Path:
     raise UsageError(f"{shown(path)} has no checkpoint, such as {shown(folder.best_checkpoint)}")
 
 
-def probed(
-    subject: Subject, weights: dict[str, Any], times: Sequence[int], at_least: int | None
-) -> Probe:
+def probed(subject: Subject, weights: dict[str, Any], times: Sequence[int], at_least: int) -> Probe:
     """Measure under all changes, then on longer sequences.
 
     Raises:
@@ -213,7 +212,7 @@ def rows_of(subject: Subject) -> SlotRows:
 
 
 def lengthened(
-    subject: Subject, weights: dict[str, Any], times: Sequence[int], at_least: int | None
+    subject: Subject, weights: dict[str, Any], times: Sequence[int], at_least: int
 ) -> Iterator[Lengthened | str]:
     """Yield what is measured on longer sequences, or one line on why it cannot be."""
     data, setting = subject.datamodule, subject.datamodule.longer_by

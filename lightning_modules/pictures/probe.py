@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from lightning_modules.pictures.layout import add_axes
-from lightning_modules.pictures.style import FAINT, HEADING_INCHES, INK, QUIET, sheet, tidy
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, sheet, tidy
 
 WIDTH, PANEL_INCHES, GAP_INCHES, LEFT_INCHES = 10.5, 2.35, 0.85, 1.05
 PANEL_HEIGHT, FOOT_INCHES, TOP_INCHES = 2.3, 0.75, 0.3
-#: Height of a bar, and of each of two that stand together.
-BAR, HALF_BAR = 0.62, 0.34
+#: Height of each of two bars that stand together.
+HALF_BAR = 0.34
+#: Ratio of the largest to the smallest value above which a scale is logarithmic.
+WIDE = 20
 
 
 class Length(NamedTuple):
@@ -33,7 +35,7 @@ def probe_figure(
     headings: tuple[str, str],
     colour: str,
 ) -> Figure:
-    """Draw bars for each change and, as far as they are known, shares of classes and lengths.
+    """Draw a value for each change and, as far as they are known, shares of classes and lengths.
 
     Args:
         values: the measure by changes of what is stored, in their order from top to bottom.
@@ -64,25 +66,32 @@ def probe_figure(
 
 def _draw_values(axes: Axes, values: Mapping[str, float], label: str, colour: str) -> None:
     finite = [value for value in values.values() if isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=1.0)
+    logarithmic = low > 0 and high > WIDE * low
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.6, high * (high / low) ** 0.35)
+    else:
+        low, high = min(low, 0.0), max(high, 0.0)
+        room = 0.22 * (high - low) or 1
+        axes.set_xlim(low - room * (low < 0), high + room)
+    start = axes.get_xlim()[0] if logarithmic else 0.0
     for row, (name, value) in enumerate(values.items()):
         if isfinite(value):
-            axes.barh(row, value, BAR, color=colour, gid=name)
-            left = value < 0
+            axes.plot([start, value], [row, row], color=colour, lw=2, alpha=0.45)
+            axes.plot([value], [row], color=colour, marker="o", ms=8, gid=name)
             axes.annotate(
                 f"{value:.2f}",
                 (value, row),
-                (-4 if left else 4, 0),
+                (8, 0),
                 textcoords="offset points",
                 va="center",
-                ha="right" if left else "left",
                 size=8,
                 color=INK,
             )
-    low, high = min([0.0, *finite]), max([0.0, *finite])
-    room = 0.2 * (high - low) or 1
-    axes.set_xlim(low - room * (low < 0), high + room * (high > 0))
     _name_rows(axes, list(values))
-    _entitle(axes, "Recall, by what is stored", label)
+    scale = ", logarithmic" if logarithmic else ""
+    _entitle(axes, "Recall, by what is stored", label + scale)
 
 
 def _draw_shares(axes: Axes, shares: Mapping[str, tuple[float, float]], colour: str) -> None:
@@ -95,11 +104,11 @@ def _draw_shares(axes: Axes, shares: Mapping[str, tuple[float, float]], colour: 
     _name_rows(axes, [""] * len(shares))
     _entitle(axes, "Generated after the given frames", "frames of a class (%)")
     axes.legend(
-        loc="lower right",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        ncols=2,
         fontsize=8,
-        frameon=True,
-        framealpha=0.9,
-        edgecolor=FAINT,
+        frameon=False,
         handlelength=1.2,
     )
 
