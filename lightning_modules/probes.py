@@ -2,8 +2,8 @@
 
 ``untouched`` changes nothing. ``zeroed`` takes away what was stored. ``transplanted`` puts the
 memory of another sequence in its place. ``shuffled`` leaves all that was stored, but not where:
-each slot gets the row of another one, while what refers to slots by their place (pointers, links,
-weightings) stays. A core that finds what it wants by its content does not mind; one that goes by
+each slot that was written gets the row of another one, while what refers to slots by their place
+(pointers, links, weightings) stays. A core that finds what it wants by its content does not mind; one that goes by
 place reads what is of another time.
 """
 
@@ -145,20 +145,29 @@ def transplanted(state: State) -> State:
     return type(state)(*(part.roll(1, 0) for part in state))
 
 
-def shuffled(state: State, rows: SlotRows, lots: Tensor) -> State:
-    """Give each slot the row of another one of the same sequence.
+def shuffled(state: State, initial: State, rows: SlotRows, lots: Tensor) -> State:
+    """Give each slot that was written the row of another one of the same sequence.
+
+    Those that are as they were at first stay where they are, so that what is stored later does not
+    take the place of what was stored before.
 
     Args:
         state: of B sequences.
+        initial: the state before the first step.
         rows: the fields with a row for each of N slots.
         lots: numbers at random [B, N] that decide on the order.
     """
-    source = cycles(lots, torch.ones_like(lots, dtype=torch.bool))
+    slots = lots.shape[1]
+    written = torch.zeros_like(lots, dtype=torch.bool)
+    for name in rows:
+        changed = getattr(state, name)[:, :slots] != getattr(initial, name)[:, :slots]
+        written |= changed.flatten(2).any(2) if changed.dim() > 2 else changed
+    source = cycles(lots, written)
     each = torch.arange(len(lots), device=lots.device).unsqueeze(1)
     moved = {}
     for name in rows:
         part = getattr(state, name)
-        moved[name] = torch.cat([part[each, source], part[:, source.shape[1] :]], 1)
+        moved[name] = torch.cat([part[each, source], part[:, slots:]], 1)
     return state._replace(**moved)  # type: ignore[attr-defined]
 
 

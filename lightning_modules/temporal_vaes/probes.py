@@ -123,10 +123,11 @@ def edit_after(
     """Return what changes the memory's state before step ``prefix_length``; None for no change."""
     if change == "untouched":
         return None
+    initial = model.core.initial_state(len(batch.frames), batch.frames)
     changes: dict[Change, Callable[[Any], Any]] = {
-        "zeroed": lambda held: model.core.initial_state(len(batch.frames), batch.frames),
+        "zeroed": lambda held: initial,
         "transplanted": transplanted,
-        "shuffled": lambda held: shuffled(held, rows, lots_of(model, batch, held, rows)),
+        "shuffled": lambda held: shuffled(held, initial, rows, lots_of(model, batch, held, rows)),
     }
 
     def edit(t: int, state: "BackboneState") -> "BackboneState":
