@@ -3,8 +3,8 @@
 ``untouched`` changes nothing. ``zeroed`` takes away what was stored. ``transplanted`` puts the
 memory of another sequence in its place. ``shuffled`` leaves all that was stored, but not where:
 each slot that was written gets the row of another one, while what refers to slots by their place
-(pointers, links, weightings) stays. A core that finds what it wants by its content does not mind; one that goes by
-place reads what is of another time.
+(pointers, links, weightings) stays. A core that finds what it wants by its content does not mind;
+one that goes by place reads what is of another time.
 """
 
 from abc import ABC, abstractmethod

@@ -219,9 +219,12 @@ def lengthened(
     if setting is None:
         yield f"longer: left out, sequences of {type(data).__name__} have one length"
         return
+    # A source that is named is not announced again.
+    source = [f"--data.source={data.source_record()['source']}"] * ("source" in data.hparams)
     for number in times:
+        length = f"--data.{setting}={number * getattr(data, setting)}"
         try:
-            longer = subject.varied(f"--data.{setting}={number * getattr(data, setting)}")
+            longer = subject.varied(length, *source)
         except UsageError as mistake:
             yield f"{number} times as long: left out, {mistake}"
             continue
