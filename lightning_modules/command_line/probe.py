@@ -1,5 +1,6 @@
 """``probe``: what a trained model's memory is for, and how far it reaches."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
@@ -141,7 +142,10 @@ def _parser() -> CommandParser:
 
 
 def _times(text: str) -> list[int]:
-    return [int(number) for number in text.split(",") if number]
+    words = [word for word in text.split(",") if word]
+    if not all(word.isdecimal() and int(word) > 1 for word in words):
+        raise ArgumentTypeError(f"must be whole numbers above 1, got {text}")
+    return [int(word) for word in words]
 
 
 def checkpoint_of(path: Path) -> Path:

@@ -17,9 +17,17 @@ from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.report.page import page
 from lightning_modules.report.sections.gallery import picture_of
-from tests.lightning_modules.records.made_up_runs import add_film, add_pictures, write_metrics
+from tests.lightning_modules.records.made_up_runs import (
+    add_film,
+    add_pictures,
+    add_probe,
+    write_metrics,
+)
 
-SECTIONS = ["league", "steps", "learning", "scaling", "state", "gallery", "film", "configuration"]
+SECTIONS = [
+    *("league", "steps", "learning", "scaling", "state", "probes", "gallery", "film"),
+    "configuration",
+]
 
 
 class Reader(HTMLParser):
@@ -65,6 +73,7 @@ def test_everything_has_its_section(runs):
         folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8})
         add_pictures(folder, "generations", "kl_curve")
         add_film(folder)
+        add_probe(folder)
         carrying(folder, 1_000)
     carrying(runs.frames("DNC", 0, run="more", memory={"slots": 16}), 2_000)
     runs.functions()
@@ -101,6 +110,27 @@ def test_quality_is_drawn_over_the_state_of_models_that_have_one(runs):
     }
     # Student's quantile of two degrees of freedom, times 0.01 over the root of three.
     assert points[0]["error_y"]["array"] == [pytest.approx(4.302653 * 0.01 / 3**0.5, abs=1e-6)]
+
+
+def test_probes_have_a_row_and_lines_for_each_run(runs):
+    add_probe(runs.frames("DNC", 0), zeroed=1.5)
+    add_probe(runs.frames("NTM", 1))
+    (runs.frames("LRU", 0) / "probe.json").write_text("{", encoding="utf-8")
+    html = page(read_runs([runs.root]))
+    found = read(html)
+    header = next(row for row in found.rows if "transplanted" in row)
+    assert header[:6] == ["model", "seed", "untouched", "zeroed", "transplanted", "own class"]
+    first, second = (row for row in found.rows if len(row) == len(header) and row[-2] == "200")
+    shown = ["0.200", "1.500", "20.000", "0.125", "0.750", "200", "shuffled: left out"]
+    assert first == ["GTMM (DNC)", "0", *shown]
+    assert second[:4] == ["GTMM (NTM)", "1", "0.200", "1.000"]
+    of_ratio = [
+        [(t["x"], t["y"]) for t in chart["traces"]]
+        for chart in found.data
+        if chart.get("layout", {}).get("yaxis", {}).get("title", {}).get("text") == "KL ratio, old"
+    ]
+    assert of_ratio == [[([1, 2], [0.2, 0.4])] * 2, [([5, 8], [0.2, 0.4])] * 2]
+    assert "LRU-0/probe.json</code> is damaged: no JSON, or half of it" in html
 
 
 def test_models_that_carry_the_same_are_not_drawn_over_it(runs):
