@@ -16,7 +16,6 @@ from torch import Tensor
 
 from lightning_modules.evaluation_mode import evaluating
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums
-from memory_cores import MemoryCore
 
 Change = Literal["untouched", "zeroed", "shuffled", "transplanted"]
 #: Fields of a state with a row for each slot, and the rows that they have besides.
@@ -120,23 +119,21 @@ def measure(
     return Measured(sums, sequences, steps, stored / sequences)
 
 
-def slot_rows(core: MemoryCore[Any], larger: MemoryCore[Any], slots: int) -> SlotRows:
+def slot_rows(state: NamedTuple, larger: NamedTuple, slots: int) -> SlotRows:
     """Find the fields of a state whose rows, along the first dimension behind B, are slots.
 
     Args:
-        core: with so many slots.
-        larger: the same core with one slot more.
-        slots: how many.
+        state: of a core.
+        larger: of the same core with more slots.
+        slots: how many these are.
 
     Returns:
         fields, and the rows that each has besides, at its end.
     """
-    like = next(core.parameters(), torch.empty(0)).new_empty(0)
-    small, large = (each.initial_state(1, like) for each in (core, larger))
     return {
-        name: few.shape[1] - slots
-        for name, few, many in zip(small._fields, small, large, strict=True)
-        if few.dim() > 1 and many.shape[1] == few.shape[1] + 1
+        name: many.shape[1] - slots
+        for name, few, many in zip(state._fields, state, larger, strict=True)
+        if few.dim() > 1 and many.shape[1] > few.shape[1]
     }
 
 

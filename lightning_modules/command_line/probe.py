@@ -6,6 +6,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
+
 from lightning_modules.callbacks.pictures import title_of
 from lightning_modules.command_line.checkpoint_check import require_restorable, shapes
 from lightning_modules.command_line.checkpoint_settings import with_config_of_run
@@ -51,8 +53,6 @@ numbers that are carried from step to step.
 
 The run's folder gets probe.json, which the page of `compare` shows, and probe.png."""
 CHANGES: tuple[Change, ...] = get_args(Change)
-#: Slots of the smaller of two cores that tell which dimensions of a state are slots.
-FEW_SLOTS = 32
 
 
 class Subject(Rebuilt):
@@ -208,11 +208,12 @@ def rows_of(subject: Subject) -> SlotRows:
     core = subject.model.core
     if type(subject.model).fixed_core is not None or "slots" not in settings_of(type(core)):
         return {}
-    small, large = (
-        subject.varied(f"--model.memory.slots={slots}").model.core
-        for slots in (FEW_SLOTS, FEW_SLOTS + 1)
-    )
-    return slot_rows(small, large, FEW_SLOTS)
+    like = next(core.parameters(), torch.empty(0)).new_empty(0)
+    state = core.initial_state(1, like)
+    # More than anything that the state counts, so more than its slots.
+    slots = 1 + max(size for part in state for size in part.shape)
+    larger = subject.varied(f"--model.memory.slots={slots}").model.core
+    return slot_rows(state, larger.initial_state(1, like), slots)
 
 
 def lengthened(
@@ -224,7 +225,8 @@ def lengthened(
         yield f"longer: left out, sequences of {type(data).__name__} have one length"
         return
     # A source that is named is not announced again.
-    source = [f"--data.source={data.source_record()['source']}"] * ("source" in data.hparams)
+    known = data.source_record().get("source") if "source" in data.hparams else None
+    source = [] if known is None else [f"--data.source={known}"]
     for number in times:
         length = f"--data.{setting}={number * getattr(data, setting)}"
         try:

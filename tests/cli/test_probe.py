@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import main
+from lightning_modules.command_line.probe import Subject, lengthened
 from lightning_modules.records.probe_file import load_probe
 
 RECALL = "--config=conf/dnc_gtmm_perfect_recall_l10.yaml"
@@ -26,9 +27,7 @@ def trained(tiny: Callable[..., list[str]], runs: Path) -> Callable[..., Path]:
     return train
 
 
-def test_a_run_is_probed_and_the_page_shows_it(
-    trained: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_probed(trained: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     run = trained(RECALL)
     main(["test", f"--ckpt_path={run}/checkpoints/last.ckpt", "--trainer.limit_test_batches=1"])
     capsys.readouterr()
@@ -47,24 +46,18 @@ def test_a_run_is_probed_and_the_page_shows_it(
     (row,) = re.findall(r"^  zeroed +([\d.]+)", said, re.M)
     assert row == f"{changed['zeroed'].value:.3f}"
     assert (run / "probe.png").is_file()
-    main(["compare", str(run), f"--out={tmp_path}/page.html"])
-    assert '<section id="probes">' in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_core_whose_parameters_count_its_slots_has_one_length(
-    trained: Callable[..., Path], capsys: pytest.CaptureFixture[str], complaint: Callable[..., str]
+    tiny: Callable[..., list[str]],
 ) -> None:
-    run = trained(RECALL, "--model.memory=Introspection")
-    capsys.readouterr()
-    main(["probe", str(run / "checkpoints/last.ckpt"), "--times=2,4"])
-    assert "longer: left out, the parameters of Introspection depend on" in capsys.readouterr().out
-    assert len(load_probe(run / "probe.json").lengthened) == 1
-    said = complaint("probe", str(run), "--data.recall_length=5", "--data.pre_recall_length=5")
-    assert "ckpt_path:" in said
-    said = complaint("probe", str(run), "--model.memory.slots=12", "--data.pre_recall_length=4")
-    assert "data: PerfectRecall has no recall phase here: no step after the given" in said
-    said = complaint("probe", str(run), "--data.eval_batch_size=1")
-    assert "data.eval_batch_size must be at least 2, for donors, got 1" in said
+    words = [word for word in tiny("fit", RECALL)[1:] if "limit" not in word]
+    subject = Subject([*words, "--model.memory=Introspection"])
+    (line,) = lengthened(subject, subject.model.state_dict(), [2, 4], 2)
+    assert line == (
+        "longer: left out, the parameters of Introspection depend on the sequence length "
+        "(backbone.memory.attention.output.weight)"
+    )
 
 
 def test_functions_are_probed_at_steps_without_a_context(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_modules.probes import cycles, shuffled, slot_rows, transplanted
+from lightning_modules.probes import SlotRows, cycles, shuffled, slot_rows, transplanted
 from memory_cores import DKM, DNC, LRU, NTM, RMR, ContextWindow, Introspection, MemorySizes
 from memory_cores.dnc import DNCState
 
@@ -28,11 +28,16 @@ SIZES = MemorySizes(control=8, key=8, value=4, steps=5)
     ],
 )
 def test_slots_are_what_grows_behind_the_batch(core: Any, rows: dict[str, int]) -> None:
-    assert slot_rows(core(SIZES, slots=8), core(SIZES, slots=9), 8) == rows
+    assert rows_of(core) == rows
+
+
+def rows_of(core: Any) -> SlotRows:
+    small, large = (core(SIZES, slots=n).initial_state(1, torch.empty(0)) for n in (8, 99))
+    return slot_rows(small, large, 99)
 
 
 def test_the_cells_of_an_rmr_are_its_slots() -> None:
-    rows = slot_rows(RMR(SIZES, slots=8), RMR(SIZES, slots=9), 8)
+    rows = rows_of(RMR)
     assert {"keys", "values", "proposals", "value_cells", "attended_keys"} <= rows.keys()
     assert not {"item_keys", "key_hidden"} & rows.keys()
 

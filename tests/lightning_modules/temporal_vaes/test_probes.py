@@ -10,7 +10,7 @@ from torch import Tensor
 from datamodules import FrameSequences, PerfectRecall
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics.step_means import Measurement
-from lightning_modules.probes import DONOR, OWN, PROBED, REFERENCE, cycles
+from lightning_modules.probes import DONOR, OWN, PROBED, REFERENCE, cycles, measure
 from lightning_modules.temporal_vaes.probes import (
     FrameProbes,
     edit_after,
@@ -128,6 +128,27 @@ def test_recall_under_each_change_is_what_it_must_be(
     assert mean(measured(planted, data, batch, "transplanted")[PROBED]) == pytest.approx(
         donors, rel=1e-4
     )
+
+
+@pytest.mark.parametrize(("at_least", "sequences"), [(1, 2), (3, 4), (9, 4)])
+def test_whole_batches_are_measured(planted: GTMM, at_least: int, sequences: int) -> None:
+    data = PerfectRecall(
+        L, K, source="mnist5k", test_size=5, eval_batch_size=2, num_workers=0, batch_size=2
+    )
+    data.setup()
+    found = measure(planted, data, ["untouched", "zeroed"], {}, at_least)
+    # The fifth has no donor.
+    assert (found.sequences, found.steps, found.stored) == (sequences, L + K, L)
+    sums = found.sums["zeroed"]
+    assert sums[PROBED].sequences.tolist() == [0] * L + [sequences] * K
+    assert FrameProbes().value(sums, found.sums["untouched"]) == pytest.approx(1, rel=1e-5)
+
+
+def test_a_sequence_alone_has_no_donor(planted: GTMM) -> None:
+    data = PerfectRecall(L, K, source="mnist5k", test_size=2, eval_batch_size=1, num_workers=0)
+    data.setup()
+    with pytest.raises(ValueError, match="eval_batch_size must be at least 2, for donors, got 1"):
+        measure(planted, data, ["untouched"], {}, 2)
 
 
 def test_a_transplanted_model_generates_the_latents_of_its_donor(
