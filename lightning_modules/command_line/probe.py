@@ -232,7 +232,8 @@ def lengthened(
         try:
             longer = subject.varied(length, *source)
         except UsageError as mistake:
-            yield f"{number} times as long: left out, {mistake}"
+            reason = str(mistake).partition("\n")[0]
+            yield f"{number} times as long: left out, {reason}"
             continue
         made = shapes(longer.model.state_dict())
         wrong = [name for name, shape in shapes(weights).items() if made.get(name) != shape]

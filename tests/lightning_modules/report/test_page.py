@@ -112,27 +112,6 @@ def test_quality_is_drawn_over_the_state_of_models_that_have_one(runs):
     assert points[0]["error_y"]["array"] == [pytest.approx(4.302653 * 0.01 / 3**0.5, abs=1e-6)]
 
 
-def test_probes_have_a_row_and_lines_for_each_run(runs):
-    add_probe(runs.frames("DNC", 0), zeroed=1.5)
-    add_probe(runs.frames("NTM", 1))
-    (runs.frames("LRU", 0) / "probe.json").write_text("{", encoding="utf-8")
-    html = page(read_runs([runs.root]))
-    found = read(html)
-    header = next(row for row in found.rows if "transplanted" in row)
-    assert header[:6] == ["model", "seed", "untouched", "zeroed", "transplanted", "own class"]
-    first, second = (row for row in found.rows if len(row) == len(header) and row[-2] == "200")
-    shown = ["0.200", "1.500", "20.000", "0.125", "0.750", "200", "shuffled: left out"]
-    assert first == ["GTMM (DNC)", "0", *shown]
-    assert second[:4] == ["GTMM (NTM)", "1", "0.200", "1.000"]
-    of_ratio = [
-        [(t["x"], t["y"]) for t in chart["traces"]]
-        for chart in found.data
-        if chart.get("layout", {}).get("yaxis", {}).get("title", {}).get("text") == "KL ratio, old"
-    ]
-    assert of_ratio == [[([1, 2], [0.2, 0.4])] * 2, [([5, 8], [0.2, 0.4])] * 2]
-    assert "LRU-0/probe.json</code> is damaged: no JSON, or half of it" in html
-
-
 def test_models_that_carry_the_same_are_not_drawn_over_it(runs):
     for core in ("DNC", "NTM"):
         carrying(runs.frames(core, 0), 2_425)
