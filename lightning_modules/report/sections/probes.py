@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 import torch
@@ -60,7 +60,10 @@ def _panels(benchmark: BenchmarkRuns, problems: list[Problem]) -> Iterator[Marku
     for by_load, title in enumerate(AXES):
         traces = [trace for each in lines if (trace := _line(each, bool(by_load))).x]
         if traces:
-            layout = axes_layout(title, label, xaxis={"type": "log"})
+            axis: dict[str, Any] = {"type": "log"}
+            if not by_load:
+                axis |= {"tickmode": "array", "tickvals": sorted({x for t in traces for x in t.x})}
+            layout = axes_layout(title, label, xaxis=axis)
             charts.append(Chart(traces, layout).markup(f"{label} by {title}, {benchmark.label}"))
     content = [scrolling(_table(found)), *([key, *charts] if charts else [])]
     yield panel(benchmark.label, found[0].probe.sentence, *content, benchmark=benchmark.key)
