@@ -31,6 +31,7 @@ try:
     from lightning_modules.command_line.keep import keep
     from lightning_modules.command_line.oracle import oracle
     from lightning_modules.command_line.parameters import parameters
+    from lightning_modules.command_line.probe import probe
     from lightning_modules.command_line.quiet_libraries import quiet_libraries
     from lightning_modules.command_line.rerun import rerun
     from lightning_modules.command_line.subcommand_help import Command
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Command] = {
     "dashboard": dashboard,
     "oracle": oracle,
     "rerun": rerun,
+    "probe": probe,
 }
 
 

@@ -31,6 +31,9 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     has_kernels_to_infer: ClassVar[bool] = False
     """Whether there is an `infer_nll`, which computes the NLL of one who infers the kernels."""
 
+    longer_by: ClassVar[str | None] = None
+    """Setting, and property, by which its test sequences become longer; None if none does."""
+
     def __init__(
         self,
         batch_size: int = 32,

@@ -94,6 +94,7 @@ class MNISTMaze(ScriptedDataModule):
     """Random walks through grids of digits; `place` is the cell, `actions` the moves."""
 
     action_names: ClassVar[tuple[str, ...]] = MOVES
+    longer_by: ClassVar[str | None] = "sequence_length"
 
     def __init__(
         self,

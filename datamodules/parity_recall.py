@@ -7,7 +7,6 @@ comes cannot be known.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -71,11 +70,10 @@ class ParityRecall(RecallDataModule):
         require_at_most(pre_recall_length, recall_length=recall_length)
         require_one_of(get_args(Parity), zero_means=zero_means)
 
-    @cached_property
-    def classifier(self) -> DigitClassifier:
+    @property
+    def classifier(self) -> DigitClassifier | None:
         """Classifier of zeros, ones and other digits by the training digits; needs `setup`."""
-        digits = self.dataset("train")
-        return DigitClassifier(digits.images, digits.labels)
+        return self.picture_classifier
 
     def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:
         """Return a writer of sequences of these digits."""

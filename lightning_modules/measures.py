@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 from lightning_modules.declarations import Family
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
+from lightning_modules.probes import Probes
 
 
 class Measures(ABC):
     """Measures of a family's models: declared, computed batch by batch, and averaged."""
 
     family: ClassVar[Family]
+    probes: ClassVar[Probes]
 
     @abstractmethod
     def measure(self, model: Any, batch: Any) -> Mapping[str, Measurement]:

@@ -51,3 +51,8 @@ class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
     def classifier(self) -> Classifier | None:
         """Classifier of generated frames, where a class is all that is recalled; else None."""
         return None
+
+    @property
+    def picture_classifier(self) -> Classifier | None:
+        """Classifier of any frame, where training shows the classes of tests; else None."""
+        return None

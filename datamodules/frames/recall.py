@@ -1,6 +1,6 @@
 """Recall tasks: random pictures for l steps, then k steps that depend on them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from datamodules.frames.scripted import ScriptedDataModule
 from datamodules.loading.checks import require_at_least
@@ -12,6 +12,8 @@ class RecallDataModule(ScriptedDataModule):
     Gemici et al. 2017, sections 5.1 to 5.5 and the algorithms of appendix D. Nothing is known of a
     step beforehand, so there are no actions.
     """
+
+    longer_by: ClassVar[str | None] = "pre_recall_length"
 
     def __init__(
         self, pre_recall_length: int = 20, recall_length: int = 5, **settings: Any

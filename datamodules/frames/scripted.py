@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from numpy.typing import NDArray
 
 from datamodules.frames.benchmark import SequenceDataModule
+from datamodules.frames.classifier import DigitClassifier
 from datamodules.frames.dataset import PictureDataset
 from datamodules.frames.script import Curriculum, ScriptWriter
 from datamodules.loading.stages import Stages, announcement, staged
@@ -52,6 +54,12 @@ class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[Pict
         writers = Curriculum(stages, self.script_writer(images.labels))
         size = self.hparams[f"{split}_size"]
         return PictureDataset(writers, images, self.hparams["seed"], split, size)
+
+    @cached_property
+    def picture_classifier(self) -> DigitClassifier | None:
+        """Classifier by the training digits; None for other pictures. Needs `setup`."""
+        digits = self.dataset("train")
+        return DigitClassifier(digits.images, digits.labels) if self.images_of == DIGITS else None
 
     @property
     def _stages(self) -> Sequence[Mapping[str, Any]]:

@@ -54,6 +54,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     """Width Dy of a function's value."""
     patch_shape: ClassVar[tuple[int, int, int] | None] = None
     """Channels, height and width of a value, if it is a patch of an image."""
+    longer_by: ClassVar[str | None] = "test_length"
 
     def __init__(
         self,

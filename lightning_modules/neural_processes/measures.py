@@ -11,6 +11,7 @@ from lightning_modules.metrics.overlap import overlap_measurements
 from lightning_modules.metrics.patch_error import patch_measurements
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.metrics.target_nll import summarise_targets, target_measurements
+from lightning_modules.neural_processes.probes import FunctionProbes
 
 if TYPE_CHECKING:
     from lightning_modules.neural_processes.neural_process import NeuralProcess
@@ -219,6 +220,7 @@ class FunctionMeasures(Measures):
     """Measures of the targets' NLL under the prior, by groups of steps and targets; the bound."""
 
     family = FAMILY
+    probes = FunctionProbes()
 
     def measure(
         self, model: "NeuralProcess", batch: FunctionSequences

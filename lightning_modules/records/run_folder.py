@@ -120,6 +120,16 @@ class RunFolder:
         return self.path / "memory_film.npz"
 
     @property
+    def probe(self) -> Path:
+        """Results of ``probe``."""
+        return self.path / "probe.json"
+
+    @property
+    def probe_picture(self) -> Path:
+        """The same as a picture."""
+        return self.path / "probe.png"
+
+    @property
     def pictures(self) -> Path:
         """Folder of the pictures of validations and tests."""
         return self.path / "pictures"

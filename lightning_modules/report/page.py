@@ -24,6 +24,7 @@ from lightning_modules.report.sections.league import league
 from lightning_modules.report.sections.learning_curves import learning_curves
 from lightning_modules.report.sections.left_out import left_out
 from lightning_modules.report.sections.memory_scaling import memory_scaling
+from lightning_modules.report.sections.probes import probes
 from lightning_modules.report.sections.state_size import state_size
 from lightning_modules.report.sections.step_curves import step_curves
 
@@ -69,17 +70,20 @@ def write(content: str, path: Path) -> None:
 
 def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) -> list[Section]:
     for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
+    of_probes: list[Problem] = []
     shown = [
         league(benchmarks),
         step_curves(benchmarks),
         learning_curves(benchmarks),
         memory_scaling(benchmarks),
         state_size(benchmarks),
+        probes(benchmarks, of_probes),
         gallery(benchmarks, for_pictures),
         films(benchmarks, for_films),
         configuration(benchmarks),
     ]
-    return [*shown, left_out([*problems, *for_pictures.problems, *for_films.problems])]
+    later = (*for_pictures.problems, *for_films.problems, *of_probes)
+    return [*shown, left_out([*problems, *later])]
 
 
 def content_of(found: Found) -> Markup:

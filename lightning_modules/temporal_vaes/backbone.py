@@ -67,6 +67,10 @@ class Trajectory(NamedTuple):
     control: Tensor | None  #: [B, T, H], the controller's states, on request
 
 
+#: Changes the state before step t.
+Edit = Callable[[int, BackboneState], BackboneState]
+
+
 def nothing_to_imagine(t: int, step: Step) -> Tensor:
     """Refuse to imagine evidence, for sequences whose evidence is known to the end."""
     raise ValueError(f"evidence must cover all steps, or imagine give the rest, got none for {t}")
@@ -238,6 +242,7 @@ class Backbone(nn.Module):
         noise: Tensor,
         imagine: Callable[[int, Step], Tensor] = nothing_to_imagine,
         record: bool = False,
+        edit: Edit | None = None,
     ) -> Trajectory:
         """Unroll over T steps; latents come from the posterior as far as there are features.
 
@@ -249,12 +254,14 @@ class Backbone(nn.Module):
             imagine: gives the evidence [B, E] of step t >= K from step t - 1, for models whose
                 recurrence sees frames that they must generate first.
             record: keep the weightings and the controller's states of every step.
+            edit: changes the state before every step, for probes.
         """
         known = evidence.shape[1] == features.shape[1] == noise.shape[1]
-        if self.cuda_graphs is not None and noise.is_cuda and known and not record:
+        plain = not record and edit is None
+        if self.cuda_graphs is not None and noise.is_cuda and known and plain:
             latent, psi, prior, posterior, kl = self.cuda_graphs(evidence, features, noise)
             return Trajectory(latent, psi, prior, posterior, kl, None, None)
-        return self._loop(evidence, features, noise, imagine, record)
+        return self._loop(evidence, features, noise, imagine, record, edit)
 
     def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
         """Unroll over steps of which all is known; returns tensors alone, as a graph needs."""
@@ -267,18 +274,20 @@ class Backbone(nn.Module):
         noise: Tensor,
         imagine: Callable[[int, Step], Tensor] = nothing_to_imagine,
         record: bool = False,
+        edit: Edit | None = None,
     ) -> Trajectory:
         seen: list[Tensor] = []
         gates = self.controller.known_gates(evidence, seen)
         observed = self.observe(features.transpose(0, 1))
         noise = noise.transpose(0, 1)
-        # To record weightings, the memory's state is needed after every single step.
-        known = 0 if record else min(len(gates), len(observed))
+        # To record weightings, or to edit the state, it is needed between any two steps.
+        known = 0 if record or edit else min(len(gates), len(observed))
         state = self.initial_state(noise.shape[1], noise)
         state, steps = self._take_known(state, known, gates, noise, observed)
         weightings: list[Weightings] = []
         controls: list[Tensor] = []
         for t in range(known, len(noise)):
+            state = edit(t, state) if edit else state
             late = t < len(gates)
             gates_t = gates[t] if late else self._imagined_gates(imagine, t, steps)
             observed_t = observed[t] if t < len(observed) else None

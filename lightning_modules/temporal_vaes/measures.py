@@ -18,6 +18,7 @@ from lightning_modules.metrics.recall import (
 from lightning_modules.metrics.returned_views import returned_view_measurements
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.temporal_vaes.attribution import ATTRIBUTED, attribution_measurements
+from lightning_modules.temporal_vaes.probes import FrameProbes
 
 if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
@@ -212,6 +213,7 @@ class FrameMeasures(Measures):
     """Measures of the bound, the KL with and without an answer in memory, reads, and recall."""
 
     family = FAMILY
+    probes = FrameProbes()
 
     def measure(self, model: "TemporalVAE", batch: FrameSequences) -> dict[str, Measurement]:
         """Infer each sequence, generate it from its prefix, and measure both."""

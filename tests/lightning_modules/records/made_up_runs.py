@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from lightning_modules.records.film_file import Film, save_film
+from lightning_modules.records.probe_file import Changed, Lengthened, Probe, save_probe
 
 STEPS = 100
 
@@ -113,3 +114,16 @@ def film(steps: int = 12, slots: int = 6, write_heads: int = 1) -> Film:
 
 def add_film(folder: Path, **shape: int) -> None:
     save_film(film(**shape), folder / "memory_film.npz")
+
+
+def add_probe(folder: Path, zeroed: float = 1.0) -> None:
+    """What a probe found: recall of 0.2, of 0.4 at twice the length, and the donor's digits."""
+    changed = [
+        Changed("untouched", 0.2, 0.8, 0.1),
+        Changed("zeroed", zeroed, 0.1, 0.1),
+        Changed("transplanted", 20.0, 0.125, 0.75),
+    ]
+    lengthened = [Lengthened(1, 15, 10, 2_000, 0.2), Lengthened(2, 25, 20, 2_500, 0.4)]
+    notes = ["shuffled: left out"]
+    probe = Probe("KL ratio, old", "-", "memory changed", 200, changed, lengthened, notes)
+    save_probe(probe, folder / "probe.json")

@@ -17,9 +17,17 @@ from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.report.page import page
 from lightning_modules.report.sections.gallery import picture_of
-from tests.lightning_modules.records.made_up_runs import add_film, add_pictures, write_metrics
+from tests.lightning_modules.records.made_up_runs import (
+    add_film,
+    add_pictures,
+    add_probe,
+    write_metrics,
+)
 
-SECTIONS = ["league", "steps", "learning", "scaling", "state", "gallery", "film", "configuration"]
+SECTIONS = [
+    *("league", "steps", "learning", "scaling", "state", "probes", "gallery", "film"),
+    "configuration",
+]
 
 
 class Reader(HTMLParser):
@@ -65,6 +73,7 @@ def test_everything_has_its_section(runs):
         folder = runs.frames("DNC", seed, run=f"dnc{seed}", memory={"slots": 8})
         add_pictures(folder, "generations", "kl_curve")
         add_film(folder)
+        add_probe(folder)
         carrying(folder, 1_000)
     carrying(runs.frames("DNC", 0, run="more", memory={"slots": 16}), 2_000)
     runs.functions()

@@ -1,0 +1,144 @@
+"""Probes of temporal variational auto-encoders: the memory is changed after the prefix."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from datamodules.frames.batch import FrameSequences
+from datamodules.frames.benchmark import SequenceDataModule
+from lightning_modules.metrics.answers import OLD_AGE, age_of_answer
+from lightning_modules.metrics.step_means import Measurement, StepSums
+from lightning_modules.probes import (
+    DONOR,
+    OWN,
+    PROBED,
+    REFERENCE,
+    Change,
+    Probes,
+    SlotRows,
+    shuffled,
+    transplanted,
+)
+from memory_cores.parts.gaussian import kl_divergence
+
+if TYPE_CHECKING:
+    from lightning_modules.temporal_vaes.backbone import BackboneState, Edit, Trajectory
+    from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
+
+
+class FrameProbes(Probes):
+    """The core's state is changed right before the first step after the prefix.
+
+    The controller, its last reads and the last latent stay the sequence's own.
+    """
+
+    measure = "recall_ratio"
+    sentence = (
+        "memory changed after the given frames; KL at later steps that recall one of these, over "
+        "that of new steps untouched"
+    )
+    missing = f"no step after the given frames shows one of them again that is {OLD_AGE} steps old"
+    by_rows = True
+
+    def measured(
+        self,
+        model: "TemporalVAE",
+        data: SequenceDataModule[Any],
+        batch: FrameSequences,
+        change: Change,
+        rows: SlotRows,
+    ) -> Mapping[str, Measurement]:
+        """Infer each sequence, and generate it from its prefix.
+
+        Returns:
+            ``PROBED``: KL [B, T] of recalled steps; ``REFERENCE``: of new ones. Where frames can be
+            classified, ``OWN`` and ``DONOR``: 1 where the generated frame is of the sequence's own
+            class, or of the donor's, at steps at which both recall the same step.
+        """
+        edit = edit_after(model, batch, change, rows)
+        inferred = unrolled(model, batch, batch.frames.shape[1], edit)
+        kl = kl_divergence(inferred.posterior, inferred.prior) + inferred.memory_kl
+        recalled = recalled_from_prefix(batch, model.prefix_length)
+        found = {
+            PROBED: Measurement(kl, recalled),
+            REFERENCE: Measurement(kl, batch.recalled_from < 0),
+        }
+        if (classify := data.picture_classifier) is not None:
+            generated = unrolled(model, batch, model.prefix_length, edit, draw=1)
+            where = recalled & (batch.recalled_from == batch.recalled_from.roll(1, 0))
+            logits = model.decode(generated.latent[where].unsqueeze(0), generated.psi[where][None])
+            seen = torch.full_like(batch.labels, -1)
+            seen[where] = classify(logits[0].sigmoid())
+            for name, labels in ((OWN, batch.labels), (DONOR, batch.labels.roll(1, 0))):
+                found[name] = Measurement((seen == labels).to(kl.dtype), where)
+        return found
+
+    def stored(self, model: "TemporalVAE", batch: FrameSequences) -> float:
+        """Count the latents of the prefix, one for each frame."""
+        return model.prefix_length
+
+    def value(self, sums: Mapping[str, StepSums], untouched: Mapping[str, StepSums]) -> float:
+        """Return the mean KL of recalled steps over that of new ones with nothing changed."""
+        return float(sums[PROBED].mean / untouched[REFERENCE].mean)
+
+
+def recalled_from_prefix(batch: FrameSequences, prefix: int) -> Tensor:
+    """Tell which steps after the prefix have an old answer, last seen within it, [B, T]."""
+    age = age_of_answer(batch)
+    steps = torch.arange(age.shape[1], device=age.device)
+    return (steps >= prefix) & (age >= OLD_AGE) & (age > steps - prefix)
+
+
+def unrolled(
+    model: "TemporalVAE",
+    batch: FrameSequences,
+    given: int,
+    edit: "Edit | None",
+    draw: int = 0,
+) -> "Trajectory":
+    """Unroll with the noise of evaluations; nothing is decoded.
+
+    Args:
+        model: on the batch's device.
+        batch: B sequences.
+        given: first frames that are inferred; all others are generated.
+        edit: changes the state between steps.
+        draw: number of the noise's draw.
+    """
+    features = model.visual.encode(batch.frames[:, :given])
+    return model.backbone.unroll(
+        model.evidence(batch.actions, features),
+        features,
+        model.noise(batch, draw),
+        imagine=lambda t, step: model.imagine(batch.actions[:, t], step),
+        edit=edit,
+    )
+
+
+def edit_after(
+    model: "TemporalVAE", batch: FrameSequences, change: Change, rows: SlotRows
+) -> "Edit | None":
+    """Return what changes the memory's state before step ``prefix_length``; None for no change."""
+    if change == "untouched":
+        return None
+    initial = model.core.initial_state(len(batch.frames), batch.frames)
+    changes: dict[Change, Callable[[Any], Any]] = {
+        "zeroed": lambda held: initial,
+        "transplanted": transplanted,
+        "shuffled": lambda held: shuffled(held, initial, rows, lots_of(model, batch, held, rows)),
+    }
+
+    def edit(t: int, state: "BackboneState") -> "BackboneState":
+        if t != model.prefix_length:
+            return state
+        return state._replace(memory=changes[change](state.memory))
+
+    return edit
+
+
+def lots_of(model: "TemporalVAE", batch: FrameSequences, held: Any, rows: SlotRows) -> Tensor:
+    """Draw numbers at random [B, N] for the slots of a state, of the sequences themselves."""
+    name, besides = next(iter(rows.items()))
+    return model.sequence_noise(batch.episode, (getattr(held, name).shape[1] - besides,), 5)
