@@ -35,7 +35,7 @@ def test_it_keeps_the_contract(mine: Path) -> None:
     options = words[words.index("pytest") + 1 :]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{mine}"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout
     assert re.search(r"\b1\d\d passed, \d+ deselected", done.stdout)
 
