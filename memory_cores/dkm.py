@@ -14,7 +14,9 @@ the R before the step:
 
 A word is the code of a key beside its value. A read knows the code alone: its address is the ridge
 regression on that part of R, and what it finds is the rest. M is integrated out, and addresses are
-functions of words, so that there is no KL.
+functions of words, so that there is no KL. With ``latent_addresses`` that of a read is the mean of
+a Gaussian, of a prior that sees the control or a posterior that also sees the observation, and
+their KL is in the bound.
 """
 
 from typing import NamedTuple
@@ -22,9 +24,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memory_cores.core import MemorySizes
+from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
 from memory_cores.parts.solving import identity_like, solved
 
 #: Initial standard deviation of the noise. Its logarithm stays in this range, or regressions would
@@ -34,13 +37,19 @@ NOISE, LOG_NOISE = 0.3, (-2.0, 3.0)
 CODE_GAIN = 4.0
 #: Standard deviation of the values that the initial memory holds.
 FAINT = 0.1
+#: Logarithms of the standard deviation of a latent address: at the start, and most and least.
+SPREAD, LOG_SPREAD = -3.0, (-6.0, 2.0)
 
 
 class DKMState(NamedTuple):
-    """B sequences, H memories of N slots, words of W numbers, codes of D places, R read heads."""
+    """B sequences, H memories of N slots, words of W numbers, codes of D places, R read heads.
+
+    Without latent addresses there are none, [B, 0, N].
+    """
 
     mean: Tensor  #: [B, H, N, W], R
     covariance: Tensor  #: [B, H, N, N], U
+    addresses: Tensor  #: [B, R, N], drawn for the next read; [B, 0, N]
     code: Tensor  #: [B, H, D], of what the last step wrote
     asked: Tensor  #: [B, R, D], of what was last asked for
 
@@ -62,15 +71,16 @@ class DKM(AssociativeMap[DKMState]):
         slots: number N of a memory's rows, and places D of a code; default: the sequence length.
         heads: number H of memories.
         queries: read heads of each, in models that read with heads.
+        latent_addresses: draw the addresses of reads; for models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries are not as wide as keys, there is no such
+            attention, or addresses are to be latent in a model that asks by query.
     """
 
-    not_carried = ("code", "asked")
+    not_carried = ("addresses", "code", "asked")
     gated = False
     seen = DKMSnapshot
 
@@ -80,11 +90,19 @@ class DKM(AssociativeMap[DKMState]):
         slots: int | None = None,
         heads: int = 2,
         queries: int = 3,
+        latent_addresses: bool = False,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
+        if sizes.query and latent_addresses:
+            raise ValueError("latent_addresses must be false in models that ask by query, got True")
         self._build(slots, heads, queries, attention, attention_heads)
+        if latent_addresses:
+            self.noise_size = self.read_heads * self.slots
+            self.address_spread = nn.Linear(sizes.control, self.read_heads)
+            if not sizes.plain:
+                nn.init.constant_(self.address_spread.bias, SPREAD)
         self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
         # Of zero it would never learn: the address of any word would be 0.
         codes = torch.stack(
@@ -107,6 +125,7 @@ class DKM(AssociativeMap[DKMState]):
         return DKMState(
             mean=self.prior_mean.to(like).expand(B, -1, -1, -1),
             covariance=identity.expand(B, H, -1, -1),
+            addresses=like.new_zeros(B, R if self.noise_size else 0, N),
             code=like.new_zeros(B, H, N),
             asked=like.new_zeros(B, R, N),
         )
@@ -137,6 +156,46 @@ class DKM(AssociativeMap[DKMState]):
         gram = memory @ memory.mT
         gram = gram + self.noise.to(gram) * identity_like(gram)
         return solved(gram, memory @ words.mT).mT
+
+    def write(self, state: DKMState, control: Tensor, items: Items) -> DKMState:
+        """Write the words, and draw the addresses of the next read from the prior if latent."""
+        return self.advance(state, control, items)[0]
+
+    def advance(
+        self,
+        state: DKMState,
+        control: Tensor,
+        items: Items,
+        observed: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> tuple[DKMState, Tensor]:
+        """Write, with addresses of the next read from the posterior if ``observed`` is given."""
+        state, kl = super().write(state, control, items), control.new_zeros(len(control))
+        if not self.noise_size:
+            return state, kl
+        prior = chosen = self._latent_addresses(state, control)
+        if observed is not None:
+            chosen = self._latent_addresses(state, observed)
+            kl = kl_divergence(chosen, prior).sum(1)
+        drawn = torch.randn_like(chosen.mean) if noise is None else noise.view_as(chosen.mean)
+        return state._replace(addresses=chosen.sample(drawn)), kl
+
+    def _latent_addresses(self, state: DKMState, control: Tensor) -> DiagonalGaussian:
+        """Return the Gaussians of the read heads' addresses, [B, R, N]."""
+        codes, _ = self.read_codes(control)
+        queries = CODE_GAIN * codes.unflatten(1, (self.heads, self.queries))
+        mean = self.addresses(state.mean[..., : self.slots], queries).flatten(1, 2)
+        log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
+        return DiagonalGaussian(mean, log_sigma.expand_as(mean))
+
+    def _read(self, state: DKMState, control: Tensor) -> tuple[Tensor, DKMState]:
+        """Complete the words that codes ask for, or read at the addresses that were drawn."""
+        if not self.noise_size:
+            return super()._read(state, control)
+        values = state.mean[..., self.slots :]
+        reads = state.addresses.unflatten(1, (self.heads, self.queries)) @ values
+        codes, _ = self.read_codes(control)
+        return reads.flatten(1), state._replace(asked=codes.detach().square())
 
     def held(self, state: DKMState) -> tuple[Tensor, ...]:
         """Return R."""

@@ -49,8 +49,8 @@ FAMILY = Family(
         ),
         Measure(
             "kl",
-            "KL of the posterior from the prior, with that of what a core draws: what the memory did "
-            "not know",
+            "KL of the posterior from the prior, with that of what a core draws: what the memory "
+            "did not know",
             PER_STEP,
         ),
         Measure("kl_last_step", "`kl` at the last step", "nats", gathered=False),

@@ -36,6 +36,8 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "attention_heads": st.integers(1, 3),
     "key_range": st.none() | st.sampled_from([0.1, 4.0]),
 }
+#: Switches of models that read with heads.
+OF_HEADS = "rewrites", "latent_addresses"
 #: Items of a step: rows, and the share of them that is real.
 FILLED = st.tuples(st.integers(0, 5), st.sampled_from([0.0, 0.5, 1.0]))
 
@@ -84,7 +86,7 @@ def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) 
     for name in list(settings_of(core_class))[1:]:
         values = SETTINGS.get(name)
         if kinds[name] is bool:
-            values = st.just(False) if name == "rewrites" and by_query else st.booleans()
+            values = st.just(False) if name in OF_HEADS and by_query else st.booleans()
         elif name not in SETTINGS:
             values = st.sampled_from(get_args(kinds[name]))
         elif name == "slots" and by_query and core_class is ContextWindow:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from memory_cores import (
     CORES,
+    DKM,
     DNC,
     NTM,
     RMR,
@@ -40,6 +41,7 @@ SPECIAL: list[tuple[type[MemoryCore], MemorySizes, dict[str, Any]]] = [
         )
     ),
     (ContextWindow, ASKED, {"slots": 0}),
+    (DKM, SIZES, {"latent_addresses": True}),
     (Hybrid, SIZES, {"rewrites": True}),
 ]
 #: Sequences whose states are compared, and how many of them get wrong numbers.

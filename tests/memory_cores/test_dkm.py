@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from memory_cores import DKM, MemorySizes
+from memory_cores import DKM, Items, MemorySizes
 from memory_cores.dkm import CODE_GAIN, DKMState
 from memory_cores.parts.associative_map import Coded
 
@@ -92,3 +92,39 @@ def test_the_covariance_stays_positive_definite_in_single_precision(number: int)
 
 def ones(number: int) -> Tensor:
     return torch.ones(B, 1, number)
+
+
+def test_a_latent_address_is_drawn_about_that_of_the_code_and_its_kl_is_given() -> None:
+    """KL of two Gaussians that are alike in all N directions, in closed form."""
+    torch.manual_seed(0)
+    core = DKM(SIZES, heads=H, queries=1, latent_addresses=True).double()
+    control, observed = torch.randn(2, B, SIZES.control).double()
+    noise = torch.randn(B, core.noise_size).double()
+    items = Items(
+        torch.randn(B, 1, SIZES.key).double(), torch.randn(B, 1, V).double(), torch.ones(B, 1) > 0
+    )
+    state = core.initial_state(B, control)
+    reads, after, kl = core.write_and_read(state, control, items, observed, noise)
+    mean, sigma2 = after.mean.detach().numpy(), core.noise.detach().numpy()[:, 0, 0]
+    expected, found = np.zeros(B), np.zeros((B, H, V))
+    for b, h in np.ndindex(B, H):
+        codes, values = np.split(mean[b, h], [N], axis=1)
+        places, spreads = [], []
+        for seen in (control, observed):
+            asked = CODE_GAIN * core.read_codes(seen)[0][b, h].detach().numpy()
+            places.append(ridge(codes, asked, sigma2[h]))
+            spreads.append(np.exp(core.address_spread(seen)[b, h].item()))
+        (prior, posterior), (p, q) = places, spreads
+        shift = ((posterior - prior) ** 2).sum() / p**2
+        expected[b] += 0.5 * (N * q**2 / p**2 + shift - N - 2 * N * np.log(q / p))
+        address = posterior + q * noise[b].view(H, N)[h].numpy()
+        found[b, h] = address @ values
+    np.testing.assert_allclose(kl.detach(), expected, atol=1e-9)
+    np.testing.assert_allclose(reads.detach(), found.reshape(B, -1), atol=1e-9)
+    *_, unseen = core.write_and_read(state, control, items, noise=noise)
+    assert not unseen.any()
+
+
+def test_models_that_ask_by_query_have_no_latent_addresses() -> None:
+    with pytest.raises(ValueError, match="latent_addresses must be false in models that ask"):
+        DKM(SIZES._replace(query=3), latent_addresses=True)
