@@ -101,7 +101,7 @@ def test_a_full_memory_is_told_from_the_core_and_is_full() -> None:
         state = core.initial_state(2, torch.zeros(1))
         assert (state.rows.shape[1] == slots) == (slots == 5)
         item = Items(*torch.randn(2, 2, 1, 2), torch.ones(2, 1, dtype=torch.bool))
-        reads, _ = core.write_and_read(state, torch.randn(2, 3), item)
+        reads, *_ = core.write_and_read(state, torch.randn(2, 3), item)
         held = torch.cat([state.rows, state.base], 1)[:, -slots:]
         assert held.abs().sum(2).gt(0).all() and reads.abs().sum() > 0
 

@@ -40,7 +40,7 @@ def assert_equals_the_reference(core: SAM, steps: int, batch: int = 2) -> SAMSta
     for t in range(steps):
         control, items = random_step(SIZES, batch, items=t % 4)
         with torch.no_grad():
-            reads, state = core.write_and_read(state, control, items)
+            reads, state, _ = core.write_and_read(state, control, items)
         weights = core.weightings(state)
         for b in range(batch):
             inputs = control[b].numpy()
@@ -150,7 +150,7 @@ def test_gradients_reach_all_steps_of_a_sequence_but_not_the_base() -> None:
     values = torch.randn(T, 1, 1, 2, requires_grad=True)
     for t in range(T):
         item = Items(torch.randn(1, 1, 2), values[t], torch.ones(1, 1, dtype=torch.bool))
-        reads, state = core.write_and_read(state, torch.randn(1, 3), item)
+        reads, state, _ = core.write_and_read(state, torch.randn(1, 3), item)
     assert state.base.shape[1] == 500 and not state.base.requires_grad
     state.rows.square().sum().backward()
     assert values.grad is not None and values.grad.abs().amax((1, 2, 3)).gt(0).all()
@@ -171,7 +171,7 @@ def bytes_saved(core: SAM, state: SAMState, batch: int) -> int:
         kept = []
         for _ in range(5):
             item = Items(*torch.randn(2, batch, 1, 2), torch.ones(batch, 1, dtype=torch.bool))
-            reads, state = core.write_and_read(state, torch.randn(batch, 3), item)
+            reads, state, _ = core.write_and_read(state, torch.randn(batch, 3), item)
             kept.append(reads)
         torch.stack(kept).sum().backward()
     return sum(storage.nbytes() for storage in saved.values())
@@ -196,7 +196,7 @@ def test_a_long_memory_weighs_places_and_then_all_of_the_base() -> None:
         (core.initial_state(2, torch.zeros(1)), 0.0),
     ):
         with torch.no_grad():
-            _, after = core.write_and_read(state, torch.randn(2, 3), nothing)
+            _, after, _ = core.write_and_read(state, torch.randn(2, 3), nothing)
         weights = core.weightings(after)
         assert weights.read.shape == (2, 2, core.journal_places + 1)
         assert weights.write.shape == (2, 1, core.journal_places + 1)
