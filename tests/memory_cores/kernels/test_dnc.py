@@ -3,41 +3,40 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import DNC, Items, MemorySizes
+from memory_cores import DNC, Items, MemoryCore
 from memory_cores.dnc import DNCState, SparseDNCState
 from memory_cores.kernels import building
 from memory_cores.kernels import dnc as dnc_kernel
 from tests.memory_cores.kernels.spying import spied
+from tests.memory_cores.kernels.walking import (
+    SIZES,
+    STEPS,
+    B,
+    assert_compiled_steps_call,
+    assert_demands_may_be_large,
+    assert_is_an_operator,
+    assert_same_walk,
+    assert_served_under_autocast,
+    walk,
+    with_large_weights,
+)
 
-B, STEPS = 3, 9
-SIZES = MemorySizes(control=7, key=3, value=4, steps=6)
 SHAPES = {"one head": (6, 5, 1), "three heads": (5, 4, 3), "one slot": (1, 2, 2)}
 SHAPES |= {"more heads than a vector has": (9, 6, 11), "whole vectors": (34, 33, 2)}
 pytestmark = pytest.mark.operators
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
-class Run(NamedTuple):
-    """An unroll, and its gradients."""
-
-    state: DNCState
-    reads: Tensor
-    gradients: tuple[Tensor, ...]
-
-
-def core_of(shape: str) -> DNC:
+def core_of(shape: str) -> MemoryCore:
     torch.manual_seed(0)
     slots, words, heads = SHAPES[shape]
-    core = DNC(SIZES, slots=slots, word_size=words, read_heads=heads)
-    for parameter in core.parameters():
-        torch.nn.init.normal_(parameter, std=0.7)
-    return core.double()
+    return with_large_weights(DNC(SIZES, slots=slots, word_size=words, read_heads=heads))
 
 
 def apart(
@@ -45,26 +44,6 @@ def apart(
 ) -> tuple[Tensor, DNCState | SparseDNCState, Tensor]:
     """Write and read, one after the other."""
     return *core.read(core.write(state, control, items), control), control.new_zeros(len(control))
-
-
-def run(core: DNC, steps: int = STEPS, take: Callable[..., Any] = DNC.write_and_read) -> Run:
-    """Unroll with some steps without an item, under a loss that sees the whole state."""
-    generator = torch.Generator().manual_seed(1)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, dtype=torch.double, generator=generator)
-
-    controls = draw(steps, B, SIZES.control).requires_grad_()
-    state, found = core.initial_state(B, controls), []
-    for t in range(steps):
-        present = torch.rand(B, 1, generator=generator) < 0.7
-        items = Items(draw(B, 1, SIZES.key), draw(B, 1, SIZES.value), present)
-        reads, state, _ = take(core, state, controls[t], items)
-        found.append(reads)
-    reads = torch.stack(found)
-    loss = sum((part * draw(*part.shape)).sum() for part in (reads, *state))
-    gradients = torch.autograd.grad(loss, [controls, *core.parameters()])
-    return Run(state, reads, gradients)
 
 
 @every_shape
@@ -75,18 +54,7 @@ def test_a_walk_and_its_gradients_are_the_same(
     operator: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    core, calls = core_of(shape), []
-    monkeypatch.setattr(dnc_kernel, operator, spied(getattr(dnc_kernel, operator), calls))
-    with building.left_out():
-        slow = run(core, take=take)
-    assert not calls
-    fast = run(core, take=take)
-    assert len(calls) == STEPS
-    for name, ours, theirs in zip(DNCState._fields, fast.state, slow.state, strict=True):
-        assert (ours - theirs).abs().max() < 1e-12, name
-    assert (fast.reads - slow.reads).abs().max() < 1e-12
-    for ours, theirs in zip(fast.gradients, slow.gradients, strict=True):
-        assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
+    assert_same_walk(core_of(shape), dnc_kernel, operator, monkeypatch, take)
 
 
 def test_a_memory_that_nobody_reads_has_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,23 +87,8 @@ def test_a_memory_that_nobody_reads_has_no_links(monkeypatch: pytest.MonkeyPatch
 def test_operators_serve_a_memory_in_single_precision_under_autocast(
     sequences: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    core, calls = core_of("three heads").float(), []
-    monkeypatch.setattr(dnc_kernel, "step", spied(dnc_kernel.step, calls))
-    control = torch.randn(sequences, SIZES.control, requires_grad=True)
-    parts = (torch.randn(sequences, 1, size) for size in SIZES[1:3])
-    items = Items(*parts, torch.ones(sequences, 1) > 0)
-    found = []
-    for way in (nullcontext, building.left_out):
-        state = core.initial_state(sequences, control)
-        with way(), torch.autocast("cpu", torch.bfloat16):
-            reads, state, _ = core.write_and_read(state, control.bfloat16(), items)
-            gradients = torch.autograd.grad(reads.float().square().sum(), tuple(core.parameters()))
-        found.append((reads, *state, *gradients))
-    assert len(calls) == 1
-    for ours, theirs in zip(*found, strict=True):
-        assert ours.dtype is torch.float32
-        # Python's products are in bfloat16.
-        torch.testing.assert_close(ours, theirs.float(), rtol=0.05, atol=0.05)
+    core = core_of("three heads").float()
+    assert_served_under_autocast(core, sequences, dnc_kernel, monkeypatch, error=0.05)
 
 
 @pytest.mark.parametrize(
@@ -145,56 +98,20 @@ def test_other_memories_do_without(settings, monkeypatch: pytest.MonkeyPatch) ->
     core = DNC(SIZES, **settings).double()
     for operator in ("write", "step"):
         monkeypatch.setattr(dnc_kernel, operator, None)
-    assert run(core, steps=2).reads.isfinite().all()
+    assert walk(core, steps=2).reads.isfinite().all()
 
 
 def test_a_compiled_step_calls_the_kernel() -> None:
-    core = core_of("three heads")
-    graphs: list[str] = []
-
-    def backend(graph: torch.fx.GraphModule, _: list[Tensor]) -> torch.fx.GraphModule:
-        graphs.append(graph.code)
-        return graph
-
-    def step(state: DNCState, control: Tensor, items: Items) -> tuple[Tensor, ...]:
-        return core.write_and_read(state, control, items)
-
-    control = torch.zeros(B, SIZES.control).double()
-    items = Items(
-        torch.ones(B, 1, SIZES.key).double(),
-        torch.ones(B, 1, SIZES.value).double(),
-        torch.ones(B, 1) > 0,
-    )
-    compiled = torch.compile(step, fullgraph=True, backend=backend)
-    reads, *_ = compiled(core.initial_state(B, control), control, items)
-    assert reads.shape == (B, core.context_size)
-    assert "dnc_kernel.step" in graphs[0]
+    assert_compiled_steps_call(core_of("three heads"), "dnc_kernel.step")
 
 
 @pytest.mark.parametrize("name", ["write", "step"])
 def test_they_are_operators_as_pytorch_wants_them(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their schemas, their gradients, and their shapes where a graph is traced."""
     core = core_of("three heads")
-    control = torch.randn(B, SIZES.control).double().requires_grad_()
-    items = Items(*(torch.randn(B, 1, size).double() for size in SIZES[1:3]), torch.ones(B, 1) > 0)
     take = core.write if name == "write" else core.write_and_read
-    asked: list[Tensor] = []
-    operator = getattr(torch.ops.dnc_kernel, name)
-
-    def spy(*tensors: Tensor) -> tuple[Tensor, ...]:
-        asked.extend(tensors)
-        return operator(*tensors)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.ops.dnc_kernel, name, spy)
-        _, state, _ = core.write_and_read(core.initial_state(B, control), control, items)
-        asked.clear()
-        take(state, control, items)
-    assert asked
-    given = (tensor.detach().requires_grad_(tensor.requires_grad) for tensor in asked)
-    torch.library.opcheck(operator.default, tuple(given))
+    assert_is_an_operator(core, torch.ops.dnc_kernel, name, monkeypatch, take)
 
 
 @pytest.mark.parametrize("sequences", [1, 16, 17])
@@ -222,23 +139,7 @@ def test_single_precision_and_wide_batches_are_the_same_but_for_rounding(sequenc
 
 @pytest.mark.parametrize("size", [60.0, 1e4])
 def test_demands_may_be_as_large_as_they_like(size: float) -> None:
-    """Gates far beyond the range of an exponential in single precision."""
-    core = core_of("whole vectors")
-    with torch.no_grad():
-        for layer in (core.write_interface, core.read_interface):
-            layer.bias.copy_(size * layer.bias.sign())
-    control = torch.randn(3, SIZES.control, generator=torch.Generator().manual_seed(1)).double()
-    item = Items(control[:, None, :3], control[:, None, 3:], torch.ones(3, 1) > 0)
-    found = []
-    for kind, way in ((torch.float, nullcontext), (torch.double, building.left_out)):
-        twin, given = deepcopy(core).to(kind), control.to(kind)
-        items = Items(item.keys.to(kind), item.values.to(kind), item.mask)
-        with way():
-            reads, state, _ = twin.write_and_read(twin.initial_state(3, given), given, items)
-            loss = reads.square().sum()
-            found.append((reads, *state, *torch.autograd.grad(loss, tuple(twin.parameters()))))
-    for ours, theirs in zip(*found, strict=True):
-        assert (ours - theirs).abs().max() < 1e-3 * (1 + theirs.abs().max())
+    assert_demands_may_be_large(core_of("whole vectors"), size)
 
 
 def test_what_is_no_number_stays_none() -> None:
