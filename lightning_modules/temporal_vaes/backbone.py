@@ -27,7 +27,7 @@ from lightning_modules.speed.compiled_steps import CompiledSteps, span_sizes
 from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from lightning_modules.temporal_vaes.controller import Controller, ControllerState
 from memory_cores import Items, MemoryCore, Weightings
-from memory_cores.parts.gaussian import DiagonalGaussian
+from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
 
 
 class BackboneState(NamedTuple):
@@ -65,6 +65,11 @@ class Trajectory(NamedTuple):
     memory_kl: Tensor  #: [B, T] nats, of what the core drew; 0 at generated steps
     weightings: Weightings | None  #: [B, T, heads, N], on request
     control: Tensor | None  #: [B, T, H], the controller's states, on request
+
+    @property
+    def kl(self) -> Tensor:
+        """KL of all that was drawn, latents and what the core drew, [B, T] nats."""
+        return kl_divergence(self.posterior, self.prior) + self.memory_kl
 
 
 #: Changes the state before step t.

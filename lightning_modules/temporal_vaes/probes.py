@@ -21,10 +21,9 @@ from lightning_modules.probes import (
     shuffled,
     transplanted,
 )
-from memory_cores.parts.gaussian import kl_divergence
 
 if TYPE_CHECKING:
-    from lightning_modules.temporal_vaes.backbone import BackboneState, Edit, Trajectory
+    from lightning_modules.temporal_vaes.backbone import BackboneState, Edit
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 
 
@@ -58,15 +57,16 @@ class FrameProbes(Probes):
             class, or of the donor's, at steps at which both recall the same step.
         """
         edit = edit_after(model, batch, change, rows)
-        inferred = unrolled(model, batch, batch.frames.shape[1], edit)
-        kl = kl_divergence(inferred.posterior, inferred.prior) + inferred.memory_kl
+        frames, actions = batch.frames, batch.actions
+        kl = model.unroll(frames, actions, model.noise(batch), edit=edit).kl
         recalled = recalled_from_prefix(batch, model.prefix_length)
         found = {
             PROBED: Measurement(kl, recalled),
             REFERENCE: Measurement(kl, batch.recalled_from < 0),
         }
         if (classify := data.picture_classifier) is not None:
-            generated = unrolled(model, batch, model.prefix_length, edit, draw=1)
+            given, noise = frames[:, : model.prefix_length], model.noise(batch, draw=1)
+            generated = model.unroll(given, actions, noise, edit=edit)
             where = recalled & (batch.recalled_from == batch.recalled_from.roll(1, 0))
             logits = model.decode(generated.latent[where].unsqueeze(0), generated.psi[where][None])
             seen = torch.full_like(batch.labels, -1)
@@ -89,32 +89,6 @@ def recalled_from_prefix(batch: FrameSequences, prefix: int) -> Tensor:
     age = age_of_answer(batch)
     steps = torch.arange(age.shape[1], device=age.device)
     return (steps >= prefix) & (age >= OLD_AGE) & (age > steps - prefix)
-
-
-def unrolled(
-    model: "TemporalVAE",
-    batch: FrameSequences,
-    given: int,
-    edit: "Edit | None",
-    draw: int = 0,
-) -> "Trajectory":
-    """Unroll with the noise of evaluations; nothing is decoded.
-
-    Args:
-        model: on the batch's device.
-        batch: B sequences.
-        given: first frames that are inferred; all others are generated.
-        edit: changes the state between steps.
-        draw: number of the noise's draw.
-    """
-    features = model.visual.encode(batch.frames[:, :given])
-    return model.backbone.unroll(
-        model.evidence(batch.actions, features),
-        features,
-        model.noise(batch, draw),
-        imagine=lambda t, step: model.imagine(batch.actions[:, t], step),
-        edit=edit,
-    )
 
 
 def edit_after(

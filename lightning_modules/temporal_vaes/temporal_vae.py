@@ -17,13 +17,12 @@ from lightning_modules.schedule import slow_recurrence
 from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.sizing import Budgets, Sizer
 from lightning_modules.speed.compiled_steps import require_compiler
-from lightning_modules.temporal_vaes.backbone import Step, Trajectory
+from lightning_modules.temporal_vaes.backbone import Edit, Step, Trajectory
 from lightning_modules.temporal_vaes.measures import FrameMeasures
 from lightning_modules.temporal_vaes.parts import FrameSizes, Recipe, Start
 from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetworks, VisualSizes
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
-from memory_cores.parts.gaussian import kl_divergence
 
 #: Units of the controller where neither settings nor a budget of parameters decide on them.
 CONTROLLER_SIZE = 128
@@ -42,8 +41,7 @@ class Unrolled(NamedTuple):
         """Return the terms [B, T] of the variational bound of frames [B, T, C, H, W] (eq. 6)."""
         return Bound(
             reconstruction=self.likelihood(self.logits, frames),
-            kl=kl_divergence(self.trajectory.posterior, self.trajectory.prior)
-            + self.trajectory.memory_kl,
+            kl=self.trajectory.kl,
         )
 
 
@@ -218,16 +216,31 @@ class TemporalVAE(SequenceModel):
         if noise is None:
             shape = (*actions.shape[:2], self.backbone.noise_size)
             noise = torch.randn(shape, device=frames.device, dtype=frames.dtype)
+        trajectory = self.unroll(frames, actions, noise, record)
+        logits = self.decode(trajectory.latent, trajectory.psi)
+        return Unrolled(trajectory, logits, self.likelihood)
+
+    def unroll(
+        self,
+        frames: Tensor,
+        actions: Tensor,
+        noise: Tensor,
+        record: bool = False,
+        edit: Edit | None = None,
+    ) -> Trajectory:
+        """Do as ``forward``, but decode nothing.
+
+        ``edit`` changes the state between steps.
+        """
         features = self.visual.encode(frames)
-        trajectory = self.backbone.unroll(
+        return self.backbone.unroll(
             self.evidence(actions, features),
             features,
             noise,
             imagine=lambda t, step: self.imagine(actions[:, t], step),
             record=record,
+            edit=edit,
         )
-        logits = self.decode(trajectory.latent, trajectory.psi)
-        return Unrolled(trajectory, logits, self.likelihood)
 
     def decode(self, latent: Tensor, psi: Tensor) -> Tensor:
         """Decode latents [B, T, Z] and psi [B, T, P] to logits [B, T, C, H, W]."""

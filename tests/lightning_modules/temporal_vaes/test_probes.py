@@ -11,13 +11,14 @@ from datamodules import FrameSequences, PerfectRecall
 from lightning_modules import GTMM, VRNN, CompactNetworks
 from lightning_modules.metrics.step_means import Measurement
 from lightning_modules.probes import DONOR, OWN, PROBED, REFERENCE, cycles, measure
+from lightning_modules.temporal_vaes.backbone import Trajectory
 from lightning_modules.temporal_vaes.probes import (
     FrameProbes,
     edit_after,
     lots_of,
     recalled_from_prefix,
-    unrolled,
 )
+from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import DNC, Items, MemoryCore, NoMemory
 from memory_cores.parts.real_points import RealPoints
 
@@ -49,6 +50,12 @@ class Tape(MemoryCore[TapeState]):
 
     def pool(self, state: TapeState) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
+
+
+def generated(model: TemporalVAE, batch: FrameSequences, edit: Any, draw: int = 1) -> Trajectory:
+    """Infer the first L steps, and generate all others."""
+    noise = model.noise(batch, draw)
+    return model.unroll(batch.frames[:, :L], batch.actions, noise, edit=edit)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +162,7 @@ def test_a_transplanted_model_generates_the_latents_of_its_donor(
     planted: GTMM, batch: FrameSequences
 ) -> None:
     with torch.no_grad():
-        found = unrolled(planted, batch, L, edit_after(planted, batch, "transplanted", ROWS), 1)
+        found = generated(planted, batch, edit_after(planted, batch, "transplanted", ROWS))
     expected = found.latent[:, :K].roll(1, 0)
     torch.testing.assert_close(found.prior.mean[:, L:], expected)
     assert not torch.allclose(found.prior.mean[:, L:], found.latent[:, :K], atol=0.1)
@@ -165,7 +172,7 @@ def test_a_core_that_reads_by_place_reads_of_another_time_when_shuffled(
     planted: GTMM, batch: FrameSequences
 ) -> None:
     with torch.no_grad():
-        found = unrolled(planted, batch, L, edit_after(planted, batch, "shuffled", ROWS), 1)
+        found = generated(planted, batch, edit_after(planted, batch, "shuffled", ROWS))
     held = planted.core.initial_state(BATCH, batch.frames)
     # Before step L the newest of L - 1 items is in row 0; the row that step L reads moves up once.
     real = (torch.arange(L + K) < L - 1).expand(BATCH, -1)
@@ -201,7 +208,7 @@ def test_an_edit_that_changes_nothing_changes_no_number(
         return state
 
     with torch.no_grad():
-        plain, edited = (unrolled(model, batch, L, e) for e in (None, edit))
+        plain, edited = (generated(model, batch, e, draw=0) for e in (None, edit))
     assert seen == list(range(L + K))
     for one, other in zip(plain[:2], edited[:2], strict=True):
         assert torch.equal(one, other)
