@@ -76,8 +76,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
-        super().__init__(sizes)
-        self._build(slots, heads, queries, attention, attention_heads)
+        super().__init__(sizes, slots, heads, queries, attention, attention_heads)
         self.log_prior = nn.Parameter(torch.full((heads,), PRIOR).log())
 
     @property
@@ -128,9 +127,8 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         variance = (weights * queries).sum(-1, keepdim=True).clamp(min=0)
         return torch.cat([weights @ cross, variance], -1)
 
-    def pool(self, state: BayesianRegressionState) -> tuple[Tensor, Tensor]:
+    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the means at all places."""
-        places = torch.eye(self.slots, dtype=state.cross.dtype, device=state.cross.device)
-        places = places.expand(*state.cross.shape[:2], -1, -1)
-        means = self.answer(self.held(state), places)[..., :-1]
-        return means.mean(1).sum(1), self.number_of(state.cross)
+        precision, cross = held
+        means = self.answer(held, identity_like(precision).expand_as(precision))[..., :-1]
+        return means.mean(-3).sum(-2), self.number_of(cross)

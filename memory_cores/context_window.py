@@ -9,7 +9,7 @@ from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Wei
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.associative import KEY_GAIN, SHARP, lags
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
-from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.context_store import ContextStore, recollected
 from memory_cores.parts.item_order import real_first, rows_at, shuffled, with_rows
@@ -91,8 +91,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             require_at_least(0 if query else 1, slots=self.slots)
         elif not query:
             raise ValueError("slots must be a number in models that read with heads, got all")
-        if query not in (0, key):
-            raise ValueError(f"queries must be as wide as keys, {key}, got {query}")
+        require_as_wide_as_keys(query, key)
 
     @property
     def state_size(self) -> int | None:

@@ -94,10 +94,9 @@ class DKM(AssociativeMap[DKMState]):
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
-        super().__init__(sizes)
+        super().__init__(sizes, slots, heads, queries, attention, attention_heads)
         if sizes.query and latent_addresses:
             raise ValueError("latent_addresses must be false in models that ask by query, got True")
-        self._build(slots, heads, queries, attention, attention_heads)
         if latent_addresses:
             self.noise_size = self.read_heads * self.slots
             self.address_spread = nn.Linear(sizes.control, self.read_heads)
@@ -173,16 +172,19 @@ class DKM(AssociativeMap[DKMState]):
         state, kl = super().write(state, control, items), control.new_zeros(len(control))
         if not self.noise_size:
             return state, kl
-        prior = chosen = self._latent_addresses(state, control)
+        codes, _ = self.read_codes(control)
+        prior = chosen = self._latent_addresses(state, control, codes)
         if observed is not None:
-            chosen = self._latent_addresses(state, observed)
+            chosen = self._latent_addresses(state, observed, self.read_codes(observed)[0])
             kl = kl_divergence(chosen, prior).sum(1)
         drawn = torch.randn_like(chosen.mean) if noise is None else noise.view_as(chosen.mean)
-        return state._replace(addresses=chosen.sample(drawn)), kl
+        asked = codes.detach().square()
+        return state._replace(addresses=chosen.sample(drawn), asked=asked), kl
 
-    def _latent_addresses(self, state: DKMState, control: Tensor) -> DiagonalGaussian:
-        """Return the Gaussians of the read heads' addresses, [B, R, N]."""
-        codes, _ = self.read_codes(control)
+    def _latent_addresses(
+        self, state: DKMState, control: Tensor, codes: Tensor
+    ) -> DiagonalGaussian:
+        """Return the Gaussians of the read heads' addresses [B, R, N], given their codes."""
         queries = CODE_GAIN * codes.unflatten(1, (self.heads, self.queries))
         mean = self.addresses(state.mean[..., : self.slots], queries).flatten(1, 2)
         log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
@@ -194,8 +196,7 @@ class DKM(AssociativeMap[DKMState]):
             return super()._read(state, control)
         values = state.mean[..., self.slots :]
         reads = state.addresses.unflatten(1, (self.heads, self.queries)) @ values
-        codes, _ = self.read_codes(control)
-        return reads.flatten(1), state._replace(asked=codes.detach().square())
+        return reads.flatten(1), state
 
     def held(self, state: DKMState) -> tuple[Tensor, ...]:
         """Return R."""
@@ -206,7 +207,7 @@ class DKM(AssociativeMap[DKMState]):
         codes, values = held[0].split([self.slots, self.sizes.value], -1)
         return self.addresses(codes, CODE_GAIN * queries) @ values
 
-    def pool(self, state: DKMState) -> tuple[Tensor, Tensor]:
+    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the rows of R, each as a value; the mean of all memories."""
-        values = state.mean[..., self.slots :]
-        return values.mean(1).sum(1), values.new_full((len(values), 1), self.slots)
+        values = held[0][..., self.slots :].mean(-3).sum(-2)
+        return values, torch.full_like(values[..., :1], self.slots)

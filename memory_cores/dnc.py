@@ -143,11 +143,6 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
             self._start_as_associative_memory()
 
     @property
-    def graph_steps(self) -> int:
-        """Most steps of a graph: 25 where a step is little more than one operator."""
-        return 25 if self._has_operators and building.are_in_use() else super().graph_steps
-
-    @property
     def state_size(self) -> int | None:
         """Numbers that a sequence's state hands from one step to the next.
 

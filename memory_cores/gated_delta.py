@@ -76,9 +76,8 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
-        super().__init__(sizes)
+        super().__init__(sizes, slots, heads, queries, attention, attention_heads)
         self.erase = erase
-        self._build(slots, heads, queries, attention, attention_heads)
 
     def initial_state(self, batch_size: int, like: Tensor) -> GatedDeltaState:
         """Return maps that answer 0."""
@@ -111,6 +110,6 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         """Apply the maps to codes."""
         return queries @ held[0]
 
-    def pool(self, state: GatedDeltaState) -> tuple[Tensor, Tensor]:
+    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the rows of a map, each as a value of one place; the mean of all maps."""
-        return state.maps.mean(1).sum(1), self.number_of(state.maps)
+        return held[0].mean(-3).sum(-2), self.number_of(held[0])

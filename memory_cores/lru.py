@@ -63,6 +63,8 @@ class LRU(SlotMemory[LRUState]):
             keys, or there is no such attention.
     """
 
+    _has_operators = True
+
     def __init__(
         self,
         sizes: MemorySizes,
@@ -90,11 +92,6 @@ class LRU(SlotMemory[LRUState]):
         self._build_lookup(attention, attention_heads)
         if not sizes.plain:
             self._start_as_associative_memory()
-
-    @property
-    def graph_steps(self) -> int:
-        """Most steps of a graph: 25 where a step is little more than one operator."""
-        return 25 if building.are_in_use() else super().graph_steps
 
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
         """Return memory that holds next to nothing, and unused slots."""

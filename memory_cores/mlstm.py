@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
-from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.solving import identity_like
 
 
 class MLSTMState(NamedTuple):
@@ -63,18 +62,6 @@ class MLSTM(AssociativeMap[MLSTMState]):
     not_carried = ("code", "asked")
     seen = MLSTMSnapshot
 
-    def __init__(
-        self,
-        sizes: MemorySizes,
-        slots: int | None = None,
-        heads: int = 2,
-        queries: int = 3,
-        attention: AttentionKind = "multihead",
-        attention_heads: int = 8,
-    ) -> None:
-        super().__init__(sizes)
-        self._build(slots, heads, queries, attention, attention_heads)
-
     def initial_state(self, batch_size: int, like: Tensor) -> MLSTMState:
         """Return maps that answer 0."""
         B, H, D, R = batch_size, self.heads, self.slots, self.read_heads
@@ -110,8 +97,8 @@ class MLSTM(AssociativeMap[MLSTMState]):
         found = (queries @ norms.unsqueeze(-1)).abs()
         return queries @ maps / torch.maximum(found, (-scale).exp()[..., None, None])
 
-    def pool(self, state: MLSTMState) -> tuple[Tensor, Tensor]:
+    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum what all places answer, each as a value."""
-        places = torch.eye(self.slots, dtype=state.maps.dtype, device=state.maps.device)
-        answers = self.answer(self.held(state), places)
-        return answers.mean(1).sum(1), self.number_of(state.maps)
+        return self.answer(held, identity_like(held[0].mT)).mean(-3).sum(-2), self.number_of(
+            held[0]
+        )

@@ -82,6 +82,8 @@ class NTM(SlotMemory[NTMState]):
             attention.
     """
 
+    _has_operators = True
+
     def __init__(
         self,
         sizes: MemorySizes,
@@ -111,11 +113,6 @@ class NTM(SlotMemory[NTMState]):
         if not sizes.plain:
             self._start_as_associative_memory()
             self._start_writing_in_turn()
-
-    @property
-    def graph_steps(self) -> int:
-        """Most steps of a graph: 25 where a step is little more than one operator."""
-        return 25 if building.are_in_use() else super().graph_steps
 
     def initial_state(self, batch_size: int, like: Tensor) -> NTMState:
         """Return memory that holds next to nothing, and all heads on slot 0."""

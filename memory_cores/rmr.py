@@ -25,7 +25,7 @@ from memory_cores.parts.attention import (
     glorot_linear,
     make_attention,
 )
-from memory_cores.parts.checks import require_at_least, require_positive
+from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least, require_positive
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, hands_at
 from memory_cores.parts.lstm import LSTMCell
@@ -144,8 +144,7 @@ class RMR(MemoryCore[RMRState]):
                 "without_flow_tracking must be false with without_flow_interaction, or nothing "
                 f"makes values, got {without_flow_tracking}"
             )
-        if sizes.query not in (0, sizes.key):
-            raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
+        require_as_wide_as_keys(sizes.query, sizes.key)
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
         self.not_carried = ("key_parameters", "attended_keys", "read_weights")
         if not (self.tracks and self.interacts):  # proposals are values

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemoryCore, Recollections, State, Weightings
-from memory_cores.parts.associative import spread_lags
+from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, State, Weightings
+from memory_cores.parts.associative import STEADY, spread_lags
 from memory_cores.parts.attention import AttentionKind, Prepared, make_attention
-from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.real_points import RealPoints
-from memory_cores.parts.soft_codes import STEADY, SoftCodes
+from memory_cores.parts.soft_codes import SoftCodes
 
 #: Raw decay at the start: a map keeps 0.9975 of itself in a step.
 KEPT = 6.0
@@ -40,11 +40,22 @@ class AssociativeMap(MemoryCore[State]):
 
         read(x) = Attend(items_t; x) + maps_t(x)
 
-    Subclasses call ``_build`` and name their state's fields; ``code``, [B, H, D], and ``asked``,
-    [B, R, D], are the shares of places in the last step's codes, for plots.
+    Subclasses name their state's fields; ``code``, [B, H, D], and ``asked``, [B, R, D], are the
+    shares of places in the last step's codes, for plots.
+
+    Args:
+        sizes: given by the model.
+        slots: places D of a code; default: the sequence length.
+        heads: number H of maps.
+        queries: read heads of each, in models that read with heads.
+        attention: kind of the attention to a step's items in look-ups by query.
+        attention_heads: heads of multihead attention.
+
+    Raises:
+        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
+            attention.
     """
 
-    slots: int
     #: Whether items have gates, and maps decay.
     gated: ClassVar[bool] = True
     #: Raw gates at the start.
@@ -53,25 +64,19 @@ class AssociativeMap(MemoryCore[State]):
     #: ``item_values``, ``item_mask``), then what ``held`` returns.
     seen: ClassVar[type[Any]]
 
-    def _build(
+    def __init__(
         self,
-        slots: int | None,
-        heads: int,
-        queries: int,
-        attention: AttentionKind,
-        attention_heads: int,
+        sizes: MemorySizes,
+        slots: int | None = None,
+        heads: int = 2,
+        queries: int = 3,
+        attention: AttentionKind = "multihead",
+        attention_heads: int = 8,
     ) -> None:
-        """Make codes and gates.
-
-        Raises:
-            ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-                attention.
-        """
-        sizes = self.sizes
+        super().__init__(sizes)
         self.slots = sizes.slots_of(slots, sizes.steps)
         require_at_least(1, slots=self.slots, heads=heads, queries=queries)
-        if sizes.query not in (0, sizes.key):
-            raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
+        require_as_wide_as_keys(sizes.query, sizes.key)
         self.heads, self.queries = heads, queries
         self.read_heads = 0 if sizes.query else heads * queries
         self.key_codes = SoftCodes(sizes.key, heads, self.slots, gates=self.gated * heads)
@@ -98,6 +103,10 @@ class AssociativeMap(MemoryCore[State]):
     @abstractmethod
     def held(self, state: State) -> tuple[Tensor, ...]:
         """Return what ``answer`` needs of a state, tensors [B, H, ...]."""
+
+    @abstractmethod
+    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return sum [..., Dv] and number [..., 1] of the values in held maps [..., H, ...]."""
 
     @abstractmethod
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
@@ -138,6 +147,10 @@ class AssociativeMap(MemoryCore[State]):
         found = near + self.merge(values.flatten(-2))
         return torch.cat([found, variances.mean(-2)], -1) if self.uncertain else found
 
+    def pool(self, state: State) -> tuple[Tensor, Tensor]:
+        """Sum the values that the maps hold."""
+        return self.pooled(self.held(state))
+
     def unroll(
         self,
         controls: Tensor,
@@ -145,22 +158,21 @@ class AssociativeMap(MemoryCore[State]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Recollections:
-        """Write all steps; the attention prepares all their items at once."""
+        """Write all steps; the attention prepares all their items at once, and all are pooled."""
         state = self.initial_state(len(controls), like=controls)
-        held, sums = [], []
+        held = []
         for control, *step in zip(controls.unbind(1), *(p.unbind(1) for p in items), strict=True):
             state = self.write(state, control, Items(*step))
             held.append(self.held(state))
-            sums.append(self.pool(state))
         real = self.attention.prepare(*items)
-        stacked = (torch.stack(parts, 1) for parts in zip(*held, strict=True))
-        total, number = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
+        stacked = tuple(torch.stack(parts, 1) for parts in zip(*held, strict=True))
+        total, number = self.pooled(stacked)
         snapshot = self.seen(real.keys, real.values, real.mask, *stacked)
         return Recollections(snapshot, total, number, torch.zeros_like(number[..., 0]))
 
     def number_of(self, maps: Tensor) -> Tensor:
-        """Return the number of values [B, 1] in maps [B, H, D, V]: D, or 0 while they are empty."""
-        written = (maps.detach() != 0).flatten(1).any(1, keepdim=True)
+        """Return the number of values [..., 1] in maps [..., H, D, V]: D, or 0 if all is empty."""
+        written = (maps.detach() != 0).flatten(-3).any(-1, keepdim=True)
         return self.slots * written.to(maps.dtype)
 
     @torch.no_grad()

@@ -13,3 +13,9 @@ def require_positive(**settings: float) -> None:
     for name, value in settings.items():
         if not value > 0:
             raise ValueError(f"{name} must be above 0, got {value}")
+
+
+def require_as_wide_as_keys(query: int, key: int) -> None:
+    """Raise a ValueError where queries that are compared with keys have another width."""
+    if query not in (0, key):
+        raise ValueError(f"queries must be as wide as keys, {key}, got {query}")

@@ -9,7 +9,7 @@ from torch import Tensor
 from memory_cores.core import Items, MemoryCore, Recollections, Weightings
 from memory_cores.parts.attention import Prepared
 from memory_cores.parts.cache_attention import CacheAttention
-from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.context_store import ContextStore, recollected
 from memory_cores.parts.item_order import shuffled
 from memory_cores.parts.item_queue import by_item, pushed
@@ -74,8 +74,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
             raise ValueError("slots must be a number in models that read with heads, got all")
         if top_k is not None:
             require_at_least(1, top_k=top_k)
-        if sizes.query not in (0, sizes.key):
-            raise ValueError(f"queries must be as wide as keys, {sizes.key}, got {sizes.query}")
+        require_as_wide_as_keys(sizes.query, sizes.key)
         self.read_heads = 0 if sizes.query else read_heads
         self.not_carried = ("wrote", "read_weights")
         if sizes.query:

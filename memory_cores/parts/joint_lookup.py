@@ -15,7 +15,7 @@ from torch import Tensor
 
 from memory_cores.core import Items, MemoryCore, Recollections, State, stacked
 from memory_cores.parts.attention import AttentionKind, Prepared, make_attention
-from memory_cores.parts.checks import require_at_least
+from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.real_points import RealPoints
 
 
@@ -58,8 +58,7 @@ class JointLookup(MemoryCore[State]):
         """
         require_at_least(1, attention_heads=heads)
         query, key, value = self.sizes.query, self.sizes.key, self.sizes.value
-        if query not in (0, key):
-            raise ValueError(f"queries must be as wide as keys, {key}, got {query}")
+        require_as_wide_as_keys(query, key)
         if query:  # else it would be parameters without a gradient
             self.lookup_attention = make_attention(kind, key, value, heads)
 

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from memory_cores.core import State, Weightings
+from memory_cores.kernels import building
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.joint_lookup import JointLookup
 
@@ -13,6 +14,13 @@ class SlotMemory(JointLookup[State]):
     """Base class of cores that read whole words; their rows are the slots, [B, N, W]."""
 
     word_size: int
+    #: Whether C++ operators can take its steps.
+    _has_operators: bool = False
+
+    @property
+    def graph_steps(self) -> int:
+        """Most steps of a graph: 25 where a step is little more than one operator."""
+        return 25 if self._has_operators and building.are_in_use() else super().graph_steps
 
     @property
     def read_size(self) -> int:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from memory_cores.parts.associative import STEADY
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import hands_at
 
@@ -18,8 +19,6 @@ from memory_cores.parts.hand_attention import hands_at
 SHARP = 10.0
 #: Gain of centres by content, for entries of about 1/3.
 CONTENT_GAIN = 16.0
-#: Share that gates' initial weights keep.
-STEADY = 0.1
 
 
 class SoftCodes(nn.Module):
