@@ -26,6 +26,7 @@ class Scores(NamedTuple):
     joint: Tensor  #: [B, T], of all targets of a step together, per target
     one_sample: Tensor  #: [B, T, M], of the first of the K predictions
     mean: Tensor  #: [B, T, M, Dy], of the mixture
+    variance: Tensor  #: [B, T, M, Dy], of the mixture
     one_mean: Tensor  #: [B, T, M, Dy], of the first prediction
 
     @classmethod
@@ -36,11 +37,13 @@ class Scores(NamedTuple):
         one_sample, one_mean = -sums.density, sums.mean
         for targets in each:
             sums, count = sums.plus(_Sums.of(targets, batch)), count + 1
+        mean = sums.mean / count
         return cls(
             nll=log(count) - sums.density,
             joint=(log(count) - sums.joint) / batch.target_mask.sum(2),
             one_sample=one_sample,
-            mean=sums.mean / count,
+            mean=mean,
+            variance=sums.square / count - mean.square(),
             one_mean=one_mean,
         )
 
@@ -51,13 +54,15 @@ class _Sums(NamedTuple):
     density: Tensor  #: [B, T, M]
     joint: Tensor  #: [B, T]
     mean: Tensor  #: [B, T, M, Dy]
+    square: Tensor  #: [B, T, M, Dy], of the predicted values' mean squares
 
     @classmethod
     def of(cls, targets: Targets, batch: FunctionSequences) -> "_Sums":
         """Begin with one prediction."""
         density = targets.log_density(batch.target_y)
         together = density.masked_fill(~batch.target_mask, 0).sum(2)
-        return cls(density, together, targets.mean.float())
+        mean, sigma = (part.float() for part in targets)
+        return cls(density, together, mean, mean.square() + sigma.square())
 
     def plus(self, other: "_Sums") -> "_Sums":
         """Add other predictions."""
@@ -66,6 +71,7 @@ class _Sums(NamedTuple):
             torch.logaddexp(self.density, other.density),
             torch.logaddexp(self.joint, other.joint),
             self.mean + other.mean,
+            self.square + other.square,
         )
 
 
@@ -80,7 +86,7 @@ def target_measurements(
     real, seen = batch.target_mask, batch.target_seen
     nll, every = mean_over(scores.nll, real)
     context = batch.context_mask.any(2)
-    error = (scores.mean - batch.target_y).square().mean(-1)
+    error = (scores.mean - batch.target_y).square()
     return {
         "nll": Measurement(nll, every),
         "nll_with_context": Measurement(nll, context),
@@ -90,7 +96,8 @@ def target_measurements(
         "nll_joint": Measurement(scores.joint, every),
         "nll_one_sample": mean_over(scores.one_sample, real),
         "nll_posterior": Measurement(-bound.reconstruction / real.sum(2), every),
-        "mse": mean_over(error, real),
+        "mse": mean_over(error.mean(-1), real),
+        "squared_z": mean_over((error / scores.variance).mean(-1), real),
         "reconstruction": Measurement(bound.reconstruction, every),
         "kl": Measurement(bound.kl, every),
     }
@@ -114,8 +121,8 @@ def summarise_targets(
 
     Args:
         sums: what ``target_measurements`` measures, and any others.
-        optimal: curves [T] of the least possible NLLs on the same sequences, by the names of NLLs;
-            may be empty. Each adds ``gap_<name>`` and a curve ``optimal_<name>``.
+        optimal: curves [T] of the oracle on the same sequences, its NLLs and ``squared_z``; may be
+            empty. Each adds ``gap_<name>`` and a curve ``optimal_<name>``.
         inferred: curves [T], ``nll`` and ``effective_samples``, of the oracle that must infer the
             kernels; may be empty. They add ``gap_inferred_nll`` and curves ``inferred_<name>``.
     """

@@ -187,6 +187,21 @@ FAMILY = Family(
             digits=4,
         ),
         Measure(
+            "squared_z",
+            "squared error of the mixture's mean over the mixture's variance: 1 for widths that "
+            "are right, more for predictions that are too sure",
+            "-",
+            header="squared z",
+        ),
+        Measure(
+            "gap_squared_z",
+            "`squared_z` minus that of one who knows the kernels, whose width is 0.1 at least, as "
+            "the models' is: 0 for a model that is as well calibrated",
+            "-",
+            benchmarks=KNOWN_OPTIMUM,
+            gathered=False,
+        ),
+        Measure(
             "reconstruction",
             "log p(y given z_t and reads) of all targets of a step, z_t from the posterior",
             "nats per step",

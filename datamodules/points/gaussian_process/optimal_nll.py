@@ -1,4 +1,4 @@
-"""The oracle's target-NLL of a fixed set, step by step, which models are compared with.
+"""The oracle's target-NLL and calibration on a fixed set, step by step, to compare models with.
 
 It takes minutes (every step of every sequence needs the Cholesky factor of a matrix as large as the
 grid) and is the same for all models, so it is kept in a file named by the set's hash.
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.gaussian_process.dataset import FunctionDataset
-from datamodules.points.gaussian_process.oracle import nll, predict
+from datamodules.points.gaussian_process.oracle import nll, predict, squared_z
 
 #: Sequences that are conditioned on together.
 TOGETHER = 8
@@ -23,22 +23,28 @@ TOGETHER = 8
 def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
     """Find the mean optimal NLL of each step, by groups of steps and targets, in nats per target.
 
+    Beside it stands how well the oracle is calibrated.
+
     Every sequence has the same weight, as in the models' metrics.
 
     Args:
         dataset: a fixed one.
-        kept: file of the result; read if it is there.
+        kept: file of the result; read if it is there and whole.
 
     Returns:
         Curves float32 [T]: ``nll`` of all targets, ``nll_with_context`` and ``nll_without_context``
         of steps with and without a context, ``nll_seen`` and ``nll_unseen`` of targets that are
-        context points of their step and of others; NaN where a step has none.
+        context points of their step and of others, ``squared_z`` of all targets (squared errors
+        over variances, which are `FLOOR`^2 at least); NaN where a step has none.
     """
-    if not kept.is_file():
+    content = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    # Files of earlier versions lack the calibration.
+    if "squared_z" not in content:
         of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
         print(f"Computing the optimal NLL of {of_set}, once, for {kept}", flush=True)
-        write(kept, plain(curves(dataset)))
-    return tensors(json.loads(kept.read_text(encoding="utf-8")))
+        content = plain(curves(dataset))
+        write(kept, content)
+    return tensors(content)
 
 
 def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
@@ -47,8 +53,11 @@ def curves(dataset: FunctionDataset) -> dict[str, Tensor]:
     for first in range(0, len(dataset), TOGETHER):
         batch = dataset.__getitems__(range(first, min(first + TOGETHER, len(dataset))))
         prediction = predict(batch, dataset.recipe.grid)
-        values = nll(batch.target_y[..., 0].double(), prediction.mean, prediction.variance)
-        parts.append(by_group(values, batch))
+        target = batch.target_y[..., 0].double()
+        groups = by_group(nll(target, prediction.mean, prediction.variance), batch)
+        z_scores = squared_z(target, prediction.mean, prediction.variance)
+        groups["squared_z"] = by_group(z_scores, batch)["nll"]
+        parts.append(groups)
     return {name: torch.cat([part[name] for part in parts]).nanmean(0) for name in parts[0]}
 
 

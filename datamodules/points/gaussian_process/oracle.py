@@ -148,6 +148,14 @@ def nll(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     return 0.5 * (LOG_2_PI + floored.log() + (target - mean).square() / floored)
 
 
+def squared_z(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Divide squared errors by the variances of the decoder's best Gaussians, [..., M].
+
+    The arguments are those of `nll`. On average it is 1 where no variance is below `FLOOR`^2.
+    """
+    return (target - mean).square() / variance.clamp_min(FLOOR**2)
+
+
 def expected_nll(variance: Tensor) -> Tensor:
     """Mean of `nll` in nats over targets that are distributed as predicted, [..., M]."""
     floored = variance.clamp_min(FLOOR**2)

@@ -102,6 +102,21 @@ def test_mse_is_of_the_mean_of_the_mixture(batch: FunctionSequences, targets: Ta
             )
 
 
+def test_squared_z_is_over_the_variance_of_the_mixture(
+    batch: FunctionSequences, targets: Targets
+) -> None:
+    bound = Bound(torch.zeros(B, T), torch.zeros(B, T))
+    found = target_measurements(Scores.of(one_by_one(targets), batch), bound, batch)["squared_z"]
+    parts = torch.distributions.Normal(*(part.movedim(0, -1) for part in targets))
+    weights = torch.distributions.Categorical(torch.ones(B, T, M, D, K))
+    mixture = torch.distributions.MixtureSameFamily(weights, parts)
+    z = ((batch.target_y - mixture.mean) / mixture.stddev).square().mean(-1)
+    for b in range(B):
+        for t in range(T):
+            expected = z[b, t, batch.target_mask[b, t]].mean().item()
+            assert found.values[b, t].item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_joint_nll_is_of_all_targets_of_a_step_together(
     batch: FunctionSequences, targets: Targets
 ) -> None:
@@ -157,7 +172,11 @@ def test_groups_are_averaged_step_by_step(batch: FunctionSequences, targets: Tar
     assert summary.scalars["gap_nll_seen"].item() == pytest.approx(
         summary.scalars["nll_seen"].item() - least, rel=1e-5
     )
-    assert "gap_nll_unseen" not in summary.scalars
+    assert "gap_nll_unseen" not in summary.scalars and "gap_squared_z" not in summary.scalars
+    exact = summarise_targets(means.sums(), {"squared_z": torch.tensor([1.0, 0.5])})
+    assert exact.scalars["gap_squared_z"].item() == pytest.approx(
+        summary.scalars["squared_z"].item() - 0.75, rel=1e-5
+    )
     share = batch.context_mask.any(2).float().mean(0)
     torch.testing.assert_close(summary.curves["context_share"], share)
     assert summary.sequences == B

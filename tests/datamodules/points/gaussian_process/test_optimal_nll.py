@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datamodules import DriftingFunctions
-from datamodules.points.gaussian_process.oracle import nll, predict
+from datamodules.points.gaussian_process.oracle import FLOOR, nll, predict
 
 SIZES = {"test_size": 9, "test_points": 40, "sequence_length": 5, "context_steps": 3, "seed": 3}
 
@@ -24,13 +24,16 @@ def test_groups_are_means_over_sequences_and_their_targets(data: DriftingFunctio
     found = data.optimal_nll("test")
     batch = data.dataset("test").__getitems__(range(9))
     prediction = predict(batch, 40)
-    values = nll(batch.target_y[..., 0].double(), prediction.mean, prediction.variance)
+    target = batch.target_y[..., 0].double()
+    values = nll(target, prediction.mean, prediction.variance)
+    z = (target - prediction.mean) / prediction.variance.sqrt().clamp_min(FLOOR)
     for t in range(5):
         groups: dict[str, list[float]] = {name: [] for name in found}
         for b in range(9):
             context = bool(batch.context_mask[b, t].any())
             seen, own = batch.target_seen[b, t], values[b, t]
             groups["nll"].append(own.mean().item())
+            groups["squared_z"].append(z[b, t].square().mean().item())
             groups[f"nll_{'with' if context else 'without'}_context"].append(own.mean().item())
             groups["nll_unseen"].append(own[~seen].mean().item())
             if seen.any():
@@ -54,6 +57,19 @@ def test_it_is_kept_under_the_hash_of_the_test_set(
     again = data.optimal_nll("test")
     assert all(torch.equal(first[name].nan_to_num(9), again[name].nan_to_num(9)) for name in first)
     assert len(json.loads(kept.read_text(encoding="utf-8"))["nll"]) == 5
+
+
+def test_a_file_of_an_earlier_version_is_made_again(
+    data: DriftingFunctions, tmp_path: Path
+) -> None:
+    first = data.optimal_nll("test")
+    (kept,) = (tmp_path / "optimal_nll").iterdir()
+    older = json.loads(kept.read_text(encoding="utf-8"))
+    del older["squared_z"]
+    kept.write_text(json.dumps(older), encoding="utf-8")
+    data._optima.clear()
+    assert torch.equal(data.optimal_nll("test")["squared_z"], first["squared_z"])
+    assert "squared_z" in json.loads(kept.read_text(encoding="utf-8"))
 
 
 def test_seen_targets_are_certain(data: DriftingFunctions) -> None:
