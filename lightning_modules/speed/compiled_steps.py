@@ -17,6 +17,14 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from lightning_modules.speed.preparation import prepare, say
 from memory_cores import MemoryCore
 
+OPTIONS = {
+    # Kernels are called from C++: from Python a call costs microseconds, and a DNC's step has 30.
+    "cpp_wrapper": True,
+    # They check what inductor itself allocated, and cost a tenth of a chunk's time.
+    "size_asserts": False,
+    "alignment_asserts": False,
+}
+
 
 def require_compiler() -> None:
     """Raise a ValueError where nothing can be compiled."""
@@ -58,13 +66,7 @@ class CompiledSteps:
 
     def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
         self._size: int | None = None
-        # The asserts check what inductor itself allocated, and cost a tenth of a chunk's time.
-        self.steps = torch.compile(
-            steps,
-            fullgraph=True,
-            dynamic=False,
-            options={"size_asserts": False, "alignment_asserts": False},
-        )
+        self.steps = torch.compile(steps, fullgraph=True, dynamic=False, options=OPTIONS)
         self.announced = False
 
     def size_with(self, core: MemoryCore) -> int:
