@@ -72,6 +72,11 @@ class Run(NamedTuple):
         return readable("/".join(self.folder.absolute().parts[-2:]))
 
     @property
+    def path(self) -> Path:
+        """Folder of the run, or the file of a record that stands for it."""
+        return self.folder if self.folder.is_dir() else self.folder.with_suffix(".json")
+
+    @property
     def seed_name(self) -> str:
         """Seed, in words."""
         return "unknown" if self.seed is None else str(self.seed)

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +64,8 @@ def sweep(args: list[str]) -> None:
     if given.dry_run:
         announce(plans, kept)
         return
-    executions = carry_out(plans, given, kept, f"{program()} sweep {shlex.join(args)}")
+    test, again = not given.no_test, f"{program()} sweep {shlex.join(args)}"
+    executions = carry_out(plans, given.trials, given.jobs, test, kept, again)
     if given.no_test or plans[0].file.method != "grid":
         show_trials(executions)
     elif len(plans) > 1 or kept is not None:
@@ -76,13 +77,20 @@ def sweep(args: list[str]) -> None:
 
 
 def carry_out(
-    plans: Sequence["Plan"], given: Namespace, kept: "KeptRuns | None", again: str
+    plans: Sequence["Plan"],
+    trials: int | None,
+    jobs: int,
+    test: bool,
+    kept: "KeptRuns | None",
+    again: str,
 ) -> list["Execution"]:
     """Run sweeps one after the other until all have ended, or somebody wants the end.
 
     Args:
         plans: of the sweeps.
-        given: options of the command.
+        trials: most runs of a sweep; default: as many as its file says.
+        jobs: runs at a time.
+        test: every run after training.
         kept: records of runs that are not trained again.
         again: the command that goes on.
 
@@ -91,10 +99,10 @@ def carry_out(
     """
     from lightning_modules.command_line.sweep.execution import execute
 
-    threads, test = max(1, cores() // given.jobs), not given.no_test
+    threads = max(1, cores() // jobs)
     executions = []
     for plan in plans:
-        execution = execute(plan, given.trials, given.jobs, threads, test, kept)
+        execution = execute(plan, trials, jobs, threads, test, kept)
         executions.append(execution)
         conclude(execution, again, f"{plan.folder.name}: " if len(plans) > 1 else "")
         if execution.stop:
@@ -125,7 +133,7 @@ def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> str:
     """Return what a sweep would do with a run."""
     record = None if kept is None else kept.find(run.arguments)
     if record is not None:
-        return f"is kept in {shown(record.folder)}.json"
+        return f"is kept in {shown(record.path)}"
     if run.folder.results.exists():
         return "finished"
     return "goes on" if run.folder.states else "starts"

@@ -130,7 +130,7 @@ class Execution:
         with self._lock:
             record = self.kept.find(run.arguments)
         if record is not None:
-            self._count(run, "kept", f"is kept in {shown(record.folder)}.json", record)
+            self._count(run, "kept", f"is kept in {shown(record.path)}", record)
         return record is not None
 
     def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:

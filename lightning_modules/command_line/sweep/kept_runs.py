@@ -30,9 +30,9 @@ class Experiment(NamedTuple):
 
     settings: Mapping[str, Any]  #: the decisive ones
     classes: tuple[str, ...]  #: options that name the classes of model and data, and nothing else
-    source: str  #: of the data; never ``auto``
     sequences: int  #: of its test set
-    test_sha256: str
+    data: str  #: all settings of the data, as text
+    words: tuple[str, ...]  #: options of ``fit``, but for the seed
 
 
 class KeptRuns:
@@ -40,19 +40,19 @@ class KeptRuns:
 
     A record stands for a run with the same decisive settings, by the rule that says which runs are
     averaged, with the same seed and a test of the same whole test set. A setting that the record
-    does not name came later: such a run has its default. Data that are missing are downloaded, as
-    training would: only then is known what it would train on.
+    does not name came later: such a run has its default. Where settings agree, data that are missing
+    are downloaded, as training would: only then is known what it would train on.
 
     Args:
-        folder: where records are kept.
+        *folders: where records are kept, or runs are.
 
     Raises:
         UsageError: there is no such folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
         try:
-            runs = read_runs([folder]).runs
+            runs = read_runs(folders).runs
         except NoRuns as reason:
             raise UsageError(f"records: {reason}") from reason
         self.runs = [run for run in runs if run.tested is not None]
@@ -78,14 +78,14 @@ class KeptRuns:
         found, known = run.tested.benchmark, decisive(run.settings)
         later = wanted.settings.keys() - known.keys()
         named = {key: value for key, value in wanted.settings.items() if key in known}
-        tested = found.source, found.sequences, found.sha256
-        if tested != (wanted.source, wanted.sequences, wanted.test_sha256):
-            return False
-        if differing([known, named]):
+        if found.sequences != wanted.sequences or differing([known, named]):
             return False
         # Parsed only where they are asked for.
         defaults = self._defaults_of(wanted) if later else {}
-        return all(wanted.settings[key] == defaults.get(key) for key in later)
+        if any(wanted.settings[key] != defaults.get(key) for key in later):
+            return False
+        used = self._data_record(wanted)
+        return (found.source, found.sha256) == (used["source"], used["test_sha256"][:DIGITS])
 
     def _defaults_of(self, wanted: Experiment) -> Mapping[str, Any]:
         """Return the defaults of an experiment's classes."""
@@ -96,13 +96,12 @@ class KeptRuns:
     def _experiment(self, words: tuple[str, ...]) -> Experiment:
         if words not in self._experiments:
             settings = self._dumped(words)
-            data = self._data_record(json.dumps(settings["data"], sort_keys=True), words)
             self._experiments[words] = Experiment(
                 decisive(flat(rounded(settings))),
                 tuple(f"--{key}={path}" for key, path in classes(settings)),
-                data["source"],
                 settings["data"]["init_args"]["test_size"],
-                data["test_sha256"][:DIGITS],
+                json.dumps(settings["data"], sort_keys=True),
+                words,
             )
         return self._experiments[words]
 
@@ -112,14 +111,14 @@ class KeptRuns:
         dumped = read.parser.dump(read.config, skip_unset=False, skip_validation=True)
         return yaml.safe_load(dumped)
 
-    def _data_record(self, key: str, words: Sequence[str]) -> Mapping[str, str]:
+    def _data_record(self, wanted: Experiment) -> Mapping[str, str]:
         """Return what is really used with some settings of the data, which are read once."""
-        if key not in self._data:
-            data = Blueprint(list(words), run=False).datamodule
+        if wanted.data not in self._data:
+            data = Blueprint(list(wanted.words), run=False).datamodule
             data.prepare_data()
             data.setup()
-            self._data[key] = data.data_record()
-        return self._data[key]
+            self._data[wanted.data] = data.data_record()
+        return self._data[wanted.data]
 
 
 def classes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,8 +59,9 @@ class Plan:
         return PlannedRun(proposal, RunFolder(self.folder / name), arguments)
 
     def runs(self) -> Iterator[PlannedRun]:
-        """Yield every run of a grid, in the order of its file."""
-        for number, values in enumerate(self.file.combinations(), 1):
+        """Yield every run of a grid up to its ``run_cap``, in the order of its file."""
+        runs = islice(self.file.combinations(), self.file.number_of_runs(None))
+        for number, values in enumerate(runs, 1):
             yield self.run(Proposal(number, values, None))
 
     def _words(self, values: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,1 @@
+"""``reproduce``: claims of the papers, trained, judged and written down."""

@@ -1,0 +1,227 @@
+"""Files of claims: a sentence of a paper, the inequalities that it comes to, and their runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning_modules
+from lightning_modules.command_line.sweep.checks import one_of, require_known
+from lightning_modules.command_line.sweep.parameter import examples
+from lightning_modules.command_line.sweep.sweep_file import SweepFile, read_yaml, sweep_of
+from lightning_modules.command_line.usage_error import UsageError, nearest
+from lightning_modules.records.claim_results import SIZES
+from lightning_modules.records.run_folder import shown
+from lightning_modules.records.statements import Quantity, Relation, Statement
+
+SETTINGS = ("claim", "source", "statements", "scales", "missing", "comment")
+OF_SCALE = ("hours", "sweeps")
+RELATIONS: tuple[Relation, ...] = ("below", "above", "near")
+OF_STATEMENT = ("says", "measure", "steps", "of", *RELATIONS, "by", "within", "data")
+SEED = "seed_everything"
+
+
+class Scale(NamedTuple):
+    """Runs that a claim is judged by."""
+
+    name: str  #: cpu or paper
+    hours: float  #: of two cores, for three seeds and from nothing
+    sweeps: list[SweepFile]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds, fixed beforehand, in the order in which they are taken."""
+        return list(examples(self.sweeps[0].parameters[SEED]))
+
+    def with_seeds(self, count: int) -> list[SweepFile]:
+        """Return the sweeps cut to their first seeds, which vary slowest."""
+        return [
+            sweep._replace(run_cap=count * (sweep.number_of_runs(None) // len(self.seeds)))
+            for sweep in self.sweeps
+        ]
+
+    def contestants(self) -> Iterator[tuple[str, str]]:
+        """Yield each benchmark with each model that is trained on it."""
+        pairs = (contestant(own) for sweep in self.sweeps for own in sweep.combinations())
+        yield from dict.fromkeys(pairs)
+
+
+class Claim(NamedTuple):
+    """What a file says."""
+
+    name: str  #: such as A2
+    claim: str
+    source: str  #: paper, section, figure or table
+    statements: list[Statement]
+    scales: Mapping[str, Scale]
+    missing: str  #: what cannot be measured yet; empty if nothing
+    comment: str  #: where it differs from the paper, and why; empty if nothing is to be said
+
+
+def contestant(values: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the benchmark and the model of a run by the files that name them.
+
+    Args:
+        values: of the run, by setting: ``model`` and ``data``, or ``config``, an experiment.
+
+    Raises:
+        UsageError: they do not say both.
+    """
+    files: dict[str, Any] = {}
+    if isinstance(values.get("config"), str):
+        files = read_yaml(Path(values["config"]))
+    named = [values.get(key, files.get(key)) for key in ("data", "model")]
+    if not all(isinstance(name, str) for name in named):
+        raise UsageError(
+            "parameters must be files of models and data, or experiments as config, "
+            f"got {', '.join(map(str, values.values()))}"
+        )
+    data, model = (Path(name).stem for name in named)
+    return data, model
+
+
+def find_claims(folder: Path, names: Sequence[str]) -> list[Claim]:
+    """Read some claims of a folder, or all of them.
+
+    Raises:
+        UsageError: there is no such claim, or its file is wrong.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if not files:
+        raise UsageError(f"--claims: there is no claim in {shown(folder)}")
+    for name in names:
+        if name not in files:
+            near = nearest(name, files)
+            raise UsageError(f"there is no claim {name}{near}\nvalid: {', '.join(files)}")
+    return [read_claim(files[name]) for name in names or files]
+
+
+def read_claim(path: Path) -> Claim:
+    """Read a file.
+
+    Raises:
+        UsageError: a setting is missing or wrong.
+    """
+    content = read_yaml(path)
+    try:
+        require_known(content, SETTINGS)
+        scales = _scales(path, content.get("scales"))
+        contestants = [pair for scale in scales.values() for pair in scale.contestants()]
+        said = content.get("statements")
+        if not isinstance(said, list):
+            raise UsageError(f"statements must be a list, got {said}")
+        if not said and "missing" not in content:
+            raise UsageError("statements: are none; missing must say what cannot be measured yet")
+        return Claim(
+            path.stem,
+            _text(content, "claim"),
+            _text(content, "source"),
+            [_statement(f"statements.{i}", each, contestants) for i, each in enumerate(said, 1)],
+            scales,
+            str(content.get("missing", "")).strip(),
+            str(content.get("comment", "")).strip(),
+        )
+    except UsageError as mistake:
+        raise UsageError(f"{shown(path)}: {mistake}") from mistake
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a sentence, got {value}")
+    return " ".join(value.split())
+
+
+def _scales(path: Path, content: Any) -> dict[str, Scale]:
+    if not isinstance(content, Mapping) or not content:
+        raise UsageError(f"scales must be cpu, paper or both, got {content}")
+    return {name: _scale(path, name, said) for name, said in content.items()}
+
+
+def _scale(path: Path, name: str, content: Any) -> Scale:
+    key = f"scales.{one_of('scales', name, ('cpu', 'paper'))}"
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{key} must have {' and '.join(OF_SCALE)}, got {content}")
+    require_known(content, OF_SCALE, f"{key}.")
+    hours, sweeps = content.get("hours"), content.get("sweeps")
+    if isinstance(hours, bool) or not isinstance(hours, int | float):
+        raise UsageError(f"{key}.hours must be a number, got {hours}")
+    if not (isinstance(sweeps, list) and sweeps and all(isinstance(s, Mapping) for s in sweeps)):
+        raise UsageError(f"{key}.sweeps must be a list of sweeps, got {sweeps}")
+    read = [_sweep(f"{key}.sweeps.{i}", path, each) for i, each in enumerate(sweeps, 1)]
+    if any(each.parameters[SEED] != read[0].parameters[SEED] for each in read):
+        raise UsageError(f"{key}.sweeps: all must have the same seeds")
+    return Scale(name, float(hours), read)
+
+
+def _sweep(key: str, path: Path, content: Mapping[str, Any]) -> SweepFile:
+    try:
+        sweep = sweep_of(path, content)
+        if sweep.method != "grid":
+            raise UsageError(f"method must be grid, got {sweep.method}")
+        if next(iter(sweep.parameters)) != SEED:
+            raise UsageError(f"parameters must begin with {SEED}, so that seeds come in turn")
+    except UsageError as mistake:
+        raise UsageError(f"{key}.{mistake}") from mistake
+    return sweep._replace(in_order=True)
+
+
+def _statement(key: str, content: Any, contestants: Sequence[tuple[str, str]]) -> Statement:
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{key} must have a measure, models and a relation, got {content}")
+    require_known(content, OF_STATEMENT, f"{key}.")
+    benchmarks = list(dict.fromkeys(data for data, _ in contestants))
+    models = list(dict.fromkeys(model for _, model in contestants))
+    relations = [name for name in RELATIONS if name in content]
+    if len(relations) != 1:
+        raise UsageError(f"{key} must have one of {', '.join(RELATIONS)}, got {len(relations)}")
+    (relation,) = relations
+    to, numeric = content[relation], isinstance(content[relation], int | float)
+    return Statement(
+        _quantity(key, content),
+        _names(f"{key}.of", content.get("of"), models),
+        relation,
+        float(to) if numeric else _names(f"{key}.{relation}", to, models),
+        _margin(key, content, relation, numeric),
+        _names(f"{key}.data", content["data"], benchmarks) if "data" in content else (),
+        " ".join(str(content.get("says", "")).split()),
+    )
+
+
+def _quantity(key: str, content: Mapping[str, Any]) -> Quantity:
+    families = lightning_modules.families()
+    measures = [each.name for family in families for each in family.measures]
+    measure = one_of(f"{key}.measure", content.get("measure"), [*dict.fromkeys(measures), *SIZES])
+    if "steps" not in content:
+        return Quantity(measure, None)
+    curves = dict.fromkeys(curve.name for family in families for curve in family.curves)
+    one_of(f"{key}.measure", measure, curves)
+    steps = content["steps"]
+    whole = isinstance(steps, list) and [type(step) for step in steps] == [int, int]
+    if not whole or not 1 <= steps[0] <= steps[1]:
+        raise UsageError(f"{key}.steps must be a first and a last step from 1 on, got {steps}")
+    return Quantity(measure, (steps[0], steps[1]))
+
+
+def _margin(key: str, content: Mapping[str, Any], relation: Relation, numeric: bool) -> float:
+    """Return the margin; that of a number's side is the number itself."""
+    name = "within" if relation == "near" else "by"
+    other = "by" if relation == "near" else "within"
+    if other in content or (name == "by" and numeric and "by" in content):
+        unfit = other if other in content else "by"
+        raise UsageError(f"{key}.{unfit}: does not go with {relation}: {content[relation]}")
+    if numeric and relation != "near":
+        return 0.0
+    margin = content.get(name)
+    if margin is None:
+        raise UsageError(f"{key}.{name}: is missing, the margin of {relation}; 0.0 is valid")
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or margin < 0:
+        raise UsageError(f"{key}.{name} must be a number from 0 on, got {margin}")
+    return float(margin)
+
+
+def _names(key: str, content: Any, valid: Sequence[str]) -> tuple[str, ...]:
+    """Read a name or a list of names."""
+    names = [content] if isinstance(content, str) else content
+    if not isinstance(names, list) or not names:
+        raise UsageError(f"{key} must be one of {', '.join(valid)}, or a list, got {content}")
+    return tuple(one_of(key, name, valid) for name in names)

@@ -1,0 +1,147 @@
+"""``results.json`` of a claim: the numbers of its runs, as far as its statements ask for them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite, nan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lightning_modules.records.kept import rounded
+from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.reading import read_json
+from lightning_modules.records.run import Run
+from lightning_modules.records.run_folder import write_json
+from lightning_modules.records.significance import BySeed
+from lightning_modules.records.statements import Judgement, Quantity, Statement, heaviest
+
+#: Numbers of a run that are no measures of its family.
+SIZES = ("parameters",)
+
+
+class Score(NamedTuple):
+    """What a tested run says of the quantities of a claim."""
+
+    data: str  #: benchmark
+    model: str
+    seed: int
+    numbers: Mapping[str, float | None]  #: by the quantity's name; None where it is not finite
+    test_set: str
+    training_steps: int
+    seconds: float | None  #: of training
+    hardware: str | None
+
+
+class ClaimResults(NamedTuple):
+    """All that is kept of a claim's runs."""
+
+    seeds: int  #: how many were asked for
+    sweeps: Sequence[Mapping[str, Any]]  #: settings of the runs
+    scores: list[Score]
+
+
+def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -> Score:
+    """Take from a run what statements ask for.
+
+    Args:
+        run: tested.
+        data: what the claim calls its benchmark.
+        model: what the claim calls its model.
+        statements: of the claim.
+    """
+    assert run.tested is not None and run.seed is not None
+    quantities = dict.fromkeys(statement.quantity for statement in statements)
+    return Score(
+        data,
+        model,
+        run.seed,
+        rounded({str(quantity): number_of(run, quantity) for quantity in quantities}),
+        str(run.tested.benchmark),
+        run.training_steps,
+        rounded(run.facts.get("wall_clock_seconds")),
+        run.facts.get("hardware"),
+    )
+
+
+def number_of(run: Run, quantity: Quantity) -> float:
+    """Return a quantity of a run; NaN where it is not known."""
+    if quantity.measure in SIZES:
+        return float(run.facts.get(quantity.measure, nan))
+    if quantity.steps is None:
+        return run.scalar(quantity.measure)
+    curve, (first, last) = run.curve(quantity.measure), quantity.steps
+    if curve is None or last > len(curve):
+        return nan
+    return curve[first - 1 : last].mean().item()
+
+
+def by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data: str) -> BySeed:
+    """Return a quantity by seed, of those that know it."""
+    own = (score for score in scores if (score.model, score.data) == (model, data))
+    known = ((score.seed, score.numbers.get(str(quantity))) for score in own)
+    return {seed: number for seed, number in known if number is not None}
+
+
+def joined(stored: Sequence[Score], found: Sequence[Score]) -> list[Score]:
+    """Join results of before with runs that were found now, which count where both are there.
+
+    Results on another test set than that of the runs compare with none of them, and are left out.
+    """
+    test_sets = {score.data: score.test_set for score in found}
+    known = {(score.data, score.model, score.seed) for score in found}
+    old = (
+        score
+        for score in stored
+        if (score.data, score.model, score.seed) not in known
+        and test_sets.get(score.data, score.test_set) == score.test_set
+    )
+    return [*found, *old]
+
+
+def write_claim_results(
+    path: Path, scale: str, results: ClaimResults, judgements: Sequence[Judgement]
+) -> None:
+    """Write a claim's verdict, its statements' numbers and its runs'."""
+    content = {
+        "scale": scale,
+        "verdict": heaviest(each.verdict for each in judgements),
+        "seeds": results.seeds,
+        "statements": [_judged(each) for each in judgements],
+        "runs": [score._asdict() for score in results.scores],
+        "sweeps": list(results.sweeps),
+    }
+    write_json(path, rounded(content))
+
+
+def read_claim_results(path: Path) -> ClaimResults:
+    """Read what was written.
+
+    Raises:
+        Unreadable: it is damaged.
+    """
+    content = read_json(path)
+    try:
+        scores = [Score(**{name: run[name] for name in Score._fields}) for run in content["runs"]]
+        return ClaimResults(int(content["seeds"]), content["sweeps"], scores)
+    except (KeyError, TypeError, ValueError) as failure:
+        raise Unreadable("has another form than what `reproduce` writes") from failure
+
+
+def _judged(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "says": judgement.statement.in_words(),
+        "verdict": judgement.verdict,
+        "comparisons": list(_compared(judgement)),
+    }
+
+
+def _compared(judgement: Judgement) -> Iterator[dict[str, Any]]:
+    for comparison in judgement.comparisons:
+        found = comparison.difference
+        yield {
+            "data": comparison.data,
+            "of": comparison.of,
+            "to": comparison.to,
+            "seeds": found.pairs,
+            "difference": found.mean if isfinite(found.mean) else None,
+            "half_interval": found.margin if isfinite(found.margin) else None,
+            "verdict": comparison.verdict,
+        }

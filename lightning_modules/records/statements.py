@@ -1,0 +1,179 @@
+"""Statements about models, each an inequality with a margin, and what runs say of them.
+
+A claim of a paper is several statements, and a statement one or several comparisons: of a model
+with another or with a number, by one measure on one benchmark. Differences are of pairs with the
+same seed, each with its 95% interval (see ``significance``).
+
+A comparison *holds* if its whole interval is on the claimed side of the margin. A claim holds only
+if all of its comparisons do, so no correction is needed: the chance that all of them hold by
+accident is smaller than that of any one. It *fails* if one of them does, which is as many chances
+of a false alarm as there are comparisons; so a comparison fails if the true difference is on the
+other side of the margin at p < 0.05 after Holm's correction for all comparisons of the claim. Of a
+single comparison that is the whole interval on the other side. Whatever is neither is *undecided*,
+as is anything that fewer than three seeds share; *open* are comparisons of which no seed has both
+numbers.
+
+Seeds are added in stages where a verdict is undecided. That is not corrected for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import isfinite, nan
+from typing import Literal, NamedTuple
+
+from scipy.stats import t as student
+
+from lightning_modules.records.significance import (
+    FEWEST_PAIRS,
+    LEVEL,
+    BySeed,
+    PairedDifference,
+    holm,
+    interval_factor,
+    paired_difference,
+)
+
+Relation = Literal["below", "above", "near"]
+Verdict = Literal["holds", "fails", "undecided", "open"]
+#: A statement has the first of these verdicts that any of its comparisons has, and so has a claim.
+BY_WEIGHT: tuple[Verdict, ...] = ("fails", "open", "undecided", "holds")
+
+
+class Quantity(NamedTuple):
+    """A number of a run: a measure, or a measure's curve averaged over some steps."""
+
+    measure: str
+    steps: tuple[int, int] | None  #: first and last step of the sequence, from 1 on; None for all
+
+    def __str__(self) -> str:
+        """Write it as "nll" or "nll, steps 1 to 10"; the name under which results have it."""
+        if self.steps is None:
+            return self.measure
+        return f"{self.measure}, steps {self.steps[0]} to {self.steps[1]}"
+
+
+class Statement(NamedTuple):
+    """An inequality, claimed of each pair of models on each benchmark."""
+
+    quantity: Quantity
+    of: tuple[str, ...]  #: models
+    relation: Relation
+    to: tuple[str, ...] | float  #: models, or a number
+    #: Of ``below`` and ``above``, how far at least; of ``near``, how far at most.
+    margin: float
+    data: tuple[str, ...]  #: benchmarks; empty for all that the claim has
+    says: str  #: the statement in words; may be empty
+
+    def in_words(self) -> str:
+        """Write it as its own words, else as "nll of anp below snp by 0.1"."""
+        if self.says:
+            return self.says
+        others = f"{self.to:g}" if isinstance(self.to, float) else ", ".join(self.to)
+        said = f"{self.quantity} of {', '.join(self.of)} {self.relation} {others}"
+        if self.relation == "near":
+            return f"{said} within {self.margin:g}"
+        return f"{said} by {self.margin:g}" if self.margin else said
+
+
+class Comparison(NamedTuple):
+    """One model against another, or against a number, on one benchmark."""
+
+    statement: Statement
+    data: str
+    of: str
+    to: str | float
+    difference: PairedDifference  #: of the two, or of the model from the number
+    verdict: Verdict = "open"
+
+    @property
+    def excess(self) -> float:
+        """How far the difference is beyond its margin, on the side that contradicts the claim."""
+        relation, margin, mean = self.statement.relation, self.statement.margin, self.difference.mean
+        if relation == "near":
+            return abs(mean) - margin
+        return margin + mean if relation == "below" else margin - mean
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval; 0 where all seeds agree, as they do on a number of parameters."""
+        return self.difference.margin if isfinite(self.difference.margin) else 0.0
+
+    @property
+    def p(self) -> float:
+        """Chance to see such an excess if the claim were true; NaN for fewer than three pairs.
+
+        It is below 0.05 exactly where the whole 95% interval contradicts the claim.
+        """
+        pairs, excess = self.difference.pairs, self.excess
+        if pairs < FEWEST_PAIRS:
+            return nan
+        if self.half_width == 0:
+            return float(excess <= 0)
+        error = self.half_width / interval_factor(pairs)
+        return min(1.0, 2 * float(student.sf(excess / error, pairs - 1)))
+
+
+class Judgement(NamedTuple):
+    """A statement, and what runs say of it."""
+
+    statement: Statement
+    comparisons: list[Comparison]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the statement."""
+        return heaviest(comparison.verdict for comparison in self.comparisons)
+
+
+#: Returns a quantity by seed, of a model on a benchmark.
+Numbers = Callable[[Quantity, str, str], BySeed]
+
+
+def judge(
+    statements: Sequence[Statement], benchmarks: Sequence[str], numbers: Numbers
+) -> list[Judgement]:
+    """Judge the statements of one claim, as far as they are of its benchmarks.
+
+    Args:
+        statements: of the claim.
+        benchmarks: on which its models were trained.
+        numbers: called with a quantity, a model and a benchmark.
+    """
+    compared = [list(_comparisons(each, benchmarks, numbers)) for each in statements]
+    corrected = iter(holm([one.p for several in compared for one in several]))
+    return [
+        Judgement(statement, [one._replace(verdict=_verdict(one, next(corrected))) for one in of_it])
+        for statement, of_it in zip(statements, compared, strict=True)
+        if of_it
+    ]
+
+
+def heaviest(verdicts: Iterator[Verdict]) -> Verdict:
+    """Return the verdict of a whole by those of its parts; open where it has none."""
+    found = set(verdicts)
+    return next((verdict for verdict in BY_WEIGHT if verdict in found), "open")
+
+
+def _comparisons(
+    statement: Statement, benchmarks: Sequence[str], numbers: Numbers
+) -> Iterator[Comparison]:
+    others = statement.to if isinstance(statement.to, tuple) else (statement.to,)
+    for data in statement.data or benchmarks:
+        for of in statement.of if data in benchmarks else ():
+            for to in others:
+                own = numbers(statement.quantity, of, data)
+                if isinstance(to, str):
+                    reference = numbers(statement.quantity, to, data)
+                else:
+                    reference = dict.fromkeys(own, to)
+                yield Comparison(statement, data, of, to, paired_difference(own, reference))
+
+
+def _verdict(comparison: Comparison, corrected: float) -> Verdict:
+    pairs = comparison.difference.pairs
+    if pairs == 0:
+        return "open"
+    if pairs < FEWEST_PAIRS:
+        return "undecided"
+    if comparison.excess + comparison.half_width < 0:
+        return "holds"
+    return "fails" if corrected < LEVEL else "undecided"
