@@ -33,6 +33,7 @@ try:
     from lightning_modules.command_line.parameters import parameters
     from lightning_modules.command_line.probe import probe
     from lightning_modules.command_line.quiet_libraries import quiet_libraries
+    from lightning_modules.command_line.reproduce.command import reproduce
     from lightning_modules.command_line.rerun import rerun
     from lightning_modules.command_line.subcommand_help import Command
     from lightning_modules.command_line.sweep.command import sweep
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "compare": compare,
     "keep": keep,
     "sweep": sweep,
+    "reproduce": reproduce,
     "dashboard": dashboard,
     "oracle": oracle,
     "rerun": rerun,

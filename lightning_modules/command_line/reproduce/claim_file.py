@@ -214,8 +214,8 @@ def _margin(key: str, content: Mapping[str, Any], relation: Relation, numeric: b
     margin = content.get(name)
     if margin is None:
         raise UsageError(f"{key}.{name}: is missing, the margin of {relation}; 0.0 is valid")
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or margin < 0:
-        raise UsageError(f"{key}.{name} must be a number from 0 on, got {margin}")
+    if isinstance(margin, bool) or not isinstance(margin, int | float):
+        raise UsageError(f"{key}.{name} must be a number, got {margin}")
     return float(margin)
 
 
