@@ -87,7 +87,11 @@ class Comparison(NamedTuple):
     @property
     def excess(self) -> float:
         """How far the difference is beyond its margin, on the side that contradicts the claim."""
-        relation, margin, mean = self.statement.relation, self.statement.margin, self.difference.mean
+        relation, margin, mean = (
+            self.statement.relation,
+            self.statement.margin,
+            self.difference.mean,
+        )
         if relation == "near":
             return abs(mean) - margin
         return margin + mean if relation == "below" else margin - mean
@@ -141,7 +145,9 @@ def judge(
     compared = [list(_comparisons(each, benchmarks, numbers)) for each in statements]
     corrected = iter(holm([one.p for several in compared for one in several]))
     return [
-        Judgement(statement, [one._replace(verdict=_verdict(one, next(corrected))) for one in of_it])
+        Judgement(
+            statement, [one._replace(verdict=_verdict(one, next(corrected))) for one in of_it]
+        )
         for statement, of_it in zip(statements, compared, strict=True)
         if of_it
     ]

@@ -1,6 +1,7 @@
 """Files of claims: a sentence of a paper, the inequalities that it comes to, and their runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ OF_SCALE = ("hours", "sweeps")
 RELATIONS: tuple[Relation, ...] = ("below", "above", "near")
 OF_STATEMENT = ("says", "measure", "steps", "of", *RELATIONS, "by", "within", "data")
 SEED = "seed_everything"
+#: How many seeds a claim begins with, of which its hours are.
+FIRST_SEEDS = 3
 
 
 class Scale(NamedTuple):
@@ -39,10 +42,14 @@ class Scale(NamedTuple):
             for sweep in self.sweeps
         ]
 
+    def hours_of(self, runs: int) -> float:
+        """Estimate what some of the runs cost, in hours of two cores."""
+        return self.hours * runs / sum(sweep.run_cap or 0 for sweep in self.with_seeds(FIRST_SEEDS))
+
     def contestants(self) -> Iterator[tuple[str, str]]:
         """Yield each benchmark with each model that is trained on it."""
-        pairs = (contestant(own) for sweep in self.sweeps for own in sweep.combinations())
-        yield from dict.fromkeys(pairs)
+        for sweep in self.with_seeds(1):
+            yield from map(contestant, islice(sweep.combinations(), sweep.run_cap))
 
 
 class Claim(NamedTuple):
@@ -150,7 +157,12 @@ def _scale(path: Path, name: str, content: Any) -> Scale:
     read = [_sweep(f"{key}.sweeps.{i}", path, each) for i, each in enumerate(sweeps, 1)]
     if any(each.parameters[SEED] != read[0].parameters[SEED] for each in read):
         raise UsageError(f"{key}.sweeps: all must have the same seeds")
-    return Scale(name, float(hours), read)
+    made = Scale(name, float(hours), read)
+    pairs = list(made.contestants())
+    for data, model in pairs:
+        if pairs.count((data, model)) > 1:
+            raise UsageError(f"{key}.sweeps: {model} is trained on {data} twice")
+    return made
 
 
 def _sweep(key: str, path: Path, content: Mapping[str, Any]) -> SweepFile:

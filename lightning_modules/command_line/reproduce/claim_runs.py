@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lightning_modules.command_line.reproduce.claim_file import Claim, Scale, contestant
+from lightning_modules.command_line.reproduce.claim_file import (
+    FIRST_SEEDS,
+    Claim,
+    Scale,
+    contestant,
+)
 from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
 from lightning_modules.command_line.usage_error import UsageError
@@ -25,8 +30,8 @@ from lightning_modules.records.statements import Judgement, Quantity, Verdict, h
 if TYPE_CHECKING:
     from lightning_modules.command_line.sweep.execution import Execution
 
-#: Seeds that a claim begins with, and those to which it goes on; the last are the papers' replicas.
-STAGES = (3, 5, 8, 20)
+#: Numbers of seeds: a claim begins with the first; the last is that of a paper's replicas.
+STAGES = (FIRST_SEEDS, 5, 8, 20)
 #: Folders of claims' runs begin with it: claims_A2_cpu.
 OURS = "claims_"
 RESULTS, REPORT, FIGURES = "results.json", "report.md", "figure*.png"
@@ -63,8 +68,7 @@ class Judged(NamedTuple):
     @property
     def hours(self) -> float:
         """What the missing runs would cost, in hours of two cores."""
-        first = sum(sweep.run_cap or 0 for sweep in self.scale.with_seeds(STAGES[0]))
-        return self.scale.hours * len(self.missing) / first
+        return self.scale.hours_of(len(self.missing))
 
 
 class ClaimRuns:
@@ -82,9 +86,11 @@ class ClaimRuns:
 
     def __init__(self, claim: Claim, scale: str, seeds: int | None, out: Path) -> None:
         if scale not in claim.scales:
-            raise UsageError(f"--scale: {claim.name} has no {scale}; valid: {', '.join(claim.scales)}")
+            raise UsageError(
+                f"--scale: {claim.name} has no {scale}; valid: {', '.join(claim.scales)}"
+            )
         self.claim, self.scale = claim, claim.scales[scale]
-        self.out = out / (claim.name if scale == "cpu" else f"{claim.name}_{scale}")
+        self.out = folder_of(claim, scale, out)
         self.seeds = self._seeds(seeds)
         self.plans = [
             Plan(sweep, [f"--experiment={OURS}{claim.name}_{scale}{'' if i == 1 else f'_{i}'}"])
@@ -200,8 +206,12 @@ class ClaimRuns:
         if asked not in valid:
             names = ", ".join(map(str, valid))
             raise UsageError(
-                f"--seeds: {self.claim.name} has {len(self.scale.seeds)} at {self.scale.name} scale, "
-                f"taken in stages, got {asked}; valid: {names}"
+                f"--seeds: {self.claim.name} has {len(self.scale.seeds)} at {self.scale.name} "
+                f"scale, taken in stages, got {asked}; valid: {names}"
             )
         return asked
 
+
+def folder_of(claim: Claim, scale: str, out: Path) -> Path:
+    """Return the folder of a claim's results: docs/claims/A2, of another scale A2_paper."""
+    return out / (claim.name if scale == "cpu" else f"{claim.name}_{scale}")

@@ -41,7 +41,8 @@ holds, fails, undecided (more seeds may tell) or open (runs are missing).
 Seeds are fixed beforehand; --seeds 5 and then 8 go on where 3 were too few.
 
   --status     where each claim stands by what was found before, and what it would
-               still cost; trains nothing. With --out, writes docs/claims.md anew
+               still cost; trains nothing. With --all and --out docs/claims, writes
+               docs/claims.md anew
   --dry_run    what would be trained"""
 
 
@@ -135,26 +136,28 @@ def as_groups(models: Sequence[Sequence[Run]]) -> list[Group]:
 
 def foresee(needed: "ClaimRuns", records: Path) -> None:
     """Say what would be trained, and what it would cost."""
-    from lightning_modules.command_line.reproduce.claim_document import line
-
-    kept = needed.kept(records)
+    kept, runs = needed.kept(records), [each.planned for each in needed.wanted()]
     announce(needed.plans, kept)
-    print(line(needed.known(kept)))
+    left = [run for run in runs if not run.folder.results.exists() and not kept.find(run.arguments)]
+    cost = f"about {needed.scale.hours_of(len(left)):.1f} hours of two cores"
+    print(f"{needed.claim.name}: {len(left)} of {len(runs)} runs are to be trained, {cost}")
 
 
 def show_status(claims: Sequence["Claim"], given: Namespace, out: Path) -> None:
     """Say where claims stand, and write the document if it is asked for."""
     from lightning_modules.command_line.reproduce.claim_document import document, line
-    from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns
+    from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns, folder_of
     from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 
     kept, found = KeptRuns(given.records), []
     for claim in claims:
-        needed = ClaimRuns(claim, given.scale, given.seeds, out)
-        judged = needed.known(kept)
-        found.append((judged, needed.figures()))
-        print(line(judged), flush=True)
-    if given.out is not None:
+        for scale in claim.scales:
+            if scale == given.scale or folder_of(claim, scale, out).exists():
+                needed = ClaimRuns(claim, scale, given.seeds, out)
+                judged = needed.known(kept)
+                found.append((judged, needed.figures()))
+                print(line(judged), flush=True)
+    if given.out is not None and given.all:
         path = out.with_suffix(".md")
         write_text(path, document(found, path.parent))
         print(f"The document is {shown(path)}")
@@ -195,7 +198,11 @@ def reproduce_parser() -> CommandParser:
     folders = {"claims": "conf/claims", "records": "docs/records"}
     for name, folder in folders.items():
         made.add_argument(
-            f"--{name}", type=Path, default=Path(folder), metavar="FOLDER", help=f"default: {folder}"
+            f"--{name}",
+            type=Path,
+            default=Path(folder),
+            metavar="FOLDER",
+            help=f"default: {folder}",
         )
     made.add_argument(
         "--out", type=Path, metavar="FOLDER", help="of what is written (default: docs/claims)"

@@ -40,8 +40,8 @@ class KeptRuns:
 
     A record stands for a run with the same decisive settings, by the rule that says which runs are
     averaged, with the same seed and a test of the same whole test set. A setting that the record
-    does not name came later: such a run has its default. Where settings agree, data that are missing
-    are downloaded, as training would: only then is known what it would train on.
+    does not name came later: such a run has its default. Where settings agree, data that are
+    missing are downloaded, as training would: only then is known what it would train on.
 
     Args:
         *folders: where records are kept, or runs are.
