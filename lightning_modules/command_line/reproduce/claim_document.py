@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
+import lightning_modules
 from lightning_modules.command_line.reproduce.claim_runs import Judged
 from lightning_modules.records.claim_results import Score, by_seed
 from lightning_modules.records.groups import estimate
 from lightning_modules.records.significance import interval_in_words
 from lightning_modules.records.statements import BY_WEIGHT, Comparison, Judgement, Quantity
 
-#: Decimal places, of small numbers and of large ones.
-DIGITS, LARGE = 3, 1000
+#: Missing runs that are named.
 MOST_NAMED = 6
 INTRODUCTION = """\
 # The papers' claims
@@ -90,18 +90,17 @@ def document(claims: Sequence[tuple[Judged, Sequence[Path]]], folder: Path) -> s
         folder: where the document is to lie.
     """
     rows = ["| claim | verdict | scale | what |", "|---|---|---|---|"]
-    rows += [
-        f"| {judged.claim.name} | **{judged.verdict}** | {judged.scale.name} | {judged.claim.claim} |"
-        for judged, _ in claims
-    ]
+    for judged, _ in claims:
+        claim, verdict = judged.claim, f"**{judged.verdict}**"
+        rows.append(f"| {claim.name} | {verdict} | {judged.scale.name} | {claim.claim} |")
     sections = [report(judged, figures, folder, "##") for judged, figures in claims]
     return "\n".join([INTRODUCTION, "\n".join(rows) + "\n", *sections])
 
 
 def compared(one: Comparison) -> str:
-    """Write a comparison with its numbers: "anp - snp on gp: -0.30 [-0.40, -0.20] (below 0 ...)"."""
+    """Write a comparison with its numbers, what was claimed of them, and its verdict."""
     statement, found = one.statement, one.difference
-    digits = 0 if abs(found.mean) >= LARGE else DIGITS
+    digits = digits_of(statement.quantity)
     seeds = f"{found.pairs} seed{'s' * (found.pairs != 1)}"
     if isinstance(one.to, str):
         what, said = f"{one.of} - {one.to}", found.in_words(digits)
@@ -113,6 +112,12 @@ def compared(one: Comparison) -> str:
     if statement.relation == "near":
         claimed = f"within {statement.margin:g} of {0 if isinstance(one.to, str) else one.to:g}"
     return f"{what} on {one.data}: {said} (claimed: {claimed}; {seeds}): {one.verdict}"
+
+
+def digits_of(quantity: Quantity) -> int:
+    """Return the decimal places that tables have of a measure; numbers of parameters have none."""
+    measures = (each for family in lightning_modules.families() for each in family.measures)
+    return next((each.digits for each in measures if each.name == quantity.measure), 0)
 
 
 def _statements(judgements: Sequence[Judgement]) -> Iterator[str]:
@@ -154,8 +159,7 @@ def _mean(scores: Sequence[Score], quantity: Quantity, model: str, data: str) ->
     if not known:
         return "-"
     values = torch.tensor(list(known.values()), dtype=torch.float64)
-    digits = 0 if float(values.abs().max()) >= LARGE else DIGITS
-    return estimate(values, list(known)).in_words(digits)
+    return estimate(values, list(known)).in_words(digits_of(quantity))
 
 
 def _missing(judged: Judged) -> str:
