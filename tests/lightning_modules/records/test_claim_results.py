@@ -1,0 +1,88 @@
+"""Numbers that runs give to statements, and the file that keeps them."""
+
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.records.claim_results import (
+    ClaimResults,
+    Score,
+    by_seed,
+    joined,
+    number_of,
+    read_claim_results,
+    score_of,
+    write_claim_results,
+)
+from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.reader import read_runs
+from lightning_modules.records.run import Run
+from lightning_modules.records.statements import Quantity, Statement, judge
+from tests.lightning_modules.records.made_up_runs import Runs
+
+RATIO = Quantity("recall_ratio", None)
+
+
+def run_of(runs: Runs, seed: int = 0, kl: float = 2.0, steps: int = 10) -> Run:
+    """Its KL rises to ``kl`` in equal steps; its recall ratio is ``kl`` / 10."""
+    (run,) = read_runs([runs.frames("DNC", seed, kl, steps=steps)]).runs
+    return run
+
+
+def score(model: str = "dnc", seed: int = 31, number: float = 0.5, test_set: str = "x") -> Score:
+    return Score("maze", model, seed, {"recall_ratio": number}, test_set, 3000, 60.0, "cpu")
+
+
+def test_steps_of_a_curve_are_averaged_from_the_first_to_the_last(runs: Runs) -> None:
+    """KL is 0.2, 0.4, ..., 2.0: of steps 3 to 5 it is 0.6, 0.8 and 1.0."""
+    run = run_of(runs)
+    assert number_of(run, Quantity("kl", (3, 5))) == pytest.approx(0.8)
+    assert number_of(run, Quantity("kl", (1, 1))) == pytest.approx(0.2)
+    assert number_of(run, Quantity("kl", (10, 10))) == pytest.approx(2.0)
+
+
+def test_steps_that_a_sequence_does_not_have_are_not_known(runs: Runs) -> None:
+    run = run_of(runs)
+    scored = score_of(run, "recall", "dnc", [_statement(Quantity("kl", (9, 11)))])
+    assert scored.numbers == {"kl, steps 9 to 11": None}
+    assert by_seed([scored], Quantity("kl", (9, 11)), "dnc", "recall") == {}
+
+
+def test_a_run_gives_measures_and_its_number_of_parameters(runs: Runs) -> None:
+    run = run_of(runs, seed=7)
+    scored = score_of(
+        run, "recall", "dnc", [_statement(RATIO), _statement(Quantity("parameters", None))]
+    )
+    assert scored.numbers == {"recall_ratio": 0.2, "parameters": 1007.0}
+    assert (scored.seed, scored.training_steps) == (7, 3000)
+
+
+def test_numbers_are_of_the_model_and_benchmark_that_are_asked_for() -> None:
+    scores = [score(), score(seed=32, number=0.7), score("ntm"), score()._replace(data="other")]
+    assert by_seed(scores, RATIO, "dnc", "maze") == {31: 0.5, 32: 0.7}
+
+
+def test_found_runs_come_before_those_of_the_file_and_other_test_sets_are_left_out() -> None:
+    stored = [score(number=0.1), score(seed=32), score(seed=33, test_set="other")]
+    assert joined(stored, [score(number=0.9)]) == [score(number=0.9), score(seed=32)]
+    assert joined(stored, []) == stored
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path, statement = tmp_path / "results.json", _statement(RATIO)
+    results = ClaimResults(3, [{"parameters": {"x": [1]}}], [score(), score(seed=32)])
+
+    def numbers(quantity: Quantity, model: str, data: str) -> dict[int | None, float]:
+        return {31: 0.5, 32: 0.7, 33: 0.6}
+
+    write_claim_results(path, "cpu", results, judge([statement], ["maze"], numbers))
+    assert read_claim_results(path) == results
+    written = path.read_text(encoding="utf-8")
+    assert '"verdict": "holds"' in written
+    path.write_text(written.replace('"seed":', '"sed":'), encoding="utf-8")
+    with pytest.raises(Unreadable, match="another form"):
+        read_claim_results(path)
+
+
+def _statement(quantity: Quantity) -> Statement:
+    return Statement(quantity, ("dnc",), "below", 0.9, 0.0, (), "")
