@@ -54,7 +54,14 @@ def test_a_claim_is_read(write: Callable[..., Path]) -> None:
 
 
 def test_steps_numbers_and_benchmarks_of_a_statement(write: Callable[..., Path]) -> None:
-    said = {"measure": "kl", "steps": [2, 4], "of": ["vrnn"], "near": 1, "within": 0, "data": "maze"}
+    said = {
+        "measure": "kl",
+        "steps": [2, 4],
+        "of": ["vrnn"],
+        "near": 1,
+        "within": 0,
+        "data": "maze",
+    }
     (statement,) = read_claim(write(said)).statements
     assert statement.quantity == Quantity("kl", (2, 4))
     assert (statement.to, statement.margin, statement.data) == (1.0, 0.0, ("maze",))
@@ -101,7 +108,10 @@ STATEMENT = {"measure": "kl", "of": "vrnn", "below": "dnc_gtmm", "by": 0.0}
         ({"within": 1}, "statements.1.within: does not go with below: dnc_gtmm"),
         ({"below": 0.5}, "statements.1.by: does not go with below: 0.5"),
         ({"above": "vrnn"}, "statements.1 must have one of below, above, near, got 2"),
-        ({"of": "dnc"}, "statements.1.of must be one of dnc_gtmm, vrnn, got dnc; did you mean dnc_"),
+        (
+            {"of": "dnc"},
+            "statements.1.of must be one of dnc_gtmm, vrnn, got dnc; did you mean dnc_",
+        ),
         ({"below": []}, "statements.1.below must be one of dnc_gtmm, vrnn, or a list, got []"),
         ({"data": "mase"}, "statements.1.data must be one of maze, got mase; did you mean maze?"),
         ({"margin": 1}, "statements.1.margin: there is no such setting here"),
