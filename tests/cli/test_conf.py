@@ -45,6 +45,8 @@ PAIRS += [(each, CONF / "overlays/paper_neural_processes.yaml") for each in PROC
 TABLE, SEARCH = CONF / "sweeps/table.yaml", CONF / "sweeps/search.yaml"
 #: W&B's, not parts of experiments.
 SWEEPS = sorted({*(CONF / "sweeps").glob("*.yaml")} - {TABLE, SEARCH})
+#: Have sweeps of their own.
+CLAIMS = sorted((CONF / "claims").glob("*.yaml"))
 FRAGMENTS = "models", "data", "trainer"
 #: What makes each neural process the paper's: class, core and its slots; attention heads (1: the
 #: mean of all); whether latents pool the memory, x has the step, and SNP's LSTM is read.
@@ -118,7 +120,7 @@ def test_every_fragment_is_used():
         for value in yaml.safe_load(path.read_text(encoding="utf-8")).values()
     }
     # Sweeps name them as the command line does.
-    swept = re.findall(r"conf/([a-z_/0-9]+\.yaml)", "".join(map(text_of, SWEEPS)))
+    swept = re.findall(r"conf/([a-z_/0-9]+\.yaml)", "".join(map(text_of, SWEEPS + CLAIMS)))
     used |= {*swept}
     fragments = {named(path) for folder in FRAGMENTS for path in (CONF / folder).glob("*.yaml")}
     assert fragments <= used

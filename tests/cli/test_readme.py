@@ -9,6 +9,7 @@ import pytest
 
 from cli import COMMANDS, ExperimentCLI, main
 from lightning_modules.command_line.compare import parser
+from lightning_modules.command_line.reproduce.command import reproduce_parser
 from lightning_modules.command_line.sweep.command import sweep_parser
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.table_file import read_table
@@ -69,6 +70,15 @@ def test_sweeps_can_begin() -> None:
     of_table = ["table_recall", "table_functions", "table_more_recall"]
     assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores", *of_table]
     assert [options.jobs for options, _ in given] == [2, 1, 2]
+
+
+def test_claims_are_reproduced_and_listed() -> None:
+    given = [reproduce_parser().parse(words) for name, words in OPTIONS if name == "reproduce"]
+    assert [(each.names, each.all, each.status) for each in given] == [
+        (["A2"], False, False),
+        ([], True, True),
+    ]
+    assert all((ROOT / f"conf/claims/{name}.yaml").is_file() for name in given[0].names)
 
 
 def test_there_are_commands_to_build() -> None:

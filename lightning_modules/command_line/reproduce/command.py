@@ -19,7 +19,7 @@ from lightning_modules.command_line.sweep.command import (
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import by_benchmark
-from lightning_modules.records.claim_results import write_claim_results
+from lightning_modules.records.claim_results import SIZES, write_claim_results
 from lightning_modules.records.groups import Group, by_group
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown, write_text
@@ -100,7 +100,8 @@ def write(needed: "ClaimRuns", judged: "Judged", runs: dict[tuple[str, str], lis
         folder.mkdir(parents=True, exist_ok=True)
         for old in needed.figures():
             old.unlink()
-        draw(runs, folder)
+        if any(each.quantity.measure not in SIZES for each in judged.claim.statements):
+            draw(runs, folder)
         write_claim_results(needed.written, judged.scale.name, judged.results, judged.judgements)
         write_text(needed.report, report(judged, needed.figures(), folder))
     except OSError as failure:
