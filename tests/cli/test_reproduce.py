@@ -180,7 +180,7 @@ def reproduce(
 
 @pytest.fixture
 def kept(claims: Path, small: list[str], runs: Path) -> None:
-    """Records of two of the claim's three runs; the second is the first with a better ratio."""
+    """Records of four of the claim's five runs; those after the first have made-up ratios."""
     words = [f"--data={DATA}", f"--model=conf/models/{MODEL}.yaml", *small]
     ExperimentCLI(["fit", *words, "--seed_everything=31", "--run=own"])
     (folder,) = runs.glob("*/own")
@@ -188,10 +188,10 @@ def kept(claims: Path, small: list[str], runs: Path) -> None:
     records = claims.parent / "records"
     main(["keep", str(folder), f"--to={records}", f"--name=recall/{MODEL}"])
     content = json.loads((records / f"recall/{MODEL}/31.json").read_text(encoding="utf-8"))
-    content["seed"] = 32
-    content["scalars"]["recall_ratio"] *= 0.999
-    path = records / f"recall/{MODEL}/32.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
+    for seed in (32, 34, 35):
+        scalars = {**content["scalars"], "recall_ratio": 0.9 + seed / 1000}
+        other = json.dumps({**content, "seed": seed, "scalars": scalars})
+        (records / f"recall/{MODEL}/{seed}.json").write_text(other, encoding="utf-8")
     shutil.rmtree(runs)
 
 
@@ -225,14 +225,27 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
     assert "starts" not in said
     assert json.loads((out / "results.json").read_text(encoding="utf-8")) == results
 
+    assert "1 of 5 runs finished, 4 kept" in (said := reproduce("Z1", "--seeds=5"))
+    assert "starts" not in said and "1 holds, 1 fails; 5 seeds" in said
+
+    shutil.copy(claims / "Z1.yaml", claims / "Z2.yaml")
+    said = reproduce("Z2", "--dry_run")
+    assert f"seed33: is kept in {folder}/seed33" in said
+    assert "Z2: 0 of 3 runs are to be trained" in said
+
     shutil.rmtree(runs)
     shutil.rmtree(claims.parent / "records/recall")
+    (claims / "Z2.yaml").unlink()
     said = reproduce("--all", "--status")
-    assert "Z1 fails     at cpu scale: 1 holds, 1 fails; 3 seeds" in said
+    assert "Z1 fails     at cpu scale: 1 holds, 1 fails; 5 seeds" in said
     document = (claims.parent / "out.md").read_text(encoding="utf-8")
     assert "| Z1 | **fails** | cpu | Who has not learned does not recall. |" in document
     assert "![Z1: figure](out/Z1/figure.png)" in document and "teach nothing" in document
-    assert "2 of 5 runs missing, 0.2 h" in reproduce("Z1", "--status", "--seeds=5")
+    written = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    written["runs"] = written["runs"][:3]
+    (out / "results.json").write_text(json.dumps(written), encoding="utf-8")
+    assert "2 of 5 runs missing, 0.2 h" in reproduce("Z1", "--status")
+    assert "missing" not in reproduce("Z1", "--status", "--seeds=3")
 
 
 def test_results_of_other_settings_are_not_used(

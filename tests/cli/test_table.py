@@ -120,6 +120,21 @@ def test_a_test_of_a_part_of_the_set_stands_for_none(kept: Path, small: list[str
     assert KeptRuns(kept.parents[2]).find([MAZE, *small, *SETTINGS, *OF_RUN]) is None
 
 
+def test_data_are_read_only_where_all_else_agrees(
+    kept: Path, small: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may have to be downloaded."""
+    words, records = [MAZE, *small, *SETTINGS, *OF_RUN], KeptRuns(kept.parents[2])
+
+    def read(*of: object) -> dict[str, str]:
+        raise LookupError
+
+    monkeypatch.setattr(KeptRuns, "_data_record", read)
+    assert records.find([*words, "--model.learning_rate=0.1"]) is None
+    with pytest.raises(LookupError):
+        records.find(words)
+
+
 def test_a_plan_says_what_would_be_done(
     table: Callable[..., Path], small: list[str], runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,10 +25,10 @@ this file. `python cli.py reproduce A2` trains what is missing of one claim, and
 Every claim is one or several statements, each an inequality with a margin. Differences are of pairs
 with the same seed, with the 95% interval of Student's t. A comparison *holds* if its whole interval
 is on the claimed side of the margin, and *fails* if the difference is on the other side at p < 0.05
-after Holm's correction for the claim's comparisons: one of many intervals is on the wrong side by
-accident more often than in one case of twenty. Else it is *undecided*, as it is with fewer than
-three seeds; *open* is what was not run. A claim holds if all of its comparisons do, and fails if
-one does. Seeds are taken in stages, 31 to 33, to 35, to 38, for which nothing is corrected.
+after Holm's correction for the claim's comparisons, since of many intervals one is on the wrong
+side by accident. Else it is *undecided*, as it is with fewer than three seeds; *open* is what was
+not run. A claim holds if all of its comparisons do, and fails if one does. Seeds are taken in
+stages, 31 to 33, to 35, to 38, for which nothing is corrected.
 
 Scales: `cpu` is at most four hours of two cores from nothing, `paper` has the papers' settings. A
 verdict is of its scale alone.
@@ -111,6 +111,8 @@ def compared(one: Comparison) -> str:
         claimed = f"{statement.relation} {one.to:g}"
     if statement.relation == "near":
         claimed = f"within {statement.margin:g} of {0 if isinstance(one.to, str) else one.to:g}"
+    if found.pairs == 0:
+        return f"{what} on {one.data}: not run (claimed: {claimed})"
     return f"{what} on {one.data}: {said} (claimed: {claimed}; {seeds}): {one.verdict}"
 
 
