@@ -1,17 +1,20 @@
 """Runs of a claim at one scale: which there are, which are missing, and what they say."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lightning_modules.command_line.reproduce.claim_file import (
     FIRST_SEEDS,
+    SEED,
     Claim,
     Scale,
     contestant,
 )
 from lightning_modules.command_line.sweep.kept_runs import KeptRuns
-from lightning_modules.command_line.sweep.plan import Plan, PlannedRun
+from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.claim_results import (
     ClaimResults,
@@ -40,14 +43,12 @@ RESULTS, REPORT, FIGURES = "results.json", "report.md", "figure*.png"
 class Wanted(NamedTuple):
     """A run that a claim needs."""
 
-    planned: PlannedRun
     data: str
     model: str
     seed: int
 
-    @property
-    def name(self) -> str:
-        """What it is, in words."""
+    def __str__(self) -> str:
+        """Name it in words."""
         return f"{self.model} on {self.data}, seed {self.seed}"
 
 
@@ -92,17 +93,24 @@ class ClaimRuns:
         self.claim, self.scale = claim, claim.scales[scale]
         self.out = folder_of(claim, scale, out)
         self.seeds = self._seeds(seeds)
-        self.plans = [
-            Plan(sweep, [f"--experiment={OURS}{claim.name}_{scale}{'' if i == 1 else f'_{i}'}"])
-            for i, sweep in enumerate(self.scale.with_seeds(self.seeds), 1)
+        self.sweeps = self.scale.with_seeds(self.seeds)
+
+    @cached_property
+    def plans(self) -> list[Plan]:
+        """Plans of the sweeps; their models are built, which takes a second or two."""
+        name = f"{OURS}{self.claim.name}_{self.scale.name}"
+        return [
+            Plan(sweep, [f"--experiment={name}{'' if i == 1 else f'_{i}'}"])
+            for i, sweep in enumerate(self.sweeps, 1)
         ]
 
-    def wanted(self) -> Iterator[Wanted]:
-        """Yield every run, sweep by sweep, the first seed's first."""
-        for plan in self.plans:
-            for planned in plan.runs():
-                values = planned.proposal.values
-                yield Wanted(planned, *contestant(values), values["seed_everything"])
+    def wanted(self) -> dict[Wanted, list[str]]:
+        """Return every run with its options of ``fit``, the first seed's runs of a sweep first."""
+        return {
+            run_with(values): sweep.words(values)
+            for sweep in self.sweeps
+            for values in islice(sweep.combinations(), sweep.run_cap)
+        }
 
     def kept(self, records: Path) -> KeptRuns:
         """Return runs that are not trained again: kept records, and those of other claims here."""
@@ -136,38 +144,32 @@ class ClaimRuns:
             the verdict; the runs by benchmark and model.
         """
         outcomes = [outcome for execution in executions for outcome in execution.outcomes]
-        found = {each.run.folder.path: each.record for each in outcomes}
-        done = [path for path, record in found.items() if record is None and path.is_dir()]
-        tested = {run.folder: run for run in read_runs(done).runs if run.tested is not None}
-        runs = {path: run for path, run in (found | tested).items() if run is not None}
+        done = {each.run.folder.path: run_with(each.run.proposal.values) for each in outcomes}
+        here = read_runs(path for path in done if path.is_dir()).runs
+        runs = {done[run.folder]: run for run in here if run.tested is not None}
+        runs |= {done[each.run.folder.path]: each.record for each in outcomes if each.record}
         of_model: dict[tuple[str, str], list[Run]] = {}
         for each in self.wanted():
-            if each.planned.folder.path in runs:
-                run = runs[each.planned.folder.path]
-                of_model.setdefault((each.data, each.model), []).append(run)
+            if each in runs:
+                of_model.setdefault((each.data, each.model), []).append(runs[each])
         return self.judged(runs, []), of_model
 
     def known(self, kept: KeptRuns) -> Judged:
         """Judge the claim by kept records, and by what was found before."""
-        records = ((each, kept.find(each.planned.arguments)) for each in self.wanted())
-        runs = {each.planned.folder.path: run for each, run in records if run is not None}
-        return self.judged(runs, self.stored)
+        records = {each: kept.find(words) for each, words in self.wanted().items()}
+        return self.judged({each: run for each, run in records.items() if run}, self.stored)
 
-    def judged(self, runs: Mapping[Path, Run], stored: Sequence[Score]) -> Judged:
+    def judged(self, runs: Mapping[Wanted, Run], stored: Sequence[Score]) -> Judged:
         """Judge the claim.
 
         Args:
-            runs: by the folder of the run that each one is or stands for.
+            runs: those that are at hand.
             stored: numbers of runs that are somewhere else.
         """
-        wanted, statements = list(self.wanted()), self.claim.statements
-        found = [
-            score_of(run, each.data, each.model, statements)
-            for each in wanted
-            if (run := runs.get(each.planned.folder.path)) is not None
-        ]
-        scores = joined(stored, found)
-        known = {(score.data, score.model, score.seed) for score in scores}
+        statements = self.claim.statements
+        found = [score_of(run, each.data, each.model, statements) for each, run in runs.items()]
+        known = {Wanted(each.data, each.model, each.seed): each for each in joined(stored, found)}
+        scores = [known[each] for each in self.wanted() if each in known]
 
         def numbers(quantity: Quantity, model: str, data: str) -> Mapping[int | None, float]:
             return by_seed(scores, quantity, model, data)
@@ -175,16 +177,16 @@ class ClaimRuns:
         return Judged(
             self.claim,
             self.scale,
-            ClaimResults(self.seeds, [sweep.content for sweep in self.scale.sweeps], scores),
-            judge(statements, list(dict.fromkeys(each.data for each in wanted)), numbers),
-            [each.name for each in wanted if (each.data, each.model, each.seed) not in known],
+            ClaimResults(self.seeds, [sweep.content for sweep in self.sweeps], scores),
+            judge(statements, list(dict.fromkeys(each.data for each in self.wanted())), numbers),
+            [str(each) for each in self.wanted() if each not in known],
         )
 
     @property
     def stored(self) -> list[Score]:
         """Numbers of before, unless they are of other settings than the claim now has."""
         before = self._before()
-        now = [sweep.content for sweep in self.scale.sweeps]
+        now = [sweep.content for sweep in self.sweeps]
         if before is None or before.sweeps != now:
             return []
         seeds = self.scale.seeds[: self.seeds]
@@ -210,6 +212,11 @@ class ClaimRuns:
                 f"scale, taken in stages, got {asked}; valid: {names}"
             )
         return asked
+
+
+def run_with(values: Mapping[str, Any]) -> Wanted:
+    """Return the run that has these values."""
+    return Wanted(*contestant(values), values[SEED])
 
 
 def folder_of(claim: Claim, scale: str, out: Path) -> Path:

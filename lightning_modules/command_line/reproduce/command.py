@@ -137,7 +137,7 @@ def as_groups(models: Sequence[Sequence[Run]]) -> list[Group]:
 
 def foresee(needed: "ClaimRuns", records: Path) -> None:
     """Say what would be trained, and what it would cost."""
-    kept, runs = needed.kept(records), [each.planned for each in needed.wanted()]
+    kept, runs = needed.kept(records), [run for plan in needed.plans for run in plan.runs()]
     announce(needed.plans, kept)
     left = [run for run in runs if not run.folder.results.exists() and not kept.find(run.arguments)]
     cost = f"about {needed.scale.hours_of(len(left)):.1f} hours of two cores"

@@ -1,6 +1,5 @@
 """The runs of a sweep: their settings, and the folder that they share."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,7 +9,7 @@ from lightning_modules.command_line.blueprint import Blueprint
 from lightning_modules.command_line.sweep.parameter import examples
 from lightning_modules.command_line.sweep.run_names import run_name
 from lightning_modules.command_line.sweep.study import Proposal
-from lightning_modules.command_line.sweep.sweep_file import ARGUMENTS, SweepFile
+from lightning_modules.command_line.sweep.sweep_file import SweepFile
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
 
@@ -55,7 +54,7 @@ class Plan:
         number = proposal.number if self.numbered else None
         name = run_name(number, proposal.values, self.varied)
         own = (f"--experiment={self.folder.name}", f"--run={name}")
-        arguments = (*self._words(proposal.values), *own)
+        arguments = (*self.file.words(proposal.values), *self.settings, *own)
         return PlannedRun(proposal, RunFolder(self.folder / name), arguments)
 
     def runs(self) -> Iterator[PlannedRun]:
@@ -63,12 +62,6 @@ class Plan:
         runs = islice(self.file.combinations(), self.file.number_of_runs(None))
         for number, values in enumerate(runs, 1):
             yield self.run(Proposal(number, values, None))
-
-    def _words(self, values: Mapping[str, Any]) -> list[str]:
-        words: list[str] = []
-        for word in self.file.command:
-            words += [argument(*item) for item in values.items()] if word == ARGUMENTS else [word]
-        return [*words, *self.settings]
 
     def _alike(self) -> bool:
         """Whether runs of a grid have the same name: rounded, numbers may be equal."""
@@ -79,7 +72,7 @@ class Plan:
         """Build each value's model without numbers, and ask the first one where runs go."""
         try:
             built = [
-                Blueprint(self._words(values), run=False)
+                Blueprint([*self.file.words(values), *self.settings], run=False)
                 for values in one_by_one({k: examples(p) for k, p in self.file.parameters.items()})
             ]
         except UsageError as mistake:
@@ -90,11 +83,6 @@ class Plan:
         return Path(settings.trainer.default_root_dir) / (
             settings.experiment or self.file.path.stem
         )
-
-
-def argument(key: str, value: Any) -> str:
-    """A setting as the command line takes it."""
-    return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def one_by_one(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

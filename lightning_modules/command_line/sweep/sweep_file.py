@@ -1,5 +1,6 @@
 """A sweep's file, in W&B's format: what is varied, how, and what is run."""
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
@@ -69,6 +70,13 @@ class SweepFile(NamedTuple):
         choices = map(examples, self.parameters.values())
         return (dict(zip(self.parameters, values, strict=True)) for values in product(*choices))
 
+    def words(self, values: Mapping[str, Any]) -> list[str]:
+        """Return the options of ``fit`` for a run with these values."""
+        words: list[str] = []
+        for word in self.command:
+            words += [argument(*item) for item in values.items()] if word == ARGUMENTS else [word]
+        return words
+
     def number_of_runs(self, asked: int | None) -> int:
         """As many as asked for; a grid has an end of its own.
 
@@ -85,6 +93,11 @@ class SweepFile(NamedTuple):
                 f"{shown(self.path)} a run_cap"
             )
         return limit
+
+
+def argument(key: str, value: Any) -> str:
+    """A setting as the command line takes it."""
+    return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def read_sweep(path: Path) -> SweepFile:

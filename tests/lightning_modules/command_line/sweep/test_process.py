@@ -8,7 +8,7 @@ import pytest
 
 from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.lock import only_sweep_in
-from lightning_modules.command_line.sweep.plan import PlannedRun, argument, one_by_one
+from lightning_modules.command_line.sweep.plan import PlannedRun, one_by_one
 from lightning_modules.command_line.sweep.study import Proposal
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder
@@ -105,14 +105,6 @@ def test_one_sweep_at_a_time(tmp_path: Path) -> None:
         pass
     with only_sweep_in(tmp_path):
         pass
-
-
-@pytest.mark.parametrize(
-    ("value", "word"),
-    [("NTM", "--k=NTM"), (True, "--k=true"), (None, "--k=null"), (1e-5, "--k=1e-05")],
-)
-def test_values_are_written_as_options(value: object, word: str) -> None:
-    assert argument("k", value) == word
 
 
 def test_every_example_is_checked_once() -> None:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from lightning_modules.command_line.sweep.parameter import examples
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.study import Proposal
-from lightning_modules.command_line.sweep.sweep_file import read_sweep
+from lightning_modules.command_line.sweep.sweep_file import argument, read_sweep
 
 FILE = """
 apiVersion: v1
@@ -51,3 +52,11 @@ def test_nested_parameters_and_no_command(tmp_path: Path) -> None:
         "--run=001-learning_rate0.01-slots8",
     )
     assert yaml.safe_load(FILE)["parameters"] == file.content["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [("NTM", "--k=NTM"), (True, "--k=true"), (None, "--k=null"), (1e-5, "--k=1e-05")],
+)
+def test_values_are_written_as_options(value: object, word: str) -> None:
+    assert argument("k", value) == word
