@@ -1,9 +1,10 @@
-"""The README: its commands build what they name, and its links lead somewhere."""
+"""README and guide: their commands build what they name, and their links lead somewhere."""
 
 import re
 import shlex
 from collections.abc import Callable
 from glob import glob
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,13 @@ from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.table_file import read_table
 from tests.cli.commands import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)
+README, GUIDE = ROOT / "README.md", ROOT / "docs/guide.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    block
+    for page in (README, GUIDE)
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), flags=re.S | re.M)
+]
 #: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
 FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]
 #: Options of the commands that are none of Lightning's.
@@ -75,12 +81,18 @@ def test_there_are_commands_to_build() -> None:
     assert len(FITS) >= 4
 
 
-def test_linked_files_exist() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert "docs/maze_walk.png" in links
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_exist(page: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text("utf-8"))
+    assert "docs/maze_walk.png" in links or page != README
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_files_it_names_exist() -> None:
-    named = re.findall(r"`((?:conf|docs|memory_cores)/[\w/.]+)`", README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_it_names_exist(page: Path) -> None:
+    named = re.findall(r"`((?:conf|docs|memory_cores)/[\w/.]+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_is_a_page_and_a_half() -> None:
+    assert len(README.read_text("utf-8").split()) < 900
