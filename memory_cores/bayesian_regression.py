@@ -117,12 +117,13 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         # Rounding must not take an eigenvalue below 0, not in bfloat16 either.
         diagonal = Lambda.diagonal(dim1=-2, dim2=-1)
         more = prior + torch.finfo(Lambda.dtype).eps * diagonal.sum(-1, keepdim=True)
-        return Lambda + more.unsqueeze(-1) * identity_like(Lambda), state.cross
+        shifted = torch.addcmul(Lambda, more.unsqueeze(-1), identity_like(Lambda))
+        return shifted, state.cross
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Return mean and variance of the values at codes."""
         precision, cross = held
-        weights = solved(precision, queries.mT).mT
+        weights = solved(precision, queries)
         # Not below 0, where rounding may take it.
         variance = (weights * queries).sum(-1, keepdim=True).clamp(min=0)
         return torch.cat([weights @ cross, variance], -1)

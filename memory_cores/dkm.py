@@ -28,7 +28,7 @@ from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
-from memory_cores.parts.solving import identity_like, solved
+from memory_cores.parts.solving import identity_like, solved, solved_by_columns
 
 #: Initial standard deviation of the noise. Its logarithm stays in this range, or regressions would
 #: be ill-conditioned in single precision.
@@ -134,14 +134,14 @@ class DKM(AssociativeMap[DKMState]):
         values = items.values.expand(-1, self.heads, -1, -1)
         words = torch.cat([CODE_GAIN * items.keys, values], 3)
         mean, U, noise = state.mean, state.covariance, self.noise.to(state.mean)
-        addresses = self.addresses(mean, words) * items.mask.unsqueeze(3)
+        addresses = self.addresses(mean, words, noise) * items.mask.unsqueeze(3)
         delta = words - addresses @ mean
         if words.shape[2] == 1:
             gain = U @ addresses.mT
             per_s = gain / (addresses @ gain + noise)
             return state._replace(mean=mean + per_s * delta, covariance=U - per_s * gain.mT)
         told = addresses.mT / noise
-        U = solved(identity_like(U) + U @ (told @ addresses), U)
+        U = solved_by_columns(identity_like(U) + U @ (told @ addresses), U)
         U = (U + U.mT) / 2
         return state._replace(mean=mean + U @ (told @ delta), covariance=U)
 
@@ -150,11 +150,11 @@ class DKM(AssociativeMap[DKMState]):
         """Variance sigma^2 of the noise, [H, 1, 1]."""
         return (2 * self.log_noise.clamp(*LOG_NOISE)).exp()[:, None, None]
 
-    def addresses(self, memory: Tensor, words: Tensor) -> Tensor:
+    def addresses(self, memory: Tensor, words: Tensor, noise: Tensor) -> Tensor:
         """Regress words [..., H, M, W] on the rows of memories [..., H, N, W], [..., H, M, N]."""
         gram = memory @ memory.mT
-        gram = gram + self.noise.to(gram) * identity_like(gram)
-        return solved(gram, memory @ words.mT).mT
+        gram = torch.addcmul(gram, noise.to(gram), identity_like(gram))
+        return solved(gram, words @ memory.mT)
 
     def write(self, state: DKMState, control: Tensor, items: Items) -> DKMState:
         """Write the words, and draw the addresses of the next read from the prior if latent."""
@@ -186,7 +186,7 @@ class DKM(AssociativeMap[DKMState]):
     ) -> DiagonalGaussian:
         """Return the Gaussians of the read heads' addresses [B, R, N], given their codes."""
         queries = CODE_GAIN * codes.unflatten(1, (self.heads, self.queries))
-        mean = self.addresses(state.mean[..., : self.slots], queries).flatten(1, 2)
+        mean = self.addresses(state.mean[..., : self.slots], queries, self.noise).flatten(1, 2)
         log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
         return DiagonalGaussian(mean, log_sigma.expand_as(mean))
 
@@ -205,7 +205,7 @@ class DKM(AssociativeMap[DKMState]):
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Complete words of which the codes are known."""
         codes, values = held[0].split([self.slots, self.sizes.value], -1)
-        return self.addresses(codes, CODE_GAIN * queries) @ values
+        return self.addresses(codes, CODE_GAIN * queries, self.noise) @ values
 
     def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the rows of R, each as a value; the mean of all memories."""

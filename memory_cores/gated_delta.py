@@ -100,7 +100,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
         precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
         gram = precision.mT @ items.keys
-        return state._replace(maps=maps + solved(gram + identity_like(gram), precision.mT @ new))
+        return state._replace(maps=maps + solved(gram + identity_like(gram), new.mT @ precision).mT)
 
     def held(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
         """Return the maps."""

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from lightning_modules.speed.preparation import prepare, say
 from memory_cores import MemoryCore
 
-OPTIONS = {
+OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     # Kernels are called from C++: from Python a call costs microseconds, and a DNC's step has 30.
     "cpp_wrapper": True,
     # They check what inductor itself allocated, and cost a tenth of a chunk's time.

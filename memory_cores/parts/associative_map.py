@@ -41,7 +41,7 @@ class AssociativeMap(MemoryCore[State]):
         read(x) = Attend(items_t; x) + maps_t(x)
 
     Subclasses name their state's fields; ``code``, [B, H, D], and ``asked``, [B, R, D], are the
-    shares of places in the last step's codes, for plots.
+    last step's codes, for plots.
 
     Args:
         sizes: given by the model.
@@ -120,17 +120,17 @@ class AssociativeMap(MemoryCore[State]):
         mask = items.mask.to(codes.dtype).unsqueeze(1)
         decay = self.decay(control) if self.gated else control[:, :0]
         state = self.follow(state, decay, Coded(codes, values.unsqueeze(1), gates, mask))
-        return state._replace(code=mean_share(codes, mask))
+        return state._replace(code=mean_code(codes, mask))
 
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Ask each map with the codes of its read heads' queries."""
         codes, _ = self.read_codes(control)
         reads = self.answer(self.held(state), codes.unflatten(1, (self.heads, self.queries)))
-        return reads.flatten(1), state._replace(asked=codes.detach().square())
+        return reads.flatten(1), state._replace(asked=codes.detach())
 
     def weightings(self, state: Any) -> Weightings:
         """Return the shares of places that were asked for and written."""
-        return Weightings(read=state.asked, write=state.code)
+        return Weightings(read=state.asked.square(), write=state.code.square())
 
     def snapshot(self, state: State, items: Items) -> Any:
         """Join the step's items and the maps."""
@@ -195,15 +195,14 @@ class AssociativeMap(MemoryCore[State]):
             self.read_codes.start_at_times(asked, sizes.steps, sizes.clock, seed)
 
 
-def mean_share(codes: Tensor, mask: Tensor) -> Tensor:
-    """Average the squares of items' codes [B, H, N, D], shares of places; for plots.
+def mean_code(codes: Tensor, mask: Tensor) -> Tensor:
+    """Return a code [B, H, D] whose squares are the mean shares of places of items' codes.
 
     Args:
-        codes: of length 1.
-        mask: [B, 1, N], 1 for an item, 0 for padding.
-
-    Returns:
-        shares: [B, H, D], 0 without an item.
+        codes: [B, H, N, D], roots of shares.
+        mask: [B, 1, N], 1 for an item, 0 for padding; without an item the code is 0.
     """
-    shares = codes.detach().square() * mask.unsqueeze(3)
-    return shares.sum(2) / mask.sum(2, keepdim=True).clamp(min=1)
+    codes = codes.detach() * mask.unsqueeze(3)
+    if codes.shape[2] == 1:  # a loop over time has no use for a root of squares
+        return codes.squeeze(2)
+    return (codes.square().sum(2) / mask.sum(2, keepdim=True).clamp(min=1)).sqrt()

@@ -3,12 +3,32 @@
 import torch
 from torch import Tensor
 
+from memory_cores.kernels import building
+from memory_cores.kernels.solve import solve
 
-def solved(matrix: Tensor, right: Tensor) -> Tensor:
-    """Solve ``matrix @ X = right``, whatever autocast lowers.
 
-    Its gradient is one more solution with the same factors; that of a Cholesky factor takes twice
-    as long.
+def solved(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Multiply rows by the inverse of a symmetric matrix, whatever autocast lowers.
+
+    The gradient is one more solution with the same factor. Without an operator the factor is that
+    of any matrix: the gradient of PyTorch's Cholesky factor takes twice as long.
+
+    Args:
+        matrix: [..., D, D], symmetric and positive definite.
+        rows: [..., M, D].
+
+    Returns:
+        X: [..., M, D] with ``X @ matrix = rows``, in the type of ``rows``.
+    """
+    kind = torch.promote_types(rows.dtype, torch.float32)
+    asked = matrix.to(kind), rows.to(kind)
+    if building.serve(*asked):
+        return solve(*asked).to(rows.dtype)
+    return solved_by_columns(matrix, rows.mT).mT
+
+
+def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:
+    """Solve ``matrix @ X = right`` for matrices of any kind, likewise.
 
     Args:
         matrix: [..., D, D], invertible.

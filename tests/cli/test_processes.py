@@ -19,6 +19,8 @@ from cli import ExperimentCLI
 from lightning_modules.command_line.closing_message import program
 from tests.cli.commands import MAZE, UNVALIDATED, begun
 
+pytestmark = pytest.mark.processes
+
 #: What libraries say for themselves, and the data's table, which is for others.
 NOISES = ("anonymous", "litlogger", "Test metric", "Data: source")
 

@@ -1,9 +1,10 @@
-"""The README: its commands build what they name, and its links lead somewhere."""
+"""README and guide: their commands build what they name, and their links lead somewhere."""
 
 import re
 import shlex
 from collections.abc import Callable
 from glob import glob
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,13 @@ from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.sweep.table_file import read_table
 from tests.cli.commands import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.S | re.M)
+README, GUIDE = ROOT / "README.md", ROOT / "docs/guide.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    block
+    for page in (README, GUIDE)
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), flags=re.S | re.M)
+]
 #: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
 FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]
 #: Options of the commands that are none of Lightning's.
@@ -62,13 +68,13 @@ def test_sweeps_can_begin() -> None:
         for command, options in OPTIONS
         if command == "sweep"
     ]
+    tables = [(read_table(options.file), settings) for options, settings in given]
     plans = [
-        Plan(file, settings)
-        for options, settings in given
-        for file in read_table(options.file).sweeps
+        Plan(table.sweeps[0], settings) for table, settings in tables if len(table.sweeps) == 1
     ]
-    of_table = ["table_recall", "table_functions", "table_more_recall"]
-    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores", *of_table]
+    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores"]
+    # test_conf.py begins a table's sweeps, as they are here.
+    assert [settings for table, settings in tables if len(table.sweeps) > 1] == [[]]
     assert [options.jobs for options, _ in given] == [2, 1, 2]
 
 
@@ -85,12 +91,18 @@ def test_there_are_commands_to_build() -> None:
     assert len(FITS) >= 4
 
 
-def test_linked_files_exist() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert "docs/maze_walk.png" in links
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_exist(page: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text("utf-8"))
+    assert "docs/maze_walk.png" in links or page != README
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_files_it_names_exist() -> None:
-    named = re.findall(r"`((?:conf|docs|memory_cores)/[\w/.]+)`", README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_it_names_exist(page: Path) -> None:
+    named = re.findall(r"`((?:conf|docs|memory_cores)/[\w/.]+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_is_a_page_and_a_half() -> None:
+    assert len(README.read_text("utf-8").split()) < 900

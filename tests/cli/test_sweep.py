@@ -26,6 +26,8 @@ from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.lock import locked
 from tests.cli.commands import MAZE, ROOT, UNVALIDATED, begun
 
+pytestmark = pytest.mark.processes
+
 #: Words of a command line, for a sweep's parameters and options.
 Words = Callable[..., list[str]]
 #: What a sweep says, and its exit status.

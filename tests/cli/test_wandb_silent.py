@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.commands import MAZE, begun
 from tests.cli.wandb_stub import KEY
 from tests.lightning_modules.command_line.wandb_servers import silent
+
+pytestmark = pytest.mark.processes
 
 
 def test_a_silent_server_costs_a_line_and_seconds(

@@ -23,6 +23,8 @@ WANDB = """
 from wandb.cli.cli import cli
 from wandb.wandb_agent import Agent
 
+pytestmark = pytest.mark.processes
+
 Agent.POLL_INTERVAL = 1
 cli(prog_name="wandb")
 """

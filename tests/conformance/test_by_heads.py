@@ -285,7 +285,8 @@ def test_values_and_gradients_are_finite(
     core_class: type[MemoryCore], case: str, shape: str, dtype: torch.dtype
 ) -> None:
     core = build(core_class, shape, dtype)
-    many = 1_000 if dtype == torch.bfloat16 else 200
+    # In bfloat16 whole numbers above 256 have gaps.
+    many = 400 if dtype == torch.bfloat16 else 200
     steps = sequence(many if case == "many steps" else 20, dtype=dtype)
     if case == "zeros":
         steps = [Step(c * 0, Items(i.keys * 0, i.values * 0, i.mask)) for c, i in steps]

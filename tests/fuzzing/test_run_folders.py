@@ -10,7 +10,7 @@ from tests.fuzzing.run_folders import SEEDS, run_cases
 from tests.lightning_modules.records.made_up_runs import Runs, add_film, add_pictures
 from tests.lightning_modules.records.test_reader import INVENTED
 
-COUNT = 300
+COUNT = 150
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,7 @@ def losses_of_two(batch_size: int, folder: Path) -> dict[str, list[float]]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+@pytest.mark.processes
 def test_two_processes_train_as_one_with_batches_twice_as_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,196 @@
+// Rows times the inverse of a symmetric positive definite matrix, and gradients: what
+// `parts.solving.solved` does.
+//
+// A = U^T U is factored once for both passes. The name of a gradient begins with `to_` if it is
+// computed here, with `by_` if it is given.
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <tuple>
+#include <vector>
+
+#include "operator.h"
+#include "sequences.h"
+
+namespace {
+
+using at::Tensor;
+using operators::gradients_for;
+using operators::List;
+using operators::operator_of;
+using operators::Saved;
+using sequences::data;
+
+// Numbers that are computed together. Rows are padded to a multiple, so that loops have no rest.
+constexpr int64_t kLanes = 8;
+
+int64_t padded(int64_t size) { return (size + kLanes - 1) / kLanes * kLanes; }
+
+// out -= share * in, from the lanes of a column to the end.
+template <typename T>
+void subtract(T* __restrict out, const T* __restrict in, T share, int64_t column, int64_t stride) {
+  for (int64_t j = column / kLanes * kLanes; j < stride; j += kLanes)
+    for (int64_t lane = 0; lane < kLanes; lane++) out[j + lane] -= share * in[j + lane];
+}
+
+template <typename T>
+T product(const T* __restrict one, const T* __restrict other, int64_t column, int64_t stride) {
+  T sums[kLanes] = {};
+  for (int64_t j = column / kLanes * kLanes; j < stride; j += kLanes)
+    for (int64_t lane = 0; lane < kLanes; lane++) sums[lane] += one[j + lane] * other[j + lane];
+  return std::accumulate(sums, sums + kLanes, T(0));
+}
+
+// Turns a padded matrix to what is above the diagonal of its factor, zeros elsewhere, and a last row
+// of the diagonal's reciprocals.
+template <typename T>
+void factorise(T* __restrict matrix, int64_t size, int64_t stride) {
+  T* __restrict reciprocals = matrix + size * stride;
+  for (int64_t k = 0; k < size; k++) {
+    T* __restrict row = matrix + k * stride;
+    // What rounding took to 0 or below is a little above.
+    const T least = std::numeric_limits<T>::epsilon() * std::max(std::abs(row[k]), T(1));
+    const T reciprocal = 1 / std::sqrt(std::max(row[k], least));
+    reciprocals[k] = reciprocal;
+    std::fill_n(row, k + 1, T(0));
+    for (int64_t j = 0; j < stride; j++) row[j] *= reciprocal;
+    for (int64_t i = k + 1; i < size; i++) subtract(matrix + i * stride, row, row[i], i, stride);
+  }
+}
+
+// Turns a padded row b to the x of x A = b.
+template <typename T>
+void solve(const T* __restrict factor, T* __restrict row, int64_t size, int64_t stride) {
+  const T* __restrict reciprocals = factor + size * stride;
+  for (int64_t k = 0; k < size; k++) {
+    row[k] *= reciprocals[k];
+    subtract(row, factor + k * stride, row[k], k, stride);
+  }
+  for (int64_t k = size - 1; k >= 0; k--)
+    row[k] = (row[k] - product(factor + k * stride, row, k, stride)) * reciprocals[k];
+}
+
+// Copies rows between arrays of other widths; what is added is 0.
+template <typename T>
+void copy_rows(const T* from, int64_t width, T* to, int64_t stride, int64_t rows) {
+  for (int64_t i = 0; i < rows; i++, from += width, to += stride) {
+    std::copy_n(from, std::min(width, stride), to);
+    std::fill_n(to + std::min(width, stride), stride - std::min(width, stride), T(0));
+  }
+}
+
+// Calls function(n) for each of the matrices, in threads that have enough to do.
+template <typename Function>
+void for_each_matrix(const Tensor& matrices, const Function& function) {
+  at::parallel_for(0, matrices.size(0), 8, [&](int64_t n, int64_t last) {
+    for (; n < last; n++) function(n);
+  });
+}
+
+using Two = std::tuple<Tensor, Tensor>;
+
+Tensor factors_like(const Tensor& matrices) {
+  const int64_t size = matrices.size(2);
+  return at::empty({matrices.size(0), size + 1, padded(size)}, matrices.options());
+}
+
+// The solutions of `rows` [N, M, D], and the factors of `matrices` [N, D, D].
+Two solve_forward(const Tensor& matrices, const Tensor& rows) {
+  const int64_t many = rows.size(1), size = rows.size(2), stride = padded(size);
+  sequences::require_shape(matrices, {rows.size(0), size, size}, "matrices");
+  sequences::require_shape(rows, {rows.size(0), many, size}, "rows");
+  Tensor factors = factors_like(matrices), found = sequences::empty_like(rows);
+  AT_DISPATCH_FLOATING_TYPES(rows.scalar_type(), "solve", [&] {
+    using T = scalar_t;
+    for_each_matrix(matrices, [&](int64_t n) {
+      std::vector<T> solution(many * stride);
+      T* factor = data<T>(factors, n);
+      copy_rows(data<T>(matrices, n), size, factor, stride, size);
+      copy_rows(data<T>(rows, n), size, solution.data(), stride, many);
+      factorise(factor, size, stride);
+      for (int64_t m = 0; m < many; m++) solve(factor, &solution[m * stride], size, stride);
+      copy_rows(solution.data(), stride, data<T>(found, n), size, many);
+    });
+  });
+  return {found, factors};
+}
+
+// Gradients of the matrices and of the rows.
+Two solve_backward(const Tensor& factors, const Tensor& found, const Tensor& by_found) {
+  const int64_t many = found.size(1), size = found.size(2), stride = padded(size);
+  Tensor to_matrices = at::zeros({found.size(0), size, size}, found.options()),
+         to_rows = sequences::empty_like(found);
+  AT_DISPATCH_FLOATING_TYPES(found.scalar_type(), "solve_backward", [&] {
+    using T = scalar_t;
+    for_each_matrix(factors, [&](int64_t n) {
+      std::vector<T> solution(many * stride);
+      T* to_matrix = data<T>(to_matrices, n);
+      copy_rows(data<T>(by_found, n), size, solution.data(), stride, many);
+      for (int64_t m = 0; m < many; m++) {
+        T* to_row = &solution[m * stride];
+        solve(data<T>(factors, n), to_row, size, stride);
+        const T* __restrict x = data<T>(found, n) + m * size;
+        for (int64_t i = 0; i < size; i++)
+          for (int64_t j = 0; j < size; j++) to_matrix[i * size + j] -= to_row[i] * x[j];
+      }
+      copy_rows(solution.data(), stride, data<T>(to_rows, n), size, many);
+    });
+  });
+  return {to_matrices, to_rows};
+}
+
+Two solve_shapes(const Tensor& matrices, const Tensor& rows) {
+  return {at::empty_like(rows), factors_like(matrices)};
+}
+
+Two solve_backward_shapes(const Tensor&, const Tensor& found, const Tensor&) {
+  return {at::empty({found.size(0), found.size(2), found.size(2)}, found.options()),
+          at::empty_like(found)};
+}
+
+struct Solve : torch::autograd::Function<Solve> {
+  static List forward(Saved* saved, const Tensor& matrices, const Tensor& rows) {
+    static const auto solve = operator_of("solve_kernel::solve", solve_forward);
+    at::AutoDispatchBelowADInplaceOrView below;
+    const auto [found, factors] = solve.call(matrices, rows);
+    saved->save_for_backward({factors, found});
+    saved->mark_non_differentiable({factors});
+    return {found, factors};
+  }
+
+  static List backward(Saved* saved, const List& gradients) {
+    static const auto solve = operator_of("solve_kernel::solve_backward", solve_backward);
+    const List by = gradients_for(gradients), kept = saved->get_saved_variables();
+    const auto [to_matrices, to_rows] = solve.call(kept[0], kept[1], by[0]);
+    return {to_matrices, to_rows};
+  }
+};
+
+Two differentiable_solve(const Tensor& matrices, const Tensor& rows) {
+  const List found = Solve::apply(matrices, rows);
+  return {found[0], found[1]};
+}
+
+}  // namespace
+
+TORCH_LIBRARY(solve_kernel, library) {
+  library.def("solve(Tensor matrices, Tensor rows) -> (Tensor, Tensor)");
+  library.def(
+      "solve_backward(Tensor factors, Tensor found, Tensor by_found) -> (Tensor, Tensor)");
+}
+
+TORCH_LIBRARY_IMPL(solve_kernel, CPU, library) {
+  library.impl("solve", &solve_forward);
+  library.impl("solve_backward", &solve_backward);
+}
+
+TORCH_LIBRARY_IMPL(solve_kernel, Meta, library) {
+  library.impl("solve", &solve_shapes);
+  library.impl("solve_backward", &solve_backward_shapes);
+}
+
+TORCH_LIBRARY_IMPL(solve_kernel, Autograd, library) { library.impl("solve", &differentiable_solve); }

@@ -1,0 +1,115 @@
+"""Solutions of symmetric equations by the C++ operator against NumPy's."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from memory_cores import DKM, BayesianRegression, GatedDelta, Items, MemoryCore, MemorySizes
+from memory_cores.kernels import building
+from memory_cores.parts.solving import solved
+from tests.memory_cores.kernels.spying import spied
+
+pytestmark = pytest.mark.operators
+#: Numbers of rows and of equations: below, at and above the numbers that are computed together.
+SHAPES = [(1, 1), (2, 7), (3, 8), (1, 9), (0, 4), (5, 25), (40, 16), (2, 33)]
+
+
+def drawn(rows: int, size: int, batch: tuple[int, ...] = (3, 2)) -> tuple[Tensor, Tensor]:
+    """Symmetric matrices with eigenvalues of 0.1 and more, and rows."""
+    generator = torch.Generator().manual_seed(size)
+    roots = torch.randn(*batch, size, size, dtype=torch.double, generator=generator)
+    matrices = roots @ roots.mT / size + 0.1 * torch.eye(size)
+    return matrices, torch.randn(*batch, rows, size, dtype=torch.double, generator=generator)
+
+
+@pytest.mark.parametrize(("rows", "size"), SHAPES)
+@pytest.mark.parametrize(("dtype", "error"), [(torch.double, 1e-11), (torch.float, 1e-3)])
+def test_it_solves(rows: int, size: int, dtype: torch.dtype, error: float) -> None:
+    matrices, given = drawn(rows, size)
+    found = solved(matrices.to(dtype), given.to(dtype))
+    assert found.dtype is dtype
+    expected = given.numpy() @ np.linalg.inv(matrices.numpy())
+    assert found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=error)
+
+
+@pytest.mark.parametrize(("rows", "size"), SHAPES)
+def test_gradients_are_those_of_symmetric_matrices(rows: int, size: int) -> None:
+    roots, given = drawn(rows, size)
+
+    def found(roots: Tensor, given: Tensor) -> Tensor:
+        return solved((roots + roots.mT) / 2, given)
+
+    assert torch.autograd.gradcheck(found, (roots.requires_grad_(), given.requires_grad_()))
+
+
+def test_the_gradient_of_any_matrix_is_that_of_python() -> None:
+    matrices, given = (tensor.requires_grad_() for tensor in drawn(3, 6))
+
+    def gradients() -> tuple[Tensor, ...]:
+        return torch.autograd.grad(solved(matrices, given).sin().sum(), (matrices, given))
+
+    ours = gradients()
+    with building.left_out():
+        theirs = gradients()
+    for found, true in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, true, rtol=0, atol=1e-11)
+
+
+def test_batches_are_broadcast() -> None:
+    matrices, given = drawn(3, 5)
+    found = solved(matrices[:1], given[:, :1])
+    assert found.shape == given.shape
+    expected = given[:, :1].numpy() @ np.linalg.inv(matrices[:1].numpy())
+    assert np.allclose(found, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float, torch.double])
+def test_rounding_leaves_nothing_that_is_not_finite(dtype: torch.dtype) -> None:
+    """Two equal rows, and a matrix of zeros: what cannot be solved is large, but finite."""
+    same, given = torch.ones(2, 2, dtype=dtype), torch.ones(1, 2, dtype=dtype)
+    for matrix in (same, 0 * same):
+        matrix = matrix.clone().requires_grad_()
+        found = solved(matrix, given)
+        found.sum().backward()
+        assert found.isfinite().all() and matrix.grad.isfinite().all()
+
+
+def test_threads_share_what_is_large() -> None:
+    matrices, given = drawn(2, 5, batch=(64,))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = solved(matrices, given)
+    finally:
+        torch.set_num_threads(threads)
+    one_by_one = zip(matrices.split(1), given.split(1), strict=True)
+    assert torch.equal(found, torch.cat([solved(*each) for each in one_by_one]))
+
+
+@pytest.mark.parametrize("core", [BayesianRegression, DKM, GatedDelta])
+def test_cores_take_it(
+    core: Callable[[MemorySizes], MemoryCore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[Tensor, ...]] = []
+    operator = torch.ops.solve_kernel.solve
+    monkeypatch.setattr(torch.ops.solve_kernel, "solve", spied(operator, calls))
+    made = core(MemorySizes(control=4, key=3, value=2, steps=5, query=3))
+    items = Items(torch.randn(2, 6, 3), torch.randn(2, 6, 2), torch.ones(2, 6) > 0)
+    state = made.write(made.initial_state(2, items.keys), torch.randn(2, 4), items)
+    assert state is not None
+    made.lookup(made.snapshot(state, items), torch.randn(2, 7, 3))
+    assert calls and all(m.shape[-1] == 5 for m, _ in calls)
+
+
+def test_it_is_traced_where_a_graph_is_compiled() -> None:
+    matrices, given = (tensor.requires_grad_() for tensor in drawn(3, 6))
+    traced = torch.compile(solved, fullgraph=True, backend="aot_eager")
+    ours, theirs = (
+        torch.autograd.grad(way(matrices, given).sin().sum(), (matrices, given))
+        for way in (traced, solved)
+    )
+    for found, true in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, true)
