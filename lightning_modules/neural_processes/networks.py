@@ -27,7 +27,8 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Stack linear layers of these sizes, with a ReLU after all but the last."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        layers += [glorot_linear(inputs, outputs), nn.ReLU()]
+        # In place: nobody else sees what a linear layer returns, and it is still in the cache.
+        layers += [glorot_linear(inputs, outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -130,7 +131,7 @@ class Decoder(ObservationModel):
         super().__init__()
         self.size, self.point_size = size, size + x_size
         self.first = glorot_linear(self.point_size + size, size)
-        self.rest = nn.Sequential(nn.ReLU(), mlp([size, size, 2 * y_size]))
+        self.rest = nn.Sequential(nn.ReLU(inplace=True), mlp([size, size, 2 * y_size]))
 
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
         """Apply the first layer to reads [..., M, h] and x: the points' part, [..., M, h]."""
