@@ -21,7 +21,9 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
     block
     for page in (README, GUIDE)
-    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), flags=re.S | re.M)
+    for block in re.findall(
+        r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M
+    )
 ]
 #: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
 FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]
@@ -93,16 +95,16 @@ def test_there_are_commands_to_build() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_linked_files_exist(page: Path) -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text("utf-8"))
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
     assert "docs/maze_walk.png" in links or page != README
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_it_names_exist(page: Path) -> None:
-    named = re.findall(r"`((?:conf|docs|memory_cores)/[\w/.]+)`", page.read_text("utf-8"))
+    named = re.findall(r"`((?:conf|docs|memory_cores)/[\w/.]+)`", page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_the_readme_is_a_page_and_a_half() -> None:
-    assert len(README.read_text("utf-8").split()) < 900
+    assert len(README.read_text(encoding="utf-8").split()) < 900

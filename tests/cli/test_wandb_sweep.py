@@ -18,12 +18,11 @@ import yaml
 from tests.cli.commands import ROOT, UNVALIDATED, begun
 from tests.cli.wandb_stub import ENTITY, KEY, PROJECT, SWEEP, Sweeps, serving
 
+pytestmark = pytest.mark.processes
 #: W&B's command line, with a second between two heartbeats of an agent.
 WANDB = """
 from wandb.cli.cli import cli
 from wandb.wandb_agent import Agent
-
-pytestmark = pytest.mark.processes
 
 Agent.POLL_INTERVAL = 1
 cli(prog_name="wandb")

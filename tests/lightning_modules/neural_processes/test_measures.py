@@ -80,6 +80,7 @@ def test_only_whole_sets_are_held_against_the_optimum(data: DriftingFunctions) -
         return {name for name in measured(split, model, data, **limits) if "gap" in name}
 
     groups = ("nll", "nll_with_context", "nll_without_context", "nll_seen", "nll_unseen")
+    groups += ("squared_z",)
     for split in ("val", "test"):
         assert gaps(split, **{f"limit_{split}_batches": 1}) == set()
         assert gaps(split) == {f"{split}/gap_{name}" for name in groups}
