@@ -178,8 +178,7 @@ class DKM(AssociativeMap[DKMState]):
             chosen = self._latent_addresses(state, observed, self.read_codes(observed)[0])
             kl = kl_divergence(chosen, prior).sum(1)
         drawn = torch.randn_like(chosen.mean) if noise is None else noise.view_as(chosen.mean)
-        asked = codes.detach().square()
-        return state._replace(addresses=chosen.sample(drawn), asked=asked), kl
+        return state._replace(addresses=chosen.sample(drawn), asked=codes.detach()), kl
 
     def _latent_addresses(
         self, state: DKMState, control: Tensor, codes: Tensor

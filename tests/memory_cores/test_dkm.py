@@ -128,3 +128,11 @@ def test_a_latent_address_is_drawn_about_that_of_the_code_and_its_kl_is_given() 
 def test_models_that_ask_by_query_have_no_latent_addresses() -> None:
     with pytest.raises(ValueError, match="latent_addresses must be false in models that ask"):
         DKM(SIZES._replace(query=3), latent_addresses=True)
+
+
+def test_latent_addresses_are_asked_for_by_shares_that_sum_to_one() -> None:
+    core = DKM(MemorySizes(control=4, key=3, value=2, steps=5), latent_addresses=True)
+    items = Items(torch.randn(2, 1, 3), torch.randn(2, 1, 2), torch.ones(2, 1) > 0)
+    state = core.initial_state(2, items.keys)
+    _, state, _ = core.write_and_read(state, torch.randn(2, 4), items)
+    torch.testing.assert_close(core.weightings(state).read.sum(-1), torch.ones(2, core.read_heads))
