@@ -144,8 +144,8 @@ def nll(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         mean: of the prediction, [..., M].
         variance: of the prediction, [..., M].
     """
-    floored = variance.clamp_min(FLOOR**2)
-    return 0.5 * (LOG_2_PI + floored.log() + (target - mean).square() / floored)
+    log_variance = variance.clamp_min(FLOOR**2).log()
+    return 0.5 * (LOG_2_PI + log_variance + squared_z(target, mean, variance))
 
 
 def squared_z(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
