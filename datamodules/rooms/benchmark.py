@@ -5,6 +5,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lightning.pytorch.trainer.states import TrainerFn
+
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.loading.checks import require_at_least
 from datamodules.rooms.cache import FilmCache, Shard, shards_of
@@ -39,6 +41,7 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         """
         super().__init__(**settings)
         require_at_least(2, sequence_length=sequence_length)
+        self._prepared: set[Split] = set()
 
     @property
     @abstractmethod
@@ -58,16 +61,20 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
     def prepare_data(self) -> None:
         """Render what is missing; Lightning calls this in one process per machine.
 
+        Who evaluates a model needs no training films, which are most of the work.
+
         Raises:
             RenderingFailed: films are missing, and cannot be rendered.
             OSError: the disk is full, or the folder cannot be written.
         """
-        if not self._datasets:
-            shards = [shard for split in SPLITS for shard in self._shards(split)]
-            complete(self._cache, shards, self._film_settings)
+        trains = self.trainer is None or self.trainer.state.fn in (None, TrainerFn.FITTING)
+        splits = {split for split in SPLITS if trains or split != "train"} - self._prepared
+        shards = [shard for split in SPLITS if split in splits for shard in self._shards(split)]
+        complete(self._cache, shards, self._film_settings)
+        self._prepared |= splits
 
     def make_datasets(self) -> dict[Split, FilmDataset]:
-        """Map the films of all splits into memory."""
+        """Name the films of all splits; a file is mapped into memory when it is first asked for."""
         return {split: self._dataset(split) for split in SPLITS}
 
     def source_record(self) -> dict[str, str]:

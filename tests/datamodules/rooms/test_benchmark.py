@@ -1,0 +1,37 @@
+"""Benchmarks in 3D: which films a run renders before it begins."""
+
+from pathlib import Path
+
+import lightning as L
+import pytest
+from lightning.pytorch.trainer.states import TrainerFn
+
+from datamodules import Rotation
+from tests.datamodules.rooms.painter import Painter
+
+
+def shards(data: Rotation) -> set[str]:
+    """Names of the files in its cache."""
+    return {file.name.split("-")[0] for file in Path(data.hparams["data_dir"]).rglob("*.npy")}
+
+
+@pytest.mark.parametrize(
+    "function", [TrainerFn.VALIDATING, TrainerFn.TESTING, TrainerFn.PREDICTING]
+)
+def test_who_only_evaluates_waits_for_no_training_films(
+    function: TrainerFn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Painter, "rendered", [])
+    sizes = {"train_size": 32, "val_size": 2, "test_size": 3}
+    data = Rotation(data_dir=str(tmp_path), sequence_length=4, **sizes)
+    data.trainer = L.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    data.trainer.state.fn = function
+    data.prepare_data()
+    data.setup()
+    assert shards(data) == {"test", "val"}
+    assert len(data.dataset("test").__getitems__([0, 2]).frames) == 2
+    data.trainer.state.fn = TrainerFn.FITTING
+    data.prepare_data()
+    assert shards(data) == {"test", "train", "val"}
+    assert len(data.dataset("train").__getitems__([0, 31]).frames) == 2
+    assert len(Painter.rendered) == 3
