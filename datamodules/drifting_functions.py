@@ -52,7 +52,9 @@ OTHER: dict[Regime, Regime] = {"sparse": "transfer", "transfer": "sparse"}
 
 
 class DriftingFunctions(FunctionDataModule[FunctionDataset]):
-    """Functions of one variable; `task` is the length scale and the scale of each step's kernel.
+    """Functions of one variable that change from step to step, as do their kernels.
+
+    `task` is the length scale and the scale of each step's kernel.
 
     By default, contexts have 1 point and a step at most 11 in the sparse regime; 5 to 50 and at
     most 51 in the transfer regime. The `paper` protocol has two quirks more: kernels are those of

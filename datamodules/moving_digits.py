@@ -10,7 +10,7 @@ from datamodules.sources import DIGITS, ImageKind
 
 
 class MovingDigits(MovingPictures):
-    """A digit of 28 x 28 pixels.
+    """A digit of 28 x 28 pixels moves over a canvas, of which some pixels are given.
 
     MNIST's ink is white on black. The paper's text has a white canvas, on which that would be a
     black square, so the image is inverted there: ink is black (-0.5), and around it nothing shows

@@ -10,7 +10,10 @@ from datamodules.sources import FACES, ImageKind
 
 
 class MovingFaces(MovingPictures):
-    """A face of 32 x 32 pixels with the background of its photograph; y is red, green, blue."""
+    """A face of 32 x 32 pixels moves over a canvas, of which some pixels are given.
+
+    It has the background of its photograph; y is red, green, blue.
+    """
 
     y_size: ClassVar[int] = 3
     images_of: ClassVar[ImageKind] = FACES

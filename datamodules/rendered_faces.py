@@ -27,7 +27,7 @@ AVERAGED = 4_000
 
 
 class RenderedFaces(MovingPictures):
-    """A face of 64 x 64 pixels on a canvas of 80 x 80, seen through patches of 8 x 8.
+    """A face of 64 x 64 pixels moves over a canvas of 80 x 80, seen through patches of 8 x 8.
 
     x is the place of a patch, y its 192 values, red first. The targets of every split are the
     context and the m others that were drawn: all 5,329 patches would be a thousand canvases. With

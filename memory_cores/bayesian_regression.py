@@ -45,7 +45,7 @@ class BayesianRegressionSnapshot(NamedTuple):
 
 
 class BayesianRegression(AssociativeMap[BayesianRegressionState]):
-    """Maps that are the posterior mean of a regression, read with their variance.
+    """Mesa layer (von Oswald et al. 2023): the posterior of a regression, read with its variance.
 
     The gate of an item is the logarithm of its precision, 1 / sigma^2.
 

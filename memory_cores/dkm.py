@@ -64,7 +64,7 @@ class DKMSnapshot(NamedTuple):
 
 
 class DKM(AssociativeMap[DKMState]):
-    """Memories that are matrix normals, each conditioned on all words that were written.
+    """Dynamic Kanerva machine (Wu et al. 2018): a distribution, conditioned on what was written.
 
     Args:
         sizes: given by the model.

@@ -83,7 +83,9 @@ class ReadInterface(NamedTuple):
 
 
 class DNC(SlotMemory[DNCState | SparseDNCState]):
-    """DNC memory; its controller is the model's. Order in a step: usage, write, link, read.
+    """Differentiable neural computer (Graves et al. 2016): by content, and along links in time.
+
+    Its controller is the model's. Order in a step: usage, write, link, read.
 
     It holds one item a step: a set is pooled to its mean, and an empty set closes the write gates.
     Models that ask by query attend to each of the step's items, and to the slots (``JointLookup``).

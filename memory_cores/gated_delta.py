@@ -45,7 +45,7 @@ class GatedDeltaSnapshot(NamedTuple):
 
 
 class GatedDelta(AssociativeMap[GatedDeltaState]):
-    """Maps that learn what is new about an item, and forget by gates.
+    """Gated delta rule (Yang et al. 2025): maps that learn what is new about an item, and forget.
 
     Args:
         sizes: given by the model.

@@ -30,7 +30,7 @@ class IntrospectionState(NamedTuple):
 
 
 class Introspection(JointLookup[IntrospectionState]):
-    """First-in-first-out buffer read by position; nothing to learn about writing (eqs. 9 to 12).
+    """First-in-first-out buffer read by position (Gemici et al. 2017, eqs. 9 to 12).
 
     Positions are ages. Those not written yet are rows of zeros, and read heads' attention to them
     counts in the normalisation. A set is pooled to its mean, and an empty set shifts nothing. (The

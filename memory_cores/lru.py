@@ -40,7 +40,9 @@ class LRUState(NamedTuple):
 
 
 class LRU(SlotMemory[LRUState]):
-    """Look-up by content, with writes to where a head last read or to the least used slots.
+    """Least recently used access (Santoro et al. 2016): by content; writes to unused slots.
+
+    A write head writes where a read head last read, or to the least used slots.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
     read head has a write head, which writes a word of its own to a slot of its own: where the

@@ -42,7 +42,7 @@ class MLSTMSnapshot(NamedTuple):
 
 
 class MLSTM(AssociativeMap[MLSTMState]):
-    """Maps to which items are added with exponential gates, and reads that are normalised.
+    """Matrix LSTM (Beck et al. 2024): maps to which items are added with exponential gates.
 
     The items of a set are added under one forget gate, each with an input gate of its own.
 

@@ -61,7 +61,9 @@ class Addressing(NamedTuple):
 
 
 class NTM(SlotMemory[NTMState]):
-    """NTM memory; its controller is the model's. A step writes, then reads.
+    """Neural Turing machine (Graves et al. 2014): heads move by content and by shifts.
+
+    Its controller is the model's. A step writes, then reads.
 
     It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
     the write heads where they are. Models that ask by query attend to each of the step's items, and

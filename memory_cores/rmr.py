@@ -86,7 +86,7 @@ class RMRCells(NamedTuple):
 
 
 class RMR(MemoryCore[RMRState]):
-    """K imaginary cells beside the items of the current step; older items live on in the cells.
+    """Recurrent memory reconstruction (Yoon et al. 2020): K imaginary cells hold older items.
 
     In neural processes the control is the pooled encoding of the step's items; keys and queries are
     places x. The state advances whether there are items or not.

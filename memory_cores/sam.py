@@ -61,7 +61,7 @@ class SAMState(NamedTuple):
 
 
 class SAM(SlotMemory[SAMState]):
-    """Sparse reads by exact nearest neighbours, sparse writes, and memories of 100,000 slots.
+    """Sparse access memory (Rae et al. 2016): reads K of up to 100,000 slots by content.
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. There is
     one write head; the previously read rows that it writes to are those of all read heads, with

@@ -54,7 +54,7 @@ Other columns, with their names in docs/metrics.md:
 
 
 def compare(args: list[str]) -> None:
-    """Draw a curve over steps of several tested models, and print a table.
+    """Compare tested runs: a table, a figure, or a page for the browser.
 
     Args:
         args: folders and options.

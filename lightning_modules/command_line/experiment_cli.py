@@ -39,7 +39,16 @@ from lightning_modules.command_line.run_setup import (
     remove_unbegun,
     run_tags,
 )
-from lightning_modules.command_line.subcommand_help import Command, list_commands, suit_options
+from lightning_modules.command_line.subcommand_help import (
+    TRAINER_HELP,
+    Command,
+    list_commands,
+    listings,
+    show_first_what_matters,
+    suit_options,
+    with_memorys_model,
+    without_trainer_help,
+)
 from lightning_modules.command_line.tuned_settings import TUNERS, restore_tuned
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.command_line.word_order import in_order_of_effect
@@ -99,13 +108,20 @@ class ExperimentCLI(ExperimentParser):
             self._subcommand_method_arguments[subcommand] = []
             return self.init_parser(**kwargs)
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        suit_options(parser, self.others)
+        assert isinstance(parser, Parser)
+        suit_options(parser, subcommand, self.others)
+        if TRAINER_HELP in self.words:
+            show_first_what_matters(parser, of_trainer=True)
+        elif {"-h", "--help"} & {*self.words}:
+            show_first_what_matters(parser, of_trainer=False)
+            parser.listings = listings(subcommand)
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; a checkpoint brings its run's settings where no others are named."""
         refuse_linked(self.options)
-        self.config = parser.parse_args(with_config_of_run(self.words))
+        words = with_memorys_model(without_trainer_help(self.words))
+        self.config = parser.parse_args(with_config_of_run(words))
 
     def _parse_ckpt_path(self) -> None:
         """Leave the settings alone: Lightning would let the checkpoint override them silently."""

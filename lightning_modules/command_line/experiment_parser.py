@@ -1,6 +1,7 @@
 """Reads experiments: files, overlays and options mean the same in every command."""
 
 import re
+from argparse import HelpFormatter
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,6 @@ from lightning_modules.command_line.trainer_values import require_seed, require_
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
-HINTS = (
-    "Settings of a model, a benchmark or a memory core: --model.help=GTMM, --data.help=MNISTMaze, "
-    "--model.memory.help=DNC"
-)
 #: What experiments have in common; files and options override it.
 TRAINER_DEFAULTS: dict[str, Any] = {
     "default_root_dir": "runs",
@@ -43,6 +40,14 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 
 class Parser(LightningArgumentParser):
     """Reports mistakes in a few lines instead of the whole usage."""
+
+    #: What help ends with.
+    listings = ""
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        """Write the help, with the settings of what a model is made of as they are typed."""
+        written = re.sub(r"--(?=(memory|visual)[.=])", "--model.", super().format_help(formatter))
+        return f"{written}\n{self.listings}" if self.listings else written
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Explain a message; nested parsers pass theirs on to the outermost."""
@@ -90,7 +95,6 @@ class ExperimentParser(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the names of the run, and link what the model learns from its data."""
-        parser.epilog = HINTS
         parser.add_argument(
             "--experiment",
             type=str | None,

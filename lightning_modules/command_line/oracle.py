@@ -27,7 +27,7 @@ HELP = {
 
 
 def oracle(args: list[str]) -> None:
-    """Compute what one who must infer the kernels of drifting functions could say of them.
+    """Estimate the best possible NLL on drifting functions whose kernels are not known.
 
     Args:
         args: an experiment's file and options.

@@ -35,7 +35,7 @@ CONFIG_OPTIONS = ("--config", "-c")
 
 
 def parameters(args: list[str]) -> None:
-    """Count the parameters of experiments' models, by part; needs no data.
+    """Count the parameters of experiments' models, by part.
 
     Args:
         args: files and options.

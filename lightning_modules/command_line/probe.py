@@ -84,7 +84,7 @@ class Subject(Rebuilt):
 
 
 def probe(args: list[str]) -> None:
-    """Change what a trained model has stored, and show what it then recalls.
+    """Change what a trained model has stored, and measure what it then recalls.
 
     Args:
         args: a run's folder or a checkpoint, and options.

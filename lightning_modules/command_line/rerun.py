@@ -40,7 +40,7 @@ class Rebuilt(Blueprint):
 
 
 def rerun(args: list[str]) -> None:
-    """Make the step again in which a training diverged, and say where it did.
+    """Repeat the step in which a training diverged, and say where it did.
 
     Args:
         args: the file.

@@ -8,7 +8,9 @@ from memory_cores import DNC, MemoryCore, MemorySizes
 
 
 class GTMM(TemporalVAE):
-    """Model whose recurrence sees actions and latents, never frames: all it knows passed through z.
+    """Generative temporal model with memory: its recurrence sees latents and actions, no frames.
+
+    All that it knows of frames has passed through z.
 
     Args:
         memory: builds the memory core.

@@ -13,7 +13,9 @@ from memory_cores.parts.checks import require_positive
 
 
 class VRNN(TemporalVAE):
-    """Model that remembers nothing but h_t = f(h_{t-1}, x_{t-1}, z_{t-1}, a_t); psi_t is h_t.
+    """Variational recurrent network (Chung et al. 2015): no memory but the state of an LSTM.
+
+    h_t = f(h_{t-1}, x_{t-1}, z_{t-1}, a_t), and psi_t is h_t.
 
     Unlike a GTMM's, its recurrence sees the frames (encoded), so in generation the mean of each
     frame is decoded and encoded again before the next step.

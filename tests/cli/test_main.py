@@ -1,20 +1,63 @@
 """Commands by their names: the help that lists them, and names that are none."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+import datamodules
 from cli import main
+from lightning_modules import MODELS
+from memory_cores import CORES
 from tests.cli.commands import MAZE
 
 
-def test_help_is_about_this_program(capsys):
-    with pytest.raises(SystemExit) as exit_:
-        main(["fit", "--help"])
-    said = capsys.readouterr().out
-    assert exit_.value.code == 0
-    for part in ("--experiment", "--run", "--ckpt_path", "--model", "GTMM"):
-        assert part in said
+@pytest.fixture
+def help_of(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """Return what a command that asks for help prints on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def printed(*words: str) -> str:
+        with pytest.raises(SystemExit) as exit_:
+            main([*words])
+        assert exit_.value.code == 0
+        return capsys.readouterr().out
+
+    return printed
+
+
+@pytest.mark.parametrize("subcommand", ["fit", "test"])
+def test_help_names_every_model_core_and_benchmark_and_little_of_lightning(
+    help_of: Callable[..., str], subcommand: str
+):
+    said = help_of(subcommand, "--help")
+    for part in ("--experiment", "--run", "--ckpt_path", "--trainer.max_steps"):
+        assert f"\n  {part}" in said
+    benchmarks = [name for name in datamodules.__all__ if name.isalpha() and "Data" not in name]
+    listed = [each.__name__ for each in (*MODELS, *CORES)] + [
+        name for name in benchmarks if "Sequences" not in name
+    ]
+    assert len(listed) == 8 + 14 + 12
+    for name in listed:
+        assert re.search(rf"^  {name} +\S", said, re.MULTILINE), name
+    assert "--trainer.gradient_clip_algorithm" not in said and "Linked" not in said
+    assert len(said.splitlines()) < 140
+    # The usage is typed as one line.
+    assert max(map(len, said.partition("options:")[2].splitlines())) < 80
+
+
+def test_options_of_the_trainer_have_a_help_of_their_own(help_of: Callable[..., str]):
+    said = help_of("fit", "--trainer.help")
+    assert "--trainer.gradient_clip_algorithm" in said and "--experiment" not in said
+
+
+@pytest.mark.parametrize("before", [[], [MAZE], ["--model=ASNP"]])
+def test_help_on_a_memory_core_needs_no_experiment(help_of: Callable[..., str], before: list[str]):
+    """Its settings have the names that are typed."""
+    said = help_of("fit", "--model.memory.help=NTM", *before)
+    assert "  --model.memory.write_heads" in said and " --memory." not in said
 
 
 @pytest.mark.parametrize("command", ["parameters", "compare"])
