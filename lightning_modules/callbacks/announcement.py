@@ -26,7 +26,7 @@ class Announcement(L.Callback):
         record = data_record(trainer)
         if trainer.is_global_zero:
             print(f"Data: {data_sentence(record, data_settings(trainer))}")
-            print(f"Model: {type(pl_module).__name__}, {size_sentence(pl_module)}", flush=True)
+            print(f"Model: {model_name(pl_module)}, {size_sentence(pl_module)}", flush=True)
         family, core = type(pl_module).__name__, core_name(pl_module)
         facts: dict[str, Any] = {
             "model": f"{family} {core}",
@@ -51,6 +51,12 @@ def data_sentence(record: dict[str, str], settings: dict[str, Any]) -> str:
     """Describe the data; a source that was chosen automatically has already been announced."""
     named = {"source"} if settings.get("source") == "auto" else set()
     return ", ".join(f"{name} {value[:12]}" for name, value in record.items() if name not in named)
+
+
+def model_name(model: Any) -> str:
+    """Name a ``SequenceModel``, and its memory core if that is a choice."""
+    family = type(model).__name__
+    return family if "memory" in model.decided else f"{family} with {core_name(model)}"
 
 
 def size_sentence(model: Any) -> str:

@@ -1,5 +1,6 @@
 """A run announces its data."""
 
+from collections.abc import Callable
 from unittest.mock import MagicMock
 
 import pytest
@@ -9,9 +10,12 @@ from torch import nn
 from lightning_modules.callbacks.announcement import (
     Announcement,
     data_sentence,
+    model_name,
     size_sentence,
 )
+from lightning_modules.sequence_model import SequenceModel
 from lightning_modules.sizing import Budgets
+from tests.whole_models.small_models import MODELS
 
 RECORD = {"source": "mnist5k", "sha256": "0123456789abcdef"}
 
@@ -19,6 +23,21 @@ RECORD = {"source": "mnist5k", "sha256": "0123456789abcdef"}
 def test_automatic_source_was_named_already():
     assert data_sentence(RECORD, {"source": "auto"}) == "sha256 0123456789ab"
     assert data_sentence(RECORD, {"source": "mnist5k"}) == "source mnist5k, sha256 0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (MODELS["GTMM"], "GTMM with DNC"),
+        (MODELS["ASNP-RMR"], "ASNP with RMR"),
+        (MODELS["VRNN"], "VRNN"),
+        (MODELS["SNP"], "SNP"),
+    ],
+)
+def test_a_memory_core_is_named_where_there_is_a_choice(
+    model: Callable[[], SequenceModel], expected: str
+):
+    assert model_name(model()) == expected
 
 
 def test_sizes_are_said_with_the_budgets_that_decided_on_them():
