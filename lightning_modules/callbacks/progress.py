@@ -3,12 +3,13 @@
 import sys
 import time
 from math import isfinite, nan
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning as L
-from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from tqdm import tqdm
 
 from lightning_modules.declarations import Family
 from lightning_modules.table import table
@@ -19,16 +20,87 @@ def progress() -> ProgressBar:
     return Bar() if sys.stdout.isatty() else ProgressLines()
 
 
-class Bar(TQDMProgressBar):
-    """A bar without the run's name, which takes half a line."""
+class Bar(ProgressBar):
+    """One line over all steps of a training, or over the batches of an evaluation."""
 
-    def get_metrics(
-        self, trainer: L.Trainer, pl_module: L.LightningModule
-    ) -> dict[str, int | str | float | dict[str, float]]:
-        """Return metrics only."""
-        metrics = super().get_metrics(trainer, pl_module) | headline(trainer)
-        metrics.pop("v_num", None)
-        return metrics
+    def __init__(self) -> None:
+        super().__init__()
+        self._enabled = True
+        self._bar: tqdm[NoReturn] = tqdm(disable=True)
+
+    def disable(self) -> None:
+        """Draw nothing, as Lightning asks of all processes but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Draw again."""
+        self._enabled = True
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Print a line above the bar on the model's behalf."""
+        if self._enabled:
+            tqdm.write(" ".join(map(str, args)), file=sys.stdout)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begin where a resumed training stands."""
+        self._open(trainer.estimated_stepping_batches, done=trainer.global_step)
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Show the newest measure of training and of validation."""
+        of_training = self.get_metrics(trainer, pl_module)
+        first = next((name for name in of_training if name.startswith("train/")), None)
+        newest = {} if first is None else {first.removeprefix("train/"): of_training[first]}
+        self._bar.set_postfix_str(readable(newest | headline(trainer)), refresh=False)
+        self._bar.update(trainer.global_step - self._bar.n)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say what a training waits for."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._open(sum(trainer.num_val_batches))
+        else:
+            self._bar.set_postfix_str("validating")
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begin with the first batch."""
+        self._open(sum(trainer.num_test_batches))
+
+    def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begin with the first batch."""
+        self._open(sum(trainer.num_predict_batches))
+
+    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Count a batch, if it is not a training's."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._bar.update()
+
+    def on_test_batch_end(self, *_: Any) -> None:
+        """Count a batch."""
+        self._bar.update()
+
+    def on_predict_batch_end(self, *_: Any) -> None:
+        """Count a batch."""
+        self._bar.update()
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Leave the line as it is; Lightning also calls this after a failure."""
+        self._bar.close()
+
+    def _open(self, total: float, done: int = 0) -> None:
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            disable=not self._enabled,
+            dynamic_ncols=True,
+            bar_format="{n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}",
+            file=sys.stdout,
+        )
 
 
 class ProgressLines(ProgressBar):
