@@ -8,14 +8,14 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
+from numpy.typing import NDArray
+from torch import Tensor
 
 from lightning_modules.records.durable_file import replacing
 
 
 class PredictionsFile(BasePredictionWriter):
-    """Writes predictions [N, ...] in half precision, and the index of each sequence, [N].
-
-    Models name their predictions: ``frames`` [N, T, C, H, W], or ``mean`` and ``sigma`` of targets.
+    """Writes what a model's ``predict_step`` returns, and the index of each sequence, [N].
 
     With several processes, each writes a file of its own.
     """
@@ -40,10 +40,16 @@ class PredictionsFile(BasePredictionWriter):
         rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
         self.written = self.path.with_stem(self.path.stem + rank)
         named = {
-            name: torch.cat([batch[name] for batch in predictions]).half().cpu().numpy()
+            name: as_array(torch.cat([batch[name] for batch in predictions]))
             for name in predictions[0]
         }
         index = np.array([i for loader in batch_indices for batch in loader for i in batch])
         self.written.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.written) as file:
             np.savez(file, **{"index": index, **named})  # type: ignore[arg-type]
+
+
+def as_array(values: Tensor) -> NDArray[Any]:
+    """Return an array on the CPU, in single precision where NumPy does not have the type."""
+    known = values.float() if values.dtype == torch.bfloat16 else values
+    return known.cpu().numpy()

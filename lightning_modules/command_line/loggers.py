@@ -8,6 +8,7 @@ from uuid import uuid4
 import matplotlib.image
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.fabric.utilities.logger import _convert_params
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -59,7 +60,14 @@ class TensorBoardFiles(TensorBoardLogger):
 
     @rank_zero_only
     def log_hyperparams(self, params: object = None, *others: object, **settings: object) -> None:
-        """Nothing to do: the run's settings are in its config.yaml."""
+        """Show all that was said of the run in one row of the table of hyperparameters."""
+        self.hparams.update(_convert_params(params))  # type: ignore[arg-type]
+        super().log_hyperparams(self.hparams)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what is waiting, and no hparams.yaml: the run has its config.yaml."""
+        self.experiment.flush()
 
     @rank_zero_only
     def log_image(self, key: str, images: list[str], step: int) -> None:

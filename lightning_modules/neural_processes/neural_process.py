@@ -393,6 +393,18 @@ class NeuralProcess(SequenceModel):
         return scores, self._inferred(recalled, noise)
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
-        """Return mean and sigma of the predictive of every target, [B, T, M, Dy]."""
+        """Predict every target from the contexts.
+
+        Returns:
+            ``mean`` and ``sigma`` of the predictive, [B, T, M, Dy], and what they are of, as in the
+            batch: ``target_x``, ``target_y``, ``target_mask``, ``context_x``, ``context_y`` and
+            ``context_mask``.
+        """
         noise = self.noise_of_samples(batch, self.test_samples)
-        return self.predict(batch, self.test_samples, noise).mixed()._asdict()
+        predicted = self.predict(batch, self.test_samples, noise).mixed()
+        points = {
+            f"{kind}_{part}": getattr(batch, f"{kind}_{part}")
+            for kind in ("target", "context")
+            for part in ("x", "y", "mask")
+        }
+        return {**predicted._asdict(), **points}

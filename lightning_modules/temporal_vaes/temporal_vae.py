@@ -306,5 +306,18 @@ class TemporalVAE(SequenceModel):
         return getattr(self.trainer, "datamodule", None)
 
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
-        """Generate each sequence from its prefix: ``frames`` [B, T, C, H, W] in [0, 1]."""
-        return {"frames": self.generate(batch, self.noise(batch)).logits.sigmoid()}
+        """Generate each sequence from its prefix.
+
+        Returns:
+            ``frames`` and the ``truth``, float16 [B, T, C, H, W] in [0, 1]; which frames are
+            ``given``, bool [B, T]; ``actions`` [B, T, A]; ``place`` [B, T], as in the batch.
+        """
+        frames = self.generate(batch, self.noise(batch)).logits.sigmoid()
+        steps = torch.arange(frames.shape[1], device=frames.device)
+        return {
+            "frames": frames.half(),
+            "truth": batch.frames.half(),
+            "given": (steps < self.prefix_length).expand(len(frames), -1),
+            "actions": batch.actions,
+            "place": batch.place,
+        }

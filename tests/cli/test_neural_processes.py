@@ -138,6 +138,10 @@ def test_a_run_is_trained_tested_and_generates(
     predictions = np.load(run / "predictions.npz")
     assert predictions["mean"].shape == predictions["sigma"].shape == (4, 4, 20, 1)
     assert predictions["sigma"].min() > 0.099
+    assert predictions["target_y"].shape == predictions["mean"].shape
+    # Contexts end half-way, and their y is the function's.
+    assert predictions["context_mask"].any((0, 2)).tolist() == [True, True, False, False]
+    assert np.abs(predictions["context_y"]).max() <= np.abs(predictions["target_y"]).max()
     assert "gap_inferred_nll" in capsys.readouterr().out
 
 

@@ -97,8 +97,13 @@ def test_predict_saves_generations(fit: Callable[..., Path]):
     run = fit(steps=1)
     ExperimentCLI(["predict", f"--ckpt_path={run / 'checkpoints/last.ckpt'}"])
     saved = np.load(run / "predictions.npz")
-    assert saved["frames"].shape == (4, 6, 1, 28, 28)
+    assert saved["frames"].shape == saved["truth"].shape == (4, 6, 1, 28, 28)
     assert sorted(saved["index"]) == [0, 1, 2, 3]
+    # A walk shows the same digit where it is at the same place, and the model is shown its start.
+    same = saved["place"][0] == saved["place"][0, 0]
+    assert (saved["truth"][0, same] == saved["truth"][0, 0]).all()
+    assert (saved["actions"][:, 1:].sum(2) == 1).all()
+    assert (saved["given"] == (np.arange(6) < 3)).all()
 
 
 @pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])

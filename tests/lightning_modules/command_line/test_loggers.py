@@ -38,7 +38,8 @@ def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path):
 
     folder = RunFolder.create(tmp_path, "maze", "run")
     logger = TensorBoardFiles(folder)
-    logger.log_hyperparams({"a": 1})
+    logger.log_hyperparams({"core": "DNC", "data": {"source": "mnist"}})
+    logger.log_hyperparams({"learning_rate": 0.5})
     logger.log_metrics({"val/bound": -3.5}, step=7)
     picture = tmp_path / "one.png"
     matplotlib.image.imsave(picture, np.full((2, 3, 3), 0.5))
@@ -46,6 +47,7 @@ def test_tensorboard_reads_scalars_and_pictures(tmp_path: Path):
     logger.finalize("success")
     assert [path.name for path in folder.path.iterdir()] == ["tensorboard"]
     found = EventAccumulator(str(folder.path / "tensorboard")).Reload()
+    assert [path.suffix for path in (folder.path / "tensorboard").iterdir()] != [".yaml"]
     assert [(e.step, e.value) for e in found.Scalars("val/bound")] == [(7, -3.5)]
     (image,) = found.Images("pictures/walk")
     assert (image.step, image.width, image.height) == (7, 3, 2)
