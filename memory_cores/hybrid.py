@@ -83,7 +83,7 @@ class Hybrid(ItemCache):
             if rewrites:
                 raise ValueError("rewrites must be false in models that ask by query, got True")
             return
-        self.not_carried = ("ages", "wrote")  # their order tells how old items are
+        self.not_carried = ("steps", "now", "wrote")  # their order tells how old items are
         item, R = sizes.key + sizes.value, read_heads
         self._parts = [R * item, R * int(self.slots), R * 3]
         self.interface = nn.Linear(sizes.control, sum(self._parts))

@@ -67,8 +67,8 @@ class TransformerCache(ItemCache):
             self.positions = self.attention.positions
             return
         self.positions = StepPositions(positions, read_heads, head_size, sizes.steps)
-        if not self.positions.tell_steps:
-            self.not_carried += ("ages",)
+        if positions == "rotary":  # keys have theirs
+            self.not_carried += ("steps",) if self.positions.pairs else ("steps", "now")
         self._build_heads(head_size)
 
     def _build_heads(self, head_size: int) -> None:
@@ -89,15 +89,25 @@ class TransformerCache(ItemCache):
         return self.keys.out_features
 
     def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
-        """Put each item, its key projected for all heads."""
+        """Put each item, its key projected for all heads and, by angles, turned to its step.
+
+        (ALiBi's positions wait for the read: they would grow with the steps, until bfloat16 could
+        not tell recent ones apart.)
+        """
         items = cleaned(items)
-        return self._put(state, items._replace(keys=self._projected(items.keys)), age=0)
+        keys = self._projected(items.keys)
+        if self.positions.pairs:
+            heads, steps = keys.unflatten(2, (self.read_heads, -1)), state.now + 1
+            keys = self.positions.in_keys(heads, steps.expand_as(items.mask)).flatten(2)
+        return self._put(state, items._replace(keys=keys), age=0)
 
     def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:
         """Attend to the stored items."""
         queries = self.queries(control).to(state.keys.dtype).unflatten(1, (1, self.read_heads, -1))
-        asked = self.positions.in_queries(queries).squeeze(1)
-        keys = self.positions.in_keys(state.keys.unflatten(2, (self.read_heads, -1)), -state.ages)
+        asked = self.positions.in_queries(queries, state.now).squeeze(1)
+        keys = state.keys.unflatten(2, (self.read_heads, -1))
+        if not self.positions.pairs:
+            keys = self.positions.in_keys(keys, state.steps - state.now)
         products = (asked.unsqueeze(2) @ keys.permute(0, 2, 3, 1)).squeeze(2)
         scores = products / asked.shape[2] ** 0.5
         seen = best(scores, self._held(state).unsqueeze(1), self.top_k)

@@ -393,18 +393,9 @@ class NeuralProcess(SequenceModel):
         return scores, self._inferred(recalled, noise)
 
     def predict_step(self, batch: FunctionSequences, batch_idx: int) -> dict[str, Tensor]:
-        """Predict every target from the contexts.
-
-        Returns:
-            ``mean`` and ``sigma`` of the predictive, [B, T, M, Dy], and what they are of, as in the
-            batch: ``target_x``, ``target_y``, ``target_mask``, ``context_x``, ``context_y`` and
-            ``context_mask``.
-        """
+        """Return ``mean`` and ``sigma`` of targets, [B, T, M, Dy], and the batch's points."""
         noise = self.noise_of_samples(batch, self.test_samples)
         predicted = self.predict(batch, self.test_samples, noise).mixed()
-        points = {
-            f"{kind}_{part}": getattr(batch, f"{kind}_{part}")
-            for kind in ("target", "context")
-            for part in ("x", "y", "mask")
-        }
+        kinds = "context", "target"
+        points = {name: x for name, x in batch._asdict().items() if name.startswith(kinds)}
         return {**predicted._asdict(), **points}

@@ -29,7 +29,8 @@ class ItemCacheState(NamedTuple):
 
     keys: Tensor  #: [B, N, E], the newest in front; for read heads as the core keeps them
     values: Tensor  #: [B, N, Dv]
-    ages: Tensor  #: [B, N] int64, steps since each was written
+    steps: Tensor  #: [B, N] int64, in which each was written
+    now: Tensor  #: [B, 1] int64, the present step, from 1 on
     written: Tensor  #: [B, 1] int64, items so far; those in the slots, for models that ask by query
     item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
     item_values: Tensor  #: [B, I, Dv]
@@ -82,7 +83,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
                 sizes.key, sizes.value, attention_heads, positions, sizes.steps, top_k
             )
             if not self.attention.positions.tell_steps:
-                self.not_carried += ("ages",)
+                self.not_carried += ("steps", "now")
 
     @property
     @abstractmethod
@@ -95,8 +96,12 @@ class ItemCache(MemoryCore[ItemCacheState]):
 
     @property
     def state_size(self) -> int | None:
-        """Numbers that a sequence's state hands from one step to the next; None with all items."""
-        return None if self.slots == "all" else super().state_size
+        """Numbers that a sequence's state hands from one step to the next; None with all items.
+
+        The present step's does not count, which says nothing of a sequence.
+        """
+        carried = None if self.slots == "all" else super().state_size
+        return carried if carried is None or "now" in self.not_carried else carried - 1
 
     def initial_state(self, batch_size: int, like: Tensor) -> ItemCacheState:
         """Return empty slots."""
@@ -104,7 +109,8 @@ class ItemCache(MemoryCore[ItemCacheState]):
         return ItemCacheState(
             keys=like.new_zeros(B, N, sizes.key if sizes.query else self.kept_size),
             values=like.new_zeros(B, N, sizes.value),
-            ages=like.new_zeros(B, N, dtype=torch.int64),
+            steps=like.new_zeros(B, N, dtype=torch.int64),
+            now=like.new_zeros(B, 1, dtype=torch.int64),
             written=like.new_zeros(B, 1, dtype=torch.int64),
             item_keys=like.new_zeros(B, 0, sizes.key),
             item_values=like.new_zeros(B, 0, sizes.value),
@@ -135,8 +141,8 @@ class ItemCache(MemoryCore[ItemCacheState]):
         current = (state.item_keys, state.item_values, state.item_mask)
         held = (state.keys, state.values, self._held(state))
         seen = Items(*(torch.cat(parts, 1) for parts in zip(held, current, strict=True)))
-        ages = torch.cat([state.ages, torch.zeros_like(state.item_mask, dtype=torch.int64)], 1)
-        return self.attention.prepare_at(seen, -ages)
+        steps = torch.cat([state.steps, state.now.expand_as(state.item_mask)], 1)
+        return self.attention.prepare_at(seen, steps - state.now)
 
     def lookup(
         self,
@@ -179,12 +185,14 @@ class ItemCache(MemoryCore[ItemCacheState]):
         """Put items of an age in front of the slots, the last one first."""
         there, grows = self._held(state), self.slots == "all"
         keys, values, mask = items if items.mask.shape[1] == 1 else (x.flip(1) for x in items)
-        new_ages = torch.full_like(mask, age, dtype=torch.int64).unsqueeze(2)
+        now = state.now + 1
+        new = (now - age).expand_as(mask).unsqueeze(2)
         number = mask.sum(1, keepdim=True)
         return state._replace(
             keys=pushed(state.keys, keys.to(state.keys.dtype), mask, there, grows),
             values=pushed(state.values, values, mask, there, grows),
-            ages=pushed(state.ages.unsqueeze(2) + 1, new_ages, mask, there, grows).squeeze(2),
+            steps=pushed(state.steps.unsqueeze(2), new, mask, there, grows).squeeze(2),
+            now=now,
             written=state.written + number,
             wrote=number.to(state.wrote.dtype),
         )
