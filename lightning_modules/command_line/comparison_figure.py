@@ -66,11 +66,11 @@ def by_seconds(group: Group, name: str) -> ModelCurve:
 
 def require_validations(run: Run, name: str) -> None:
     """Refuse a run whose validations say nothing of a measure, or not when they were made."""
-    path = RunFolder(run.folder).metrics
-    if not run.folder.is_dir():
-        raise UsageError(f"{shown(run.folder)}.json is a record, which keeps no validations")
+    path = RunFolder(run.folder).metrics if run.folder.is_dir() else run.path
     if run.history is None:
-        raise UsageError(f"cannot read {shown(path)}")
+        of_folder = f"cannot read {shown(path)}"
+        of_record = f"{shown(path)} is a record of a version that kept no validations"
+        raise UsageError(of_folder if run.folder.is_dir() else of_record)
     values = run.history.values.get(name)
     if values is None or not (values.isfinite() & run.history.seconds.isfinite()).any():
         raise UsageError(f"{shown(path)} has no val/{name} with seconds beside it")
