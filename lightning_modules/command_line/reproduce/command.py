@@ -14,6 +14,7 @@ from lightning_modules.command_line.comparison_figure import (
     sizes_figure,
     training_figure,
 )
+from lightning_modules.command_line.reproduce.side_by_side import side_by_side
 from lightning_modules.command_line.sweep.command import (
     announce,
     carry_out,
@@ -117,8 +118,10 @@ def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> N
     """Draw all models of a claim in the same pictures, for each benchmark.
 
     Tests by step of a sequence are in ``figure.png``, by the size of the memory in
-    ``figure_sizes.png``, if models differ in it; validations in the course of training are in
-    ``figure_training.png``. Of several benchmarks each has its name before the ending.
+    ``figure_sizes.png``, if models differ in it; validations in the course of training in
+    ``figure_training.png``; and what models with a checkpoint on disk make of the first test
+    sequence in figures that the family names. Of several benchmarks each has its name before the
+    ending.
 
     Args:
         runs: by benchmark and model.
@@ -134,6 +137,7 @@ def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> N
             "figure": comparison_figure(benchmark, groups, None),
             "figure_sizes": sizes_figure(benchmark, groups),
             "figure_training": training_figure(benchmark, groups, in_seconds=timed),
+            **{f"figure_{name}": figure for name, figure in side_by_side(groups)},
         }
         end = f"_{data}.png" if len(benchmarks) > 1 else ".png"
         for name, figure in figures.items():
