@@ -78,7 +78,7 @@ def test_every_row_marks_the_same_frames(walk: Generation) -> None:
 
 def test_marks_lie_on_their_frames_on_every_line() -> None:
     task = recall_task(33, 28)
-    for line, axes in zip(lines_of(task), draw(task).axes, strict=True):
+    for line, axes in zip(lines_of(task, {}), draw(task).axes, strict=True):
         frames = {round(image.get_extent()[0], 6) for image in axes.images}
         lefts = {round(patch.get_x(), 6) for patch in axes.patches}
         first = min(frames)
@@ -140,7 +140,7 @@ def test_a_long_sequence_is_drawn_whole_over_several_lines() -> None:
 
 @pytest.mark.parametrize(("steps", "lengths"), [(25, [25]), (30, [30]), (55, [28, 27])])
 def test_lines_are_few_and_about_as_long(steps: int, lengths: list[int]) -> None:
-    assert [len(line.steps) for line in lines_of(recall_task(steps, 6))] == lengths
+    assert [len(line.steps) for line in lines_of(recall_task(steps, 6), {})] == lengths
 
 
 @pytest.mark.parametrize("steps", [6, 15, 25, 55])
