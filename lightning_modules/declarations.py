@@ -131,6 +131,16 @@ class Family:
         return self[self.criterion]
 
     @property
+    def followed(self) -> tuple[str, ...]:
+        """Names of what is followed over training: the criterion, and the first curve's last step.
+
+        Gemici et al. 2017 show the latter in the middle of figures 4 to 14.
+        """
+        last = f"{self.curves[0].name}_last_step"
+        names = (measure.name for measure in self.measures)
+        return (self.criterion, *(name for name in names if name == last))
+
+    @property
     def columns(self) -> tuple[Measure, ...]:
         """The measures that tables show."""
         return tuple(measure for measure in self.measures if measure.header)

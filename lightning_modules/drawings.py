@@ -1,7 +1,7 @@
 """Base class of the drawings of a family's models, in its ``pictures.py``."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from torch import Tensor
@@ -39,6 +39,14 @@ class Evaluated(NamedTuple):
         return "test" if self.split == "test" else "validation"
 
 
+class Contestant(NamedTuple):
+    """A trained model among others."""
+
+    name: str  #: such as "GTMM (DNC)"
+    colour: str  #: "#RRGGBB"
+    model: Any
+
+
 class Drawings(ABC):
     """The pictures of a family's models."""
 
@@ -58,6 +66,18 @@ class Drawings(ABC):
             sequences: how many are drawn where a figure has room for several.
             seed: the seed of the noise.
         """
+
+    def side_by_side(
+        self, models: Sequence[Contestant], data: Any, seed: int
+    ) -> "Iterator[tuple[str, Figure]]":
+        """Draw the first test sequence as several models see it, by the figures' names.
+
+        Args:
+            models: of the family, trained on the same benchmark.
+            data: the data module that they are tested on, set up.
+            seed: the seed of the noise.
+        """
+        return iter(())
 
     def film(self, model: Any, data: Any, seed: int) -> dict[str, Tensor] | None:
         """Return arrays of a film of the memory in the first test sequence; None if there is none.

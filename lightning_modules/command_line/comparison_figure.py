@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.names import in_words
 from lightning_modules.pictures.curve_comparison import Backdrop, ModelCurve, curve_comparison
+from lightning_modules.pictures.size_comparison import size_comparison
+from lightning_modules.pictures.training_comparison import MeasureInTraining, training_comparison
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import DASHES, Group
 from lightning_modules.records.learning import learning
 from lightning_modules.records.run import Run, Tested
 from lightning_modules.records.run_folder import RunFolder, shown
+from lightning_modules.records.scaling import scaling_families, slots_of, without_slots
 
 LINE_STYLES = dict(zip(DASHES, ("-", "--", ":", "-."), strict=True))
 
@@ -42,6 +46,75 @@ def comparison_figure(
     return curve_comparison(curves, backdrop(benchmark, groups), *headings(groups, measured))
 
 
+def training_figure(
+    benchmark: BenchmarkRuns, groups: Sequence[Group], in_seconds: bool
+) -> Figure | None:
+    """Draw what the family is followed by in the course of training.
+
+    Args:
+        benchmark: of the groups.
+        groups: tested runs.
+        in_seconds: draw over the time of training, if all runs had the same hardware; else, and
+            otherwise, over its steps.
+
+    Returns:
+        None where a group has no validations in common.
+    """
+    hardware = {run.facts.get("hardware") for group in groups for run in group.runs}
+    in_seconds = in_seconds and len(hardware) == 1 and None not in hardware
+    panels = []
+    for name in benchmark.family.followed:
+        measure, curves = benchmark.family[name], []
+        for group in groups:
+            found = learning(group, name)
+            if found is None or not found.values.mean.isfinite().any():
+                break
+            places = found.seconds if in_seconds else found.steps
+            drawn = group._replace(runs=[run for run in group.runs if run.history is not None])
+            curves.append(ModelCurve(*known_by(group, drawn), *found.values, places))
+        if len(curves) == len(groups):
+            main = benchmark.family.curves[0]
+            last = name != benchmark.family.criterion
+            label = f"{main.name.upper()} at the last step ({measure.unit})"
+            label = label if last else measure.label
+            panels.append(MeasureInTraining(label, last and main.from_zero, curves))
+    if not panels:
+        return None
+    measured = f"Validations; {hardware.pop()}" if in_seconds else "Validations"
+    return training_comparison(panels, in_seconds, *headings(groups, measured))
+
+
+def sizes_figure(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Figure | None:
+    """Draw the criterion over the slots of the memory, and models without slots as levels.
+
+    Args:
+        benchmark: of the groups.
+        groups: tested runs.
+
+    Returns:
+        None where no models differ in their slots alone.
+    """
+    name = benchmark.family.criterion
+    families = list(scaling_families(groups))
+    if not families:
+        return None
+    curves = []
+    for family in families:
+        named, found = without_slots(family[0]), [member.scalar(name) for member in family]
+        mean, margin = (torch.stack(parts) for parts in zip(*found, strict=True))
+        places = torch.tensor([slots_of(member) for member in family])
+        look = named.colour, named.marker, "-"
+        curves.append(ModelCurve(f"{named.label}, {named.size}", *look, mean, margin, places))
+    levels = [
+        ModelCurve(*known_by(group, group), *(part.unsqueeze(0) for part in group.scalar(name)))
+        for group in groups
+        if slots_of(group) is None
+    ]
+    measured = f"{next(tests(groups)).benchmark.sequences:,} test sequences"
+    label = benchmark.family.best_by.label
+    return size_comparison(curves, levels, label, *headings(groups, measured))
+
+
 def by_step(group: Group) -> ModelCurve | None:
     """The family's first curve, mean over the group's tests; None where none has kept it."""
     name = group.runs[0].family.curves[0].name
@@ -66,11 +139,11 @@ def by_seconds(group: Group, name: str) -> ModelCurve:
 
 def require_validations(run: Run, name: str) -> None:
     """Refuse a run whose validations say nothing of a measure, or not when they were made."""
-    path = RunFolder(run.folder).metrics
-    if not run.folder.is_dir():
-        raise UsageError(f"{shown(run.folder)}.json is a record, which keeps no validations")
+    path = RunFolder(run.folder).metrics if run.folder.is_dir() else run.path
     if run.history is None:
-        raise UsageError(f"cannot read {shown(path)}")
+        of_folder = f"cannot read {shown(path)}"
+        of_record = f"{shown(path)} is a record of a version that kept no validations"
+        raise UsageError(of_folder if run.folder.is_dir() else of_record)
     values = run.history.values.get(name)
     if values is None or not (values.isfinite() & run.history.seconds.isfinite()).any():
         raise UsageError(f"{shown(path)} has no val/{name} with seconds beside it")

@@ -1,16 +1,22 @@
 """Measures of neural processes."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from datamodules.points.batch import FunctionSequences
+from datamodules.points.benchmark import FunctionDataModule
 from datamodules.sources import Split
 from lightning_modules.declarations import Family, Measure, StepCurve
 from lightning_modules.measures import Measures
+from lightning_modules.metrics.key_places import key_measurements
 from lightning_modules.metrics.overlap import overlap_measurements
 from lightning_modules.metrics.patch_error import patch_measurements
 from lightning_modules.metrics.step_means import Measurement, StepSums, Summary
 from lightning_modules.metrics.target_nll import summarise_targets, target_measurements
+from lightning_modules.neural_processes.predictions import moved, places_of_keys
 from lightning_modules.neural_processes.probes import FunctionProbes
 
 if TYPE_CHECKING:
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
 
 NATS, SHARE = "nats per target", "0 to 1"
 KNOWN_OPTIMUM, DIGITS = ("DriftingFunctions",), ("MovingDigits",)
+MOVING = ("MovingDigits", "MovingFaces")
+#: Test sequences whose imaginary keys are followed.
+FOLLOWED_SEQUENCES = 128
 PATCHES = ("RenderedFaces",)
 
 
@@ -179,6 +188,39 @@ FAMILY = Family(
             gathered=False,
         ),
         Measure(
+            "key_r2",
+            "R^2 of the place of an imaginary key, regressed on the place of the moving picture's "
+            "centre over the steps of the first 128 test sequences; mean over the keys of an RMR",
+            SHARE,
+            benchmarks=MOVING,
+            gathered=False,
+        ),
+        Measure(
+            "key_r2_best",
+            "`key_r2` of the best key: 1 for one that keeps to a point of the picture, 0 for keys "
+            "that stand still or move without it",
+            SHARE,
+            header="best key's R^2",
+            benchmarks=MOVING,
+            gathered=False,
+        ),
+        Measure(
+            "key_gain_best",
+            "how far the key with the best R^2 moves when the picture moves by 1",
+            "-",
+            benchmarks=MOVING,
+            gathered=False,
+        ),
+        Measure(
+            "keys_at_walls",
+            "share of imaginary keys that are within two pixels of the canvas's edge, inside or "
+            "outside, in these sequences",
+            SHARE,
+            header="keys at walls",
+            benchmarks=MOVING,
+            gathered=False,
+        ),
+        Measure(
             "mse",
             "squared error of the mixture's mean, averaged over dimensions of y",
             "squared units of y",
@@ -257,6 +299,44 @@ class FunctionMeasures(Measures):
         split: Split = "test" if testing else "val"
         # The optimum is an average over the whole set, with which no part of it compares.
         if data is None or int(sums["nll"].sequences.max()) < len(data.dataset(split)):
-            return summarise_targets(sums)
-        inferred = data.inferred_nll() if testing else {}
-        return summarise_targets(sums, data.optimal_nll(split), inferred)
+            summary = summarise_targets(sums)
+        else:
+            inferred = data.inferred_nll() if testing else {}
+            summary = summarise_targets(sums, data.optimal_nll(split), inferred)
+        if data is not None and testing and data.canvas_shape is not None:
+            summary.scalars.update(followed_keys(model, data))
+        return summary
+
+
+def followed_keys(model: "NeuralProcess", data: FunctionDataModule[Any]) -> dict[str, Tensor]:
+    """Measure how imaginary keys follow the pictures of the first test sequences.
+
+    Memories are written once more, and targets are left out: that takes a small part of a test.
+
+    Args:
+        model: in evaluation mode.
+        data: pictures that move on a canvas, set up.
+
+    Returns:
+        see `key_measurements`; empty for a memory without imaginary keys.
+    """
+    dataset, together = data.dataset("test"), data.hparams["eval_batch_size"]
+    count = min(FOLLOWED_SEQUENCES, len(dataset))
+    keys, centres = [], []
+    for first in range(0, count, together):
+        batch = moved(dataset.__getitems__(range(first, min(first + together, count))), model)
+        batch = batch._replace(
+            target_x=batch.target_x[:, :, :1],
+            target_y=batch.target_y[:, :, :1],
+            target_mask=batch.target_mask[:, :, :1],
+            target_seen=batch.target_seen[:, :, :1],
+        )
+        with torch.no_grad():
+            snapshot = model.recall(batch, told=False, noise=model.noise(batch)).snapshot
+        places = places_of_keys(model, snapshot, data.x_size)
+        if places is None:
+            return {}
+        keys.append(places.flatten(0, 1))
+        centres.append(batch.task.flatten(0, 1))
+    measured = key_measurements(torch.cat(keys), torch.cat(centres))
+    return {name: value.float().to(model.device) for name, value in measured.items()}

@@ -1,6 +1,6 @@
 """All pictures of neural processes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -10,11 +10,16 @@ from datamodules.points.benchmark import FunctionDataModule
 from datamodules.points.canvas.canvas import canvas_images
 from datamodules.points.canvas.patches import canvases_of, covered
 from lightning_modules.declarations import Picture
-from lightning_modules.drawings import Drawings, Evaluated
+from lightning_modules.drawings import Contestant, Drawings, Evaluated
 from lightning_modules.metrics.step_means import Summary
+from lightning_modules.names import in_words
 from lightning_modules.neural_processes.predictions import PredictedSequence, predict
 from lightning_modules.pictures.completion import CompletedImages, completion
-from lightning_modules.pictures.functions import functions
+from lightning_modules.pictures.functions import (
+    ModelFunctions,
+    functions,
+    functions_of_models,
+)
 from lightning_modules.pictures.imaginary_keys import imaginary_keys
 from lightning_modules.pictures.key_tracks import key_tracks
 from lightning_modules.pictures.nll_curve import nll_curve
@@ -64,6 +69,29 @@ class FunctionDrawings(Drawings):
             yield "completion", completion(images, shown.title, shown.first_sequence, shown.colour)
         if data.canvas_shape is not None:
             yield from drawn_images(prediction, shown)
+
+    def side_by_side(
+        self, models: Sequence[Contestant], data: FunctionDataModule[Any], seed: int
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw what each model predicts at some steps of functions of one variable, a row each.
+
+        Args:
+            models: of functions.
+            data: the data module that they are tested on, set up.
+            seed: the seed of the noise.
+        """
+        if data.x_size > 1:
+            return
+        sequence = data.dataset("test")[0]
+        rows = {
+            each.name: ModelFunctions(
+                functions_of(predict(each.model, sequence, seed)), each.colour
+            )
+            for each in models
+        }
+        title = in_words(type(data).__name__)
+        source = data.data_record()["source"]
+        yield "predicted", functions_of_models(rows, title, f"First test sequence, {source}")
 
 
 def drawn_functions(

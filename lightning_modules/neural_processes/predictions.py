@@ -34,8 +34,8 @@ def predict(model: "NeuralProcess", sequence: FunctionSequences, seed: int) -> P
         sequence: of validation or test, on the CPU, without B.
         seed: the seed of the noise.
     """
+    batch = moved(FunctionSequences(*(field.unsqueeze(0) for field in sequence)), model)
     like = next(model.parameters())
-    batch = FunctionSequences(*(_moved(field, like).unsqueeze(0) for field in sequence))
     samples = model.validation_samples
     shape = samples, batch.context_mask.shape[1], model.noise_size
     noise = sequence_noise(batch.episode, shape, seed, Purpose.PICTURES).transpose(0, 1).to(like)
@@ -44,16 +44,30 @@ def predict(model: "NeuralProcess", sequence: FunctionSequences, seed: int) -> P
         # Of the first sample, where a memory draws.
         snapshot = model.recall(batch, told=False, noise=noise[0]).snapshot
     mean, sigma = (part[0].float().cpu() for part in targets)
-    keys = _keys(snapshot, sequence.context_x.shape[-1], model.place_scale)
-    return PredictedSequence(sequence, Targets(mean, sigma), keys, model.hparams["x_range"])
+    keys = places_of_keys(model, snapshot, sequence.context_x.shape[-1])
+    whole = None if keys is None else keys[0]
+    return PredictedSequence(sequence, Targets(mean, sigma), whole, model.hparams["x_range"])
 
 
-def _moved(field: Tensor, like: Tensor) -> Tensor:
-    return field.to(like) if field.is_floating_point() else field.to(like.device)
+def moved(batch: FunctionSequences, model: "NeuralProcess") -> FunctionSequences:
+    """Bring a batch to the model's device, and its floats to the model's type."""
+    like = next(model.parameters())
+    return FunctionSequences(
+        *(f.to(like) if f.is_floating_point() else f.to(like.device) for f in batch)
+    )
 
 
-def _keys(snapshot: Any, x_size: int, scale: float) -> Tensor | None:
-    """Return the first Dx coordinates of imaginary keys; models scale them, and append the step."""
+def places_of_keys(model: "NeuralProcess", snapshot: Any, x_size: int) -> Tensor | None:
+    """Return where the cells of an RMR are, float32 [B, T, K, Dx] on the CPU.
+
+    Args:
+        model: whose memory it is; it scales places, and may append the step to them.
+        snapshot: of the memory, at all steps.
+        x_size: width Dx of a place.
+
+    Returns:
+        None of a memory without imaginary keys.
+    """
     if not isinstance(snapshot, RMRSnapshot):
         return None
-    return snapshot.places[0, :, :, :x_size].float().cpu() / scale
+    return snapshot.places[..., :x_size].float().cpu() / model.place_scale

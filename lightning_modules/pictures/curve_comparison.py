@@ -41,7 +41,7 @@ class ModelCurve(NamedTuple):
     line_style: str  #: as Matplotlib names it
     mean: Tensor  #: [T]
     margin: Tensor  #: [T], half of its 95% interval; NaN where it is not known
-    seconds: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
+    places: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
 
 
 class Backdrop(NamedTuple):
@@ -73,17 +73,17 @@ def curve_comparison(
     columns = legend_columns(names)
     axes = _add_axes(figure, -(-len(names) // columns))
     for i, curve in enumerate(curves):
-        _draw_model(axes, curve, offset=i)
+        draw_model(axes, curve, offset=i)
     if backdrop.optimum is not None:
         draw_curve(axes, backdrop.optimum, backdrop.optimum_name, color=INK, lw=1.6, ls="--")
     (fit_from_zero if backdrop.from_zero else fit)(axes)
     if backdrop.share is not None and backdrop.share.any():
         draw_share(axes, backdrop.share, backdrop.share_name)
-    if curves[0].seconds is None:
+    if curves[0].places is None:
         label_steps(axes, len(curves[0].mean), backdrop.label)
     else:
         label_seconds(axes, backdrop.label)
-    _draw_legend(axes, columns)
+    name_models(axes, columns)
     return figure
 
 
@@ -92,7 +92,8 @@ def _add_axes(figure: Figure, legend_rows: int) -> Axes:
     return add_axes(figure, LEFT_INCHES, top, AXES_INCHES, HEIGHT - top - FOOT_INCHES)
 
 
-def _draw_legend(axes: Axes, columns: int) -> None:
+def name_models(axes: Axes, columns: int) -> None:
+    """Name the lines above the axes, in so many columns."""
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1.01),
@@ -114,8 +115,15 @@ def legend_columns(names: Sequence[str]) -> int:
     return 1
 
 
-def _draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
-    across = torch.arange(1, len(curve.mean) + 1) if curve.seconds is None else curve.seconds
+def draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
+    """Draw a model's line with its interval.
+
+    Args:
+        axes: to draw on.
+        curve: the model's.
+        offset: the first place with a marker, where only some have one.
+    """
+    across = torch.arange(1, len(curve.mean) + 1) if curve.places is None else curve.places
     places, mean, margin = (x.numpy() for x in (across, curve.mean, curve.margin))
     every = -(-len(places) // MOST_MARKERS)
     axes.plot(

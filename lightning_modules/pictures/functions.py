@@ -3,8 +3,9 @@
 As in figures 5 and 11 of Yoon et al. 2020, for several steps of one sequence.
 """
 
+from collections.abc import Mapping
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.axes import Axes
@@ -49,6 +50,46 @@ def functions(prediction: PredictedFunctions, title: str, subtitle: str, colour:
         axes.set(xlim=(-prediction.x_range, prediction.x_range), ylim=limits)
         _label(axes, prediction, step, panel % COLUMNS == 0, panel + COLUMNS >= len(steps))
     legend_below(figure, _key(prediction, colour), columns=4)
+    return figure
+
+
+class ModelFunctions(NamedTuple):
+    """What one of several models predicts of a sequence."""
+
+    prediction: PredictedFunctions
+    colour: str  #: of the model
+
+
+def functions_of_models(models: Mapping[str, ModelFunctions], title: str, subtitle: str) -> Figure:
+    """Draw a row for each model, and a column for each of some steps, on one scale.
+
+    Args:
+        models: by name; their predictions are of the same functions.
+        title: bold, in the first line.
+        subtitle: in the second line.
+    """
+    first = next(iter(models.values())).prediction
+    steps = chosen_steps(first.with_context, COLUMNS)
+    width = PANELS.right(len(steps)) + RIGHT_INCHES
+    figure = sheet(width, PANELS.bottom(len(models)) + FOOT_INCHES, title, subtitle)
+    ends = [y_limits(each.prediction, steps) for each in models.values()]
+    limits = min(low for low, _ in ends), max(high for _, high in ends)
+    for row, (name, (prediction, colour)) in enumerate(models.items()):
+        for column, step in enumerate(steps):
+            axes = PANELS.add(figure, row, column)
+            _draw_step(axes, prediction, step, colour)
+            axes.set(xlim=(-prediction.x_range, prediction.x_range), ylim=limits)
+            _label(axes, prediction, step, column == 0, row == len(models) - 1)
+            if column == 0:
+                axes.set_ylabel(name, size=9, color=colour, weight="bold")
+    keyed = next((m for m in models.values() if m.prediction.keys is not None), None)
+    key = _key(first if keyed is None else keyed.prediction, INK if keyed is None else keyed.colour)
+    key["predicted mean"] = Line2D([], [], color=QUIET, lw=1.8)
+    for name in ("one standard deviation", "two standard deviations"):
+        key[name] = Patch(
+            color=QUIET, alpha=sum(BANDS) if name.startswith("one") else BANDS[1], lw=0
+        )
+    legend_below(figure, key, columns=4)
     return figure
 
 

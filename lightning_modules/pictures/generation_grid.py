@@ -1,9 +1,10 @@
 """Sequences frame by frame: the truth, its reconstruction, and generations after a prefix.
 
-The rows of figures 19 to 27 of Gemici et al. 2017. Long sequences run over several lines.
+The rows of figures 19 to 28 of Gemici et al. 2017, of one model or of several. Long sequences run
+over several lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -25,7 +26,6 @@ from lightning_modules.pictures.style import (
     sheet,
 )
 
-ROWS = ("truth", "reconstruction", "generated")
 MOST_COLUMNS, LEAST_COLUMNS = 30, 15
 
 # Lengths in columns. A frame is SIDE wide and high; rows of frames are ROW apart where recalled
@@ -48,6 +48,13 @@ class Generation(NamedTuple):
     moves: Sequence[str] | None = None  #: T arrows, into each frame; None where there are no moves
 
 
+class Row(NamedTuple):
+    """Frames of one sequence, beside a name."""
+
+    frames: Tensor  #: [T, C, H, W] in [0, 1]
+    colour: str  #: of the name
+
+
 class Recall(NamedTuple):
     """A frame to which an earlier one holds the answer; steps count from 0, labels from 1."""
 
@@ -65,6 +72,7 @@ class Line(NamedTuple):
     """Successive steps of a sequence, drawn beside each other in every row."""
 
     generation: Generation
+    rows: Mapping[str, Row]
     steps: range
 
     @property
@@ -80,7 +88,7 @@ class Line(NamedTuple):
     @property
     def bottom(self) -> float:
         """Depth at which the last row ends, with its labels."""
-        return self.head + len(ROWS) * self.row
+        return self.head + len(self.rows) * self.row
 
     @property
     def row(self) -> float:
@@ -108,12 +116,12 @@ def recalls(generation: Generation) -> list[Recall]:
     ]
 
 
-def lines_of(generation: Generation) -> list[Line]:
+def lines_of(generation: Generation, rows: Mapping[str, Row]) -> list[Line]:
     """Divide a sequence into as few lines as can hold it, all about as long."""
     steps = len(generation.truth)
     columns = ceil(steps / ceil(steps / MOST_COLUMNS))
     starts = range(0, steps, columns)
-    return [Line(generation, range(start, min(start + columns, steps))) for start in starts]
+    return [Line(generation, rows, range(start, min(start + columns, steps))) for start in starts]
 
 
 def generation_grid(
@@ -127,7 +135,33 @@ def generation_grid(
         subtitle: in the second line.
         colour: the model's colour, for the names of its rows.
     """
-    lines = [line for generation in generations for line in lines_of(generation)]
+    lines = []
+    for generation in generations:
+        rows = {
+            "truth": Row(generation.truth, INK),
+            "reconstruction": Row(generation.reconstruction, colour),
+            "generated": Row(generation.generated, colour),
+        }
+        lines += lines_of(generation, rows)
+    return _drawn(lines, title, subtitle)
+
+
+def model_rows(
+    first: Generation, generated: Mapping[str, Row], title: str, subtitle: str
+) -> Figure:
+    """Draw one sequence: the truth, and below it what each model generates of it.
+
+    Args:
+        first: the sequence; all models were given the same prefix of it.
+        generated: of each model, by its name.
+        title: bold, in the first line.
+        subtitle: in the second line.
+    """
+    rows = {"truth": Row(first.truth, INK), **generated}
+    return _drawn(lines_of(first, rows), title, subtitle)
+
+
+def _drawn(lines: Sequence[Line], title: str, subtitle: str) -> Figure:
     columns = LABEL + max(LEAST_COLUMNS, *(len(line.steps) for line in lines)) + MARGIN
     key = _key(lines)
     body = sum(line.height for line in lines) * COLUMN_INCHES
@@ -135,7 +169,7 @@ def generation_grid(
     figure = sheet(columns * COLUMN_INCHES, HEADING_INCHES + body + foot, title, subtitle)
     top = HEADING_INCHES
     for line in lines:
-        _draw_line(_axes_of(figure, line, top, columns), line, colour)
+        _draw_line(_axes_of(figure, line, top, columns), line)
         top += line.height * COLUMN_INCHES
     _draw_key(figure, key)
     return figure
@@ -147,12 +181,12 @@ def _axes_of(figure: Figure, line: Line, top: float, columns: float) -> Axes:
     return blank(axes, columns, line.height)
 
 
-def _draw_line(axes: Axes, line: Line, colour: str) -> None:
+def _draw_line(axes: Axes, line: Line) -> None:
     _draw_head(axes, line)
-    for row, name in enumerate(ROWS):
+    for row, (name, drawn) in enumerate(line.rows.items()):
         top = line.head + row * line.row
-        _name(axes, top + SIDE / 2, name, 9, INK if name == "truth" else colour)
-        _draw_frames(axes, getattr(line.generation, name)[line.steps.start : line.steps.stop], top)
+        _name(axes, top + SIDE / 2, name, 9, drawn.colour)
+        _draw_frames(axes, drawn.frames[line.steps.start : line.steps.stop], top)
         for recall in line.recalls:
             _mark(axes, recall, recall.step - line.steps.start, top, row)
     if line.divided:

@@ -71,6 +71,16 @@ def label_seconds(axes: Axes, name: str) -> None:
     tidy(axes)
 
 
+def label_training_steps(axes: Axes, name: str) -> None:
+    """Let the first axis be the steps of training, and name the other one."""
+    axes.set_xlim(left=0)
+    axes.set_xlabel("training steps", size=9, color=INK)
+    axes.set_ylabel(name, size=9, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    tidy(axes)
+
+
 def fit_from_zero(axes: Axes) -> None:
     """Scale from zero to above what has been drawn, for quantities that are never negative."""
     highest = axes.dataLim.y1

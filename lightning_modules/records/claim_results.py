@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite, nan
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from lightning_modules.records.kept import rounded
 from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.reaching import Known, Time, Times, time_to
 from lightning_modules.records.reading import read_json
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import write_json
@@ -28,6 +30,8 @@ class Score(NamedTuple):
     training_steps: int
     seconds: float | None  #: of training
     hardware: str | None
+    #: By a quantity's name, how its seconds are known where they are not exact.
+    bounds: Mapping[str, Known] = MappingProxyType({})
 
 
 class ClaimResults(NamedTuple):
@@ -49,6 +53,7 @@ def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -
     """
     assert run.tested is not None and run.seed is not None
     quantities = dict.fromkeys(statement.quantity for statement in statements)
+    times = {str(q): time for q in quantities if (time := time_of(run, q)) is not None}
     return Score(
         data,
         model,
@@ -58,11 +63,15 @@ def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -
         run.training_steps,
         rounded(run.facts.get("wall_clock_seconds")),
         run.facts.get("hardware"),
+        {name: time.known for name, time in times.items() if time.known != "exactly"},
     )
 
 
 def number_of(run: Run, quantity: Quantity) -> float:
-    """Return a quantity of a run; NaN where it is not known."""
+    """Return a quantity of a run, of times the known bound; NaN where nothing is known."""
+    if quantity.reaches is not None:
+        time = time_of(run, quantity)
+        return nan if time is None else time.seconds
     if quantity.measure in SIZES:
         return float(run.facts.get(quantity.measure, nan))
     if quantity.steps is None:
@@ -71,6 +80,27 @@ def number_of(run: Run, quantity: Quantity) -> float:
     if curve is None or last > len(curve):
         return nan
     return curve[first - 1 : last].mean().item()
+
+
+def time_of(run: Run, quantity: Quantity) -> Time | None:
+    """Return when a run reached a level; None where its validations are not known."""
+    level, family = quantity.reaches, run.family
+    known = quantity.measure in (measure.name for measure in family.measures)
+    if level is None or run.history is None or not known:
+        return None
+    hardware = run.facts.get("hardware")
+    return time_to(run.history, family[quantity.measure], level, hardware)
+
+
+def times_by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data: str) -> Times:
+    """Return the times until a level is reached by seed, of those that know it."""
+    own = [score for score in scores if (score.model, score.data) == (model, data)]
+    name = str(quantity)
+    return {
+        score.seed: Time(seconds, score.bounds.get(name, "exactly"), score.hardware)
+        for score in own
+        if (seconds := score.numbers.get(name)) is not None
+    }
 
 
 def by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data: str) -> BySeed:
@@ -105,7 +135,7 @@ def write_claim_results(
         "verdict": heaviest(each.verdict for each in judgements),
         "seeds": results.seeds,
         "statements": [_judged(each) for each in judgements],
-        "runs": [score._asdict() for score in results.scores],
+        "runs": [_written(score) for score in results.scores],
         "sweeps": list(results.sweeps),
     }
     write_json(path, rounded(content))
@@ -119,10 +149,20 @@ def read_claim_results(path: Path) -> ClaimResults:
     """
     content = read_json(path)
     try:
-        scores = [Score(**{name: run[name] for name in Score._fields}) for run in content["runs"]]
+        scores = [_read(run) for run in content["runs"]]
         return ClaimResults(int(content["seeds"]), content["sweeps"], scores)
     except (KeyError, TypeError, ValueError) as failure:
         raise Unreadable("has another form than what `reproduce` writes") from failure
+
+
+def _written(score: Score) -> dict[str, Any]:
+    """Leave bounds out of a score whose numbers are exact, as nearly all are."""
+    content = score._asdict()
+    return {name: value for name, value in content.items() if name != "bounds" or value}
+
+
+def _read(content: Mapping[str, Any]) -> Score:
+    return Score(**{name: content[name] for name in Score._fields if name in content})
 
 
 def _judged(judgement: Judgement) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lightning_modules.records.reading import FORMAT, read_json
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder, write_text
 from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING, decisive
+from lightning_modules.records.validations import kept_validations
 
 MOST_BYTES = 20_000
 #: Digits of every number; standard errors over seeds are far larger.
@@ -24,6 +25,8 @@ FLAT = re.compile(r"[\[{](?:[^\[\]{}]|\[(?:\s*\"[^\"\[\]{}]*\",?)*\s*\])*[\]}]")
 
 def record_of(run: Run) -> str:
     """Return what a test found as the text of a record, without what is of one machine.
+
+    Of validations it has what the family follows over training.
 
     Raises:
         Unreadable: the run was not tested, or the text is too long.
@@ -39,6 +42,8 @@ def record_of(run: Run) -> str:
         trainer[ON_DIVERGENCE] = run.settings[f"trainer.{ON_DIVERGENCE}"]
     content["settings"] = {**_without_folder(content["settings"]), "trainer": trainer}
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
+    if run.history is not None:
+        content["validations"] = kept_validations(run.history, run.family.followed)
     training = content.get("training") or {}
     content["training"] = {name: value for name, value in training.items() if name != "command"}
     text = _brief(json.dumps(rounded(content), indent=1, allow_nan=False)) + "\n"
@@ -56,12 +61,12 @@ def distinct(runs: Iterable[Run]) -> list[Run]:
     """Count tests once that come twice, as kept records and in the folders of their runs.
 
     Those of one seed that were trained alike and found the same on the same sequences are one. The
-    folder's is shown, which has validations and pictures, too.
+    folder's is shown, which has all of its validations, and pictures.
     """
     found: dict[tuple[object, ...], Run] = {}
     for run in runs:
         key = _identity(run)
-        if found.setdefault(key, run).history is None:
+        if not found.setdefault(key, run).folder.is_dir():
             found[key] = run
     return list(found.values())
 

@@ -17,6 +17,7 @@ from lightning_modules.records.run_finder import find_runs
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.records.settings import flat
 from lightning_modules.records.sizes import SIZES
+from lightning_modules.records.validations import history_in
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Config = Mapping[str, Any]
@@ -60,7 +61,8 @@ def read_record(path: Path) -> tuple[Run | None, list[Problem]]:
         the run, None if it cannot be read; what is wrong with it.
     """
     try:
-        return _tested_run(path.with_suffix(""), read_results(path), None, {}), []
+        tested = read_results(path)
+        return _tested_run(path.with_suffix(""), tested, history_in(read_json(path)), {}), []
     except Unreadable as reason:
         return None, [Problem(path, str(reason))]
 

@@ -14,14 +14,18 @@ as is anything that fewer than three seeds share; *open* are comparisons of whic
 numbers.
 
 Seeds are added in stages where a verdict is undecided. That is not corrected for.
+
+Times until a level is reached compare by the logs of their ratios (see ``reaching``), of which some
+pairs know only a bound. Then a comparison cannot have the verdict that the bound does not support.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite, nan
+from math import exp, isfinite, nan
 from typing import Literal, NamedTuple
 
 from scipy.stats import t as student
 
+from lightning_modules.records.reaching import Times, ratios
 from lightning_modules.records.significance import (
     FEWEST_PAIRS,
     LEVEL,
@@ -39,13 +43,17 @@ BY_WEIGHT: tuple[Verdict, ...] = ("fails", "open", "undecided", "holds")
 
 
 class Quantity(NamedTuple):
-    """A number of a run: a measure, or a measure's curve averaged over some steps."""
+    """A number of a run: a measure, its curve averaged over some steps, or the time it takes."""
 
     measure: str
     steps: tuple[int, int] | None  #: first and last step of the sequence, from 1 on; None for all
+    #: A level; the quantity is then the seconds of training until validation first reaches it.
+    reaches: float | None = None
 
     def __str__(self) -> str:
         """Write it as "nll" or "nll, steps 1 to 10"; the name under which results have it."""
+        if self.reaches is not None:
+            return f"seconds until {self.measure} is {self.reaches:g}"
         if self.steps is None:
             return self.measure
         return f"{self.measure}, steps {self.steps[0]} to {self.steps[1]}"
@@ -58,7 +66,8 @@ class Statement(NamedTuple):
     of: tuple[str, ...]  #: models
     relation: Relation
     to: tuple[str, ...] | float  #: models, or a number
-    #: Of ``below`` and ``above``, how far at least; of ``near``, how far at most.
+    #: Of ``below`` and ``above``, how far at least; of ``near``, how far at most. Of times the log
+    #: of a factor: below 1.25 times the other's time is below it by at least -log 1.25.
     margin: float
     data: tuple[str, ...]  #: benchmarks; empty for all that the claim has
     says: str  #: the statement in words; may be empty
@@ -68,10 +77,18 @@ class Statement(NamedTuple):
         if self.says:
             return self.says
         others = f"{self.to:g}" if isinstance(self.to, float) else ", ".join(self.to)
+        if self.quantity.reaches is not None:
+            others = f"{self.factor:g} times that of {others}"
         said = f"{self.quantity} of {', '.join(self.of)} {self.relation} {others}"
         if self.relation == "near":
             return f"{said} within {self.margin:g}"
-        return f"{said} by {self.margin:g}" if self.margin else said
+        plain = not self.margin or self.quantity.reaches is not None
+        return said if plain else f"{said} by {self.margin:g}"
+
+    @property
+    def factor(self) -> float:
+        """Of times, the margin as a factor of the other's time."""
+        return exp(-self.margin if self.relation == "below" else self.margin)
 
 
 class Comparison(NamedTuple):
@@ -81,8 +98,11 @@ class Comparison(NamedTuple):
     data: str
     of: str
     to: str | float
-    difference: PairedDifference  #: of the two, or of the model from the number
+    difference: PairedDifference  #: of the two, or of the model from the number; of times, of logs
     verdict: Verdict = "open"
+    may_hold: bool = True  #: False where pairs have no bound on the side that could contradict it
+    may_fail: bool = True  #: likewise, on the other side
+    apart: int = 0  #: pairs of times that are left out, as they were trained on different hardware
 
     @property
     def excess(self) -> float:
@@ -103,12 +123,14 @@ class Comparison(NamedTuple):
 
     @property
     def p(self) -> float:
-        """Chance to see such an excess if the claim were true; NaN for fewer than three pairs.
+        """Chance to see such an excess if the claim were true; NaN where it cannot fail.
+
+        It cannot with fewer than three pairs.
 
         It is below 0.05 exactly where the whole 95% interval contradicts the claim.
         """
         pairs, excess = self.difference.pairs, self.excess
-        if pairs < FEWEST_PAIRS:
+        if pairs < FEWEST_PAIRS or not self.may_fail:
             return nan
         if self.half_width == 0:
             return float(excess <= 0)
@@ -130,10 +152,15 @@ class Judgement(NamedTuple):
 
 #: Returns a quantity by seed, of a model on a benchmark.
 Numbers = Callable[[Quantity, str, str], BySeed]
+#: Returns the times until a level is reached, likewise.
+Clocks = Callable[[Quantity, str, str], Times]
 
 
 def judge(
-    statements: Sequence[Statement], benchmarks: Sequence[str], numbers: Numbers
+    statements: Sequence[Statement],
+    benchmarks: Sequence[str],
+    numbers: Numbers,
+    clocks: Clocks = lambda quantity, model, data: {},
 ) -> list[Judgement]:
     """Judge the statements of one claim, as far as they are of its benchmarks.
 
@@ -141,8 +168,9 @@ def judge(
         statements: of the claim.
         benchmarks: on which its models were trained.
         numbers: called with a quantity, a model and a benchmark.
+        clocks: likewise, for quantities that are times.
     """
-    compared = [list(_comparisons(each, benchmarks, numbers)) for each in statements]
+    compared = [list(_comparisons(each, benchmarks, numbers, clocks)) for each in statements]
     corrected = iter(holm([one.p for several in compared for one in several]))
     return [
         Judgement(
@@ -160,26 +188,45 @@ def heaviest(verdicts: Iterator[Verdict]) -> Verdict:
 
 
 def _comparisons(
-    statement: Statement, benchmarks: Sequence[str], numbers: Numbers
+    statement: Statement, benchmarks: Sequence[str], numbers: Numbers, clocks: Clocks
 ) -> Iterator[Comparison]:
     others = statement.to if isinstance(statement.to, tuple) else (statement.to,)
     for data in statement.data or benchmarks:
         for of in statement.of if data in benchmarks else ():
             for to in others:
-                own = numbers(statement.quantity, of, data)
-                if isinstance(to, str):
-                    reference = numbers(statement.quantity, to, data)
+                if statement.quantity.reaches is None:
+                    yield _of_numbers(statement, data, of, to, numbers)
                 else:
-                    reference = dict.fromkeys(own, to)
-                yield Comparison(statement, data, of, to, paired_difference(own, reference))
+                    yield _of_times(statement, data, of, str(to), clocks)
+
+
+def _of_numbers(
+    statement: Statement, data: str, of: str, to: str | float, numbers: Numbers
+) -> Comparison:
+    own = numbers(statement.quantity, of, data)
+    if isinstance(to, str):
+        reference = numbers(statement.quantity, to, data)
+    else:
+        reference = dict.fromkeys(own, to)
+    return Comparison(statement, data, of, to, paired_difference(own, reference))
+
+
+def _of_times(statement: Statement, data: str, of: str, to: str, clocks: Clocks) -> Comparison:
+    found = ratios(*(clocks(statement.quantity, model, data) for model in (of, to)))
+    difference = paired_difference(found.logs, dict.fromkeys(found.logs, 0.0))
+    bounded = found.has_upper, found.has_lower
+    may_hold, may_fail = bounded if statement.relation == "below" else bounded[::-1]
+    return Comparison(
+        statement, data, of, to, difference, may_hold=may_hold, may_fail=may_fail, apart=found.apart
+    )
 
 
 def _verdict(comparison: Comparison, corrected: float) -> Verdict:
     pairs = comparison.difference.pairs
     if pairs == 0:
-        return "open"
+        return "undecided" if comparison.apart else "open"
     if pairs < FEWEST_PAIRS:
         return "undecided"
     if comparison.excess + comparison.half_width < 0:
-        return "holds"
+        return "holds" if comparison.may_hold else "undecided"
     return "fails" if corrected < LEVEL else "undecided"

@@ -1,6 +1,6 @@
 """All pictures of generative temporal models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,9 +12,15 @@ from datamodules.frames.batch import FrameSequences
 from datamodules.frames.benchmark import SequenceDataModule
 from datamodules.loading.episodes import EpisodeDataset
 from lightning_modules.declarations import Picture
-from lightning_modules.drawings import Drawings, Evaluated
+from lightning_modules.drawings import Contestant, Drawings, Evaluated
 from lightning_modules.metrics.answers import OLD_AGE
-from lightning_modules.pictures.generation_grid import Generation, generation_grid
+from lightning_modules.names import in_words
+from lightning_modules.pictures.generation_grid import (
+    Generation,
+    Row,
+    generation_grid,
+    model_rows,
+)
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.moving_generations import moving_generations
@@ -69,6 +75,36 @@ class FrameDrawings(Drawings):
             yield "moving_generations", moving_generations(generations, *headings, shown.colour)
         if data.grid is not None:
             yield "visit_overlay", draw_overlay(samples, data.grid, shown)
+
+    def side_by_side(
+        self, models: Sequence[Contestant], data: SequenceDataModule[Any], seed: int
+    ) -> Iterator[tuple[str, Figure]]:
+        """Draw what each model generates after the same prefix, a row each; mazes twice.
+
+        Args:
+            models: of frames.
+            data: the data module that they are tested on, set up.
+            seed: the seed of the noise.
+        """
+        batch, prefix = first_sequences(data.dataset("test"), 1), data.prefix_length
+        samples = [sample(each.model, batch, prefix, seed) for each in models]
+        title = in_words(type(data).__name__)
+        subtitle = f"First test sequence, {data.data_record()['source']}"
+        (first, *_) = generations_of(samples[0], data.action_names)
+        generated = {
+            # Names of cores are long, so the core has a line of its own.
+            each.name.replace(" (", "\n("): Row(drawn.generated[0], each.colour)
+            for each, drawn in zip(models, samples, strict=True)
+        }
+        yield "generated", model_rows(first, generated, title, f"{subtitle}; generated from memory")
+        if data.grid is not None:
+            walks = {name: row.frames for name, row in generated.items()}
+            said = (
+                f"{subtitle}; generated after t = {prefix}; a coherent model turns cells yellow, "
+                "then white"
+            )
+            rows = {"truth": batch.frames[0], **walks}
+            yield "visits", visit_overlay(rows, batch.place[0], data.grid, title, said)
 
     def film(
         self, model: "TemporalVAE", data: SequenceDataModule[Any], seed: int

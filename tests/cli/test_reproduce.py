@@ -85,6 +85,8 @@ def test_measures_are_declared_for_the_models_and_benchmarks(path: Path) -> None
                         assert not of or class_of(data) in of, (model, data)
                     if statement.quantity.steps:
                         assert measure in [curve.name for curve in family.curves]
+                    if statement.quantity.reaches is not None:
+                        assert measure in family.followed, "else records do not keep it"
 
 
 def test_every_statement_can_be_judged_at_some_scale_with_all_of_its_models() -> None:

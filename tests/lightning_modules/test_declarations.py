@@ -81,3 +81,11 @@ def test_runs_of_several_versions_share_a_table() -> None:
     assert [measure.name for measure in joined.measures] == ["a", "b"]
     assert [picture.name for picture in joined.pictures] == ["x", "y"]
     assert old.joined([]) == old
+
+
+def test_the_last_step_is_followed_beside_the_criterion() -> None:
+    followed = {family.name: family.followed for family in lightning_modules.families()}
+    assert followed == {
+        "generative temporal models": ("bound", "kl_last_step"),
+        "neural processes": ("nll",),
+    }

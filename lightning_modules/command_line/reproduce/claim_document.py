@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import exp, isfinite
 from os.path import relpath
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import torch
 
 import lightning_modules
 from lightning_modules.command_line.reproduce.claim_runs import Judged
-from lightning_modules.records.claim_results import Score, by_seed
+from lightning_modules.records.claim_results import Score, by_seed, times_by_seed
 from lightning_modules.records.groups import estimate
+from lightning_modules.records.reaching import unreached
 from lightning_modules.records.significance import interval_in_words
 from lightning_modules.records.statements import BY_WEIGHT, Comparison, Judgement, Quantity
 
@@ -29,6 +31,11 @@ after Holm's correction for the claim's comparisons, since of many intervals one
 side by accident. Else it is *undecided*, as it is with fewer than three seeds; *open* is what was
 not run. A claim holds if all of its comparisons do, and fails if one does. Seeds are taken in
 stages, 31 to 33, to 35, to 38, for which nothing is corrected.
+
+Times until a level is reached compare as ratios, in pairs on the same hardware. A run that never
+gets there is known to need longer than it was trained: a comparison then cannot hold if it is the
+model that the statement is about, and cannot fail if it is the other one; where a pair has neither,
+it is undecided.
 
 Scales: `cpu` is at most four hours of two cores from nothing, `paper` has the papers' settings. A
 verdict is of its scale alone.
@@ -102,6 +109,8 @@ def compared(one: Comparison) -> str:
     statement, found = one.statement, one.difference
     digits = digits_of(statement.quantity)
     seeds = f"{found.pairs} seed{'s' * (found.pairs != 1)}"
+    if statement.quantity.reaches is not None:
+        return _compared_times(one, seeds)
     if isinstance(one.to, str):
         what, said = f"{one.of} - {one.to}", found.in_words(digits)
         bound = -statement.margin if statement.relation == "below" else statement.margin
@@ -116,8 +125,30 @@ def compared(one: Comparison) -> str:
     return f"{what} on {one.data}: {said} (claimed: {claimed}; {seeds}): {one.verdict}"
 
 
+def _compared_times(one: Comparison, seeds: str) -> str:
+    """Write the ratio of two models' times, and what is not known of it."""
+    found, statement = one.difference, one.statement
+    claimed = f"claimed: {statement.relation} {statement.factor:g} times"
+    what = f"{one.of} / {one.to} on {one.data}"
+    notes = [claimed] + ([seeds] if found.pairs else [])
+    if found.pairs and not one.may_hold:
+        notes.append("a bound, by which it cannot hold")
+    if found.pairs and not one.may_fail:
+        notes.append("a bound, by which it cannot fail")
+    if one.apart:
+        notes.append(f"{one.apart} left out, trained on different hardware")
+    said = "; ".join(notes)
+    if found.pairs == 0:
+        return f"{what}: {'not comparable' if one.apart else 'not run'} ({said})"
+    middle, low, high = (exp(found.mean + end * found.margin) for end in (0, -1, 1))
+    interval = f" [{low:.2f}, {high:.2f}]" if isfinite(found.margin) else ""
+    return f"{what}: {middle:.2f}{interval} ({said}): {one.verdict}"
+
+
 def digits_of(quantity: Quantity) -> int:
-    """Return the decimal places that tables have of a measure; numbers of parameters have none."""
+    """Return the decimal places that tables have of a measure; seconds and parameters have none."""
+    if quantity.reaches is not None:
+        return 0
     measures = (each for family in lightning_modules.families() for each in family.measures)
     return next((each.digits for each in measures if each.name == quantity.measure), 0)
 
@@ -161,7 +192,9 @@ def _mean(scores: Sequence[Score], quantity: Quantity, model: str, data: str) ->
     if not known:
         return "-"
     values = torch.tensor(list(known.values()), dtype=torch.float64)
-    return estimate(values, list(known)).in_words(digits_of(quantity))
+    said = estimate(values, list(known)).in_words(digits_of(quantity))
+    late = unreached(times_by_seed(scores, quantity, model, data).values())
+    return f"at least {said}; {late} of {len(known)} never" if late else said
 
 
 def _missing(judged: Judged) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from lightning_modules.command_line.sweep.checks import one_of, require_known
 from lightning_modules.command_line.sweep.parameter import examples
 from lightning_modules.command_line.sweep.sweep_file import SweepFile, read_yaml, sweep_of
 from lightning_modules.command_line.usage_error import UsageError, nearest
+from lightning_modules.declarations import Family
 from lightning_modules.records.claim_results import SIZES
 from lightning_modules.records.run_folder import shown
 from lightning_modules.records.statements import Quantity, Relation, Statement
@@ -17,7 +19,8 @@ from lightning_modules.records.statements import Quantity, Relation, Statement
 SETTINGS = ("claim", "source", "statements", "scales", "missing", "comment")
 OF_SCALE = ("hours", "sweeps")
 RELATIONS: tuple[Relation, ...] = ("below", "above", "near")
-OF_STATEMENT = ("says", "measure", "steps", "of", *RELATIONS, "by", "within", "data")
+MARGINS = ("by", "within", "times")
+OF_STATEMENT = ("says", "measure", "steps", "reaches", "of", *RELATIONS, *MARGINS, "data")
 SEED = "seed_everything"
 #: How many seeds a claim begins with, of which its hours are.
 FIRST_SEEDS = 3
@@ -149,15 +152,13 @@ def _scale(path: Path, name: str, content: Any) -> Scale:
     if not isinstance(content, Mapping):
         raise UsageError(f"{key} must have {' and '.join(OF_SCALE)}, got {content}")
     require_known(content, OF_SCALE, f"{key}.")
-    hours, sweeps = content.get("hours"), content.get("sweeps")
-    if isinstance(hours, bool) or not isinstance(hours, int | float):
-        raise UsageError(f"{key}.hours must be a number, got {hours}")
+    hours, sweeps = _number(f"{key}.hours", content.get("hours")), content.get("sweeps")
     if not (isinstance(sweeps, list) and sweeps and all(isinstance(s, Mapping) for s in sweeps)):
         raise UsageError(f"{key}.sweeps must be a list of sweeps, got {sweeps}")
     read = [_sweep(f"{key}.sweeps.{i}", path, each) for i, each in enumerate(sweeps, 1)]
     if any(each.parameters[SEED] != read[0].parameters[SEED] for each in read):
         raise UsageError(f"{key}.sweeps: all must have the same seeds")
-    made = Scale(name, float(hours), read)
+    made = Scale(name, hours, read)
     pairs = list(made.contestants())
     for data, model in pairs:
         if pairs.count((data, model)) > 1:
@@ -203,6 +204,8 @@ def _quantity(key: str, content: Mapping[str, Any]) -> Quantity:
     families = lightning_modules.families()
     measures = [each.name for family in families for each in family.measures]
     measure = one_of(f"{key}.measure", content.get("measure"), [*dict.fromkeys(measures), *SIZES])
+    if "reaches" in content:
+        return Quantity(measure, None, _level(key, content, families))
     if "steps" not in content:
         return Quantity(measure, None)
     curves = dict.fromkeys(curve.name for family in families for curve in family.curves)
@@ -214,21 +217,44 @@ def _quantity(key: str, content: Mapping[str, Any]) -> Quantity:
     return Quantity(measure, (steps[0], steps[1]))
 
 
+def _level(key: str, content: Mapping[str, Any], families: Sequence[Family]) -> float:
+    """Read the level that a time is counted to, of a measure that records follow over training."""
+    if "steps" in content:
+        raise UsageError(f"{key}.steps: does not go with reaches, which is about whole validations")
+    followed = [n for family in families for n in family.followed if family[n].better != "neither"]
+    one_of(f"{key}.measure", content["measure"], followed)
+    return _number(f"{key}.reaches", content["reaches"])
+
+
 def _margin(key: str, content: Mapping[str, Any], relation: Relation, numeric: bool) -> float:
-    """Return the margin; that of a number's side is the number itself."""
-    name = "within" if relation == "near" else "by"
-    other = "by" if relation == "near" else "within"
-    if other in content or (name == "by" and numeric and "by" in content):
-        unfit = other if other in content else "by"
-        raise UsageError(f"{key}.{unfit}: does not go with {relation}: {content[relation]}")
+    """Return the margin; that of a number's side is the number itself, of a time the log of it."""
+    timed = "reaches" in content
+    if timed and (numeric or relation == "near"):
+        raise UsageError(f"{key}.{relation}: times compare as below or above those of models")
+    name = "times" if timed else "within" if relation == "near" else "by"
+    unfit = [other for other in MARGINS if other != name and other in content]
+    if name == "by" and numeric and name in content:
+        unfit.append(name)
+    if unfit:
+        raise UsageError(f"{key}.{unfit[0]}: does not go with {relation}: {content[relation]}")
     if numeric and relation != "near":
         return 0.0
     margin = content.get(name)
     if margin is None:
-        raise UsageError(f"{key}.{name}: is missing, the margin of {relation}; 0.0 is valid")
-    if isinstance(margin, bool) or not isinstance(margin, int | float):
-        raise UsageError(f"{key}.{name} must be a number, got {margin}")
-    return float(margin)
+        neutral = "1.0" if timed else "0.0"
+        raise UsageError(f"{key}.{name}: is missing, the margin of {relation}; {neutral} is valid")
+    number = _number(f"{key}.{name}", margin)
+    if not timed:
+        return number
+    if number <= 0:
+        raise UsageError(f"{key}.times must be a factor above 0, got {number:g}")
+    return -log(number) if relation == "below" else log(number)
+
+
+def _number(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{key} must be a number, got {value}")
+    return float(value)
 
 
 def _names(key: str, content: Any, valid: Sequence[str]) -> tuple[str, ...]:

@@ -23,8 +23,10 @@ from lightning_modules.records.claim_results import (
     joined,
     read_claim_results,
     score_of,
+    times_by_seed,
 )
 from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.reaching import Times
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
@@ -174,11 +176,15 @@ class ClaimRuns:
         def numbers(quantity: Quantity, model: str, data: str) -> Mapping[int | None, float]:
             return by_seed(scores, quantity, model, data)
 
+        def clocks(quantity: Quantity, model: str, data: str) -> Times:
+            return times_by_seed(scores, quantity, model, data)
+
+        benchmarks = list(dict.fromkeys(each.data for each in self.wanted()))
         return Judged(
             self.claim,
             self.scale,
             ClaimResults(self.seeds, [sweep.content for sweep in self.sweeps], scores),
-            judge(statements, list(dict.fromkeys(each.data for each in self.wanted())), numbers),
+            judge(statements, benchmarks, numbers, clocks),
             [str(each) for each in self.wanted() if each not in known],
         )
 

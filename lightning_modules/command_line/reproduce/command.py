@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.command_parser import CommandParser
-from lightning_modules.command_line.comparison_figure import comparison_figure
+from lightning_modules.command_line.comparison_figure import (
+    comparison_figure,
+    sizes_figure,
+    training_figure,
+)
+from lightning_modules.command_line.reproduce.side_by_side import side_by_side
 from lightning_modules.command_line.sweep.command import (
     announce,
     carry_out,
@@ -101,27 +106,43 @@ def write(needed: "ClaimRuns", judged: "Judged", runs: dict[tuple[str, str], lis
         for old in needed.figures():
             old.unlink()
         if any(each.quantity.measure not in SIZES for each in judged.claim.statements):
-            draw(runs, folder)
+            timed = any(each.quantity.reaches is not None for each in judged.claim.statements)
+            draw(runs, folder, timed)
         write_claim_results(needed.written, judged.scale.name, judged.results, judged.judgements)
         write_text(needed.report, report(judged, needed.figures(), folder))
     except OSError as failure:
         raise UsageError(f"--out: cannot write {shown(folder)}: {failure.strerror}") from failure
 
 
-def draw(runs: dict[tuple[str, str], list[Run]], folder: Path) -> None:
-    """Draw all models of a claim in one picture for each benchmark.
+def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> None:
+    """Draw all models of a claim in the same pictures, for each benchmark.
+
+    Tests by step of a sequence are in ``figure.png``, by the size of the memory in
+    ``figure_sizes.png``, if models differ in it; validations in the course of training in
+    ``figure_training.png``; and what models with a checkpoint on disk make of the first test
+    sequence in figures that the family names. Of several benchmarks each has its name before the
+    ending.
 
     Args:
         runs: by benchmark and model.
-        folder: where pictures go: ``figure.png``; of several benchmarks ``figure_<benchmark>.png``.
+        folder: where pictures go.
+        timed: whether the claim is about the time of training.
     """
     benchmarks = dict.fromkeys(data for data, _ in runs)
     for data in benchmarks:
         models = [several for (of, _), several in runs.items() if of == data]
         groups = as_groups(models)
-        every = [run for several in models for run in several]
-        name = f"figure_{data}.png" if len(benchmarks) > 1 else "figure.png"
-        save(comparison_figure(by_benchmark(every)[0], groups, None), folder / name)
+        benchmark = by_benchmark([run for several in models for run in several])[0]
+        figures = {
+            "figure": comparison_figure(benchmark, groups, None),
+            "figure_sizes": sizes_figure(benchmark, groups),
+            "figure_training": training_figure(benchmark, groups, in_seconds=timed),
+            **{f"figure_{name}": figure for name, figure in side_by_side(groups)},
+        }
+        end = f"_{data}.png" if len(benchmarks) > 1 else ".png"
+        for name, figure in figures.items():
+            if figure is not None:
+                save(figure, folder / f"{name}{end}")
 
 
 def as_groups(models: Sequence[Sequence[Run]]) -> list[Group]:

@@ -9,6 +9,7 @@ import torch
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import DASHES, TEST, Group
 from lightning_modules.records.ranking import ranked
+from lightning_modules.records.scaling import scaling_families, slots_of, without_slots
 from lightning_modules.report.chart import Chart, Style, axes_layout, line
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
@@ -16,7 +17,6 @@ from lightning_modules.report.markup import Markup
 from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import plain
 
-SLOTS = "model.memory.slots"
 LEAD = (
     "Tested runs that differ in the number of slots alone: mean over seeds, bar: its 95% "
     "interval (Student). Runs whose slots follow from the sequence length are left out."
@@ -36,43 +36,17 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
     if families:
         title = found.headline.title
         traces = [_line(f, found.headline.name, DASHES[i]) for i, f in _dashed(families)]
-        sizes = sorted({slots_of(member) for family in families for member in family})
+        sizes = sorted({slots_of(member) or 0 for family in families for member in family})
         layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))
         chart = Chart(traces, layout)
         drawn = chart.markup(f"{title} by slots, {benchmark.label}")
-        keys = key_of([_named(f)._replace(dash=DASHES[i]) for i, f in _dashed(families)])
+        keys = key_of([without_slots(f[0])._replace(dash=DASHES[i]) for i, f in _dashed(families)])
         yield panel(benchmark.label, title, keys, drawn, benchmark=benchmark.key)
 
 
 def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
     """Make an axis with equal steps for equal ratios."""
     return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
-
-
-def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    """Yield variants that differ in slots alone, by number of slots, if there are two or more."""
-    families: dict[tuple[str, str, tuple[str, ...]], list[Group]] = {}
-    for group in groups:
-        if isinstance(group.runs[0].settings.get(SLOTS), int):
-            first = group.runs[0]
-            family = first.declared.model, first.declared.core, _without_slots(group)
-            families.setdefault(family, []).append(group)
-    for members in families.values():
-        if len({slots_of(member) for member in members}) > 1:
-            yield sorted(members, key=slots_of)
-
-
-def slots_of(group: Group) -> int:
-    """Return the number of slots of a group's memory."""
-    return int(group.runs[0].settings[SLOTS])
-
-
-def _without_slots(group: Group) -> tuple[str, ...]:
-    return tuple(each for each in group.settings if not each.startswith("slots="))
-
-
-def _named(family: Sequence[Group]) -> Group:
-    return family[0]._replace(settings=_without_slots(family[0]))
 
 
 def _dashed(families: Sequence[list[Group]]) -> Iterator[tuple[int, list[Group]]]:
@@ -84,7 +58,7 @@ def _dashed(families: Sequence[list[Group]]) -> Iterator[tuple[int, list[Group]]
 
 def _line(family: Sequence[Group], scalar: str, dash: str) -> go.Scatter:
     found = [member.scalar(scalar) for member in family]
-    named = _named(family)
+    named = without_slots(family[0])
     slots = torch.tensor([slots_of(member) for member in family])
     means = torch.stack([each.mean for each in found])
     seeds = list(dict.fromkeys(seed for member in family for seed in member.seeds))

@@ -1,14 +1,18 @@
 """Measures of a validation and a test: numbers of samples, and the optimum they compare with."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
 import torch
 from torch.distributions import Normal
 
-from datamodules import DriftingFunctions
+from datamodules import DriftingFunctions, FunctionSequences, MovingDigits
 from lightning_modules.neural_processes import NeuralProcess
+from lightning_modules.neural_processes.measures import followed_keys
+from lightning_modules.neural_processes.predictions import predict
 from lightning_modules.noise import Purpose, sequence_noise
 from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES
 
@@ -84,3 +88,45 @@ def test_only_whole_sets_are_held_against_the_optimum(data: DriftingFunctions) -
     for split in ("val", "test"):
         assert gaps(split, **{f"limit_{split}_batches": 1}) == set()
         assert gaps(split) == {f"{split}/gap_{name}" for name in groups}
+
+
+OF_KEYS = {"key_r2", "key_r2_best", "key_gain_best", "keys_at_walls"}
+
+
+def test_imaginary_keys_are_followed_in_tests_where_there_are_some(
+    digits: MovingDigits, process: Callable[..., NeuralProcess]
+) -> None:
+    model = process(digits)
+    found = {split: measured(split, model, digits) for split in ("val", "test")}
+    assert {name for name in OF_KEYS if f"test/{name}" in found["test"]} == OF_KEYS
+    assert not {name for name in OF_KEYS if f"val/{name}" in found["val"]}
+    # Two sequences, whose keys pictures draw from the same memories.
+    keys = torch.stack([predict(model, digits.dataset("test")[i], 0).keys for i in range(2)])
+    at_walls = ((keys.abs().amax(-1) - 1).abs() <= 0.1).float().mean()
+    assert found["test"]["test/keys_at_walls"] == pytest.approx(at_walls.item())
+    sizes = SIZES | {"sequence_length": 6, "test_length": 6, "x_size": 2, "x_range": 1.0}
+    assert followed_keys(MODELS["ASNP-W"](**sizes, hidden_size=8), digits) == {}
+
+
+def test_planted_keys_are_followed_at_their_scale(
+    digits: MovingDigits, process: Callable[..., NeuralProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two keys keep to the centre, at 4 times the places that the data has; one stands at 0.98."""
+    model = process(digits)
+    assert model.place_scale == 4
+    recall = model.recall
+
+    def planted(batch: FunctionSequences, **options: Any) -> Any:
+        recalled = recall(batch, **options)
+        still = torch.full_like(batch.task, 0.98)
+        places = torch.stack([batch.task, batch.task + 0.2, still], 2) * model.place_scale
+        return recalled._replace(snapshot=recalled.snapshot._replace(places=places))
+
+    monkeypatch.setattr(model, "recall", planted)
+    found = {name: value.item() for name, value in followed_keys(model, digits).items()}
+    assert found == {
+        "key_r2": pytest.approx(2 / 3, abs=1e-5),
+        "key_r2_best": pytest.approx(1, abs=1e-5),
+        "key_gain_best": pytest.approx(1, abs=1e-5),
+        "keys_at_walls": pytest.approx(1 / 3, abs=1e-5),
+    }

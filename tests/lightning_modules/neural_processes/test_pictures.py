@@ -14,6 +14,7 @@ from datamodules.points.canvas.canvas import canvas_images
 from datamodules.sources import faces
 from lightning_modules import ANP, NP, SNP, TGQN
 from lightning_modules.callbacks.pictures import Pictures, evaluated
+from lightning_modules.drawings import Contestant
 from lightning_modules.metrics import Summary
 from lightning_modules.neural_processes import NeuralProcess
 from lightning_modules.neural_processes.pictures import (
@@ -180,3 +181,17 @@ def test_rendered_canvases_are_completed(rendered: RenderedFaces) -> None:
     assert images.sigma.min() >= 1 and images.sigma.max() > 1
     told = rendered.dataset("val")[0].context_mask.any(1)
     assert torch.equal(images.seen.flatten(1).any(1), told)
+
+
+def test_models_of_functions_are_drawn_side_by_side(
+    drifting: DriftingFunctions, digits: MovingDigits, process: Callable[..., NeuralProcess]
+) -> None:
+    model = process(drifting)
+    models = [Contestant(name, "#d55e00", model) for name in ("A", "B", "C")]
+    (figure,) = dict(FunctionDrawings().side_by_side(models, drifting, seed=0)).values()
+    mean = predict(model, drifting.dataset("test")[0], seed=0).targets.mean
+    first = next(line for line in figure.axes[0].lines if line.get_gid() == "mean")
+    step = int(figure.axes[0].get_title(loc="left").split()[2].strip(",")) - 1
+    assert first.get_ydata() == pytest.approx(mean[step, :, 0].numpy())
+    assert [axes.get_ylabel() for axes in figure.axes[::4]] == ["A", "B", "C"]
+    assert not dict(FunctionDrawings().side_by_side(models, digits, seed=0))

@@ -118,7 +118,7 @@ def test_an_optimum_is_a_dashed_line_below_zero_too() -> None:
 def test_lines_may_be_drawn_against_seconds_of_training() -> None:
     seconds = torch.tensor([10.0, 25.0, 60.0])
     error = torch.tensor([0.5, 0.25, 1.0])
-    axes = figure_of(line("A", "RMR", KL, error)._replace(seconds=seconds)).axes[0]
+    axes = figure_of(line("A", "RMR", KL, error)._replace(places=seconds)).axes[0]
     assert axes.lines[0].get_xdata().tolist() == [10, 25, 60]
     assert set(axes.collections[0].get_paths()[0].vertices[:, 0]) == {10, 25, 60}
     assert "seconds" in axes.get_xlabel() and axes.get_xlim()[0] == 0

@@ -12,7 +12,12 @@ from matplotlib.figure import Figure
 
 from lightning_modules.pictures import functions
 from lightning_modules.pictures.chosen_steps import chosen_steps
-from lightning_modules.pictures.functions import BANDS, strength
+from lightning_modules.pictures.functions import (
+    BANDS,
+    ModelFunctions,
+    functions_of_models,
+    strength,
+)
 from lightning_modules.pictures.predicted_functions import PredictedFunctions
 
 COLOUR = "#d55e00"
@@ -136,3 +141,22 @@ def test_steps_with_and_without_a_context_are_spread(
 
 def test_transfer_shows_both_phases_alike() -> None:
     assert chosen_steps(torch.arange(20) < 10, 8) == [0, 3, 6, 9, 10, 13, 16, 19]
+
+
+def test_models_have_a_row_each_on_one_scale(prediction: PredictedFunctions) -> None:
+    keys = torch.zeros(6, 2, 1)
+    wider = prediction._replace(mean=3 * prediction.mean, keys=keys)
+    models = {"A": ModelFunctions(prediction, COLOUR), "B": ModelFunctions(wider, "#0072b2")}
+    figure = functions_of_models(models, "Title", "Subtitle")
+    steps = chosen_steps(prediction.with_context, 4)
+    assert len(figure.axes) == 8
+    for place, axes in enumerate(figure.axes):
+        row, column = divmod(place, 4)
+        prediction_of, colour = list(models.values())[row]
+        drawn = parts_of(axes)["mean"]
+        assert drawn.get_ydata().tolist() == prediction_of.mean[steps[column], :, 0].tolist()
+        assert to_hex(drawn.get_color()) == colour
+        assert axes.get_title(loc="left").startswith(f"t = {steps[column] + 1}, ")
+        assert axes.get_ylabel() == (list(models)[row] if column == 0 else "")
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    assert "imaginary keys" in [text.get_text() for text in figure.legends[0].get_texts()]

@@ -9,7 +9,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_modules.pictures import Generation, generation_grid
-from lightning_modules.pictures.generation_grid import Recall, lines_of, recalls
+from lightning_modules.pictures.generation_grid import (
+    Recall,
+    Row,
+    lines_of,
+    model_rows,
+    recalls,
+)
 from lightning_modules.pictures.style import SKY, VERMILION
 
 RECALLED_FROM = torch.tensor([-1, -1, 0, -1, -1, 1, -1, 2])
@@ -72,7 +78,7 @@ def test_every_row_marks_the_same_frames(walk: Generation) -> None:
 
 def test_marks_lie_on_their_frames_on_every_line() -> None:
     task = recall_task(33, 28)
-    for line, axes in zip(lines_of(task), draw(task).axes, strict=True):
+    for line, axes in zip(lines_of(task, {}), draw(task).axes, strict=True):
         frames = {round(image.get_extent()[0], 6) for image in axes.images}
         lefts = {round(patch.get_x(), 6) for patch in axes.patches}
         first = min(frames)
@@ -134,7 +140,7 @@ def test_a_long_sequence_is_drawn_whole_over_several_lines() -> None:
 
 @pytest.mark.parametrize(("steps", "lengths"), [(25, [25]), (30, [30]), (55, [28, 27])])
 def test_lines_are_few_and_about_as_long(steps: int, lengths: list[int]) -> None:
-    assert [len(line.steps) for line in lines_of(recall_task(steps, 6))] == lengths
+    assert [len(line.steps) for line in lines_of(recall_task(steps, 6), {})] == lengths
 
 
 @pytest.mark.parametrize("steps", [6, 15, 25, 55])
@@ -157,3 +163,14 @@ def test_the_legend_explains_what_is_there(walk: Generation) -> None:
     assert "fewer than 5 steps" in recent and "5 or more steps" in old
     line, old = legend_of(draw(recall_task(15, 10)))
     assert "moves" not in line and "5 or more steps" in old
+
+
+def test_models_have_a_row_each_below_the_truth(walk: Generation) -> None:
+    generated = {"A\n(B)": Row(torch.rand(8, 1, 28, 28), SKY), "C": Row(walk.generated, VERMILION)}
+    (axes,) = model_rows(walk, generated, "Title", "Subtitle").axes
+    expected = torch.cat([walk.truth, generated["A\n(B)"].frames, walk.generated])[:, 0]
+    torch.testing.assert_close(drawn_in(axes), expected)
+    named = {t.get_text(): to_hex(t.get_color()).upper() for t in axes.texts if t.get_size() == 9}
+    assert named["A\n(B)"] == SKY and named["C"] == VERMILION
+    marked = [p.get_gid() for p in axes.patches]
+    assert marked == [f"recalled row {row} step {t}" for row in range(3) for t in (2, 5, 7)]

@@ -12,6 +12,7 @@ from lightning_modules.records.claim_results import (
     number_of,
     read_claim_results,
     score_of,
+    times_by_seed,
     write_claim_results,
 )
 from lightning_modules.records.problems import Unreadable
@@ -55,6 +56,22 @@ def test_a_run_gives_measures_and_its_number_of_parameters(runs: Runs) -> None:
     )
     assert scored.numbers == {"recall_ratio": 0.2, "parameters": 1007.0}
     assert (scored.seed, scored.training_steps) == (7, 3000)
+
+
+def test_times_are_read_from_validations_and_kept_with_their_bounds(
+    runs: Runs, tmp_path: Path
+) -> None:
+    """The NLL falls by 1 every 5 seconds, to 1.0 after 500 seconds; at 2.5 it is halfway."""
+    (run,) = read_runs([runs.functions("RMR", 0, nll=1.0)]).runs
+    when, never = (Quantity("nll", None, level) for level in (2.5, 0.5))
+    scored = score_of(run, "gp", "rmr", [_statement(when), _statement(never)])
+    assert scored.numbers == {"seconds until nll is 2.5": 492.5, "seconds until nll is 0.5": 500.0}
+    times = [times_by_seed([scored], quantity, "rmr", "gp")[0] for quantity in (when, never)]
+    assert [time.known for time in times] == ["exactly", "at least"]
+    write_claim_results(tmp_path / "a.json", "cpu", ClaimResults(3, [], [scored]), [])
+    assert read_claim_results(tmp_path / "a.json").scores == [scored]
+    without = score_of(run._replace(history=None), "gp", "rmr", [_statement(when)])
+    assert times_by_seed([without], when, "rmr", "gp") == {}
 
 
 def test_numbers_are_of_the_model_and_benchmark_that_are_asked_for() -> None:

@@ -13,9 +13,9 @@ from lightning_modules.records.learning import learning
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
+from lightning_modules.records.scaling import scaling_families, slots_of
 from lightning_modules.records.settings import decisive
 from lightning_modules.report.page import page
-from lightning_modules.report.sections.memory_scaling import scaling_families, slots_of
 
 
 def records(runs) -> list[Run]:

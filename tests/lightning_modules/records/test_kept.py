@@ -11,8 +11,11 @@ from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group
 from lightning_modules.records.kept import MOST_BYTES, distinct, keep, record_of
+from lightning_modules.records.learning import learning
+from lightning_modules.records.metrics_file import History
 from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reader import read_runs
+from lightning_modules.records.validations import history_in, kept_validations
 
 RECORDS = Path(__file__).parents[3] / "docs/records"
 KEPT = sorted(RECORDS.rglob("*.json"))
@@ -32,6 +35,56 @@ def test_a_kept_record_is_read_as_its_run_is(runs, tmp_path: Path) -> None:
     torch.testing.assert_close(kept.curve("kl"), run.curve("kl"), rtol=1e-5, atol=0)
     assert kept.scalar("recall_ratio") == pytest.approx(1 / 3, rel=1e-5)
     assert len(by_group([run, kept])) == 1
+
+
+def test_validations_are_kept_with_their_seconds(runs, tmp_path: Path) -> None:
+    """A hundred of them, 10 steps and 5 seconds apart; the NLL falls by 1 to its last value."""
+    path = tmp_path / "records/gp/rmr/0.json"
+    ((run,), _) = read_runs([runs.functions("RMR", 0, nll=1 / 3)])
+    keep(record_of(run), path)
+    ((kept,), problems) = read_runs([path])
+    assert problems == [] and kept.history is not None
+    assert kept.history.steps.tolist() == run.history.steps.tolist()
+    assert kept.history.seconds.tolist() == [5.0 * (row + 1) for row in range(100)]
+    assert kept.history.last("nll") == pytest.approx(1 / 3, rel=1e-5)
+    assert kept.history.values["nll"][0] == pytest.approx(99 + 1 / 3, rel=1e-5)
+    (group,) = by_group([kept])
+    assert len(learning(group, "nll").seconds) == 100, "figures draw them as those of runs"
+
+
+def test_the_last_step_of_the_kl_is_kept_beside_the_bound(runs) -> None:
+    folder = runs.frames("DNC", 0)
+    rows = "step,seconds,val/bound,val/kl_last_step,val/kl\n9,5,-8,3,4\n19,10,-7,,4\n"
+    (folder / "metrics.csv").write_text(rows, encoding="utf-8")
+    ((run,), _) = read_runs([folder])
+    assert json.loads(record_of(run))["validations"] == {
+        **{"step": [10, 20], "seconds": [5, 10]},
+        **{"bound": [-8, -7], "kl_last_step": [3, None]},
+    }
+
+
+def test_of_very_many_validations_some_are_kept_and_the_last() -> None:
+    steps = torch.arange(1, 1001, dtype=torch.float64)
+    history = History(steps, 2 * steps, {"nll": -steps}, "", torch.empty(0))
+    kept = kept_validations(history, ["nll", "unknown"])
+    assert kept["step"] == list(range(6, 1001, 7)) and list(kept) == ["step", "seconds", "nll"]
+    assert kept["seconds"][-1] == 2000 and kept["nll"][-1] == -1000
+
+
+@pytest.mark.parametrize(
+    "damage", [[], {"nll": [1.0]}, {"step": []}, {"step": [1, 2], "nll": [1]}, {"step": ["a"]}]
+)
+def test_damaged_validations_are_said(runs, tmp_path: Path, damage) -> None:
+    ((run,), _) = read_runs([runs.functions("RMR", 0)])
+    content = json.loads(record_of(run)) | {"validations": damage}
+    (tmp_path / "0.json").write_text(json.dumps(content), encoding="utf-8")
+    found, problems = read_runs([tmp_path / "0.json"])
+    assert found == [] and "no columns of equal length" in problems[0].reason
+
+
+def test_records_of_before_have_no_validations_or_seconds() -> None:
+    assert history_in({}) is None
+    assert history_in({"validations": {"step": [1], "nll": [2]}}).seconds.isnan().all()
 
 
 def test_a_run_that_is_kept_and_in_its_folder_counts_once(runs, tmp_path: Path) -> None:

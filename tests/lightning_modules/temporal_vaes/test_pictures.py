@@ -6,7 +6,7 @@ from datamodules import MNISTMaze, SimilarityCuedRecall
 from datamodules.maze import MOVES
 from lightning_modules import GTMM
 from lightning_modules.callbacks.pictures import evaluated, title_of
-from lightning_modules.drawings import Evaluated
+from lightning_modules.drawings import Contestant, Evaluated
 from lightning_modules.metrics import Summary
 from lightning_modules.temporal_vaes.pictures import (
     FrameDrawings,
@@ -69,3 +69,19 @@ def test_every_picture_that_is_drawn_is_declared(model: GTMM, maze: MNISTMaze) -
     )
     declared = {picture.name for picture in FrameDrawings.pictures}
     assert set(drawn) == declared - {"moving_generations"}, "which tests in 3D draw"
+
+
+def test_models_are_drawn_side_by_side(model: GTMM, maze: MNISTMaze) -> None:
+    """What each has generated of the first test sequence, in its row."""
+    models = [Contestant("GTMM (DNC)", "#0072b2", model), Contestant("other", "#d55e00", model)]
+    drawn = dict(FrameDrawings().side_by_side(models, maze, seed=1))
+    assert set(drawn) == {"generated", "visits"}
+    samples = sample(model, first_sequences(maze.dataset("test"), 1), maze.prefix_length, seed=1)
+    (axes,) = drawn["generated"].axes
+    images = [torch.tensor(image.get_array())[..., 0] for image in axes.images]
+    assert torch.equal(torch.stack(images[:25]), samples.batch.frames[0, :, 0])
+    for row in (1, 2):
+        torch.testing.assert_close(
+            torch.stack(images[25 * row : 25 * (row + 1)]), samples.generated[0, :, 0]
+        )
+    assert "GTMM\n(DNC)" in [text.get_text() for text in axes.texts]

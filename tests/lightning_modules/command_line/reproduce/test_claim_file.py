@@ -67,6 +67,17 @@ def test_steps_numbers_and_benchmarks_of_a_statement(write: Callable[..., Path])
     assert (statement.to, statement.margin, statement.data) == (1.0, 0.0, ("maze",))
 
 
+@pytest.mark.parametrize(("relation", "sign"), [("below", -1), ("above", 1)])
+def test_times_have_a_factor_as_their_margin(
+    write: Callable[..., Path], relation: str, sign: int
+) -> None:
+    said = {"measure": "bound", "reaches": -90, "of": "dnc_gtmm", relation: "vrnn", "times": 1.5}
+    (statement,) = read_claim(write(said)).statements
+    assert statement.quantity == Quantity("bound", None, -90.0)
+    assert statement.margin == pytest.approx(sign * 0.405465) and statement.to == ("vrnn",)
+    assert statement.factor == pytest.approx(1.5)
+
+
 def test_seeds_are_taken_in_turn(write: Callable[..., Path]) -> None:
     """Three seeds of two models: the first six runs, whatever comes later."""
     scale = read_claim(write()).scales["cpu"]
@@ -92,6 +103,7 @@ def test_contestants_are_files_of_models_or_experiments(write: Callable[..., Pat
 
 
 STATEMENT = {"measure": "kl", "of": "vrnn", "below": "dnc_gtmm", "by": 0.0}
+TIMED = {"measure": "bound", "reaches": -100, "times": 1.25}
 
 
 @pytest.mark.parametrize(
@@ -115,13 +127,24 @@ STATEMENT = {"measure": "kl", "of": "vrnn", "below": "dnc_gtmm", "by": 0.0}
         ({"below": []}, "statements.1.below must be one of dnc_gtmm, vrnn, or a list, got []"),
         ({"data": "mase"}, "statements.1.data must be one of maze, got mase; did you mean maze?"),
         ({"margin": 1}, "statements.1.margin: there is no such setting here"),
+        ({"times": 2}, "statements.1.times: does not go with below: dnc_gtmm"),
+        ({**TIMED, "times": None}, "statements.1.times: is missing, the margin of below; 1.0 is"),
+        ({**TIMED, "times": 0}, "statements.1.times must be a factor above 0, got 0"),
+        ({**TIMED, "reaches": "low"}, "statements.1.reaches must be a number, got low"),
+        ({**TIMED, "by": 0.0}, "statements.1.by: does not go with below: dnc_gtmm"),
+        ({**TIMED, "below": 100}, "statements.1.below: times compare as below or above those of"),
+        ({**TIMED, "steps": [1, 2]}, "statements.1.steps: does not go with reaches"),
+        ({**TIMED, "measure": "kl"}, "statements.1.measure must be one of bound, nll, got kl"),
     ],
 )
 def test_mistakes_in_statements_are_explained(
     write: Callable[..., Path], statement: dict[str, Any], part: str
 ) -> None:
+    content = {**STATEMENT, **statement}
+    if "reaches" in statement and "by" not in statement:
+        del content["by"]
     with pytest.raises(UsageError) as mistake:
-        read_claim(write({**STATEMENT, **statement}))
+        read_claim(write(content))
     assert part in str(mistake.value)
     assert "Z1.yaml: " in str(mistake.value)
 

@@ -1,0 +1,83 @@
+"""A measure of several models over the size of their memory (Yoon et al. 2020, figure 6)."""
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from lightning_modules.pictures.curve_comparison import (
+    FOOT_INCHES,
+    GAP_INCHES,
+    HEIGHT,
+    LEGEND_ROW_INCHES,
+    WIDTH,
+    ModelCurve,
+    draw_model,
+    legend_columns,
+    name_models,
+)
+from lightning_modules.pictures.layout import add_axes
+from lightning_modules.pictures.step_axes import AXES_INCHES, LEFT_INCHES, fit
+from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet, tidy
+
+#: Dashes of the first, second, ... level of one colour.
+DASHES = ((0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)), (0, (1, 1)))
+#: How far axes reach beyond the smallest and the largest memory, as a factor.
+REACH = 1.25
+
+
+def size_comparison(
+    curves: Sequence[ModelCurve],
+    levels: Sequence[ModelCurve],
+    label: str,
+    title: str,
+    subtitle: str,
+) -> Figure:
+    """Draw a line for each memory over its size, and a level for each model without one.
+
+    Args:
+        curves: memories, each with its sizes as ``places``.
+        levels: models without a size, each with one mean and margin.
+        label: of the measure, with its unit.
+        title: bold, in the first line.
+        subtitle: in the second line.
+    """
+    figure = sheet(WIDTH, HEIGHT, title, subtitle)
+    columns = legend_columns([each.name for each in (*curves, *levels)])
+    rows = -(-(len(curves) + len(levels)) // columns)
+    top = HEADING_INCHES + LEGEND_ROW_INCHES * rows + GAP_INCHES
+    axes = add_axes(figure, LEFT_INCHES, top, AXES_INCHES, HEIGHT - top - FOOT_INCHES)
+    sizes = sorted({size for curve in curves for size in _sizes(curve)})
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0] / REACH, sizes[-1] * REACH)
+    for curve in curves:
+        draw_model(axes, curve, offset=0)
+    for i, level in enumerate(levels):
+        before = [each.colour for each in levels[:i]]
+        _draw_level(axes, level, DASHES[before.count(level.colour) % len(DASHES)])
+    fit(axes)
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("slots K of the memory", size=9, color=INK)
+    axes.set_ylabel(label, size=9, color=INK)
+    tidy(axes)
+    name_models(axes, columns)
+    return figure
+
+
+def _sizes(curve: ModelCurve) -> list[float]:
+    assert curve.places is not None, "a memory's sizes"
+    return curve.places.tolist()
+
+
+def _draw_level(axes: Axes, level: ModelCurve, dashes: tuple[int, tuple[float, ...]]) -> None:
+    """Draw a level over the whole width, with its interval as a band."""
+    across, mean, margin = axes.get_xlim(), float(level.mean[0]), float(level.margin[0])
+    name = level.name
+    axes.plot(across, [mean, mean], color=level.colour, lw=1.6, ls=dashes, label=name, gid=name)
+    if torch.isfinite(level.margin).all():
+        band = [mean - margin] * 2, [mean + margin] * 2
+        axes.fill_between(across, *band, color=level.colour, alpha=0.12, lw=0, gid=name)

@@ -1,0 +1,33 @@
+"""Groups of runs that differ in the size of the memory alone."""
+
+from collections.abc import Iterator, Sequence
+
+from lightning_modules.records.groups import Group
+from lightning_modules.records.settings import decisive
+
+SLOTS = "model.memory.slots"
+
+
+def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Yield variants that differ in slots alone, by number of slots, if there are two or more."""
+    families: dict[tuple[str, str, tuple[str, ...]], list[Group]] = {}
+    for group in groups:
+        if slots_of(group) is not None:
+            first = group.runs[0]
+            family = first.declared.model, first.declared.core, without_slots(group).settings
+            families.setdefault(family, []).append(group)
+    for members in families.values():
+        if len({slots_of(member) for member in members}) > 1:
+            yield sorted(members, key=lambda member: slots_of(member) or 0)
+
+
+def slots_of(group: Group) -> int | None:
+    """Return the slots of a group's memory; None where they follow from the sequence length."""
+    slots = decisive(group.runs[0].settings).get(SLOTS)
+    return slots if isinstance(slots, int) else None
+
+
+def without_slots(group: Group) -> Group:
+    """Leave the slots out of a group's label."""
+    kept = tuple(each for each in group.settings if not each.startswith("slots="))
+    return group._replace(settings=kept)
