@@ -396,6 +396,5 @@ class NeuralProcess(SequenceModel):
         """Return ``mean`` and ``sigma`` of targets, [B, T, M, Dy], and the batch's points."""
         noise = self.noise_of_samples(batch, self.test_samples)
         predicted = self.predict(batch, self.test_samples, noise).mixed()
-        kinds = "context", "target"
-        points = {name: x for name, x in batch._asdict().items() if name.startswith(kinds)}
+        points = {n: x for n, x in batch._asdict().items() if n.startswith(("context", "target"))}
         return {**predicted._asdict(), **points}
