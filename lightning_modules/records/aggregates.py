@@ -23,7 +23,6 @@ from scipy.stats import bootstrap
 from lightning_modules.records.significance import CONFIDENCE
 
 FEWEST_BENCHMARKS = 5
-RESAMPLES = 2_000
 #: Of runs, for each benchmark.
 Scores = Sequence[NDArray[np.float64]]
 
@@ -128,7 +127,6 @@ def _with_interval(statistic: Callable[..., Any], benchmarks: int) -> Aggregate:
     found = bootstrap(
         (every,),
         statistic,
-        n_resamples=RESAMPLES,
         vectorized=True,
         confidence_level=CONFIDENCE,
         method="percentile",
