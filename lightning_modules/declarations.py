@@ -7,7 +7,8 @@ its model's declaration in its folder, so that whoever shows runs needs no model
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, get_origin
 
 Direction = Literal["higher", "lower", "neither"]
 #: Behind a heading, the direction in which values are better.
@@ -30,6 +31,8 @@ class Measure:
         benchmarks: classes of data on which it is defined; empty for all of the family's.
         gathered: whether evaluations average it over the sequences at each step, so that it has a
             curve; if not, it is derived from measures that are.
+        perfect: the value that a perfect memory reaches, from which scores are made that compare
+            across benchmarks; None if none is known.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Measure:
     headline: int = 0
     benchmarks: tuple[str, ...] = ()
     gathered: bool = True
+    perfect: float | None = None
 
     @property
     def label(self) -> str:
@@ -102,6 +106,8 @@ class Family:
         optimum: a curve of the best possible values of the first curve; empty if none is known.
         optimum_label: its name in legends.
         pictures: all pictures, the most telling first.
+        memoryless: contestants that have no memory, the best-matched first; the first that was
+            tested on a benchmark has a score of 0 there.
     """
 
     name: str
@@ -113,6 +119,7 @@ class Family:
     optimum: str = ""
     optimum_label: str = ""
     pictures: tuple[Picture, ...] = ()
+    memoryless: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Measure:
         """Return the measure of this name.
@@ -150,6 +157,21 @@ class Family:
         """The measures that models are ranked by, the most telling first."""
         ranking = (measure for measure in self.measures if measure.headline)
         return tuple(sorted(ranking, key=lambda measure: measure.headline))
+
+    def scoring(self, data: str) -> tuple[Measure, ...]:
+        """Return the measures that scores on a benchmark can be made from, the most telling first.
+
+        Measures of some benchmarks alone come instead of those of all: on drifting functions the
+        gap to the optimum says what is perfect, and the squared error does not.
+
+        Args:
+            data: class of the benchmark's data.
+        """
+        known = [measure for measure in self.measures if measure.perfect is not None]
+        own = [measure for measure in known if data in measure.benchmarks]
+        found = own or [measure for measure in known if not measure.benchmarks]
+        # False before True: headlines first, by their numbers.
+        return tuple(sorted(found, key=lambda measure: (not measure.headline, measure.headline)))
 
     @property
     def gathered(self) -> tuple[str, ...]:
@@ -197,9 +219,14 @@ def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
     """Build a declaration of this kind from its known settings; lists become tuples."""
     known = {name: value for name, value in content.items() if name in kind.__dataclass_fields__}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+    plain: dict[Any, tuple[type, ...]] = {
+        int: (int,),
+        bool: (bool,),
+        float | None: (int, float, NoneType),
+    }
     for name, value in values.items():
-        kinds = {"int": int, "bool": bool, "tuple": tuple}
-        expected = kinds.get(str(kind.__dataclass_fields__[name].type.__name__), str)
+        declared = kind.__dataclass_fields__[name].type
+        expected = (tuple,) if get_origin(declared) is tuple else plain.get(declared, (str,))
         if not isinstance(value, expected):
-            raise TypeError(f"{name} must be {expected.__name__}, got {value}")
+            raise TypeError(f"{name} must be {expected[0].__name__}, got {value}")
     return kind(**values)

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 import lightning_modules
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.comparison_figure import comparison_figure
-from lightning_modules.command_line.ranking_table import FROM_REFERENCE
+from lightning_modules.command_line.ranking_table import FROM_REFERENCE, brief, rankings
 from lightning_modules.command_line.results_document import write_results
+from lightning_modules.command_line.standings_table import in_text
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.declarations import Family, Measure
 from lightning_modules.pictures.style import save
@@ -28,10 +29,13 @@ from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 from lightning_modules.records.showing import shown_by
 from lightning_modules.records.sizes import SIZES, UNKNOWN, size_in_words
+from lightning_modules.records.standings import standings
 from lightning_modules.table import columns
 
+NOT_TESTED = "no run has results that can be read"
 DESCRIPTION = """\
-Draw a curve over steps of several models on one benchmark, and print a table;
+Print how tested models compare on each benchmark and over all of them;
+or draw a curve over steps of several models on one benchmark, with a table;
 or make a document of all tests, or a page of all that runs hold, for any browser,
 without a network.
 
@@ -54,14 +58,18 @@ Other columns, with their names in docs/metrics.md:
 
 
 def compare(args: list[str]) -> None:
-    """Compare tested runs: a table, a figure, or a page for the browser.
+    """Compare tested runs: tables, a figure, or a page for the browser.
 
     Args:
         args: folders and options.
     """
     given = parse(args)
     try:
-        if given.live:
+        if given.out is None and not given.live:
+            tables, problems = shown_by(tables_of, read(given.runs), UsageError)
+            report(problems)
+            print(tables)
+        elif given.live:
             serve(given.runs, given.port or 0, given.out)
         elif given.out.suffix.lower() == ".html":
             write_page(given.runs, given.out)
@@ -73,6 +81,19 @@ def compare(args: list[str]) -> None:
             draw(given)
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
+
+
+def tables_of(found: Found) -> str:
+    """A table for each benchmark, then the standings over all of them, if there are any.
+
+    Raises:
+        UsageError: no run was tested.
+    """
+    tables = [brief(ranking).in_text() for ranking in rankings(found.runs)]
+    if not tables:
+        raise UsageError(NOT_TESTED)
+    over_all = standings(by_benchmark(found.runs))
+    return "\n\n".join([*tables, *([in_text(over_all)] if over_all is not None else [])])
 
 
 def draw(given: Namespace) -> None:
@@ -193,7 +214,7 @@ def the_benchmark(found: Found) -> BenchmarkRuns:
     """
     tested = [run for run in found.runs if run.tested is not None]
     if not tested:
-        raise UsageError("no run has results that can be read")
+        raise UsageError(NOT_TESTED)
     benchmarks = [b for b in by_benchmark(found.runs) if any(run.tested for run in b.runs)]
     if len(benchmarks) > 1:
         firsts = [next(run for run in b.runs if run.tested is not None) for b in benchmarks]
@@ -238,8 +259,6 @@ def parse(args: list[str]) -> Namespace:
     made = parser()
     given = made.parse(args)
     kind = None if given.out is None else given.out.suffix.lower()
-    if given.out is None and not given.live:
-        made.error("the following arguments are required: --out or --live")
     if given.live and kind not in (None, ".html"):
         made.error(f"--live: makes a page; --out must end in .html, got {given.out}")
     if given.port is not None and not given.live:
@@ -261,7 +280,10 @@ def parser() -> CommandParser:
         help="folder of a run, its results.json, a kept record, or a folder with such below it",
     )
     made.add_argument(
-        "--out", type=picture_or_page, metavar="FILE", help="where it goes: .png, .md or .html"
+        "--out",
+        type=picture_or_page,
+        metavar="FILE",
+        help="where it goes: .png, .md or .html; default: tables in the terminal",
     )
     made.add_argument("--live", action="store_true", help="serve the page, and keep it up to date")
     made.add_argument(

@@ -9,13 +9,16 @@ from matplotlib.figure import Figure
 
 from lightning_modules.command_line.comparison_figure import comparison_figure
 from lightning_modules.command_line.ranking_table import full, rankings
+from lightning_modules.command_line.standings_table import in_markdown, profile_figure
 from lightning_modules.pictures.style import save
+from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.bundle import bundles
 from lightning_modules.records.groups import tested_groups
 from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.reader import Found
 from lightning_modules.records.run_folder import shown, write_text
 from lightning_modules.records.settings import ON_DIVERGENCE
+from lightning_modules.records.standings import standings
 
 INTRODUCTION = """\
 # Results
@@ -41,6 +44,7 @@ Names are explained in [metrics.md](metrics.md); findings beside these numbers a
 """
 #: Folder of the figures, beside the document.
 FIGURES = "pictures"
+PROFILE = "performance_profile.png"
 
 
 class Part(NamedTuple):
@@ -58,7 +62,9 @@ class Part(NamedTuple):
 
 def results_text(found: Found) -> str:
     """Return the document of some runs."""
-    parts = [part.text for part in _parts(found)]
+    over_all = standings(by_benchmark(found.runs))
+    parts = [in_markdown(over_all, f"{FIGURES}/{PROFILE}")] if over_all is not None else []
+    parts += [part.text for part in _parts(found)]
     left_out = [f"- {each}" for each in _left_out(found)]
     parts += ["\n".join(["## Left out", "", *left_out])] if left_out else []
     return "\n".join([INTRODUCTION, *(f"{part}\n" for part in parts)])
@@ -66,6 +72,9 @@ def results_text(found: Found) -> str:
 
 def write_results(found: Found, path: Path) -> None:
     """Write the document, and its figures beside it."""
+    over_all = standings(by_benchmark(found.runs))
+    if over_all is not None:
+        save(profile_figure(over_all), path.parent / FIGURES / PROFILE)
     for part in _parts(found):
         if part.picture is not None:
             save(part.figure(), path.parent / FIGURES / part.picture)

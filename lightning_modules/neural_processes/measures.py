@@ -30,7 +30,7 @@ FOLLOWED_SEQUENCES = 128
 PATCHES = ("RenderedFaces",)
 
 
-def _gap(of: str, header: str = "") -> Measure:
+def _gap(of: str, header: str = "", perfect: float | None = None) -> Measure:
     return Measure(
         f"gap_{of}",
         f"how far `{of}` is above the optimum of one who knows the kernels",
@@ -39,6 +39,7 @@ def _gap(of: str, header: str = "") -> Measure:
         header=header,
         benchmarks=KNOWN_OPTIMUM,
         gathered=False,
+        perfect=perfect,
     )
 
 
@@ -101,6 +102,7 @@ FAMILY = Family(
             header="patch error",
             headline=1,
             benchmarks=PATCHES,
+            perfect=0.0,
         ),
         Measure(
             "patch_error_seen",
@@ -131,7 +133,7 @@ FAMILY = Family(
             header="of the mean canvas",
             benchmarks=PATCHES,
         ),
-        _gap("nll", "gap to optimum"),
+        _gap("nll", "gap to optimum", perfect=0.0),
         _gap("nll_with_context"),
         _gap("nll_without_context"),
         _gap("nll_seen"),
@@ -227,6 +229,7 @@ FAMILY = Family(
             "lower",
             header="MSE",
             digits=4,
+            perfect=0.0,
         ),
         Measure(
             "squared_z",
@@ -270,6 +273,7 @@ FAMILY = Family(
     share_label="steps with a context",
     optimum="optimal_nll",
     optimum_label="optimum (knows the kernels)",
+    memoryless=("NoMemory", "NP"),
 )
 
 

@@ -1,6 +1,7 @@
 """Declarations for runs from before runs kept their own; the only file here that knows models."""
 
 from collections.abc import Container
+from dataclasses import replace
 from typing import Any
 
 from lightning_modules.records.model_file import DeclaredModel
@@ -36,3 +37,22 @@ def declared_before(name: str, core: str | None, curves: Container[str]) -> Decl
     look = model.baseline_look or getattr(bears, "look", NEUTRAL)
     contestant = name if model.baseline_look or core is None else core
     return DeclaredModel(name, core or "", contestant, look.colour, look.marker, model.family())
+
+
+def completed(declared: DeclaredModel) -> DeclaredModel:
+    """Add what scores are made from to a declaration from before families said so.
+
+    It is what today's family of the same name says; a family that is not known here gets nothing.
+    """
+    if declared.family.memoryless:
+        return declared
+    import lightning_modules
+
+    known = {family.name: family for family in lightning_modules.families()}
+    today = known.get(declared.family.name)
+    if today is None:
+        return declared
+    perfect = {measure.name: measure.perfect for measure in today.measures}
+    measures = (replace(m, perfect=perfect.get(m.name)) for m in declared.family.measures)
+    family = replace(declared.family, measures=tuple(measures), memoryless=today.memoryless)
+    return replace(declared, family=family)

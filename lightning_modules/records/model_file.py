@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
@@ -77,6 +78,10 @@ def _family(content: Any) -> Family:
             raise ValueError
         if measure.better not in get_args(Direction):
             raise ValueError
+        if measure.perfect is not None and not isfinite(measure.perfect):
+            raise ValueError
         if not all(isinstance(name, str) for name in measure.benchmarks):
             raise TypeError
+    if not all(isinstance(name, str) for name in family.memoryless):
+        raise TypeError
     return family

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from lightning_modules.records.before_declarations import declared_before
+from lightning_modules.records.before_declarations import completed, declared_before
 from lightning_modules.records.metrics_file import History, read_history
 from lightning_modules.records.model_file import DeclaredModel, read_model_file
 from lightning_modules.records.problems import NewerFormat, Problem, Unreadable, unforeseen
@@ -146,7 +146,7 @@ def _tested_run(
 def _declared(folder: RunFolder, config: Config, history: History) -> DeclaredModel:
     """Return the declaration of a run that was not tested."""
     if folder.model.exists():
-        return read_model_file(folder.model)
+        return completed(read_model_file(folder.model))
     model = config["model"]
     return declared_before(_class_name(model), _memory(model), [history.curve_name])
 

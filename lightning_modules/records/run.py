@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lightning_modules.declarations import Family
-from lightning_modules.records.before_declarations import declared_before
+from lightning_modules.records.before_declarations import completed, declared_before
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
@@ -146,7 +146,7 @@ def read_results(path: Path) -> Tested:
 def _tested(content: Any) -> Tested:
     settings, scalars, core = content["settings"], content["scalars"], content.get("memory")
     if "declared" in content:
-        declared = declared_model(content["declared"])
+        declared = completed(declared_model(content["declared"]))
     elif core is None or isinstance(core, str):
         declared = declared_before(content["model"], core, content["curves"])
     else:

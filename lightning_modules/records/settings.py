@@ -73,6 +73,15 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def given(settings: Mapping[str, Any], *parts: str) -> dict[str, Any]:
+    """Select decisive settings that have an effect, by the beginnings of their keys.
+
+    What is null or off is like what is not there: settings that came later are then no difference.
+    """
+    own = decisive(settings).items()
+    return {key: value for key, value in own if key.startswith(parts) and value}
+
+
 def _spelled_out(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Replace null by what it stands for, as runs of before have it."""
     # Other cores had null for their own choice before, too.

@@ -50,7 +50,7 @@ def interval_in_words(mean: float, margin: float, digits: int, sign: str = "") -
     """
     if not isfinite(mean):
         return "-"
-    form = f"{sign},.{digits}f"
+    form = f"{sign}z,.{digits}f"  # z: never -0.00
     middle, low, high = (format(value, form) for value in (mean, mean - margin, mean + margin))
     return f"{middle} [{low}, {high}]" if isfinite(margin) else middle
 

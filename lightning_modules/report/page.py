@@ -25,6 +25,7 @@ from lightning_modules.report.sections.learning_curves import learning_curves
 from lightning_modules.report.sections.left_out import left_out
 from lightning_modules.report.sections.memory_scaling import memory_scaling
 from lightning_modules.report.sections.probes import probes
+from lightning_modules.report.sections.standings import overall
 from lightning_modules.report.sections.state_size import state_size
 from lightning_modules.report.sections.step_curves import step_curves
 
@@ -72,6 +73,7 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
     for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
     of_probes: list[Problem] = []
     shown = [
+        overall(benchmarks),
         league(benchmarks),
         step_curves(benchmarks),
         learning_curves(benchmarks),

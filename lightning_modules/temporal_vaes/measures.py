@@ -84,6 +84,7 @@ FAMILY = Family(
             header="KL ratio, old",
             headline=3,
             gathered=False,
+            perfect=0.0,
         ),
         Measure(
             "recall_ratio_late",
@@ -93,6 +94,7 @@ FAMILY = Family(
             header="KL ratio, old late",
             headline=2,
             gathered=False,
+            perfect=0.0,
         ),
         Measure(
             "read_correctness",
@@ -202,11 +204,13 @@ FAMILY = Family(
             header="class accuracy",
             headline=1,
             benchmarks=("ParityRecall",),
+            perfect=1.0,
         ),
     ),
     curves=(StepCurve("kl", "KL of posterior from prior (nats per step)", from_zero=True),),
     share="recalled_share",
     share_label="recalled steps",
+    memoryless=("NoMemory", "VRNN"),
 )
 
 

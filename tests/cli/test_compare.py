@@ -92,6 +92,21 @@ def test_means_and_intervals_over_seeds(write, drawn, out: str, tmp_path: Path, 
     assert list(picture.parent.iterdir()) == [picture]
 
 
+def test_without_a_file_tables_of_all_benchmarks_are_printed(write, tmp_path: Path, capsys):
+    for core, last in (("NoMemory", 14.0), ("DNC", 3.5)):
+        for sha, seed in (("a", 0), ("b", 1)):
+            kl, data = [14.0, 14.0, last], {"source": "mnist5k", "test_sha256": sha * 64}
+            write(core, seed, kl, data=data)
+    main(["compare", f"{tmp_path}/runs"])
+    said = capsys.readouterr().out
+    of_both, *_, over_all = said.partition("Over all benchmarks\n")
+    assert of_both.count("1,000 sequences of test set") == 2
+    _, _, dnc, without, *_ = (line.split() for line in over_all.splitlines())
+    assert (dnc, without) == (["DNC", *["0.75"] * 4], ["NoMemory", *["0.00"] * 4])
+    assert "Ranked: 2 contestants with scores on all of Perfect recall, test set" in over_all
+    assert "No interval, and no conclusion on the order: 2 benchmarks" in over_all
+
+
 def test_runs_are_found_once(write, drawn, out: str, tmp_path: Path):
     run = write("DNC", 0, SEEDS[0])
     main(["compare", str(run), out, str(run.parent), f"{tmp_path}/runs"])
@@ -229,7 +244,6 @@ def test_other_test_sets_are_refused(write, complaint, out: str, tmp_path: Path,
 def test_mistakes(write, complaint: Callable[..., str], out: str, tmp_path: Path):
     run = str(write("DNC", 0, SEEDS[0]))
     (tmp_path / "file").touch()
-    assert "required: --out" in complaint("compare", run)
     assert "required: RUN" in complaint("compare", out)
     said = complaint("compare", run, "--out=kl.pdf")
     assert "--out: must end in .png, .md or .html, got kl.pdf" in said

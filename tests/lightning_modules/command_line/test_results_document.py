@@ -1,6 +1,7 @@
 """The document of all kept results: that of the repository, and what is said of each group."""
 
 import json
+from itertools import dropwhile, product, takewhile
 from pathlib import Path
 
 from lightning_modules.command_line.results_document import results_text, write_results
@@ -11,7 +12,8 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 def rows(text: str) -> list[dict[str, str]]:
     """Rows of the first table."""
-    lines = [line for line in text.split("\n## ")[1].splitlines() if line.startswith("| ")]
+    lines = text.split("\n## ")[1].splitlines()
+    lines = [*takewhile(lambda line: line, dropwhile(lambda line: line[:2] != "| ", lines))]
     header, _, *others = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return [dict(zip(header, row, strict=True)) for row in others]
 
@@ -109,3 +111,25 @@ def test_figures_are_drawn_where_runs_kept_their_curves(runs, tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == [
         "perfect_recall_curves.png"
     ]
+
+
+def test_benchmarks_that_models_share_are_averaged_first(runs, tmp_path: Path) -> None:
+    for steps, core, kl in product((20, 30), ("NoMemory", "DNC", "NTM"), (0.0, 1.0)):
+        ratio = {"NoMemory": 9.5, "DNC": 1.5, "NTM": 3.5}[core] + kl
+        run, data = f"{core}-{steps}-{kl}", {"pre_recall_length": steps}
+        runs.frames(core, int(kl), ratio, run=run, steps=steps, data=data)
+    runs.frames("SAM", 0, 0.5, steps=20, data={"pre_recall_length": 20})
+    found = read_runs([runs.root])
+    write_results(found, tmp_path / "results.md")
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    part = text.split("\n## ")[1]
+    assert part.startswith("Over all benchmarks\n")
+    dnc, ntm, none, sam = rows(text)[:4]
+    assert [row["contestant"] for row in (dnc, ntm, none, sam)] == ["DNC", "NTM", "NoMemory", "SAM"]
+    assert (dnc["interquartile mean"], ntm["interquartile mean"]) == ("0.80", "0.60")
+    assert (sam["interquartile mean"], sam["mean"]) == ("-", "-")
+    assert sorted(value for name, value in sam.items() if "KL ratio" in name) == ["-", "0.95"]
+    assert "- SAM is not ranked: it has no score on Perfect recall, pre_recall_length=30" in part
+    assert "| DNC | - | 1.00 | 1.00 | 0.00 (1) |" in part
+    assert "](pictures/performance_profile.png)" in part
+    assert (tmp_path / "pictures/performance_profile.png").stat().st_size > 10_000

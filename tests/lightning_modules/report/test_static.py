@@ -93,6 +93,35 @@ def test_a_core_that_is_not_ticked_is_gone(opened: Browser):
     assert opened.complaints() == []
 
 
+@pytest.mark.parametrize("width", (390, 1400))
+def test_standings_are_drawn_and_follow_the_cores_that_are_ticked(
+    browser: Browser, runs: Runs, tmp_path: Path, width: int
+):
+    for steps in (20, 30):
+        for core, kl in (("NoMemory", 10.0), ("DNC", 2.0), ("NTM", 4.0)):
+            runs.frames(core, 0, kl, run=f"{core}-{steps}", steps=steps)
+    write(page(read_runs([runs.root])), tmp_path / "page.html")
+    browser.look(width)
+    browser.open(tmp_path / "page.html")
+    browser.scroll_through()
+    lines = (
+        "document.querySelector('#overall .plot')._fullData"
+        ".filter((t) => t.visible).map((t) => t.name)"
+    )
+    assert browser.js(lines) == ["DNC", "NTM", "NoMemory"]
+    assert len(browser.shown("#overall .panel")) == 3
+    assert browser.js("document.documentElement.scrollWidth") <= width
+    browser.click("#filters [value=NTM]")
+    assert browser.js(lines) == ["DNC", "NoMemory"]
+    pairs = browser.shown("#overall .panel:last-child tr")
+    assert [row.split() for row in pairs] == [
+        ["better", "than", "DNC", "NoMemory"],
+        ["DNC", "-", "1.00"],
+        ["NoMemory", "0.00", "-"],
+    ]
+    assert browser.complaints() == []
+
+
 def test_a_benchmark_that_is_not_ticked_is_gone(opened: Browser):
     opened.click("#filters [name=benchmark]")
     assert opened.shown("#steps h3") == ["Perfect recall"]

@@ -1,0 +1,185 @@
+"""Standings: contestants over all benchmarks that they share.
+
+A mean over the benchmarks that a contestant happens to have been run on says which benchmarks these
+were. So one ranking is of contestants that have all of its benchmarks: of the choices that there
+are, the one with the most cells, contestants times benchmarks. The others are listed with what they
+lack. Pairs are compared on whatever benchmarks the two share.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from lightning_modules.records.aggregates import (
+    FEWEST_BENCHMARKS,
+    Aggregate,
+    Exceedance,
+    Scores,
+    exceedance,
+    interquartile_mean,
+    mean,
+    probability_of_improvement,
+)
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import DASHES, Group
+from lightning_modules.records.scores import ScoredBenchmark, Unscored, scored
+from lightning_modules.records.sizes import UNKNOWN
+
+#: Decimal places of scores.
+DIGITS = 2
+#: What readers have to know of them.
+EXPLANATION = (
+    "Scores compare across benchmarks: 0 is the mean of the model without a memory that was "
+    "trained alike, 1 what a perfect memory reaches, by the measure that is named with the "
+    "benchmark; between them a score is linear. Student's 95% interval over seeds stands behind "
+    "the scores on one benchmark; it takes the 0 as exact. Contestants are ranked by the "
+    "interquartile mean, the average of the middle half of all runs' scores, each benchmark "
+    "counting the same; the mean beside it counts failures in full. Intervals of both are a "
+    "bootstrap over benchmarks: not over seeds, which are too few, nor over test sequences, of "
+    "which records keep averages alone."
+)
+OF_IMPROVEMENT = (
+    "The share of pairs in which a run of the row's contestant scores more than one of the "
+    "column's, averaged over the benchmarks that both have; ties count as half. In brackets: how "
+    "many benchmarks these are, where the ranking has another number"
+)
+OF_PROFILE = "The share of runs that score more, each benchmark counting the same"
+
+
+class Standing(NamedTuple):
+    """A contestant's place."""
+
+    contestant: str
+    group: Group  #: one of its groups, for its look
+    dash: str  #: of its line, which tells it from others of its colour
+    middle: Aggregate | None  #: interquartile mean; None for one that is not ranked
+    mean: Aggregate | None
+    lacks: list[str]  #: benchmarks of the ranking on which it has no score
+
+
+class Improvement(NamedTuple):
+    """How often a contestant has a better score than another."""
+
+    probability: Aggregate
+    benchmarks: int  #: that the two share
+
+
+class Standings(NamedTuple):
+    """Contestants over several benchmarks."""
+
+    shared: list[ScoredBenchmark]  #: those of the ranking
+    others: list[ScoredBenchmark]
+    unscored: list[Unscored]
+    rows: list[Standing]  #: the best first, then those that are not ranked
+
+    @property
+    def benchmarks(self) -> list[ScoredBenchmark]:
+        """Benchmarks with scores, those of the ranking first."""
+        return [*self.shared, *self.others]
+
+    @property
+    def ranked(self) -> list[Standing]:
+        """Rows that have a place."""
+        return [row for row in self.rows if row.middle is not None]
+
+    def means_in_words(self, row: Standing) -> list[str]:
+        """Write the interquartile mean and the mean."""
+        return [UNKNOWN if m is None else m.in_words(DIGITS) for m in (row.middle, row.mean)]
+
+    def profile(self, contestant: str) -> Exceedance:
+        """Describe the distribution of a ranked contestant's scores."""
+        return exceedance(scores_on(self.shared, contestant))
+
+    def improvement(self, contestant: str, other: str) -> Improvement | None:
+        """Compare two contestants on the benchmarks that they share; None if there are none."""
+        both = [b for b in self.benchmarks if contestant in b.groups and other in b.groups]
+        if not both:
+            return None
+        ours, theirs = (scores_on(both, name) for name in (contestant, other))
+        return Improvement(probability_of_improvement(ours, theirs), len(both))
+
+    def improvement_in_words(self, contestant: str, other: str) -> str:
+        """Write how they compare, and of how many benchmarks it is if not of the ranking's."""
+        found = None if contestant == other else self.improvement(contestant, other)
+        if found is None:
+            return UNKNOWN
+        written = found.probability.in_words(DIGITS)
+        return written + f" ({found.benchmarks})" * (found.benchmarks != len(self.shared))
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what the ranking is of, and what it leaves out."""
+        labels = "; ".join(benchmark.label for benchmark in self.shared)
+        yield f"Ranked: {len(self.ranked)} contestants with scores on all of {labels}"
+        if len(self.shared) < FEWEST_BENCHMARKS:
+            yield (
+                f"No interval, and no conclusion on the order: {len(self.shared)} benchmarks say "
+                f"too little of others; from {FEWEST_BENCHMARKS} on there is an interval"
+            )
+        for row in self.rows:
+            if row.lacks:
+                yield f"{row.contestant} is not ranked: it has no score on {'; '.join(row.lacks)}"
+        reasons = dict.fromkeys(each.reason for each in self.unscored)
+        for reason in reasons:
+            without = "; ".join(each.label for each in self.unscored if each.reason == reason)
+            yield f"No scores, as {reason}: {without}"
+        for benchmark in self.benchmarks:
+            yield from benchmark.notes
+
+
+def standings(benchmarks: Sequence[BenchmarkRuns]) -> Standings | None:
+    """Rank contestants; None where no two of them share two benchmarks."""
+    found = [scored(benchmark) for benchmark in benchmarks if any(r.tested for r in benchmark.runs)]
+    having = [each for each in found if isinstance(each, ScoredBenchmark)]
+    shared = _largest(having)
+    if not shared:
+        return None
+    others = [benchmark for benchmark in having if benchmark not in shared]
+    contestants = dict.fromkeys(name for benchmark in having for name in benchmark.groups)
+    rows = [_standing(name, having, shared) for name in contestants]
+    colours = [row.group.colour for row in rows]
+    dashes = [DASHES[colours[:i].count(each) % len(DASHES)] for i, each in enumerate(colours)]
+    rows = [row._replace(dash=dash) for row, dash in zip(rows, dashes, strict=True)]
+    return Standings(
+        shared,
+        others,
+        [each for each in found if isinstance(each, Unscored)],
+        sorted(rows, key=_rank),
+    )
+
+
+def scores_on(benchmarks: Sequence[ScoredBenchmark], contestant: str) -> Scores:
+    """Return a contestant's scores on benchmarks that it was run on."""
+    return [benchmark.scores(contestant) for benchmark in benchmarks]
+
+
+def _largest(having: Sequence[ScoredBenchmark]) -> list[ScoredBenchmark]:
+    """Choose the benchmarks of the ranking, two or more that two contestants share; else none."""
+    places: dict[str, frozenset[int]] = {}
+    for i, benchmark in enumerate(having):
+        for name in benchmark.groups:
+            places[name] = places.get(name, frozenset()) | {i}
+    # The benchmarks of a largest ranking are all that its contestants share.
+    choices = set(places.values())
+    while more := {a & b for a, b in combinations(choices, 2)} - choices:
+        choices |= more
+    sizes = {choice: sum(choice <= own for own in places.values()) for choice in choices}
+    possible = [choice for choice in choices if len(choice) > 1 and sizes[choice] > 1]
+    best = max(
+        possible, key=lambda c: (len(c) * sizes[c], len(c), sorted(c, reverse=True)), default=()
+    )
+    return [having[i] for i in sorted(best)]
+
+
+def _standing(
+    contestant: str, having: Sequence[ScoredBenchmark], shared: Sequence[ScoredBenchmark]
+) -> Standing:
+    group = next(b.groups[contestant] for b in having if contestant in b.groups)
+    lacks = [benchmark.label for benchmark in shared if contestant not in benchmark.groups]
+    if lacks:
+        return Standing(contestant, group, DASHES[0], None, None, lacks)
+    scores = scores_on(shared, contestant)
+    return Standing(contestant, group, DASHES[0], interquartile_mean(scores), mean(scores), [])
+
+
+def _rank(row: Standing) -> tuple[bool, float, str]:
+    return row.middle is None, 0.0 if row.middle is None else -row.middle.value, row.contestant

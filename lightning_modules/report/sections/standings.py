@@ -1,0 +1,102 @@
+"""Standings over all benchmarks: the ranking, the performance profile, and all pairs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+
+import plotly.graph_objects as go
+
+from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.standings import (
+    DIGITS,
+    EXPLANATION,
+    OF_IMPROVEMENT,
+    OF_PROFILE,
+    Standing,
+    Standings,
+    standings,
+)
+from lightning_modules.report.chart import Chart, axes_layout
+from lightning_modules.report.colours import on_dark
+from lightning_modules.report.marks import Marks
+from lightning_modules.report.markup import Markup, tag
+from lightning_modules.report.section import Section, panel, sample_line, scrolling
+from lightning_modules.report.thinning import plain
+
+#: What ticks cannot change: an average over other benchmarks would be another ranking.
+LEAD = f"{EXPLANATION} All runs count here, whatever benchmarks and seeds are ticked."
+
+
+def overall(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+    """Make the section; empty where no two contestants share two benchmarks with scores."""
+    found = standings(benchmarks)
+    panels = [] if found is None else list(_panels(found))
+    return Section("overall", "Over all benchmarks", LEAD, panels)
+
+
+def _panels(found: Standings) -> Iterator[Markup]:
+    remarks = tag("ul", *(tag("li", each) for each in found.remarks()), class_="remarks")
+    yield panel("Ranking", "", scrolling(_ranking(found)), remarks)
+    ranked = found.ranked
+    layout = axes_layout("score (0: without a memory, 1: perfect)", "share of runs")
+    layout.update(yaxis={"range": [0, 1.02]})
+    chart = Chart([_profile(found, row) for row in ranked], layout)
+    keys = tag("ul", *map(_key, ranked), class_="key")
+    yield panel("Performance profile", OF_PROFILE, keys, chart.markup(OF_PROFILE))
+    yield panel("Probability of improvement", OF_IMPROVEMENT, scrolling(_pairs(found)))
+
+
+def _ranking(found: Standings) -> Markup:
+    headings = ["interquartile mean", "mean", *(b.heading for b in found.benchmarks)]
+    head = [tag("th", "contestant"), *(tag("th", heading) for heading in headings)]
+    return tag("table", _head(head), tag("tbody", *_ranking_rows(found)), class_="overview")
+
+
+def _ranking_rows(found: Standings) -> Iterator[Markup]:
+    for row in found.rows:
+        scores = (each.in_words(row.contestant, DIGITS) for each in found.benchmarks)
+        cells = (tag("td", text) for text in (*found.means_in_words(row), *scores))
+        yield _row(row, cells)
+
+
+def _pairs(found: Standings) -> Markup:
+    others = (tag("th", row.contestant, **_mark(row)) for row in found.rows)
+    rows = (_row(row, _compared(found, row)) for row in found.rows)
+    head = _head([tag("th", "better than"), *others])
+    return tag("table", head, tag("tbody", *rows), class_="overview")
+
+
+def _compared(found: Standings, row: Standing) -> Iterator[Markup]:
+    for other in found.rows:
+        text = found.improvement_in_words(row.contestant, other.contestant)
+        yield tag("td", text, **_mark(other))
+
+
+def _profile(found: Standings, row: Standing) -> go.Scatter:
+    thresholds, shares = found.profile(row.contestant)
+    dark = on_dark(row.group.colour)
+    return go.Scatter(
+        # From a little before 0, or before the lowest score, to what is perfect.
+        x=plain([min(0.0, thresholds[0]) - 0.03, *thresholds, 1.0]),
+        y=plain([1.0, *shares, 0.0]),
+        name=escape(row.contestant, quote=False),
+        mode="lines",
+        line={"color": row.group.colour, "dash": row.dash, "width": 2, "shape": "hv"},
+        meta={**dict(Marks(row.group.contestant).meta()), "dark": {"line.color": dark}},
+    )
+
+
+def _head(cells: Sequence[Markup]) -> Markup:
+    return tag("thead", tag("tr", *cells))
+
+
+def _row(row: Standing, cells: Iterable[Markup]) -> Markup:
+    sample = sample_line(row.group.colour, row.dash)
+    return tag("tr", tag("th", sample, row.contestant, scope="row"), *cells, **_mark(row))
+
+
+def _key(row: Standing) -> Markup:
+    return tag("li", sample_line(row.group.colour, row.dash), row.contestant, **_mark(row))
+
+
+def _mark(row: Standing) -> dict[str, str]:
+    return Marks(core=row.group.contestant).attributes()
