@@ -29,7 +29,7 @@ class ItemCacheState(NamedTuple):
 
     keys: Tensor  #: [B, N, E], the newest in front; for read heads as the core keeps them
     values: Tensor  #: [B, N, Dv]
-    steps: Tensor  #: [B, N] int64, in which each was written
+    steps: Tensor  #: [B, N] int64, in which each was written; zero where nothing asks for it
     now: Tensor  #: [B, 1] int64, the present step, from 1 on
     written: Tensor  #: [B, 1] int64, items so far; those in the slots, for models that ask by query
     item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
@@ -185,13 +185,15 @@ class ItemCache(MemoryCore[ItemCacheState]):
         """Put items of an age in front of the slots, the last one first."""
         there, grows = self._held(state), self.slots == "all"
         keys, values, mask = items if items.mask.shape[1] == 1 else (x.flip(1) for x in items)
-        now = state.now + 1
-        new = (now - age).expand_as(mask).unsqueeze(2)
+        now, steps = state.now + 1, state.steps
+        if self.sizes.query or "steps" not in self.not_carried:
+            new = (now - age).expand_as(mask).unsqueeze(2)
+            steps = pushed(steps.unsqueeze(2), new, mask, there, grows).squeeze(2)
         number = mask.sum(1, keepdim=True)
         return state._replace(
             keys=pushed(state.keys, keys.to(state.keys.dtype), mask, there, grows),
             values=pushed(state.values, values, mask, there, grows),
-            steps=pushed(state.steps.unsqueeze(2), new, mask, there, grows).squeeze(2),
+            steps=steps,
             now=now,
             written=state.written + number,
             wrote=number.to(state.wrote.dtype),

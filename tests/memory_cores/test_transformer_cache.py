@@ -73,7 +73,8 @@ def test_fifty_steps_equal_the_reference(
             if held:
                 newest_first = found[:, :held][:, ::-1]
                 assert np.abs(newest_first - np.array(weights)).max() < 1e-9, f"step {t}"
-                assert ages(state)[b, :held].tolist() == [t - i.step for i in caches[b][::-1]]
+                if kind == "alibi":  # keys that are turned need no other sign of their age
+                    assert ages(state)[b, :held].tolist() == [t - i.step for i in caches[b][::-1]]
 
 
 @both_kinds
