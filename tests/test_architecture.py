@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "command_line": {"command_line", "report", "records", "callbacks", "pictures", "speed", ""},
 }
 #: What lies beside the folders and needs neither torch nor a model.
-PLAIN = {"declarations", "names", "table"}
+PLAIN = {"declarations", "installation", "names", "table"}
 
 
 def module_of(path: Path) -> str:
