@@ -3,6 +3,7 @@
 ``conf/dnc_gtmm_maze.yaml`` is the user's own file if there is one, else the installation's.
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,18 +57,19 @@ def found_within(content: str) -> str:
         content: YAML.
     """
     try:
-        said = yaml.safe_load(content)
+        root = yaml.compose(content, Loader=yaml.SafeLoader)
     except yaml.YAMLError:
         return content  # the parser says what is wrong
-    if not isinstance(said, dict):
+    if not isinstance(root, yaml.MappingNode):
         return content
-    named = {key: Path(said[key]) for key in FILES if isinstance(said.get(key), str)}
-    ours = {
-        key: str(CONFIGURATIONS / path)
-        for key, path in named.items()
-        if not path.exists() and (CONFIGURATIONS / path).is_file()
-    }
-    return yaml.safe_dump({**said, **ours}, sort_keys=False) if ours else content
+    # From the end, so that places before it stay; the rest is not written anew, since YAML's idea
+    # of numbers is not the parser's.
+    for key, value in reversed(root.value):
+        ours = CONFIGURATIONS / value.value if isinstance(value, yaml.ScalarNode) else None
+        if key.value in FILES and ours and ours.is_file() and not Path(value.value).exists():
+            start, end = value.start_mark.index, value.end_mark.index
+            content = f"{content[:start]}{json.dumps(str(ours))}{content[end:]}"
+    return content
 
 
 def _installed(path: Path) -> Path | None:
