@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
-from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.command_parser import CommandParser, require_posix
 from lightning_modules.command_line.comparison_figure import (
     comparison_figure,
     sizes_figure,
@@ -60,7 +60,8 @@ def reproduce(args: list[str]) -> None:
         args: names of claims, and options.
     """
     given = parse(args)
-    # Optuna is slow to import, and Windows lacks fcntl: other commands do without both.
+    require_posix("reproduce")
+    # Optuna is slow to import: other commands do without it.
     from lightning_modules.command_line.reproduce.claim_file import find_claims
     from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
-from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.command_parser import CommandParser, require_posix
 from lightning_modules.command_line.configurations import find
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.kept import distinct
@@ -51,7 +51,8 @@ def sweep(args: list[str]) -> None:
         args: a file and options.
     """
     given, settings = sweep_parser().parse_with_settings(args)
-    # Optuna is slow to import, and Windows lacks fcntl: other commands do without both.
+    require_posix("sweep")
+    # Optuna is slow to import: other commands do without it.
     from lightning_modules.command_line.sweep.kept_runs import KeptRuns
     from lightning_modules.command_line.sweep.plan import Plan
     from lightning_modules.command_line.sweep.table_file import read_table
