@@ -9,7 +9,8 @@ from setuptools import find_packages, setup
 OURS = ("datamodules*", "lightning_modules*", "memory_cores*")
 
 setup(
+    # It is no module of `gtmm`, as cli.py beside it is; builds do not run it by its name.
+    script_name="setup.py",
     package_dir={"gtmm": ".", "gtmm.conf": "conf"},
-    py_modules=["gtmm.cli"],
-    packages=["gtmm.conf", *find_packages(include=OURS)],
+    packages=["gtmm", "gtmm.conf", *find_packages(include=OURS)],
 )
