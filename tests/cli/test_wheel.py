@@ -46,7 +46,8 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = str(folder / "bin/python")
-    options = "--no-deps", "--no-index", "--quiet", str(wheel)
+    # A checkout in PYTHONPATH would pass for an installation, and stay the only one.
+    options = "--ignore-installed", "--no-deps", "--no-index", "--quiet", str(wheel)
     pip = [sys.executable, "-m", "pip", "--python", python, "install"]
     subprocess.run([*pip, *options], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
