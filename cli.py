@@ -2,7 +2,8 @@
 
 python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
 
-``COMMANDS`` are those that neither train nor measure.
+``COMMANDS`` are those that neither train nor measure. In a wheel this file is ``gtmm.cli``, which
+the command ``gtmm`` runs.
 """
 
 import os
@@ -17,11 +18,13 @@ def leave(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
+#: Not imported by a test.
+IS_PROGRAM = __name__ in ("__main__", "gtmm.cli")
 on_interrupt = signal.getsignal(signal.SIGINT)
 try:
     # Imports take seconds in which there is nothing to lose, and may turn an interruption into any
     # other error.
-    if __name__ == "__main__" and on_interrupt is signal.default_int_handler:
+    if IS_PROGRAM and on_interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
     from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
     from lightning_modules.command_line.compare import compare
@@ -40,7 +43,7 @@ try:
     from lightning_modules.command_line.text_encoding import accept_any_text, ensure_utf8
     from lightning_modules.command_line.usage_error import UsageError
 finally:
-    if __name__ == "__main__":
+    if IS_PROGRAM:
         signal.signal(signal.SIGINT, on_interrupt)
 
 #: Beside Lightning's; the first line of each one's docstring is its line in --help.
@@ -83,6 +86,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(128 + stop.signal)
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """Run the process's own command line."""
     ensure_utf8()
     main()
+
+
+if __name__ == "__main__":
+    program()

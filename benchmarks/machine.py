@@ -3,14 +3,17 @@
 import os
 import platform
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lightning_modules.records.versions import package_version, revision
-
 ROOT = Path(__file__).parents[1]
+# What is measured is the checkout of these scripts, which import this module first: another one
+# may be installed.
+sys.path.insert(0, str(ROOT))
+from lightning_modules.records.versions import package_version, revision  # noqa: E402
 
 
 def processor() -> str:

@@ -88,8 +88,9 @@ def follow_trainer(worker: int) -> None:
     The trainer decides when to stop; until then it needs batches. Without it, a worker that waits
     for somebody to take its batches would wait for ever.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows lacks the last
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -99,7 +100,7 @@ def end_workers() -> None:
     """End what Python asks to end when it exits, and then waits for: workers would not hear it."""
     workers = [process for process in multiprocessing.active_children() if process.daemon]
     # PyTorch raises an error wherever the process is when a worker dies.
-    main = threading.current_thread() is threading.main_thread()
+    main = threading.current_thread() is threading.main_thread() and sys.platform != "win32"
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if main and workers else None
     for worker in workers:
         worker.kill()

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -70,11 +71,13 @@ def require_engine() -> None:
     """Look for the engine before processes are started.
 
     Raises:
-        RenderingFailed: it or its textures are missing.
+        RenderingFailed: it or its textures are missing, or this is Windows.
     """
+    if sys.platform == "win32":
+        raise RenderingFailed("rooms cannot be rendered on Windows; in its Linux (WSL) they can")
     found = importlib.util.find_spec("vizdoom")
     if found is None or found.origin is None:
-        raise RenderingFailed("ViZDoom, which renders rooms, is missing: pip install '.[rooms]'")
+        raise RenderingFailed("ViZDoom, which renders rooms, is missing: pip install vizdoom")
     assets = Path(found.origin).with_name(ASSETS)
     if not assets.exists():
         raise RenderingFailed(f"{assets} is missing: pip install --force-reinstall vizdoom")

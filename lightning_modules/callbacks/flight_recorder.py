@@ -62,10 +62,18 @@ class FlightRecorder(L.Callback):
         settings: the run's config.yaml.
         on_divergence: "stop" raises ``Diverged``; "skip" goes on with the next step and counts, but
             stops after ``MOST_SKIPPED`` in a row, or if the weights themselves are not finite.
+        program: the command that runs ``rerun``, for the message.
     """
 
-    def __init__(self, run: Path, settings: str, on_divergence: OnDivergence = "stop") -> None:
+    def __init__(
+        self,
+        run: Path,
+        settings: str,
+        on_divergence: OnDivergence = "stop",
+        program: str = "python cli.py",
+    ) -> None:
         self.run, self.settings, self.on_divergence = run, settings, on_divergence
+        self.program = program
         #: Steps that were skipped: in all, and the last ones in a row.
         self.skipped, self._in_a_row = 0, 0
         self._step, self._ended = Step(), True
@@ -214,7 +222,7 @@ class FlightRecorder(L.Callback):
         }
         try:
             if write_bundle(path, content):
-                return f"  repeat it: python cli.py rerun {shlex.quote(shown(path))}"
+                return f"  repeat it: {self.program} rerun {shlex.quote(shown(path))}"
         except OSError as failure:
             return f"  its record cannot be written: {failure.strerror}"
         return f"  no record of it: it would be larger than {MOST_BYTES // 10**6} MB"

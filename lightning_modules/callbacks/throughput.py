@@ -1,6 +1,5 @@
 """Speed of training, and the memory that it takes."""
 
-import resource
 import sys
 import time
 from typing import Any
@@ -90,7 +89,11 @@ class Throughput(L.Callback):
         """Note the peak so far, of a GPU's memory or else of the machine's."""
         if self._device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self._device)
+        elif sys.platform == "win32":
+            return
         else:
+            import resource  # which Windows lacks
+
             # macOS reports bytes, Linux KiB.
             unit = 1 if sys.platform == "darwin" else 1024
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

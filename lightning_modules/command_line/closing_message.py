@@ -6,7 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from lightning_modules.installation import IN_CHECKOUT, PROGRAM
 from lightning_modules.records.run_folder import RunFolder, shown
+
+#: The command that an installation brings.
+COMMAND = "gtmm"
 
 
 def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
@@ -82,8 +86,21 @@ def comparison(folder: RunFolder) -> str:
 
 
 def program() -> str:
-    """This program as the user probably typed it: with the interpreter that runs it."""
-    on_path = shutil.which("python")
+    """Name this program as the user typed it: ``gtmm``, or ``cli.py`` with its interpreter.
+
+    A sweep's runs are started by the file; where there is no checkout, they name the command.
+    """
+    typed, interpreter = Path(sys.argv[0]), Path(sys.executable)
+    if typed.stem == COMMAND:
+        return _as_typed(COMMAND, typed)
+    if not IN_CHECKOUT:
+        return _as_typed(COMMAND, interpreter.with_name(COMMAND))
+    return f"{_as_typed('python', interpreter)} {shlex.quote(shown(PROGRAM))}"
+
+
+def _as_typed(name: str, path: Path) -> str:
+    """Name a program without its folder if the shell would find the same one."""
+    on_path = shutil.which(name)
     # Not resolved: a virtual environment's interpreter is a link to one that lacks its packages.
-    same = on_path is not None and os.path.abspath(on_path) == os.path.abspath(sys.executable)
-    return f"{'python' if same else shlex.quote(shown(Path(sys.executable)))} cli.py"
+    same = on_path is not None and os.path.abspath(on_path) == os.path.abspath(path)
+    return name if same else shlex.quote(shown(path))

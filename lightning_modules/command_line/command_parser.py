@@ -1,12 +1,25 @@
 """Options of a command that is none of Lightning's."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NoReturn
 
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.usage_error import UsageError, nearest
+
+
+def require_posix(name: str) -> None:
+    """Refuse a command that starts and ends processes where the system lacks what that takes.
+
+    Raises:
+        UsageError: this is Windows.
+    """
+    if sys.platform == "win32":
+        raise UsageError(
+            f"{name}: needs locks and signals that Windows lacks; its Linux (WSL) has them"
+        )
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -76,7 +76,7 @@ def workspace(entity: str, project: str, benchmark: str | None) -> "Workspace":
         import wandb_workspaces.workspaces as ws
     except ImportError as failure:
         raise UsageError(
-            "dashboard needs the package wandb-workspaces: pip install --editable '.[dashboard]'"
+            "dashboard needs the package wandb-workspaces: pip install wandb-workspaces"
         ) from failure
     return ws.Workspace(
         entity=entity,

@@ -16,6 +16,8 @@ from datamodules import BenchmarkDataModule
 from datamodules.sources import UnreadableData
 from lightning_modules.callbacks.flight_recorder import OnDivergence
 from lightning_modules.command_line.class_settings import plain_key
+from lightning_modules.command_line.closing_message import program
+from lightning_modules.command_line.configurations import found_within, found_words
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
 from lightning_modules.command_line.memory_estimate import require_memory
 from lightning_modules.command_line.parsing_messages import explain_parsing
@@ -55,6 +57,15 @@ class Parser(LightningArgumentParser):
             super().error(message, ex)
         raise UsageError(explain_parsing(message, self)) from ex
 
+    def parse_args(self, args: Any = None, *others: Any, **kwargs: Any) -> Any:
+        """Find the files that the words name; these are complete, ``--key=value``."""
+        found = found_words(args) if isinstance(args, list) else args
+        return super().parse_args(found, *others, **kwargs)
+
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Namespace:
+        """Find the files that a file names."""
+        return super().parse_string(found_within(content), *args, **kwargs)
+
     def parse_path(self, *args: Any, **kwargs: Any) -> Namespace:
         """Forget the files that a file names, so that ``config`` is what the command line names."""
         settings = super().parse_path(*args, **kwargs)
@@ -85,7 +96,7 @@ class ExperimentParser(LightningCLI):
             parser_kwargs={
                 "parser_mode": "omegaconf+",
                 "allow_abbrev": False,
-                "prog": "cli.py",
+                "prog": program(),
                 "description": "Sequence models with interchangeable memory cores.",
             },
             auto_configure_optimizers=False,

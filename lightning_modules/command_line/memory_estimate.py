@@ -7,6 +7,7 @@ Adam's two moments, the memory core's state before and after a step, and a batch
 import inspect
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,8 @@ def available_bytes(accelerator: Any) -> int:
         rows = (line.split() for line in left.read_text(encoding="utf-8").splitlines())
         sizes = {row[0]: int(row[1]) << 10 for row in rows}
         return sizes["MemAvailable:"] + sizes["SwapFree:"]
+    if sys.platform == "win32":
+        return sys.maxsize  # nothing that Python has says it
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 

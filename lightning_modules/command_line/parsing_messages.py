@@ -22,6 +22,7 @@ from lightning_modules.command_line.class_settings import (
     type_hints,
 )
 from lightning_modules.command_line.closing_message import program
+from lightning_modules.command_line.configurations import FOLDER, listed
 from lightning_modules.command_line.data_links import choosable, models_of_same_data
 from lightning_modules.command_line.usage_error import nearest, nearest_file
 from lightning_modules.records.run_folder import shown
@@ -88,7 +89,7 @@ def _missing_file(message: str, parser: ArgumentParser) -> str | None:
     if found is None:
         return None
     path, key = found[1], _key(message)
-    if any((folder / path).exists() for folder in (Path(), Path("conf"))):
+    if any((folder / path).exists() for folder in (Path(), Path(FOLDER))):
         return f"{key}: {shown(Path(path))} is not a file of settings"
     near = nearest_file(path)
     others = _experiments() if key == "config" and not near else ""
@@ -96,10 +97,10 @@ def _missing_file(message: str, parser: ArgumentParser) -> str | None:
 
 
 def _experiments() -> str:
-    """Name some experiments in a line; empty elsewhere than in a checkout."""
-    files = [shown(file) for file in sorted(Path("conf").glob("*.yaml"))]
+    """Name some experiments in a line."""
+    files = [shown(file) for file in listed(Path(FOLDER)) if file.suffix == ".yaml"]
     named, more = ", ".join(files[:MOST_EXPERIMENTS]), len(files) - MOST_EXPERIMENTS
-    rest = f" and {more} more in conf/" if more > 0 else ""
+    rest = f" and {more} more in {FOLDER}/" if more > 0 else ""
     return f"\nexperiments: {named}{rest}" if files else ""
 
 

@@ -21,6 +21,7 @@ from lightning_modules.callbacks.stop_signals import StopSignals
 from lightning_modules.callbacks.stopwatch import Stopwatch
 from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
+from lightning_modules.command_line.closing_message import program
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.sequence_model import SequenceModel
 
@@ -42,7 +43,7 @@ def run_callbacks(
         signals: those that end the run.
     """
     seed, stopwatch, throughput = settings.seed_everything, Stopwatch(), Throughput()
-    recorder = FlightRecorder(folder.path, saved, settings.on_divergence)
+    recorder = FlightRecorder(folder.path, saved, settings.on_divergence, program())
     origin = TrainingOrigin(seed)
     callbacks = [
         recorder,

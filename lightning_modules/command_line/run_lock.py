@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import time
 
 from lightning_modules.command_line.sweep.lock import locked
@@ -21,6 +22,9 @@ def hold(folder: RunFolder) -> int | None:
     Raises:
         UsageError: another process trains in it.
     """
+    if sys.platform == "win32":
+        print(f"Windows cannot lock {shown(folder.path)}: train in it once at a time", flush=True)
+        return None
     held = os.open(folder.path, os.O_RDONLY)
     try:
         return _wait_for(folder, held)

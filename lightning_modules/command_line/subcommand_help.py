@@ -11,11 +11,12 @@ import datamodules
 import memory_cores
 from lightning_modules import MODELS
 from lightning_modules.command_line.class_settings import concrete
+from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.word_order import name_of
 
 #: Runs a command on the words that follow its name.
 Command = Callable[[list[str]], None]
-USAGE = "python cli.py {fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
+WORDS = "{fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
 #: Lightning's subcommands, in our words.
 SUBCOMMANDS = {
     "fit": "Train a model, or go on with a training.",
@@ -48,7 +49,8 @@ TRAINER_OPTIONS = {
 
 def usage(others: Mapping[str, Command]) -> str:
     """Say how commands are called: Lightning's, and the others."""
-    return f"{USAGE}\n       python cli.py {{{','.join(others)}}} --help" if others else USAGE
+    own = f"{program()} {WORDS}"
+    return f"{own}\n       {program()} {{{','.join(others)}}} --help" if others else own
 
 
 def list_commands(
@@ -131,9 +133,7 @@ def listings(subcommand: str) -> str:
             "Benchmarks: --data=NAME or a file of conf/data/, settings: --data.help=NAME",
             first_sentences(benchmarks),
         ),
-        listing(
-            f"Training, all options: python cli.py {subcommand} {TRAINER_HELP}", TRAINER_OPTIONS
-        ),
+        listing(f"Training, all options: {program()} {subcommand} {TRAINER_HELP}", TRAINER_OPTIONS),
     ]
     return "\n".join(parts)
 

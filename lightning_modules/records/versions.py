@@ -3,7 +3,8 @@
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from lightning_modules.installation import IN_CHECKOUT, ROOT
 
 #: Packages that decide results.
 PACKAGES = ("torch", "lightning", "jsonargparse", "gtmm")
@@ -29,14 +30,14 @@ def package_version(package: str) -> str | None:
 def revision() -> str | None:
     """Return the commit of the checkout with this file, marked "+" if files were changed.
 
-    It is None where there is no checkout, or no git.
+    It is None where there is no checkout, or no git: an environment that a wheel was installed into
+    may lie in somebody else's repository.
     """
+    if not IN_CHECKOUT:
+        return None
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-    folder = Path(__file__).parent
     try:
-        found = subprocess.run(
-            command, cwd=folder, capture_output=True, encoding="utf-8", check=True
-        )
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()

@@ -1,6 +1,8 @@
 """Preparation of a process that runs a model on a CPU, once, with a line for what takes long."""
 
 import ctypes
+import os
+import sys
 import time
 from textwrap import shorten
 
@@ -8,6 +10,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from memory_cores.kernels import building
 
+#: Variable of the environment: "0" leaves C++ operators out.
+OPERATORS = "GTMM_OPERATORS"
 #: Seconds below which building is not worth a line.
 WORTH_A_LINE_S = 2.0
 #: Options of glibc's ``mallopt``, and values that no tensor of a step reaches.
@@ -17,11 +21,14 @@ ACCEPTED = 1
 
 
 def prepare() -> None:
-    """Keep freed memory, build the C++ operators, and print what took long or is missing."""
+    """Keep freed memory, build the C++ operators, and print what takes long or is missing."""
     keep_freed_memory()
+    if os.environ.get(OPERATORS) == "0":
+        say(f"Loops over time take longer, since C++ operators are left out ({OPERATORS}=0)")
+        return
     started = time.perf_counter()
     try:
-        building.build()
+        building.build(announce)
     except (RuntimeError, OSError) as error:
         why = shorten(str(error).partition("\n")[0], 120, placeholder=" ...")
         say(f"Loops over time take longer, since their C++ operators cannot be built: {why}")
@@ -31,12 +38,22 @@ def prepare() -> None:
         say(f"Built C++ operators in {took:.0f} s; later runs find them")
 
 
+def announce() -> None:
+    """Say what is built, how long that takes, and how to do without it."""
+    say(
+        "Building C++ operators, once: half a minute, several where other programs keep the "
+        f"processor busy. {OPERATORS}=0 leaves them out; steps then take up to 2.5 times as long"
+    )
+
+
 def keep_freed_memory() -> None:
     """Let this process use freed memory again instead of giving it back to the system.
 
     glibc returns tensors above 32 MB at once, and gets the next one zeroed, page by page: half of a
     step's time with a window of 4,096 slots.
     """
+    if sys.platform == "win32":  # has neither this function nor a library without a name
+        return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # other C libraries have none
         return

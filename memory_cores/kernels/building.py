@@ -6,7 +6,7 @@ They are built when first needed, and kept where PyTorch keeps extensions.
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -37,8 +37,11 @@ _left_out = False
 _failure: RuntimeError | OSError | None = None
 
 
-def build() -> None:
+def build(begin: Callable[[], object] = lambda: None) -> None:
     """Load the operators; build them first, in half a minute, if that was not done yet.
+
+    Args:
+        begin: is called before they are built, here or by another process that is waited for.
 
     Raises:
         RuntimeError, OSError: they cannot be built.
@@ -49,14 +52,16 @@ def build() -> None:
     if _built:
         return
     try:
-        _load()
+        _load(begin)
     except (RuntimeError, OSError) as failure:
         _failure = failure
         raise
     _built = True
 
 
-def _load() -> None:
+def _load(begin: Callable[[], object]) -> None:
+    if sys.platform == "win32":
+        raise RuntimeError("they are written for gcc and clang, not for Windows' compiler")
     capability = torch.backends.cpu.get_cpu_capability()  # such as AVX2, or NO AVX
     # Environments do not share a folder, nor do other sources: checkouts of the same ones do.
     whose = f"{torch.__version__} {torch.__file__} {FLAGS}".encode()
@@ -66,6 +71,8 @@ def _load() -> None:
     folder = Path(root) / name
     folder.mkdir(parents=True, exist_ok=True)
     library, whole = folder / f"{name}.so", folder / "whole"
+    if not (whole.exists() and library.exists()):
+        begin()
     with FileLock(folder / "building.lock"), ninja_in_path():
         # PyTorch's own lock outlives a process that is killed, and stops all others for ever.
         (folder / "lock").unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from lightning_modules.command_line.sweep.table_file import read_table
 from tests.cli.commands import ROOT
 
 README, GUIDE = ROOT / "README.md", ROOT / "docs/guide.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
     block
     for page in (README, GUIDE)

@@ -35,7 +35,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["method must be one of grid, random, bayes, got gird", "grid?"],
     ),
     "no method": ({"method": None}, ["method must be one of", "got None"]),
-    "program": ({"program": "train.py"}, ["program must be cli.py, got train.py"]),
+    "program": ({"program": "train.py"}, ["program must be cli.py or gtmm, got train.py"]),
     "setting": ({"paramters": {}}, ["paramters: there is no such setting", "mean parameters?"]),
     "early stop": (
         {"early_terminate": {}},

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning_modules
+from lightning_modules.command_line.configurations import find
 from lightning_modules.command_line.sweep.checks import one_of, require_known
 from lightning_modules.command_line.sweep.parameter import examples
 from lightning_modules.command_line.sweep.sweep_file import SweepFile, read_yaml, sweep_of
@@ -78,7 +79,7 @@ def contestant(values: Mapping[str, Any]) -> tuple[str, str]:
     """
     files: dict[str, Any] = {}
     if isinstance(values.get("config"), str):
-        files = read_yaml(Path(values["config"]))
+        files = read_yaml(find(Path(values["config"])))
     named = [values.get(key, files.get(key)) for key in ("data", "model")]
     if not all(isinstance(name, str) for name in named):
         raise UsageError(

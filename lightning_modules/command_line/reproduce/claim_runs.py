@@ -114,11 +114,11 @@ class ClaimRuns:
             for values in islice(sweep.combinations(), sweep.run_cap)
         }
 
-    def kept(self, records: Path) -> KeptRuns:
+    def kept(self, records: Sequence[Path]) -> KeptRuns:
         """Return runs that are not trained again: kept records, and those of other claims here."""
         own = {plan.folder for plan in self.plans}
         ours = {found for folder in own for found in folder.parent.glob(f"{OURS}*")}
-        return KeptRuns(records, *sorted(ours - own))
+        return KeptRuns(*records, *sorted(ours - own))
 
     @property
     def written(self) -> Path:

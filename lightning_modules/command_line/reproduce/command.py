@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
-from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.command_parser import CommandParser, require_posix
 from lightning_modules.command_line.comparison_figure import (
     comparison_figure,
     sizes_figure,
     training_figure,
 )
+from lightning_modules.command_line.configurations import find
 from lightning_modules.command_line.reproduce.side_by_side import side_by_side
 from lightning_modules.command_line.sweep.command import (
     announce,
@@ -49,6 +50,7 @@ Seeds are fixed beforehand; --seeds 5 and then 8 go on where 3 were too few.
                still cost; trains nothing. With --all and --out docs/claims, writes
                docs/claims.md anew
   --dry_run    what would be trained"""
+RECORDS = Path("docs/records")
 
 
 def reproduce(args: list[str]) -> None:
@@ -58,11 +60,12 @@ def reproduce(args: list[str]) -> None:
         args: names of claims, and options.
     """
     given = parse(args)
-    # Optuna is slow to import, and Windows lacks fcntl: other commands do without both.
+    require_posix("reproduce")
+    # Optuna is slow to import: other commands do without it.
     from lightning_modules.command_line.reproduce.claim_file import find_claims
     from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns
 
-    claims = find_claims(given.claims, given.names)
+    claims = find_claims(find(given.claims), given.names)
     out = given.out or Path("docs/claims")
     if given.status:
         show_status(claims, given, out)
@@ -156,7 +159,7 @@ def as_groups(models: Sequence[Sequence[Run]]) -> list[Group]:
     return [group._replace(runs=whole[group.runs[0].folder]) for group in groups]
 
 
-def foresee(needed: "ClaimRuns", records: Path) -> None:
+def foresee(needed: "ClaimRuns", records: Sequence[Path]) -> None:
     """Say what would be trained, and what it would cost."""
     kept, runs = needed.kept(records), [run for plan in needed.plans for run in plan.runs()]
     announce(needed.plans, kept)
@@ -171,7 +174,7 @@ def show_status(claims: Sequence["Claim"], given: Namespace, out: Path) -> None:
     from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns, folder_of
     from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 
-    kept, found = KeptRuns(given.records), []
+    kept, found = KeptRuns(*given.records), []
     for claim in claims:
         for scale in claim.scales:
             if scale == given.scale or folder_of(claim, scale, out).exists():
@@ -197,6 +200,8 @@ def parse(args: list[str]) -> Namespace:
         made.error(f"name a claim, such as A2, or --all, got {' '.join(given.names) or 'neither'}")
     if given.status and given.dry_run:
         made.error("--status: trains nothing; leave --dry_run out")
+    # In a new folder nothing is kept yet.
+    given.records = [given.records] if given.records else [*filter(Path.exists, [RECORDS])]
     return given
 
 
@@ -217,15 +222,14 @@ def reproduce_parser() -> CommandParser:
     made.add_argument(
         "--jobs", type=positive, default=1, metavar="NUMBER", help="runs at a time (default: 1)"
     )
-    folders = {"claims": "conf/claims", "records": "docs/records"}
-    for name, folder in folders.items():
-        made.add_argument(
-            f"--{name}",
-            type=Path,
-            default=Path(folder),
-            metavar="FOLDER",
-            help=f"default: {folder}",
-        )
+    made.add_argument(
+        "--claims",
+        type=Path,
+        default=Path("conf/claims"),
+        metavar="FOLDER",
+        help="default: %(default)s",
+    )
+    made.add_argument("--records", type=Path, metavar="FOLDER", help=f"default: {RECORDS}")
     made.add_argument(
         "--out", type=Path, metavar="FOLDER", help="of what is written (default: docs/claims)"
     )

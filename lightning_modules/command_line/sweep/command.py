@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_modules.command_line.closing_message import program
-from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.command_parser import CommandParser, require_posix
+from lightning_modules.command_line.configurations import find
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.kept import distinct
 from lightning_modules.records.reader import read_runs
@@ -50,12 +51,13 @@ def sweep(args: list[str]) -> None:
         args: a file and options.
     """
     given, settings = sweep_parser().parse_with_settings(args)
-    # Optuna is slow to import, and Windows lacks fcntl: other commands do without both.
+    require_posix("sweep")
+    # Optuna is slow to import: other commands do without it.
     from lightning_modules.command_line.sweep.kept_runs import KeptRuns
     from lightning_modules.command_line.sweep.plan import Plan
     from lightning_modules.command_line.sweep.table_file import read_table
 
-    table = read_table(given.file)
+    table = read_table(find(given.file))
     plans = [Plan(file, settings) for file in table.sweeps]
     require_own_folders(plans)
     if len(plans) > 1 and given.trials is not None:

@@ -1,6 +1,5 @@
 """Locks that the system lets go of when their holder ends, however it ends."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ def locked(file: int) -> bool:
     Args:
         file: its descriptor.
     """
+    import fcntl  # which Windows lacks
+
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # the latter from NFS

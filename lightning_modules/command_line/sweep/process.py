@@ -12,8 +12,8 @@ from pathlib import Path
 from lightning_modules.command_line.checkpoint_check import is_intact
 from lightning_modules.command_line.sweep.lock import locked
 from lightning_modules.command_line.sweep.plan import PlannedRun
+from lightning_modules.installation import PROGRAM
 
-PROGRAM = Path(__file__).parents[3] / "cli.py"
 LEASH = Path(__file__).with_name("leash.py")
 #: Torch reads it; unset, every process would take all cores.
 THREADS = "OMP_NUM_THREADS"

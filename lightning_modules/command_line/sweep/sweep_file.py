@@ -38,7 +38,8 @@ NOT_HERE = {
     "metric.impute_while_running": "runs that are going count as bad ones here",
     "early_terminate.strict": "runs are judged by the best 1 / eta of those that came so far here",
 }
-PROGRAM = "cli.py"
+#: Names of the program: in a checkout, and where it is installed.
+PROGRAMS = ("cli.py", "gtmm")
 #: What W&B puts the parameters in place of, each ``--key=value``.
 ARGUMENTS = "${args}"
 #: Words of a command that stand before the program's own.
@@ -134,8 +135,8 @@ def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     refuse_not_here(content)
     require_known([name for name in content if name not in OF_WANDB], SETTINGS)
     program = content.get("program")
-    if not isinstance(program, str) or Path(program).name != PROGRAM:
-        raise UsageError(f"program must be {PROGRAM}, got {program}")
+    if not isinstance(program, str) or Path(program).name not in PROGRAMS:
+        raise UsageError(f"program must be {' or '.join(PROGRAMS)}, got {program}")
     method = one_of("method", content.get("method"), METHODS)
     metric = metric_of(content.get("metric"))
     if method == "bayes" and metric is None:

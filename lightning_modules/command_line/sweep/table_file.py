@@ -1,5 +1,6 @@
 """A table of results: several sweeps that are run one after the other, the first one first."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from lightning_modules.command_line.sweep.checks import require_known
 from lightning_modules.command_line.sweep.sweep_file import SweepFile, read_sweep, read_yaml
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.installation import CONFIGURATIONS, HOME, IN_CHECKOUT
 from lightning_modules.records.run_folder import shown
 
 SETTINGS = ("sweeps", "records")
@@ -42,7 +44,18 @@ def _table(path: Path, content: Mapping[str, Any]) -> Table:
     if records is not None and not isinstance(records, str):
         raise UsageError(f"records must be a folder, got {records}")
     sweeps = [_grid(path.parent / name) for name in names]
-    return Table(sweeps, None if records is None else path.parent / records)
+    return Table(sweeps, None if records is None else _records(path.parent / records))
+
+
+def _records(folder: Path) -> Path | None:
+    """Return the folder of records, of the working folder where there is no checkout.
+
+    An installed table names ``docs/records`` of a checkout; in a new folder nothing is kept yet.
+    """
+    if IN_CHECKOUT or not folder.is_relative_to(CONFIGURATIONS):
+        return folder
+    own = Path(os.path.relpath(folder, HOME))
+    return own if own.exists() else None
 
 
 def _grid(path: Path) -> SweepFile:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lightning_modules.command_line import closing_message
 from lightning_modules.command_line.closing_message import after_fit, after_interruption, program
+from lightning_modules.installation import ROOT
 from lightning_modules.records.run_folder import RunFolder
 
 
@@ -50,8 +52,9 @@ def test_interpreter_is_named_as_it_was_typed(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("sys.executable", str(inside))
-    assert program() == ".venv/bin/python cli.py"
+    assert program() == f".venv/bin/python {ROOT}/cli.py", "as it is called from elsewhere"
     monkeypatch.setattr("sys.executable", "/elsewhere/my env/python")
+    monkeypatch.chdir(ROOT)
     assert program() == "'/elsewhere/my env/python' cli.py"
 
 
@@ -59,4 +62,29 @@ def test_interpreter_on_the_path_needs_no_folder(tmp_path: Path, monkeypatch: py
     (tmp_path / "python").symlink_to(sys.executable)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.chdir(ROOT)
     assert program() == "python cli.py"
+
+
+def test_command_is_named_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of an environment that is not active, the command needs its folder."""
+    command = tmp_path / "env/bin/gtmm"
+    command.parent.mkdir(parents=True)
+    command.touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(command), "fit"])
+    monkeypatch.setenv("PATH", "")
+    assert program() == "env/bin/gtmm"
+    monkeypatch.setenv("PATH", str(command.parent))
+    assert program() == "gtmm"
+
+
+def test_where_there_is_no_checkout_the_command_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A sweep starts its runs by the file that a wheel has, which nobody types."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "lib/gtmm/cli.py"), "fit"])
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin/python"))
+    monkeypatch.setattr(closing_message, "IN_CHECKOUT", False)
+    assert program() == "bin/gtmm"

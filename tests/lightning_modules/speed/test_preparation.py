@@ -41,8 +41,9 @@ def test_what_can_not_be_built_is_said_in_a_line(
     monkeypatch.setattr(building.cpp_extension, "load", fail)
     preparation.prepare()
     why = str(error).splitlines()[0]
-    said = f"Loops over time take longer, since their C++ operators cannot be built: {why}\n"
-    assert capsys.readouterr().out == said
+    before, said = capsys.readouterr().out.splitlines()
+    assert before.startswith("Building C++ operators, once: half a minute")
+    assert said == f"Loops over time take longer, since their C++ operators cannot be built: {why}"
     assert not building.are_in_use()
     monkeypatch.setattr(building.cpp_extension, "load", lambda *_, **__: None)
     with pytest.raises(type(error), match=why.split(":")[0]):
@@ -52,13 +53,41 @@ def test_what_can_not_be_built_is_said_in_a_line(
 def test_what_took_long_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(building, "build", lambda: None)
+    monkeypatch.setattr(building, "build", lambda begin: None)
     preparation.prepare()
     assert not capsys.readouterr().out
     monkeypatch.setattr(preparation, "WORTH_A_LINE_S", -1.0)
     preparation.prepare()
     said = "Built C++ operators in 0 s; later runs find them\n"
     assert capsys.readouterr().out == said
+
+
+def test_what_takes_long_is_said_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Silence of minutes was taken for a hang."""
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    said: list[str] = []
+    monkeypatch.setattr(
+        building.cpp_extension, "load", lambda *_, **__: said.append(capsys.readouterr().out)
+    )
+    preparation.prepare()
+    assert len(said) == 1 and "GTMM_OPERATORS=0 leaves them out" in said[0]
+
+
+def test_operators_can_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GTMM_OPERATORS", "0")
+    preparation.prepare()
+    said = capsys.readouterr().out
+    assert said == (
+        "Loops over time take longer, since C++ operators are left out (GTMM_OPERATORS=0)\n"
+    )
+    assert not building.are_in_use()
+    monkeypatch.setenv("GTMM_OPERATORS", "1")
+    preparation.prepare()
+    assert building.are_in_use()
 
 
 def test_a_lock_of_a_killed_build_stops_nobody() -> None:

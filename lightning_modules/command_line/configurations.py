@@ -1,0 +1,84 @@
+"""Where files of settings are found: in the working folder, and else among those that come with us.
+
+``conf/dnc_gtmm_maze.yaml`` is the user's own file if there is one, else the installation's.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from lightning_modules.installation import CONFIGURATIONS
+
+FOLDER = "conf"
+#: Settings whose value may be a file.
+FILES = ("config", "model", "data", "trainer")
+
+
+def find(path: Path) -> Path:
+    """Return the installation's file or folder in place of one that is not there.
+
+    Args:
+        path: as it was typed; only one that begins with ``conf/`` can be the installation's.
+    """
+    ours = _installed(path)
+    return path if ours is None or path.exists() or not ours.exists() else ours
+
+
+def listed(folder: Path) -> list[Path]:
+    """List a folder's files, with the installation's if it is ``conf`` or below it.
+
+    Returns:
+        what a user would type.
+    """
+    ours = _installed(folder)
+    folders = [each for each in (folder, ours) if each is not None and each.is_dir()]
+    names = {file.name for each in folders for file in each.iterdir() if file.is_file()}
+    return [folder / name for name in sorted(names)]
+
+
+def found_words(words: Iterable[str]) -> list[str]:
+    """Find the files that a command line names.
+
+    Args:
+        words: options, each joined with its value.
+    """
+    return [_found_word(word) for word in words]
+
+
+def found_within(content: str) -> str:
+    """Find the files that a file of settings names.
+
+    Names in ``models/dnc_gtmm.yaml``'s form are relative to the file's folder, which is the working
+    folder while it is read; those that are not there may be the installation's.
+
+    Args:
+        content: YAML.
+    """
+    try:
+        root = yaml.compose(content, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return content  # the parser says what is wrong
+    if not isinstance(root, yaml.MappingNode):
+        return content
+    # From the end, so that places before it stay; the rest is not written anew, since YAML's idea
+    # of numbers is not the parser's.
+    for key, value in reversed(root.value):
+        ours = CONFIGURATIONS / value.value if isinstance(value, yaml.ScalarNode) else None
+        if key.value in FILES and ours and ours.is_file() and not Path(value.value).exists():
+            start, end = value.start_mark.index, value.end_mark.index
+            content = f"{content[:start]}{json.dumps(str(ours))}{content[end:]}"
+    return content
+
+
+def _installed(path: Path) -> Path | None:
+    """Return where the installation would have it; None for what is not below ``conf``."""
+    first, *rest = path.parts or ("",)
+    return CONFIGURATIONS.joinpath(*rest) if first == FOLDER else None
+
+
+def _found_word(word: str) -> str:
+    option, equals, value = word.partition("=")
+    is_file = option.lstrip("-") in (*FILES, "c") and value.startswith(f"{FOLDER}/")
+    return f"{option}={find(Path(value))}" if equals and is_file else word
