@@ -131,7 +131,7 @@ def test_validations_are_drawn_against_seconds(write, drawn, out: str, tmp_path:
     write_metrics(second, "9,12,,3.0", "19,22,,2.0")
     main(["compare", f"{tmp_path}/runs", out, "--against", "seconds"])
     (((curve,), backdrop, _, subtitle),) = drawn
-    assert curve.seconds.tolist() == [11, 23], "at the steps that both runs have"
+    assert curve.places.tolist() == [11, 23], "at the steps that both runs have"
     assert curve.mean.tolist() == [2.5, 1.5]
     np.testing.assert_allclose(curve.margin, [12.706205 / 2] * 2)
     assert backdrop.share is None and backdrop.optimum is None and "NLL" in backdrop.label

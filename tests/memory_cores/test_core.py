@@ -52,8 +52,8 @@ BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
     # Five slots a step; usage.
     LRU: (5 * N * W + 5 * N + 2 * 5 * 5 * N, 9_375),
     NoMemory: (0, 0),
-    # Keys of five heads of 32; how old each item is, and how many were written.
-    TransformerCache: (N * (5 * 32 + V + 1) + 1, 4_826),
+    # Keys of five heads of 32, turned to their steps; how many were written.
+    TransformerCache: (N * (5 * 32 + V) + 1, 4_801),
     # Where the read heads were, and how many were written.
     Hybrid: (N * (K + V) + 5 * N + 1, 4_126),
     # A row and its age for each slot; eight places and weights a head.

@@ -325,7 +325,9 @@ def test_predictions_are_the_moments_of_the_mixture(make: Make) -> None:
     # Of the parts' first and second moments.
     mean = sum(means) / 7
     variance = sum(m**2 + s**2 for m, s in zip(means, sigmas, strict=True)) / 7 - mean**2
-    assert set(found) == {"mean", "sigma"}
+    points = UNEVEN._asdict()
+    assert set(found) == {"mean", "sigma"} | {n for n in points if n not in ("task", "episode")}
+    assert all(torch.equal(found[name], points[name]) for name in points.keys() & found.keys())
     assert np.abs(found["mean"].detach().numpy() - mean).max() < 1e-9
     assert np.abs(found["sigma"].detach().numpy() - np.sqrt(variance)).max() < 1e-9
 

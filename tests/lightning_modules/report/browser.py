@@ -50,7 +50,7 @@ class Browser:
         for place in self.driver.find_elements("css selector", ".plot"):
             if place.is_displayed():
                 self.js("arguments[0].scrollIntoView({block: 'center'})", place)
-                self.wait(lambda place=place: self.js("!!arguments[0].layout", place))
+                self.wait(lambda place=place: self.js("!!arguments[0]._fullData", place))
 
     def click(self, selector: str) -> None:
         """Click the first element, wherever it is."""
