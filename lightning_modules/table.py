@@ -25,6 +25,12 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int) ->
     return "\n".join(f"  {line}" for line in (lines[0], rule, *lines[1:]))
 
 
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out rows below a header as a table of a document."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _cells(row: Sequence[str], widths: Sequence[int], texts: int) -> list[str]:
     return [
         f"{cell:<{width}}" if i < texts else f"{cell:>{width}}"

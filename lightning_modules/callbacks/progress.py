@@ -20,21 +20,28 @@ def progress() -> ProgressBar:
     return Bar() if sys.stdout.isatty() else ProgressLines()
 
 
-class Bar(ProgressBar):
-    """One line over all steps of a training, or over the batches of an evaluation."""
+class Quietable(ProgressBar):
+    """Progress that is silent in all processes but the first."""
 
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
-        self._bar: tqdm[NoReturn] = tqdm(disable=True)
 
     def disable(self) -> None:
-        """Draw nothing, as Lightning asks of all processes but the first."""
+        """Show nothing, as Lightning asks of all processes but the first."""
         self._enabled = False
 
     def enable(self) -> None:
-        """Draw again."""
+        """Show again."""
         self._enabled = True
+
+
+class Bar(Quietable):
+    """One line over all steps of a training, or over the batches of an evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: tqdm[NoReturn] = tqdm(disable=True)
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """Print a line above the bar on the model's behalf."""
@@ -103,7 +110,7 @@ class Bar(ProgressBar):
         )
 
 
-class ProgressLines(ProgressBar):
+class ProgressLines(Quietable):
     """Prints a line after the first step, then every few seconds.
 
     Args:
@@ -113,18 +120,9 @@ class ProgressLines(ProgressBar):
     def __init__(self, seconds: float = 10.0) -> None:
         super().__init__()
         self.seconds = seconds
-        self._enabled = True
         self._next = 0.0
         #: Step of the last report; others only show its measures again.
         self._measured = 0
-
-    def disable(self) -> None:
-        """Print nothing, as Lightning asks of all processes but the first."""
-        self._enabled = False
-
-    def enable(self) -> None:
-        """Print again."""
-        self._enabled = True
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """Print a line on the model's behalf."""

@@ -9,7 +9,7 @@ from lightning_modules.records.groups import Group
 from lightning_modules.records.ranking import Ranking, Row, ranked
 from lightning_modules.records.run import Run
 from lightning_modules.records.sizes import sizes_in_words
-from lightning_modules.table import columns
+from lightning_modules.table import columns, markdown
 
 #: First columns that are words.
 TEXTS = 2
@@ -37,9 +37,8 @@ class RankingTable(NamedTuple):
     def in_markdown(self) -> str:
         """Lay it out for a document, below a heading."""
         benchmark = self.ranking.benchmark
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        cells = (f"| {' | '.join(row)} |" for row in lines)
-        return "\n".join([f"## {benchmark.label}", "", benchmark.details, "", *cells])
+        table = markdown(self.header, self.rows)
+        return "\n".join([f"## {benchmark.label}", "", benchmark.details, "", table])
 
 
 def rankings(runs: Sequence[Run]) -> list[Ranking]:

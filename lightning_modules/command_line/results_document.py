@@ -1,7 +1,7 @@
 """The document of all kept results: a table and, where runs kept their curves, a figure of each."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.reader import Found
 from lightning_modules.records.run_folder import shown, write_text
 from lightning_modules.records.settings import ON_DIVERGENCE
-from lightning_modules.records.standings import standings
+from lightning_modules.records.standings import Standings, standings
 
 INTRODUCTION = """\
 # Results
@@ -62,9 +62,12 @@ class Part(NamedTuple):
 
 def results_text(found: Found) -> str:
     """Return the document of some runs."""
-    over_all = standings(by_benchmark(found.runs))
+    return _document(found, standings(by_benchmark(found.runs)), list(_parts(found)))
+
+
+def _document(found: Found, over_all: Standings | None, of_benchmarks: Sequence[Part]) -> str:
     parts = [in_markdown(over_all, f"{FIGURES}/{PROFILE}")] if over_all is not None else []
-    parts += [part.text for part in _parts(found)]
+    parts += [part.text for part in of_benchmarks]
     left_out = [f"- {each}" for each in _left_out(found)]
     parts += ["\n".join(["## Left out", "", *left_out])] if left_out else []
     return "\n".join([INTRODUCTION, *(f"{part}\n" for part in parts)])
@@ -72,13 +75,13 @@ def results_text(found: Found) -> str:
 
 def write_results(found: Found, path: Path) -> None:
     """Write the document, and its figures beside it."""
-    over_all = standings(by_benchmark(found.runs))
+    over_all, parts = standings(by_benchmark(found.runs)), list(_parts(found))
     if over_all is not None:
         save(profile_figure(over_all), path.parent / FIGURES / PROFILE)
-    for part in _parts(found):
+    for part in parts:
         if part.picture is not None:
             save(part.figure(), path.parent / FIGURES / part.picture)
-    write_text(path, results_text(found))
+    write_text(path, _document(found, over_all, parts))
 
 
 def _parts(found: Found) -> Iterator[Part]:

@@ -1,6 +1,5 @@
 """Standings over all benchmarks, for a terminal and for a document."""
 
-from collections.abc import Sequence
 from textwrap import fill
 
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from lightning_modules.records.standings import (
     OF_PROFILE,
     Standings,
 )
-from lightning_modules.table import columns
+from lightning_modules.table import columns, markdown
 
 TITLE = "Over all benchmarks"
 #: Letters of a line of a document.
@@ -36,7 +35,7 @@ def in_markdown(found: Standings, picture: str) -> str:
         picture: path of the figure, from the document.
     """
     remarks = (f"- {each}" for each in found.remarks())
-    ranking, pairs = _markdown(_ranking(found)), _markdown(_pairs(found))
+    ranking, pairs = (markdown(*cells) for cells in (_ranking(found), _pairs(found)))
     figure = f"![{OF_PROFILE}]({picture})"
     parts = [f"## {TITLE}", fill(EXPLANATION, WIDTH), ranking, "\n".join(remarks)]
     parts += [fill(f"{OF_IMPROVEMENT}.", WIDTH), pairs, f"{OF_PROFILE}.", figure]
@@ -75,9 +74,3 @@ def _pairs(found: Standings) -> Cells:
     names = [row.contestant for row in found.rows]
     rows = [[own, *(found.improvement_in_words(own, other) for other in names)] for own in names]
     return ["better than", *names], rows
-
-
-def _markdown(cells: tuple[Sequence[str], Sequence[Sequence[str]]]) -> str:
-    header, rows = cells
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -71,7 +71,7 @@ def curve_comparison(
     if backdrop.optimum is not None:
         names.append(backdrop.optimum_name)
     columns = legend_columns(names)
-    axes = _add_axes(figure, -(-len(names) // columns))
+    axes = axes_below_legend(figure, -(-len(names) // columns))
     for i, curve in enumerate(curves):
         draw_model(axes, curve, offset=i)
     if backdrop.optimum is not None:
@@ -87,7 +87,8 @@ def curve_comparison(
     return figure
 
 
-def _add_axes(figure: Figure, legend_rows: int) -> Axes:
+def axes_below_legend(figure: Figure, legend_rows: int) -> Axes:
+    """Add axes that leave room for the heading, and for a legend of so many rows."""
     top = HEADING_INCHES + LEGEND_ROW_INCHES * legend_rows + GAP_INCHES
     return add_axes(figure, LEFT_INCHES, top, AXES_INCHES, HEIGHT - top - FOOT_INCHES)
 

@@ -8,19 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from lightning_modules.pictures.curve_comparison import (
-    FOOT_INCHES,
-    GAP_INCHES,
     HEIGHT,
-    LEGEND_ROW_INCHES,
     WIDTH,
     ModelCurve,
+    axes_below_legend,
     draw_model,
     legend_columns,
     name_models,
 )
-from lightning_modules.pictures.layout import add_axes
-from lightning_modules.pictures.step_axes import AXES_INCHES, LEFT_INCHES, fit
-from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet, tidy
+from lightning_modules.pictures.step_axes import fit
+from lightning_modules.pictures.style import INK, sheet, tidy
 
 #: Dashes of the first, second, ... level of one colour.
 DASHES = ((0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)), (0, (1, 1)))
@@ -46,9 +43,7 @@ def size_comparison(
     """
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
     columns = legend_columns([each.name for each in (*curves, *levels)])
-    rows = -(-(len(curves) + len(levels)) // columns)
-    top = HEADING_INCHES + LEGEND_ROW_INCHES * rows + GAP_INCHES
-    axes = add_axes(figure, LEFT_INCHES, top, AXES_INCHES, HEIGHT - top - FOOT_INCHES)
+    axes = axes_below_legend(figure, -(-(len(curves) + len(levels)) // columns))
     sizes = sorted({size for curve in curves for size in _sizes(curve)})
     axes.set_xscale("log")
     axes.set_xlim(sizes[0] / REACH, sizes[-1] * REACH)

@@ -232,8 +232,12 @@ def _natural(values: Sequence[str]) -> list[str]:
     return [re.sub(r"\d+", lambda digits: digits[0].zfill(12), value) for value in values]
 
 
+def dashes(colours: Sequence[str]) -> list[str]:
+    """Return a dash for each line, which tells it from earlier ones of its colour."""
+    return [DASHES[colours[:i].count(each) % len(DASHES)] for i, each in enumerate(colours)]
+
+
 def _with_dashes(groups: Iterable[Group]) -> Iterator[Group]:
-    seen: list[str] = []
-    for group in groups:
-        yield group._replace(dash=DASHES[seen.count(group.colour) % len(DASHES)])
-        seen.append(group.colour)
+    several = list(groups)
+    for group, dash in zip(several, dashes([each.colour for each in several]), strict=True):
+        yield group._replace(dash=dash)

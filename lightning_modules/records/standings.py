@@ -21,7 +21,7 @@ from lightning_modules.records.aggregates import (
     probability_of_improvement,
 )
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.groups import DASHES, Group
+from lightning_modules.records.groups import DASHES, Group, dashes
 from lightning_modules.records.scores import ScoredBenchmark, Unscored, scored
 from lightning_modules.records.sizes import UNKNOWN
 
@@ -136,9 +136,8 @@ def standings(benchmarks: Sequence[BenchmarkRuns]) -> Standings | None:
     others = [benchmark for benchmark in having if benchmark not in shared]
     contestants = dict.fromkeys(name for benchmark in having for name in benchmark.groups)
     rows = [_standing(name, having, shared) for name in contestants]
-    colours = [row.group.colour for row in rows]
-    dashes = [DASHES[colours[:i].count(each) % len(DASHES)] for i, each in enumerate(colours)]
-    rows = [row._replace(dash=dash) for row, dash in zip(rows, dashes, strict=True)]
+    told_apart = zip(rows, dashes([row.group.colour for row in rows]), strict=True)
+    rows = [row._replace(dash=dash) for row, dash in told_apart]
     return Standings(
         shared,
         others,

@@ -15,6 +15,7 @@ from lightning_modules.records.groups import estimate
 from lightning_modules.records.reaching import unreached
 from lightning_modules.records.significance import interval_in_words
 from lightning_modules.records.statements import BY_WEIGHT, Comparison, Judgement, Quantity
+from lightning_modules.table import markdown
 
 #: Missing runs that are named.
 MOST_NAMED = 6
@@ -179,12 +180,12 @@ def _numbers(judged: Judged) -> Iterator[str]:
     if not (quantities and pairs):
         return
     header = ["benchmark", "model", "seeds", *map(str, quantities)]
-    for row in (header, ["---"] * len(header)):
-        yield f"| {' | '.join(row)} |"
+    rows = []
     for data, model in pairs:
         seeds = len({score.seed for score in scores if (score.data, score.model) == (data, model)})
         cells = (_mean(scores, quantity, model, data) for quantity in quantities)
-        yield f"| {' | '.join([data, model, str(seeds), *cells])} |"
+        rows.append([data, model, str(seeds), *cells])
+    yield markdown(header, rows)
 
 
 def _mean(scores: Sequence[Score], quantity: Quantity, model: str, data: str) -> str:

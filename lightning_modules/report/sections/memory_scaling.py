@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import torch
 
 from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.groups import DASHES, TEST, Group
+from lightning_modules.records.groups import TEST, Group, dashes
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.scaling import scaling_families, slots_of, without_slots
 from lightning_modules.report.chart import Chart, Style, axes_layout, line
@@ -35,25 +35,19 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
     families = list(scaling_families(tested))
     if families:
         title = found.headline.title
-        traces = [_line(f, found.headline.name, DASHES[i]) for i, f in _dashed(families)]
+        dashed = list(zip(families, dashes([f[0].colour for f in families]), strict=True))
+        traces = [_line(f, found.headline.name, dash) for f, dash in dashed]
         sizes = sorted({slots_of(member) or 0 for family in families for member in family})
         layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))
         chart = Chart(traces, layout)
         drawn = chart.markup(f"{title} by slots, {benchmark.label}")
-        keys = key_of([without_slots(f[0])._replace(dash=DASHES[i]) for i, f in _dashed(families)])
+        keys = key_of([without_slots(f[0])._replace(dash=dash) for f, dash in dashed])
         yield panel(benchmark.label, title, keys, drawn, benchmark=benchmark.key)
 
 
 def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
     """Make an axis with equal steps for equal ratios."""
     return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
-
-
-def _dashed(families: Sequence[list[Group]]) -> Iterator[tuple[int, list[Group]]]:
-    """Yield each family with the number of a dash, which tells it from those of its colour."""
-    colours = [family[0].colour for family in families]
-    for i, family in enumerate(families):
-        yield colours[:i].count(colours[i]) % len(DASHES), family
 
 
 def _line(family: Sequence[Group], scalar: str, dash: str) -> go.Scatter:
