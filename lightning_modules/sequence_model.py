@@ -192,7 +192,7 @@ class SequenceModel(L.LightningModule, ABC):
             draw: number of the draw, if there are several of the same sequences.
 
         Returns:
-            noise: float32 [B, *shape], on the model's device.
+            noise: float32, B of this shape, on the model's device.
         """
         key = 0, Purpose.EVALUATION, draw, 0
         if self._repeated is not None:

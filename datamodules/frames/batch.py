@@ -11,7 +11,7 @@ class FrameSequences(NamedTuple):
     frames: Tensor
     """Observations, float32 [B, T, C, H, W] in [0, 1]."""
     actions: Tensor
-    """Known context of each step, float32 [B, T, A]; `actions[:, t]` leads to frame t.
+    """Known context of each step, float32 [B, T, A]; that of step t leads to frame t.
 
     One-hot where there are A kinds of moves; A is 0 in benchmarks without actions."""
     recalled_from: Tensor
