@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from lightning_modules.command_line.comparison_figure import comparison_figure
 from lightning_modules.command_line.ranking_table import full, rankings
-from lightning_modules.command_line.standings_table import in_markdown, profile_figure
+from lightning_modules.command_line.standings_table import WIDTH, in_markdown, profile_figure
 from lightning_modules.pictures.style import save
+from lightning_modules.records.answers import EXPLANATION, TITLE, Answer, answers, tally
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.bundle import bundles
 from lightning_modules.records.groups import tested_groups
@@ -66,11 +68,23 @@ def results_text(found: Found) -> str:
 
 
 def _document(found: Found, over_all: Standings | None, of_benchmarks: Sequence[Part]) -> str:
-    parts = [in_markdown(over_all, f"{FIGURES}/{PROFILE}")] if over_all is not None else []
+    answered = answers([part.ranking for part in of_benchmarks])
+    parts = [_answers(answered)] if answered else []
+    parts += [in_markdown(over_all, f"{FIGURES}/{PROFILE}")] if over_all is not None else []
     parts += [part.text for part in of_benchmarks]
     left_out = [f"- {each}" for each in _left_out(found)]
     parts += ["\n".join(["## Left out", "", *left_out])] if left_out else []
     return "\n".join([INTRODUCTION, *(f"{part}\n" for part in parts)])
+
+
+def _answers(found: Sequence[Answer]) -> str:
+    lines = (
+        f"- **{each.benchmark.label}: {each.best.group.label}**, "
+        f"{'. '.join((each.sizes(), *each.others()))}"
+        for each in found
+    )
+    parts = [f"## {TITLE}", fill(EXPLANATION, WIDTH), "\n".join(lines), fill(tally(found), WIDTH)]
+    return "\n\n".join(parts)
 
 
 def write_results(found: Found, path: Path) -> None:

@@ -18,7 +18,7 @@ def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:
         _group("seed", ((seed, seed, None) for seed in seeds)),
     ]
     form = tag("form", *groups, id="filters")
-    return tag("details", tag("summary", "Filter"), form, class_="filters", open=True)
+    return tag("details", tag("summary", "Filter"), form, class_="filters")
 
 
 def _group(name: str, boxes: Iterable[tuple[str, str, str | None]]) -> Markup:

@@ -17,6 +17,7 @@ from lightning_modules.report.embedding import Embedded
 from lightning_modules.report.filters import filters
 from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.section import Section
+from lightning_modules.report.sections.answer import answer
 from lightning_modules.report.sections.configuration import configuration
 from lightning_modules.report.sections.film import films
 from lightning_modules.report.sections.gallery import gallery
@@ -73,6 +74,7 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
     for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
     of_probes: list[Problem] = []
     shown = [
+        answer(benchmarks),
         overall(benchmarks),
         league(benchmarks),
         step_curves(benchmarks),

@@ -121,7 +121,6 @@
   for (const figure of document.querySelectorAll("figure")) {
     figure.addEventListener("click", () => figure.classList.toggle("large"));
   }
-  if (innerWidth <= 600) document.querySelector(".filters").open = false;
   document.querySelectorAll(".slider").forEach(slide);
   filter();
   document.querySelectorAll(".plot").forEach((place) => sight.observe(place));

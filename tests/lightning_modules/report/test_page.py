@@ -333,7 +333,7 @@ def test_the_best_mean_alone_is_bold(runs):
         runs.frames("NTM", seed, 4 + seed)
     html = page(read_runs([runs.root]))
     interval = "0.300 [0.052, 0.548]"
-    assert bold(html) == [f"{interval}, 3 seeds", interval], "in the overview, and in the table"
+    assert bold(html) == ["GTMM (DNC)", f"{interval}, 3 seeds", interval], "answer, overview, table"
     rows = read(html).rows
     mean, *singles = [row for row in rows if row[0] == "GTMM (DNC)" and len(row) > 2]
     assert mean[2] == "best, reference" and [single[2] for single in singles] == ["", "", ""]

@@ -19,6 +19,7 @@ from tests.lightning_modules.report.browser import (
 
 pytestmark = needs_chromium
 PANELS = {
+    "answer": 1,
     "league": 3,
     "steps": 3,
     "learning": 2,

@@ -17,10 +17,10 @@ def over_all(runs: Runs) -> None:
                 runs.frames(core, seed, ratio, run=f"{core}-{steps}-{seed}", steps=steps)
 
 
-def test_standings_come_first_and_miss_nothing(runs: Runs) -> None:
+def test_standings_come_before_tables_and_miss_nothing(runs: Runs) -> None:
     over_all(runs)
     found = read(page(read_runs([runs.root])))
-    assert found.sections[:2] == ["overall", "league"]
+    assert found.sections[:3] == ["answer", "overall", "league"]
     header = next(row for row in found.rows if row[0] == "contestant")
     ranking = found.rows[1:5]
     assert [row[:3] for row in ranking] == [
