@@ -32,8 +32,9 @@ def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
             f" --trainer.max_steps={2 * steps}",
         ]
     if other_core is not None:
-        fit = f"{program()} fit --config {shlex.quote(shown(folder.config))}"
-        lines.append(f"  change the memory:           {fit} --model.memory={other_core}")
+        lines.append(
+            f"  change the memory:           {repetition(folder)} --model.memory={other_core}"
+        )
     lines.append(f"  compare it with other runs:  {comparison(folder)}")
     return "\n".join(lines)
 
@@ -77,6 +78,11 @@ def files(folder: RunFolder) -> str:
 def command(subcommand: str, checkpoint: Path) -> str:
     """A command line on a run's checkpoint, which brings the run's settings."""
     return f"{program()} {subcommand} --ckpt_path {shlex.quote(shown(checkpoint))}"
+
+
+def repetition(folder: RunFolder) -> str:
+    """A command line that trains anew with a run's settings."""
+    return f"{program()} fit --config {shlex.quote(shown(folder.config))}"
 
 
 def comparison(folder: RunFolder) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_modules.command_line.closing_message import program
+from lightning_modules.command_line.closing_message import program, repetition
 from lightning_modules.command_line.command_parser import CommandParser, require_posix
 from lightning_modules.command_line.configurations import find
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.kept import distinct
 from lightning_modules.records.reader import read_runs
-from lightning_modules.records.run_folder import shown
+from lightning_modules.records.run_folder import RunFolder, shown
 
 if TYPE_CHECKING:
     from lightning_modules.command_line.sweep.execution import Execution
@@ -70,7 +70,7 @@ def sweep(args: list[str]) -> None:
     executions = carry_out(plans, given.trials, given.jobs, test, kept, again)
     if given.no_test or plans[0].file.method != "grid":
         show_trials(executions)
-    elif len(plans) > 1 or kept is not None:
+    else:
         rank(plans, executions)
     if len(plans) > 1:
         print(f"\n{progress(plans, executions)}")
@@ -151,7 +151,7 @@ def show_trials(executions: Sequence["Execution"]) -> None:
 
 
 def rank(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> None:
-    """Print the ranking on each benchmark of a table's own runs, and of records that stand for one.
+    """Print the ranking on each benchmark of sweeps' own runs, and of records that stand for one.
 
     Other records were trained otherwise or from other seeds: they compare with nothing here.
     """
@@ -162,6 +162,11 @@ def rank(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> None:
     runs += [outcome.record for outcome in outcomes if outcome.record is not None]
     for ranking in rankings(distinct(runs)):
         print(f"\n{brief(ranking).in_text()}")
+        best = RunFolder(ranking.rows[0].group.runs[0].folder)
+        if best.config.exists():
+            print(
+                f"Train the best again, with another seed: {repetition(best)} --seed_everything 0"
+            )
 
 
 def progress(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> str:

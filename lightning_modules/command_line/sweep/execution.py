@@ -5,10 +5,12 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
+from statistics import mean
 from threading import RLock
 from typing import NamedTuple
 
@@ -61,6 +63,8 @@ class Execution:
         self._proposals = self.study.proposals(self.total)
         self._going: set[str] = set()
         self._pruned: set[str] = set()
+        #: Seconds that each run took which ended here.
+        self._took: list[float] = []
         #: Around all that is shared; nobody waits for a process inside.
         self._lock = RLock()
 
@@ -121,7 +125,7 @@ class Execution:
         if code == 0 and test and run.name not in self._pruned:
             code = self._process(run, process.testing, "is tested" if trial is None else "")
         if code == 0 or run.name in self._pruned or not self.stop:
-            self._conclude(run, code, duration(time.monotonic() - began))
+            self._conclude(run, code, time.monotonic() - began)
 
     def _is_kept(self, run: PlannedRun) -> bool:
         """Say where the record of a run is, if there is one; its trial stays one that may begin."""
@@ -192,9 +196,10 @@ class Execution:
                 self.study.prune(trial)
                 self._pruned.add(run.name)
 
-    def _conclude(self, run: PlannedRun, code: int, took: str) -> None:
+    def _conclude(self, run: PlannedRun, code: int, seconds: float) -> None:
         """Say how a run ended, and write down if it diverged or failed."""
-        trial = run.proposal.trial
+        trial, took = run.proposal.trial, duration(seconds)
+        self._took.append(seconds)
         if run.name in self._pruned:
             self._count(run, "pruned", f"pruned after {took}{self._scored(run)}")
         elif code == 0:
@@ -214,8 +219,10 @@ class Execution:
             self._count(run, "failed", f"failed after {took}: {why} ({shown(run.log)})")
 
     def _count(self, run: PlannedRun, how: str, said: str, record: Run | None = None) -> None:
-        self.outcomes.append(Outcome(run, how, record))
-        self._say(run, said)
+        with self._lock:
+            self.outcomes.append(Outcome(run, how, record))
+            left = self.total - len(self.outcomes)
+            self._say(run, said + to_go(self._took, left, len(self._going), self.jobs))
 
     def _scored(self, run: PlannedRun) -> str:
         metric, values = self.plan.file.metric, self._logged(run)
@@ -249,6 +256,21 @@ def execute(
         execution = Execution(plan, study, total, jobs, threads, test, stop, kept)
         execution.run()
     return execution
+
+
+def to_go(took: Sequence[float], left: int, going: int, jobs: int) -> str:
+    """Estimate how long the other runs will take; say nothing where nothing is known or left.
+
+    Args:
+        took: seconds of each run that ended.
+        left: how many have not ended.
+        going: how many of these have begun; half of their time is behind them.
+        jobs: runs at a time.
+    """
+    if not (took and left):
+        return ""
+    seconds = mean(took) * (left - going / 2) / min(jobs, left)
+    return f"; {left} left, about {duration(seconds)}"
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lightning_modules.command_line.closing_message import repetition
 from lightning_modules.command_line.sweep.execution import Execution, Outcome
 from lightning_modules.command_line.sweep.metric_values import metric_values
 from lightning_modules.command_line.sweep.run_names import short_keys
@@ -39,7 +40,14 @@ def trial_tables(execution: Execution) -> Iterator[str]:
     trials = {trial.run.folder: trial for trial in _trials(execution, metric)}
     for benchmark in by_benchmark(trial.run for trial in trials.values()):
         here = [trials[run.folder] for run in benchmark.runs]
-        yield f"{benchmark.label}, by the last {metric.name}:\n{_table(here, execution, metric)}"
+        here.sort(key=lambda trial: _place(trial, 1 if metric.goal == "minimize" else -1))
+        yield "\n".join(
+            [
+                f"{benchmark.label}, by the last {metric.name}:",
+                _table(here, execution, metric),
+                f"Train the best again: {repetition(here[0].outcome.run.folder)}",
+            ]
+        )
     lost = [each for each in execution.outcomes if each.run.folder.path not in trials]
     if lost and trials:
         named = ", ".join(f"{each.run.name} ({each.how})" for each in lost)
@@ -69,7 +77,6 @@ def _table(trials: Sequence[Trial], execution: Execution, metric: Metric) -> str
     arrow = ARROWS["lower" if metric.goal == "minimize" else "higher"]
     header = [*keys.values(), metric.name + arrow]
     header += [*(each.header for each in others), *ended]
-    sign = 1 if metric.goal == "minimize" else -1
     rows = [
         [
             *_values(trial.outcome, keys),
@@ -77,7 +84,7 @@ def _table(trials: Sequence[Trial], execution: Execution, metric: Metric) -> str
             *_numbers(trial.run, others),
             *[trial.outcome.how for _ in ended],
         ]
-        for trial in sorted(trials, key=lambda trial: _place(trial, sign))
+        for trial in trials
     ]
     return columns(header, rows, texts=len(keys))
 

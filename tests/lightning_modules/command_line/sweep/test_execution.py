@@ -16,7 +16,7 @@ from lightning_modules.command_line.exit_status import DIVERGED, INTERRUPTED, TE
 from lightning_modules.command_line.sweep import execution as module
 from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.command import conclude, status_of
-from lightning_modules.command_line.sweep.execution import Execution
+from lightning_modules.command_line.sweep.execution import Execution, to_go
 from lightning_modules.command_line.sweep.plan import PlannedRun
 from lightning_modules.command_line.sweep.study import Proposal, SweepStudy
 from lightning_modules.records.run_folder import RunFolder
@@ -92,6 +92,20 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.partition(", log: ")[0] for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("took", "left", "going", "jobs", "said"),
+    [
+        ([60, 120], 3, 2, 2, "; 3 left, about 1 min 30 s"),  # 90 s x (1 + 2 / 2) / 2 jobs
+        ([60, 120], 1, 1, 2, "; 1 left, about 45 s"),  # the second job has nothing to do
+        ([3600], 10, 1, 1, "; 10 left, about 9 h 30 min"),
+        ([60], 0, 0, 2, ""),
+        ([], 5, 1, 1, ""),
+    ],
+)
+def test_the_time_to_go(took: list[float], left: int, going: int, jobs: int, said: str) -> None:
+    assert to_go(took, left, going, jobs) == said
+
+
 def test_worse_runs_are_pruned_and_left_alone(
     execution: Callable[..., Execution], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,7 +122,13 @@ def test_worse_runs_are_pruned_and_left_alone(
         for n, end in ((1, "finished"), (2, "pruned"), (3, "pruned"))
         for word in ("starts", end)
     ]
-    assert [line.split(", ")[-1] for line in said[1::2]] == ["val/x 9", "val/x 8", "val/x 7"]
+    scores = [line.partition(";")[0].split(", ")[-1] for line in said[1::2]]
+    assert scores == ["val/x 9", "val/x 8", "val/x 7"]
+    assert [line.partition("; ")[2][:13] for line in said[1::2]] == [
+        "2 left, about",
+        "1 left, about",
+        "",
+    ]
     # They have saved their state, and are not tested.
     tested = [path.parent.name for path in tmp_path.glob("*/results.json")]
     assert tested == ["001"]
@@ -154,7 +174,7 @@ def test_a_run_that_diverged_is_no_result_and_is_left_alone(
     first.run()
     said = lines(capsys)
     assert said[3].startswith("2/3 002: diverged after ")
-    assert said[3].endswith(f" ({tmp_path}/002.log)")
+    assert f" ({tmp_path}/002.log); 1 left, about " in said[3]
     assert said[4] == "3/3 003: starts"
     assert states(first) == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
     assert first.study.study.get_trials()[1].user_attrs == {"diverged": True}

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.sweep.execution import Execution, Outcome
 from lightning_modules.command_line.sweep.plan import PlannedRun
 from lightning_modules.command_line.sweep.study import Proposal
 from lightning_modules.command_line.sweep.sweep_file import Metric
 from lightning_modules.command_line.sweep.trial_tables import trial_tables
-from lightning_modules.records.run_folder import RunFolder
+from lightning_modules.records.run_folder import RunFolder, shown
 from tests.lightning_modules.records.made_up_runs import Runs
 
 CORE, RATE = "model.memory", "model.learning_rate"
@@ -54,8 +55,8 @@ def validated(folder: Path, **columns: float) -> Path:
 
 
 def cells(text: str) -> list[list[str]]:
-    """Lines of a table without its heading and rule."""
-    return [line.split() for line in text.splitlines()[1:] if "---" not in line]
+    """Lines of a table without its heading, its rule and the command below it."""
+    return [line.split() for line in text.splitlines()[1:-1] if "---" not in line]
 
 
 def test_trials_are_ranked_by_validation(runs: Runs, searched: Callable[..., Execution]) -> None:
@@ -68,7 +69,10 @@ def test_trials_are_ranked_by_validation(runs: Runs, searched: Callable[..., Exe
         )
     ]
     (text,) = trial_tables(searched(*ended, metric=Metric("val/bound", "maximize")))
-    assert text.splitlines()[0] == "Perfect recall, by the last val/bound:"
+    first, *_, last = text.splitlines()
+    assert first == "Perfect recall, by the last val/bound:"
+    best = runs.root / "datamodules.perfectrecall/NTM0.004/config.yaml"
+    assert last == f"Train the best again: {program()} fit --config {shown(best)}"
     assert cells(text) == [
         ["memory", "learning_rate", "val/bound", "↑", "ended"],
         ["NTM", "0.004", "-200.0", "finished"],
