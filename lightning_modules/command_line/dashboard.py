@@ -41,20 +41,27 @@ def dashboard(args: list[str]) -> None:
         args: options.
     """
     parser = CommandParser("dashboard", DESCRIPTION)
-    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", required=True, help="where runs are")
+    parser.add_argument(
+        "--wandb",
+        metavar="ENTITY/PROJECT",
+        help="where runs are; without it, print the workspace as JSON: no account is needed",
+    )
     parser.add_argument(
         "--benchmark",
         metavar="DATA",
         help="class of the data, such as MNISTMaze; metrics of several are averaged without it",
     )
     given = parser.parse(args)
-    entity, slash, project = given.wandb.partition("/")
-    if not (entity and slash and project) or "/" in project:
-        raise UsageError("--wandb: must be ENTITY/PROJECT, such as me/memory-cores")
     known = benchmarks()
     if given.benchmark not in (None, *known):
         other = nearest(given.benchmark, known)
         raise UsageError(f"--benchmark: there is no {given.benchmark}{other}")
+    if given.wandb is None:
+        print(as_json(workspace("ENTITY", "PROJECT", given.benchmark)))
+        return
+    entity, slash, project = given.wandb.partition("/")
+    if not (entity and slash and project) or "/" in project:
+        raise UsageError("--wandb: must be ENTITY/PROJECT, such as me/memory-cores")
     made = workspace(entity, project, given.benchmark)
     try:
         if problem := objection():
@@ -90,6 +97,12 @@ def workspace(entity: str, project: str, benchmark: str | None) -> "Workspace":
             group_colors=colours(),
         ),
     )
+
+
+def as_json(made: "Workspace") -> str:
+    """Write a workspace as it would be sent."""
+    # The client has no public way to look at it before it is saved.
+    return made._to_model().model_dump_json(by_alias=True, exclude_none=True, indent=2)
 
 
 def benchmarks() -> list[str]:

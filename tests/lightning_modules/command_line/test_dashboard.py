@@ -10,7 +10,13 @@ import wandb_workspaces.workspaces as ws
 
 import cli
 from lightning_modules.command_line import dashboard as module
-from lightning_modules.command_line.dashboard import benchmarks, colours, dashboard, workspace
+from lightning_modules.command_line.dashboard import (
+    as_json,
+    benchmarks,
+    colours,
+    dashboard,
+    workspace,
+)
 from lightning_modules.command_line.usage_error import UsageError
 from memory_cores import DNC, RMR
 
@@ -18,8 +24,7 @@ DOCUMENTED = Path(__file__).parents[3] / "docs/metrics.md"
 
 
 def sent(benchmark: str | None) -> dict[str, Any]:
-    model = workspace("me", "cores", benchmark)._to_model()
-    return json.loads(model.model_dump_json(by_alias=True, exclude_none=True))
+    return json.loads(as_json(workspace("me", "cores", benchmark)))
 
 
 def panels(view: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -83,7 +88,6 @@ def test_one_benchmark_is_filtered():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "--wandb"),
         (["--wandb", "cores"], "--wandb: must be ENTITY/PROJECT"),
         (["--wandb", "a/b/c"], "--wandb: must be ENTITY/PROJECT"),
         (["--wandb", "me/cores", "--benchmark", "MNISTMase"], "there is no MNISTMase.*MNISTMaze"),
@@ -92,6 +96,19 @@ def test_one_benchmark_is_filtered():
 def test_mistakes_are_named(args: list[str], message: str):
     with pytest.raises(UsageError, match=message):
         dashboard(args)
+
+
+def test_without_a_place_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is asked of a server: no account is needed."""
+    cli.main(["dashboard", "--benchmark", "MNISTMaze"])
+    printed = json.loads(capsys.readouterr().out)
+    titles, expected = (
+        {name: [p["config"].get("chartTitle") for p in listed] for name, listed in view.items()}
+        for view in (panels(printed), panels(sent("MNISTMaze")))
+    )
+    assert titles == expected
+    assert "MNISTMaze" in json.dumps(printed["spec"]["section"]["runSets"][0]["filters"])
+    assert (printed["entity"], printed["project"]) == ("ENTITY", "PROJECT")
 
 
 @pytest.fixture
