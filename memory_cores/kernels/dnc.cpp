@@ -16,6 +16,7 @@ namespace {
 
 using at::Tensor;
 using linear::to_weight;
+using operators::Differentiable;
 using operators::gradients_for;
 using operators::List;
 using operators::operator_of;
@@ -228,25 +229,6 @@ struct Step : torch::autograd::Function<Step> {
   }
 };
 
-Six differentiable_write(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
-                         const Tensor& link, const Tensor& writes, const Tensor& reads,
-                         const Tensor& present, const Tensor& item, const Tensor& weight,
-                         const Tensor& bias) {
-  const List found =
-      Write::apply(memory, usage, precedence, link, writes, reads, present, item, weight, bias);
-  return {found[0], found[1], found[2], found[3], found[4], found[5]};
-}
-
-Nine differentiable_step(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
-                         const Tensor& link, const Tensor& writes, const Tensor& reads,
-                         const Tensor& present, const Tensor& item, const Tensor& write_weight,
-                         const Tensor& write_bias, const Tensor& control, const Tensor& read_weight,
-                         const Tensor& read_bias) {
-  const List found = Step::apply(memory, usage, precedence, link, writes, reads, present, item,
-                                 write_weight, write_bias, control, read_weight, read_bias);
-  return {found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7], found[8]};
-}
-
 }  // namespace
 
 TORCH_LIBRARY(dnc_kernel, library) {
@@ -288,6 +270,6 @@ TORCH_LIBRARY_IMPL(dnc_kernel, Meta, library) {
 }
 
 TORCH_LIBRARY_IMPL(dnc_kernel, Autograd, library) {
-  library.impl("write", &differentiable_write);
-  library.impl("step", &differentiable_step);
+  library.impl("write", &Differentiable<Write, decltype(write_forward)>::call);
+  library.impl("step", &Differentiable<Step, decltype(step_forward)>::call);
 }

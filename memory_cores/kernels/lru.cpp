@@ -23,6 +23,7 @@ namespace {
 using namespace addressing;
 using at::Tensor;
 using linear::to_weight;
+using operators::Differentiable;
 using operators::gradients_for;
 using operators::List;
 using operators::operator_of;
@@ -320,18 +321,6 @@ struct Step : torch::autograd::Function<Step> {
   }
 };
 
-Nine differentiable_step(const Tensor& memory, const Tensor& usage, const Tensor& written,
-                         const Tensor& writes, const Tensor& reads, double decay,
-                         const Tensor& present, const Tensor& item, const Tensor& word_weight,
-                         const Tensor& word_bias, const Tensor& control,
-                         const Tensor& gate_weight, const Tensor& gate_bias,
-                         const Tensor& read_weight, const Tensor& read_bias) {
-  const List found =
-      Step::apply(memory, usage, written, writes, reads, decay, present, item, word_weight,
-                  word_bias, control, gate_weight, gate_bias, read_weight, read_bias);
-  return {found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7], found[8]};
-}
-
 }  // namespace
 
 TORCH_LIBRARY(lru_kernel, library) {
@@ -358,4 +347,6 @@ TORCH_LIBRARY_IMPL(lru_kernel, Meta, library) {
   library.impl("step_backward", &step_backward_shapes);
 }
 
-TORCH_LIBRARY_IMPL(lru_kernel, Autograd, library) { library.impl("step", &differentiable_step); }
+TORCH_LIBRARY_IMPL(lru_kernel, Autograd, library) {
+  library.impl("step", &Differentiable<Step, decltype(step_forward)>::call);
+}

@@ -19,6 +19,7 @@ using activations::sigmoid;
 using activations::tanh;
 using at::Tensor;
 using linear::to_weight;
+using operators::Differentiable;
 using operators::gradients_for;
 using operators::List;
 using operators::operator_of;
@@ -133,12 +134,6 @@ struct Step : torch::autograd::Function<Step> {
   }
 };
 
-Three differentiable_step(const Tensor& known, const Tensor& inputs, const Tensor& weight,
-                          const Tensor& cell) {
-  const List found = Step::apply(known, inputs, weight, cell);
-  return {found[0], found[1], found[2]};
-}
-
 }  // namespace
 
 TORCH_LIBRARY(lstm_kernel, library) {
@@ -159,4 +154,6 @@ TORCH_LIBRARY_IMPL(lstm_kernel, Meta, library) {
   library.impl("step_backward", &step_backward_shapes);
 }
 
-TORCH_LIBRARY_IMPL(lstm_kernel, Autograd, library) { library.impl("step", &differentiable_step); }
+TORCH_LIBRARY_IMPL(lstm_kernel, Autograd, library) {
+  library.impl("step", &Differentiable<Step, decltype(step_forward)>::call);
+}

@@ -21,6 +21,7 @@ namespace {
 using namespace ntm_addressing;
 using at::Tensor;
 using linear::to_weight;
+using operators::Differentiable;
 using operators::gradients_for;
 using operators::List;
 using operators::operator_of;
@@ -346,19 +347,6 @@ struct Step : torch::autograd::Function<Step> {
   }
 };
 
-Ten differentiable_step(const Tensor& memory, const Tensor& norms, const Tensor& written,
-                        const Tensor& focus, const Tensor& reads, const Tensor& present,
-                        const Tensor& item, const Tensor& vector_weight,
-                        const Tensor& vector_bias, const Tensor& write_weight,
-                        const Tensor& write_bias, const Tensor& control,
-                        const Tensor& read_weight, const Tensor& read_bias) {
-  const List found = Step::apply(memory, norms, written, focus, reads, present, item,
-                                 vector_weight, vector_bias, write_weight, write_bias, control,
-                                 read_weight, read_bias);
-  return {found[0], found[1], found[2], found[3], found[4],
-          found[5], found[6], found[7], found[8], found[9]};
-}
-
 }  // namespace
 
 TORCH_LIBRARY(ntm_kernel, library) {
@@ -386,4 +374,6 @@ TORCH_LIBRARY_IMPL(ntm_kernel, Meta, library) {
   library.impl("step_backward", &step_backward_shapes);
 }
 
-TORCH_LIBRARY_IMPL(ntm_kernel, Autograd, library) { library.impl("step", &differentiable_step); }
+TORCH_LIBRARY_IMPL(ntm_kernel, Autograd, library) {
+  library.impl("step", &Differentiable<Step, decltype(step_forward)>::call);
+}

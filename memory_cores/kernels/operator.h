@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
+#include <utility>
 
 namespace operators {
 
@@ -29,5 +31,23 @@ inline List gradients_for(const List& gradients) {
                  [](const at::Tensor& tensor) { return tensor.contiguous(); });
   return found;
 }
+
+// An autograd node as an operator: it takes what the forward operator takes, and returns the tuple
+// that this one returns instead of the node's list.
+template <typename Node, typename Forward>
+struct Differentiable;
+
+template <typename Node, typename... Outputs, typename... Inputs>
+struct Differentiable<Node, std::tuple<Outputs...>(Inputs...)> {
+  static std::tuple<Outputs...> call(Inputs... inputs) {
+    return in_order(Node::apply(inputs...), std::index_sequence_for<Outputs...>());
+  }
+
+ private:
+  template <size_t... Places>
+  static std::tuple<Outputs...> in_order(const List& found, std::index_sequence<Places...>) {
+    return {found[Places]...};
+  }
+};
 
 }  // namespace operators

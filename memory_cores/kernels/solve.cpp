@@ -19,6 +19,7 @@
 namespace {
 
 using at::Tensor;
+using operators::Differentiable;
 using operators::gradients_for;
 using operators::List;
 using operators::operator_of;
@@ -170,11 +171,6 @@ struct Solve : torch::autograd::Function<Solve> {
   }
 };
 
-Two differentiable_solve(const Tensor& matrices, const Tensor& rows) {
-  const List found = Solve::apply(matrices, rows);
-  return {found[0], found[1]};
-}
-
 }  // namespace
 
 TORCH_LIBRARY(solve_kernel, library) {
@@ -193,4 +189,6 @@ TORCH_LIBRARY_IMPL(solve_kernel, Meta, library) {
   library.impl("solve_backward", &solve_backward_shapes);
 }
 
-TORCH_LIBRARY_IMPL(solve_kernel, Autograd, library) { library.impl("solve", &differentiable_solve); }
+TORCH_LIBRARY_IMPL(solve_kernel, Autograd, library) {
+  library.impl("solve", &Differentiable<Solve, decltype(solve_forward)>::call);
+}
