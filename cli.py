@@ -36,6 +36,7 @@ try:
     from lightning_modules.command_line.parameters import parameters
     from lightning_modules.command_line.probe import probe
     from lightning_modules.command_line.quiet_libraries import quiet_libraries
+    from lightning_modules.command_line.release import release
     from lightning_modules.command_line.reproduce.command import reproduce
     from lightning_modules.command_line.rerun import rerun
     from lightning_modules.command_line.subcommand_help import Command
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "parameters": parameters,
     "compare": compare,
     "keep": keep,
+    "release": release,
     "sweep": sweep,
     "reproduce": reproduce,
     "dashboard": dashboard,

@@ -23,13 +23,13 @@ Episodes = TypeVar("Episodes", bound=EpisodeDataset[Any])
 class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     """Sequences generated on the fly, the same for any number of workers and devices.
 
-    A benchmark says how long its sequences are and what generates those of each split. What others
-    may ask of it is a property here or in the base class of its kind of sequences, with a default
-    for benchmarks that have nothing to say: nobody needs to know a benchmark's class.
+    A benchmark says how long its sequences are and what generates those of each split. Whatever
+    models and callbacks need to know of it is a property here or in the base class for its kind of
+    sequences, with a default, so that no caller needs to know a benchmark's class.
     """
 
     has_kernels_to_infer: ClassVar[bool] = False
-    """Whether there is an `infer_nll`, which computes the NLL of one who infers the kernels."""
+    """Whether there is an `infer_nll`, which computes the NLL of inferred kernels."""
 
     longer_by: ClassVar[str | None] = None
     """Setting, and property, by which its test sequences become longer; None if none does."""
@@ -50,11 +50,11 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
             batch_size: training sequences per device and step.
             eval_batch_size: sequences per device and step in evaluation, at most.
             num_workers: processes that generate sequences; 0 generates in the main process.
-            train_size: sequences per epoch, new ones in every epoch, but for films of rooms, of
-                which all epochs have the same; as many as fill whole batches.
+            train_size: training sequences per epoch, rounded down to whole batches. Every epoch has
+                new ones, except of films of rooms, which are the same in all epochs.
             val_size: sequences of the fixed validation set.
             test_size: sequences of the fixed test set.
-            seed: of all sequences; independent of the model's seed.
+            seed: seed of all sequences; independent of the model's seed.
 
         Raises:
             ValueError: a setting is out of range.

@@ -94,7 +94,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             kernels: which ranges of l and s a regime has: those of appendix B.1, "text", or the
                 other regime's, as in the authors' "code"; null: "code" in the `paper` protocol.
             length_scale: range of l in the first step (text: sparse 0.7 to 1.2, transfer 1.2 to
-                1.9); it goes before `kernels`, as does `scale`.
+                1.9); it overrides `kernels`, as does `scale`.
             scale: range of s in the first step (text: sparse 1.0 to 1.6, transfer 1.6 to 3.1).
             velocities: largest change of l and of s per step.
             drift_noise: "multiplicative": 10% of the velocity in each step, as in the code;
@@ -157,7 +157,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return self._optima[split]
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """Mean NLL of each test step, of one who infers the kernels.
+        """Mean NLL of each test step, with kernels that are inferred from the contexts.
 
         Empty before `infer_nll`, and where that found no bound. See
         `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.

@@ -1,6 +1,6 @@
 """Loop closure in 3D: a camera that walks from A to B, then backwards through the same poses.
 
-World models are tested with it today: what they show on the way back must be what they showed, or
+World models are tested in this way: what they show on the way back must be what they showed, or
 were shown, on the way there. Frames of the way back equal those of the way there to the bit.
 """
 

@@ -123,7 +123,7 @@ class MNISTMaze(ScriptedDataModule):
             grids = stage["grids"]
             if not grids or min(grids) < 2:
                 raise ValueError(
-                    f"curriculum[{number}].grids must be grids of at least 2, got {grids}"
+                    f"curriculum[{number}].grids must be grid sizes of at least 2, got {grids}"
                 )
 
     @property

@@ -1,6 +1,6 @@
 """Rotation in 3D: a camera that turns twice in place (Gemici et al. 2017, section 5.7, figure 16).
 
-The camera stands in a random room and turns at a speed that swings, once in about 15 steps. Views
+The camera stands in a random room and turns at a varying speed, once in about 15 steps. Views
 of the second turn lie between those of the first, so that copying a frame is not enough.
 """
 

@@ -160,7 +160,7 @@ class SequenceModel(L.LightningModule, ABC):
         if not all("lr_lambdas" in schedule for schedule in schedules):
             raise MisconfigurationException(
                 f"model.learning_rate is {self.learning_rate} here, {before} in the checkpoint, "
-                "whose schedule goes on with its own; leave it as it was"
+                "whose schedule continues with its own; leave it unchanged"
             )
         ratio = self.learning_rate / before
         for optimizer in checkpoint.get("optimizer_states", ()):
@@ -203,7 +203,7 @@ class SequenceModel(L.LightningModule, ABC):
         return sequence_noise(episodes, shape, *key, device=self.device)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Let a core of a user's that draws from torch's generator go on exactly, too."""
+        """Seed torch's generator, so that users' cores that draw from it resume exactly, too."""
         seed_generator(self.moment(batch_idx))
 
     def moment(self, batch_idx: int) -> Moment:

@@ -98,8 +98,8 @@ class Sizer:
         if self._distance(found) > TOLERANCE:
             beside = "" if self.budget is None else f" within parameter_budget {self.budget}"
             raise ValueError(
-                f"state_budget must be within 5% of {self.state(*found)}, the nearest that can be "
-                f"carried{beside}, got {self.state_budget}"
+                f"state_budget must be within 5% of {self.state(*found)}, the nearest possible "
+                f"size{beside}, got {self.state_budget}"
             )
         return found
 

@@ -81,7 +81,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
 
     @property
     def state_size(self) -> int:
-        """Numbers that a sequence's state hands on: of a symmetric matrix, those of a triangle."""
+        """Numbers that a sequence's state carries: of a symmetric matrix, those of a triangle."""
         D = self.slots
         return self.heads * (D * (D + 1) // 2 + D * self.sizes.value)
 
@@ -98,7 +98,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     def follow(
         self, state: BayesianRegressionState, decay: Tensor, items: Coded
     ) -> BayesianRegressionState:
-        """Forget, then add what the items say."""
+        """Forget, then add the items."""
         kept = decay.sigmoid()[..., None, None]
         per_sigma = ((items.gates.clamp(*LOG_PRECISION) / 2).exp() * items.mask).unsqueeze(3)
         keys, values = per_sigma * items.keys, per_sigma * items.values

@@ -20,7 +20,7 @@ class ContextWindowState(NamedTuple):
     """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
 
     Read heads see the slots, a ring that holds the current items too. One more row takes the items
-    that are not kept, and stays zero. Models that ask by query have no heads and no such row; they
+    that are not kept, and stays zero. Models that read by query have no heads and no such row; they
     see the current items beside the slots, which then hold earlier ones in their order of arrival.
     """
 
@@ -37,7 +37,7 @@ class ContextWindowState(NamedTuple):
 class ContextWindow(MemoryCore[ContextWindowState]):
     """Window of the last N items as they are, found by the similarity of their keys.
 
-    Models that read with heads see the last N items by dot products. Those that ask by query see
+    Models that read with heads see the last N items by dot products. Those that read by query see
     all items of the current step and the N before it, by a learned attention (the window of ASNP-W
     in Yoon et al. 2020).
 
@@ -48,9 +48,9 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     Args:
         sizes: given by the model.
-        slots: number of items N; default: the sequence length. For models that ask by query also
+        slots: number of items N; default: the sequence length. For models that read by query also
             0, which leaves the current step's items, or "all".
-        read_heads: number of heads R; models that ask by query have none.
+        read_heads: number of heads R; models that read by query have none.
         attention: kind of the attention for look-ups.
         attention_heads: heads of multihead attention.
 
@@ -95,7 +95,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
 
     @property
     def state_size(self) -> int | None:
-        """Numbers that a sequence's state hands from one step to the next; None with all items.
+        """Numbers that a sequence's state carries from step to step; None with all items.
 
         The row that stays zero does not count. Where a look-up is the mean of all items, their sum
         and their number are enough, and ``unroll`` needs no more than these.
@@ -141,7 +141,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     def weightings(self, state: ContextWindowState) -> Weightings:
         """Return the read weights, and one write weighting over the slots that the last step wrote.
 
-        Models that ask by query have neither.
+        Models that read by query have neither.
         """
         return Weightings(read=state.read_weights, write=state.write_weights)
 

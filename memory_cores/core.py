@@ -8,10 +8,10 @@ NamedTuple of tensors) that goes into each call and comes out of it. A sequence 
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-in one call, ``write_and_read``, for which a core may know a shorter way, and which also gives the
-KL of what a core draws. Models that look values up
-by query (at every target location of a neural process) know all controls and items beforehand: they
-write all steps with ``unroll``, then call ``lookup`` once for all of them.
+in one call, ``write_and_read``, which a core may implement in a shorter way, and which also gives
+the KL of what a core draws. Models that look values up by query (at every target location of a
+neural process) know all controls and items beforehand: they write all steps with ``unroll``, then
+call ``lookup`` once for all of them.
 
 A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; the rest has
 defaults. ``tests/conformance/`` checks that every core keeps these promises:
@@ -34,8 +34,8 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
 - Weightings are not negative and sum to at most 1. A core with a setting ``slots`` has some.
 - An ``uncertain`` core says how sure it is: look-ups return a positive variance behind each value.
 - Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast, too.
-- Gradients reach every parameter, in models that read with heads and in those that ask by query: a
-  core does not make what only the other kind needs (``sizes.query`` tells which kind it is in).
+- Gradients reach every parameter, in models that read with heads and in those that read by query: a
+  core does not make what only the other kind needs (``sizes.query`` says which kind it is in).
 - A look-up in all steps at once gives what look-ups step by step give.
 """
 
@@ -151,9 +151,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def state_size(self) -> int | None:
-        """Numbers that a sequence's state hands from one step to the next.
+        """Numbers that a sequence's state carries from one step to the next.
 
-        All of the state counts, but for the fields of ``not_carried`` and the current step's items,
+        All of the state counts, except the fields of ``not_carried`` and the current step's items,
         which come anew in each step: the initial state has none. None for a state that grows with
         every item.
         """
@@ -174,7 +174,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def context_size(self) -> int:
-        """Width C of what ``read`` returns: all heads', or 0 for models that ask by query."""
+        """Width C of what ``read`` returns: all heads', or 0 for models that read by query."""
         return 0 if self.sizes.query else self.read_heads * self.read_size
 
     @abstractmethod
@@ -193,7 +193,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Read with the core's own heads under the given control [B, control].
 
-        Models that ask by query (``sizes.query`` is not 0) have no use for it: they get nothing.
+        Models that read by query (``sizes.query`` is not 0) do not use it: they get nothing.
 
         Returns:
             reads: [B, C]; the state, since reading may change what later steps see.
@@ -264,7 +264,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         """Return sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
 
         Latents may pool them together with the context. Cores that keep items in slots hold the
-        current ones there, too. Only models that ask by query have a use for it.
+        current ones there, too. Only models that read by query use it.
         """
 
     def unroll(

@@ -77,7 +77,7 @@ class DKM(AssociativeMap[DKMState]):
 
     Raises:
         ValueError: a number is below 1, queries are not as wide as keys, there is no such
-            attention, or addresses are to be latent in a model that asks by query.
+            attention, or addresses are to be latent in a model that reads by query.
     """
 
     not_carried = ("addresses", "code", "asked")
@@ -96,7 +96,9 @@ class DKM(AssociativeMap[DKMState]):
     ) -> None:
         super().__init__(sizes, slots, heads, queries, attention, attention_heads)
         if sizes.query and latent_addresses:
-            raise ValueError("latent_addresses must be false in models that ask by query, got True")
+            raise ValueError(
+                "latent_addresses must be false in models that read by query, got True"
+            )
         if latent_addresses:
             self.noise_size = self.read_heads * self.slots
             self.address_spread = nn.Linear(sizes.control, self.read_heads)
@@ -113,7 +115,7 @@ class DKM(AssociativeMap[DKMState]):
 
     @property
     def state_size(self) -> int:
-        """Numbers that a sequence's state hands on: of a symmetric matrix, those of a triangle."""
+        """Numbers that a sequence's state carries: of a symmetric matrix, those of a triangle."""
         N = self.slots
         return self.heads * (N * (N + 1) // 2 + N * (N + self.sizes.value))
 

@@ -61,7 +61,7 @@ class SparseDNCState(NamedTuple):
 
 
 class WriteInterface(NamedTuple):
-    """The controller's demands on the write heads in one step."""
+    """Parameters of the write heads in one step, from the controller."""
 
     keys: Tensor  #: [B, H, W]
     vectors: Tensor  #: [B, H, W]
@@ -73,7 +73,7 @@ class WriteInterface(NamedTuple):
 
 
 class ReadInterface(NamedTuple):
-    """The controller's demands on the read heads in one step."""
+    """Parameters of the read heads in one step, from the controller."""
 
     keys: Tensor  #: [B, R, W]
     strengths: Tensor  #: [B, R], non-negative
@@ -88,14 +88,14 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     Its controller is the model's. Order in a step: usage, write, link, read.
 
     It holds one item a step: a set is pooled to its mean, and an empty set closes the write gates.
-    Models that ask by query attend to each of the step's items, and to the slots (``JointLookup``).
+    Models that read by query attend to each of the step's items and to the slots (``JointLookup``).
 
     Args:
         sizes: given by the model.
         slots: number of slots N; default: the sequence length.
         word_size: width W of a slot.
         read_heads: number of read heads R. The papers use 5 in generative temporal models; models
-            that ask by query have none.
+            that read by query have none.
         write_heads: number of write heads H.
         sparse_links: number K of links kept of each slot (Rae et al. 2016 take 8), so that time and
             memory are linear in the slots; default: all, in a matrix of N x N. Models that ask by
@@ -146,9 +146,9 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
 
     @property
     def state_size(self) -> int | None:
-        """Numbers that a sequence's state hands from one step to the next.
+        """Numbers that a sequence's state carries from one step to the next.
 
-        Not the links of slots with themselves, which are zero.
+        The links of slots to themselves do not count: they are zero.
         """
         size = super().state_size
         if size is not None and self.read_heads and self.sparse_links is None:
@@ -221,7 +221,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
         return reads, state, control.new_zeros(len(control))
 
     def held(self, state: DNCState | SparseDNCState) -> Held:
-        """Return the slots, each as far as it is in use after the last write."""
+        """Return the slots, each with its usage after the last write."""
         return Held(state.memory, usage_after_write(state.usage, state.write_weights))
 
     @torch.no_grad()

@@ -52,7 +52,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         slots: places D of a code, which are a map's rows; default: the sequence length.
         heads: number H of maps.
         queries: read heads of each, in models that read with heads.
-        erase: take back what a map says of a key before it learns the item; without, this is gated
+        erase: erase what a map holds for a key before it learns the item; if false, this is gated
             linear attention, S <- alpha S + beta k v^T.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.

@@ -49,23 +49,22 @@ class Hybrid(ItemCache):
     They start differently: some by content, some from content on to what came next, the others by
     position, each at another age.
 
-    Models that ask by query attend to all points of the step and the N before it, each as it is, by
-    content and by the position of its step: ALiBi's slopes leave the first heads with the last
-    steps, and the last ones with content alone. A point of a set has no place in an order that
-    could be followed.
+    Models that read by query attend to all points of the step and the N before it, each as it is,
+    by content and by the position of its step: ALiBi's slopes leave the first heads with the last
+    steps, and the last ones with content alone. Points of a set have no order to follow.
 
     Args:
         sizes: given by the model.
         slots: number of items N; default: the sequence length, which is all of a model that writes
-            one a step. For models that ask by query also "all".
-        read_heads: number of heads R; models that ask by query have none.
+            one a step. For models that read by query also "all".
+        read_heads: number of heads R; models that read by query have none.
         rewrites: let new items rewrite the stored values that they are like; for models that read
             with heads.
         attention_heads: heads of the attention for look-ups by query.
 
     Raises:
         ValueError: a number is below 1, queries are not as wide as keys, slots are "all" with read
-            heads, or a model that asks by query is to rewrite its points.
+            heads, or a model that reads by query is to rewrite its points.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Hybrid(ItemCache):
         self.rewrites = rewrites
         if sizes.query:
             if rewrites:
-                raise ValueError("rewrites must be false in models that ask by query, got True")
+                raise ValueError("rewrites must be false in models that read by query, got True")
             return
         self.not_carried = ("steps", "now", "wrote")  # their order tells how old items are
         item, R = sizes.key + sizes.value, read_heads

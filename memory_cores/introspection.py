@@ -36,14 +36,14 @@ class Introspection(JointLookup[IntrospectionState]):
     counts in the normalisation. A set is pooled to its mean, and an empty set shifts nothing. (The
     points of a set are of one age, by which they could not be told apart.)
 
-    Models that ask by query attend to each of the step's items, and to the written positions
+    Models that read by query attend to each of the step's items, and to the written positions
     (``JointLookup``). Each position has a learned key, since values are found by their age.
 
     Args:
         sizes: given by the model.
         slots: number of positions N; default: the sequence length.
         read_heads: number of heads R. The papers use 5 in generative temporal models; models that
-            ask by query have none.
+            read by query have none.
         hidden_size: hidden units of the attention network k.
         attention: what makes k's outputs weights: softplus over its sum, softmax, or a Gaussian
             bump over positions whose centre and width are k's outputs.

@@ -47,7 +47,7 @@ class LRU(SlotMemory[LRUState]):
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
     read head has a write head, which writes a word of its own to a slot of its own: where the
     paper's least-used weighting marks as many slots as there are reads and all heads share it, the
-    i-th head here has the i-th least used slot. Models that ask by query attend to each of the
+    i-th head here has the i-th least used slot. Models that read by query attend to each of the
     step's items, and to the slots (``JointLookup``).
 
     Args:
@@ -55,7 +55,7 @@ class LRU(SlotMemory[LRUState]):
         slots: number of slots N; default: one for each head in each step.
         word_size: width W of a slot.
         read_heads: number of heads R. The papers use 5 in generative temporal models; in models
-            that ask by query all R write, and none reads.
+            that read by query all R write, and none reads.
         usage_decay: share of a slot's usage that is left after a step (``gamma``).
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.

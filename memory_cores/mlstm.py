@@ -92,7 +92,7 @@ class MLSTM(AssociativeMap[MLSTMState]):
         return state.maps, state.norms, state.scale
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Apply the maps to codes, over how much of an item they find."""
+        """Apply the maps to codes, divided by how much of an item they find."""
         maps, norms, scale = held
         found = (queries @ norms.unsqueeze(-1)).abs()
         return queries @ maps / torch.maximum(found, (-scale).exp()[..., None, None])

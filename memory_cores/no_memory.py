@@ -19,8 +19,8 @@ class NoMemory(JointLookup[NoMemoryState]):
     """Holds nothing from step to step.
 
     Models that read with heads read nothing (C = 0), so that they keep only their controller's
-    state. Those that ask by query still attend to the real items of the current step, as with every
-    other core; where there are none, they read 0.
+    state. Those that read by query still attend to the real items of the current step, as with
+    every other core; where there are none, they read 0.
 
     Args:
         sizes: given by the model.

@@ -51,7 +51,7 @@ class NTMState(NamedTuple):
 
 
 class Addressing(NamedTuple):
-    """The controller's demands on K heads in one step."""
+    """Parameters of K heads in one step, from the controller."""
 
     keys: Tensor  #: [B, K, W]
     strengths: Tensor  #: [B, K], non-negative
@@ -66,7 +66,7 @@ class NTM(SlotMemory[NTMState]):
     Its controller is the model's. A step writes, then reads.
 
     It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
-    the write heads where they are. Models that ask by query attend to each of the step's items, and
+    the write heads where they are. Models that read by query attend to each of the step's items and
     to the slots (``JointLookup``).
 
     Args:
@@ -74,7 +74,7 @@ class NTM(SlotMemory[NTMState]):
         slots: number of slots N; default: the sequence length.
         word_size: width W of a slot.
         read_heads: number of read heads R. The papers use 5 in generative temporal models; models
-            that ask by query have none.
+            that read by query have none.
         write_heads: number of write heads H.
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.
@@ -236,7 +236,7 @@ def address(memory: Tensor, norms: Tensor, before: Tensor, addressing: Addressin
         memory: [B, N, W].
         norms: [B, N], inverse norms of its slots.
         before: [B, K, N], the heads' weights of the step before.
-        addressing: the controller's demands.
+        addressing: the heads' parameters, from the controller.
 
     Returns:
         weights: [B, K, N], each row sums to 1.

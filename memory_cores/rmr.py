@@ -94,7 +94,7 @@ class RMR(MemoryCore[RMRState]):
     Args:
         sizes: given by the model.
         slots: number K of imaginary cells; default: 25, as in the paper.
-        read_heads: number of heads R; models that ask by query have none.
+        read_heads: number of heads R; models that read by query have none.
         attention: kind of the attention, for interaction and reading.
         attention_heads: heads of multihead attention.
         key_range: the initial keys are drawn from -key_range to key_range; default: the range of

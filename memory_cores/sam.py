@@ -65,17 +65,17 @@ class SAM(SlotMemory[SAMState]):
 
     It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. There is
     one write head; the previously read rows that it writes to are those of all read heads, with
-    their mean weights. Models that ask by query attend to each of the step's items, and to all
+    their mean weights. Models that read by query attend to each of the step's items, and to all
     slots (``JointLookup``); without read heads a step writes to one new slot.
 
     Args:
         sizes: given by the model.
-        slots: number of slots N; default: the sequence length. Models that ask by query make no
-            more than steps of a sequence can fill.
+        slots: number of slots N; default: the sequence length. Models that read by query have
+            no more than the steps of a sequence can fill.
         word_size: width W of a slot.
         read_heads: number of heads R. The papers use 5 in generative temporal models.
-        nearest: rows K that a head reads; at most a third of the slots or two, so that some are not
-            accessed.
+        nearest: rows K that a head reads; at most a third of the slots, or 2 where there are few,
+            so that some are not accessed.
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -120,7 +120,7 @@ class SAM(SlotMemory[SAMState]):
 
     @property
     def state_size(self) -> int:
-        """Numbers that a sequence's state hands on when all slots are used: rows, ages, reads."""
+        """Numbers that a sequence's state carries when all slots are used: rows, ages, reads."""
         return self.slots * (self.word_size + 1) + 2 * self._heads * self.nearest
 
     def initial_state(self, batch_size: int, like: Tensor) -> SAMState:

@@ -37,8 +37,8 @@ class TransformerCache(ItemCache):
     Args:
         sizes: given by the model.
         slots: number of items N; default: the sequence length, which is all of a model that writes
-            one a step. For models that ask by query also "all".
-        read_heads: number of heads R; models that ask by query have none.
+            one a step. For models that read by query also "all".
+        read_heads: number of heads R; models that read by query have none.
         head_size: width E of a read head's keys and queries.
         positions: kind of the positions of steps.
         top_k: items that a head sees, those with the highest scores; default: all.

@@ -24,4 +24,4 @@ class FrameSequences(NamedTuple):
     labels: Tensor
     """Class of what is seen, int64 [B, T] (MNIST: the digit; Omniglot: the character)."""
     episode: Tensor
-    """Id of the sequence in its split, int64 [B], which tells its noise from that of others."""
+    """Id of the sequence in its split, int64 [B], which decides on its noise."""

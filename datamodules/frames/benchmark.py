@@ -13,12 +13,12 @@ Sequences = TypeVar("Sequences", bound=EpisodeDataset[FrameSequences])
 class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
     """Sequences of frames.
 
-    A benchmark says how long its sequences are and makes the datasets of its splits, and, where it
-    differs from what is said here, what the actions do and what a model may ask.
+    A benchmark says how long its sequences are and makes the datasets of its splits. It overrides
+    the properties below where it differs from them.
     """
 
     action_names: ClassVar[tuple[str, ...]] = ()
-    """Name of each of A actions, one of which leads to a step; none where actions are numbers, or
+    """Names of the A actions, one of which leads to each step; empty where actions are numbers, or
     nothing is known of a step beforehand."""
 
     returns: ClassVar[bool] = False

@@ -21,9 +21,9 @@ from datamodules.sources.image_benchmark import ImageBenchmark
 class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[PictureDataset]):
     """Sequences of pictures.
 
-    A benchmark says how a script is written, and, where it differs from what is said here, what the
-    pictures are (`images_of`), and what the stages of a setting `curriculum` are. Validation and
-    test have the test's form, and so has all of training after its stages.
+    A benchmark says how a script is written. It may also override what the pictures are
+    (`images_of`), and what the stages of a setting `curriculum` are. Validation and test have the
+    test's form, and so has all of training after its stages.
     """
 
     images_of: ClassVar[ImageKind] = DIGITS

@@ -71,6 +71,6 @@ def even_batch_size(size: int, world_size: int, at_most: int) -> int:
         if fewest % batch_size:
             return batch_size
     raise ValueError(
-        f"eval_batch_size must be able to split {size} sequences into equally many batches "
-        f"on {world_size} devices (a multiple of {world_size} always is), got {at_most}"
+        f"eval_batch_size must split {size} sequences into equally many batches on each of "
+        f"{world_size} devices (a multiple of {world_size} always does), got {at_most}"
     )

@@ -61,5 +61,5 @@ def announcement(stages: Sequence[Mapping[str, Any]], later: str, steps: int) ->
     batches = sum(stage["batches"] for stage in stages)
     each = "one stage" if len(stages) == 1 else f"{len(stages)} stages"
     if 0 <= steps <= batches:
-        later = f"; training ends within them, after {steps:,} (trainer.max_steps)"
-    return f"curriculum: the first {batches:,} training batches are of its {each}{later}"
+        later = f"; training ends within them, after {steps:,} steps (trainer.max_steps)"
+    return f"curriculum: the first {batches:,} training batches come from its {each}{later}"

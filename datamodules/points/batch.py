@@ -35,7 +35,7 @@ class FunctionSequences(NamedTuple):
 
     In 1D it is the kernel's length scale and scale; of images, the position."""
     episode: Tensor
-    """Id of the sequence in its split, int64 [B], which tells its noise from that of others."""
+    """Id of the sequence in its split, int64 [B], which decides on its noise."""
 
 
 def without_padding(batch: FunctionSequences) -> FunctionSequences:

@@ -138,7 +138,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         return {}
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """NLL in nats of one who infers the kernels, and effective samples, in each test step, [T].
+        """NLL in nats with inferred kernels, and effective samples, in each test step, [T].
 
         Empty where it is not known. Needs `setup`.
         """

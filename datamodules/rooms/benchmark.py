@@ -61,7 +61,7 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
     def prepare_data(self) -> None:
         """Render what is missing; Lightning calls this in one process per machine.
 
-        Who evaluates a model needs no training films, which are most of the work.
+        Evaluations need no training films, which are most of the work.
 
         Raises:
             RenderingFailed: films are missing, and cannot be rendered.

@@ -74,7 +74,7 @@ def require_engine() -> None:
         RenderingFailed: it or its textures are missing, or this is Windows.
     """
     if sys.platform == "win32":
-        raise RenderingFailed("rooms cannot be rendered on Windows; in its Linux (WSL) they can")
+        raise RenderingFailed("rooms cannot be rendered on Windows; run this in WSL")
     found = importlib.util.find_spec("vizdoom")
     if found is None or found.origin is None:
         raise RenderingFailed("ViZDoom, which renders rooms, is missing: pip install vizdoom")
@@ -92,7 +92,7 @@ def require_space(folder: Path, shards: Sequence[Shard], steps: int) -> None:
     wanted = sum(shard.films for shard in shards) * film_type(steps, SIZE).itemsize
     free = shutil.disk_usage(folder).free
     if wanted > free:
-        megabytes = f"{wanted / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+        megabytes = f"{wanted / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free"
         raise RenderingFailed(f"{folder}: films need {megabytes}")
 
 

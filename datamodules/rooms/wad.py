@@ -25,7 +25,7 @@ def read_wad(path: Path) -> list[Lump]:
     """
     archive = path.read_bytes()
     if len(archive) < HEADER.size or archive[:4] not in (b"IWAD", b"PWAD"):
-        raise ValueError(f"{path} is no WAD file")
+        raise ValueError(f"{path} is not a WAD file")
     _, count, start = HEADER.unpack_from(archive)
     if start + count * ENTRY.size > len(archive):
         raise ValueError(f"{path} is cut short")

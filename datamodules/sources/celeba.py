@@ -46,7 +46,7 @@ def missing_files(data_dir: Path) -> list[str]:
 
 def download(data_dir: Path) -> None:
     """Refuse: only its authors hand CelebA out."""
-    raise ValueError("CelebA cannot be downloaded: its authors give it out by hand")
+    raise ValueError("CelebA cannot be downloaded automatically: fetch its files by hand")
 
 
 def read(data_dir: Path, split: Split, size: int = SIZE) -> LabelledImages:
@@ -98,7 +98,7 @@ def _keep(images: NDArray[np.uint8], path: Path) -> None:
             os.replace(Path(folder, path.name), path)
     except OSError as error:  # a shared folder that may only be read, or a full disk
         rank_zero_info(
-            f"source celeba: photographs are decoded anew in every run, for {path} cannot be "
+            f"source celeba: photographs are decoded again in every run, since {path} cannot be "
             f"written ({error.strerror})"
         )
 
@@ -113,7 +113,7 @@ def read_photographs(tree: Tree, names: list[str], size: int = SIZE) -> NDArray[
     for path in tree.files(".jpg"):
         name = PurePosixPath(path).name
         if paths.setdefault(name, path) != path:
-            raise ValueError(f"it has two of {name}, {paths[name]} and {path}")
+            raise ValueError(f"it has {name} twice, as {paths[name]} and {path}")
     return np.stack([_photograph(tree, name, paths.get(name), size) for name in names])
 
 

@@ -24,7 +24,7 @@ def decode(
     try:
         picture = Image.open(io.BytesIO(content), formats=(kind,))
     except Exception as error:  # Pillow's decoders meet damage with errors of many kinds
-        raise ValueError(f"is no {kind}") from error
+        raise ValueError(f"is not a {kind}") from error
     if picture.size != size:
         raise ValueError(f"has {picture.size} pixels, expected {size}")
     if picture.mode not in modes:

@@ -52,14 +52,16 @@ def parse_idx(file: IO[bytes], shape: tuple[int, ...]) -> NDArray[np.uint8]:
         values = np.frombuffer(stream.read(count + 1), np.uint8)
     if values.size != count:
         held = f"only {values.size:,}" if values.size < count else "more"
-        raise ValueError(f"it announces {count:,} values and holds {held}")
+        raise ValueError(f"its header promises {count:,} values, but it holds {held}")
     return values.reshape(shape)
 
 
 def _require_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != bytes(2) or magic[2] not in TYPES:
-        raise ValueError(f"it begins with {magic.hex() or 'nothing'}, which is no magic number")
+        raise ValueError(
+            f"it begins with {magic.hex() or 'nothing'}, which is not an IDX magic number"
+        )
     if magic[2] != UNSIGNED_BYTE:
         raise ValueError(f"it holds {TYPES[magic[2]]}, expected {TYPES[UNSIGNED_BYTE]}")
     sizes = stream.read(4 * magic[3])

@@ -15,7 +15,7 @@ class Layout(NamedTuple):
     """By a file's published name: paths that it may have below a place; a folder's ends with "/".
     The first that exists is read."""
     variants: str
-    """The spellings in words, for a message."""
+    """A description of the spellings, for a message."""
 
     def find(self, data_dir: Path, name: str) -> Path | None:
         """Return the first existing path of a file or an unpacked folder; None without one."""

@@ -81,7 +81,7 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     path = LAYOUT.path(data_dir, f"{part}-labels-idx1-ubyte")
     labels = _kept(path, shape[:1])
     if labels.max() >= CLASSES:
-        raise UnreadableData(f"{path} is not MNIST's: it has a digit {labels.max()}")
+        raise UnreadableData(f"{path} is not MNIST's: it has a label {labels.max()}")
     return LabelledImages(images[selection], labels[selection].astype(np.int64), "mnist")
 
 

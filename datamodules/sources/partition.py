@@ -44,11 +44,11 @@ def parse_partition(file: IO[bytes], split: Split) -> list[str]:
     parts: dict[str, str] = {}
     for row in rows:
         if len(row) != 2 or row[1] not in PARTS.values():
-            raise ValueError(f"it has a line {' '.join(row)[:80]!r}")
+            raise ValueError(f"it has an unexpected line {' '.join(row)[:80]!r}")
         if row[0] in parts:
-            raise ValueError(f"it has two lines of {row[0]}")
+            raise ValueError(f"it lists {row[0]} twice")
         parts[row[0]] = row[1]
     names = [name for name, part in parts.items() if part == PARTS[split]]
     if not names:
-        raise ValueError(f"it names no image of part {PARTS[split]} ({split})")
+        raise ValueError(f"it lists no image of part {PARTS[split]} ({split})")
     return names

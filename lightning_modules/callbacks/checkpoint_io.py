@@ -42,8 +42,8 @@ class CheckpointFiles(TorchCheckpointIO):
         except OSError as failure:
             self.failed = failure
             print(
-                f"cannot write {shown(Path(path))}: {failure.strerror}; what was saved before "
-                "stays",
+                f"cannot write {shown(Path(path))}: {failure.strerror}; earlier checkpoints are "
+                "kept",
                 flush=True,
             )
         else:

@@ -100,7 +100,7 @@ class LastCheckpoint(Checkpoint):
             first = trainer.strategy.broadcast(mine)
             if mine != first:
                 raise MisconfigurationException(
-                    f"ckpt_path: processes have found {first} and {mine}; --run says which is meant"
+                    f"ckpt_path: processes have found {first} and {mine}; choose one with --run"
                 )
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -142,7 +142,7 @@ class LastCheckpoint(Checkpoint):
         if failure is not None:
             raise UnsavedState(
                 f"the state after step {trainer.global_step:,} could not be written to "
-                f"{shown(self.path)}: {failure.strerror}; what was saved before is still there"
+                f"{shown(self.path)}: {failure.strerror}; earlier checkpoints are kept"
             ) from failure
 
     def on_exception(

@@ -155,7 +155,9 @@ class FlightRecorder(L.Callback):
         """
         self._settle(trainer, pl_module)
         if weights_are_bad(pl_module):
-            raise Diverged(f"Diverged in step {trainer.global_step}: it made weights not finite")
+            raise Diverged(
+                f"Diverged in step {trainer.global_step}: it made weights that are not finite"
+            )
 
     def _settle(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Learn how the step before was, if that is not known yet."""
@@ -186,11 +188,11 @@ class FlightRecorder(L.Callback):
         if collapsed:
             message += "\n  gradients overflow at every scale"
         if many:
-            message += f"\n  {MOST_SKIPPED} steps were skipped one after the other"
+            message += f"\n  {MOST_SKIPPED} steps in a row were skipped"
         if ends:
             raise Diverged(message)
         if trainer.is_global_zero:
-            print(f"{message}\n  skipped, as later ones are", flush=True)
+            print(f"{message}\n  skipped, as later ones will be", flush=True)
 
     def _recorded(self, trainer: L.Trainer, pl_module: SequenceModel, step: Step) -> str:
         """Diagnose a step and write its bundle, from the first process that has something bad."""
@@ -224,8 +226,8 @@ class FlightRecorder(L.Callback):
             if write_bundle(path, content):
                 return f"  repeat it: {self.program} rerun {shlex.quote(shown(path))}"
         except OSError as failure:
-            return f"  its record cannot be written: {failure.strerror}"
-        return f"  no record of it: it would be larger than {MOST_BYTES // 10**6} MB"
+            return f"  the record of the step cannot be written: {failure.strerror}"
+        return f"  no record of the step: it would be larger than {MOST_BYTES // 10**6} MB"
 
 
 def not_finite(tensors: Iterable[Tensor], device: torch.device) -> Tensor:

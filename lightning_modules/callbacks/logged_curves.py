@@ -34,7 +34,7 @@ def log_curves(trainer: L.Trainer, stage: str, summary: Summary | None) -> None:
                 draw(logger.experiment, stage, summary)
             except Exception as failure:  # whatever W&B raises, the run has its results
                 reason = (str(failure) or type(failure).__name__).splitlines()[0]
-                print(f"W&B has not taken the curves: {reason}", flush=True)
+                print(f"W&B did not accept the curves: {reason}", flush=True)
 
 
 def draw(run: Any, stage: str, summary: Summary) -> None:

@@ -54,18 +54,18 @@ def require_restorable(
         return checkpoint
     lines = list(differences(model.hparams, checkpoint.get("hyper_parameters", {})))
     lines = lines[:MOST_DIFFERENCES] or ["its tensors have other names or shapes"]
-    raise UsageError("\n  ".join([f"ckpt_path: {shown(path)} is of another model:", *lines]))
+    raise UsageError("\n  ".join([f"ckpt_path: {shown(path)} is from another model:", *lines]))
 
 
 def _require_state_of_training(path: Path, checkpoint: Mapping[str, Any]) -> None:
     if "optimizer_states" not in checkpoint:
         raise UsageError(
-            f"ckpt_path: {shown(path)} holds weights only; training needs a whole state"
+            f"ckpt_path: {shown(path)} holds only weights; training needs the whole state"
         )
     if format_of(checkpoint) < FORMAT:
         raise UsageError(
-            f"ckpt_path: {shown(path)} is of an older version, whose noise cannot be continued; "
-            "test, validate and predict take it"
+            f"ckpt_path: {shown(path)} is from an older version, whose noise cannot be continued; "
+            "test, validate and predict accept it"
         )
 
 
@@ -92,12 +92,12 @@ def read_checkpoint(path: Path, weights_only: bool = True) -> dict[str, Any]:
                 "run; if you trust it: --weights_only=false"
             ) from failure
         # What another kind of file leads to depends on its first bytes.
-        raise UsageError(_damaged(path, "is no checkpoint, or damaged")) from failure
+        raise UsageError(_damaged(path, "is not a checkpoint, or is damaged")) from failure
     if not isinstance(content, dict) or not content.keys() >= PARTS:
-        raise UsageError(f"ckpt_path: {shown(path)} is no checkpoint of a run")
+        raise UsageError(f"ckpt_path: {shown(path)} is not the checkpoint of a run")
     if format_of(content) > FORMAT:
         raise UsageError(
-            f"ckpt_path: {shown(path)} is of a newer version of this program "
+            f"ckpt_path: {shown(path)} is from a newer version of this program "
             f"(format {content['format']}; known: {FORMAT})"
         )
     # Only older files were written without a checksum.

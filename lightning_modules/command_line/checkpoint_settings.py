@@ -41,20 +41,20 @@ def with_config_of_run(args: list[str]) -> list[str]:
         return [args[0], f"--config={folder.config}", *args[1:]]
     if {"--model", "--data"} <= options.keys():
         return args
-    place = "no run's folder" if folder is None else "a run without a config.yaml"
+    place = "is not in a run's folder" if folder is None else "is in a run without a config.yaml"
     raise UsageError(
-        f"ckpt_path: {shown(Path(checkpoint))} lies in {place}, so that nothing says of what model "
-        "it is;\nname the settings of its run, too: --config RUN/config.yaml"
+        f"ckpt_path: {shown(Path(checkpoint))} {place}, so that its model is unknown;\n"
+        "name the settings of its run, too: --config RUN/config.yaml"
     )
 
 
 def _newest(options: Mapping[str, str]) -> str:
     """Find a checkpoint of an experiment that is only named."""
     if "--experiment" not in options:
-        raise UsageError("ckpt_path: last needs --config or --experiment, to know whose")
+        raise UsageError("ckpt_path: last needs --config or --experiment, which name the run")
     root = Path(options.get("--trainer.default_root_dir", TRAINER_DEFAULTS["default_root_dir"]))
     path, found = newest_checkpoint(root, options["--experiment"], options.get("--run"))
     if path is None:
-        raise UsageError(f"{found.partition(';')[0]}; --config says what to train")
+        raise UsageError(f"{found.partition(';')[0]}; name what to train with --config")
     print(found, flush=True)
     return str(path)

@@ -28,7 +28,7 @@ def after_fit(folder: RunFolder, steps: int, other_core: str | None) -> str:
         lines += [
             f"  measure it on the test set:  {command('test', state)}",
             f"  generate from it:            {command('predict', state)}",
-            f"  train on:                    {command('fit', last)}"
+            f"  train longer:                {command('fit', last)}"
             f" --trainer.max_steps={2 * steps}",
         ]
     if other_core is not None:

@@ -17,9 +17,7 @@ def require_posix(name: str) -> None:
         UsageError: this is Windows.
     """
     if sys.platform == "win32":
-        raise UsageError(
-            f"{name}: needs locks and signals that Windows lacks; its Linux (WSL) has them"
-        )
+        raise UsageError(f"{name}: needs locks and signals that Windows lacks; run this in WSL")
 
 
 class CommandParser(argparse.ArgumentParser):

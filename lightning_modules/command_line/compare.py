@@ -36,22 +36,22 @@ NOT_TESTED = "no run has results that can be read"
 DESCRIPTION = """\
 Print how tested models compare on each benchmark and over all of them;
 or draw a curve over steps of several models on one benchmark, with a table;
-or make a document of all tests, or a page of all that runs hold, for any browser,
-without a network.
+or write a document of all tests, or a page of everything that runs hold, which
+any browser shows without a network.
 
   --out FILE.png   the curve
   --out FILE.md    tables of all tested runs, of any benchmark and model
   --out FILE.html  the page: tested runs and others, of any benchmark and model
-  --live           the page on this machine, made again while runs go on
+  --live           the page, served on this machine and updated while runs go on
 
-Everywhere, runs are averaged if all settings that decide on results are the same
-but the seed: mean [ends of its 95% interval, Student's], and the number of seeds.
-Runs of one seed are averaged first, and a run and its kept record are one.
+Everywhere, runs are averaged if all settings that affect results are the same,
+except the seed: mean [its 95% interval, Student's], and the number of seeds.
+Runs of one seed are averaged first, and a run and its kept record count as one.
 Differences are from the best group that shares three seeds with the most others;
 there is a conclusion where p < 0.05 after Holm's correction for their number.
 
 The table and the curve are of tested runs, all tested on the same sequences.
-State size is how many numbers a sequence hands from step to step ("grows" where
+State size is how many numbers a sequence carries from step to step ("grows" where
 all items are kept).
 Other columns, with their names in docs/metrics.md:
 """
@@ -101,7 +101,7 @@ def draw(given: Namespace) -> None:
     found = read(given.runs)
     for run in found.runs:
         if run.tested is None:
-            print(f"skipped: {shown(run.folder)} was not tested yet", file=sys.stderr)
+            print(f"skipped: {shown(run.folder)} has not been tested yet", file=sys.stderr)
     how = partial(comparison, against=given.against)
     (table, notes, figure), problems = shown_by(how, found, UsageError)
     report(problems)
@@ -165,7 +165,7 @@ def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
     try:
         made = server(LivePage(folders, out), port)
     except OSError as failure:
-        raise UsageError(f"--port: cannot take {port}: {failure.strerror}") from failure
+        raise UsageError(f"--port: cannot use {port}: {failure.strerror}") from failure
     print(f"The page is http://127.0.0.1:{made.server_port}/ until Ctrl-C", flush=True)
     with made, suppress(KeyboardInterrupt):
         made.serve_forever()
@@ -226,12 +226,12 @@ def differ(run: Run, other: Run) -> str:
     """Why two tested runs do not compare."""
     if run.family.name != other.family.name:
         return (
-            f"{run.family.name} and {other.family.name} do not compare: "
+            f"{run.family.name} and {other.family.name} cannot be compared: "
             f"{shown(run.folder)}, {shown(other.folder)}"
         )
     assert run.tested is not None and other.tested is not None
     return (
-        "runs that were tested on different sequences do not compare:\n"
+        "runs that were tested on different sequences cannot be compared:\n"
         f"{shown(run.folder)}: {run.tested.benchmark}\n"
         f"{shown(other.folder)}: {other.tested.benchmark}"
     )
@@ -262,9 +262,9 @@ def parse(args: list[str]) -> Namespace:
     if given.live and kind not in (None, ".html"):
         made.error(f"--live: makes a page; --out must end in .html, got {given.out}")
     if given.port is not None and not given.live:
-        made.error("--port: is for --live")
+        made.error("--port: is only for --live")
     if given.against is not None and kind != ".png":
-        made.error("--against: is for a .png; the page has a switch")
+        made.error("--against: is only for a .png; the page has a switch")
     return given
 
 
@@ -277,17 +277,20 @@ def parser() -> CommandParser:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="folder of a run, its results.json, a kept record, or a folder with such below it",
+        help="a run's folder, its results.json, a kept record, or a folder that holds any of them",
     )
     made.add_argument(
         "--out",
         type=picture_or_page,
         metavar="FILE",
-        help="where it goes: .png, .md or .html; default: tables in the terminal",
+        help="file to write: .png, .md or .html; default: tables in the terminal",
     )
     made.add_argument("--live", action="store_true", help="serve the page, and keep it up to date")
     made.add_argument(
-        "--port", type=port, metavar="NUMBER", help="of the live page; default: one that is free"
+        "--port",
+        type=port,
+        metavar="NUMBER",
+        help="port of the live page; default: any that is free",
     )
     made.add_argument(
         "--against",

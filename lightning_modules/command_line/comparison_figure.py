@@ -142,7 +142,7 @@ def require_validations(run: Run, name: str) -> None:
     path = RunFolder(run.folder).metrics if run.folder.is_dir() else run.path
     if run.history is None:
         of_folder = f"cannot read {shown(path)}"
-        of_record = f"{shown(path)} is a record of a version that kept no validations"
+        of_record = f"{shown(path)} is a record from a version that kept no validations"
         raise UsageError(of_folder if run.folder.is_dir() else of_record)
     values = run.history.values.get(name)
     if values is None or not (values.isfinite() & run.history.seconds.isfinite()).any():

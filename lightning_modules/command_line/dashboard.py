@@ -23,7 +23,7 @@ DESCRIPTION = """\
 Make a workspace in W&B: test metrics and curves over steps by memory core, learning
 curves against steps and seconds, samples, and what training costs.
 
-Runs are in W&B when they were logged in, or after `wandb sync`."""
+Runs are in W&B if they were trained while logged in, or after `wandb sync`."""
 NAME = "Memory cores"
 GROUP = "config.model"
 #: W&B's own count of steps is of what was logged.
@@ -44,12 +44,12 @@ def dashboard(args: list[str]) -> None:
     parser.add_argument(
         "--wandb",
         metavar="ENTITY/PROJECT",
-        help="where runs are; without it, print the workspace as JSON: no account is needed",
+        help="project of the runs; without it, print the workspace as JSON, without an account",
     )
     parser.add_argument(
         "--benchmark",
         metavar="DATA",
-        help="class of the data, such as MNISTMaze; metrics of several are averaged without it",
+        help="class of the data, such as MNISTMaze; default: metrics are averaged over all",
     )
     given = parser.parse(args)
     known = benchmarks()

@@ -55,7 +55,7 @@ def require_fitting(model: str, data: str) -> None:
     name, chosen = (path.rpartition(".")[2] for path in (model, data))
     if class_at(data) not in benchmarks:
         names = ", ".join(sorted(benchmark.__name__ for benchmark in benchmarks))
-        raise UsageError(f"data: {chosen} has other sequences than {name} models\nvalid: {names}")
+        raise UsageError(f"data: {name} cannot model the sequences of {chosen}\nvalid: {names}")
 
 
 def models_of_same_data(model: type) -> list[type]:

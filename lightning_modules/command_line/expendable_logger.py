@@ -60,7 +60,7 @@ class Expendable(Logger):
             # Methods call each other: one may have said it already.
             if not self.left_out:
                 who, why = type(self).__name__, in_a_line(failure)
-                print(f"{who} failed and is left out from here on: {why}", flush=True)
+                print(f"{who} failed and is disabled from here on: {why}", flush=True)
             self.left_out = True
             return None
 

@@ -114,13 +114,13 @@ class ExperimentParser(LightningCLI):
         parser.add_argument(
             "--run",
             type=str | None,
-            help="Folder of this run, in the experiment's (default: time, model and seed).",
+            help="Folder of this run, inside the experiment's (default: time, model and seed).",
         )
         parser.add_argument(
             "--on_divergence",
             type=OnDivergence,
             default="stop",
-            help="Stop at a loss or gradient that is not finite, or skip such steps and count.",
+            help="Stop at a loss or gradient that is not finite, or skip and count such steps.",
         )
         link_to_data(parser)
 

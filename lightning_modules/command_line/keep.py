@@ -17,12 +17,12 @@ from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 
 DESCRIPTION = """\
-Keep what tests found of runs that count, one small file for each:
+Keep the test results of runs that count, one small file for each:
 docs/records/BENCHMARK/MODEL/SEED.json. `compare` reads such files, and folders
 of them, as it reads runs.
 
-Without --name, runs of a table are kept by what their folders' names say; those
-that are kept already or were not tested yet are left alone."""
+Without --name, runs of a table are kept under the names of their folders; those
+that are kept already or have not been tested yet are left alone."""
 #: Folders of a table's runs: files of the benchmark and of the model, and the seed between them.
 OF_TABLE = re.compile(r"(\w+)-seed\d+-(\w+)")
 
@@ -40,14 +40,14 @@ def keep(args: list[str]) -> None:
     parser.add_argument(
         "--name",
         metavar="BENCHMARK/MODEL",
-        help="what they are kept as, such as maze/dnc_gtmm; default: what a table calls them",
+        help="name to keep them under, such as maze/dnc_gtmm; default: their name in a table",
     )
     parser.add_argument(
         "--to",
         type=Path,
         default=Path("docs/records"),
         metavar="FOLDER",
-        help="default: %(default)s",
+        help="folder of records (default: %(default)s)",
     )
     given = parser.parse(args)
     try:
@@ -92,7 +92,7 @@ def by_name(runs: Iterable[Run]) -> dict[Path, list[Run]]:
     for run in runs:
         named = OF_TABLE.fullmatch(run.folder.name)
         if named is None:
-            raise UsageError(f"--name: is missing; {shown(run.folder)} is no run of a table")
+            raise UsageError(f"--name: is missing; {shown(run.folder)} is not a run of a table")
         found.setdefault(Path(named[1], named[2]), []).append(run)
     return found
 
@@ -106,13 +106,15 @@ def require_repetitions(runs: Sequence[Run]) -> None:
     if not runs:
         raise UsageError("no run has results that can be read")
     if len(by_benchmark(runs)) > 1:
-        raise UsageError("--name: these runs are of several benchmarks; keep them one by one")
+        raise UsageError("--name: these runs are from several benchmarks; keep them one by one")
     labels = [group.label for group in by_group(runs)]
     if len(labels) > 1:
         raise UsageError(f"--name: these runs differ in more than their seeds: {', '.join(labels)}")
     seeds = [run.seed for run in runs]
     if len(set(seeds)) < len(seeds):
-        raise UsageError("seeds must differ, which name the records; some of these runs share one")
+        raise UsageError(
+            "seeds must differ, since they name the records; some of these runs share one"
+        )
 
 
 def record(run: Run, folder: Path) -> tuple[Path, str]:
@@ -123,11 +125,11 @@ def record(run: Run, folder: Path) -> tuple[Path, str]:
     """
     path = folder / f"{run.seed_name}.json"
     if run.seed is None:
-        raise UsageError(f"{shown(run.folder)}: its seed is not known, which names the record")
+        raise UsageError(f"{shown(run.folder)}: its seed, which names the record, is not known")
     try:
         text = record_of(run)
     except Unreadable as reason:
         raise UsageError(f"{shown(run.folder)} {reason}") from reason
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise UsageError(f"{shown(path)} is of another run; remove it to replace it")
+        raise UsageError(f"{shown(path)} belongs to another run; remove it to replace it")
     return path, text

@@ -28,15 +28,17 @@ def newest_checkpoint(root: Path, experiment: str, run: str | None) -> tuple[Pat
     saved = [folder for folder in runs if folder.states]
     wanted = shown(root / experiment / (run or ""))
     if not saved:
-        return None, f"ckpt_path: {wanted} has no checkpoint yet; training starts anew"
+        return None, f"ckpt_path: {wanted} has no checkpoint yet; training starts from scratch"
     newest = max(saved, key=lambda folder: max(p.stat().st_mtime_ns for p in folder.states))
     damaged: list[str] = []
     for path in newest.states:
         if is_intact(path):
-            found = f"ckpt_path: goes on from {shown(path)}"
+            found = f"ckpt_path: continues from {shown(path)}"
             return path, f"{found}; {', '.join(damaged)} is damaged" if damaged else found
         damaged.append(shown(path))
-    raise UsageError(f"ckpt_path: {' and '.join(damaged)} are damaged; --ckpt_path names another")
+    raise UsageError(
+        f"ckpt_path: {' and '.join(damaged)} are damaged; name another with --ckpt_path"
+    )
 
 
 def _is_run(path: Path, run: str | None) -> bool:

@@ -11,18 +11,18 @@ from lightning_modules.command_line.class_settings import concrete
 from lightning_modules.command_line.command_parser import CommandParser
 
 DESCRIPTION = """\
-Compute the target-NLL of one who infers the kernels of an experiment's test functions from the
-contexts, by tempered sequential Monte Carlo, in two independent runs; it takes minutes. The result
-is kept in the data folder. If it can be trusted, every later test of these functions draws it and
-reports how far its model is from it (gap_inferred_nll).
+Compute the target-NLL that inference reaches on an experiment's test functions: it infers their
+kernels from the contexts by tempered sequential Monte Carlo, in two independent runs, in minutes.
+The result is kept in the data folder. If it can be trusted, every later test of these functions
+draws it and reports how far its model is from it (gap_inferred_nll).
 
   effective samples  of the kernels, on average, and the fewest of a sequence at a step
   runs differ by     the difference of the two runs' NLLs, which is the estimate's error
-  standard error     of the NLL over the sequences, of which a part is enough"""
+  standard error     of the NLL over the sequences; some of them are enough"""
 HELP = {
-    "particles": "kernels of each sequence",
+    "particles": "kernels drawn for each sequence",
     "sequences": "test sequences, from the first",
-    "targets": "of each step, drawn at random",
+    "targets": "targets of each step, drawn at random",
 }
 
 
@@ -53,7 +53,9 @@ def oracle(args: list[str]) -> None:
         f"{samples:.1f} of {how.particles:,} (at least {found.least_samples:.1f})"
     )
     if found.doubt:
-        print(f"warning: no bound, so no gap is reported: {found.doubt}", file=sys.stderr)
+        print(
+            f"warning: this is not a bound, so no gap is reported: {found.doubt}", file=sys.stderr
+        )
 
 
 def _parser() -> CommandParser:

@@ -20,15 +20,15 @@ Count the parameters of each experiment's model, without reading data or trainin
   encoders    of points (neural processes)
   latents     their recurrent network and its maps (neural processes)
   decoder     of points (neural processes)
-  of budget   total against model.parameter_budget, which decides on the units;
+  of budget   total against model.parameter_budget, which sets the units;
               "-" where there is none, or the units are given instead
-  state size  numbers that a sequence hands from step to step: the states of memory
+  state size  numbers that a sequence carries from step to step: the states of memory
               core and recurrent networks and what is fed back to them, but not the
               present step's items; "grows" where all items are kept and attended to
-  to budget   state size against model.state_budget, which decides on the slots and
-              then on the units; "-" where there is none"""
+  to budget   state size against model.state_budget, which sets the slots and
+              then the units; "-" where there is none"""
 EPILOG = """\
-Settings (--model.memory=NTM, --data.sequence_length=50, ...) hold for all experiments."""
+Settings (--model.memory=NTM, --data.sequence_length=50, ...) apply to all experiments."""
 NAMES = ("experiment", "model", "core")
 #: How the other commands name experiments.
 CONFIG_OPTIONS = ("--config", "-c")
@@ -44,7 +44,7 @@ def parameters(args: list[str]) -> None:
     for word in args:
         option = word.partition("=")[0]
         if option in CONFIG_OPTIONS:
-            parser.error(f"{option}: here experiments' files are named without an option")
+            parser.error(f"{option}: name experiments' files without an option here")
     given, settings = parser.parse_with_settings(args)
     blueprints = [blueprint(file, given.overlay, settings) for file in given.experiments]
     # Models of one family have the same parts; those of all, in the order in which they come.
@@ -70,7 +70,7 @@ def _parser() -> CommandParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="lay it over every experiment; several are laid in their order",
+        help="lay it over every experiment; several are laid in this order",
     )
     return parser
 

@@ -111,8 +111,8 @@ def _nothing_below(message: str, parser: ArgumentParser) -> str | None:
     if key not in ROOTS or not below:
         return None
     return (
-        f"{key}: these settings belong to a class that no file names; a file of conf/overlays is "
-        f"laid\nover an experiment, which is named first, for example: --config {EXAMPLE}"
+        f"{key}: these settings belong to a class that no file names; a file in conf/overlays is "
+        f"laid\nover an experiment, so name that first, for example: --config {EXAMPLE}"
     )
 
 
@@ -228,7 +228,7 @@ def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
 
 def _missing_value(message: str, parser: ArgumentParser) -> str | None:
     found = re.search(r"argument ([^\s/:]+)[^\s:]*: expected one argument", message)
-    return f"{found[1]}: there is no value; write --KEY=VALUE" if found else None
+    return f"{found[1]}: has no value; write --KEY=VALUE" if found else None
 
 
 def _nothing_to_run(message: str, parser: ArgumentParser) -> str | None:

@@ -42,13 +42,13 @@ then recalled, on the test set.
   zeroed        what was stored is gone
   shuffled      each slot holds the row of another one: a core that reads by place
                 (pointers, links) fails, one that reads by content does not. Neural
-                processes: the contexts come in another order of time
+                processes: the contexts come in another temporal order
   transplanted  the memory of another sequence, the donor
   own, donor's  share of frames generated after the given ones that a classifier
-                takes for the class that is to be recalled, or for the donor's
+                takes for the class to be recalled, or for the donor's
 
 Then the same parameters are measured on longer sequences, with more slots if the
-core chooses their number by the length. Load: items stored for each thousand
+core sets their number by the length. Load: items stored for each thousand
 numbers that are carried from step to step.
 
 The run's folder gets probe.json, which the page of `compare` shows, and probe.png."""
@@ -129,14 +129,14 @@ def _parser() -> CommandParser:
         type=int,
         default=200,
         metavar="N",
-        help="of the test set, rounded up to whole batches (default: 200)",
+        help="test sequences, rounded up to whole batches (default: 200)",
     )
     parser.add_argument(
         "--times",
         type=_times,
         default=[2, 4, 8, 16],
         metavar="N,N,...",
-        help='how many times as long (default: 2,4,8,16; "" leaves them out)',
+        help='longer sequences, how many times as long (default: 2,4,8,16; "" for none)',
     )
     return parser
 
@@ -222,7 +222,7 @@ def lengthened(
     """Yield what is measured on longer sequences, or one line on why it cannot be."""
     data, setting = subject.datamodule, subject.datamodule.longer_by
     if setting is None:
-        yield f"longer: left out, sequences of {type(data).__name__} have one length"
+        yield f"longer: left out, sequences of {type(data).__name__} have a fixed length"
         return
     # A source that is named is not announced again.
     known = data.source_record().get("source") if "source" in data.hparams else None

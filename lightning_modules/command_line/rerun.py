@@ -24,11 +24,11 @@ from lightning_modules.speed.preparation import prepare
 from lightning_modules.table import columns
 
 DESCRIPTION = """\
-Make the step again in which a training diverged, from the record in its run's
-folder, diverged/step_N.pt. It names the first tensor and the first module that
-are not finite, and the sequences, and lists the largest numbers of each module.
+Repeat the step in which a training diverged, from the record in its run's
+folder, diverged/step_N.pt. Print the first tensor and the first module that are
+not finite, the sequences, and the largest numbers of each module.
 
-Status 3: it diverges again. 0: it is finite this time."""
+Exit status 3: it diverges again. 0: it is finite this time."""
 
 
 class Rebuilt(Blueprint):
@@ -78,7 +78,9 @@ def repeat(bundle: dict[str, Any]) -> Diagnosis:
     try:
         model.load_state_dict(bundle["weights"])
     except RuntimeError as failure:
-        raise UsageError(f"the record is of another version's {type(model).__name__}") from failure
+        raise UsageError(
+            f"the record is from another version of {type(model).__name__}"
+        ) from failure
     precision = L.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,

@@ -28,21 +28,21 @@ INTRODUCTION = """\
 Generated from the records of runs in `docs/records/` by
 `python cli.py compare docs/records --out docs/results.md`: change the records, not this file.
 
-Every number is of the test set that stands below the heading, with its source, its size and the
-first digits of its hash. It is a mean over seeds with the 95% interval of Student's t; a single
-seed has none, and runs of one seed are averaged first. Groups are ranked by the first measure.
+Every number is measured on the test set that is named below the heading, with its source, its size
+and the first digits of its hash. It is a mean over seeds with the 95% interval of Student's t; a
+single seed has none, and runs of one seed are averaged first. Groups are ranked by the first
+measure.
 
 The reference is the best of the groups that share three seeds with the most others. Differences
-from it are of pairs with the same seed, each with its own 95% interval. There is a conclusion only
-where three pairs or more have p < 0.05 in Student's t-test after Holm's correction for the number
-of groups; else "no conclusion" stands beside the difference, even if its interval leaves 0 out.
-The reference was picked on the same seeds, which is not corrected: among eight models that are
-equally good, one table in ten has a conclusion all the same.
+from it are between runs with the same seed, each with its own 95% interval. There is a conclusion
+only where three pairs or more have p < 0.05 in Student's t-test after Holm's correction for the
+number of groups; otherwise the difference is marked "no conclusion", even if its interval excludes
+0. The reference was chosen on the same seeds, for which nothing is corrected: among eight equally
+good models, one table in ten has a conclusion all the same.
 
 Arrows say which values are better. State size is how many numbers a sequence carries from step to
-step. Seconds include validations, and compare on one machine only.
-Names are explained in [metrics.md](metrics.md); findings beside these numbers are in
-[notes.md](notes.md).
+step. Seconds include validations, and are comparable on one machine only.
+Names are explained in [metrics.md](metrics.md); further findings are in [notes.md](notes.md).
 """
 #: Folder of the figures, beside the document.
 FIGURES = "pictures"
@@ -118,4 +118,4 @@ def _left_out(found: Found) -> Iterator[str]:
     for run in found.runs:
         goes_on = run.settings.get(f"trainer.{ON_DIVERGENCE}") == "skip"
         if run.tested is None and not goes_on and bundles(run.folder):
-            yield f"{shown(run.folder)} diverged in training, and was not tested"
+            yield f"{shown(run.folder)} diverged in training and was not tested"

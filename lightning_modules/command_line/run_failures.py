@@ -58,8 +58,8 @@ def _out_of_memory(failure: BaseException) -> str | None:
     if not full and "DefaultCPUAllocator" not in words:
         return None
     asked = re.search(r"(?:allocate|allocating) ([\d.]+ \w+)", words)
-    more = f" ({asked[1]} more were asked for)" if asked else ""
-    return f"the memory is full{more}; smaller: data.batch_size, data.eval_batch_size, or the model"
+    more = f" ({asked[1]} more were requested)" if asked else ""
+    return f"the memory is full{more}; reduce data.batch_size, data.eval_batch_size or the model"
 
 
 def _lost_worker(failure: BaseException) -> str | None:
@@ -69,5 +69,5 @@ def _lost_worker(failure: BaseException) -> str | None:
         return None
     return (
         f"a process that generates data {found[1]}: memory (or /dev/shm) was probably full; "
-        "fewer: data.num_workers"
+        "reduce data.num_workers"
     )

@@ -23,7 +23,10 @@ def hold(folder: RunFolder) -> int | None:
         UsageError: another process trains in it.
     """
     if sys.platform == "win32":
-        print(f"Windows cannot lock {shown(folder.path)}: train in it once at a time", flush=True)
+        print(
+            f"Windows cannot lock {shown(folder.path)}: run only one training in it at a time",
+            flush=True,
+        )
         return None
     held = os.open(folder.path, os.O_RDONLY)
     try:
@@ -44,8 +47,8 @@ def _wait_for(folder: RunFolder, held: int) -> int:
         if time.monotonic() > until:
             os.close(held)
             raise UsageError(
-                f"ckpt_path: another process trains in {shown(folder.path)}: is a job of this run "
-                "still at work? Wait until it ends, or train in a copy of the folder"
+                f"ckpt_path: another process trains in {shown(folder.path)}, perhaps a job of this "
+                "run; wait until it ends, or train in a copy of the folder"
             )
         time.sleep(0.1)
     return held

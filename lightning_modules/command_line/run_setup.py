@@ -31,7 +31,7 @@ def continued_folder(checkpoint: str | None, options: Mapping[str, str]) -> RunF
     for name, value in {"experiment": folder.experiment, "run": folder.run}.items():
         if options.get(f"--{name}", value) != value:
             raise UsageError(
-                f"{name}: the command goes on in the run of its checkpoint, {shown(folder.path)}; "
+                f"{name}: the command continues its checkpoint's run, {shown(folder.path)}; "
                 f"leave out --{name}"
             )
     if not os.access(folder.path, os.W_OK):

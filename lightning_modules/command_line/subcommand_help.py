@@ -19,16 +19,16 @@ Command = Callable[[list[str]], None]
 WORDS = "{fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
 #: Lightning's subcommands, in our words.
 SUBCOMMANDS = {
-    "fit": "Train a model, or go on with a training.",
+    "fit": "Train a model, or resume a training.",
     "validate": "Measure a trained model on the validation sequences.",
     "test": "Measure a trained model on the test sequences, draw them, and write results.json.",
     "predict": "Write predictions for the test sequences into predictions.npz.",
 }
 OPTIONS = {
     "seed_everything": "Seed of weights and noise; `true` draws one (default: 0).",
-    "ckpt_path": "A checkpoint file to go on from. One in a run's folder brings that run's "
-    "settings, if no --config is named, and the command goes on in that folder. `last` stands for "
-    "the newest intact one.",
+    "ckpt_path": "A checkpoint file to continue from. One in a run's folder brings that run's "
+    "settings, if no --config is named, and the command continues in that folder. `last` is the "
+    "newest intact one.",
     "weights_only": "`false` also loads checkpoints that hold Python objects; these can run code "
     "(default: true).",
 }
@@ -38,7 +38,7 @@ ELSEWHERE = ("model", "data", "verbose", "return_predictions")
 TRAINER_HELP = "--trainer.help"
 TRAINER_OPTIONS = {
     "--trainer.max_steps": "Steps of training.",
-    "--trainer.max_time": "Time of training, as DD:HH:MM:SS; what ends first ends it.",
+    "--trainer.max_time": "Time of training, as DD:HH:MM:SS; the first limit ends it.",
     "--trainer.val_check_interval": "Steps between validations.",
     "--trainer.precision": "Numbers: 32-true, or bf16-mixed where the processor has bfloat16.",
     "--trainer.accelerator": "cpu, gpu or auto.",

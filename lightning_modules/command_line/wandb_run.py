@@ -51,7 +51,7 @@ class WandbRun(Expendable, WandbLogger):
             self._experiment.finish()
         except TimeoutError:
             later = f"wandb sync {self._kept_in()}"
-            print(f"W&B has not taken all of the run in time; the rest: {later}", flush=True)
+            print(f"W&B did not receive all of the run in time; send the rest: {later}", flush=True)
         except Exception as failure:  # whatever it is, the run is over
             print(f"W&B failed at the run's end: {in_a_line(failure)}", flush=True)
 
@@ -69,7 +69,7 @@ class WandbRun(Expendable, WandbLogger):
                 self._forget(self._folders() - before)
         self._start("offline")
         later = f"wandb sync {self._kept_in()}"
-        print(f"W&B: {problem}; the run is kept offline, to be sent: {later}", flush=True)
+        print(f"W&B: {problem}; the run is kept offline; send it later: {later}", flush=True)
 
     def _start(self, mode: str) -> None:
         import wandb

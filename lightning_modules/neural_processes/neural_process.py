@@ -50,7 +50,7 @@ HIDDEN_SIZE = 64
 class NeuralProcess(SequenceModel):
     """Model of a sequence of functions, given a few points of each.
 
-    Subclasses say how latents depend on one another (``latent_path``).
+    Subclasses define how latents depend on one another (``latent_path``).
 
     Args:
         sequence_length: steps T of training; this and the next four come from the data on the
@@ -62,14 +62,14 @@ class NeuralProcess(SequenceModel):
         memory: builds the memory core.
         hidden_size: width h of encodings, latents, reads and hidden layers; default: what the
             budgets allow, else 64.
-        parameter_budget: parameters of the whole model at most, so that models with different cores
-            compare; not used if the hidden size is given.
-        state_budget: numbers that a sequence hands from step to step, within 5%: of the core's
-            slots, if none are named, then of the hidden size as many as that takes.
+        parameter_budget: most parameters of the whole model, so that models with different cores
+            are comparable; not used if the hidden size is given.
+        state_budget: numbers that a sequence carries from step to step, within 5%; decides on the
+            core's slots, if its settings name none, and then on the hidden size.
         learning_rate: Adam's learning rate, at its highest.
         warm_up: number of first steps in which the learning rate rises.
-        decay: lower it to 0 by the end of training, along half a cosine; a training that is resumed
-            with a later end follows the longer run's curve.
+        decay: lower the learning rate to 0 by the end of training, along half a cosine; a training
+            that is resumed with a later end follows the longer run's curve.
         objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
             step's mean over targets of log-likelihoods, minus its undivided KL.
         pooling: how encodings are pooled for latents and controls; the paper's text says "sum", its
@@ -193,7 +193,7 @@ class NeuralProcess(SequenceModel):
 
     @property
     def noise_size(self) -> int:
-        """Standard normal numbers that a step takes: for its latent, then the memory's."""
+        """Standard normal numbers that a step takes: its latent's, then the memory's."""
         return self.latent_path.noise_size + self.memory.noise_size
 
     def noise(self, batch: FunctionSequences) -> Tensor:
@@ -212,7 +212,7 @@ class NeuralProcess(SequenceModel):
 
         Args:
             batch: B sequences.
-            told: whether the targets' values may be used, for posteriors.
+            told: whether the targets' values are known, as posteriors need.
             noise: [B, T, ``noise_size``], for a memory that draws; drawn if not given.
         """
         batch = without_padding(batch)

@@ -106,6 +106,6 @@ def _draw_bar(figure: Figure, columns: int, image: AxesImage) -> None:
 
 def _draw_note(figure: Figure) -> None:
     width, height = figure.get_size_inches()
-    text = "Context: pixels of this step that the model is shown, on blue; px: how many."
+    text = "Context: pixels of this step that are shown to the model, on blue; px: their number."
     at = LABEL_INCHES / width, 0.1 / height
     figure.text(*at, text, size=8, color=QUIET, va="bottom")

@@ -111,6 +111,6 @@ def _key(colour: str) -> dict[str, Line2D]:
     return {
         f"imaginary keys, and their last {TAIL} steps": Line2D([], [], color=colour, **inside),
         "farther out in this direction": Line2D([], [], ls="", **outside),
-        "centre of the picture, likewise": Line2D([], [], color=INK, lw=1, marker="+", ms=8),
+        "centre of the picture, and its track": Line2D([], [], color=INK, lw=1, marker="+", ms=8),
         "canvas": Line2D([], [], color=QUIET, lw=0.8),
     }

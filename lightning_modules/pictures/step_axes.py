@@ -66,7 +66,7 @@ def label_steps(axes: Axes, steps: int, name: str) -> None:
 def label_seconds(axes: Axes, name: str) -> None:
     """Let the first axis be the time of training, and name the other one."""
     axes.set_xlim(left=0)
-    axes.set_xlabel("training time (seconds on the wall clock)", size=9, color=INK)
+    axes.set_xlabel("training time (wall-clock seconds)", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
     tidy(axes)
 

@@ -182,7 +182,7 @@ def _draw_note(figure: Figure) -> None:
         LABEL_INCHES / width,
         0.08 / height,
         "First visit of a cell: red. Second: green, so that equal images turn yellow.\n"
-        "Third and later, the latest: blue, so that they turn white. Grey: not visited yet.",
+        "Latest from the third on: blue, so that they turn white. Grey: not visited yet.",
         size=8,
         color=QUIET,
         va="bottom",

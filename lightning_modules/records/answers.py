@@ -13,8 +13,8 @@ from lightning_modules.records.sizes import UNKNOWN, size_in_words
 TITLE = "The answer"
 #: What readers have to know of them.
 EXPLANATION = (
-    "Of models with three seeds or more: the one with the best mean on each benchmark, those that "
-    "these seeds do not tell apart from it, and the first one that is behind it at p < 0.05, "
+    "Among models with three seeds or more: the one with the best mean on each benchmark, those "
+    "that these seeds do not tell apart from it, and the first one that is behind it at p < 0.05, "
     "corrected for the number of models. Brackets are 95% intervals over seeds."
 )
 #: Stands before how often each model is among the best.

@@ -29,7 +29,7 @@ def declared_before(name: str, core: str | None, curves: Container[str]) -> Decl
         known = (f for f in lightning_modules.families() if f.curves[0].name in curves)
         family = next(known, None)
         if family is None:
-            raise Unreadable(f"is of a model that is not known here, {name}")
+            raise Unreadable(f"is of an unknown model, {name}")
         return DeclaredModel(name, core or "", core or name, *NEUTRAL, family)
     if core is None and model.fixed_core is not None:
         core = model.fixed_core.__name__

@@ -37,7 +37,7 @@ class BenchmarkRuns(NamedTuple):
     def details(self) -> str:
         """Test set, if any run was tested; else a note that none was."""
         tested = next((run.tested for run in self.runs if run.tested), None)
-        return "No run was tested yet" if tested is None else str(tested.benchmark)
+        return "No run has been tested yet" if tested is None else str(tested.benchmark)
 
 
 def by_benchmark(runs: Iterable[Run]) -> list[BenchmarkRuns]:

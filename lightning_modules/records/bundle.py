@@ -73,9 +73,9 @@ def read_bundle(path: Path) -> dict[str, Any]:
         raise Unreadable(f"cannot be read: {failure.strerror}") from failure
     except Exception as failure:
         # What another kind of file leads to depends on its first bytes.
-        raise Unreadable("is no bundle of a diverged step, or damaged") from failure
+        raise Unreadable("is not the bundle of a diverged step, or is damaged") from failure
     if not isinstance(content, dict) or not content.keys() >= PARTS:
-        raise Unreadable("is no bundle of a diverged step")
+        raise Unreadable("is not the bundle of a diverged step")
     if content["format"] != FORMAT:
-        raise Unreadable(f"has format {content['format']}, of which only {FORMAT} is known here")
+        raise Unreadable(f"has format {content['format']}; only {FORMAT} is known here")
     return content

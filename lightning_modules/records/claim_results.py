@@ -152,7 +152,7 @@ def read_claim_results(path: Path) -> ClaimResults:
         scores = [_read(run) for run in content["runs"]]
         return ClaimResults(int(content["seeds"]), content["sweeps"], scores)
     except (KeyError, TypeError, ValueError) as failure:
-        raise Unreadable("has another form than what `reproduce` writes") from failure
+        raise Unreadable("does not have the form that `reproduce` writes") from failure
 
 
 def _written(score: Score) -> dict[str, Any]:

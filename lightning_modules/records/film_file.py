@@ -63,7 +63,7 @@ def load_film(path: Path) -> Film:
     except NoFilm:
         raise
     except Exception as failure:  # NumPy and zipfile raise many kinds on bytes that are no film
-        raise NoFilm("is damaged, or none of `test`'s") from failure
+        raise NoFilm("is damaged, or was not written by `test`") from failure
     _require_film(*arrays)
     read, write, recalled_from, frames = map(torch.from_numpy, arrays)
     return Film(read.float(), write.float(), recalled_from.long(), frames.float() / 255)
@@ -82,12 +82,12 @@ def _require_film(*arrays: NDArray[Any]) -> None:
     steps = {len(array) for array in arrays}
     if len(steps) > 1 or read.shape[2] != write.shape[2] or frames.shape[1] not in (1, 3):
         shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(Film._fields, arrays, strict=True))
-        raise NoFilm(f"is damaged: its shapes do not go together: {shapes}")
+        raise NoFilm(f"is damaged: its shapes do not match: {shapes}")
     if not (read.shape[1] and read.shape[2] and min(frames.shape[2:])):
-        raise NoFilm("is damaged: it has no head that reads, no slot or no pixel")
+        raise NoFilm("is damaged: it has no read head, no slot or no pixel")
     for name, weights in (("read", read), ("write", write)):
         # What is not a number compares as false.
         if not ((weights >= 0) & (weights <= 1 + ROUNDING)).all():
             raise NoFilm(f"is damaged: {name} holds weights that are not between 0 and 1")
     if not ((recalled_from >= -1) & (recalled_from < np.arange(len(recalled_from)))).all():
-        raise NoFilm("is damaged: a step is recalled from none before it")
+        raise NoFilm("is damaged: a step is recalled from no earlier step")

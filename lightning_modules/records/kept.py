@@ -32,7 +32,7 @@ def record_of(run: Run) -> str:
         Unreadable: the run was not tested, or the text is too long.
     """
     if run.tested is None:
-        raise Unreadable("was not tested yet")
+        raise Unreadable("has not been tested yet")
     results = read_json(RunFolder(run.folder).results)
     own = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
     content = {**own, "format": FORMAT}
@@ -48,7 +48,9 @@ def record_of(run: Run) -> str:
     content["training"] = {name: value for name, value in training.items() if name != "command"}
     text = _brief(json.dumps(rounded(content), indent=1, allow_nan=False)) + "\n"
     if len(text) > MOST_BYTES:
-        raise Unreadable(f"makes a record of {len(text):,} bytes, of which {MOST_BYTES:,} may be")
+        raise Unreadable(
+            f"makes a record of {len(text):,} bytes; at most {MOST_BYTES:,} are allowed"
+        )
     return text
 
 

@@ -49,7 +49,9 @@ def read_history(path: Path) -> tuple[History, list[str]]:
     plain = {name.removeprefix(PREFIX): name for name in names if OF_STEPS not in name}
     by_step = sorted(filter(STEP.fullmatch, names), key=_place)
     odd = [name for name in names if OF_STEPS in name and name not in by_step]
-    problems += [f"has a column of no step, which is left out: {name:.40}" for name in odd]
+    problems += [
+        f"has a column that belongs to no step, which is left out: {name:.40}" for name in odd
+    ]
     curve_name = _place(by_step[0])[0] if by_step else ""
     of_curve = [name for name in by_step if _place(name)[0] == curve_name]
     history = History(
@@ -67,10 +69,10 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     # A bad byte damages its line only.
     *whole, rest = read_bytes(path).decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
     if DAMAGED in (whole or [rest])[0]:
-        raise Unreadable("is damaged: no table")
+        raise Unreadable("is damaged: it is not a table")
     header, *read = map(_cells, whole or [""])
     if "step" not in header:
-        raise Unreadable("is damaged: its first line names no column `step`")
+        raise Unreadable("is damaged: its first line lacks the column `step`")
     if len(set(header)) < len(header):
         raise Unreadable("is damaged: its first line names a column twice")
     whole_rows = (row for row in read if len(row) == len(header))

@@ -64,7 +64,7 @@ def declared_model(content: Any) -> DeclaredModel:
             raise ValueError
         return DeclaredModel(**names, family=_family(content["family"]))
     except (AttributeError, LookupError, TypeError, ValueError) as failure:
-        raise Unreadable("has another form than what runs write") from failure
+        raise Unreadable("does not have the form that runs write") from failure
 
 
 def _family(content: Any) -> Family:

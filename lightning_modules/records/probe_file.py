@@ -80,7 +80,7 @@ def load_probe(path: Path) -> Probe:
     except NewerFormat:
         raise
     except (AttributeError, LookupError, TypeError, ValueError) as failure:
-        raise Unreadable("has another form than what `probe` writes") from failure
+        raise Unreadable("does not have the form that `probe` writes") from failure
 
 
 def _row(kind: type[Any], content: Mapping[str, Any]) -> Any:

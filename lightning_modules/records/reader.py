@@ -168,7 +168,7 @@ def _config(path: Path) -> Config:
     try:
         found = yaml.load(content.decode("utf-8"), Loader)  # noqa: S506 (both loaders are safe)
     except Exception as failure:  # the loader raises many kinds, on dates and numbers too
-        raise Unreadable("is damaged: no YAML, or half of it") from failure
+        raise Unreadable("is damaged: it is not YAML, or incomplete") from failure
     require_plain(found)
     flat(found)
     return dict(found)

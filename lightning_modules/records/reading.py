@@ -30,9 +30,9 @@ def read_bytes(path: Path) -> bytes:
         state = path.stat()
         # A pipe or a device would be read for ever.
         if not stat.S_ISREG(state.st_mode):
-            raise Unreadable("is no file")
+            raise Unreadable("is not a file")
         if state.st_size > MOST_BYTES:
-            raise Unreadable(f"has {state.st_size:,} bytes, of which {MOST_BYTES:,} may be")
+            raise Unreadable(f"has {state.st_size:,} bytes; at most {MOST_BYTES:,} are allowed")
         return path.read_bytes()
     except (OSError, MemoryError) as failure:
         reason = getattr(failure, "strerror", None) or type(failure).__name__
@@ -51,7 +51,7 @@ def read_json(path: Path) -> Any:
     try:
         found = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as failure:
-        raise Unreadable("is damaged: no JSON, or half of it") from failure
+        raise Unreadable("is damaged: it is not JSON, or incomplete") from failure
     require_plain(found)
     require_known_format(found)
     return found
@@ -66,7 +66,7 @@ def require_known_format(content: Any) -> None:
     """
     found = content.get("format", 0) if isinstance(content, dict) else 0
     if not is_whole(found) or found < 0:
-        raise Unreadable("is damaged: its format is no number")
+        raise Unreadable("is damaged: its format is not a number")
     if found > FORMAT:
         raise NewerFormat(
             f"was written by a newer version of this code: its format is {found}, and this version "
@@ -100,7 +100,7 @@ def require_plain(content: Any) -> None:
             elif isinstance(value, int) and value.bit_length() > MOST_BITS:
                 raise Unreadable("is damaged: a whole number has too many digits")
             elif isinstance(value, str) and not _is_text(value):
-                raise Unreadable("is damaged: it holds text that is no Unicode")
+                raise Unreadable("is damaged: it holds text that is not Unicode")
 
 
 def _inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...] | set[Any]) -> list[Any]:
@@ -108,7 +108,7 @@ def _inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...] | set[Any]) -> l
         return [*value]
     for name in value:
         if not isinstance(name, str):
-            raise Unreadable(f"is damaged: the name of a value is no text, {name!r:.40}")
+            raise Unreadable(f"is damaged: the name of a value is not text, {name!r:.40}")
     return [*value, *value.values()]
 
 

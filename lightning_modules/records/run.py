@@ -136,7 +136,7 @@ def read_results(path: Path) -> Tested:
     except KeyError as failure:
         raise Unreadable(f"has no {failure}; `test` did not write it") from failure
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as failure:
-        raise Unreadable("has another form than what `test` writes") from failure
+        raise Unreadable("does not have the form that `test` writes") from failure
     main = tested.declared.family.curves[0].name
     if main in tested.curves and not tested.curves[main].isfinite().any():
         raise Unreadable(f"has no finite {main.upper()}: training diverged")
@@ -150,7 +150,7 @@ def _tested(content: Any) -> Tested:
     elif core is None or isinstance(core, str):
         declared = declared_before(content["model"], core, content["curves"])
     else:
-        raise Unreadable(f"is damaged: its memory is no name of a class, {core!r:.40}")
+        raise Unreadable(f"is damaged: its memory is not the name of a class, {core!r:.40}")
     family = declared.family
     wanted = (*(curve.name for curve in family.curves), family.share, family.optimum)
     found = content["curves"]
@@ -181,7 +181,7 @@ def seed_of(seed: Any) -> int | None:
     if seed is None or isinstance(seed, bool):
         return None
     if not is_whole(seed):
-        raise Unreadable(f"is damaged: its seed is no whole number, {seed!r:.40}")
+        raise Unreadable(f"is damaged: its seed is not a whole number, {seed!r:.40}")
     return int(seed)
 
 

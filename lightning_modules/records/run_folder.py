@@ -172,12 +172,12 @@ def unusable(name: str) -> str | None:
     if not name.strip():
         return "is empty"
     if name[0] == ".":
-        return "begins with a dot, and such folders are not looked into"
+        return "begins with a dot, and such folders are skipped"
     if any(separator in name for separator in "/\\"):
         return "would be in another folder: it contains a / or \\"
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        return "contains bytes that are no text, or control characters"
+        return "contains bytes that are not text, or control characters"
     length = len(os.fsencode(name))
     if length > LONGEST_NAME:
-        return f"has {length} bytes; file systems take {LONGEST_NAME}"
+        return f"has {length} bytes; file systems allow {LONGEST_NAME}"
     return None

@@ -90,7 +90,7 @@ def scored(benchmark: BenchmarkRuns) -> ScoredBenchmark | Unscored:
     groups = {**{name: group for name, group in chosen.items() if group}, memoryless: plain}
     measure, floor = _measured(plain, family)
     if measure is None:
-        return Unscored(label, "it has no measure of which a perfect value is known")
+        return Unscored(label, "none of its measures has a known perfect value")
     known = {name: group for name, group in groups.items() if group.by_seed(measure.name)}
     if not _worse(floor, measure):
         return Unscored(label, f"{memoryless} is perfect there")
@@ -170,6 +170,6 @@ def _variants_left_out(
     for name, groups in variants.items():
         others = "; ".join(group.label for group in groups if group is not chosen.get(name))
         if name not in chosen:
-            yield f"{label}: {name} has no score; its variants are equally plain: {others}"
+            yield f"{label}: {name} has no score; no variant is nearest to the baseline: {others}"
         elif others:
-            yield f"{label}: {name} is {chosen[name].label}, and not {others}"
+            yield f"{label}: {name} is {chosen[name].label}, not {others}"

@@ -57,7 +57,7 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         return
     path, given = value["class_path"], value.get("init_args") or {}
     if not (isinstance(path, str) and CLASS_PATH.fullmatch(path) and isinstance(given, Mapping)):
-        raise Unreadable(f"is damaged: its {key} is no class with settings, {path!r:.40}")
+        raise Unreadable(f"is damaged: its {key} is not a class with settings, {path!r:.40}")
     yield key, path.rpartition(".")[2]
     for name, inner in given.items():
         yield from flattened(f"{key}.{name}", inner)

@@ -29,19 +29,19 @@ from lightning_modules.records.sizes import UNKNOWN
 DIGITS = 2
 #: What readers have to know of them.
 EXPLANATION = (
-    "Scores compare across benchmarks: 0 is the mean of the model without a memory that was "
-    "trained alike, 1 what a perfect memory reaches, by the measure that is named with the "
-    "benchmark; between them a score is linear. Student's 95% interval over seeds stands behind "
-    "the scores on one benchmark; it takes the 0 as exact. Contestants are ranked by the "
-    "interquartile mean, the average of the middle half of all runs' scores, each benchmark "
-    "counting the same; the mean beside it counts failures in full. Intervals of both are a "
-    "bootstrap over benchmarks: not over seeds, which are too few, nor over test sequences, of "
-    "which records keep averages alone."
+    "Scores are comparable across benchmarks: 0 is the mean of the model without a memory that was "
+    "trained alike, 1 is what a perfect memory reaches, by the measure that is named with the "
+    "benchmark, and scores are linear between them. Scores on one benchmark have Student's 95% "
+    "interval over seeds, which takes the 0 as exact. Contestants are ranked by the interquartile "
+    "mean, the average of the middle half of all runs' scores, each benchmark counting the same; "
+    "the mean beside it counts failures in full. Intervals of both are bootstrapped over "
+    "benchmarks: not over seeds, which are too few, nor over test sequences, of which records keep "
+    "only averages."
 )
 OF_IMPROVEMENT = (
     "The share of pairs in which a run of the row's contestant scores more than one of the "
-    "column's, averaged over the benchmarks that both have; ties count as half. In brackets: how "
-    "many benchmarks these are, where the ranking has another number"
+    "column's, averaged over the benchmarks that both have; ties count as half. In brackets: the "
+    "number of these benchmarks, where the ranking has another"
 )
 OF_PROFILE = "The share of runs that score more, each benchmark counting the same"
 
@@ -113,7 +113,7 @@ class Standings(NamedTuple):
         if len(self.shared) < FEWEST_BENCHMARKS:
             yield (
                 f"No interval, and no conclusion on the order: {len(self.shared)} benchmarks say "
-                f"too little of others; from {FEWEST_BENCHMARKS} on there is an interval"
+                f"too little about others; an interval needs {FEWEST_BENCHMARKS} or more"
             )
         for row in self.rows:
             if row.lacks:

@@ -48,7 +48,7 @@ def history_in(record: Mapping[str, Any]) -> History | None:
         if len(steps) == 0 or any(len(column) != len(steps) for column in values.values()):
             raise ValueError
     except (AttributeError, KeyError, TypeError, ValueError) as failure:
-        raise Unreadable("is damaged: its validations are no columns of equal length") from failure
+        raise Unreadable("is damaged: its validations are not columns of equal length") from failure
     seconds = values[SECONDS] if SECONDS in values else torch.full_like(steps, nan)
     measured = {name: v for name, v in values.items() if name not in (STEP, SECONDS)}
     return History(steps, seconds, measured, "", torch.empty(0))

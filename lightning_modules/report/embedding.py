@@ -63,7 +63,7 @@ class Embedded:
             state = path.stat()
             return self.budget.take(lambda: _small_copy(path, state.st_mtime_ns, state.st_size))
         except Exception:  # Pillow raises many kinds on bytes that are no picture
-            self.problems.append(Problem(path, "is damaged: no picture, or half of one"))
+            self.problems.append(Problem(path, "is damaged: it is not a picture, or incomplete"))
             return None
 
 

@@ -24,7 +24,7 @@ def prepare() -> None:
     """Keep freed memory, build the C++ operators, and print what takes long or is missing."""
     keep_freed_memory()
     if os.environ.get(OPERATORS) == "0":
-        say(f"Loops over time take longer, since C++ operators are left out ({OPERATORS}=0)")
+        say(f"Loops over time take longer, since C++ operators are switched off ({OPERATORS}=0)")
         return
     started = time.perf_counter()
     try:
@@ -41,8 +41,8 @@ def prepare() -> None:
 def announce() -> None:
     """Say what is built, how long that takes, and how to do without it."""
     say(
-        "Building C++ operators, once: half a minute, several where other programs keep the "
-        f"processor busy. {OPERATORS}=0 leaves them out; steps then take up to 2.5 times as long"
+        "Building C++ operators, once: this takes half a minute, or several minutes on a busy "
+        f"processor. {OPERATORS}=0 leaves them out; steps then take up to 2.5 times as long"
     )
 
 

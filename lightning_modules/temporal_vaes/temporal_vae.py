@@ -48,7 +48,7 @@ class Unrolled(NamedTuple):
 class TemporalVAE(SequenceModel):
     """Latents z_t from a prior that sees the past, frames x_t from an observation map.
 
-    Subclasses say what the recurrence knows of each step: ``evidence`` and its width, and
+    Subclasses define what the recurrence knows of each step: ``evidence`` and its width, and
     ``imagine`` and ``make_extractor`` where it depends on frames.
 
     Args:
@@ -58,29 +58,29 @@ class TemporalVAE(SequenceModel):
         frame_shape: channels, height and width of a frame.
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
-        likelihood: of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose nats
-            compare across runs; "gaussian", with one sigma; "logistic", discretised to the 256
-            levels of a byte, with one learned scale. The paper does not say, nor whether each
-            channel or pixel has a width of its own.
+        likelihood: that of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose
+            nats are comparable across runs; "gaussian", with one sigma; "logistic", discretised to
+            the 256 levels of a byte, with one learned scale. The paper does not say which it has,
+            nor whether each channel or pixel has a width of its own.
         likelihood_sigma: the Gaussian's sigma; learned if none is given.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t; default: what the budgets allow,
             else 128.
-        parameter_budget: parameters of the whole model at most, so that models with different cores
-            compare; not used if the controller's size is given.
-        state_budget: numbers that a sequence hands from step to step, within 5%: of the core's
-            slots, if none are named, then of the controller as many as that takes.
+        parameter_budget: most parameters of the whole model, so that models with different cores
+            are comparable; not used if the controller's size is given.
+        state_budget: numbers that a sequence carries from step to step, within 5%; decides on the
+            core's slots, if its settings name none, and then on the controller's size.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
         start: initial weights: "plain", PyTorch's, with open forget gates; "associative", of cores
             that find what is stored by its key; "timed", with a clock in the controller's state,
-            too, by which some heads find what was stored so many steps ago.
+            too, by which some heads find what was stored a given number of steps ago.
         recurrence_share: share of the learning rate with which the controller and the core train;
             default: 0.3, but 1 for a plain start.
         recurrence_warm_up: number of first steps in which their learning rate rises, with the
-            square of the step: while frames are not yet decoded, nothing that comes back through
-            time is worth learning, and it closes a memory's gates and reads for good. Default:
-            1,000, but none for a plain start.
+            square of the step: before frames are decoded, gradients through time teach nothing
+            useful, and close a memory's gates and reads for good. Default: 1,000, but none for a
+            plain start.
         compile: compile the recurrence for training, which takes about a minute the first time; on
             CUDA, capture it as a graph, which takes no time.
 

@@ -23,15 +23,15 @@ Slots = int | Literal["all"]
 class ItemCacheState(NamedTuple):
     """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
 
-    Read heads see the slots, with the current items. Models that ask by query see the current items
-    beside the slots, which then hold earlier ones.
+    Read heads see the slots, with the current items. Models that read by query see the current
+    items beside the slots, which then hold earlier ones.
     """
 
     keys: Tensor  #: [B, N, E], the newest in front; for read heads as the core keeps them
     values: Tensor  #: [B, N, Dv]
     steps: Tensor  #: [B, N] int64, in which each was written; zero where nothing asks for it
     now: Tensor  #: [B, 1] int64, the present step, from 1 on
-    written: Tensor  #: [B, 1] int64, items so far; those in the slots, for models that ask by query
+    written: Tensor  #: [B, 1] int64, items so far; those in the slots, with look-ups by query
     item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
     item_values: Tensor  #: [B, I, Dv]
     item_mask: Tensor  #: [B, I] bool
@@ -60,7 +60,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
         top_k: int | None,
         attention_heads: int,
     ) -> None:
-        """Take the settings, and make the attention of models that ask by query.
+        """Take the settings, and make the attention of models that read by query.
 
         Raises:
             ValueError: a number is below 1, slots are "all" with read heads, queries are not as
@@ -130,7 +130,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
         )
 
     def weightings(self, state: ItemCacheState) -> Weightings:
-        """Return the weights by slots that keep their item; none for models that ask by query."""
+        """Return the weights by slots that keep their item; none for models that read by query."""
         if self.sizes.query:
             nothing = state.values.new_zeros(len(state.values), 0, state.values.shape[1])
             return Weightings(nothing, nothing)

@@ -50,7 +50,7 @@ class JointLookup(MemoryCore[State]):
     """
 
     def _build_attention(self, kind: AttentionKind, heads: int) -> None:
-        """Make the attention, if the model asks by query.
+        """Make the attention, if the model reads by query.
 
         Raises:
             ValueError: ``heads`` is below 1, queries are not as wide as keys, or there is no such

@@ -32,7 +32,7 @@ class SlotMemory(JointLookup[State]):
         return Weightings(read=state.read_weights, write=state.write_weights)
 
     def _build_lookup(self, attention: AttentionKind, heads: int) -> None:
-        """Make what look-up and pooling need, if the model asks by query."""
+        """Make what look-up and pooling need, if the model reads by query."""
         self._build_attention(attention, heads)
         if not self.sizes.query:
             return

@@ -44,8 +44,8 @@ def test_one_line_starts_a_run_and_goes_on_with_it(
     (run,) = runs.glob("*/*")
     assert (run.name, step_of(run)) == ("mine", 2)
     said = capsys.readouterr().out
-    assert f"{run} has no checkpoint yet; training starts anew" in said
-    assert f"goes on from {run}/checkpoints/last.ckpt" in said
+    assert f"{run} has no checkpoint yet; training starts from scratch" in said
+    assert f"continues from {run}/checkpoints/last.ckpt" in said
 
 
 def test_the_newest_run_is_meant_and_its_settings_too(
@@ -60,7 +60,7 @@ def test_the_newest_run_is_meant_and_its_settings_too(
     main(["fit", "--experiment=dnc_gtmm_maze", LAST, place, "--trainer.max_steps=2"])
     assert step_of(newer) == 2
     said = capsys.readouterr().out
-    assert f"goes on from {previous}; {newer}/checkpoints/last.ckpt is damaged" in said
+    assert f"continues from {previous}; {newer}/checkpoints/last.ckpt is damaged" in said
 
 
 def test_what_is_damaged_is_said_with_what_is_not(
@@ -86,9 +86,9 @@ def test_versions(fit: Callable[..., Path], complaint: Callable[..., str]) -> No
     last = fit(steps=1) / "checkpoints/last.ckpt"
     option = f"--ckpt_path={last}"
     rewrite(last, format=3)
-    assert "is of a newer version of this program (format 3; known: 2)" in complaint("test", option)
+    assert "is from a newer version of this program (format 3; known" in complaint("test", option)
     rewrite(last, format=2, optimizer_states=None)
-    assert "holds weights only" in complaint("fit", option)
+    assert "holds only weights" in complaint("fit", option)
     older: dict[str, Any] = {"format": None, "noise_seed": None, "MNISTMaze": {"next_episode": 2}}
     rewrite(last, optimizer_states=[], **older)
     assert "whose noise cannot be continued" in complaint("fit", option, "--trainer.max_steps=2")
@@ -112,7 +112,7 @@ def test_a_copy_needs_the_settings_of_its_run(
 ) -> None:
     copy = shutil.copy(fit(steps=1) / "checkpoints/last.ckpt", tmp_path / "copy.ckpt")
     said = complaint("test", f"--ckpt_path={copy}")
-    assert "lies in no run's folder" in said and "--config RUN/config.yaml" in said
+    assert "is not in a run's folder" in said and "--config RUN/config.yaml" in said
     assert "last needs --config or --experiment" in complaint("test", LAST)
 
 

@@ -192,10 +192,10 @@ DAMAGES = {
     '{"model": "GTMM", "mem': "is damaged",
     "\x00\x01": "is damaged",
     '{"accuracy": 0.9}': "has no 'settings'",
-    "[1, 2]": "has another form",
+    "[1, 2]": "does not have the form",
     '{"settings": {}, "curves": {"loss": [1]}}': "has no 'scalars'",
     '{"settings": {}, "scalars": {}, "curves": {"kl": [1]}}': "has no 'model'",
-    '{"settings": {}, "scalars": {}, "curves": {}, "model": "X", "memory": "Y"}': "is of a model",
+    '{"settings": {}, "scalars": {}, "curves": {}, "model": "X", "memory": "Y"}': "is of an",
     '{"settings": 3, "curves": {"kl": "abc"}}': "has",
 }
 

@@ -91,6 +91,6 @@ def test_runs_that_only_were_fitted_give_the_others_no_other_names(tmp_path: Pat
     main(["compare", str(runs.root), f"--out={tmp_path}/a.png"])
     said = capsys.readouterr()
     assert list(cells(said.out)) == ["DNC, max_steps=3000"]
-    assert said.err.count("was not tested yet") == 1
+    assert said.err.count("has not been tested yet") == 1
     main(["compare", str(runs.root), f"--out={tmp_path}/a.html"])
     assert "GTMM (DNC, max_steps=3000)" in (tmp_path / "a.html").read_text(encoding="utf-8")

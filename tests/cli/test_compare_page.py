@@ -38,8 +38,8 @@ def test_mistakes(runs: Path, complaint: Callable[..., str], tmp_path: Path):
     folder = str(tmp_path / "empty")
     page = f"--out={tmp_path}/a.html"
     assert "no run has measurements" in complaint("compare", folder, page)
-    assert "--against: is for a .png" in complaint("compare", folder, page, "--against=seconds")
-    assert "--port: is for --live" in complaint("compare", folder, page, "--port=8000")
+    assert "--against: is only for a" in complaint("compare", folder, page, "--against=seconds")
+    assert "--port: is only for --live" in complaint("compare", folder, page, "--port=8000")
     said = complaint("compare", folder, "--live", "--port=70000")
     assert "--port: must be a number from 1 to 65535, got 70000" in said
     said = complaint("compare", folder, "--live", "--out=a.png")

@@ -24,7 +24,7 @@ MISTAKES = {
     "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
     "--data.batch_size=0": ["data.batch_size must be at least 1, got 0"],
     "--data.curriculum=[{batches: 1, grids: [1]}]": [
-        "data.curriculum[0].grids must be grids of at least 2, got [1]"
+        "data.curriculum[0].grids must be grid sizes of at least 2, got [1]"
     ],
     "--model.latent_size=100000": ["model.latent_size must be at most 448 within parameter_budget"],
     "--trainer.accelerator=gpux": ["trainer:", "invalid accelerator"],
@@ -35,7 +35,7 @@ MISTAKES = {
     "--model.prefix_length=3": ["model.prefix_length: comes from the data; leave it out"],
     "--model.init_args.prefix_length=3": ["model.prefix_length: comes from the data"],
     "--ckpt_path=nowhere.ckpt": ["ckpt_path: there is no file nowhere.ckpt"],
-    "--ckpt_path=README.md": ["ckpt_path: README.md is no checkpoint"],
+    "--ckpt_path=README.md": ["ckpt_path: README.md is not a checkpoint"],
     # What the parser finds ends here, too.
     "--model.memori=NoMemory": ["model.memori:", "did you mean model.memory?"],
 }

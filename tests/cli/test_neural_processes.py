@@ -38,7 +38,7 @@ MISTAKES = {
     "--model.memory.slots=0": "model.memory.slots must be at least 1, got 0",
     "--model.memory.attention=cosine": "model.memory.attention must be one of multihead, ",
     "--model=NeuralProcess": "model: there is no NeuralProcess",
-    "--data=MNISTMaze": "data: MNISTMaze has other sequences than ASNP models\nvalid: "
+    "--data=MNISTMaze": "data: ASNP cannot model the sequences of MNISTMaze\nvalid: "
     + ", ".join(sorted(kind.__name__ for kind in benchmarks(FunctionDataModule))),
 }
 

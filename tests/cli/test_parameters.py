@@ -158,12 +158,12 @@ MISTAKES = {
     "conf/vrnn_maze.yaml --model.parameter_budget=9": ["model.parameter_budget must be at least"],
     "conf/vrnn_maze.yaml --model.state_budget=9000": [
         "model.state_budget must be within 5% of ",
-        "the nearest that can be carried within parameter_budget 1172000, got 9000",
+        "the nearest possible size within parameter_budget 1172000, got 9000",
     ],
     "conf/vrnn_maze.yaml --overlay=conf/nope.yaml": ["there is no file conf/nope.yaml"],
     "conf/vrnn_maze.yaml --overlay": ["--overlay: expected one argument", "parameters --help"],
-    "--config conf/vrnn_maze.yaml": ["--config: here experiments' files are named without"],
-    "conf/dnc_gtmm_maze.yaml -c=conf/vrnn_maze.yaml": ["-c: here experiments' files are named"],
+    "--config conf/vrnn_maze.yaml": ["--config: name experiments' files without an"],
+    "conf/dnc_gtmm_maze.yaml -c=conf/vrnn_maze.yaml": ["-c: name experiments' files without"],
     "--overlay=conf/overlays/paper.yaml": ["required: EXPERIMENT", "parameters --help"],
 }
 

@@ -82,7 +82,7 @@ def test_functions_are_probed_at_steps_without_a_context(
     [
         (["conf"], "conf has no checkpoint, such as conf/checkpoints/best.ckpt"),
         (["nowhere"], "there is no file or folder nowhere"),
-        (["README.md"], "ckpt_path: README.md lies in no run's folder"),
+        (["README.md"], "ckpt_path: README.md is not in a run's folder"),
         (["conf", "--sequences=1"], "--sequences must be at least 2, got 1"),
         (["conf", "--times=two"], "argument --times: must be whole numbers above 1, got two"),
         (["conf", "--times=1"], "argument --times: must be whole numbers above 1, got 1"),

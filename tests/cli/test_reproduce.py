@@ -290,7 +290,7 @@ def test_mistakes_are_explained(
     )
     (tmp_path / "out/Z1").mkdir(parents=True)
     (tmp_path / "out/Z1/results.json").write_text("{}", encoding="utf-8")
-    assert "has another form than what `reproduce` writes" in complaint(
+    assert "does not have the form that `reproduce` writes" in complaint(
         "reproduce", "Z1", "--status", *words
     )
 

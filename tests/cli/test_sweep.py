@@ -203,8 +203,8 @@ def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     assert status == 128 + signal.SIGINT, said
     assert "val_check_interval40: pruned after " in said
     assert "\nWaiting for 1 run to save its state\n" in said or "Waiting for 2 runs" in said
-    assert "0 of 2 runs finished, 1 pruned\nGo on: " in said
-    assert f"Go on: {program()} sweep " in said
+    assert "0 of 2 runs finished, 1 pruned\nContinue: " in said
+    assert f"Continue: {program()} sweep " in said
     for folder in (pruned, going):
         log = folder.with_name(f"{folder.name}.log").read_text(encoding="utf-8")
         assert "; the state is in" in log
@@ -256,7 +256,7 @@ def test_other_settings_begin_no_run(
     before = log.read_text(encoding="utf-8")
     said, status = sweep(seeds, "--trials=2", "--trainer.max_steps=3", "--no_test")
     assert status == 2, said
-    assert f"{runs}/s was begun with other settings: --trainer.max_steps=2 " in said
+    assert f"{runs}/s was started with other settings: --trainer.max_steps=2 " in said
     assert "repeat them, or name another folder with --experiment=NAME" in said
     assert log.read_text(encoding="utf-8") == before
     with log.open("ab") as file:

@@ -67,7 +67,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "strict": (
         hyperband(min_iter=1, strict=True),
-        ["early_terminate.strict: is not followed here: runs are judged by the best 1 / eta"],
+        ["early_terminate.strict: is not supported here: runs are judged by the best 1 / eta"],
     ),
     "what to stop early by": (
         {"metric": None, **hyperband(min_iter=1)},
@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "subcommand": ({"command": ["test", "${args}"]}, ["command must run fit, got test ${args}"]),
     "empty": (varying(x={"values": []}), ["parameters.x.values must be a list of at", "got []"]),
-    "twice": (varying(x={"values": [1, 2, 1]}), ["parameters.x.values: 1 is there twice"]),
+    "twice": (varying(x={"values": [1, 2, 1]}), ["parameters.x.values: 1 is given twice"]),
     "plain": (varying(x=3), ["parameters.x must have values, value, or min and max, got 3"]),
     "key": (varying(x={"valeus": [3]}), ["parameters.x.valeus:", "did you mean values?"]),
     "distribution": (
@@ -114,17 +114,17 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "exponents": (
         varying(x={"distribution": "log_uniform", "min": -9.21034, "max": 0}),
         [
-            "parameters.x.distribution: log_uniform takes min and max for exponents of e; say "
+            "parameters.x.distribution: log_uniform takes min and max as exponents of e; use "
             "log_uniform_values, which takes values: min 0.0001, max 1"
         ],
     ),
     "rounded exponents": (
         varying(x={"distribution": "q_log_uniform", "min": "a", "max": 0}),
-        ["say q_log_uniform_values, which takes values: min exp(min), max exp(max)"],
+        ["use q_log_uniform_values, which takes values: min exp(min), max exp(max)"],
     ),
     "inverse exponents": (
         varying(x={"distribution": "inv_log_uniform", "min": 0, "max": 2.302585}),
-        ["say inv_log_uniform_values, which takes values: min 0.1, max 1"],
+        ["use inv_log_uniform_values, which takes values: min 0.1, max 1"],
     ),
     "rounding": (
         {"method": "random", **varying(x={"distribution": "q_normal", "q": 0})},
@@ -140,15 +140,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "probabilities of a grid": (
         varying(x={"values": [1, 2], "probabilities": [0.5, 0.5]}),
-        ["parameters.x.probabilities: only method random draws by them"],
+        ["parameters.x.probabilities: only method random uses them"],
     ),
     "nested and more": (
         varying(model={"parameters": {"memory": {"value": "NTM"}}, "value": 3}),
-        ["parameters.model has parameters and, besides, value"],
+        ["parameters.model has parameters and also value"],
     ),
     "nested twice": (
         varying(model={"parameters": {"memory": {"value": "NTM"}}}, model__memory={"value": "DNC"}),
-        ["parameters.model.memory is there twice"],
+        ["parameters.model.memory is given twice"],
     ),
     "nested mistake": (
         varying(model={"parameters": {"memory": {"vale": "NTM"}}}),
@@ -156,10 +156,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "target": (
         {"metric": {"name": "x", "goal": "minimize", "target": 0}},
-        ["metric.target: is not followed here: a sweep here goes on to its last run; Ctrl-C"],
+        ["metric.target: is not supported here: a sweep here goes on to its last run; Ctrl-C"],
     ),
     "metric's setting": ({"metric": {"name": "x", "gaol": "maximize"}}, ["metric.gaol: there is"]),
-    "job": ({"job": "x"}, ["job: is not followed here: W&B's Launch runs jobs"]),
+    "job": ({"job": "x"}, ["job: is not supported here: W&B's Launch runs jobs"]),
     "grid's interval": (varying(x={"min": 0, "max": 1}), ["parameters.x: a grid needs values"]),
     "one end": ({"method": "random", **varying(x={"min": 0})}, ["parameters.x.max: is missing"]),
     "exponent": (
@@ -244,9 +244,9 @@ def test_files_that_are_none(complaint: Callable[..., str], tmp_path: Path) -> N
     assert "there is no file conf/sweeps/maze_core.yaml; did you mean" in nowhere
     assert "conf/sweeps/maze_cores.yaml?" in nowhere
     (tmp_path / "x.yaml").write_text("a: [", encoding="utf-8")
-    assert "is no YAML file: " in complaint("sweep", f"{tmp_path}/x.yaml")
+    assert "is not a YAML file: " in complaint("sweep", f"{tmp_path}/x.yaml")
     (tmp_path / "x.yaml").write_text("text", encoding="utf-8")
-    assert "is no sweep: it has none of program, " in complaint("sweep", f"{tmp_path}/x.yaml")
+    assert "is not a sweep: it has none of program, " in complaint("sweep", f"{tmp_path}/x.yaml")
     experiment = complaint("sweep", "conf/dnc_gtmm_maze.yaml")
     assert "conf/dnc_gtmm_maze.yaml: model: there is no such setting here" in experiment
 
@@ -257,7 +257,7 @@ def test_a_folder_of_other_runs_is_left_alone(
     (runs / "x/somebody's").mkdir(parents=True)
     root = f"--trainer.default_root_dir={runs}"
     said = complaint("sweep", sweep_file(), root)
-    assert f"{runs}/x has other runs than a sweep's; name another folder with --exp" in said
+    assert f"{runs}/x has runs that are not a sweep's; name another folder with --exp" in said
     (runs / "x" / NAME).write_text(
         "no database, and longer than the head of one" * 99, encoding="utf-8"
     )
@@ -271,7 +271,7 @@ def test_sweeps_of_before_cannot_go_on(
     (runs / "x/NTM").mkdir(parents=True)
     (runs / "x" / FORMER).write_text('{"runs": {}}', encoding="utf-8")
     said = complaint("sweep", sweep_file(), f"--trainer.default_root_dir={runs}")
-    assert f"{runs}/x/sweep.json is of an earlier version, whose sweeps cannot go on; name " in said
+    assert f"{runs}/x/sweep.json is from an earlier version, whose sweeps cannot go on; " in said
     assert (
         "name another folder with --experiment=NAME (`compare` still reads finished runs)" in said
     )

@@ -161,7 +161,7 @@ def test_mistakes_in_a_table_are_explained(
     table: Callable[..., Path], complaint: Callable[..., str], tmp_path: Path
 ) -> None:
     file = str(table((["NoMemory"], [1]), (["NoMemory"], [2])))
-    assert "--trials: is for one sweep" in complaint("sweep", file, "--trials=1")
+    assert "--trials: is for a single sweep" in complaint("sweep", file, "--trials=1")
     assert "needs a folder of its own" in complaint("sweep", file, "--experiment=one")
     random = str(table((["NoMemory"], [1]), method="random", run_cap=1))
     assert "s0.yaml: method must be grid in a table, got random" in complaint("sweep", random)

@@ -121,7 +121,7 @@ def test_file_of_tensors_that_is_no_checkpoint(
     complaint: Callable[..., str], tmp_path: Path, content: object
 ):
     torch.save(content, tmp_path / "weights.ckpt")
-    assert "is no checkpoint" in complaint("test", MAZE, f"--ckpt_path={tmp_path}/weights.ckpt")
+    assert "is not the" in complaint("test", MAZE, f"--ckpt_path={tmp_path}/weights.ckpt")
 
 
 @pytest.mark.parametrize("option", ["run", "experiment"])
@@ -129,5 +129,5 @@ def test_checkpoint_decides_on_the_run(complaint: Callable[..., str], fit, optio
     run = fit("--run=a", steps=1)
     last = f"--ckpt_path={run / 'checkpoints/last.ckpt'}"
     said = complaint("test", last, f"--{option}=b")
-    assert f"{option}: the command goes on in the run of its checkpoint" in said
+    assert f"{option}: the command continues its checkpoint's run" in said
     assert f"leave out --{option}" in said

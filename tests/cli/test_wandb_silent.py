@@ -30,7 +30,9 @@ def test_a_silent_server_costs_a_line_and_seconds(
     assert process.returncode == 0, said
     (folder,) = runs.glob("*/*")
     (offline,) = (folder / "wandb").glob("*run-*")
-    line = f"W&B: {address} gave no answer in 5 s; the run is kept offline, to be sent: wandb sync"
+    line = (
+        f"W&B: {address} gave no answer in 5 s; the run is kept offline; send it later: wandb sync"
+    )
     assert [words for words in said.splitlines() if "W&B" in words] == [f"{line} {offline}"]
     assert "Traceback" not in said
     # Starting takes most of it; W&B alone took 95 s.

@@ -27,7 +27,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_commands_with_processes_are_refused(words: list[str], complaint: Callable[..., str]):
     said = complaint(*words)
     assert said == f"error: {words[0]}: needs locks and signals that Windows lacks; " + (
-        "its Linux (WSL) has them\n"
+        "run this in WSL\n"
     )
 
 
@@ -47,7 +47,7 @@ def test_a_training_goes_on_without_locks_and_operators(
     assert hold(RunFolder(tmp_path)) is None
     prepare()
     lock, operators = capsys.readouterr().out.splitlines()
-    assert lock == f"Windows cannot lock {tmp_path}: train in it once at a time"
+    assert lock == f"Windows cannot lock {tmp_path}: run only one training in it at a time"
     assert operators.endswith("written for gcc and clang, not for Windows' compiler")
     monkeypatch.setattr(Path, "is_file", lambda path: False)
     assert available_bytes("cpu") > 2**60, "nothing is refused for want of memory"

@@ -12,7 +12,7 @@ from memory_cores import CORES, DNC, Items, MemoryCore, MemorySizes, Weightings
 from tests.conformance.example_core import ExampleCore
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
-#: Of models that ask by query.
+#: Of models that read by query.
 ASKED = SIZES._replace(query=3)
 BATCH = 3
 #: Given only to cores whose constructor has the setting.

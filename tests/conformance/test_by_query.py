@@ -1,4 +1,4 @@
-"""Promises of every core to models that know all items beforehand, and ask by query."""
+"""Promises of every core to models that know all items beforehand, and read by query."""
 
 import pytest
 import torch

@@ -115,11 +115,11 @@ def test_it_says_how_large_it_is_and_that_its_actions_are_moves() -> None:
         ({"sequence_length": 1}, "sequence_length must be at least 2, got 1"),
         (
             {"curriculum": [{"batches": 1, "grids": []}]},
-            "curriculum[0].grids must be grids of at least 2, got []",
+            "curriculum[0].grids must be grid sizes of at least 2, got []",
         ),
         (
             {"curriculum": [{"batches": 1, "grids": [3]}, {"batches": 1, "grids": [4, 1]}]},
-            "curriculum[1].grids must be grids of at least 2, got [4, 1]",
+            "curriculum[1].grids must be grid sizes of at least 2, got [4, 1]",
         ),
     ],
 )

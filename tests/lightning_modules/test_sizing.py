@@ -157,13 +157,13 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no slots to add": (
         gtmm,
         {"memory": NoMemory, "state_budget": 5_000},
-        r"^state_budget must be within 5% of 644, the nearest that can be carried within "
+        r"^state_budget must be within 5% of 644, the nearest possible size within "
         r"parameter_budget 1172000, got 5000$",
     ),
     "a width that is given": (
         asnp,
         {"memory": NoMemory, "hidden_size": 10, "state_budget": 100},
-        r"^state_budget must be within 5% of 30, the nearest that can be carried, got 100$",
+        r"^state_budget must be within 5% of 30, the nearest possible size, got 100$",
     ),
     "a state that grows": (
         asnp,

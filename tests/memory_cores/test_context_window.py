@@ -158,7 +158,7 @@ def test_a_new_core_finds_an_item_by_a_control_like_its_key() -> None:
 
 
 def make_asked(slots: int | Literal["all"], **settings: Any) -> ContextWindow:
-    """A float64 core for models that ask by query."""
+    """A float64 core for models that read by query."""
     torch.manual_seed(0)
     return ContextWindow(ASKED, slots=slots, attention_heads=4, **settings).double()
 

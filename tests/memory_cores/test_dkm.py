@@ -126,7 +126,7 @@ def test_a_latent_address_is_drawn_about_that_of_the_code_and_its_kl_is_given() 
 
 
 def test_models_that_ask_by_query_have_no_latent_addresses() -> None:
-    with pytest.raises(ValueError, match="latent_addresses must be false in models that ask"):
+    with pytest.raises(ValueError, match="latent_addresses must be false in models that read by"):
         DKM(SIZES._replace(query=3), latent_addresses=True)
 
 

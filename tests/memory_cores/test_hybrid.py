@@ -210,7 +210,7 @@ def test_a_setting_below_one_is_named(name: str) -> None:
     ("query", "settings", "message"),
     [
         (0, {"slots": "all"}, "slots must be a number .*, got all"),
-        (2, {"rewrites": True}, "rewrites must be false .* ask by query, got True"),
+        (2, {"rewrites": True}, "rewrites must be false .* read by query, got True"),
         (3, {}, "as wide as keys, 2, got 3"),
     ],
 )

@@ -65,7 +65,7 @@ class MovingPictures(
             canvas_size: rows, and columns, of the canvas.
             speed: pixels that the picture moves per step.
             velocity_noise: standard deviation of each step's velocity, as a share of it.
-            canvas: what the picture leaves free; "white" in the paper's text, "black" in its code.
+            canvas: colour around the picture; "white" in the paper's text, "black" in its code.
             eval_batch_size: as in `BenchmarkDataModule`; all pixels of a sequence are targets.
             val_size: as in `BenchmarkDataModule`.
             test_size: as in `BenchmarkDataModule`.

@@ -59,12 +59,12 @@ class Inference:
 
 
 class InferredNLL(NamedTuple):
-    """How one who infers the kernels fares on a fixed set."""
+    """NLL on a fixed set where the kernels are inferred from the contexts."""
 
     curves: dict[str, Tensor]
     """``nll`` in nats per target and ``effective_samples``, means over sequences, float32 [T]."""
     difference: float
-    """Of the runs' mean NLLs, in nats per target: the error of the inference."""
+    """Difference of the two runs' mean NLLs, in nats per target: the error of the inference."""
     sampling_error: float
     """Standard error over sequences of the distance to the optimum, in nats per target."""
     least_samples: float

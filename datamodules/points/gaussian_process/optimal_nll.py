@@ -41,7 +41,7 @@ def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
     # Files of earlier versions lack the calibration.
     if "squared_z" not in content:
         of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
-        print(f"Computing the optimal NLL of {of_set}, once, for {kept}", flush=True)
+        print(f"Computing the optimal NLL of {of_set} once, to keep it in {kept}", flush=True)
         content = plain(curves(dataset))
         write(kept, content)
     return tensors(content)

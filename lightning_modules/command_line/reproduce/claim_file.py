@@ -121,7 +121,9 @@ def read_claim(path: Path) -> Claim:
         if not isinstance(said, list):
             raise UsageError(f"statements must be a list, got {said}")
         if not said and "missing" not in content:
-            raise UsageError("statements: are none; missing must say what cannot be measured yet")
+            raise UsageError(
+                "statements: there are none; missing must say what cannot be measured yet"
+            )
         return Claim(
             path.stem,
             _text(content, "claim"),
@@ -231,7 +233,7 @@ def _margin(key: str, content: Mapping[str, Any], relation: Relation, numeric: b
     """Return the margin; that of a number's side is the number itself, of a time the log of it."""
     timed = "reaches" in content
     if timed and (numeric or relation == "near"):
-        raise UsageError(f"{key}.{relation}: times compare as below or above those of models")
+        raise UsageError(f"{key}.{relation}: times must be below or above those of models")
     name = "times" if timed else "within" if relation == "near" else "by"
     unfit = [other for other in MARGINS if other != name and other in content]
     if name == "by" and numeric and name in content:

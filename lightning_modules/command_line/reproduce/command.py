@@ -39,16 +39,16 @@ Train what a claim of the papers needs, and say whether it holds.
 
 A claim's file, conf/claims/A2.yaml, has its statements, each an inequality with a
 margin, and the sweeps that train its runs. Runs that are kept in docs/records or that
-another claim has trained are not trained again. Repeated after any end, the same
-command goes on.
+another claim has trained are not trained again. Repeat the same command after any
+interruption, and it goes on.
 
 The verdict is printed and written to docs/claims/A2, with the claim's figure:
-holds, fails, undecided (more seeds may tell) or open (runs are missing).
-Seeds are fixed beforehand; --seeds 5 and then 8 go on where 3 were too few.
+holds, fails, undecided (more seeds may decide) or open (runs are missing).
+Seeds are fixed beforehand; --seeds 5, and then 8, adds more where 3 were too few.
 
-  --status     where each claim stands by what was found before, and what it would
-               still cost; trains nothing. With --all and --out docs/claims, writes
-               docs/claims.md anew
+  --status     where each claim stands by the runs so far, and what it would still
+               cost; trains nothing. With --all and --out docs/claims, rewrites
+               docs/claims.md
   --dry_run    what would be trained"""
 RECORDS = Path("docs/records")
 
@@ -164,7 +164,7 @@ def foresee(needed: "ClaimRuns", records: Sequence[Path]) -> None:
     kept, runs = needed.kept(records), [run for plan in needed.plans for run in plan.runs()]
     announce(needed.plans, kept)
     left = [run for run in runs if not run.folder.results.exists() and not kept.find(run.arguments)]
-    cost = f"about {needed.scale.hours_of(len(left)):.1f} hours of two cores"
+    cost = f"about {needed.scale.hours_of(len(left)):.1f} hours on two cores"
     print(f"{needed.claim.name}: {len(left)} of {len(runs)} runs are to be trained, {cost}")
 
 
@@ -217,7 +217,7 @@ def reproduce_parser() -> CommandParser:
         "--seeds",
         type=positive,
         metavar="NUMBER",
-        help="3, 5 or 8; of the paper's scale also 20 (default: 3, or as many as before)",
+        help="3, 5 or 8; at paper scale also 20 (default: 3, or as many as before)",
     )
     made.add_argument(
         "--jobs", type=positive, default=1, metavar="NUMBER", help="runs at a time (default: 1)"
@@ -227,10 +227,10 @@ def reproduce_parser() -> CommandParser:
         type=Path,
         default=Path("conf/claims"),
         metavar="FOLDER",
-        help="default: %(default)s",
+        help="folder of the claims' files (default: %(default)s)",
     )
     made.add_argument("--records", type=Path, metavar="FOLDER", help=f"default: {RECORDS}")
     made.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="of what is written (default: docs/claims)"
+        "--out", type=Path, metavar="FOLDER", help="folder to write to (default: docs/claims)"
     )
     return made

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Train and test every run of a sweep, each in a process and a folder of its own:
-runs/SWEEP/RUN, where RUN says the values that are varied.
+runs/SWEEP/RUN, where RUN names the values that are varied.
 
-The file is in W&B's format, so that `wandb sweep` and `wandb agent` take it, too.
-Methods: grid, random and bayes, Optuna's, whose study is runs/SWEEP/sweep.db.
-Repeated after any end, the same command goes on: finished runs are left alone,
-others are trained on from their last checkpoint.
+The file is in W&B's format, so that `wandb sweep` and `wandb agent` read it, too.
+Methods: grid, random and bayes; Optuna's study of them is runs/SWEEP/sweep.db.
+Repeat the same command after any interruption, and it goes on: finished runs are
+left alone, others are resumed from their last checkpoint.
 
 A table's file (conf/sweeps/table.yaml) lists sweeps, which are run one after the
 other, each in its file's order. Runs that are kept in its folder of records are
@@ -37,7 +37,7 @@ not trained again, and at the end all of its runs are ranked by their tests.
 With --no_test, and for methods random and bayes, runs are ranked by the metric's
 last value in validations instead."""
 EPILOG = """\
-Settings (--trainer.max_steps=60, --data.source=glyphs, ...) hold for all runs."""
+Settings (--trainer.max_steps=60, --data.source=glyphs, ...) apply to all runs."""
 #: What a shell gives to a process that was ended by signal n: 128 + n.
 OF_SIGNALS = 128
 #: Of runs that did not finish here.
@@ -61,7 +61,7 @@ def sweep(args: list[str]) -> None:
     plans = [Plan(file, settings) for file in table.sweeps]
     require_own_folders(plans)
     if len(plans) > 1 and given.trials is not None:
-        raise UsageError("--trials: is for one sweep; a table has all of its runs")
+        raise UsageError("--trials: is for a single sweep; a table trains all of its runs")
     kept = None if table.records is None else KeptRuns(table.records)
     if given.dry_run:
         announce(plans, kept)
@@ -184,10 +184,10 @@ def progress(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> str:
     said = f"The table: {counts(ended, len(runs))}, {left} left"
     unbegun = len(plans) - len(executions)
     if unbegun:
-        said += f" at most: {unbegun} sweep{'s were' if unbegun > 1 else ' was'} not begun"
+        said += f" at most: {unbegun} sweep{'s were' if unbegun > 1 else ' was'} not started"
     diverged = [shown(f.path) for f, how in zip(runs, hows, strict=True) if how == "diverged"]
     return "\n".join(
-        [said, *([f"Diverged, in no mean: {', '.join(diverged)}"] if diverged else [])]
+        [said, *([f"Diverged, left out of all means: {', '.join(diverged)}"] if diverged else [])]
     )
 
 
@@ -205,7 +205,7 @@ def sweep_parser() -> CommandParser:
         "--trials",
         type=positive,
         metavar="NUMBER",
-        help="runs in all (default: the file's run_cap)",
+        help="runs in total (default: the file's run_cap)",
     )
     made.add_argument("--no_test", action="store_true", help="only train")
     made.add_argument("--dry_run", action="store_true", help="only list the runs of a grid")
@@ -245,12 +245,12 @@ def conclude(execution: "Execution", again: str, whose: str = "") -> None:
     if execution.diverged:
         print(f"Diverged: {', '.join(execution.diverged)}")
     if stop:
-        print(f"Go on: {again}")
+        print(f"Continue: {again}")
         return
     if ended["interrupted"]:
-        print(f"Go on with those that were interrupted: {again}")
+        print(f"Continue the interrupted ones: {again}")
     if ended["failed"]:
-        print(f"Try those that failed again: {again}")
+        print(f"Try the failed ones again: {again}")
     if ended["finished"]:
         compare = f"{program()} compare {shlex.quote(shown(folder))}"
         print(f"Compare them: {compare} --out {shlex.quote(folder.name)}.html")

@@ -169,7 +169,7 @@ class Execution:
         while not self.stop:
             started = process.start(run, command, self.threads)
             if doing:
-                said = doing if started else "waits for its process from before"
+                said = doing if started else "waits for its earlier process"
                 self._say(run, f"{said}, log: {shown(run.log)}")
             if started is not None:
                 return started

@@ -34,7 +34,7 @@ def only_sweep_in(folder: Path) -> Iterator[None]:
     held = os.open(folder, os.O_RDONLY)
     try:
         if not locked(held):
-            raise UsageError(f"a sweep is running in {shown(folder)} already")
+            raise UsageError(f"a sweep is already running in {shown(folder)}")
         yield
     finally:
         os.close(held)

@@ -132,7 +132,7 @@ def _by_values(named: str, content: Mapping[str, Any]) -> str:
         ends = (-most, -least) if "inv" in named else (least, most)
         values = [f"{math.exp(x):.4g}" if abs(x) < 700 else f"e^{x}" for x in ends]
     return (
-        f"{named} takes min and max for exponents of e; say {named}_values, which takes values: "
+        f"{named} takes min and max as exponents of e; use {named}_values, which takes values: "
         f"min {values[0]}, max {values[1]}"
     )
 
@@ -168,7 +168,7 @@ def _choice(key: str, values: Any) -> CategoricalDistribution:
     texts = [json.dumps(value) for value in values]
     for index, text in enumerate(texts):
         if text in texts[:index]:
-            raise UsageError(f"{key}: {values[index]} is there twice")
+            raise UsageError(f"{key}: {values[index]} is given twice")
     return CategoricalDistribution(texts)
 
 

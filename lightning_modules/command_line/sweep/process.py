@@ -82,4 +82,4 @@ def reason(run: PlannedRun, code: int) -> str:
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
     said = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(said) if line.strip()), "said nothing")
+    return next((line.strip() for line in reversed(said) if line.strip()), "printed nothing")

@@ -155,7 +155,7 @@ class SweepStudy:
             before = self.study.user_attrs.get(key, value)
             if before != value:
                 raise UsageError(
-                    f"{shown(folder)} was begun with other {key}: {before or 'none'}\n"
+                    f"{shown(folder)} was started with other {key}: {before or 'none'}\n"
                     f"repeat them, or {OTHER_FOLDER}"
                 )
             self.study.set_user_attr(key, value)
@@ -195,10 +195,10 @@ def require_own(folder: Path) -> None:
         raise UsageError(f"cannot use {shown(folder)}: {failure.strerror}") from failure
     if (folder / FORMER).exists():
         raise UsageError(
-            f"{shown(folder / FORMER)} is of an earlier version, whose sweeps cannot go on; "
+            f"{shown(folder / FORMER)} is from an earlier version, whose sweeps cannot go on; "
             f"{OTHER_FOLDER} (`compare` still reads finished runs)"
         )
-    raise UsageError(f"{shown(folder)} has other runs than a sweep's; {OTHER_FOLDER}")
+    raise UsageError(f"{shown(folder)} has runs that are not a sweep's; {OTHER_FOLDER}")
 
 
 def _storage(path: Path) -> RDBStorage:

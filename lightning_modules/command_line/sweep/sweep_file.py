@@ -35,8 +35,8 @@ NOT_HERE = {
     "metrics": "runs are judged by one metric here",
     "metric.target": "a sweep here goes on to its last run; Ctrl-C ends it",
     "metric.impute": "a run without a score counts as the worst here",
-    "metric.impute_while_running": "runs that are going count as bad ones here",
-    "early_terminate.strict": "runs are judged by the best 1 / eta of those that came so far here",
+    "metric.impute_while_running": "unfinished runs count as bad ones here",
+    "early_terminate.strict": "runs are judged by the best 1 / eta of those that got as far here",
 }
 #: Names of the program: in a checkout, and where it is installed.
 PROGRAMS = ("cli.py", "gtmm")
@@ -90,8 +90,8 @@ class SweepFile(NamedTuple):
             return size if limit is None else min(size, limit)
         if limit is None:
             raise UsageError(
-                f"--trials: is missing; {self.method} has no end of its own, nor has "
-                f"{shown(self.path)} a run_cap"
+                f"--trials: is missing; {self.method} has no end of its own, and "
+                f"{shown(self.path)} has no run_cap"
             )
         return limit
 
@@ -124,9 +124,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read {shown(path)}: {failure.strerror}") from failure
     except (yaml.YAMLError, UnicodeDecodeError) as failure:
         line = " ".join(str(failure).split())
-        raise UsageError(f"{shown(path)} is no YAML file: {line}") from failure
+        raise UsageError(f"{shown(path)} is not a YAML file: {line}") from failure
     if not isinstance(content, dict):
-        raise UsageError(f"{shown(path)} is no sweep: it has none of {', '.join(SETTINGS)}")
+        raise UsageError(f"{shown(path)} is not a sweep: it has none of {', '.join(SETTINGS)}")
     return content
 
 
@@ -163,7 +163,7 @@ def refuse_not_here(content: Mapping[str, Any]) -> None:
         outer, _, inner = key.rpartition(".")
         inside = content.get(outer) if outer else content
         if isinstance(inside, Mapping) and inner in inside:
-            raise UsageError(f"{key}: is not followed here: {reason}; leave it out")
+            raise UsageError(f"{key}: is not supported here: {reason}; leave it out")
 
 
 def metric_of(content: Any) -> Metric | None:
@@ -184,7 +184,7 @@ def parameters_of(content: Any, method: str) -> dict[str, BaseDistribution]:
     parameters = {key: read_parameter(f"parameters.{key}", said) for key, said in found.items()}
     for key, parameter in parameters.items():
         if "probabilities" in found[key] and method != "random":
-            raise UsageError(f"parameters.{key}.probabilities: only method random draws by them")
+            raise UsageError(f"parameters.{key}.probabilities: only method random uses them")
         if method == "grid" and not isinstance(parameter, CategoricalDistribution):
             kind = found[key].get("distribution", "min and max")
             raise UsageError(f"parameters.{key}: a grid needs values, got {kind}")
@@ -198,10 +198,10 @@ def flattened(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         key, new = f"{prefix}{name}", {f"{prefix}{name}": said}
         if isinstance(said, Mapping) and isinstance(said.get("parameters"), Mapping):
             if others := [str(other) for other in said if other != "parameters"]:
-                raise UsageError(f"parameters.{key} has parameters and, besides, {others[0]}")
+                raise UsageError(f"parameters.{key} has parameters and also {others[0]}")
             new = flattened(said["parameters"], f"{key}.")
         for twice in found.keys() & new.keys():
-            raise UsageError(f"parameters.{twice} is there twice")
+            raise UsageError(f"parameters.{twice} is given twice")
         found |= new
     return found
 

@@ -51,7 +51,7 @@ def trial_tables(execution: Execution) -> Iterator[str]:
     lost = [each for each in execution.outcomes if each.run.folder.path not in trials]
     if lost and trials:
         named = ", ".join(f"{each.run.name} ({each.how})" for each in lost)
-        yield f"Without a validation here: {named}"
+        yield f"No validation here: {named}"
 
 
 def _trials(execution: Execution, metric: Metric) -> Iterator[Trial]:

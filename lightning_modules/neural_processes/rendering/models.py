@@ -35,7 +35,7 @@ class PatchProcess(NeuralProcess):
             has 5, on larger maps; on the 2 x 2 of a patch of 8 x 8, the outer weights of that would
             meet nothing but the frame of zeros.
         sigma: standard deviation of a value about what is painted; 1 in the authors' code, with
-            which latents tell nearly nothing at first. With 0.2 they do (TGQN, transfer, compact,
+            which latents say nearly nothing at first. With 0.2 they do (TGQN, transfer, compact,
             after 1,000 steps: a KL of 3.7 nats a step instead of 0.06), and patches are as good.
         **settings: settings of ``NeuralProcess``.
 

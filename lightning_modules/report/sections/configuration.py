@@ -18,7 +18,7 @@ OF_THE_MACHINE = {
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
 }
-LEAD = "One run in a row; only settings that are not the same in all runs of the benchmark."
+LEAD = "One run per row; only settings that differ between runs of the benchmark."
 FACTS = {
     **SIZES,
     "wall_clock_seconds": "seconds of training",

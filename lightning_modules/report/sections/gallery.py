@@ -14,8 +14,8 @@ from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, panel
 
 LEAD = (
-    "The same first sequences of the test set, with the same noise; of the validation set for runs "
-    "that were only fitted."
+    "The first sequences of the test set, with the same noise for all runs; of the validation set "
+    "for runs that were not tested."
 )
 
 

@@ -15,15 +15,15 @@ from lightning_modules.report.section import Section, panel, scrolling, swatch
 
 LEAD = (
     "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
-    "column of their table. Bold: the best mean of tests by it, if it is of three seeds or more "
+    "column of their table. Bold: the best mean of tests by it, if it is over three seeds or more "
     "and has something to be compared with. Arrows: which values are better; a measure without one "
     "has no better values. The reference is the best of the models that share three seeds with the "
-    "most others. Differences from it are of pairs of runs with the same seed, each with its own "
+    "most others. Differences from it are between runs with the same seed, each with its own "
     "interval. p: Student's t-test on these pairs, two-sided, with Holm's correction for the "
     f"number of models; *: p < {LEVEL}; no conclusion: a larger p, or fewer than three pairs. The "
-    "reference was picked on the same seeds, which p leaves out of account. "
-    "Italic: not tested yet, from the last validation. A mean is shown while all of "
-    "its seeds are ticked, else, below the first table, its runs one by one. Names are explained "
+    "reference was chosen on the same seeds, which p does not account for. "
+    "Italic: not tested yet, from the last validation. A mean is shown while all of its seeds are "
+    "ticked; otherwise its runs are shown one by one, below the first table. Names are explained "
     "in docs/metrics.md."
 )
 

@@ -25,8 +25,8 @@ from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import plain
 
 LEAD = (
-    "Mean over seeds at the validations that all of them have had; band: its 95% interval "
-    "(Student). Seconds are those of training on the wall clock, with validations."
+    "Mean over seeds at the validations that all of them have; band: its 95% interval (Student). "
+    "Seconds are wall-clock seconds of training, validations included."
 )
 STEPS, SECONDS = "training steps", "training time (seconds)"
 

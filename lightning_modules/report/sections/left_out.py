@@ -7,7 +7,7 @@ from lightning_modules.records.run_folder import shown
 from lightning_modules.report.markup import tag
 from lightning_modules.report.section import Section
 
-LEAD = "Files and folders that could not be read, or not to their end; all else is shown."
+LEAD = "Files and folders that could not be read, or only in part; everything else is shown."
 
 
 def left_out(problems: Sequence[Problem]) -> Section:

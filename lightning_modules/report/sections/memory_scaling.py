@@ -18,7 +18,7 @@ from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import plain
 
 LEAD = (
-    "Tested runs that differ in the number of slots alone: mean over seeds, bar: its 95% "
+    "Tested runs that differ only in the number of slots: mean over seeds, bar: its 95% "
     "interval (Student). Runs whose slots follow from the sequence length are left out."
 )
 

@@ -21,8 +21,8 @@ from lightning_modules.report.sections.gallery import first_seeds_first
 
 LEAD = (
     "What `probe` found, run by run: recall with what was stored untouched, zeroed, shuffled (each "
-    "slot holds the row of another one; where sets are stored, they come in another order of "
-    "time) and transplanted from another sequence, the donor. Then the share of frames that the "
+    "slot holds the row of another one; where sets are stored, they come in another temporal "
+    "order) and transplanted from another sequence, the donor. Then the share of frames that the "
     "transplanted model generates of its own class and of the donor's. Below: the same parameters "
     "on longer sequences, by length and by load, the items stored for each thousand numbers that "
     "are carried from step to step."

@@ -19,7 +19,7 @@ from lightning_modules.report.thinning import plain
 
 LEAD = (
     "Tested runs: mean over seeds, bar: its 95% interval (Student), by the numbers that a sequence "
-    "hands from one step to the next. What the present step brings does not count. Models whose "
+    "carries from one step to the next. The current step's items do not count. Models whose "
     "state grows with every item are left out, as are runs that do not say how large theirs is."
 )
 #: Plotly's symbols of the first, second, ... group of one colour.

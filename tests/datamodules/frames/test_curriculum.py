@@ -122,6 +122,6 @@ def test_training_says_what_it_begins_with(make: Make, monkeypatch: pytest.Monke
     make(MNISTMaze, curriculum=[STAGED[MNISTMaze]]).setup("fit")
     make(MNISTMaze).setup("fit")
     assert said == [
-        "curriculum: the first 2 training batches are of its one stage; all later ones have the "
+        "curriculum: the first 2 training batches come from its one stage; all later ones have the "
         "test's form"
     ]

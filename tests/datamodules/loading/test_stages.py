@@ -27,11 +27,11 @@ def test_without_stages_all_sequences_are_like_the_last() -> None:
 
 
 def test_it_says_how_long_the_stages_are() -> None:
-    said = "curriculum: the first 1,002 training batches are of its 2 stages"
-    ends = "; training ends within them, after 1,002 (trainer.max_steps)"
+    said = "curriculum: the first 1,002 training batches come from its 2 stages"
+    ends = "; training ends within them, after 1,002 steps (trainer.max_steps)"
     for steps, end in ((-1, ", then"), (1_003, ", then"), (1_002, ends)):
         assert announcement(STAGES, ", then", steps) == said + end
-    one = "curriculum: the first 2 training batches are of its one stage"
+    one = "curriculum: the first 2 training batches come from its one stage"
     assert announcement(STAGES[:1], "", -1) == one
 
 

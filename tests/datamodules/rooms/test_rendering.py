@@ -150,7 +150,7 @@ def test_what_would_not_fit_is_not_begun(
 ) -> None:
     free = type("Usage", (), {"free": 2_000_000})
     monkeypatch.setattr(rendering.shutil, "disk_usage", lambda _: free)
-    with pytest.raises(RenderingFailed, match=r"films: films need 2 MB, and 2 MB are free"):
+    with pytest.raises(RenderingFailed, match=r"films: films need 2 MB, but only 2 MB are free"):
         complete(cache, SHARDS, SETTINGS)
     assert not painter.rendered
 

@@ -21,8 +21,8 @@ def test_it_is_the_documented_format(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "is no WAD file"),
-        (b"ZIP!" + bytes(20), "is no WAD file"),
+        (b"", "is not a WAD file"),
+        (b"ZIP!" + bytes(20), "is not a WAD file"),
         (b"IWAD" + struct.pack("<ii", 1, 12), "is cut short"),
     ],
 )

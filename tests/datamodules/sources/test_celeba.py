@@ -123,7 +123,7 @@ def test_a_zip_without_what_the_partition_names_is_one_clear_line(
     why = {
         "absent": "000003.jpg is missing",
         "no zip": "File is not a zip file",
-        "no jpeg": "000003.jpg is no JPEG",
+        "no jpeg": "000003.jpg is not a JPEG",
         "cut jpeg": "000003.jpg is damaged",
         "other size": "000003.jpg has (178, 178) pixels, expected (178, 218)",
     }[damage]
@@ -135,11 +135,11 @@ def test_a_zip_without_what_the_partition_names_is_one_clear_line(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("000001.jpg 3\n", "is not CelebA's: it has a line '000001.jpg 3'"),
-        ("<html>\n", "is not CelebA's: it has a line '<html>'"),
-        ("000001.jpg 1\n", "is not CelebA's: it names no image of part 0 (train)"),
-        ("", "is not CelebA's: it names no image of part 0 (train)"),
-        ("a.jpg 0\na.jpg 2\n", "is not CelebA's: it has two lines of a.jpg"),
+        ("000001.jpg 3\n", "is not CelebA's: it has an unexpected line '000001.jpg 3'"),
+        ("<html>\n", "is not CelebA's: it has an unexpected line '<html>'"),
+        ("000001.jpg 1\n", "is not CelebA's: it lists no image of part 0 (train)"),
+        ("", "is not CelebA's: it lists no image of part 0 (train)"),
+        ("a.jpg 0\na.jpg 2\n", "is not CelebA's: it lists a.jpg twice"),
     ],
 )
 def test_a_damaged_partition_is_one_clear_line(data_dir: Path, content: str, message: str) -> None:
@@ -252,5 +252,5 @@ def test_a_folder_that_cannot_be_written_is_read(
 def test_a_name_that_occurs_twice_is_refused(data_dir: Path) -> None:
     with zipfile.ZipFile(data_dir / "celeba" / celeba.ARCHIVE, "a") as archive:
         archive.writestr("img_celeba/000003.jpg", jpeg(1))
-    with pytest.raises(UnreadableData, match=r"two of 000003\.jpg, img_align.* and img_celeba/"):
+    with pytest.raises(UnreadableData, match=r"has 000003\.jpg twice, as img_align.* and img_"):
         load_images("celeba", data_dir, "train", FACES)

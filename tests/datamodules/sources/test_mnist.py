@@ -204,15 +204,18 @@ def header(kind: int, *sizes: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it begins with nothing, which is no magic number"),
-        (b"<html>", "it begins with 3c68746d, which is no magic number"),
-        (header(8)[:3], "it begins with 000008, which is no magic number"),
+        (b"", "it begins with nothing, which is not an IDX magic number"),
+        (b"<html>", "it begins with 3c68746d, which is not an IDX magic number"),
+        (header(8)[:3], "it begins with 000008, which is not an IDX magic number"),
         (header(13, 10_000), "it holds 32-bit floats, expected unsigned bytes"),
         (header(8, 10_000)[:6], "its header is cut off"),
         (header(8), "it holds no values, expected 10000"),
         (header(8, 10_000, 28), "it holds 10000 x 28 values, expected 10000"),
-        (header(8, 10_000) + bytes(9_999), "it announces 10,000 values and holds only 9,999"),
-        (header(8, 10_000) + bytes(10_001), "it announces 10,000 values and holds more"),
+        (
+            header(8, 10_000) + bytes(9_999),
+            "its header promises 10,000 values, but it holds only 9,999",
+        ),
+        (header(8, 10_000) + bytes(10_001), "its header promises 10,000 values, but it holds more"),
         (gzip.compress(header(8, 10_000), mtime=0)[:-9], "its gzip stream is cut off or damaged"),
         (b"\x1f\x8bgzip", "its gzip stream is cut off or damaged"),
     ],
@@ -233,7 +236,7 @@ def test_a_damaged_file_is_one_line_that_says_why(
 def test_labels_of_other_classes_are_refused(imitation: Path) -> None:
     path = imitation / "mnist" / "t10k-labels-idx1-ubyte"
     write_idx(path, np.arange(10_000) % 47)
-    with pytest.raises(UnreadableData, match=f"^{path} is not MNIST's: it has a digit 46$"):
+    with pytest.raises(UnreadableData, match=f"^{path} is not MNIST's: it has a label 46$"):
         load_images("mnist", imitation, "test")
 
 
@@ -242,7 +245,7 @@ def test_a_gzip_bomb_is_not_unpacked(imitation: Path) -> None:
     path.write_bytes(gzip.compress(header(8, 10_000) + bytes(64 << 20), 9))
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableData, match="announces 10,000 values and holds more"):
+        with pytest.raises(UnreadableData, match="promises 10,000 values, but it holds more"):
             read_idx(path, (10_000,))
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:

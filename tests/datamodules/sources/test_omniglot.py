@@ -157,8 +157,8 @@ def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is no PNG"),
-        (b"<html>", "is no PNG"),
+        (b"", "is not a PNG"),
+        (b"<html>", "is not a PNG"),
         (png(page("Two", 0, 0))[:60], "is damaged"),
         (png(np.ones((28, 28), bool)), "has (28, 28) pixels, expected (105, 105)"),
         (png(page("Two", 0, 0), "RGBA"), "has pixels of mode RGBA, expected 1 or L or RGB"),

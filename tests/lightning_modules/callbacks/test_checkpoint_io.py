@@ -51,7 +51,7 @@ def test_a_full_disk_costs_no_state_and_no_training(tmp_path: Path, monkeypatch,
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.ckpt")} == before
     lines = capsys.readouterr().out.splitlines()
     complaints = [line for line in lines if "No space left on device" in line]
-    assert any("last.ckpt" in line and "saved before stays" in line for line in complaints)
+    assert any("last.ckpt" in line and "earlier checkpoints are" in line for line in complaints)
     full[0] = False
     fit(trainer_of(folder, users, max_steps=5), resume=folder.last_checkpoint)
     assert saved(folder.last_checkpoint)[0] == 5

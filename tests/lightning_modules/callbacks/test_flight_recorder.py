@@ -289,7 +289,7 @@ def test_skipping_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flight_recorder, "MOST_SKIPPED", 2)
     trained = Trained("SNP", tmp_path, bad_gradient, on_divergence="skip")
     assert trained.recorder.skipped == 3
-    assert "2 steps were skipped one after the other" in trained.message
+    assert "2 steps in a row were skipped" in trained.message
     trained = Trained("SNP", tmp_path, bad_weight, on_divergence="skip")
     assert trained.recorder.skipped == 1
     assert "parameter" in trained.message

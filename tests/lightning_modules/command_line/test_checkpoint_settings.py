@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def test_a_runs_checkpoint_brings_its_config(folder: RunFolder) -> None:
     words = ["test", f"--ckpt_path={folder.last_checkpoint}"]
-    with pytest.raises(UsageError, match="lies in a run without a config.yaml"):
+    with pytest.raises(UsageError, match="is in a run without a config.yaml"):
         with_config_of_run(words)
     folder.config.touch()
     assert with_config_of_run(words) == ["test", f"--config={folder.config}", words[1]]
@@ -43,7 +43,7 @@ def test_a_config_that_is_named_is_the_only_one(folder: RunFolder, named: str) -
 def test_a_checkpoint_of_no_run_brings_nothing(tmp_path: Path) -> None:
     (tmp_path / "weights.ckpt").touch()
     words = ["test", f"--ckpt_path={tmp_path}/weights.ckpt"]
-    with pytest.raises(UsageError, match="weights.ckpt lies in no run's folder"):
+    with pytest.raises(UsageError, match="weights.ckpt is not in a run's folder"):
         with_config_of_run(words)
     named = [*words, "--model=GTMM", "--data=MNISTMaze"]
     assert with_config_of_run(named) == named
@@ -52,7 +52,7 @@ def test_a_checkpoint_of_no_run_brings_nothing(tmp_path: Path) -> None:
 def test_the_newest_checkpoint_of_an_experiment_brings_its_config(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "maze", "run")
     place = ["--experiment=maze", f"--trainer.default_root_dir={tmp_path}"]
-    with pytest.raises(UsageError, match="maze has no checkpoint yet; --config says what"):
+    with pytest.raises(UsageError, match="maze has no checkpoint yet; name what to train with"):
         with_config_of_run(["fit", "--ckpt_path=last", *place])
     write_durably(folder.last_checkpoint, sealed(b"PK??"))
     folder.config.touch()

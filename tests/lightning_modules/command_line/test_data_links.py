@@ -27,15 +27,15 @@ def test_models_need_benchmarks_of_their_sequences() -> None:
     with pytest.raises(UsageError) as mistake:
         require_fitting("lightning_modules.ASNP", "datamodules.MNISTMaze")
     assert str(mistake.value) == (
-        "data: MNISTMaze has other sequences than ASNP models\n"
+        "data: ASNP cannot model the sequences of MNISTMaze\n"
         "valid: DriftingFunctions, MovingDigits, MovingFaces, RenderedFaces"
     )
     with pytest.raises(UsageError) as mistake:
         require_fitting("lightning_modules.TGQN", "datamodules.MovingFaces")
     assert str(mistake.value) == (
-        "data: MovingFaces has other sequences than TGQN models\nvalid: RenderedFaces"
+        "data: TGQN cannot model the sequences of MovingFaces\nvalid: RenderedFaces"
     )
-    with pytest.raises(UsageError, match="MovingFaces has other sequences than VRNN models"):
+    with pytest.raises(UsageError, match="VRNN cannot model the sequences of MovingFaces"):
         require_fitting("lightning_modules.VRNN", "datamodules.MovingFaces")
 
 

@@ -81,7 +81,7 @@ def test_a_training_goes_on_without_a_logger_that_fails(
     if failing == "experiment":  # which Lightning asks for once
         assert theirs.experiment is not theirs
     said = capsys.readouterr().out
-    assert said == "Theirs failed and is left out from here on: gone\n"
+    assert said == "Theirs failed and is disabled from here on: gone\n"
     assert theirs.calls.count(failing) == 2
     with open(own.experiment.metrics_file_path, encoding="utf-8") as file:
         assert len(file.readlines()) == 1 + 4
@@ -98,7 +98,7 @@ def test_pictures_are_taken_by_those_who_take_them(capsys: pytest.CaptureFixture
     for _ in range(2):
         viewer.log_image("a", [], step=1)  # type: ignore[attr-defined]
     assert capsys.readouterr().out == (
-        "Viewer failed and is left out from here on: no space for a\n"
+        "Viewer failed and is disabled from here on: no space for a\n"
     )
 
 
@@ -109,7 +109,7 @@ def test_tensorboard_without_a_folder_to_write_into(
     (tmp_path / "tensorboard").touch()
     trained(TensorBoardFiles(folder), tmp_path)
     said = capsys.readouterr().out
-    assert said.startswith("TensorBoardFiles failed and is left out from here on: ")
+    assert said.startswith("TensorBoardFiles failed and is disabled from here on: ")
     assert said.count("\n") == 1 and f"{tmp_path}/tensorboard" in said
 
 
@@ -123,7 +123,7 @@ def test_tensorboard_on_a_full_disk(
     logger = TensorBoardFiles(RunFolder(tmp_path))
     trained(logger, tmp_path)
     assert capsys.readouterr().out == (
-        "TensorBoardFiles failed and is left out from here on: [Errno 28] No space left on device\n"
+        "TensorBoardFiles failed and is disabled from here on: [Errno 28] No space left on device\n"
     )
 
 

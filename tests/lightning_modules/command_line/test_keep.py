@@ -21,7 +21,7 @@ def test_runs_of_several_seeds_are_kept_and_never_overwritten(runs, tmp_path: Pa
     content = json.loads((folders[0] / "results.json").read_text(encoding="utf-8"))
     other = json.dumps({**content, "parameters": 1})
     (folders[0] / "results.json").write_text(other, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"0\.json is of another run; remove it to replace it"):
+    with pytest.raises(UsageError, match=r"0\.json belongs to another run; remove it to"):
         keep(options)
 
 
@@ -37,10 +37,10 @@ def test_what_was_not_tested_or_has_no_seed_is_refused(runs, tmp_path: Path) -> 
     options = [str(folder), "--name=a/b", f"--to={tmp_path}/records"]
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     (folder / "results.json").write_text(json.dumps({**content, "seed": False}), encoding="utf-8")
-    with pytest.raises(UsageError, match="seed is not known"):
+    with pytest.raises(UsageError, match="seed, which names the record, is not known"):
         keep(options)
     (folder / "results.json").unlink()
-    with pytest.raises(UsageError, match="was not tested yet"):
+    with pytest.raises(UsageError, match="has not been tested yet"):
         keep(options)
     with pytest.raises(UsageError, match="there is no folder .*none"):
         keep([str(tmp_path / "none"), "--name=a/b"])
@@ -69,5 +69,5 @@ def test_runs_of_a_table_are_kept_by_what_they_are(runs, tmp_path: Path) -> None
     names = {"dnc_gtmm/0", "dnc_gtmm/1", "ntm_gtmm/0"}
     assert kept == {f"perfect_recall_l10/{name}.json" for name in names}
     other = runs.frames("LRU", 0)
-    with pytest.raises(UsageError, match=r"--name: is missing; .*LRU-0 is no run of a table"):
+    with pytest.raises(UsageError, match=r"--name: is missing; .*LRU-0 is not a run of a table"):
         keep([str(other), f"--to={tmp_path}/records"])

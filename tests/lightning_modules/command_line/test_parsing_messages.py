@@ -32,8 +32,8 @@ OPTIONS = {
     "--modle.latent_size=3": ["modle.latent_size:", "did you mean model.latent_size?"],
     "--exprmient=x": ["exprmient:", "did you mean experiment?"],
     "word": ["word: there is no such setting"],
-    "--model.latent_size": ["there is no value; write --KEY=VALUE"],
-    "--trainer.devices": ["--trainer.devices: there is no value"],
+    "--model.latent_size": ["has no value; write --KEY=VALUE"],
+    "--trainer.devices": ["--trainer.devices: has no value"],
     # Wrong types.
     "--trainer.max_steps=abc": ["trainer.max_steps must be a whole number, got abc"],
     "--model.memory.slots=abc": ["model.memory.slots must be a whole number or null, got abc"],

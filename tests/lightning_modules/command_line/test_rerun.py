@@ -128,4 +128,4 @@ def test_what_cannot_be_run_again_is_one_line(run: Callable[..., End], tmp_path:
     torch.save({"state_dict": {}}, other)
     status, _, said = run("rerun", str(other))
     assert status == 2
-    assert "other.pt is no bundle of a diverged step" in said
+    assert "other.pt is not the bundle of a diverged step" in said

@@ -88,7 +88,7 @@ def test_runs_that_diverged_are_listed(runs) -> None:
     left_out = text.partition("## Left out")[2].strip().splitlines()
     assert [line.rpartition("/DNC-")[2] for line in left_out] == [
         "4/results.json has no finite KL: training diverged",
-        "2 diverged in training, and was not tested",
+        "2 diverged in training and was not tested",
     ]
 
 

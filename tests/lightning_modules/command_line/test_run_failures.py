@@ -15,8 +15,8 @@ from lightning_modules.command_line.run_failures import explain_run
         (MisconfigurationException("no `x`\n here"), "trainer: no x here"),
         (OSError(28, "No space left on device", "runs/metrics.csv"), "runs/metrics.csv: No space"),
         (OSError(13, "Permission denied"), "Permission denied"),
-        (torch.OutOfMemoryError("Tried to allocate 20.00 GiB. GPU"), "(20.00 GiB more were asked"),
-        (MemoryError(), "the memory is full; smaller: data.batch_size"),
+        (torch.OutOfMemoryError("Tried to allocate 20.00 GiB. GPU"), "20.00 GiB more were"),
+        (MemoryError(), "the memory is full; reduce data.batch_size"),
         (
             RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
             "is killed by signal: Killed: memory (or /dev/shm)",

@@ -29,7 +29,7 @@ def test_a_checkpoint_is_continued_in_its_run_only(tmp_path: Path) -> None:
     for given in ({}, options):
         found = continued_folder(checkpoint, given)
         assert found is not None and found.path.samefile(folder.path)
-    with pytest.raises(UsageError, match="^run: the command goes on in the run of its checkpoint"):
+    with pytest.raises(UsageError, match="^run: the command continues its checkpoint's run"):
         continued_folder(checkpoint, {"--run": "other"})
     assert continued_folder(None, {"--run": "other"}) is None
     assert continued_folder(str(tmp_path / "weights.ckpt"), {"--run": "other"}) is None

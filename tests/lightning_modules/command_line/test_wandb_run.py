@@ -76,7 +76,7 @@ def test_a_server_that_takes_no_run(
         log(logger)
         assert time.monotonic() - began < 20
     (line,) = capfd.readouterr().out.splitlines()
-    reason, _, rest = line.partition("; the run is kept offline, to be sent: wandb sync ")
+    reason, _, rest = line.partition("; the run is kept offline; send it later: wandb sync ")
     if server is refusing:
         assert f"credentials with {address}: returned error 401" in reason
     else:
@@ -156,7 +156,7 @@ def test_a_server_that_is_silent_from_the_middle_on(
         log(logger)
         assert time.monotonic() - began < 10
     (line,) = capfd.readouterr().out.splitlines()
-    assert line.startswith("W&B has not taken all of the run in time; the rest: wandb sync ")
+    assert line.startswith("W&B did not receive all of the run in time; send the rest: wandb sync ")
     assert Path(line.rpartition(" ")[2]).is_dir()
 
 
@@ -173,7 +173,7 @@ def test_a_run_that_breaks_is_left_out(
     assert log_twice == [None, None]
     finish([logger])
     assert capsys.readouterr().out == (
-        "WandbRun failed and is left out from here on: [Errno 32] Broken pipe\n"
+        "WandbRun failed and is disabled from here on: [Errno 32] Broken pipe\n"
     )
     logger.left_out = False
     finish([logger])

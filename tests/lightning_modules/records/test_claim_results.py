@@ -97,7 +97,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     written = path.read_text(encoding="utf-8")
     assert '"verdict": "holds"' in written
     path.write_text(written.replace('"seed":', '"sed":'), encoding="utf-8")
-    with pytest.raises(Unreadable, match="another form"):
+    with pytest.raises(Unreadable, match="not have the form"):
         read_claim_results(path)
 
 

@@ -79,7 +79,7 @@ def test_damaged_validations_are_said(runs, tmp_path: Path, damage) -> None:
     content = json.loads(record_of(run)) | {"validations": damage}
     (tmp_path / "0.json").write_text(json.dumps(content), encoding="utf-8")
     found, problems = read_runs([tmp_path / "0.json"])
-    assert found == [] and "no columns of equal length" in problems[0].reason
+    assert found == [] and "not columns of equal length" in problems[0].reason
 
 
 def test_records_of_before_have_no_validations_or_seconds() -> None:
@@ -148,7 +148,7 @@ def test_a_long_neural_process_has_room(runs) -> None:
 
 def test_what_is_too_large_is_refused(runs) -> None:
     ((run,), _) = read_runs([runs.frames("DNC", 0, steps=3000)])
-    with pytest.raises(Unreadable, match="of which 20,000 may be"):
+    with pytest.raises(Unreadable, match="at most 20,000 are allowed"):
         record_of(run)
 
 

@@ -63,9 +63,9 @@ def test_older_files_have_no_seconds(file: Path):
 @pytest.mark.parametrize(
     "content, reason",
     [
-        (b"", "names no column `step`"),
-        (b"a,b\n1,2\n", "names no column `step`"),
-        (b"\xff\xfe\x00", "is damaged: no table"),
+        (b"", "lacks the column `step`"),
+        (b"a,b\n1,2\n", "lacks the column `step`"),
+        (b"\xff\xfe\x00", "is damaged: it is not a table"),
         (HEADER.encode(), "has no validation yet"),
         (HEADER.encode() + b"0,9,,-5", "lacks the end of its last line"),
     ],
@@ -113,8 +113,8 @@ def test_columns_of_no_step_are_named(file: Path):
     history, problems = read_history(file)
     assert history.curve.tolist() == [1, 4]
     assert problems == [
-        "has a column of no step, which is left out: val/kl_t/",
-        "has a column of no step, which is left out: val/kl_t/x",
+        "has a column that belongs to no step, which is left out: val/kl_t/",
+        "has a column that belongs to no step, which is left out: val/kl_t/x",
     ]
 
 

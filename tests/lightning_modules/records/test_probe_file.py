@@ -49,7 +49,7 @@ def test_another_form_is_refused(name: str, value: Any, tmp_path: Path) -> None:
     save_probe(PROBE, path)
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, name: value}), encoding="utf-8")
-    with pytest.raises(Unreadable, match="another form than what `probe` writes"):
+    with pytest.raises(Unreadable, match="not have the form that `probe` writes"):
         load_probe(path)
 
 

@@ -57,10 +57,10 @@ def test_a_fitted_run_needs_no_model(runs) -> None:
     assert read_runs([folder]).runs[0].facts == sizes
     (folder / "model.json").write_text('{"model": "Invented"', encoding="utf-8")
     (no_runs, (problem,)) = read_runs([folder])
-    assert no_runs == [] and problem.reason == "is damaged: no JSON, or half of it"
+    assert no_runs == [] and problem.reason == "is damaged: it is not JSON, or incomplete"
     (folder / "model.json").write_text('{"model": "Invented", "family": 3}', encoding="utf-8")
     (_, (problem,)) = read_runs([folder])
-    assert problem.reason == "has another form than what runs write"
+    assert problem.reason == "does not have the form that runs write"
 
 
 def test_runs_from_before_are_declared_by_their_classes(runs) -> None:
@@ -90,7 +90,7 @@ def test_a_model_that_is_gone_is_known_by_what_was_measured(runs) -> None:
         text.replace("GTMM", "Gone").replace('"kl"', '"loss"'), encoding="utf-8"
     )
     reasons = {problem.reason for problem in read_runs([folder]).problems}
-    assert "is of a model that is not known here, Gone" in reasons
+    assert "is of an unknown model, Gone" in reasons
 
 
 def test_a_core_that_is_gone_looks_like_nobody(runs) -> None:
@@ -154,7 +154,7 @@ def test_a_damaged_declaration_is_a_problem_of_its_file(runs, name: str, value: 
     other = runs.frames("DNC", 1)
     found = read_runs([folder, other])
     said = {problem.path: problem.reason for problem in found.problems}
-    assert said == {folder / "results.json": "has another form than what runs write"}
+    assert said == {folder / "results.json": "does not have the form that runs write"}
     write_json(other / "model.json", declared)
     (other / "results.json").unlink()
     assert [problem.path for problem in read_runs([other]).problems] == [other / "model.json"]
@@ -213,15 +213,15 @@ def test_learning_is_drawn_at_trained_steps(runs, content, first: int, trained: 
 
 
 @pytest.mark.parametrize("changes, reason", [
-    ({"seed": "x"}, "its seed is no whole number, 'x'"),
-    ({"seed": [1]}, "its seed is no whole number"),
-    ({"global_step": -1}, "another form"),
-    ({"memory": []}, "its memory is no name of a class"),
-    ({"curves": {"kl": []}}, "another form"),
-    ({"curves": {"kl": [[1.0]]}}, "another form"),
-    ({"scalars": {"bound": "5"}}, "another form"),
+    ({"seed": "x"}, "its seed is not a whole number, 'x'"),
+    ({"seed": [1]}, "its seed is not a whole number"),
+    ({"global_step": -1}, "not have the form"),
+    ({"memory": []}, "its memory is not the name of a class"),
+    ({"curves": {"kl": []}}, "not have the form"),
+    ({"curves": {"kl": [[1.0]]}}, "not have the form"),
+    ({"scalars": {"bound": "5"}}, "not have the form"),
     ({"settings": {"model": 3, "data": {}}}, "no class of the model"),
-    ({"data": {"source": 3, "test_sha256": "x"}}, "another form"),
+    ({"data": {"source": 3, "test_sha256": "x"}}, "not have the form"),
 ])  # fmt: skip
 def test_odd_values_are_named_and_the_validations_shown(runs, changes, reason: str) -> None:
     folder = runs.frames("DNC", 0)
@@ -236,13 +236,13 @@ GTMM_ON_B = "model: {class_path: lightning_modules.GTMM}\ndata: {class_path: a.B
 
 @pytest.mark.parametrize("text, reason", [
     ("model: {class_path: a.B}", "name no class of the data"),
-    ("model: {class_path: a.}\ndata: {class_path: a.B}", "its model is no class"),
-    ("model: {class_path: a.B, init_args: [1]}\ndata: {class_path: a.B}", "its model is no class"),
+    ("model: {class_path: a.}\ndata: {class_path: a.B}", "its model is not a class"),
+    ("model: {class_path: a.B, init_args: [1]}\ndata: {class_path: a.B}", "its model is not a"),
     (GTMM_ON_B + "trainer: 3", "its trainer's settings have no names"),
-    (GTMM_ON_B + "seed_everything: [1]", "its seed is no whole number"),
+    (GTMM_ON_B + "seed_everything: [1]", "its seed is not a whole number"),
     ("model: &m {class_path: a.B, init_args: *m}\ndata: *m", "nested too deep"),
-    ("1: 2", "the name of a value is no text, 1"),
-    ("a: 2026-13-45", "no YAML"),
+    ("1: 2", "the name of a value is not text, 1"),
+    ("a: 2026-13-45", "not YAML"),
 ])  # fmt: skip
 def test_odd_settings_are_named(runs, text: str, reason: str) -> None:
     folder, other = runs.frames("DNC", 0), runs.frames("DNC", 1)
@@ -263,4 +263,4 @@ def test_measures_that_no_table_could_show_are_refused(runs, changes) -> None:
     declared["family"]["measures"][0] |= changes
     change(folder / "results.json", declared=declared)
     (_, (problem,)) = read_runs([folder])
-    assert problem == (folder / "results.json", "has another form than what runs write")
+    assert problem == (folder / "results.json", "does not have the form that runs write")

@@ -16,16 +16,16 @@ from lightning_modules.records.reading import read_json, require_plain
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b'{"a": 1', "is damaged: no JSON"),
-        (b'{"a": "\xff"}', "is damaged: no JSON"),
-        (b"[" * 9999, "is damaged: no JSON"),
+        (b'{"a": 1', "is damaged: it is not JSON"),
+        (b'{"a": "\xff"}', "is damaged: it is not JSON"),
+        (b"[" * 9999, "is damaged: it is not JSON"),
         (b"[" * 100 + b"]" * 100, "nested too deep"),
         (b"[1" + b"0" * 400 + b"]", "a whole number has too many digits"),
-        (b'{"a": ["\\ud800"]}', "text that is no Unicode"),
-        (b'{"\\u0000": 1}', "text that is no Unicode"),
+        (b'{"a": ["\\ud800"]}', "text that is not Unicode"),
+        (b'{"\\u0000": 1}', "text that is not Unicode"),
         (b'{"format": 2}', "was written by a newer version of this code: its format is 2"),
-        (b'{"format": "1"}', "its format is no number"),
-        (b'{"format": true}', "its format is no number"),
+        (b'{"format": "1"}', "its format is not a number"),
+        (b'{"format": true}', "its format is not a number"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: bytes, reason: str):
@@ -53,9 +53,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path):
             read_json(path)
         said[name] = str(failure.value)
     assert said == {
-        "folder": "is no file",
-        "pipe": "is no file",
-        "endless": "is no file",
+        "folder": "is not a file",
+        "pipe": "is not a file",
+        "endless": "is not a file",
         "memory": "cannot be read: Input/output error",
         "nowhere": "cannot be read: No such file or directory",
     }
@@ -71,5 +71,5 @@ def test_a_few_lines_that_stand_for_millions_of_values_are_refused():
     loop["memory"] = loop
     with pytest.raises(Unreadable, match="nested too deep"):
         require_plain(loop)
-    with pytest.raises(Unreadable, match="the name of a value is no text, 3"):
+    with pytest.raises(Unreadable, match="the name of a value is not text, 3"):
         require_plain({"model": {3: 4}})

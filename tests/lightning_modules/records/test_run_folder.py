@@ -53,7 +53,7 @@ def test_names_of_folders(name: str):
     ("a\\b", "would be in another folder"),
     ("a\0b", "control characters"),
     ("a\nb", "control characters"),
-    ("l\udcfcufe", "bytes that are no text"),
+    ("l\udcfcufe", "bytes that are not text"),
     ("ü" * 123, "has 246 bytes"),
 ])  # fmt: skip
 def test_names_that_would_lead_elsewhere_or_nowhere(name: str, reason: str):

@@ -80,7 +80,7 @@ def test_functions_without_an_oracle_have_no_score(runs: Runs) -> None:
     write(runs, "RMR", "DriftingFunctions", nll=0.0, mse=0.1)
     found = found_in(runs)
     assert isinstance(found, Unscored)
-    assert found.reason == "it has no measure of which a perfect value is known"
+    assert found.reason == "none of its measures has a known perfect value"
 
 
 def test_pictures_have_the_true_picture_as_1(runs: Runs) -> None:
@@ -138,7 +138,7 @@ def test_of_variants_the_plainest_counts(runs: Runs) -> None:
     found = scores_in(runs)
     assert found.scores("DNC").tolist() == pytest.approx([0.8])
     (note,) = found.notes
-    assert note.startswith("Perfect recall: DNC is GTMM (DNC, slots=None, sparse=False), and not")
+    assert note.startswith("Perfect recall: DNC is GTMM (DNC, slots=None, sparse=False), not")
     assert "slots=9" in note and "sparse=True" in note
 
 

@@ -233,9 +233,9 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
         "1/results.json": "is empty",
         "2/results.json": "has no 'settings'; `test` did not write it",
         "3/metrics.csv": "lacks the end of its last line, which is left out: 1000,5...",
-        "4/config.yaml": "is damaged: no YAML, or half of it",
-        "5/memory_film.npz": "is damaged, or none of `test`'s",
-        "5/pictures/generations.png": "is damaged: no picture, or half of one",
+        "4/config.yaml": "is damaged: it is not YAML, or incomplete",
+        "5/memory_film.npz": "is damaged, or was not written by `test`",
+        "5/pictures/generations.png": "is damaged: it is not a picture, or incomplete",
         "notes": "holds no run: no results.json and no metrics.csv",
     }
 

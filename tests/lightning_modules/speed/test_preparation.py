@@ -42,7 +42,7 @@ def test_what_can_not_be_built_is_said_in_a_line(
     preparation.prepare()
     why = str(error).splitlines()[0]
     before, said = capsys.readouterr().out.splitlines()
-    assert before.startswith("Building C++ operators, once: half a minute")
+    assert before.startswith("Building C++ operators, once: this takes half a minute")
     assert said == f"Loops over time take longer, since their C++ operators cannot be built: {why}"
     assert not building.are_in_use()
     monkeypatch.setattr(building.cpp_extension, "load", lambda *_, **__: None)
@@ -82,7 +82,7 @@ def test_operators_can_be_left_out(
     preparation.prepare()
     said = capsys.readouterr().out
     assert said == (
-        "Loops over time take longer, since C++ operators are left out (GTMM_OPERATORS=0)\n"
+        "Loops over time take longer, since C++ operators are switched off (GTMM_OPERATORS=0)\n"
     )
     assert not building.are_in_use()
     monkeypatch.setenv("GTMM_OPERATORS", "1")

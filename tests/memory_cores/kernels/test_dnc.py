@@ -58,7 +58,7 @@ def test_a_walk_and_its_gradients_are_the_same(
 
 
 def test_a_memory_that_nobody_reads_has_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that ask by query: what they recall and its gradients are those of Python."""
+    """Models that read by query: what they recall and its gradients are those of Python."""
     torch.manual_seed(0)
     core, calls = DNC(SIZES._replace(query=3), slots=5, word_size=4).double(), []
     monkeypatch.setattr(dnc_kernel, "write", spied(dnc_kernel.write, calls))

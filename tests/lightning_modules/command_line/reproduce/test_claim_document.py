@@ -55,8 +55,8 @@ def test_digits_are_those_of_tables() -> None:
             {},
             "a / b on gp: 2.00 [1.54, 2.60] (claimed: below 1.25 times; 3 seeds): fails",
         ),
-        ({"known": "at least"}, {}, "3 seeds; a bound, by which it cannot hold): fails"),
-        ({}, {"known": "at least"}, "3 seeds; a bound, by which it cannot fail): undecided"),
+        ({"known": "at least"}, {}, "3 seeds; only a bound, so that it cannot hold): fails"),
+        ({}, {"known": "at least"}, "3 seeds; only a bound, so that it cannot fail): undecided"),
         (
             {"hardware": "x"},
             {},

@@ -132,7 +132,7 @@ TIMED = {"measure": "bound", "reaches": -100, "times": 1.25}
         ({**TIMED, "times": 0}, "statements.1.times must be a factor above 0, got 0"),
         ({**TIMED, "reaches": "low"}, "statements.1.reaches must be a number, got low"),
         ({**TIMED, "by": 0.0}, "statements.1.by: does not go with below: dnc_gtmm"),
-        ({**TIMED, "below": 100}, "statements.1.below: times compare as below or above those of"),
+        ({**TIMED, "below": 100}, "statements.1.below: times must be below or above those of"),
         ({**TIMED, "steps": [1, 2]}, "statements.1.steps: does not go with reaches"),
         ({**TIMED, "measure": "kl"}, "statements.1.measure must be one of bound, nll, got kl"),
     ],
@@ -191,7 +191,7 @@ def test_seeds_must_vary_slowest(write: Callable[..., Path]) -> None:
 
 def test_a_claim_without_statements_says_why(write: Callable[..., Path]) -> None:
     assert read_claim(write(statements=[], missing="a number")).missing == "a number"
-    with pytest.raises(UsageError, match="statements: are none; missing must say"):
+    with pytest.raises(UsageError, match="statements: there are none; missing must say"):
         read_claim(write(statements=[]))
 
 

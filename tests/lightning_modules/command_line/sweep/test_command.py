@@ -46,8 +46,8 @@ def test_a_table_says_how_much_of_it_is_left(tmp_path: Path) -> None:
     ]
     assert progress([first, second, third], executions).splitlines() == [
         "The table: 3 of 12 runs finished, 1 kept, 1 pruned, 1 diverged, 1 interrupted, 1 failed, "
-        "6 left at most: 1 sweep was not begun",
-        f"Diverged, in no mean: {shown(tmp_path / 's1/b')}",
+        "6 left at most: 1 sweep was not started",
+        f"Diverged, left out of all means: {shown(tmp_path / 's1/b')}",
     ]
     assert progress([second], [executed(second, **dict.fromkeys("abcd", "finished"))]) == (
         "The table: 4 of 4 runs finished, 0 left"

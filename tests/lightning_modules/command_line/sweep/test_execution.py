@@ -206,9 +206,7 @@ def test_a_run_that_somebody_else_ended_goes_on_next_time(
     assert status_of(first) == 1
     said = capsys.readouterr().out
     assert "2/3 002: interrupted after " in said
-    assert (
-        "2 of 3 runs finished, 1 interrupted\nGo on with those that were interrupted: again" in said
-    )
+    assert "2 of 3 runs finished, 1 interrupted\nContinue the interrupted ones: again" in said
     (tmp_path / "status").unlink()
     again = execution()
     again.run()
@@ -299,7 +297,7 @@ def test_a_stop_ends_what_an_earlier_sweep_has_left(
 
         def __bool__(self) -> bool:
             self.said += capsys.readouterr().out
-            if not len(self) and "waits for its process from before" in self.said:
+            if not len(self) and "waits for its earlier process" in self.said:
                 self.append(signal.SIGINT)
             return len(self) > 0
 

@@ -93,13 +93,13 @@ def test_reason_is_the_last_line_or_the_signal(run: PlannedRun) -> None:
     assert process.reason(run, 1) == "ValueError: no"
     assert process.reason(run, -9) == "ended by SIGKILL"
     run.log.write_text("\n", encoding="utf-8")
-    assert process.reason(run, 1) == "said nothing"
+    assert process.reason(run, 1) == "printed nothing"
 
 
 def test_one_sweep_at_a_time(tmp_path: Path) -> None:
     with (
         only_sweep_in(tmp_path),
-        pytest.raises(UsageError, match="a sweep is running in"),
+        pytest.raises(UsageError, match="a sweep is already running in"),
         only_sweep_in(tmp_path),
     ):
         pass

@@ -24,4 +24,4 @@ def test_probes_have_a_row_and_lines_for_each_run(runs: Runs) -> None:
         if chart.get("layout", {}).get("yaxis", {}).get("title", {}).get("text") == "KL ratio, old"
     ]
     assert of_ratio == [[([1, 2], [0.2, 0.4])] * 2, [([5, 8], [0.2, 0.4])] * 2]
-    assert "LRU-0/probe.json</code> is damaged: no JSON, or half of it" in html
+    assert "LRU-0/probe.json</code> is damaged: it is not JSON, or incomplete" in html

@@ -1,0 +1,123 @@
+"""``release``: a tested run as a small folder that can be published, with a card."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning_modules.callbacks.checkpoint_io import CheckpointFiles
+from lightning_modules.command_line.checkpoint_check import read_checkpoint
+from lightning_modules.command_line.command_parser import CommandParser
+from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.groups import by_group
+from lightning_modules.records.kept import record_of
+from lightning_modules.records.problems import NoRuns, Unreadable
+from lightning_modules.records.reader import read_runs
+from lightning_modules.records.run import Run, Tested
+from lightning_modules.records.run_folder import RunFolder, shown, write_text
+from lightning_modules.table import markdown
+
+DESCRIPTION = """\
+Write a tested run as a folder that can be published: its weights without the
+state of training, its settings, what its test found, and a card (README.md).
+`test`, `predict` and `probe` take the folder's checkpoint as they take a run's."""
+#: Parts of a checkpoint that only training needs, or that say where it was trained.
+OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")
+CARD = "README.md"
+
+
+def release(args: list[str]) -> None:
+    """Write a tested run as a small folder that can be published.
+
+    Args:
+        args: the run's folder and the new one.
+    """
+    parser = CommandParser("release", DESCRIPTION)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a tested run")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="new folder to write to")
+    given = parser.parse(args)
+    folder = RunFolder(given.folder)
+    if folder.path.exists():
+        raise UsageError(f"{shown(folder.path)} exists; name a new folder")
+    run = tested_run(given.run)
+    own = RunFolder(run.folder)
+    checkpoint = read_checkpoint(own.best_checkpoint)
+    try:
+        record = record_of(run)
+    except Unreadable as reason:
+        raise UsageError(f"{shown(run.folder)} {reason}") from reason
+    files = CheckpointFiles()
+    files.save_checkpoint(weights_of(checkpoint), folder.best_checkpoint)
+    if files.failed is not None:
+        raise UsageError(f"{shown(folder.path)} is not complete")
+    write_text(folder.config, own.config.read_text(encoding="utf-8"))
+    write_text(folder.results, record)
+    write_text(folder.path / CARD, card(run, folder))
+    print(f"Released {shown(folder.path)}")
+
+
+def tested_run(path: Path) -> Run:
+    """Read a run.
+
+    Raises:
+        UsageError: it is none, has no weights, or was not tested.
+    """
+    try:
+        found = read_runs([path])
+    except NoRuns as reason:
+        raise UsageError(str(reason)) from reason
+    if len(found.runs) != 1:
+        raise UsageError(f"{shown(path)} must be one run's folder, has {len(found.runs)}")
+    (run,) = found.runs
+    if not RunFolder(run.folder).best_checkpoint.is_file():
+        raise UsageError(f"{shown(path)} has no checkpoints/best.ckpt")
+    if run.tested is None:
+        raise UsageError(f"{shown(path)} has not been tested yet")
+    return run
+
+
+def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint without what only training needs."""
+    return {name: value for name, value in checkpoint.items() if name not in OF_TRAINING}
+
+
+def card(run: Run, folder: RunFolder) -> str:
+    """Write the card: what was trained, what its test found, how to use it."""
+    tested = run.tested
+    assert tested is not None, "required before"
+    (group,) = by_group([run])
+    table = markdown(["measure", "test", "what"], list(measured(tested, run)))
+    inside = folder.path if not shown(folder.path).startswith("/") else Path(folder.run)
+    checkpoint = shlex.quote(str(RunFolder(inside).best_checkpoint))
+    trained = f"{tested.training_steps:,} steps, seed {run.seed_name}"
+    facts = [f"{tested.facts['parameters']:,} parameters" if "parameters" in tested.facts else ""]
+    facts += [str(tested.facts.get(name, "")) for name in ("hardware", "revision")]
+    return "\n".join(
+        [
+            f"# {group.label} on {tested.benchmark.name}",
+            "",
+            f"Trained for {trained}. {'; '.join(filter(None, facts))}.",
+            "",
+            f"What its test found on {tested.benchmark}:",
+            "",
+            table,
+            "",
+            "```sh",
+            f"python cli.py test --ckpt_path {checkpoint}",
+            f"python cli.py predict --ckpt_path {checkpoint}",
+            f"python cli.py fit --config {shlex.quote(str(RunFolder(inside).config))}",
+            "```",
+            "",
+            "The first line repeats the test, the second generates, the third trains such a model "
+            "from the start.",
+            "",
+        ]
+    )
+
+
+def measured(tested: Tested, run: Run) -> Iterator[list[str]]:
+    """Yield a row for each measure that tables show."""
+    for measure in run.family.columns:
+        value = tested.scalars.get(measure.name)
+        if value is not None and value == value:
+            yield [measure.heading, f"{value:.{measure.digits}f}", measure.sentence]
