@@ -33,7 +33,7 @@ PATCHES = ("RenderedFaces",)
 def _gap(of: str, header: str = "", perfect: float | None = None) -> Measure:
     return Measure(
         f"gap_{of}",
-        f"how far `{of}` is above the optimum of one who knows the kernels",
+        f"how far `{of}` is above the optimum, which knows the kernels",
         NATS,
         "lower",
         header=header,
@@ -140,7 +140,7 @@ FAMILY = Family(
         _gap("nll_unseen"),
         Measure(
             "gap_inferred_nll",
-            "how far `nll` is above that of one who infers the kernels from the contexts; known "
+            "how far `nll` is above the NLL with kernels inferred from the contexts; reported "
             "after `cli.py oracle`, if its estimate can be trusted",
             NATS,
             "lower",
@@ -240,8 +240,8 @@ FAMILY = Family(
         ),
         Measure(
             "gap_squared_z",
-            "`squared_z` minus that of one who knows the kernels, whose width is 0.1 at least, as "
-            "the models' is: 0 for a model that is as well calibrated",
+            "`squared_z` minus that of the optimum, whose width is at least 0.1, like the models': "
+            "0 for a model that is as well calibrated",
             "-",
             benchmarks=KNOWN_OPTIMUM,
             gathered=False,
