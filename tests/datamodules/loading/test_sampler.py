@@ -62,9 +62,9 @@ def test_processes_evaluate_equally_many_batches(size: int, world_size: int) -> 
 
 
 def test_what_cannot_be_split_evenly_is_refused() -> None:
-    with pytest.raises(ValueError, match="^eval_batch_size must be .* got 1$"):
+    with pytest.raises(ValueError, match="^eval_batch_size must .* got 1$"):
         even_batch_size(5, 2, at_most=1)
-    with pytest.raises(ValueError, match="^eval_batch_size must be .* got 8$"):
+    with pytest.raises(ValueError, match="^eval_batch_size must .* got 8$"):
         even_batch_size(2, 3, at_most=8)
 
 
