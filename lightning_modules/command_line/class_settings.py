@@ -2,13 +2,16 @@
 
 import inspect
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser
 
 from datamodules import BenchmarkDataModule
+from lightning_modules.records.run_folder import shown
 from lightning_modules.sequence_model import SequenceModel
 
 #: What is named by class on the command line.
@@ -24,6 +27,26 @@ def class_at(path: str) -> type:
     """Find a class by its path."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
+
+
+def unimportable(path: str) -> str | None:
+    """Say why a class cannot be imported by its full name; None if it can."""
+    module, _, name = path.rpartition(".")
+    try:
+        found = import_module(module)
+    except SyntaxError as mistake:
+        where = shown(Path(mistake.filename or module))
+        return f"cannot import {module}: {mistake.msg} ({where}, line {mistake.lineno})"
+    except ModuleNotFoundError as missing:
+        own = missing.name is not None and f"{module}.".startswith(f"{missing.name}.")
+        hint = "; is its folder in PYTHONPATH?" if own else ""
+        return f"cannot import {module}: {missing}{hint}"
+    except Exception as failure:  # whatever a module of the user's own raises
+        return f"cannot import {module}: {type(failure).__name__}: {failure}"
+    if hasattr(found, name):
+        return None
+    near = get_close_matches(name, vars(found), n=1)
+    return f"{module} has no {name}{f'; did you mean {module}.{near[0]}?' if near else ''}"
 
 
 def concrete(base: type) -> Iterator[type]:

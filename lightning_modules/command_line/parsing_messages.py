@@ -20,6 +20,7 @@ from lightning_modules.command_line.class_settings import (
     plain_key,
     settings_of,
     type_hints,
+    unimportable,
 )
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.configurations import FOLDER, listed
@@ -125,7 +126,19 @@ def _missing_class(message: str, parser: ArgumentParser) -> str | None:
     if found is None or names is None:
         return None
     value = found[1]
+    if "." in value:
+        return f"{key}: {unimportable(value) or f'{value} is not a class that can be chosen here'}"
     return f"{key}: there is no {value}{nearest(value, names)}\nvalid: {', '.join(names)}"
+
+
+def _broken_class(message: str, parser: ArgumentParser) -> str | None:
+    """A class of the user's own whose module fails, of which jsonargparse says almost nothing."""
+    if "Union subtypes" not in message:
+        return None
+    given = message[message.rfind("Given value:") :]
+    own = dict.fromkeys(re.findall(r"'((?:[A-Za-z_]\w*\.)+[A-Z]\w*)'", given))
+    reason = next(filter(None, map(unimportable, own)), None)
+    return f"{_key(message)}: {reason}" if reason else None
 
 
 def _not_a_class(message: str, parser: ArgumentParser) -> str | None:
@@ -246,6 +259,7 @@ EXPLANATIONS = (
     _not_of_keys,
     _missing_file,
     _missing_class,
+    _broken_class,
     _unknown_setting,
     _unknown_key,
     _nothing_below,

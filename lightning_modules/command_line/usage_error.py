@@ -15,8 +15,9 @@ class UsageError(Exception):
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The choice that was probably meant, as the end of a sentence; empty if none is near."""
-    close = get_close_matches(name, list(choices), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    known = {choice.lower(): choice for choice in choices}
+    close = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return f"; did you mean {known[close[0]]}?" if close else ""
 
 
 def nearest_file(path: str) -> str:

@@ -1,6 +1,6 @@
 """Any core with any settings, and any short sequences for it, drawn by hypothesis."""
 
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import torch
 from hypothesis import strategies as st
@@ -87,13 +87,14 @@ def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) 
         values = SETTINGS.get(name)
         if kinds[name] is bool:
             values = st.just(False) if name in OF_HEADS and by_query else st.booleans()
-        elif name not in SETTINGS:
+        elif get_origin(kinds[name]) is Literal:
             values = st.sampled_from(get_args(kinds[name]))
         elif name == "slots" and by_query and core_class is ContextWindow:
             values = st.sampled_from([0, 1, 3, 6, "all"])
         elif name == "slots" and by_query and core_class in (TransformerCache, Hybrid):
             values = st.sampled_from([1, 3, 6, "all"])
-        chosen[name] = draw(values)
+        if values is not None:  # else only the core knows what is valid, as its default is
+            chosen[name] = draw(values)
     if core_class is RMR and chosen["without_flow_tracking"]:
         chosen["separate_weights"] = chosen["without_flow_interaction"] = False
     return chosen

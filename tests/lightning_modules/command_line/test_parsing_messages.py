@@ -57,7 +57,26 @@ OPTIONS = {
         "valid: ",
         *(c.__name__ for c in CORES),
     ],
-    "--model.memory=memory_cores.Nope": ["model.memory: there is no memory_cores.Nope", "DNC"],
+    "--model.memory=ntm": ["model.memory: there is no ntm; did you mean NTM?"],
+    # Classes by their full names; the first three modules are the test's own.
+    "--model.memory=mistyped_module.Core": [
+        "cannot import mistyped_module: ",
+        "mistyped_module.py, line 2)",
+    ],
+    "--model.memory=needing_module.Core": [
+        "model.memory: cannot import needing_module: No module named 'nothing_of_this_name'"
+    ],
+    "--model.memory=fine_module.core": [
+        "model.memory: fine_module has no core; did you mean fine_module.Core?"
+    ],
+    "--model.memory=fine_module.Core": [
+        "model.memory: fine_module.Core is not a class that can be chosen here"
+    ],
+    "--model.memory=nowhere.Core": [
+        "model.memory: cannot import nowhere: No module named 'nowhere'",
+        "; is its folder in PYTHONPATH?",
+    ],
+    "--model.memory=memory_cores.Nope": ["model.memory: memory_cores has no Nope"],
     "--model.visual=Digits": ["model.visual: there is no Digits", "CompactNetworks"],
     "--model=GTM": ["model: there is no GTM; did you mean GTMM?", "VRNN"],
     "--data=Maze": ["data: there is no Maze; did you mean MNISTMaze?"],
@@ -151,6 +170,18 @@ def parser() -> ArgumentParser:
     return Reader(["fit", f"--config={ROOT}/conf/dnc_gtmm_maze.yaml"]).parser
 
 
+@pytest.fixture(autouse=True)
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules of a user's own, two of which cannot be imported."""
+    for name, content in {
+        "mistyped_module": "\nclass Core(:\n",
+        "needing_module": "import nothing_of_this_name\n",
+        "fine_module": "class Core: ...\n",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(content, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
 @pytest.fixture
 def known() -> set[object]:
     """The explanations that were given."""
@@ -230,6 +261,7 @@ def test_every_explanation_is_provoked(
     for content in ("model: [", "- 3", "model: [3]", "model: {init_args: {latent_siz: 3}}"):
         said("fit", MAZE, file(content))
     said("fit", MAZE, "--model=GTM")
+    said("fit", MAZE, "--model.memory=mistyped_module.Core")
     said("fit", FUNCTIONS, f"--data.curriculum=[{{{STAGE}}}]")
     said("fit", "--config=conf/overlays/paper.yaml")
     said()
