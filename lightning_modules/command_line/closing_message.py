@@ -9,6 +9,8 @@ from pathlib import Path
 from lightning_modules.installation import IN_CHECKOUT, PROGRAM
 from lightning_modules.records.run_folder import RunFolder, shown
 
+#: Of a training that diverged before it saved anything.
+FROM_THE_START = "  no state was saved before; try a lower --model.learning_rate, or another seed"
 #: The command that an installation brings.
 COMMAND = "gtmm"
 
@@ -61,7 +63,7 @@ def after_divergence(folder: RunFolder) -> str:
     """Name the states that are left of a training that diverged."""
     kept = [path for path in (folder.last_checkpoint, folder.best_checkpoint) if path.exists()]
     names = " and ".join(map(shown, kept))
-    return f"  the last good states: {names}" if kept else "  no state was saved before"
+    return f"  the last good states: {names}" if kept else FROM_THE_START
 
 
 def files(folder: RunFolder) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lightning_modules.records.bundle import bundles
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.run_folder import RunFolder, shown
 
@@ -70,7 +71,15 @@ def _in_brief(path: Path, found: Sequence[Path], foreign: list[Problem]) -> list
     if found:
         return foreign
     unread = [problem for problem in foreign if problem.reason != NOTHING_THERE]
-    return unread or [Problem(path, NOTHING_THERE)]
+    return unread or [Problem(path, _without_measurements(path))]
+
+
+def _without_measurements(path: Path) -> str:
+    """Say why a folder holds no measurements: training may have diverged before there were any."""
+    found = bundles(path)
+    if not found:
+        return NOTHING_THERE
+    return f"diverged in step {found[0].stem.partition('_')[2]}, before its first validation"
 
 
 def _is_record(path: Path) -> bool:

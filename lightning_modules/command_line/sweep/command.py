@@ -164,9 +164,9 @@ def rank(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> None:
         print(f"\n{brief(ranking).in_text()}")
         best = RunFolder(ranking.rows[0].group.runs[0].folder)
         if best.config.exists():
-            print(
-                f"Train the best again, with another seed: {repetition(best)} --seed_everything 0"
-            )
+            new = max((run.seed for run in runs if run.seed is not None), default=-1) + 1
+            seed = f"--seed_everything {new}"
+            print(f"Train the best again, with another seed: {repetition(best)} {seed}")
 
 
 def progress(plans: Sequence["Plan"], executions: Sequence["Execution"]) -> str:

@@ -51,3 +51,11 @@ def test_folders_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pyte
 def test_there_must_be_a_folder(tmp_path: Path):
     with pytest.raises(NoRuns, match="there is no folder .*none"):
         find_runs([tmp_path / "none"])
+
+
+def test_a_run_that_diverged_before_it_was_validated_says_when(tmp_path: Path):
+    run, diverged = made(tmp_path / "runs/a"), tmp_path / "runs/b"
+    (diverged / "diverged").mkdir(parents=True)
+    (diverged / "diverged/step_7.pt").touch()
+    said = "diverged in step 7, before its first validation"
+    assert find_runs([tmp_path / "runs"]) == ([run], [(diverged, said)])

@@ -71,3 +71,16 @@ def test_only_a_table_s_own_runs_are_ranked(tmp_path: Path, capsys: Any) -> None
     assert "from the reference" in header
     assert [row.split()[:3] for row in rows] == [["GTMM", "RMR", "3"], ["GTMM", "DNC", "3"]]
     assert " reference" in rows[0] and "+0.068 [" in rows[1]
+
+
+def test_the_best_is_repeated_with_a_new_seed(tmp_path: Path, capsys: Any) -> None:
+    runs = Runs(tmp_path / "runs")
+    for core, ratio in (("DNC", 2.0), ("NTM", 3.0)):
+        for seed in (31, 32):
+            runs.frames(core, seed, ratio + seed / 100)
+    names = (f"{core}-{seed}" for core in ("DNC", "NTM") for seed in (31, 32))
+    plan = sweep(runs.root, *(f"perfectrecall/{name}" for name in names))
+    rank([plan], [executed(plan)])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("Train the best again, with another seed: ")
+    assert "DNC" in last and last.endswith("config.yaml --seed_everything 33")
