@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.problems import NoRuns, Problem
+from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found
 from lightning_modules.records.showing import shown_by
 from lightning_modules.report.embedding import Embedded
@@ -73,14 +74,15 @@ def write(content: str, path: Path) -> None:
 def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) -> list[Section]:
     for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
     of_probes: list[Problem] = []
+    rankings = [ranked(benchmark) for benchmark in benchmarks]
     shown = [
-        answer(benchmarks),
+        answer(rankings),
         overall(benchmarks),
-        league(benchmarks),
+        league(rankings),
         step_curves(benchmarks),
         learning_curves(benchmarks),
         memory_scaling(benchmarks),
-        state_size(benchmarks),
+        state_size(rankings),
         probes(benchmarks, of_probes),
         gallery(benchmarks, for_pictures),
         films(benchmarks, for_films),

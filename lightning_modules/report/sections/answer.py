@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from lightning_modules.records.answers import EXPLANATION, TITLE, Answer, answers, tally
-from lightning_modules.records.benchmarks import BenchmarkRuns
-from lightning_modules.records.ranking import ranked
+from lightning_modules.records.ranking import Ranking
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, swatch
@@ -13,9 +12,9 @@ from lightning_modules.report.section import Section, swatch
 LEAD = f"{EXPLANATION} All cores and seeds count here, whatever is ticked."
 
 
-def answer(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+def answer(rankings: Sequence[Ranking]) -> Section:
     """Make the section; empty where no models were compared by three seeds."""
-    found = answers([ranked(benchmark) for benchmark in benchmarks])
+    found = answers(rankings)
     cards = tag("div", *map(_card, found), class_="cards")
     return Section("answer", TITLE, LEAD, [tag("p", tally(found)), cards] if found else [])
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from lightning_modules.declarations import Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import VALIDATION, Group
-from lightning_modules.records.ranking import Ranking, Row, ranked
+from lightning_modules.records.ranking import Ranking, Row
 from lightning_modules.records.run import Run
 from lightning_modules.records.significance import LEVEL
 from lightning_modules.records.sizes import SIZES, sizes_in_words
@@ -28,9 +28,8 @@ LEAD = (
 )
 
 
-def league(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+def league(rankings: Sequence[Ranking]) -> Section:
     """Make all tables."""
-    rankings = [ranked(benchmark) for benchmark in benchmarks]
     overview = panel("Cores by benchmarks", "", scrolling(_overview(rankings)))
     return Section("league", "League table", LEAD, [overview, *map(_details, rankings)])
 

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import DASHES, TEST, Group
-from lightning_modules.records.ranking import ranked
+from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.sizes import state_of
 from lightning_modules.report.chart import Chart, axes_layout
 from lightning_modules.report.colours import on_dark
@@ -33,14 +32,14 @@ class Sized(NamedTuple):
     state: int
 
 
-def state_size(benchmarks: Sequence[BenchmarkRuns]) -> Section:
+def state_size(rankings: Sequence[Ranking]) -> Section:
     """Make a panel for each benchmark on which models carry different numbers."""
-    panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
+    panels = [panel for ranking in rankings for panel in _panels(ranking)]
     return Section("state", "Quality by state size", LEAD, panels)
 
 
-def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
-    ranking = ranked(benchmark)
+def _panels(ranking: Ranking) -> Iterator[Markup]:
+    benchmark = ranking.benchmark
     tested = (row.group for row in ranking.rows if row.group.stage == TEST)
     sized = [Sized(group, size) for group in tested if (size := state_of(group.runs))]
     if len({each.state for each in sized}) < 2:
