@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lightning_modules.records.groups import by_group
 from lightning_modules.records.kept import record_of
 from lightning_modules.records.problems import NoRuns, Unreadable
 from lightning_modules.records.reader import read_runs
-from lightning_modules.records.run import Run, Tested
+from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder, shown, write_text
 from lightning_modules.table import markdown
 
@@ -39,13 +40,13 @@ def release(args: list[str]) -> None:
     folder = RunFolder(given.folder)
     if folder.path.exists():
         raise UsageError(f"{shown(folder.path)} exists; name a new folder")
-    run = tested_run(given.run)
+    run = run_with_weights(given.run)
     own = RunFolder(run.folder)
-    checkpoint = read_checkpoint(own.best_checkpoint)
     try:
         record = record_of(run)
     except Unreadable as reason:
         raise UsageError(f"{shown(run.folder)} {reason}") from reason
+    checkpoint = read_checkpoint(own.best_checkpoint)
     files = CheckpointFiles()
     files.save_checkpoint(weights_of(checkpoint), folder.best_checkpoint)
     if files.failed is not None:
@@ -56,11 +57,11 @@ def release(args: list[str]) -> None:
     print(f"Released {shown(folder.path)}")
 
 
-def tested_run(path: Path) -> Run:
+def run_with_weights(path: Path) -> Run:
     """Read a run.
 
     Raises:
-        UsageError: it is none, has no weights, or was not tested.
+        UsageError: it is none, or has no weights.
     """
     try:
         found = read_runs([path])
@@ -71,8 +72,6 @@ def tested_run(path: Path) -> Run:
     (run,) = found.runs
     if not RunFolder(run.folder).best_checkpoint.is_file():
         raise UsageError(f"{shown(path)} has no checkpoints/best.ckpt")
-    if run.tested is None:
-        raise UsageError(f"{shown(path)} has not been tested yet")
     return run
 
 
@@ -86,9 +85,13 @@ def card(run: Run, folder: RunFolder) -> str:
     tested = run.tested
     assert tested is not None, "required before"
     (group,) = by_group([run])
-    table = markdown(["measure", "test", "what"], list(measured(tested, run)))
-    inside = folder.path if not shown(folder.path).startswith("/") else Path(folder.run)
-    checkpoint = shlex.quote(str(RunFolder(inside).best_checkpoint))
+    table = markdown(["measure", "test", "what"], list(measured(run)))
+    path = Path(shown(folder.path))
+    # A card is for other machines: a folder elsewhere on this one is only named.
+    published = RunFolder(Path(folder.run) if path.is_absolute() else path)
+    checkpoint, config = (
+        shlex.quote(str(file)) for file in (published.best_checkpoint, published.config)
+    )
     trained = f"{tested.training_steps:,} steps, seed {run.seed_name}"
     facts = [f"{tested.facts['parameters']:,} parameters" if "parameters" in tested.facts else ""]
     facts += [str(tested.facts.get(name, "")) for name in ("hardware", "revision")]
@@ -105,7 +108,7 @@ def card(run: Run, folder: RunFolder) -> str:
             "```sh",
             f"python cli.py test --ckpt_path {checkpoint}",
             f"python cli.py predict --ckpt_path {checkpoint}",
-            f"python cli.py fit --config {shlex.quote(str(RunFolder(inside).config))}",
+            f"python cli.py fit --config {config}",
             "```",
             "",
             "The first line repeats the test, the second generates, the third trains such a model "
@@ -115,9 +118,9 @@ def card(run: Run, folder: RunFolder) -> str:
     )
 
 
-def measured(tested: Tested, run: Run) -> Iterator[list[str]]:
+def measured(run: Run) -> Iterator[list[str]]:
     """Yield a row for each measure that tables show."""
     for measure in run.family.columns:
-        value = tested.scalars.get(measure.name)
-        if value is not None and value == value:
+        value = run.scalar(measure.name)
+        if isfinite(value):
             yield [measure.heading, f"{value:.{measure.digits}f}", measure.sentence]

@@ -61,6 +61,17 @@ def test_the_card_says_what_the_test_found(tested: Path, tmp_path: Path) -> None
     assert "python cli.py test --ckpt_path maze/checkpoints/best.ckpt" in lines
 
 
+def test_the_card_names_no_folder_of_this_machine(
+    tested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever publishes may name the new folder by its whole path."""
+    monkeypatch.chdir(tmp_path)
+    main(["release", str(tested), str(tmp_path / "pretrained/maze")])
+    text = (tmp_path / "pretrained/maze/README.md").read_text(encoding="utf-8")
+    assert "python cli.py test --ckpt_path pretrained/maze/checkpoints/best.ckpt\n" in text
+    assert str(tmp_path) not in text
+
+
 def test_mistakes_are_named(tested: Path, tmp_path: Path, complaint: Callable[..., str]) -> None:
     assert f"{tmp_path} exists; name a new folder" in complaint(
         "release", str(tested), str(tmp_path)
