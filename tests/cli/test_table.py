@@ -157,6 +157,17 @@ def test_a_plan_says_what_would_be_done(
     assert sorted(path.name for path in (runs / "s0").iterdir()) == ["DNC-seed2", "LRU-seed0"]
 
 
+def test_a_plan_for_a_folder_with_another_sweep_is_refused(
+    table: Callable[..., Path], small: list[str], runs: Path, complaint: Callable[..., str]
+) -> None:
+    file = table((["NoMemory"], [0]))
+    options = ["sweep", str(file), *small, "--no_test", "--trainer.max_steps=1"]
+    main(options)
+    main([*options, "--dry_run"])
+    said = complaint(*options, "--model.learning_rate=0.1", "--dry_run")
+    assert f"{runs}/s0 was started with other settings: " in said
+
+
 def test_mistakes_in_a_table_are_explained(
     table: Callable[..., Path], complaint: Callable[..., str], tmp_path: Path
 ) -> None:

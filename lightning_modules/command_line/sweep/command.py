@@ -122,10 +122,18 @@ def require_own_folders(plans: Sequence["Plan"]) -> None:
 
 
 def announce(plans: Sequence["Plan"], kept: "KeptRuns | None") -> None:
-    """Say what would be done with each run, and do nothing."""
+    """Say what would be done with each run, and do nothing.
+
+    Raises:
+        UsageError: a sweep's runs are not known beforehand, or its folder has another sweep.
+    """
+    from lightning_modules.command_line.sweep.study import NAME, SweepStudy
+
     for plan in plans:
         if plan.file.method != "grid":
             raise UsageError(f"--dry_run: {plan.file.method} chooses its runs as it goes")
+        if (plan.folder / NAME).exists():
+            SweepStudy(plan.folder, plan.file, plan.settings)  # refuses what cannot go on
         print(f"{shown(plan.folder)}:")
         for run in plan.runs():
             print(f"  {run.name}: {prospect(run, kept)}")

@@ -63,7 +63,7 @@ class Execution:
         self._proposals = self.study.proposals(self.total)
         self._going: set[str] = set()
         self._pruned: set[str] = set()
-        #: Seconds that each run took which ended here.
+        #: Seconds of each run that began and ended here; the rest of a resumed one says little.
         self._took: list[float] = []
         #: Around all that is shared; nobody waits for a process inside.
         self._lock = RLock()
@@ -110,6 +110,7 @@ class Execution:
     def _carry_out(self, run: PlannedRun) -> None:
         """Do what is left of a run: training, and the test."""
         trial, code, began = run.proposal.trial, 0, time.monotonic()
+        whole = not run.folder.states
         if trial is not None and self._is_kept(run):
             return
         test = self.test and not (trial is None and run.folder.results.exists())
@@ -125,7 +126,7 @@ class Execution:
         if code == 0 and test and run.name not in self._pruned:
             code = self._process(run, process.testing, "is tested" if trial is None else "")
         if code == 0 or run.name in self._pruned or not self.stop:
-            self._conclude(run, code, time.monotonic() - began)
+            self._conclude(run, code, time.monotonic() - began, whole)
 
     def _is_kept(self, run: PlannedRun) -> bool:
         """Say where the record of a run is, if there is one; its trial stays one that may begin."""
@@ -196,10 +197,18 @@ class Execution:
                 self.study.prune(trial)
                 self._pruned.add(run.name)
 
-    def _conclude(self, run: PlannedRun, code: int, seconds: float) -> None:
-        """Say how a run ended, and write down if it diverged or failed."""
+    def _conclude(self, run: PlannedRun, code: int, seconds: float, whole: bool) -> None:
+        """Say how a run ended, and write down if it diverged or failed.
+
+        Args:
+            run: the run.
+            code: status of its last process.
+            seconds: how long it took here.
+            whole: it began here.
+        """
         trial, took = run.proposal.trial, duration(seconds)
-        self._took.append(seconds)
+        if whole:
+            self._took.append(seconds)
         if run.name in self._pruned:
             self._count(run, "pruned", f"pruned after {took}{self._scored(run)}")
         elif code == 0:

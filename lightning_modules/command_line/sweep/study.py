@@ -152,13 +152,14 @@ class SweepStudy:
     def _require_same(self, folder: Path, asked: Mapping[str, str]) -> None:
         """Runs are comparable, and found by their names, only if nothing has changed."""
         for key, value in asked.items():
-            before = self.study.user_attrs.get(key, value)
-            if before != value:
+            before = self.study.user_attrs.get(key)
+            if before is None:
+                self.study.set_user_attr(key, value)
+            elif before != value:
                 raise UsageError(
                     f"{shown(folder)} was started with other {key}: {before or 'none'}\n"
                     f"repeat them, or {OTHER_FOLDER}"
                 )
-            self.study.set_user_attr(key, value)
 
     def _known(self, number: int, first: int, trial: FrozenTrial) -> Proposal:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
