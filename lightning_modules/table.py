@@ -1,6 +1,9 @@
-"""Tables that a terminal and a log file can hold."""
+"""Tables that a terminal, a log file and a document can hold."""
 
 from collections.abc import Iterable, Mapping, Sequence
+
+#: Most letters of a line of text in a document.
+WIDTH = 100
 
 
 def table(title: str, scalars: Mapping[str, float | None]) -> str:

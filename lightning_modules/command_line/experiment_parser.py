@@ -2,6 +2,7 @@
 
 import re
 from argparse import HelpFormatter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
 from datamodules.sources import UnreadableData
 from lightning_modules.callbacks.flight_recorder import OnDivergence
-from lightning_modules.command_line.class_settings import plain_key
+from lightning_modules.command_line.class_settings import ROOTS, class_names, plain_key
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.configurations import found_within, found_words
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
@@ -59,8 +60,10 @@ class Parser(LightningArgumentParser):
 
     def parse_args(self, args: Any = None, *others: Any, **kwargs: Any) -> Any:
         """Find the files that the words name; these are complete, ``--key=value``."""
-        found = found_words(args) if isinstance(args, list) else args
-        return super().parse_args(found, *others, **kwargs)
+        if isinstance(args, list):
+            require_class_of_help(args)
+            args = found_words(args)
+        return super().parse_args(args, *others, **kwargs)
 
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Namespace:
         """Find the files that a file names."""
@@ -71,6 +74,23 @@ class Parser(LightningArgumentParser):
         settings = super().parse_path(*args, **kwargs)
         settings.pop("config", None)
         return settings
+
+
+def require_class_of_help(words: Sequence[str]) -> None:
+    """Refuse ``--model.memory.help`` without a class, to which jsonargparse answers ``--model``.
+
+    Raises:
+        UsageError: names the classes.
+    """
+    for word in words:
+        key = word.removesuffix("=").removesuffix(".help").removeprefix("--")
+        if key in ROOTS or word.removesuffix("=") != f"--{key}.help":
+            continue
+        if names := class_names(key):
+            known = ", ".join(names)
+            raise UsageError(
+                f"--{key}.help: names no class; write --{key}.help=NAME, with one of {known}"
+            )
 
 
 class ExperimentParser(LightningCLI):

@@ -1,6 +1,7 @@
 """Rankings as tables: one for each benchmark, a line for each group of tested runs."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 from typing import NamedTuple
 
 from lightning_modules.declarations import Measure
@@ -9,7 +10,7 @@ from lightning_modules.records.groups import Group
 from lightning_modules.records.ranking import Ranking, Row, ranked
 from lightning_modules.records.run import Run
 from lightning_modules.records.sizes import sizes_in_words
-from lightning_modules.table import columns, markdown
+from lightning_modules.table import WIDTH, columns, markdown
 
 #: First columns that are words.
 TEXTS = 2
@@ -37,8 +38,11 @@ class RankingTable(NamedTuple):
     def in_markdown(self) -> str:
         """Lay it out for a document, below a heading."""
         benchmark = self.ranking.benchmark
+        explanation = fill(self.ranking.explanation, WIDTH)
         table = markdown(self.header, self.rows)
-        return "\n".join([f"## {benchmark.label}", "", benchmark.details, "", table])
+        return "\n".join(
+            [f"## {benchmark.label}", "", benchmark.details, "", explanation, "", table]
+        )
 
 
 def rankings(runs: Sequence[Run]) -> list[Ranking]:

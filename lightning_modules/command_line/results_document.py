@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lightning_modules.command_line.comparison_figure import comparison_figure
 from lightning_modules.command_line.ranking_table import full, rankings
-from lightning_modules.command_line.standings_table import WIDTH, in_markdown, profile_figure
+from lightning_modules.command_line.standings_table import in_markdown, profile_figure
 from lightning_modules.pictures.style import save
 from lightning_modules.records.answers import EXPLANATION, TITLE, Answer, answers, tally
 from lightning_modules.records.benchmarks import by_benchmark
@@ -21,6 +21,7 @@ from lightning_modules.records.reader import Found
 from lightning_modules.records.run_folder import shown, write_text
 from lightning_modules.records.settings import ON_DIVERGENCE
 from lightning_modules.records.standings import Standings, standings
+from lightning_modules.table import WIDTH
 
 INTRODUCTION = """\
 # Results

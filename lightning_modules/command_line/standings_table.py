@@ -13,11 +13,9 @@ from lightning_modules.records.standings import (
     OF_PROFILE,
     Standings,
 )
-from lightning_modules.table import columns, markdown
+from lightning_modules.table import WIDTH, columns, markdown
 
 TITLE = "Over all benchmarks"
-#: Letters of a line of a document.
-WIDTH = 100
 Cells = tuple[list[str], list[list[str]]]
 
 

@@ -49,7 +49,7 @@ FAMILY = Family(
     measures=(
         Measure(
             "nll",
-            "target-NLL: minus the log of the samples' mean density, of each target by itself",
+            "minus the log of the samples' mean density of a target, each target by itself",
             NATS,
             "lower",
             header="NLL",

@@ -53,6 +53,11 @@ class Ranking(NamedTuple):
     headline: Measure  #: they are ranked by it
     rows: list[Row]  #: the best tested first, then those that were only validated
 
+    @property
+    def explanation(self) -> str:
+        """Say what the headline is."""
+        return f"Ranked by {self.headline.header}: {self.headline.sentence}."
+
 
 def ranked(benchmark: BenchmarkRuns) -> Ranking:
     """Rank groups by the first headline that all of them know."""

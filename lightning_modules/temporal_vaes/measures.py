@@ -78,7 +78,9 @@ FAMILY = Family(
         ),
         Measure(
             "recall_ratio",
-            "`kl_recalled_old` over `kl_new`: 1 without memory, but for parity recall",
+            "KL of steps whose answer was last seen at least "
+            f"{OLD_AGE} steps before, over KL of new steps (`kl_recalled_old` over `kl_new`): 1 "
+            "without memory, but for parity recall",
             "-",
             "lower",
             header="KL ratio, old",
@@ -88,7 +90,9 @@ FAMILY = Family(
         ),
         Measure(
             "recall_ratio_late",
-            "`kl_recalled_late` over `kl_new`, likewise",
+            f"KL of steps from step {LATE_STEP} on whose answer was last seen at least {OLD_AGE} "
+            "steps before, over KL of new steps (`kl_recalled_late` over `kl_new`): 1 without "
+            "memory",
             "-",
             "lower",
             header="KL ratio, old late",

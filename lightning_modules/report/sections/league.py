@@ -72,8 +72,9 @@ def _details(ranking: Ranking) -> Markup:
     head += ["measured in", "seed", "training steps"]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
     table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
-    key = ranking.benchmark.key
-    return panel(ranking.benchmark.label, ranking.benchmark.details, table, benchmark=key)
+    benchmark = ranking.benchmark
+    explanation = tag("p", ranking.explanation.replace("`", ""), class_="subtitle")
+    return panel(benchmark.label, benchmark.details, explanation, table, benchmark=benchmark.key)
 
 
 def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:

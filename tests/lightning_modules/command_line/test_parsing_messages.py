@@ -32,6 +32,11 @@ OPTIONS = {
     "--modle.latent_size=3": ["modle.latent_size:", "did you mean model.latent_size?"],
     "--exprmient=x": ["exprmient:", "did you mean experiment?"],
     "word": ["word: there is no such setting"],
+    "--model.memory.help": [
+        "--model.memory.help: names no class; write ",
+        "NAME, with one of Bayesian",
+    ],
+    "--model.memory.help=": ["--model.memory.help: names no class", " DNC, "],
     "--model.latent_size": ["has no value; write --KEY=VALUE"],
     "--trainer.devices": ["--trainer.devices: has no value"],
     # Wrong types.
