@@ -42,7 +42,8 @@ number of groups; otherwise the difference is marked "no conclusion", even if it
 good models, one table in ten has a conclusion all the same.
 
 Arrows say which values are better. State size is how many numbers a sequence carries from step to
-step. Seconds include validations, and are comparable on one machine only.
+step. Seconds are those of the fastest seed, with validations; what else the machine did is in them,
+and they compare on one machine only.
 Names are explained in [metrics.md](metrics.md); further findings are in [notes.md](notes.md).
 """
 #: Folder of the figures, beside the document.

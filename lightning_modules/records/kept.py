@@ -90,8 +90,10 @@ def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rounded(content: Any) -> Any:
-    """Round every number as records have it; what is not finite becomes None."""
+    """Round every number as records have it, but whole ones; what is not finite becomes None."""
     if isinstance(content, float):
+        if content.is_integer():
+            return content
         return float(f"{content:.{DIGITS}g}") if isfinite(content) else None
     if isinstance(content, Mapping):
         return {name: rounded(value) for name, value in content.items()}

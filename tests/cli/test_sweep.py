@@ -171,6 +171,23 @@ def test_a_killed_sweep_goes_on(
     assert [trial.state.name for trial in trials(runs)] == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
+#: Stands for a cluster's launcher: says what it starts, and becomes that.
+LAUNCHER = '#!/bin/sh\necho "$1 $2" >> {said}\nshift\nexec "$@"\n'
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_launcher_starts_trainings_and_tests(sweep: Sweep, runs: Path, tmp_path: Path) -> None:
+    launcher, said = tmp_path / "srun", tmp_path / "launched"
+    launcher.write_text(LAUNCHER.format(said=said), encoding="utf-8")
+    launcher.chmod(0o755)
+    parameters = {"seed_everything": {"values": [0]}, "model.memory": {"value": "NoMemory"}}
+    options = "--trainer.max_steps=2", UNVALIDATED, f"--launcher={launcher} --gpus=1"
+    _, status = sweep(parameters, *options)
+    assert status == 0 and (runs / "s/run/results.json").exists()
+    launched = [line.split()[:2] for line in said.read_text(encoding="utf-8").splitlines()]
+    assert said.read_text(encoding="utf-8") == 2 * f"--gpus=1 {sys.executable}\n"
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     sweep: Sweep, runs: Path, capfd: pytest.CaptureFixture[str]

@@ -226,6 +226,7 @@ def test_file_is_explained(
         (["--jobs=0"], "--jobs: must be a whole number above 0, got 0"),
         (["--trials", "many"], "--trials: must be a whole number above 0, got many"),
         (["--job=2"], "job: there is no such setting"),
+        (["--launcher=srum -X"], "--launcher: there is no program srum on this machine"),
         (["--trainer.max_step=2"], "did you mean trainer.max_steps?"),
         (["--run=mine"], "run: the runs of a sweep are named after their values; leave it out"),
     ],

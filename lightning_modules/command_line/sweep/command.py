@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 from argparse import ArgumentTypeError
 from collections import Counter
@@ -52,6 +53,8 @@ def sweep(args: list[str]) -> None:
     """
     given, settings = sweep_parser().parse_with_settings(args)
     require_posix("sweep")
+    if given.launcher and shutil.which(given.launcher[0]) is None:
+        raise UsageError(f"--launcher: there is no program {given.launcher[0]} on this machine")
     # Optuna is slow to import: other commands do without it.
     from lightning_modules.command_line.sweep.kept_runs import KeptRuns
     from lightning_modules.command_line.sweep.plan import Plan
@@ -67,7 +70,7 @@ def sweep(args: list[str]) -> None:
         announce(plans, kept)
         return
     test, again = not given.no_test, f"{program()} sweep {shlex.join(args)}"
-    executions = carry_out(plans, given.trials, given.jobs, test, kept, again)
+    executions = carry_out(plans, given.trials, given.jobs, test, kept, again, given.launcher)
     if given.no_test or plans[0].file.method != "grid":
         show_trials(executions)
     else:
@@ -85,6 +88,7 @@ def carry_out(
     test: bool,
     kept: "KeptRuns | None",
     again: str,
+    launcher: Sequence[str] = (),
 ) -> list["Execution"]:
     """Run sweeps one after the other until all have ended, or somebody wants the end.
 
@@ -95,6 +99,7 @@ def carry_out(
         test: every run after training.
         kept: records of runs that are not trained again.
         again: the command that goes on.
+        launcher: begins the command line of each process.
 
     Returns:
         The executions of the sweeps that were begun.
@@ -104,7 +109,7 @@ def carry_out(
     threads = max(1, cores() // jobs)
     executions = []
     for plan in plans:
-        execution = execute(plan, trials, jobs, threads, test, kept)
+        execution = execute(plan, trials, jobs, threads, test, kept, launcher)
         executions.append(execution)
         conclude(execution, again, f"{plan.folder.name}: " if len(plans) > 1 else "")
         if execution.stop:
@@ -203,8 +208,8 @@ def sweep_parser() -> CommandParser:
     """The file, and how it is run."""
     made = CommandParser("sweep", DESCRIPTION)
     made.epilog = EPILOG
-    options = "[--jobs NUMBER] [--trials NUMBER] [--no_test] [--dry_run] [--KEY=VALUE ...]"
-    made.usage = f"{made.prog} FILE {options}"
+    options = "[--jobs NUMBER] [--trials NUMBER] [--launcher COMMAND] [--no_test] [--dry_run]"
+    made.usage = f"{made.prog} FILE {options} [--KEY=VALUE ...]"
     made.add_argument("file", type=Path, metavar="FILE", help="such as conf/sweeps/maze_cores.yaml")
     made.add_argument(
         "--jobs", type=positive, default=1, metavar="NUMBER", help="runs at a time (default: 1)"
@@ -214,6 +219,13 @@ def sweep_parser() -> CommandParser:
         type=positive,
         metavar="NUMBER",
         help="runs in total (default: the file's run_cap)",
+    )
+    made.add_argument(
+        "--launcher",
+        type=shlex.split,
+        default=(),
+        metavar="COMMAND",
+        help="starts each process, for example on a cluster's node: 'srun -X --gpus=1'",
     )
     made.add_argument("--no_test", action="store_true", help="only train")
     made.add_argument("--dry_run", action="store_true", help="only list the runs of a grid")

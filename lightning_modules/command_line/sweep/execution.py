@@ -57,6 +57,7 @@ class Execution:
     #: Signals that ask for the end: the first lets runs save what they have, the second does not.
     stop: list[int]
     kept: KeptRuns | None = None  #: what is in there is not trained again
+    launcher: Sequence[str] = ()  #: begins the command line of each process
     outcomes: list[Outcome] = field(default_factory=list)  #: in the order of their ends
 
     def __post_init__(self) -> None:
@@ -168,7 +169,7 @@ class Execution:
         """
         sent = 0
         while not self.stop:
-            started = process.start(run, command, self.threads)
+            started = process.start(run, command, self.threads, self.launcher)
             if doing:
                 said = doing if started else "waits for its earlier process"
                 self._say(run, f"{said}, log: {shown(run.log)}")
@@ -251,7 +252,13 @@ class Execution:
 
 
 def execute(
-    plan: Plan, trials: int | None, jobs: int, threads: int, test: bool, kept: KeptRuns | None
+    plan: Plan,
+    trials: int | None,
+    jobs: int,
+    threads: int,
+    test: bool,
+    kept: KeptRuns | None,
+    launcher: Sequence[str],
 ) -> Execution:
     """Run a sweep until all runs have ended, or somebody wants the end.
 
@@ -262,7 +269,7 @@ def execute(
     require_own(plan.folder)
     with only_sweep_in(plan.folder), stop_requests() as stop:
         study = SweepStudy(plan.folder, plan.file, plan.settings)
-        execution = Execution(plan, study, total, jobs, threads, test, stop, kept)
+        execution = Execution(plan, study, total, jobs, threads, test, stop, kept, launcher)
         execution.run()
     return execution
 

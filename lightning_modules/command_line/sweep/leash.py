@@ -1,7 +1,7 @@
 """A script: becomes a program that is interrupted when the process that started it dies.
 
 Even SIGKILL of a sweep then leaves no run behind: each saves its state and ends. It takes the
-number of the process that starts it, and the words of Python's command line.
+number of the process that starts it, and the program's command line.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ def main(parent: int, words: list[str]) -> None:
 
     Args:
         parent: the process at whose death the program ends.
-        words: of Python's command line.
+        words: of the program's command line.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
     if os.getppid() == parent:
-        os.execv(sys.executable, [sys.executable, *words])
+        os.execvp(words[0], words)
     # It died before that.
 
 

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,25 +20,32 @@ THREADS = "OMP_NUM_THREADS"
 Command = Callable[[PlannedRun], list[str]]
 
 
-def start(run: PlannedRun, command: Command, threads: int) -> subprocess.Popen[bytes] | None:
+def start(
+    run: PlannedRun, command: Command, threads: int, launcher: Sequence[str] = ()
+) -> subprocess.Popen[bytes] | None:
     """Start a command; None as long as a process of an earlier sweep is still at the run.
 
     Args:
         run: whose log is locked until all its writers have ended.
         command: asked for its words once nobody else is at the run.
-        threads: of the process, unless the user set them.
+        threads: of the process, unless the user set them; a launcher's machine has its own number.
+        launcher: begins the command line, such as ``srun --ntasks=1``.
     """
     with run.log.open("ab") as log:
         if not locked(log.fileno()):
             return None
         leash = [sys.executable, "-IS", str(LEASH), str(os.getpid())]
         return subprocess.Popen(
-            [*leash, str(PROGRAM), *command(run)],
+            [*leash, *launcher, sys.executable, str(PROGRAM), *command(run)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             # Its log is a text file, whatever the locale is.
-            env={THREADS: str(threads), **os.environ, "PYTHONIOENCODING": "utf-8"},
+            env={
+                **({} if launcher else {THREADS: str(threads)}),
+                **os.environ,
+                "PYTHONIOENCODING": "utf-8",
+            },
             # The sweep hands signals on itself, so that no run sees one twice.
             start_new_session=True,
         )

@@ -1,6 +1,7 @@
 """Records that are kept: read as the run is, small, and free of the machine; and those of docs/."""
 
 import json
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from lightning_modules.records.before_declarations import declared_before
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group
-from lightning_modules.records.kept import MOST_BYTES, distinct, keep, record_of
+from lightning_modules.records.kept import MOST_BYTES, distinct, keep, record_of, rounded
 from lightning_modules.records.learning import learning
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.problems import Unreadable
@@ -118,6 +119,14 @@ def test_nothing_of_the_machine_is_kept(runs) -> None:
     text = record_of(run)
     assert "/home" not in text and json.loads(text)["training"] == {"revision": "abc"}
     assert json.loads(text)["scalars"]["recall_ratio"] == 0.333333
+
+
+def test_whole_numbers_are_not_rounded() -> None:
+    """A model of 1,170,963 parameters does not have 1,170,960."""
+    assert rounded({"parameters": 1170963.0, "kl": [1234567.8, nan]}) == {
+        "parameters": 1170963.0,
+        "kl": [1234570.0, None],
+    }
 
 
 def test_runs_of_before_keep_how_long_they_were_trained(runs, tmp_path: Path) -> None:

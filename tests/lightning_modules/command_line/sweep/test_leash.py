@@ -14,7 +14,7 @@ from lightning_modules.command_line.sweep.process import LEASH
 SWEEP = """
 import os, subprocess, sys
 
-words = [sys.executable, "-IS", {leash!r}, str({parent}), {program!r}]
+words = [sys.executable, "-IS", {leash!r}, str({parent}), sys.executable, {program!r}]
 run = subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE)
 if {parent} == os.getpid():
     print(run.stdout.readline(), flush=True)

@@ -88,6 +88,18 @@ def test_threads_are_shared_unless_the_user_says_otherwise(
     assert run.log.read_text(encoding="utf-8") == f"{threads}\n"
 
 
+def test_a_launcher_starts_the_process_with_the_threads_of_its_machine(
+    run: PlannedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "PROGRAM", "-c")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    said = "import os; print(os.environ['NODE'], os.environ.get('OMP_NUM_THREADS'))"
+    started = process.start(run, lambda run: [said], threads=3, launcher=["env", "NODE=n1"])
+    assert started is not None
+    assert started.wait() == 0
+    assert run.log.read_text(encoding="utf-8") == "n1 None\n"
+
+
 def test_reason_is_the_last_line_or_the_signal(run: PlannedRun) -> None:
     run.log.write_text("Traceback\nValueError: no\n\n", encoding="utf-8")
     assert process.reason(run, 1) == "ValueError: no"
