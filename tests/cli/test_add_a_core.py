@@ -5,19 +5,22 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cli import main
+from cli import ExperimentCLI, main
+from lightning_modules.command_line.sweep.plan import Plan
+from lightning_modules.command_line.sweep.sweep_file import read_sweep
 from tests.cli.commands import ROOT, TINY, UNVALIDATED, benchmark_named, shortened
 from tests.conformance.conftest import imported
 
 PAGE = (ROOT / "docs/add_a_core.md").read_text(encoding="utf-8")
-((CODE,), (COMMANDS,)) = (
-    re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S) for kind in ("python", "sh")
+((CODE,), (SWEEP,), COMMANDS) = (
+    re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S) for kind in ("python", "yaml", "sh")
 )
-WORDS = [shlex.split(line) for line in COMMANDS.splitlines()]
+WORDS = [shlex.split(line) for line in "".join(COMMANDS).splitlines()]
 
 
 @pytest.fixture
@@ -54,6 +57,19 @@ def test_what_is_no_core_is_named(
     monkeypatch.syspath_prepend(mine)
     with pytest.raises(pytest.UsageError, match=re.escape(message)):
         imported(name)
+
+
+def test_its_sweep_can_begin(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, build: Callable[..., ExperimentCLI]
+) -> None:
+    monkeypatch.syspath_prepend(mine)
+    (words,) = (words for words in WORDS if "sweep" in words)
+    file = mine / Path(words[words.index("sweep") + 1]).name
+    file.write_text(SWEEP, encoding="utf-8")
+    runs = list(Plan(read_sweep(file), []).runs())
+    names = [run.name.removesuffix("-seed0") for run in runs[::3]]
+    assert names == ["DNC", "ContextWindow", "my_memory.Recent"]
+    assert type(build(*runs[-1].arguments).model.core).__name__ == "Recent"
 
 
 @pytest.mark.parametrize("words", [words for words in WORDS if "fit" in words])

@@ -184,7 +184,6 @@ def test_a_launcher_starts_trainings_and_tests(sweep: Sweep, runs: Path, tmp_pat
     options = "--trainer.max_steps=2", UNVALIDATED, f"--launcher={launcher} --gpus=1"
     _, status = sweep(parameters, *options)
     assert status == 0 and (runs / "s/run/results.json").exists()
-    launched = [line.split()[:2] for line in said.read_text(encoding="utf-8").splitlines()]
     assert said.read_text(encoding="utf-8") == 2 * f"--gpus=1 {sys.executable}\n"
 
 

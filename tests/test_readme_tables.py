@@ -1,0 +1,61 @@
+"""The README's tables have the numbers of docs/records, and bold those that it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.records.groups import Group
+from lightning_modules.records.groups import tested_groups as groups_tested
+from lightning_modules.records.reader import read_runs
+
+ROOT = Path(__file__).parents[1]
+#: Column of the README: folder of records, and measure.
+RECALL = {
+    "perfect recall": ("perfect_recall_l10", "recall_ratio"),
+    "one-shot recall": ("one_shot_recall", "recall_ratio_late"),
+    "maze": ("maze", "recall_ratio_late"),
+}
+STATE = "state size, perfect recall"
+
+
+def rows_of(section: str) -> list[dict[str, str]]:
+    """Cells of the first table below a heading, by column."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"\n## {section}\n")[2]
+    lines = re.findall(r"^\|(.*)\|$", text.partition("\n## ")[0], flags=re.M)
+    header, _, *rows = ([cell.strip() for cell in line.split("|")] for line in lines)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def groups_of(benchmark: str) -> dict[str, Group]:
+    """Groups of the seeds that tables report, by core, or by model where there is none."""
+    runs = read_runs([ROOT / "docs/records" / benchmark]).runs
+    found = groups_tested([run for run in runs if run.seed in (31, 32, 33)])
+    return {re.findall(r"\w+", group.label)[-1]: group for group in found}
+
+
+def contestant(cell: str) -> str:
+    """Class that a row begins with."""
+    return re.findall(r"\w+", cell)[0]
+
+
+@pytest.mark.parametrize("column", RECALL)
+def test_recall(column: str) -> None:
+    folder, measure = RECALL[column]
+    groups = groups_of(folder)
+    rows = rows_of("What recalls?")
+    assert {contestant(row["memory"]) for row in rows} == {*groups}
+    for row in rows:
+        group = groups[contestant(row["memory"])]
+        assert group.size == "3 seeds"
+        number = group.number(measure, 2)
+        bold = float(number.partition(" ")[0]) < 0.5
+        expected = re.sub(r"^(\S+)", r"**\1**", number) if bold else number
+        assert row[column] == expected, row["memory"]
+
+
+def test_state_sizes() -> None:
+    groups = groups_of("perfect_recall_l10")
+    for row in rows_of("What recalls?"):
+        sizes = {run.facts["state_size"] for run in groups[contestant(row["memory"])].runs}
+        assert row[STATE] == " to ".join(f"{size:,}" for size in sorted(sizes))
