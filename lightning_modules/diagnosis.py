@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite, isnan
 from typing import Any, NamedTuple
 
@@ -95,9 +96,13 @@ class Repetition(NamedTuple):
         """Return the loss, and the gradients of outputs, as they are computed, and of weights."""
         of_outputs, of_weights = Watch(), Watch()
 
+        def see(name: str, gradient: Tensor | None) -> None:
+            if gradient is not None:  # an operator's, of an output on which no loss depends
+                of_outputs.see(name, gradient)
+
         def follow(name: str, output: Tensor) -> None:
             if output.requires_grad:
-                output.register_hook(lambda gradient: of_outputs.see(name, gradient))
+                output.register_hook(partial(see, name))
 
         with watching(self.model, follow):
             loss = self.loss(self.batch)

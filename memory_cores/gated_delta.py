@@ -9,6 +9,12 @@ A set of items is one block step, rows k_i in K and v_i in V, which is ours:
     S <- alpha S + K^T (K K^T + D)^-1 (V - K alpha S),   D = diag(1 / beta_i - 1)
 
 It depends on no order, is the rule above for one item, and alpha S for none.
+
+A read r = S^T q may be larger than anything that was stored, by the root of the number of codes'
+places. A generative model that stores its own samples and computes the next one from what it reads
+then explodes; so, where the paper normalises every read, a large one is scaled down here:
+
+    r <- r min(1, 4 / rms(r))
 """
 
 from typing import NamedTuple
@@ -25,6 +31,9 @@ from memory_cores.parts.solving import identity_like, solved
 LEARNS = 3.0
 #: Most of a raw beta, or a set's step is ill-conditioned in single precision.
 MOST = 8.0
+
+#: Largest root mean square of a read: that of a latent is about 1.
+LARGEST = 4.0
 
 
 class GatedDeltaState(NamedTuple):
@@ -107,8 +116,9 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         return (state.maps,)
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Apply the maps to codes."""
-        return queries @ held[0]
+        """Apply the maps to codes, and limit the size of what is found."""
+        found = queries @ held[0]
+        return found * LARGEST * found.square().mean(-1, keepdim=True).clamp(min=LARGEST**2).rsqrt()
 
     def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the rows of a map, each as a value of one place; the mean of all maps."""

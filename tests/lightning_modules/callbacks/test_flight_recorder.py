@@ -181,6 +181,27 @@ def test_the_module_at_fault_is_named(name: str, plant: Plant, words: str, tmp_p
         assert trained.bundle(3)["losses"] == trained.trial.losses[-1:]
 
 
+class First(torch.autograd.Function):
+    """Returns its first input, and gives the second one no gradient, as operators may."""
+
+    @staticmethod
+    def forward(context: Any, first: Tensor, second: Tensor) -> Tensor:
+        return first.clone()
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+def test_an_output_without_a_gradient_is_passed_over(tmp_path: Path) -> None:
+    def plant(model: SequenceModel, batch: Any) -> None:
+        bad_gradient(model, batch)
+        planted(model).register_forward_pre_hook(lambda _, x: First.apply(x[0].detach(), x[0]))
+
+    trained = Trained("GTMM", tmp_path, plant)
+    assert f"is not finite: gradient of the output of {PLANTED['GTMM']}\n" in trained.message
+
+
 def test_overflow_in_half_precision_stops(tmp_path: Path) -> None:
     trained = Trained("GTMM", tmp_path, None, precision="16-true")
     assert trained.message.startswith("Diverged in step 1; loss 2")

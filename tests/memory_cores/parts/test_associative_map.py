@@ -93,6 +93,21 @@ def test_an_empty_set_only_lets_a_map_decay() -> None:
     torch.testing.assert_close(found, decay.sigmoid()[..., None, None] * state.maps)
 
 
+@pytest.mark.parametrize("size", [0.0, 1.0, 3.9, 4.1, 1e6])
+def test_a_large_read_of_a_gated_delta_rule_is_scaled_down(size: float) -> None:
+    """All rows of the maps are one vector r: a code q finds it sum(q) times."""
+    core = built(GatedDelta)
+    r = size * torch.tensor([1.0, -1.0, 1.0, -1.0]).double()
+    maps = r.expand(B, H, D, V).clone().requires_grad_()
+    state = core.initial_state(B, torch.zeros(1).double())._replace(maps=maps)
+    queries = torch.full((B, H, 1, D), 1 / D).double()
+    found = core.answer(core.held(state), queries)
+    expected = r * min(1.0, 4 / size if size else 1.0)
+    torch.testing.assert_close(found, expected.expand_as(found))
+    found.sum().backward()
+    assert maps.grad is not None and maps.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("number", [1, 4])
 def test_a_stabilised_mlstm_reads_what_the_plain_one_does(number: int) -> None:
     core = built(MLSTM)
