@@ -151,8 +151,10 @@ def test_a_plan_says_what_would_be_done(
         "  LRU-seed0: goes on",
         "  DNC-seed2: finished",
         "  DNC-seed0: starts",
+        "  in all: 1 finished, 1 to go on, 2 to start",
         f"{runs}/s1:",
         "  run: starts",
+        "  in all: 1 to start",
     ]
     assert sorted(path.name for path in (runs / "s0").iterdir()) == ["DNC-seed2", "LRU-seed0"]
 

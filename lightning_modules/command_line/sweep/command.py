@@ -41,6 +41,13 @@ EPILOG = """\
 Settings (--trainer.max_steps=60, --data.source=glyphs, ...) apply to all runs."""
 #: What a shell gives to a process that was ended by signal n: 128 + n.
 OF_SIGNALS = 128
+#: What a dry run says of runs, and of their number.
+IN_ALL = (
+    ("is kept", "kept"),
+    ("finished", "finished"),
+    ("goes on", "to go on"),
+    ("starts", "to start"),
+)
 #: Of runs that did not finish here.
 OTHER_ENDS = ("kept", "pruned", "diverged", "interrupted", "failed")
 
@@ -140,8 +147,14 @@ def announce(plans: Sequence["Plan"], kept: "KeptRuns | None") -> None:
         if (plan.folder / NAME).exists():
             SweepStudy(plan.folder, plan.file, plan.settings)  # refuses what cannot go on
         print(f"{shown(plan.folder)}:")
-        for run in plan.runs():
-            print(f"  {run.name}: {prospect(run, kept)}")
+        prospects = {run.name: prospect(run, kept) for run in plan.runs()}
+        for name, what in prospects.items():
+            print(f"  {name}: {what}")
+        number = Counter(what.partition(" in ")[0] for what in prospects.values())
+        print(
+            "  in all: "
+            + ", ".join(f"{number[what]} {end}" for what, end in IN_ALL if number[what])
+        )
 
 
 def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> str:
