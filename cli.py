@@ -29,7 +29,7 @@ try:
     from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
     from lightning_modules.command_line.compare import compare
     from lightning_modules.command_line.dashboard import dashboard
-    from lightning_modules.command_line.exit_status import INTERRUPTED
+    from lightning_modules.command_line.exit_status import INTERRUPTED, UNREAD
     from lightning_modules.command_line.experiment_cli import ExperimentCLI
     from lightning_modules.command_line.keep import keep
     from lightning_modules.command_line.oracle import oracle
@@ -89,9 +89,15 @@ def main(args: list[str] | None = None) -> None:
 
 
 def program() -> None:
-    """Run the process's own command line."""
+    """Run the process's own command line; end quietly when nobody reads on, as in ``| head``."""
     ensure_utf8()
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNREAD)
 
 
 if __name__ == "__main__":

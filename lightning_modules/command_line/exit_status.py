@@ -4,5 +4,7 @@
 DIVERGED = 3
 #: Ended by Ctrl-C, SIGINT, after its state was saved: 128 + the signal's number, as in shells.
 INTERRUPTED = 130
+#: Nobody reads the output any more: 128 + the number of SIGPIPE.
+UNREAD = 141
 #: Ended by SIGTERM, as schedulers send it, after its state was saved.
 TERMINATED = 143

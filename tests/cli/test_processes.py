@@ -17,7 +17,7 @@ import torch
 
 from cli import ExperimentCLI
 from lightning_modules.command_line.closing_message import program
-from tests.cli.commands import MAZE, UNVALIDATED, begun
+from tests.cli.commands import MAZE, ROOT, UNVALIDATED, begun
 
 pytestmark = pytest.mark.processes
 
@@ -56,6 +56,15 @@ def processes_of(run: Path) -> list[str]:
             words = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             found += [words] if str(run) in words else []
     return found
+
+
+def test_output_that_nobody_reads_on_ends_a_command_quietly() -> None:
+    command = [sys.executable, "cli.py", "sweep", "conf/sweeps/maze_cores.yaml", "--dry_run"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
 
 
 def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str]], runs: Path):
