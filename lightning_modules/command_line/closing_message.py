@@ -88,8 +88,13 @@ def repetition(folder: RunFolder) -> str:
 
 
 def comparison(folder: RunFolder) -> str:
-    """A command line that compares all runs beside this one's experiment, as a page."""
-    runs = shlex.quote(shown(folder.path.parent.parent))
+    """A command line that compares all runs beside this one's experiment, as a page.
+
+    Never all that is in the working folder: a run may be there without an experiment's folder.
+    """
+    experiments, experiment = folder.path.parent.parent, folder.path.parent
+    whole = experiments.resolve() == Path.cwd()
+    runs = shlex.quote(shown(experiment if whole else experiments))
     return f"{program()} compare {runs} --out report.html"
 
 

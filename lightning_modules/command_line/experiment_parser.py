@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace, set_parsing_settings
+from jsonargparse._typehints import ActionTypeHint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 # Importing the packages makes short names of their classes resolve: --model.memory=NoMemory.
@@ -74,6 +75,17 @@ class Parser(LightningArgumentParser):
         settings = super().parse_path(*args, **kwargs)
         settings.pop("config", None)
         return settings
+
+
+def keep_whole_numbers(parser: LightningArgumentParser) -> None:
+    """Let ``--trainer.limit_val_batches=1`` be a batch, not all of them, which is 1.0.
+
+    A union's types are tried in their order, and of ``Union[int, float]`` typing keeps the order in
+    which any package wrote it first.
+    """
+    for action in parser._actions:
+        if isinstance(action, ActionTypeHint) and action._typehint == int | float | None:
+            action._typehint = int | float | None
 
 
 def require_class_of_help(words: Sequence[str]) -> None:
@@ -143,6 +155,7 @@ class ExperimentParser(LightningCLI):
             help="Stop at a loss or gradient that is not finite, or skip and count such steps.",
         )
         link_to_data(parser)
+        keep_whole_numbers(parser)
 
     @property
     def settings(self) -> Namespace:

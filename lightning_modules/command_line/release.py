@@ -25,6 +25,10 @@ state of training, its settings, what its test found, and a card (README.md).
 #: Parts of a checkpoint that only training needs, or that say where it was trained.
 OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")
 CARD = "README.md"
+#: What the test found; a repeated test writes results.json beside it.
+RECORD = "record.json"
+#: Letters of a revision.
+REVISION = 7
 
 
 def release(args: list[str]) -> None:
@@ -52,7 +56,7 @@ def release(args: list[str]) -> None:
     if files.failed is not None:
         raise UsageError(f"{shown(folder.path)} is not complete")
     write_text(folder.config, own.config.read_text(encoding="utf-8"))
-    write_text(folder.results, record)
+    write_text(folder.path / RECORD, record)
     write_text(folder.path / CARD, card(run, folder))
     print(f"Released {shown(folder.path)}")
 
@@ -68,7 +72,7 @@ def run_with_weights(path: Path) -> Run:
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
     if len(found.runs) != 1:
-        raise UsageError(f"{shown(path)} must be one run's folder, has {len(found.runs)}")
+        raise UsageError(f"{shown(path)} holds {len(found.runs)} runs; name one run's folder")
     (run,) = found.runs
     if not RunFolder(run.folder).best_checkpoint.is_file():
         raise UsageError(f"{shown(path)} has no checkpoints/best.ckpt")
@@ -94,7 +98,9 @@ def card(run: Run, folder: RunFolder) -> str:
     )
     trained = f"{tested.training_steps:,} steps, seed {run.seed_name}"
     facts = [f"{tested.facts['parameters']:,} parameters" if "parameters" in tested.facts else ""]
-    facts += [str(tested.facts.get(name, "")) for name in ("hardware", "revision")]
+    facts += [str(tested.facts.get("hardware", ""))]
+    if revision := tested.facts.get("revision"):
+        facts.append(f"revision {str(revision)[:REVISION]}")
     return "\n".join(
         [
             f"# {group.label} on {tested.benchmark.name}",

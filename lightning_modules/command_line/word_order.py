@@ -6,14 +6,17 @@ FILES = ("--config", "-c")
 
 
 def in_order_of_effect(words: Sequence[str]) -> list[str]:
-    """Put the options of a subcommand into the order of ``options_in_order``.
+    """Put the subcommand first, and its options into the order of ``options_in_order``.
 
     Args:
-        words: a subcommand and its options; left alone if no subcommand comes first.
+        words: a subcommand and options, in any order; left alone if there is no subcommand.
     """
-    if not words or words[0].startswith("-"):
+    joined = list(with_values(words))
+    subcommand = next((word for word in joined if not word.startswith("-")), None)
+    if subcommand is None:
         return list(words)
-    return [words[0], *options_in_order(words[1:])]
+    joined.remove(subcommand)
+    return [subcommand, *options_in_order(joined)]
 
 
 def options_in_order(words: Sequence[str]) -> list[str]:

@@ -22,17 +22,20 @@ def tested(fit: Callable[..., Path], tiny: Callable[..., list[str]]) -> Path:
     return folder
 
 
-def scalars(folder: Path) -> dict[str, float]:
-    return json.loads((folder / "results.json").read_text(encoding="utf-8"))["scalars"]
+def scalars(folder: Path, file: str = "results.json") -> dict[str, float]:
+    return json.loads((folder / file).read_text(encoding="utf-8"))["scalars"]
 
 
 def test_a_release_is_small_and_repeats_the_test(
-    tested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tested: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = tmp_path / "pretrained/maze"
     main(["release", str(tested), str(made)])
     assert {path.name for path in made.iterdir()} == {
-        *("README.md", "checkpoints", "config.yaml", "results.json")
+        *("README.md", "checkpoints", "config.yaml", "record.json")
     }
     weights = made / "checkpoints/best.ckpt"
     assert checksum_holds(weights)
@@ -41,10 +44,13 @@ def test_a_release_is_small_and_repeats_the_test(
     assert weights.stat().st_size < 4 * count + 60_000
     text = "".join(p.read_text(encoding="utf-8") for p in made.glob("*.*"))
     assert str(tested) not in text.replace(f"default_root_dir: {tmp_path}/runs", "")
-    published = scalars(made)
+    published, record = scalars(made, "record.json"), (made / "record.json").read_bytes()
+    monkeypatch.chdir(tmp_path)
     main(["test", f"--ckpt_path={weights}"])
     assert rounded(scalars(made)) == published
-    capsys.readouterr()
+    assert (made / "record.json").read_bytes() == record, "a repeated test leaves it alone"
+    # Not all that is in the working folder.
+    assert " compare pretrained --out report.html" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["fit", f"--ckpt_path={weights}"])
     assert "holds only weights; training needs the whole state" in capsys.readouterr().err
@@ -90,7 +96,7 @@ def test_mistakes_are_named(tested: Path, tmp_path: Path, complaint: Callable[..
 def test_a_released_model_finds_what_its_card_says(name: str, tmp_path: Path) -> None:
     """The whole test set, on any machine."""
     folder = shutil.copytree(ROOT / "pretrained" / name, tmp_path / name)
-    published = scalars(folder)
+    published = scalars(folder, "record.json")
     assert (folder / "checkpoints/best.ckpt").stat().st_size < 5_000_000
     main(["test", f"--ckpt_path={folder}/checkpoints/best.ckpt"])
     found = scalars(folder)

@@ -28,6 +28,16 @@ def test_commands_can_be_pasted(folder: RunFolder):
     assert commands[2][-1] == "--trainer.max_steps=20"
 
 
+def test_a_comparison_is_never_of_the_whole_working_folder(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+):
+    assert " compare 'my runs' --out" in after_fit(folder, 1, None).replace(
+        f"{folder.path.parents[2]}/", ""
+    )
+    monkeypatch.chdir(folder.path.parents[1])
+    assert " compare maze --out" in after_fit(folder, 1, None)
+
+
 def test_best_state_is_measured_once_there_is_one(folder: RunFolder):
     folder.best_checkpoint.touch()
     assert "test --ckpt_path" in after_fit(folder, 10, None)

@@ -54,6 +54,19 @@ def test_one_setting_of_the_core_changes(build: Callable[..., ExperimentCLI], dn
     assert (type(memory), memory.slots, memory.word_size) == (DNC, 11, 8)
 
 
+@pytest.mark.parametrize("value", ["1", "2", "0.5", "1.0"])
+@pytest.mark.parametrize("where", ["val", "test", "predict", "train"])
+def test_one_batch_is_not_all_of_them(
+    build: Callable[..., ExperimentCLI], where: str, value: str, tmp_path: Path
+):
+    """Lightning takes 1 for a number of batches, and 1.0 for a share."""
+    key = f"limit_{where}_batches"
+    typed = build(MAZE, f"--trainer.{key}={value}").settings.trainer[key]
+    assert str(typed) == value
+    (tmp_path / "few.yaml").write_text(f"trainer: {{{key}: {value}}}\n", encoding="utf-8")
+    assert str(build(MAZE, f"--config={tmp_path}/few.yaml").settings.trainer[key]) == value
+
+
 def test_swap_back_keeps_later_settings(build: Callable[..., ExperimentCLI], dnc16: str):
     swapped = "--model.memory=NoMemory", "--model.memory=DNC", "--model.memory.slots=5"
     assert build(dnc16, *swapped).model.backbone.memory.slots == 5

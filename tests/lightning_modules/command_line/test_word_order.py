@@ -17,7 +17,8 @@ from lightning_modules.command_line.word_order import in_order_of_effect
             "fit --l.l+=A --l.l.x=1 --l.l+=B --l.l.y.z=2 --l=C",
             "fit --l=C --l.l+=A --l.l.x=1 --l.l+=B --l.l.y.z=2",
         ),
-        ("--config x fit", "--config x fit"),
+        ("--config x --a.b 1 fit --a=A", "fit --config=x --a=A --a.b=1"),
+        ("--config x --help", "--config x --help"),
         ("", ""),
     ],
 )
