@@ -69,7 +69,7 @@ class QuestionsScript:
 
 
 class DynamicDependency(RecallDataModule):
-    """Digits, then each says which of the first ten comes next.
+    """Ten digits, after which each digit determines which of them comes next.
 
     `recalled_from` is the step of the address, even where a later step has recalled it before.
     """

@@ -1,4 +1,4 @@
-"""``oracle``: computes the NLL of drifting functions for one who must infer their kernels."""
+"""``oracle``: estimates the best possible NLL on drifting functions whose kernels are not known."""
 
 import sys
 from dataclasses import fields

@@ -248,8 +248,8 @@ def _nothing_to_run(message: str, parser: ArgumentParser) -> str | None:
     if "arguments are required" not in message and '"subcommand"' not in message:
         return None
     return (
-        "nothing to run: name a subcommand (--help lists them) and an experiment,\n"
-        f"for example: {program()} fit --config {EXAMPLE}"
+        "nothing to run: name a subcommand (--help lists them) and its experiment, such as\n"
+        f"{program()} fit --config {EXAMPLE}"
     )
 
 

@@ -18,7 +18,7 @@ EXPLANATION = (
     "corrected for the number of models. Brackets are 95% intervals over seeds."
 )
 #: Stands before how often each model is among the best.
-OF_TALLY = "Best, or not told apart from the best"
+OF_TALLY = "Best, or tied with the best"
 
 
 class Answer(NamedTuple):

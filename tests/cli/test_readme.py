@@ -2,13 +2,14 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from glob import glob
 from pathlib import Path
 
 import pytest
 
 from cli import COMMANDS, ExperimentCLI, main
+from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.compare import parser
 from lightning_modules.command_line.reproduce.command import reproduce_parser
 from lightning_modules.command_line.sweep.command import sweep_parser
@@ -25,9 +26,8 @@ BLOCKS = [
         r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M
     )
 ]
-#: The first two blocks are the newcomer's two commands, which `.ci/run` runs as they are.
-FITS = [line for line in "".join(BLOCKS[2:]).splitlines() if "cli.py fit --config" in line]
-#: Options of the commands that are none of Lightning's.
+#: Options of the commands that are none of Lightning's. The first two blocks are the newcomer's
+#: commands, which `.ci/run` runs as they are.
 OPTIONS = [
     (words[2], words[3:])
     for words in map(shlex.split, "".join(BLOCKS[2:]).splitlines())
@@ -41,13 +41,58 @@ def test_the_first_two_blocks_are_one_command_each() -> None:
     assert "-m pytest" in BLOCKS[1]
 
 
-@pytest.mark.parametrize("line", FITS)
-def test_command_builds(line: str, build: Callable[..., ExperimentCLI]) -> None:
-    words = shlex.split(line)
-    options = words[words.index("fit") + 1 :]
-    if "ddp" in options:  # needs processes: test_processes.py runs it
-        options = options[: options.index("--trainer.devices")]
-    assert build(*options).model is not None
+class Parsed(Exception):
+    """A command's words were understood; it is not carried out."""
+
+
+def documented() -> Iterator[tuple[str, list[str]]]:
+    """Commands and their words on all pages, in scripts and over several lines, too."""
+    for page in PAGES:
+        if page.name == "add_a_core.md":  # its commands need a file: test_add_a_core.py
+            continue
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in re.findall(r"^```(?:sh)?\n(.*?)^```$", text, flags=re.S | re.M):
+            for command in re.findall(r"(?:cli\.py|gtmm) ([a-z]+ .+)", block):
+                name, *words = shlex.split(command, comments=True)
+                yield name, words
+
+
+def on_one_device(words: list[str]) -> list[str]:
+    """Leave out what needs processes (test_processes.py runs it) or a run's checkpoint."""
+    left_out = {"--ckpt_path", "--trainer.devices", "--trainer.num_nodes", "--trainer.strategy"}
+    pairs = zip(["", *words], words, strict=False)
+    return [word for before, word in pairs if not {before, word} & left_out]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), documented(), ids=[f"{name}-{words[0]}" for name, words in documented()]
+)
+def test_every_documented_command_is_understood(
+    name: str,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    build: Callable[..., ExperimentCLI],
+) -> None:
+    parse = CommandParser.parse
+
+    def parsed(parser: CommandParser, args: Sequence[str]) -> None:
+        parse(parser, args)
+        raise Parsed
+
+    if name in COMMANDS:
+        monkeypatch.setattr(CommandParser, "parse", parsed)
+        with pytest.raises(Parsed):
+            main([name, *words])
+    elif "--config" in words:
+        assert name == "fit"
+        assert build(*on_one_device(words)).model is not None
+    else:  # a run's own settings
+        assert name in ("fit", "test", "predict") and words[0] == "--ckpt_path"
+
+
+def test_all_commands_are_documented() -> None:
+    names = {name for name, _ in documented()}
+    assert {*COMMANDS, "fit", "test", "predict"} == names
 
 
 def test_parameters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,10 +135,6 @@ def test_claims_are_reproduced_and_listed() -> None:
     assert all((ROOT / f"conf/claims/{name}.yaml").is_file() for name in given[0].names)
 
 
-def test_there_are_commands_to_build() -> None:
-    assert len(FITS) >= 4
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_linked_files_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
@@ -108,4 +149,6 @@ def test_files_it_names_exist(page: Path) -> None:
 
 
 def test_the_readme_is_a_page_and_a_half() -> None:
-    assert len(README.read_text(encoding="utf-8").split()) < 900
+    """Words, beside the tables' numbers and the commands."""
+    text = re.sub(r"^\|.*\|$", "", README.read_text(encoding="utf-8"), flags=re.M)
+    assert len(re.sub(r"```.*?```", "", text, flags=re.S).split()) < 730
