@@ -58,6 +58,11 @@ def sample_line(colour: str, dash: str = "solid") -> Markup:
     return tag("span", class_=f"swatch {dash}", style=style)
 
 
+def name_cell(*content: str) -> Markup:
+    """Make the cell that names a row; it stays in sight, and a long name is wrapped."""
+    return tag("th", tag("span", *content, class_="name"), scope="row")
+
+
 def scrolling(*content: Markup) -> Markup:
     """Put content that may be wider than the page in a frame that scrolls by itself."""
     return tag("div", join(content), class_="scrolling", tabindex="0")

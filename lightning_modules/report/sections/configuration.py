@@ -8,7 +8,7 @@ from lightning_modules.records.settings import differing
 from lightning_modules.records.sizes import SIZES, size_in_words
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, join, tag
-from lightning_modules.report.section import Section, panel, scrolling
+from lightning_modules.report.section import Section, name_cell, panel, scrolling
 
 #: Settings of the machine, not of the experiment.
 OF_THE_MACHINE = {
@@ -51,7 +51,7 @@ def differing_settings(runs: Sequence[Run]) -> list[str]:
 def _row(run: Run, keys: Sequence[str]) -> Markup:
     cells = join(tag("td", text) for text in _cells(run, keys))
     marks = Marks(run.contestant, [run.seed_name])
-    return tag("tr", tag("th", run.name, scope="row"), cells, **marks.attributes())
+    return tag("tr", name_cell(run.name), cells, **marks.attributes())
 
 
 def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:

@@ -9,9 +9,10 @@ from lightning_modules.records.ranking import Ranking, Row
 from lightning_modules.records.run import Run
 from lightning_modules.records.significance import LEVEL
 from lightning_modules.records.sizes import SIZES, sizes_in_words
+from lightning_modules.report.chart import capitalised
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.section import Section, panel, scrolling, swatch
+from lightning_modules.report.section import Section, name_cell, panel, scrolling, swatch
 
 LEAD = (
     "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
@@ -30,8 +31,16 @@ LEAD = (
 
 def league(rankings: Sequence[Ranking]) -> Section:
     """Make all tables."""
-    overview = panel("Cores by benchmarks", "", scrolling(_overview(rankings)))
-    return Section("league", "League table", LEAD, [overview, *map(_details, rankings)])
+    panels = [*_overviews(rankings), *map(_details, rankings)]
+    return Section("league", "League table", LEAD, panels)
+
+
+def _overviews(rankings: Sequence[Ranking]) -> Iterator[Markup]:
+    """Yield an overview for each family; no model has results on benchmarks of two."""
+    families = dict.fromkeys(each.benchmark.family.name for each in rankings)
+    for name in families:
+        own = [each for each in rankings if each.benchmark.family.name == name]
+        yield panel("Cores by benchmarks", capitalised(name), scrolling(_overview(own)))
 
 
 def _overview(rankings: Sequence[Ranking]) -> Markup:
@@ -55,10 +64,12 @@ def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
 
 
 def _overview_number(row: Row, column: Measure) -> Markup:
-    number = f"{row.group.number(column.name, column.digits)}, {row.group.size}"
-    text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", number)
+    """Write a mean, and below it the interval and the number of seeds."""
+    mean, _, interval = row.group.number(column.name, column.digits).partition(" ")
+    text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", mean)
+    below = tag("small", ", ".join(filter(None, (interval, row.group.size))))
     star = "*" * row.conclusive
-    return tag("span", text, star, **Marks(seeds=row.group.seeds).attributes())
+    return tag("span", text, star, below, **Marks(seeds=row.group.seeds).attributes())
 
 
 def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
@@ -133,7 +144,7 @@ def _p_value(p: float) -> str:
 
 
 def _name_cell(group: Group) -> Markup:
-    return tag("th", swatch(group), group.label, scope="row")
+    return name_cell(swatch(group), group.label)
 
 
 def _from_to(values: Sequence[int]) -> str:

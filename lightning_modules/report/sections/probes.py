@@ -16,7 +16,7 @@ from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.report.chart import Chart, Style, axes_layout, line
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.section import Section, key_of, panel, scrolling, swatch
+from lightning_modules.report.section import Section, key_of, name_cell, panel, scrolling, swatch
 from lightning_modules.report.sections.gallery import first_seeds_first
 
 LEAD = (
@@ -95,7 +95,7 @@ def _row(each: Probed, changes: Sequence[str]) -> Markup:
     shares = [other.own, other.donor] if other else [None, None]
     numbers = [_number(value) for value in (*values, *shares)]
     texts = [each.run.seed_name, *numbers, f"{each.probe.sequences:,}", "; ".join(each.probe.notes)]
-    name = tag("th", swatch(each.group), each.group.label, scope="row")
+    name = name_cell(swatch(each.group), each.group.label)
     marks = Marks(each.run.contestant, [each.run.seed_name])
     return tag("tr", name, *(tag("td", text) for text in texts), **marks.attributes())
 

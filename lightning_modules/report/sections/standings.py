@@ -19,7 +19,7 @@ from lightning_modules.report.chart import Chart, axes_layout
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.section import Section, panel, sample_line, scrolling
+from lightning_modules.report.section import Section, name_cell, panel, sample_line, scrolling
 from lightning_modules.report.thinning import plain
 
 #: What ticks cannot change: an average over other benchmarks would be another ranking.
@@ -91,7 +91,7 @@ def _head(cells: Sequence[Markup]) -> Markup:
 
 def _row(row: Standing, cells: Iterable[Markup]) -> Markup:
     sample = sample_line(row.group.colour, row.dash)
-    return tag("tr", tag("th", sample, row.contestant, scope="row"), *cells, **_mark(row))
+    return tag("tr", name_cell(sample, row.contestant), *cells, **_mark(row))
 
 
 def _key(row: Standing) -> Markup:

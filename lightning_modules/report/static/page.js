@@ -78,18 +78,20 @@
     }
   }, { rootMargin: "300px" });
 
-  // A panel is shown if its benchmark is ticked and anything in it is left.
-  const isEmpty = (panel) => {
-    const rows = panel.querySelectorAll("tbody tr, .film, figure, .key li[data-core]");
-    return rows.length > 0 && [...rows].every((row) => row.hidden);
-  };
+  // A panel is shown if its benchmark is ticked, and any row, figure or column in it is left.
+  const areGone = (elements) => elements.length > 0 && [...elements].every((each) => each.hidden);
+  const isEmpty = (panel) =>
+    areGone(panel.querySelectorAll("tbody tr, .film, figure, .key li[data-core]")) ||
+    areGone(panel.querySelectorAll("th[data-benchmark]"));
 
   const filter = () => {
     tick();
     for (const element of document.querySelectorAll("[data-core], [data-seeds], [data-benchmark]")) {
       element.hidden = !shown(marks(element.dataset));
     }
-    for (const panel of document.querySelectorAll(".panel")) panel.hidden ||= isEmpty(panel);
+    for (const panel of document.querySelectorAll(".panel")) {
+      panel.hidden = !shown(marks(panel.dataset)) || isEmpty(panel);
+    }
     for (const section of document.querySelectorAll("main section")) {
       const panels = [...section.querySelectorAll(".panel")];
       section.hidden = panels.length > 0 && panels.every((panel) => panel.hidden);

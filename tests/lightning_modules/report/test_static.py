@@ -20,7 +20,7 @@ from tests.lightning_modules.report.browser import (
 pytestmark = needs_chromium
 PANELS = {
     "answer": 1,
-    "league": 3,
+    "league": 4,
     "steps": 3,
     "learning": 2,
     "scaling": 1,
@@ -127,6 +127,27 @@ def test_a_benchmark_that_is_not_ticked_is_gone(opened: Browser):
     opened.click("#filters [name=benchmark]")
     assert opened.shown("#steps h3") == ["Perfect recall"]
     assert opened.shown("table.overview thead th")[1:] == ["Perfect recall\nKL ratio, old ↓"]
+    assert opened.shown("#league .subtitle")[0] == "Generative temporal models"
+    opened.click("#filters [name=benchmark]")
+    assert len(opened.shown("table.overview")) == 2, "it comes back"
+
+
+def test_on_a_phone_a_number_is_read_whole_beside_its_model(
+    browser: Browser, runs: Runs, tmp_path: Path
+):
+    for seed in range(3):
+        for slots in (8, 16):
+            memory = {"slots": slots, "recurrent_path": slots > 8, "learning_rate": slots / 4_000}
+            run = f"{slots}-{seed}"
+            runs.frames("ContextWindow", seed, slots + seed, run=run, memory=memory)
+    write(page(read_runs([runs.root])), tmp_path / "page.html")
+    browser.look(390)
+    browser.open(tmp_path / "page.html")
+    widths = "[...document.querySelectorAll(arguments[0])].map((e) => e.clientWidth)"
+    (frame,) = set(browser.js(widths, ".scrolling:has(.overview)"))
+    frozen = browser.js(widths, ".overview th:first-child")
+    assert max(frozen) <= 0.4 * frame + 1
+    assert max(browser.js(widths, ".overview td")) <= frame - max(frozen)
 
 
 def test_runs_stand_in_for_a_mean_of_which_a_seed_is_missing(opened: Browser):
