@@ -47,10 +47,14 @@ class Measure:
     perfect: float | None = None
 
     @property
+    def shown_unit(self) -> str:
+        """The unit as readers see it: empty for a ratio."""
+        return "" if self.unit == "-" else self.unit
+
+    @property
     def label(self) -> str:
         """Header and unit, for an axis: "bound (nats per sequence)"."""
-        name = self.header or self.name
-        return name if self.unit == "-" else f"{name} ({self.unit})"
+        return _with_remarks(self.header or self.name, self.shown_unit)
 
     @property
     def heading(self) -> str:
@@ -59,8 +63,9 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """Header and better direction in words, for a plot: "bound (higher is better)"."""
-        return self.header + (f" ({self.better} is better)" if self.better != "neither" else "")
+        """Header, unit and direction, for a plot: "PSNR (dB, higher is better)"."""
+        better = "" if self.better == "neither" else f"{self.better} is better"
+        return _with_remarks(self.header, self.shown_unit, better)
 
 
 @dataclass(frozen=True)
@@ -213,6 +218,12 @@ class Family:
         if not (family.curves and family.headlines):
             raise ValueError("a family has a curve and a headline")
         return family
+
+
+def _with_remarks(name: str, *remarks: str) -> str:
+    """Put remarks that are not empty in brackets behind a name."""
+    said = ", ".join(filter(None, remarks))
+    return f"{name} ({said})" if said else name
 
 
 def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lightning_modules.declarations import Measure
+from lightning_modules.declarations import ARROWS, Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.ranking import Ranking, Row
 from lightning_modules.records.significance import FEWEST_PAIRS
@@ -32,8 +32,9 @@ class Answer(NamedTuple):
 
     def sizes(self) -> str:
         """Write what the best one reached, with how many seeds, and what it carries."""
-        group = self.best.group
-        reached = f"{self.measure.heading} {group.number(self.measure.name, self.measure.digits)}"
+        group, measure = self.best.group, self.measure
+        name = f"{measure.label}{ARROWS[measure.better]}"
+        reached = f"{name} {group.number(measure.name, measure.digits)}"
         state = size_in_words(group.runs, "state_size")
         return f"{reached}, {group.size}" + f", state size {state}" * (state != UNKNOWN)
 

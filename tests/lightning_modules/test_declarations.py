@@ -8,7 +8,7 @@ import pytest
 
 import datamodules
 import lightning_modules
-from lightning_modules.declarations import Family, Measure, Picture, StepCurve
+from lightning_modules.declarations import Direction, Family, Measure, Picture, StepCurve
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/metrics.md"
 THINGS = Family("things", (Measure("a", "it", "-", headline=1),), "a", (StepCurve("a", "a"),))
@@ -89,3 +89,17 @@ def test_the_last_step_is_followed_beside_the_criterion() -> None:
         "generative temporal models": ("bound", "kl_last_step"),
         "neural processes": ("nll",),
     }
+
+
+@pytest.mark.parametrize(
+    ("unit", "better", "label", "title"),
+    (
+        ("dB", "higher", "PSNR (dB)", "PSNR (dB, higher is better)"),
+        ("-", "higher", "PSNR", "PSNR (higher is better)"),
+        ("dB", "neither", "PSNR (dB)", "PSNR (dB)"),
+        ("-", "neither", "PSNR", "PSNR"),
+    ),
+)
+def test_plots_and_axes_name_the_unit(unit: str, better: Direction, label: str, title: str) -> None:
+    measure = Measure("psnr", "it", unit, better, header="PSNR")
+    assert (measure.label, measure.title) == (label, title)

@@ -45,12 +45,24 @@ def _overviews(rankings: Sequence[Ranking]) -> Iterator[Markup]:
 
 def _overview(rankings: Sequence[Ranking]) -> Markup:
     labels = dict.fromkeys(row.group.label for each in rankings for row in each.rows)
-    head = [
-        tag("th", s.benchmark.label, tag("small", s.headline.heading), **_on(s.benchmark))
-        for s in rankings
-    ]
+    head = [_overview_heading(each.benchmark, each.headline) for each in rankings]
     body = [_overview_row(label, rankings) for label in labels]
-    return _table([tag("th", "model"), *head], body, "overview")
+    return _table([*_plain("model"), *head], body, "overview")
+
+
+def _overview_heading(benchmark: BenchmarkRuns, by: Measure) -> Markup:
+    measured = tag("small", by.heading)
+    return tag("th", benchmark.label, measured, *_unit(by), **_on(benchmark))
+
+
+def _heading(column: Measure) -> Markup:
+    return tag("th", column.heading, *_unit(column))
+
+
+def _unit(measure: Measure) -> Iterator[Markup]:
+    """Yield a line with the unit, if there is one."""
+    if measure.shown_unit:
+        yield tag("small", measure.shown_unit)
 
 
 def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
@@ -77,15 +89,20 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 
 def _details(ranking: Ranking) -> Markup:
-    first, *others = (column.heading for column in _columns(ranking))
-    compared = ["from the reference", "p", "pairs"]
-    head = ["model", first, *compared, *others, *SIZES.values()]
-    head += ["measured in", "seed", "training steps"]
+    first, *others = map(_heading, _columns(ranking))
+    compared = _plain("from the reference", "p", "pairs")
+    sizes = _plain(*SIZES.values(), "measured in", "seed", "training steps")
+    head = [*_plain("model"), first, *compared, *others, *sizes]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
-    table = scrolling(_table([tag("th", title) for title in head], rows, "details"))
+    table = scrolling(_table(head, rows, "details"))
     benchmark = ranking.benchmark
     explanation = tag("p", ranking.explanation.replace("`", ""), class_="subtitle")
     return panel(benchmark.label, benchmark.details, explanation, table, benchmark=benchmark.key)
+
+
+def _plain(*titles: str) -> list[Markup]:
+    """Make headings of columns that are no measures."""
+    return [tag("th", title) for title in titles]
 
 
 def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:

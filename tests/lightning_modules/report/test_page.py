@@ -391,4 +391,18 @@ def test_measures_without_a_direction_have_no_arrow(runs):
     (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     header = next(r for r in read(page(read_runs([runs.root]))).rows if "from the reference" in r)
     # A posterior that has collapsed lowers each KL, but not their ratio.
-    assert {"KL ratio, old ↓", "bound ↑", "KL, new", "KL, all recalled"} <= set(header)
+    of_kl = {"KL, newnats per step", "KL, all recallednats per step"}
+    assert {"KL ratio, old ↓", "bound ↑nats per sequence"} | of_kl <= set(header)
+
+
+def test_numbers_have_their_units(runs):
+    for core, nll in (("RMR", 0.5), ("LRU", 1.0)):
+        for seed in range(3):
+            carrying(runs.functions(core, seed, nll + seed), 1_000 * (1 + (core == "RMR")))
+    html = page(read_runs([runs.root]))
+    unit = "<small>nats per target</small>"
+    assert f"<small>NLL ↓</small>{unit}</th>" in html, "overview"
+    assert f">NLL ↓{unit}</th>" in html and ">MSE ↓<small>squared units of y</small></th>" in html
+    assert ">NLL (nats per target) ↓ 1.500 [" in html, "answer"
+    titles = [c["layout"]["yaxis"]["title"]["text"] for c in read(html).data if "traces" in c]
+    assert titles[-1] == "NLL (nats per target, lower is better)"
