@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from lightning_modules.declarations import ARROWS, Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.groups import TEST
 from lightning_modules.records.ranking import Ranking, Row
-from lightning_modules.records.significance import FEWEST_PAIRS
+from lightning_modules.records.significance import FEWEST_PAIRS, shared_seeds
 from lightning_modules.records.sizes import UNKNOWN, size_in_words
 
 TITLE = "The answer"
@@ -19,6 +21,8 @@ EXPLANATION = (
 )
 #: Stands before how often each model is among the best.
 OF_TALLY = "Best, or tied with the best"
+#: Numbers of seeds that are too few for an answer, in words.
+COUNTS = ("none", "one", "two")
 
 
 class Answer(NamedTuple):
@@ -51,6 +55,23 @@ class Answer(NamedTuple):
 def answers(rankings: Sequence[Ranking]) -> list[Answer]:
     """Answer for each benchmark on which models were compared by three seeds or more."""
     return [found for ranking in rankings if (found := _answer(ranking)) is not None]
+
+
+def why_none(rankings: Sequence[Ranking]) -> str:
+    """Say in a sentence why no benchmark has an answer."""
+    most = max((count for ranking in rankings for count in _shared_counts(ranking)), default=None)
+    if most is not None and most >= FEWEST_PAIRS:
+        return "No answer yet: the best model shares three seeds with too few of the others."
+    found = "no benchmark has two" if most is None else f"these have {COUNTS[most]}"
+    return f"No answer yet: it needs two tested models with three seeds in common; {found}."
+
+
+def _shared_counts(ranking: Ranking) -> Iterator[int]:
+    """Yield how many seeds two models have in common, for each pair of tested ones."""
+    tested = [row.group for row in ranking.rows if row.group.stage == TEST]
+    values = [group.by_seed(ranking.headline.name) for group in tested]
+    for ours, others in combinations(values, 2):
+        yield len(shared_seeds(ours, others))
 
 
 def tally(found: Sequence[Answer]) -> str:

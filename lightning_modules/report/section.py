@@ -14,15 +14,15 @@ class Section(NamedTuple):
 
     key: str
     title: str
-    lead: str  #: what it shows, in a sentence or two
+    lead: str  #: what it shows, in a sentence or two; may be empty
     panels: Sequence[Markup]
 
     def markup(self) -> Markup:
         """Return the section; nothing where there is nothing to show."""
         if not self.panels:
             return Markup("")
-        heading, lead = tag("h2", self.title), tag("p", self.lead, class_="lead")
-        return tag("section", heading, lead, *self.panels, id=self.key)
+        lead = [tag("p", self.lead, class_="lead")] if self.lead else []
+        return tag("section", tag("h2", self.title), *lead, *self.panels, id=self.key)
 
 
 def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = None) -> Markup:

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from lightning_modules.records.answers import EXPLANATION, TITLE, Answer, answers, tally
+from lightning_modules.records.answers import (
+    EXPLANATION,
+    TITLE,
+    Answer,
+    answers,
+    tally,
+    why_none,
+)
 from lightning_modules.records.ranking import Ranking
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
@@ -13,10 +20,12 @@ LEAD = f"{EXPLANATION} All cores and seeds count here, whatever is ticked."
 
 
 def answer(rankings: Sequence[Ranking]) -> Section:
-    """Make the section; empty where no models were compared by three seeds."""
+    """Make the section; where no models were compared by three seeds, it says so."""
     found = answers(rankings)
+    if not found:
+        return Section("answer", TITLE, "", [tag("p", why_none(rankings))])
     cards = tag("div", *map(_card, found), class_="cards")
-    return Section("answer", TITLE, LEAD, [tag("p", tally(found)), cards] if found else [])
+    return Section("answer", TITLE, LEAD, [tag("p", tally(found)), cards])
 
 
 def _card(found: Answer) -> Markup:

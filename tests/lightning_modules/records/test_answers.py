@@ -2,9 +2,9 @@
 
 import pytest
 
-from lightning_modules.records.answers import answers, tally
+from lightning_modules.records.answers import Answer, answers, tally, why_none
 from lightning_modules.records.benchmarks import by_benchmark
-from lightning_modules.records.ranking import ranked
+from lightning_modules.records.ranking import Ranking, ranked
 from lightning_modules.records.reader import read_runs
 from tests.lightning_modules.records.made_up_runs import Runs
 
@@ -13,8 +13,12 @@ from tests.lightning_modules.records.made_up_runs import Runs
 RATIOS = {"DNC": (0.2, 0.22, 0.2), "NTM": (0.21, 0.2, 0.24), "LRU": (0.4, 0.43, 0.39)}
 
 
-def found_among(runs: Runs) -> list:
-    return answers([ranked(each) for each in by_benchmark(read_runs([runs.root]).runs)])
+def rankings_of(runs: Runs) -> list[Ranking]:
+    return [ranked(each) for each in by_benchmark(read_runs([runs.root]).runs)]
+
+
+def found_among(runs: Runs) -> list[Answer]:
+    return answers(rankings_of(runs))
 
 
 def test_the_best_the_level_and_the_ones_behind(runs: Runs) -> None:
@@ -32,11 +36,36 @@ def test_the_best_the_level_and_the_ones_behind(runs: Runs) -> None:
     assert tally([found]).endswith("GTMM (DNC) on 1 of 1, GTMM (NTM) on 1 of 1.")
 
 
-def test_two_seeds_answer_nothing(runs: Runs) -> None:
-    for core, ratios in RATIOS.items():
-        for seed, ratio in enumerate(ratios[:2]):
-            runs.frames(core, seed, 10 * ratio)
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    (
+        ({"DNC": "0", "NTM": "1"}, "these have none"),
+        ({"DNC": "012", "NTM": "23"}, "these have one"),
+        ({"DNC": "01", "NTM": "01", "LRU": "23"}, "these have two"),
+        ({"DNC": "012"}, "no benchmark has two"),
+    ),
+)
+def test_too_few_seeds_in_common_answer_nothing(
+    runs: Runs, seeds: dict[str, str], said: str
+) -> None:
+    for core, several in seeds.items():
+        for seed in map(int, several):
+            runs.frames(core, seed, 2.0 + seed)
     assert found_among(runs) == []
+    assert why_none(rankings_of(runs)) == (
+        f"No answer yet: it needs two tested models with three seeds in common; {said}."
+    )
+
+
+def test_the_best_may_share_its_seeds_with_too_few(runs: Runs) -> None:
+    # Only the DNC was run with seeds of both of the others, so that it is the reference.
+    for core, seeds, ratio in (("NTM", "012", 1), ("DNC", "012345", 2), ("LRU", "345", 3)):
+        for seed in map(int, seeds):
+            runs.frames(core, seed, ratio + seed / 10)
+    assert found_among(runs) == []
+    assert why_none(rankings_of(runs)) == (
+        "No answer yet: the best model shares three seeds with too few of the others."
+    )
 
 
 @pytest.mark.parametrize("alone", ("DNC", "LRU"))

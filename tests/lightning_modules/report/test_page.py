@@ -25,7 +25,7 @@ from tests.lightning_modules.records.made_up_runs import (
 )
 
 SECTIONS = [
-    *("league", "steps", "learning", "scaling", "state", "probes", "gallery", "film"),
+    *("answer", "league", "steps", "learning", "scaling", "state", "probes", "gallery", "film"),
     "configuration",
 ]
 
@@ -406,3 +406,11 @@ def test_numbers_have_their_units(runs):
     assert ">NLL (nats per target) ↓ 1.500 [" in html, "answer"
     titles = [c["layout"]["yaxis"]["title"]["text"] for c in read(html).data if "traces" in c]
     assert titles[-1] == "NLL (nats per target, lower is better)"
+
+
+def test_where_no_answer_is_known_the_page_says_why(runs):
+    for core in ("DNC", "NTM"):
+        runs.frames(core, 0)
+    section = '<section id="answer"><h2>The answer</h2><p>No answer yet: '
+    html = page(read_runs([runs.root]))
+    assert section in html and "three seeds in common; these have one.</p></section>" in html
