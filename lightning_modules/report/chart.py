@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from math import floor, log10
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -18,6 +19,17 @@ from lightning_modules.report.thinning import kept, plain
 HEIGHT = 340
 #: Most points of a line with a marker at each.
 FEW_POINTS = 30
+#: Most numbers on a logarithmic axis, which have room on a phone.
+MOST_TICKS = 6
+#: Numbers from 1 to 10 that count as round, the most of them first.
+ROUND: Sequence[Sequence[float]] = (
+    [digits / 100 for digits in range(100, 1000)],
+    [digits / 10 for digits in range(10, 100)],
+    range(1, 10),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)
 
 
 class Chart(NamedTuple):
@@ -55,6 +67,39 @@ def axes_layout(x: str, y: str, height: int = HEIGHT, **settings: Any) -> go.Lay
         **PAPER,
     )
     return layout.update(settings)
+
+
+def log_axis(values: Sequence[float]) -> dict[str, Any]:
+    """Lay out a logarithmic axis, with round numbers written in full.
+
+    Plotly itself writes bare digits between powers of ten, such as 5 for 5,000.
+
+    Args:
+        values: what is drawn along the axis, above 0.
+    """
+    low, high = log10(min(values)), log10(max(values))
+    room = 0.06 * (high - low) or 0.1
+    low, high = low - room, high + room
+    ticks = _round_numbers(low, high)
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:,.10g}" for tick in ticks],
+    }
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Choose as many as have room between two powers of ten, given by their exponents."""
+    found: list[float] = []
+    for steps in ROUND:
+        decades = range(floor(low), floor(high) + 1)
+        found = [step * 10.0**decade for decade in decades for step in steps]
+        found = [each for each in found if low <= log10(each) <= high]
+        if len(found) <= MOST_TICKS:
+            break
+    return found
 
 
 #: The page's own background shows through.

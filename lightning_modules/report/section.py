@@ -1,6 +1,6 @@
 """Parts of the page: sections, their panels, and keys to a panel's lines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from lightning_modules.records.groups import Group
@@ -32,13 +32,28 @@ def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = N
     return tag("article", *heading, *content, class_="panel", **marks.attributes())
 
 
-def key_of(groups: Sequence[Group], *others: tuple[Markup, str]) -> Markup:
-    """Make the key to lines; samples and names of lines that are no groups come last."""
+def swatch(group: Group) -> Markup:
+    """Draw a short piece of a group's line."""
+    return sample_line(group.colour, group.dash)
+
+
+def key_of(
+    groups: Sequence[Group],
+    *others: tuple[Markup, str],
+    sample: Callable[[Group], Markup] = swatch,
+) -> Markup:
+    """Make the key to a chart.
+
+    Args:
+        groups: what is drawn.
+        *others: samples and names of lines that are no groups, which come last.
+        sample: draws how a group looks.
+    """
     entries = (
-        tag("li", swatch(v), v.label, **Marks(core=v.contestant).attributes())
+        tag("li", sample(v), v.label, **Marks(core=v.contestant).attributes())
         for v in unique(groups)
     )
-    more = (tag("li", sample, name) for sample, name in others)
+    more = (tag("li", drawn, name) for drawn, name in others)
     return tag("ul", *entries, *more, class_="key")
 
 
@@ -47,15 +62,19 @@ def unique(groups: Sequence[Group]) -> list[Group]:
     return list({group.label: group for group in reversed(groups)}.values())[::-1]
 
 
-def swatch(group: Group) -> Markup:
-    """Draw a short piece of a group's line."""
-    return sample_line(group.colour, group.dash)
-
-
 def sample_line(colour: str, dash: str = "solid") -> Markup:
     """Draw a short piece of a line."""
+    return _sample(colour, dash)
+
+
+def sample_symbol(colour: str, symbol: str) -> Markup:
+    """Draw a point of a chart: a circle, square, diamond or cross."""
+    return _sample(colour, f"symbol {symbol}")
+
+
+def _sample(colour: str, look: str) -> Markup:
     style = f"--light:{colour};--dark:{on_dark(colour)}"
-    return tag("span", class_=f"swatch {dash}", style=style)
+    return tag("span", class_=f"swatch {look}", style=style)
 
 
 def name_cell(*content: str) -> Markup:

@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 from lightning_modules.records.groups import DASHES, TEST, Group
 from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.sizes import state_of
-from lightning_modules.report.chart import Chart, axes_layout
+from lightning_modules.report.chart import Chart, axes_layout, log_axis
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup
-from lightning_modules.report.section import Section, key_of, panel
+from lightning_modules.report.section import Section, key_of, panel, sample_symbol
 from lightning_modules.report.thinning import plain
 
 LEAD = (
@@ -46,10 +46,15 @@ def _panels(ranking: Ranking) -> Iterator[Markup]:
         return
     by = ranking.headline
     traces = [_point(each, by.name) for each in sized]
-    layout = axes_layout("numbers carried from step to step", by.title, xaxis={"type": "log"})
+    along = log_axis([each.state for each in sized])
+    layout = axes_layout("numbers carried from step to step", by.title, xaxis=along)
     chart = Chart(traces, layout).markup(f"{by.title} by state size, {benchmark.label}")
-    keys = key_of([each.group for each in sized])
+    keys = key_of([each.group for each in sized], sample=_sample)
     yield panel(benchmark.label, by.title, keys, chart, benchmark=benchmark.key)
+
+
+def _sample(group: Group) -> Markup:
+    return sample_symbol(group.colour, SYMBOLS[group.dash])
 
 
 def _point(sized: Sized, scalar: str) -> go.Scatter:

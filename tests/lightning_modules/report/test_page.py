@@ -109,7 +109,21 @@ def test_quality_is_drawn_over_the_state_of_models_that_have_one(runs):
         "GTMM (LRU)": ([9_500], [pytest.approx(0.41)]),
     }
     # Student's quantile of two degrees of freedom, times 0.01 over the root of three.
+    (axis,) = [c["layout"]["xaxis"] for c in charts if c["traces"] == points]
+    assert axis["ticktext"] == ["1,000", "2,000", "5,000", "10,000"]
     assert points[0]["error_y"]["array"] == [pytest.approx(4.302653 * 0.01 / 3**0.5, abs=1e-6)]
+
+
+def test_the_key_to_state_sizes_has_the_symbols_of_the_chart(runs):
+    for slots, numbers in ((8, 1_000), (16, 2_000)):
+        carrying(runs.frames("DNC", 0, run=f"{slots}", memory={"slots": slots}), numbers)
+    html = page(read_runs([runs.root]))
+    section = html[html.index('<section id="state">') :]
+    (points,) = [c["traces"] for c in read(section).data if "traces" in c]
+    drawn = [(point["name"], point["marker"]["symbol"]) for point in points]
+    named = re.findall(r'swatch symbol (\w+)"[^>]*></span>([^<]*)</li>', section)
+    assert [(name, symbol) for symbol, name in named] == drawn
+    assert {symbol for _, symbol in drawn} == {"circle", "square"}
 
 
 def test_models_that_carry_the_same_are_not_drawn_over_it(runs):
