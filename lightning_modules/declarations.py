@@ -5,7 +5,8 @@ and their help, the page, the progress line, W&B's workspace and docs/metrics.md
 its model's declaration in its folder, so that whoever shows runs needs no model.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import NoneType
 from typing import Any, Literal, get_origin
@@ -13,6 +14,8 @@ from typing import Any, Literal, get_origin
 Direction = Literal["higher", "lower", "neither"]
 #: Behind a heading, the direction in which values are better.
 ARROWS: Mapping[Direction, str] = {"lower": " ↓", "higher": " ↑", "neither": ""}
+#: A measure's name in a sentence.
+NAMED = re.compile(r"`(\w+)`")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Measure:
 
     Args:
         name: its key in results.json, and in metrics.csv after ``val/`` or ``test/``.
-        sentence: its meaning, for docs/metrics.md.
+        sentence: its meaning, for docs/metrics.md and the page; other measures are named in
+            backticks.
         unit: such as "nats per step"; "-" for ratios.
         better: which values are better.
         header: the heading of its column in tables; empty if no table shows it.
@@ -47,6 +51,11 @@ class Measure:
     perfect: float | None = None
 
     @property
+    def shown_name(self) -> str:
+        """The header; the name of a measure without one."""
+        return self.header or self.name
+
+    @property
     def shown_unit(self) -> str:
         """The unit as readers see it: empty for a ratio."""
         return "" if self.unit == "-" else self.unit
@@ -54,7 +63,7 @@ class Measure:
     @property
     def label(self) -> str:
         """Header and unit, for an axis: "bound (nats per sequence)"."""
-        return _with_remarks(self.header or self.name, self.shown_unit)
+        return _with_remarks(self.shown_name, self.shown_unit)
 
     @property
     def heading(self) -> str:
@@ -182,6 +191,20 @@ class Family:
     def gathered(self) -> tuple[str, ...]:
         """Names of what evaluations average over the sequences at each step."""
         return tuple(measure.name for measure in self.measures if measure.gathered)
+
+    def explained(self, measures: Iterable[Measure]) -> list[Measure]:
+        """List measures, then those that their sentences name."""
+        found = list(measures)
+        for measure in found:  # It grows: sentences of those that are added name others.
+            listed = {each.name for each in found}
+            named = set(NAMED.findall(measure.sentence)) - listed
+            found += [other for other in self.measures if other.name in named]
+        return found
+
+    def in_words(self, text: str) -> str:
+        """Write a text with the headers of the measures that it names, and without backticks."""
+        shown = {measure.name: measure.shown_name for measure in self.measures}
+        return NAMED.sub(lambda name: shown.get(name[1], name[1]), text).replace("`", "")
 
     def joined(self, others: Sequence["Family"]) -> "Family":
         """Add measures and pictures that only other declarations of the family have.

@@ -16,13 +16,20 @@ class Section(NamedTuple):
     title: str
     lead: str  #: what it shows, in a sentence or two; may be empty
     panels: Sequence[Markup]
+    folded: Sequence[Markup] = ()  #: explanations below the lead, see ``folded``
 
     def markup(self) -> Markup:
         """Return the section; nothing where there is nothing to show."""
         if not self.panels:
             return Markup("")
         lead = [tag("p", self.lead, class_="lead")] if self.lead else []
-        return tag("section", tag("h2", self.title), *lead, *self.panels, id=self.key)
+        content = [tag("h2", self.title), *lead, *self.folded, *self.panels]
+        return tag("section", *content, id=self.key)
+
+
+def folded(summary: str, *content: Markup) -> Markup:
+    """Make an explanation of which only the summary is seen until it is opened."""
+    return tag("details", tag("summary", summary), *content, class_="folded")
 
 
 def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = None) -> Markup:

@@ -103,3 +103,12 @@ def test_the_last_step_is_followed_beside_the_criterion() -> None:
 def test_plots_and_axes_name_the_unit(unit: str, better: Direction, label: str, title: str) -> None:
     measure = Measure("psnr", "it", unit, better, header="PSNR")
     assert (measure.label, measure.title) == (label, title)
+
+
+def test_sentences_name_other_measures_by_their_headers() -> None:
+    a = Measure("a", "`b` over `c`, by `cli.py oracle`", "-", header="A", headline=1)
+    b, c = Measure("b", "`a` again", "-", header="B"), Measure("c", "of `d`", "-")
+    d, e = Measure("d", "it", "-"), Measure("e", "of nothing", "-")
+    family = replace(THINGS, measures=(a, b, c, d, e))
+    assert family.explained([a]) == [a, b, c, d]
+    assert family.in_words(a.sentence) == "B over c, by cli.py oracle"

@@ -1,8 +1,8 @@
 """League table: cores by benchmarks, then every metric of each benchmark."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from lightning_modules.declarations import Measure
+from lightning_modules.declarations import ARROWS, Family, Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import VALIDATION, Group
 from lightning_modules.records.ranking import Ranking, Row
@@ -12,7 +12,7 @@ from lightning_modules.records.sizes import SIZES, sizes_in_words
 from lightning_modules.report.chart import capitalised
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.section import Section, name_cell, panel, scrolling, swatch
+from lightning_modules.report.section import Section, folded, name_cell, panel, scrolling, swatch
 
 LEAD = (
     "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
@@ -24,23 +24,44 @@ LEAD = (
     f"number of models; *: p < {LEVEL}; no conclusion: a larger p, or fewer than three pairs. The "
     "reference was chosen on the same seeds, which p does not account for. "
     "Italic: not tested yet, from the last validation. A mean is shown while all of its seeds are "
-    "ticked; otherwise its runs are shown one by one, below the first table. Names are explained "
-    "in docs/metrics.md."
+    "ticked; otherwise its runs are shown one by one, below the first table."
 )
 
 
 def league(rankings: Sequence[Ranking]) -> Section:
     """Make all tables."""
     panels = [*_overviews(rankings), *map(_details, rankings)]
-    return Section("league", "League table", LEAD, panels)
+    glossary = folded("What the columns mean", *_glossary(rankings))
+    return Section("league", "League table", LEAD, panels, [glossary])
+
+
+def _by_family(rankings: Sequence[Ranking]) -> dict[str, list[Ranking]]:
+    """Group rankings by the family of their models, under its name as a title."""
+    found: dict[str, list[Ranking]] = {}
+    for ranking in rankings:
+        found.setdefault(capitalised(ranking.benchmark.family.name), []).append(ranking)
+    return found
+
+
+def _glossary(rankings: Sequence[Ranking]) -> Iterator[Markup]:
+    """Yield what each family's measures mean that are shown, or named in these explanations."""
+    for title, own in _by_family(rankings).items():
+        first, *others = (each.benchmark.family for each in own)
+        columns = {column.name: column for each in own for column in _columns(each)}
+        yield tag("h4", title)
+        yield tag("dl", *_entries(first.joined(others), columns.values()))
+
+
+def _entries(family: Family, columns: Iterable[Measure]) -> Iterator[Markup]:
+    for measure in family.explained(columns):
+        yield tag("dt", measure.shown_name + ARROWS[measure.better], *_unit(measure))
+        yield tag("dd", family.in_words(measure.sentence))
 
 
 def _overviews(rankings: Sequence[Ranking]) -> Iterator[Markup]:
     """Yield an overview for each family; no model has results on benchmarks of two."""
-    families = dict.fromkeys(each.benchmark.family.name for each in rankings)
-    for name in families:
-        own = [each for each in rankings if each.benchmark.family.name == name]
-        yield panel("Cores by benchmarks", capitalised(name), scrolling(_overview(own)))
+    for title, own in _by_family(rankings).items():
+        yield panel("Cores by benchmarks", title, scrolling(_overview(own)))
 
 
 def _overview(rankings: Sequence[Ranking]) -> Markup:
@@ -52,11 +73,13 @@ def _overview(rankings: Sequence[Ranking]) -> Markup:
 
 def _overview_heading(benchmark: BenchmarkRuns, by: Measure) -> Markup:
     measured = tag("small", by.heading)
-    return tag("th", benchmark.label, measured, *_unit(by), **_on(benchmark))
+    meaning = benchmark.family.in_words(by.sentence)
+    return tag("th", benchmark.label, measured, *_unit(by), title=meaning, **_on(benchmark))
 
 
-def _heading(column: Measure) -> Markup:
-    return tag("th", column.heading, *_unit(column))
+def _heading(column: Measure, family: Family) -> Markup:
+    meaning = family.in_words(column.sentence)
+    return tag("th", column.heading, *_unit(column), title=meaning)
 
 
 def _unit(measure: Measure) -> Iterator[Markup]:
@@ -89,14 +112,14 @@ def _on(benchmark: BenchmarkRuns) -> dict[str, str]:
 
 
 def _details(ranking: Ranking) -> Markup:
-    first, *others = map(_heading, _columns(ranking))
+    benchmark = ranking.benchmark
+    first, *others = (_heading(each, benchmark.family) for each in _columns(ranking))
     compared = _plain("from the reference", "p", "pairs")
-    sizes = _plain(*SIZES.values(), "measured in", "seed", "training steps")
-    head = [*_plain("model"), first, *compared, *others, *sizes]
+    of_runs = _plain(*SIZES.values(), "measured in", "seed", "training steps")
+    head = [*_plain("model"), first, *compared, *others, *of_runs]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
     table = scrolling(_table(head, rows, "details"))
-    benchmark = ranking.benchmark
-    explanation = tag("p", ranking.explanation.replace("`", ""), class_="subtitle")
+    explanation = tag("p", benchmark.family.in_words(ranking.explanation), class_="subtitle")
     return panel(benchmark.label, benchmark.details, explanation, table, benchmark=benchmark.key)
 
 

@@ -6,6 +6,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from lightning_modules.records.benchmarks import BenchmarkRuns
+from lightning_modules.records.scores import ScoredBenchmark
 from lightning_modules.records.standings import (
     DIGITS,
     EXPLANATION,
@@ -46,9 +47,14 @@ def _panels(found: Standings) -> Iterator[Markup]:
 
 
 def _ranking(found: Standings) -> Markup:
-    headings = ["interquartile mean", "mean", *(b.heading for b in found.benchmarks)]
-    head = [tag("th", "contestant"), *(tag("th", heading) for heading in headings)]
+    titles = ("contestant", "interquartile mean", "mean")
+    head = [*(tag("th", title) for title in titles), *map(_heading, found.benchmarks)]
     return tag("table", _head(head), tag("tbody", *_ranking_rows(found)), class_="overview")
+
+
+def _heading(benchmark: ScoredBenchmark) -> Markup:
+    family = benchmark.groups[benchmark.memoryless].runs[0].family
+    return tag("th", benchmark.heading, title=family.in_words(benchmark.measure.sentence))
 
 
 def _ranking_rows(found: Standings) -> Iterator[Markup]:

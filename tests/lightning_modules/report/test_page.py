@@ -428,3 +428,23 @@ def test_where_no_answer_is_known_the_page_says_why(runs):
     section = '<section id="answer"><h2>The answer</h2><p>No answer yet: '
     html = page(read_runs([runs.root]))
     assert section in html and "three seeds in common; these have one.</p></section>" in html
+
+
+def test_columns_are_explained_on_the_page(runs):
+    runs.frames()
+    runs.functions()
+    html = page(read_runs([runs.root]))
+    own = html.replace(get_plotlyjs(), "")
+    assert "metrics.md" not in own
+    assert '<th title="kl of new steps">KL, new<small>nats per step</small></th>' in own
+    of_nll = "minus the log of the samples&#x27; mean density of a target, each target by itself"
+    assert own.count(f'<th title="{of_nll}"') == 2, "overview and table"
+    glossary = re.search(r"<summary>What the columns mean</summary>(.*?)</details>", own)
+    terms = re.findall(r"<h4>(.*?)</h4>|<dt>([^<]*)", glossary[1])
+    assert ["".join(term) for term in terms] == [
+        *("Neural processes", "NLL ↓", "MSE ↓"),
+        *("Generative temporal models", "KL ratio, old ↓", "bound ↑", "KL, new"),
+        *("kl_recalled_old", "kl"),
+    ], "what is shown, then what their sentences name"
+    assert "<dt>KL, new<small>nats per step</small></dt><dd>kl of new steps</dd>" in glossary[1]
+    assert "(kl_recalled_old over KL, new)" in glossary[1] and "`" not in glossary[1]
