@@ -12,6 +12,17 @@ def in_words(name: str) -> str:
     return first + "".join(f"{'-' if w in CLINGING else ' '}{w}" for w in map(str.lower, rest))
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun, such as "1 run" or "2 runs".
+
+    Args:
+        number: how many.
+        noun: for one of them.
+        plural: for several; else the noun with an s.
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def model_label(model: str, *details: str | None) -> str:
     """Name a model with what was chosen for it, such as "GTMM (DNC, read_heads=1)".
 

@@ -8,6 +8,7 @@ from typing import Any
 import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
+from lightning_modules.names import counted
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.problems import NoRuns, Problem
@@ -115,8 +116,9 @@ def _head() -> Markup:
 def _header(sections: Sequence[Section], found: Found) -> Markup:
     links = [tag("a", section.title, href=f"#{section.key}") for section in sections]
     tested = sum(run.tested is not None for run in found.runs)
-    said = f"{len(found.runs)} runs, {tested} of them tested"
-    missed = f"; {len(found.problems)} files or folders left out" if found.problems else ""
+    said = f"{counted(len(found.runs), 'run')}, {tested} tested"
+    left = counted(len(found.problems), "file or folder", "files or folders")
+    missed = f"; {left} left out" if found.problems else ""
     return tag("header", tag("h1", TITLE), tag("p", said + missed), tag("nav", *links))
 
 

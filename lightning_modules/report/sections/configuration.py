@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from lightning_modules.names import counted
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import differing
@@ -37,7 +38,8 @@ def _panel(benchmark: BenchmarkRuns) -> Markup:
     titles = ["run", "core", "seed", "training steps", *FACTS.values(), *keys]
     head = tag("thead", tag("tr", *(tag("th", title) for title in titles)))
     body = tag("tbody", *(_row(run, keys) for run in benchmark.runs))
-    subtitle = f"{len(benchmark.runs)} runs, {len(keys)} settings that differ"
+    differ = counted(len(keys), "setting that differs", "settings that differ")
+    subtitle = f"{counted(len(benchmark.runs), 'run')}, {differ}"
     table = scrolling(tag("table", head, body, class_="settings"))
     return panel(benchmark.label, subtitle, table, benchmark=benchmark.key)
 

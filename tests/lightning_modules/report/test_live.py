@@ -51,7 +51,7 @@ def test_a_run_and_its_record_count_once(live, runs, tmp_path: Path):
     (run,) = read_runs([runs.root]).runs
     keep(record_of(run), tmp_path / "records/0.json")
     page = LivePage([tmp_path / "records", runs.root])
-    assert "1 runs, 1 of them tested" in page.content()
+    assert "1 run, 1 tested" in page.content()
 
 
 def test_only_this_machine_may_ask(live):

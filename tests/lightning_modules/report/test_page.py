@@ -448,3 +448,18 @@ def test_columns_are_explained_on_the_page(runs):
     ], "what is shown, then what their sentences name"
     assert "<dt>KL, new<small>nats per step</small></dt><dd>kl of new steps</dd>" in glossary[1]
     assert "(kl_recalled_old over KL, new)" in glossary[1] and "`" not in glossary[1]
+
+
+@pytest.mark.parametrize(
+    ("slots", "header", "differ"),
+    (
+        ((8,), "1 run, 1 tested; 1 file or folder left out", "1 run, 0 settings that differ"),
+        ((8, 9), "2 runs, 2 tested; 2 files or folders left out", "2 runs, 1 setting that differs"),
+    ),
+)
+def test_one_is_not_many(runs, slots: tuple[int, ...], header: str, differ: str):
+    for number in slots:
+        runs.frames("DNC", 0, run=f"{number}", memory={"slots": number})
+        (runs.root / f"nothing{number}").mkdir()
+    html = page(read_runs([runs.root]))
+    assert f"<p>{header}</p>" in html and f">{differ}</p>" in html
