@@ -15,16 +15,20 @@ from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, folded, name_cell, panel, scrolling, swatch
 
 LEAD = (
-    "Mean over seeds [its 95% interval, Student's]. Models are ranked by one measure, the first "
-    "column of their table. Bold: the best mean of tests by it, if it is over three seeds or more "
-    "and has something to be compared with. Arrows: which values are better; a measure without one "
-    "has no better values. The reference is the best of the models that share three seeds with the "
-    "most others. Differences from it are between runs with the same seed, each with its own "
-    "interval. p: Student's t-test on these pairs, two-sided, with Holm's correction for the "
-    f"number of models; *: p < {LEVEL}; no conclusion: a larger p, or fewer than three pairs. The "
-    "reference was chosen on the same seeds, which p does not account for. "
-    "Italic: not tested yet, from the last validation. A mean is shown while all of its seeds are "
-    "ticked; otherwise its runs are shown one by one, below the first table."
+    "Mean over seeds [its 95% interval]. Bold: the best; *: differs from the reference, at "
+    f"p < {LEVEL}."
+)
+EXPLANATION = (
+    "Intervals are Student's. Models are ranked by one measure, the first column of their table. "
+    "Bold: the best mean of tests by it, if it is over three seeds or more and has something to be "
+    "compared with. Arrows: which values are better; a measure without one has no better values. "
+    "The reference is the best of the models that share three seeds with the most others. "
+    "Differences from it are between runs with the same seed, each with its own interval. p: "
+    "Student's t-test on these pairs, two-sided, with Holm's correction for the number of models; "
+    f"no conclusion: p of {LEVEL} or more, or fewer than three pairs. The reference was chosen on "
+    "the same seeds, which p does not account for. Italic: not tested yet, from the last "
+    "validation. A mean is shown while all of its seeds are ticked; otherwise its runs are shown "
+    "one by one, below the first table."
 )
 
 
@@ -32,7 +36,8 @@ def league(rankings: Sequence[Ranking]) -> Section:
     """Make all tables."""
     panels = [*_overviews(rankings), *map(_details, rankings)]
     glossary = folded("What the columns mean", *_glossary(rankings))
-    return Section("league", "League table", LEAD, panels, [glossary])
+    tested = folded("How models are compared", tag("p", EXPLANATION))
+    return Section("league", "League table", LEAD, panels, [tested, glossary])
 
 
 def _by_family(rankings: Sequence[Ranking]) -> dict[str, list[Ranking]]:

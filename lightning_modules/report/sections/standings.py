@@ -20,18 +20,27 @@ from lightning_modules.report.chart import Chart, axes_layout
 from lightning_modules.report.colours import on_dark
 from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
-from lightning_modules.report.section import Section, name_cell, panel, sample_line, scrolling
+from lightning_modules.report.section import (
+    Section,
+    folded,
+    name_cell,
+    panel,
+    sample_line,
+    scrolling,
+)
 from lightning_modules.report.thinning import plain
 
 #: What ticks cannot change: an average over other benchmarks would be another ranking.
-LEAD = f"{EXPLANATION} All runs count here, whatever benchmarks and seeds are ticked."
+REMARK = "All runs count here, whatever benchmarks and seeds are ticked."
+LEAD = "Scores on all benchmarks: 0 is the model without a memory, 1 is a perfect one."
 
 
 def overall(benchmarks: Sequence[BenchmarkRuns]) -> Section:
     """Make the section; empty where no two contestants share two benchmarks with scores."""
     found = standings(benchmarks)
     panels = [] if found is None else list(_panels(found))
-    return Section("overall", "Over all benchmarks", LEAD, panels)
+    explanation = folded("How scores are made and ranked", tag("p", f"{EXPLANATION} {REMARK}"))
+    return Section("overall", "Over all benchmarks", LEAD, panels, [explanation])
 
 
 def _panels(found: Standings) -> Iterator[Markup]:

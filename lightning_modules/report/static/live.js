@@ -1,4 +1,4 @@
-// Loads the page again when a run has changed. Filters, switch, sliders and the place are kept.
+// Loads the page again when a run has changed. Filters, switch, sliders, what is unfolded and the place are kept.
 "use strict";
 (() => {
   const version = document.getElementById("live").dataset.version;
@@ -8,6 +8,8 @@
   const switches = () => [...document.querySelectorAll("#against input")];
   const sliders = () => [...document.querySelectorAll(".slider input")];
   const panel = (slider) => slider.closest(".panel").querySelector("h3").textContent;
+  const folds = () => [...document.querySelectorAll("details")];
+  const summary = (fold) => fold.querySelector("summary").textContent;
 
   const kept = JSON.parse(sessionStorage.getItem("kept") ?? "null");
   sessionStorage.removeItem("kept");
@@ -20,14 +22,16 @@
       slider.value = kept.steps[panel(slider)] ?? slider.value;
       slider.dispatchEvent(new Event("input"));
     }
+    for (const fold of folds()) fold.open = kept.unfolded.includes(summary(fold));
     scrollTo(0, kept.place);
   }
 
   const reload = () => {
     const unticked = boxes().filter((box) => !box.checked).map(name);
     const against = switches().find((choice) => choice.checked)?.value;
+    const unfolded = folds().filter((fold) => fold.open).map(summary);
     const steps = Object.fromEntries(sliders().map((slider) => [panel(slider), slider.value]));
-    sessionStorage.setItem("kept", JSON.stringify({ unticked, against, steps, place: scrollY }));
+    sessionStorage.setItem("kept", JSON.stringify({ unticked, against, steps, unfolded, place: scrollY }));
     location.reload();
   };
   setInterval(async () => {

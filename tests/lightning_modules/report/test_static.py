@@ -123,6 +123,27 @@ def test_standings_are_drawn_and_follow_the_cores_that_are_ticked(
     assert browser.complaints() == []
 
 
+@pytest.mark.parametrize("width", (390, 1400))
+def test_tables_come_soon_and_statistics_unfold(
+    browser: Browser, runs: Runs, tmp_path: Path, width: int
+):
+    for steps in (20, 30):
+        for core in ("NoMemory", "DNC"):
+            runs.frames(core, run=f"{core}-{steps}", steps=steps)
+    write(page(read_runs([runs.root])), tmp_path / "page.html")
+    browser.look(width)
+    browser.open(tmp_path / "page.html")
+    for section in ("#overall", "#league"):
+        place = f"document.querySelector('{section} .panel').offsetTop"
+        above = f"document.querySelector('{section}').offsetTop"
+        assert browser.js(f"{place} - {above}") < 200, "heading, a sentence, and summaries"
+        (text, *_) = browser.shown(f"{section} .folded p") or [""]
+        assert text == ""
+        browser.click(f"{section} summary")
+        (text, *_) = browser.shown(f"{section} .folded p")
+        assert "Student's" in text
+
+
 def test_a_benchmark_that_is_not_ticked_is_gone(opened: Browser):
     opened.click("#filters [name=benchmark]")
     assert opened.shown("#steps h3") == ["Perfect recall"]
@@ -209,9 +230,12 @@ def test_a_live_page_comes_again_and_keeps_what_was_set(browser: Browser, runs: 
         browser.click("#filters [value=NTM]")
         browser.click("#against [value=seconds]")
         browser.js("document.querySelector('#film input').value = 4")
+        browser.click("#league summary")
         runs.frames("LRU", 0)
         browser.wait(lambda: browser.shown("table.overview tr[data-core=LRU]"))
         assert browser.shown("table.overview tr[data-core=NTM]") == []
+        unfolded = "[...document.querySelectorAll('#league details')].map((fold) => fold.open)"
+        assert browser.js(unfolded) == [True, False]
         assert browser.js("document.querySelector('#against input:checked').value") == "seconds"
         browser.wait(
             lambda: (
