@@ -127,3 +127,10 @@ def add_probe(folder: Path, zeroed: float = 1.0) -> None:
     notes = ["shuffled: left out"]
     probe = Probe("KL ratio, old", "-", "memory changed", 200, changed, lengthened, notes)
     save_probe(probe, folder / "probe.json")
+
+
+def carrying(folder: Path, numbers: int | None) -> None:
+    """Let a run's model carry so many numbers; None if they grow."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(content | {"state_size": numbers}), encoding="utf-8")
