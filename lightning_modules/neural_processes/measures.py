@@ -70,7 +70,13 @@ FAMILY = Family(
             header="without context",
         ),
         Measure("nll_seen", "`nll` of targets that are in their step's context", NATS, "lower"),
-        Measure("nll_unseen", "`nll` of targets that are not", NATS, "lower", header="unseen"),
+        Measure(
+            "nll_unseen",
+            "`nll` of targets that are not in their step's context",
+            NATS,
+            "lower",
+            header="unseen",
+        ),
         Measure(
             "nll_joint",
             "the same of all targets of a step together, divided by their number",
@@ -113,7 +119,7 @@ FAMILY = Family(
         ),
         Measure(
             "patch_error_unseen",
-            "`patch_error` of patches that are not",
+            "`patch_error` of patches that are not in their step's context",
             "squared intensities",
             "lower",
             header="patch error, unseen",

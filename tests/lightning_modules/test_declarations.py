@@ -1,6 +1,7 @@
 """Families' declarations are whole, survive a file, and are what docs/metrics.md says."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,3 +113,10 @@ def test_sentences_name_other_measures_by_their_headers() -> None:
     family = replace(THINGS, measures=(a, b, c, d, e))
     assert family.explained([a]) == [a, b, c, d]
     assert family.in_words(a.sentence) == "B over c, by cli.py oracle"
+
+
+@every_family
+def test_a_sentence_in_a_tooltip_does_not_lean_on_another(family: Family) -> None:
+    sentences = [measure.sentence for measure in family.columns]
+    leaning = re.compile(r"^the same|that are not$")
+    assert not [sentence for sentence in sentences if leaning.search(sentence)]
