@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from lightning_modules.declarations import ARROWS, Family, Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import VALIDATION, Group
-from lightning_modules.records.ranking import Ranking, Row
+from lightning_modules.records.ranking import NO_CONCLUSION, Ranking, Row
 from lightning_modules.records.run import Run
 from lightning_modules.records.significance import LEVEL
 from lightning_modules.records.sizes import SIZES, sizes_in_words
 from lightning_modules.report.chart import capitalised
 from lightning_modules.report.marks import Marks
-from lightning_modules.report.markup import Markup, tag
+from lightning_modules.report.markup import Markup, join, tag
 from lightning_modules.report.section import Section, folded, name_cell, panel, scrolling, swatch
 
 LEAD = (
@@ -179,7 +179,9 @@ def _compared(row: Row, digits: int) -> list[str]:
     """Write the difference from the reference, p and the number of pairs."""
     if row.difference is None:
         return [f"{'best, ' * row.best}{row.in_words(digits)}", "", ""]
-    return [row.in_words(digits), _p_value(row.p), str(row.difference.pairs)]
+    below = [] if row.conclusive else [tag("small", NO_CONCLUSION)]
+    said = join([row.difference.in_words(digits), *below])
+    return [said, _p_value(row.p), str(row.difference.pairs)]
 
 
 def _p_value(p: float) -> str:

@@ -160,15 +160,17 @@ def test_on_a_phone_a_number_is_read_whole_beside_its_model(
         for slots in (8, 16):
             memory = {"slots": slots, "recurrent_path": slots > 8, "learning_rate": slots / 4_000}
             run = f"{slots}-{seed}"
-            runs.frames("ContextWindow", seed, slots + seed, run=run, memory=memory)
+            runs.frames("ContextWindow", seed, (1 + seed) * slots / 8, run=run, memory=memory)
     write(page(read_runs([runs.root])), tmp_path / "page.html")
     browser.look(390)
     browser.open(tmp_path / "page.html")
     widths = "[...document.querySelectorAll(arguments[0])].map((e) => e.clientWidth)"
-    (frame,) = set(browser.js(widths, ".scrolling:has(.overview)"))
-    frozen = browser.js(widths, ".overview th:first-child")
-    assert max(frozen) <= 0.4 * frame + 1
-    assert max(browser.js(widths, ".overview td")) <= frame - max(frozen)
+    assert "no conclusion" in " ".join(browser.shown(".details small"))
+    for table in (".overview", ".details"):
+        (frame,) = set(browser.js(widths, f".scrolling:has({table})"))
+        frozen = browser.js(widths, f"{table} th:first-child")
+        assert max(frozen) <= 0.4 * frame + 1
+        assert max(browser.js(widths, f"{table} td")) <= frame - max(frozen)
 
 
 def test_runs_stand_in_for_a_mean_of_which_a_seed_is_missing(opened: Browser):

@@ -84,7 +84,7 @@ def test_the_best_mean_alone_is_bold(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratios", "conclusion"), [([4.0, 4.4, 4.9], ""), ([2.4, 1.9, 3.0], ", no conclusion")]
+    ("ratios", "conclusion"), [([4.0, 4.4, 4.9], ""), ([2.4, 1.9, 3.0], "no conclusion")]
 )
 def test_where_nothing_follows_the_table_says_so(
     runs: Runs, ratios: list[float], conclusion: str
