@@ -38,9 +38,9 @@ ELSEWHERE = ("model", "data", "verbose", "return_predictions")
 TRAINER_HELP = "--trainer.help"
 TRAINER_OPTIONS = {
     "--trainer.max_steps": "Steps of training.",
-    "--trainer.max_time": "Training time, as DD:HH:MM:SS; training stops at whichever limit comes first.",
+    "--trainer.max_time": "Training time, as DD:HH:MM:SS. Whichever limit comes first ends it.",
     "--trainer.val_check_interval": "Steps between validations.",
-    "--trainer.precision": "Numeric precision: 32-true, or bf16-mixed where the processor has bfloat16.",
+    "--trainer.precision": "Precision: 32-true, or bf16-mixed where the processor has bfloat16.",
     "--trainer.accelerator": "cpu, gpu or auto.",
     "--trainer.devices": "Processes on this machine, with --trainer.strategy=ddp.",
     "--trainer.default_root_dir": "Folder of all experiments (default: runs).",
