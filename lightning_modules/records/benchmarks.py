@@ -87,7 +87,7 @@ def _label(
     own = run.part("data")
     alike = [other for other in others if other["data"] == own["data"]]
     named = short_names([key for key in rule(alike) if key not in INCIDENTAL]).items()
-    details = [f"{short}={own[key]}" for key, short in named if key in own]
+    details = [f"{short.replace('_', ' ')} {own[key]}" for key, short in named if key in own]
     return ", ".join([in_words(str(own["data"])), *details])
 
 

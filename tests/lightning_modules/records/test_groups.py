@@ -154,7 +154,7 @@ def test_other_pictures_are_another_benchmark_without_a_test(runs):
         folder = runs.frames("DNC", seed, data={"source": source})
         (folder / "results.json").unlink()
     labels = [benchmark.label for benchmark in by_benchmark(records(runs))]
-    assert labels == ["Perfect recall, source=glyphs", "Perfect recall, source=mnist5k"]
+    assert labels == ["Perfect recall, source glyphs", "Perfect recall, source mnist5k"]
 
 
 def test_settings_that_came_later_are_in_no_label(runs):
@@ -162,7 +162,7 @@ def test_settings_that_came_later_are_in_no_label(runs):
     for seed, data in enumerate(({"recall_length": 10, "source": "auto"}, {"recall_length": 20})):
         (runs.frames("DNC", seed, data=data) / "results.json").unlink()
     labels = [benchmark.label for benchmark in by_benchmark(records(runs))]
-    assert labels == ["Perfect recall, recall_length=10", "Perfect recall, recall_length=20"]
+    assert labels == ["Perfect recall, recall length 10", "Perfect recall, recall length 20"]
 
 
 def test_benchmarks_are_told_apart_by_their_test_sets(runs):
@@ -177,7 +177,7 @@ def test_benchmarks_are_told_apart_by_their_test_sets(runs):
     assert [benchmark.label for benchmark in found] == [
         "Drifting functions",
         "Perfect recall",
-        "Perfect recall, recall_length=20",
+        "Perfect recall, recall length 20",
     ]
     assert [b.key for b in found] == ["b0", "b1", "b2"]
 

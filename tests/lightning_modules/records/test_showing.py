@@ -27,7 +27,7 @@ def test_the_page_shows_the_others_and_names_it(found: Found):
         content_of(found)
     html = page(found)
     assert f"{LAST_RESORT}AttributeError: 'NoneType' object has no attribute" in html
-    assert "DNC-0</th>" in html and "NTM-1</th>" in html
+    assert "DNC-0</span></th>" in html and "NTM-1</span></th>" in html
 
 
 def test_the_table_shows_the_others(found: Found):
