@@ -59,3 +59,41 @@ def test_state_sizes() -> None:
     for row in rows_of("What recalls?"):
         sizes = {run.facts["state_size"] for run in groups[contestant(row["memory"])].runs}
         assert row[STATE] == " to ".join(f"{size:,}" for size in sorted(sizes))
+
+
+def processes() -> dict[str, Group]:
+    """Groups of neural processes, by the names of the README's rows."""
+    runs = read_runs([ROOT / "docs/records/gp_transfer"]).runs
+    named = {}
+    for group in groups_tested(runs):
+        # The paper's own ASNP with a window has its recurrent path, too.
+        paths = group.runs[0].settings.get("model.recurrent_path")
+        chosen = "ASNP-W" if paths else group.core if group.model == "ASNP" else group.model
+        named[chosen] = group
+    return named
+
+
+#: Column of the README, and measure.
+FUNCTIONS = {
+    "while there are points": "nll_with_context",
+    "after the last points": "nll_without_context",
+}
+
+
+def test_functions() -> None:
+    """Bold is the best mean."""
+    groups = processes()
+    rows = {
+        re.findall(r"[\w-]+", row["model"])[0]: row
+        for row in rows_of("What predicts functions that drift?")
+    }
+    assert {*rows} == {*groups}
+    for column, measure in FUNCTIONS.items():
+        numbers = {name: group.number(measure, 2) for name, group in groups.items()}
+        best = min(numbers, key=lambda name: float(numbers[name].partition(" ")[0]))
+        numbers[best] = re.sub(r"^(\S+)", r"**\1**", numbers[best])
+        assert {name: row[column] for name, row in rows.items()} == numbers
+    for name, group in groups.items():
+        assert group.size == "3 seeds"
+        (size,) = {run.facts["state_size"] for run in group.runs}
+        assert rows[name]["state size"] == ("all points" if size is None else f"{size:,}")

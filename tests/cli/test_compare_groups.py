@@ -55,7 +55,7 @@ def test_the_same_groups_everywhere(kind: str, drawn, tmp_path: Path, capsys) ->
     assert set(table) == {f"DNC, {difference}" for difference in differences}
     assert {curve.name for curve in drawn[0][0]} == {f"{label}, 2 seeds" for label in labels}
     assert len({curve.line_style for curve in drawn[0][0]}) == 2
-    named = set(re.findall(r'</span>(GTMM[^<]*)</span></th>', page))
+    named = set(re.findall(r"</span>(GTMM[^<]*)</span></th>", page))
     assert named == labels
     ratios = {row[1]: row[6] for row in table.values()}
     assert ratios == {
