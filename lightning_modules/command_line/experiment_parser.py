@@ -84,8 +84,9 @@ def keep_whole_numbers(parser: LightningArgumentParser) -> None:
     which any package wrote it first.
     """
     for action in parser._actions:
-        if isinstance(action, ActionTypeHint) and action._typehint == int | float | None:
-            action._typehint = int | float | None
+        if isinstance(action, ActionTypeHint) and action.dest.endswith("_batches"):
+            for kind in (int | float, int | float | None):
+                action._typehint = kind if action._typehint == kind else action._typehint
 
 
 def require_class_of_help(words: Sequence[str]) -> None:

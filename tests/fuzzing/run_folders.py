@@ -125,7 +125,7 @@ def looked_at(good: list[Path], victim: Path, random: Random) -> tuple[str, str]
     ours = [run for run in found.runs if run.folder in good]
     if len(ours) < len(good):
         raise AssertionError("a good run is missing")
-    if (whole or others) and any(f">{run.name}</th>" not in page for run in ours):
+    if (whole or others) and any(f">{run.name}</span></th>" not in page for run in ours):
         raise AssertionError("a good run is not on the page")
     for run in others:
         with contextlib.suppress(Unreadable):
