@@ -12,6 +12,15 @@ def in_words(name: str) -> str:
     return first + "".join(f"{'-' if w in CLINGING else ' '}{w}" for w in map(str.lower, rest))
 
 
+#: Letters of a revision.
+REVISION = 7
+
+
+def short_revision(revision: str) -> str:
+    """Shorten git's name of a commit; a plus behind it, for changed files, stays."""
+    return f"{revision[:REVISION]}{'+' * revision.endswith('+')}"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Write a number with its noun, such as "1 run" or "2 runs".
 

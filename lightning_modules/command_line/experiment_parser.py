@@ -86,7 +86,8 @@ def keep_whole_numbers(parser: LightningArgumentParser) -> None:
     for action in parser._actions:
         if isinstance(action, ActionTypeHint) and action.dest.endswith("_batches"):
             for kind in (int | float, int | float | None):
-                action._typehint = kind if action._typehint == kind else action._typehint
+                if action._typehint == kind:
+                    action._typehint = kind
 
 
 def require_class_of_help(words: Sequence[str]) -> None:
@@ -96,10 +97,11 @@ def require_class_of_help(words: Sequence[str]) -> None:
         UsageError: names the classes.
     """
     for word in words:
-        key = word.removesuffix("=").removesuffix(".help").removeprefix("--")
-        if key in ROOTS or word.removesuffix("=") != f"--{key}.help":
+        found = re.fullmatch(r"--(.+)\.help=?", word)
+        if found is None or found[1] in ROOTS:
             continue
-        if names := class_names(key):
+        key, names = found[1], class_names(found[1])
+        if names:
             known = ", ".join(names)
             raise UsageError(
                 f"--{key}.help: names no class; write --{key}.help=NAME, with one of {known}"

@@ -5,6 +5,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 from lightning_modules.declarations import Measure
+from lightning_modules.names import short_revision
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import Group
 from lightning_modules.records.ranking import Ranking, Row, ranked
@@ -17,8 +18,6 @@ TEXTS = 2
 UNKNOWN = "-"
 #: Heading of the differences from the group that the others are compared with.
 FROM_REFERENCE = "from the reference"
-#: Letters of a revision, besides the sign of changes.
-REVISION = 7
 
 
 class RankingTable(NamedTuple):
@@ -134,5 +133,5 @@ def _seconds(group: Group) -> Iterator[str]:
 def _versions(run: Run) -> str:
     """Write which torch, and which revision of this code, as far as they are known."""
     torch, revision = run.facts.get("torch"), run.facts.get("revision")
-    short = f"{revision[:REVISION]}{'+' * revision.endswith('+')}" if revision else ""
+    short = short_revision(revision) if revision else ""
     return ", ".join(filter(None, (f"torch {torch}" if torch else "", short)))

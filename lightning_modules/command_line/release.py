@@ -10,6 +10,7 @@ from lightning_modules.callbacks.checkpoint_io import CheckpointFiles
 from lightning_modules.command_line.checkpoint_check import read_checkpoint
 from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.names import short_revision
 from lightning_modules.records.groups import by_group
 from lightning_modules.records.kept import record_of
 from lightning_modules.records.problems import NoRuns, Unreadable
@@ -27,8 +28,6 @@ OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")
 CARD = "README.md"
 #: What the test found; a repeated test writes results.json beside it.
 RECORD = "record.json"
-#: Letters of a revision.
-REVISION = 7
 
 
 def release(args: list[str]) -> None:
@@ -100,7 +99,7 @@ def card(run: Run, folder: RunFolder) -> str:
     facts = [f"{tested.facts['parameters']:,} parameters" if "parameters" in tested.facts else ""]
     facts += [str(tested.facts.get("hardware", ""))]
     if revision := tested.facts.get("revision"):
-        facts.append(f"revision {str(revision)[:REVISION]}")
+        facts.append(f"revision {short_revision(revision)}")
     return "\n".join(
         [
             f"# {group.label} on {tested.benchmark.name}",

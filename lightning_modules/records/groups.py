@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.names import model_label
+from lightning_modules.names import counted, model_label
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import decisive, differing, short_names, told_apart
 from lightning_modules.records.significance import interval_factor, interval_in_words
@@ -110,7 +110,7 @@ class Group(NamedTuple):
     def size(self) -> str:
         """Number of seeds, in words; of runs, too, where some share one."""
         runs, seeds = len(self.runs), len(self.seeds)
-        in_words = f"{seeds} seed{'s' * (seeds > 1)}"
+        in_words = counted(seeds, "seed")
         return in_words if runs == seeds else f"{runs} runs of {in_words}"
 
     def knowing(self, name: str) -> "Group":

@@ -81,3 +81,6 @@ def test_it_trains(
     config = f"--config={options[options.index('--config') + 1]}"
     small = (*shortened(benchmark_named([config])), *TINY, UNVALIDATED, "--trainer.max_steps=2")
     main(["fit", *options, *small, f"--trainer.default_root_dir={tmp_path}"])
+    (model,) = tmp_path.glob("*/*/model.json")
+    assert "Recent" in model.read_text(encoding="utf-8")
+    assert (model.parent / "checkpoints/last.ckpt").is_file()

@@ -41,13 +41,6 @@ EPILOG = """\
 Settings (--trainer.max_steps=60, --data.source=glyphs, ...) apply to all runs."""
 #: What a shell gives to a process that was ended by signal n: 128 + n.
 OF_SIGNALS = 128
-#: What a dry run says of runs, and of their number.
-IN_ALL = (
-    ("is kept", "kept"),
-    ("finished", "finished"),
-    ("goes on", "to go on"),
-    ("starts", "to start"),
-)
 #: Of runs that did not finish here.
 OTHER_ENDS = ("kept", "pruned", "diverged", "interrupted", "failed")
 
@@ -148,23 +141,20 @@ def announce(plans: Sequence["Plan"], kept: "KeptRuns | None") -> None:
             SweepStudy(plan.folder, plan.file, plan.settings)  # refuses what cannot go on
         print(f"{shown(plan.folder)}:")
         prospects = {run.name: prospect(run, kept) for run in plan.runs()}
-        for name, what in prospects.items():
+        for name, (what, _) in prospects.items():
             print(f"  {name}: {what}")
-        number = Counter(what.partition(" in ")[0] for what in prospects.values())
-        print(
-            "  in all: "
-            + ", ".join(f"{number[what]} {end}" for what, end in IN_ALL if number[what])
-        )
+        number = Counter(kind for _, kind in prospects.values())
+        print(f"  in all: {', '.join(f'{number[kind]} {kind}' for kind in sorted(number))}")
 
 
-def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> str:
-    """Return what a sweep would do with a run."""
+def prospect(run: "PlannedRun", kept: "KeptRuns | None") -> tuple[str, str]:
+    """Return what a sweep would do with a run, and how to count such runs."""
     record = None if kept is None else kept.find(run.arguments)
     if record is not None:
-        return f"is kept in {shown(record.path)}"
+        return f"is kept in {shown(record.path)}", "kept"
     if run.folder.results.exists():
-        return "finished"
-    return "goes on" if run.folder.states else "starts"
+        return "finished", "finished"
+    return ("goes on", "to go on") if run.folder.states else ("starts", "to start")
 
 
 def show_trials(executions: Sequence["Execution"]) -> None:

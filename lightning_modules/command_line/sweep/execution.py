@@ -116,7 +116,7 @@ class Execution:
             return
         test = self.test and not (trial is None and run.folder.results.exists())
         if trial is not None:
-            doing = "goes on" if run.folder.last_checkpoint.exists() else "starts"
+            doing = "starts" if whole else "goes on"
             code = self._process(run, process.training, doing)
             if code == 0 and run.name not in self._pruned:
                 with self._lock:
