@@ -29,6 +29,8 @@ WIDTH, HEIGHT = 8.0, 5.0
 #: Letters that fit in a line of the legend, and those that a handle takes the room of.
 MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
 LEGEND_ROW_INCHES, GAP_INCHES, FOOT_INCHES = 0.22, 0.1, 0.525
+#: Rows of a legend that a figure of the usual height has room for.
+MOST_ROWS = 4
 MOST_MARKERS = 30
 
 
@@ -66,12 +68,13 @@ def curve_comparison(
         title: bold, in the first line.
         subtitle: in the second line.
     """
-    figure = sheet(WIDTH, HEIGHT, title, subtitle)
     names = [curve.name for curve in curves]
     if backdrop.optimum is not None:
         names.append(backdrop.optimum_name)
     columns = legend_columns(names)
-    axes = axes_below_legend(figure, -(-len(names) // columns))
+    rows = -(-len(names) // columns)
+    figure = sheet(WIDTH, height_with(rows), title, subtitle)
+    axes = axes_below_legend(figure, rows)
     for i, curve in enumerate(curves):
         draw_model(axes, curve, offset=i)
     if backdrop.optimum is not None:
@@ -87,10 +90,16 @@ def curve_comparison(
     return figure
 
 
+def height_with(legend_rows: int) -> float:
+    """Return the height in inches of a figure whose axes a longer legend does not flatten."""
+    return HEIGHT + LEGEND_ROW_INCHES * max(0, legend_rows - MOST_ROWS)
+
+
 def axes_below_legend(figure: Figure, legend_rows: int) -> Axes:
     """Add axes that leave room for the heading, and for a legend of so many rows."""
     top = HEADING_INCHES + LEGEND_ROW_INCHES * legend_rows + GAP_INCHES
-    return add_axes(figure, LEFT_INCHES, top, AXES_INCHES, HEIGHT - top - FOOT_INCHES)
+    height = figure.get_figheight() - top - FOOT_INCHES
+    return add_axes(figure, LEFT_INCHES, top, AXES_INCHES, height)
 
 
 def name_models(axes: Axes, columns: int) -> None:

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from lightning_modules.pictures.curve_comparison import (
-    HEIGHT,
     WIDTH,
     ModelCurve,
     axes_below_legend,
     draw_model,
+    height_with,
     legend_columns,
     name_models,
 )
@@ -41,9 +41,10 @@ def size_comparison(
         title: bold, in the first line.
         subtitle: in the second line.
     """
-    figure = sheet(WIDTH, HEIGHT, title, subtitle)
     columns = legend_columns([each.name for each in (*curves, *levels)])
-    axes = axes_below_legend(figure, -(-(len(curves) + len(levels)) // columns))
+    rows = -(-(len(curves) + len(levels)) // columns)
+    figure = sheet(WIDTH, height_with(rows), title, subtitle)
+    axes = axes_below_legend(figure, rows)
     sizes = sorted({size for curve in curves for size in _sizes(curve)})
     axes.set_xscale("log")
     axes.set_xlim(sizes[0] / REACH, sizes[-1] * REACH)

@@ -214,9 +214,13 @@ def _labels(
         for own, label in zip(settings, labels, strict=True)
     ]
     brief = [each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in more]
+    few = [
+        own if len(own) <= 2 * MOST_NAMED else (own[0], f"{len(own) - 1} more settings")
+        for own in labels
+    ]
     short, full = (
-        [(*label, *rest) for label, rest in zip(labels, added, strict=True)]
-        for added in (brief, more)
+        [(*label, *rest) for label, rest in zip(named, added, strict=True)]
+        for named, added in ((few, brief), (labels, more))
     )
     return short if len(set(short)) == len(short) else full
 
