@@ -181,12 +181,14 @@ def tested_groups(runs: Sequence[Run]) -> list[Group]:
 
 
 def _of_kind(runs: Sequence[Run]) -> Iterator[Group]:
-    groups = _alike([decisive(run.settings) for run in runs])
+    groups = _alike([decisive(run.settings) for run in runs], [run.kept_as for run in runs])
     for values, places in sorted(groups.items(), key=lambda item: _natural(item[0])):
         yield Group([runs[i] for i in places], values)
 
 
-def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:
+def _alike(
+    settings: Sequence[Mapping[str, Any]], kept_as: Sequence[str | None]
+) -> dict[tuple[str, ...], list[int]]:
     """Group the places of equal settings by what tells them from others: "read_heads=1"."""
     names = short_names(differing(settings))
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -194,17 +196,23 @@ def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[
         # A setting that is not there is one of no value.
         groups.setdefault(tuple(str(own.get(key)) for key in names), []).append(place)
     first = [settings[places[0]] for places in groups.values()]
-    return dict(zip(_labels(first, names), groups.values(), strict=True))
+    own = [{kept_as[place] for place in places} for places in groups.values()]
+    return dict(zip(_labels(first, names, own), groups.values(), strict=True))
 
 
 def _labels(
-    settings: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+    settings: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    kept_as: Sequence[set[str | None]],
 ) -> list[tuple[str, ...]]:
     """Name settings by values that differ; only where these are the same, by what others lack.
+
+    Where that would be a long list, records go by the name under which they are kept.
 
     Args:
         settings: of each group.
         names: short names of the keys in which they differ.
+        kept_as: names of each group's records.
     """
     told = told_apart(settings)
     lacked = [key for key in names if key not in told]
@@ -213,6 +221,10 @@ def _labels(
         _values(own, lacked, names) if labels.count(label) > 1 else ()
         for own, label in zip(settings, labels, strict=True)
     ]
+    known = [next(iter(each)) for each in kept_as if len(each) == 1]
+    kept = [name for name in dict.fromkeys(known) if name is not None]
+    if len(kept) == len(settings) and any(len(label) > 2 * MOST_NAMED for label in labels):
+        return [(name,) for name in kept]
     brief = [each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in more]
     few = [
         own if len(own) <= 2 * MOST_NAMED else (own[0], f"{len(own) - 1} more settings")

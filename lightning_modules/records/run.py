@@ -77,6 +77,11 @@ class Run(NamedTuple):
         return self.folder if self.folder.is_dir() else self.folder.with_suffix(".json")
 
     @property
+    def kept_as(self) -> str | None:
+        """Name of the model's file, by which records are kept; None for a run's folder."""
+        return None if self.folder.is_dir() else readable(self.folder.parent.name)
+
+    @property
     def seed_name(self) -> str:
         """Seed, in words."""
         return "unknown" if self.seed is None else str(self.seed)

@@ -9,6 +9,7 @@ import yaml
 
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.groups import by_group, by_stage, estimate
+from lightning_modules.records.kept import keep, record_of
 from lightning_modules.records.learning import learning
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
@@ -115,6 +116,21 @@ def test_what_lacks_as_many_settings_is_told_apart_by_all(runs):
     assert [group.label for group in by_group(benchmark.runs)] == [
         "GTMM (DNC, a0=0, a1=1, a2=2)",
         "GTMM (DNC, b0=0, b1=1, b2=2)",
+    ]
+
+
+def test_records_that_differ_in_many_settings_go_by_their_files(runs, tmp_path):
+    for run, name in (("a", "asnp_w"), ("b", "asnp_window")):
+        folder = runs.frames("DNC", 0, run=run, memory={f"new{i}": f"{run}{i}" for i in range(5)})
+        (record,) = read_runs([folder]).runs
+        keep(record_of(record), tmp_path / "records/maze" / name / "0.json")
+    names = [
+        [group.label for group in by_group(read_runs([place]).runs)]
+        for place in (runs.root, tmp_path / "records")
+    ]
+    assert names == [
+        ["GTMM (DNC, new0=a0, 4 more settings)", "GTMM (DNC, new0=b0, 4 more settings)"],
+        ["GTMM (DNC, asnp_w)", "GTMM (DNC, asnp_window)"],
     ]
 
 
