@@ -244,6 +244,10 @@ CORES = {core.__name__: 1 for core in memory_cores.CORES}
 #: The paper's own ASNP with a window, beside ours.
 CONTESTANTS = {"recall": {**CORES, "VRNN": 1}}
 CONTESTANTS["functions"] = {**CORES, "ContextWindow": 2, "SNP": 1, "ANP": 1, "NP": 1}
+#: Values with spatial dimensions are for these two cores alone.
+CONTESTANTS["rendering"] = {"RMR": 1, "ContextWindow": 1, "TGQN": 1}
+#: The family of each benchmark that is none of frames, by its first word.
+FAMILIES = {"gp": "functions", "rendering": "rendering"}
 
 
 def test_the_table_has_every_core_on_every_benchmark_three_times():
@@ -255,9 +259,10 @@ def test_the_table_has_every_core_on_every_benchmark_three_times():
     for benchmark, models in cells.items():
         # Seeds that no search used.
         assert {tuple(seeds) for seeds in models.values()} == {(31, 32, 33)}
-        family = "functions" if benchmark.startswith("gp_") else "recall"
+        family = FAMILIES.get(benchmark.partition("_")[0], "recall")
         assert contestants(models) == CONTESTANTS[family]
     assert {"perfect_recall_l10", "maze", "one_shot_recall", "parity_recall_l10"} < {*cells}
+    assert {"rotation", "loop_closure", "rendering_sparse", "rendering_transfer"} < {*cells}
 
 
 def test_every_contestant_has_as_many_trials_in_the_search():
