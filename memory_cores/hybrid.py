@@ -5,7 +5,7 @@ content-based addressing" to be "uniformly dominant across all tasks", and leave
 is one, with the DNC's steps along the order of writing as the third way. After T items, a_i is the
 age of item i, 0 for the newest, and each read head has with its controls
 
-    c_i = softmax_i(q^k . key_i / sqrt(Dk) + q^v . value_i / sqrt(Dv))       by content
+    c_i = softmax_i(q^k . K key_i / sqrt(E) + q^v . value_i / sqrt(Dv))      by content
     p_i = softmax_i(raw position of a_i)                                     by position
     f_i = w'_j, the last weight of the item j that i followed                by what came next
     w   = m_c c + m_p p + m_f f,   m = softmax(raw modes);   read = sum_i w_i value_i
@@ -18,6 +18,7 @@ are like it before it is stored, with u = softmax of the same scores for a query
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
@@ -30,6 +31,7 @@ from memory_cores.parts.associative import (
     rows_of,
     spread_lags,
 )
+from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.item_cache import ItemCache, ItemCacheState, Slots
 from memory_cores.parts.item_queue import pushed
 
@@ -43,7 +45,7 @@ KEEPS = -3.0
 
 
 class Hybrid(ItemCache):
-    """Queue of the last N items as they are, read by content, by position and by what came next.
+    """Queue of the last N values as they are, read by content, by position and by what came next.
 
     Read heads see one item a step: a set is pooled to its mean, and an empty set moves nothing.
     They start differently: some by content, some from content on to what came next, the others by
@@ -60,6 +62,7 @@ class Hybrid(ItemCache):
         read_heads: number of heads R; models that read by query have none.
         rewrites: let new items rewrite the stored values that they are like; for models that read
             with heads.
+        key_size: width E of the projected keys that read heads compare with.
         attention_heads: heads of the attention for look-ups by query.
 
     Raises:
@@ -73,43 +76,50 @@ class Hybrid(ItemCache):
         slots: Slots | None = None,
         read_heads: int = 5,
         rewrites: bool = False,
+        key_size: int = 64,
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
         self._build_cache(slots, read_heads, "alibi", None, attention_heads)
+        require_at_least(1, key_size=key_size)
         self.rewrites = rewrites
         if sizes.query:
             if rewrites:
                 raise ValueError("rewrites must be false in models that read by query, got True")
             return
         self.not_carried = ("steps", "now", "wrote")  # their order tells how old items are
-        item, R = sizes.key + sizes.value, read_heads
-        self._parts = [R * item, R * int(self.slots), R * 3]
+        # Without a bias, which would be the same for all items.
+        self.keys = nn.Linear(sizes.key, key_size, bias=False)
+        query, R = key_size + sizes.value, read_heads
+        self._parts = [R * query, R * int(self.slots), R * 3]
         self.interface = nn.Linear(sizes.control, sum(self._parts))
         if not sizes.plain:
             self._start_reading()
         if rewrites:
-            self.rewriting = nn.Linear(item, item + sizes.value + 1)
+            self._rewriting_parts = [query, sizes.value, 1]
+            self.rewriting = nn.Linear(sizes.key + sizes.value, sum(self._rewriting_parts))
             if not sizes.plain:
                 self._start_rewriting()
 
     @property
     def kept_size(self) -> int:
-        """Width of a key, as it is."""
-        return self.sizes.key
+        """Width of a key, projected."""
+        return self.keys.out_features
 
     def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
         """Put the step's item in front; what heads read last moves with the items."""
         item, present = items.pooled()
         values = self._rewritten(state, item, present) if self.rewrites else state.values
-        key, value = item.unsqueeze(1).split([self.sizes.key, self.sizes.value], 2)
-        weights, wrote, there = state.read_weights.mT, present > 0, self._held(state)
+        key, value = item.split([self.sizes.key, self.sizes.value], 1)
+        key = self.keys(key).to(values.dtype)
+        last, wrote, there = state.read_weights, present > 0, self._held(state)
+        moved = F.pad(last[:, :, :-1], (1, 0))
         return state._replace(
-            keys=pushed(state.keys, key, wrote, there),
-            values=pushed(values, value, wrote, there),
+            keys=pushed(state.keys, key.unsqueeze(1), wrote, there),
+            values=pushed(values, value.unsqueeze(1), wrote, there),
             written=state.written + wrote,
             wrote=present,
-            read_weights=pushed(weights, torch.zeros_like(weights[:, :1]), wrote, there).mT,
+            read_weights=torch.where(wrote.unsqueeze(2), moved, last),
         )
 
     def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:
@@ -118,26 +128,25 @@ class Hybrid(ItemCache):
             self.interface(control).to(state.values.dtype).split(self._parts, 1)
         )
         R, there = self.read_heads, self._held(state).unsqueeze(1)
-        content = masked_softmax(self._scores(state, asked.unflatten(1, (R, -1))), there)
-        position = masked_softmax(positions.unflatten(1, (R, -1)), there)
-        last = state.read_weights
-        following = torch.cat([last[:, :, 1:], torch.zeros_like(last[:, :, :1])], 2)
-        by_content, by_position, onward = modes.unflatten(1, (R, 3)).softmax(2).split(1, 2)
-        weights = by_content * content + by_position * position + onward * following
+        content = self._scores(state, asked.unflatten(1, (R, -1)))
+        found = masked_softmax(torch.cat([content, positions.unflatten(1, (R, -1))], 1), there)
+        following = F.pad(state.read_weights[:, :, 1:], (0, 1))
+        ways = torch.cat([found, following], 1).unflatten(1, (3, R))
+        mixture = modes.unflatten(1, (R, 3)).softmax(2).mT
+        weights = (mixture.unsqueeze(3) * ways).sum(1)
         return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
 
     def _scores(self, state: ItemCacheState, asked: Tensor) -> Tensor:
-        """Return how well each stored item fits queries [B, M, Dk + Dv], [B, M, N]."""
-        keys, values = asked.split([self.sizes.key, self.sizes.value], 2)
-        by_key = (keys * self.sizes.key**-0.5) @ state.keys.mT
-        return by_key + (values * self.sizes.value**-0.5) @ state.values.mT
+        """Return how well each stored item fits queries [B, M, E + Dv], [B, M, N]."""
+        keys, values = asked.split([self.kept_size, self.sizes.value], 2)
+        by_value = values @ state.values.mT
+        shares = self.sizes.value**-0.5, self.kept_size**-0.5
+        return torch.baddbmm(by_value, keys, state.keys.mT, beta=shares[0], alpha=shares[1])
 
     def _rewritten(self, state: ItemCacheState, item: Tensor, present: Tensor) -> Tensor:
         """Return the values [B, N, Dv], corrected by an item [B, Dk + Dv] that they are like."""
         asked, correction, gate = (
-            self.rewriting(item)
-            .to(state.values.dtype)
-            .split([item.shape[1], self.sizes.value, 1], 1)
+            self.rewriting(item).to(state.values.dtype).split(self._rewriting_parts, 1)
         )
         scores = self._scores(state, asked.unsqueeze(1))
         weights = masked_softmax(scores, self._held(state).unsqueeze(1)).mT
@@ -148,14 +157,18 @@ class Hybrid(ItemCache):
     def _start_reading(self) -> None:
         """Start heads in different ways, all of them sharp."""
         asked, positions, modes = rows_of(self.interface, self._parts)
-        R, N, item = self.read_heads, int(self.slots), self.sizes.key + self.sizes.value
+        R, N, E = self.read_heads, int(self.slots), self.kept_size
         for part in (asked, positions, modes):
             part.weight.mul_(STEADY)
         asked.bias.zero_()
         if self.sizes.control == self.sizes.key:
+            # Entries of keys are about 1/3 in size, so that those of projected ones are about 1,
+            # and an item fits a control like its key by ``SHARP``.
             hands = 2 * len(self.sizes.clock)
-            for weight in asked.weight.split(item):
-                weight[: self.sizes.key].copy_(alike(self.sizes.key, hands))
+            self.keys.weight.normal_(std=KEY_GAIN * self.sizes.key**-0.5)
+            self.keys.weight[:, :hands] = 0
+            for weight in asked.weight.split(E + self.sizes.value):
+                weight[:E].copy_(SHARP / E**0.5 * self.keys.weight)
         ways = first_ways(R)
         modes.bias.copy_(torch.tensor(ways).flatten())
         by_position = [head for head, way in enumerate(ways) if way == BY_POSITION]
@@ -170,22 +183,12 @@ class Hybrid(ItemCache):
     def _start_rewriting(self) -> None:
         """Start by correcting values that the item's is like, a little, towards the item's."""
         key, value = self.sizes.key, self.sizes.value
-        asked, correction, gate = rows_of(self.rewriting, [key + value, value, 1])
+        asked, correction, gate = rows_of(self.rewriting, self._rewriting_parts)
         for part in (asked, correction, gate):
             part.weight.mul_(STEADY)
-        asked.weight[key:, key:] = torch.eye(value) * SHARP / value**0.5
+        asked.weight[self.kept_size :, key:] = torch.eye(value) * SHARP / value**0.5
         correction.weight[:, key:] = torch.eye(value)
         gate.bias.fill_(KEEPS)
-
-
-def alike(size: int, hands: int) -> Tensor:
-    """Return queries' map [K, K] from controls that are like the keys but for a clock's hands.
-
-    For vectors whose entries are about 1/3 in size, as in ``ContextWindow``.
-    """
-    same = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
-    same[:, :hands] = 0
-    return same
 
 
 def first_ways(heads: int) -> list[tuple[float, float, float]]:

@@ -32,6 +32,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "usage_decay": st.sampled_from([0.0, 0.5, 0.95, 1.0]),
     "hidden_size": WIDTHS,
     "head_size": st.integers(1, 9),
+    "key_size": WIDTHS,
     "top_k": st.none() | st.integers(1, 8),
     "attention_heads": st.integers(1, 3),
     "key_range": st.none() | st.sampled_from([0.1, 4.0]),

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 class Item(NamedTuple):
     """A stored item."""
 
-    key: Array
+    key: Array  #: projected
     value: Array
     last: list[float]  #: weight of each head in the last read
 
@@ -28,16 +28,17 @@ class Parameters(NamedTuple):
     """Maps from a control, or from an item, each with its bias."""
 
     heads: int
+    keys: Array  #: projection of keys
     interface: tuple[Array, Array]  #: queries of all heads, then raw positions, then raw modes
     rewriting: tuple[Array, Array] | None  #: a query, a correction and a raw gate
 
 
 def fits(query: Array, item: Item) -> float:
-    """Score of an item for a query [Dk + Dv]."""
-    Dk, Dv = len(item.key), len(item.value)
-    by_key = sum(float(q) * float(k) for q, k in zip(query[:Dk], item.key, strict=True))
-    by_value = sum(float(q) * float(v) for q, v in zip(query[Dk:], item.value, strict=True))
-    return by_key / math.sqrt(Dk) + by_value / math.sqrt(Dv)
+    """Score of an item for a query [E + Dv]."""
+    E, Dv = len(item.key), len(item.value)
+    by_key = sum(float(q) * float(k) for q, k in zip(query[:E], item.key, strict=True))
+    by_value = sum(float(q) * float(v) for q, v in zip(query[E:], item.value, strict=True))
+    return by_key / math.sqrt(E) + by_value / math.sqrt(Dv)
 
 
 def write(memory: list[Item], slots: int, items: tuple[Array, ...], p: Parameters) -> list[Item]:
@@ -48,17 +49,18 @@ def write(memory: list[Item], slots: int, items: tuple[Array, ...], p: Parameter
         return memory
     key = sum(keys[i] for i in real) / len(real)
     value = sum(values[i] for i in real) / len(real)
+    projected = p.keys @ key
     if p.rewriting is not None and memory:
         weight, bias = p.rewriting
         raw = weight @ np.concatenate([key, value]) + bias
-        query, correction, gate = np.split(raw, [len(key) + len(value), len(raw) - 1])
+        query, correction, gate = np.split(raw, [len(raw) - 1 - len(value), len(raw) - 1])
         share = 1 / (1 + math.exp(-float(gate[0])))
         alike = softmax([fits(query, item) for item in memory])
         memory = [
             item._replace(value=item.value + share * u * (correction - item.value))
             for item, u in zip(memory, alike, strict=True)
         ]
-    return [*memory, Item(key, value, [0.0] * p.heads)][-slots:]
+    return [*memory, Item(projected, value, [0.0] * p.heads)][-slots:]
 
 
 def read(

@@ -23,10 +23,11 @@ CONTENT, POSITION, FOLLOWING = torch.eye(3).double().mul(200)
 @pytest.mark.parametrize(("slots", "heads"), [(1, 1), (5, 3), (60, 2)])
 def test_fifty_steps_equal_the_reference(slots: int, heads: int, rewrites: bool) -> None:
     torch.manual_seed(0)
-    core = randomised(Hybrid(SIZES, slots=slots, read_heads=heads, rewrites=rewrites), 1.0)
+    settings = {"slots": slots, "read_heads": heads, "rewrites": rewrites, "key_size": 6}
+    core = randomised(Hybrid(SIZES, **settings), 1.0)
     maps = tuple(map(array, core.interface.parameters()))
     rewriting = tuple(map(array, core.rewriting.parameters())) if rewrites else None
-    parameters = reference.Parameters(heads, maps, rewriting)
+    parameters = reference.Parameters(heads, array(core.keys.weight), maps, rewriting)
     state: Any = core.initial_state(3, torch.zeros(1).double())
     memories: list[list[reference.Item]] = [[], [], []]
     for t in range(50):
@@ -51,10 +52,11 @@ def test_fifty_steps_equal_the_reference(slots: int, heads: int, rewrites: bool)
 
 def one_way(mode: Tensor) -> Hybrid:
     """A core with one head that finds items in one way, and asks nothing else of the control."""
-    core = Hybrid(SIZES, read_heads=1).double()
+    core = Hybrid(SIZES, read_heads=1, key_size=SIZES.key).double()
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.zero_()
+        core.keys.weight.copy_(torch.eye(SIZES.key))
         core.interface.bias[-3:] = mode
     return core
 
@@ -120,7 +122,7 @@ def test_nothing_follows_before_the_first_hit() -> None:
 
 
 def test_rewriting_smooths_the_values_that_an_item_is_like() -> None:
-    core = Hybrid(SIZES, rewrites=True, read_heads=1).double()
+    core = Hybrid(SIZES, rewrites=True, read_heads=1, key_size=SIZES.key).double()
     key, value = SIZES.key, SIZES.value
     with torch.no_grad():
         core.rewriting.weight.zero_()
@@ -200,7 +202,7 @@ def test_look_ups_are_those_of_a_cache_with_alibi() -> None:
 # Settings ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["slots", "read_heads", "attention_heads"])
+@pytest.mark.parametrize("name", ["slots", "read_heads", "key_size", "attention_heads"])
 def test_a_setting_below_one_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         Hybrid(SIZES, **{name: 0})
