@@ -3,6 +3,8 @@
 Gemici et al. 2017, section 5.7 and figure 28: the second turn must show what the first one did.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import (
@@ -13,6 +15,9 @@ from torchmetrics.functional.image import (
 from datamodules.frames.batch import FrameSequences
 from lightning_modules.metrics.prior_recall import squared_error
 from lightning_modules.metrics.step_means import Measurement
+
+#: Of a frame that is the same, which would else be infinite, and with it the mean.
+MOST_DECIBELS = 100.0
 
 
 def returned_view_measurements(
@@ -29,23 +34,40 @@ def returned_view_measurements(
         At generated steps whose answer was given: ``returned_error``, mean squared error against
         the view that was given, in intensities squared, ``returned_error_other``, the mean of those
         against the views that were given at that step in all other rooms of the batch,
-        ``returned_psnr`` in decibels, and ``returned_ssim``.
+        ``returned_psnr`` in decibels, at most ``MOST_DECIBELS``, and ``returned_ssim``.
     """
     steps = torch.arange(logits.shape[1], device=logits.device)
     known = (steps >= prefix) & (batch.recalled_from >= 0) & (batch.recalled_from < prefix)
     frames, shown = logits.sigmoid(), first_views(batch.frames, batch.recalled_from)
-    flat = frames.flatten(0, 1).float(), shown.flatten(0, 1).float()
-    psnr = peak_signal_noise_ratio(*flat, data_range=1.0, dim=(1, 2, 3), reduction="none")
-    ssim = structural_similarity_index_measure(*flat, data_range=1.0, reduction="none")
-    assert isinstance(ssim, Tensor), "one number an image"
     return {
         "returned_error": Measurement(squared_error(frames, shown), known),
         "returned_error_other": Measurement(
             error_to_others(frames, batch), known & (len(frames) > 1)
         ),
-        "returned_psnr": Measurement(psnr.view_as(known), known),
-        "returned_ssim": Measurement(ssim.view_as(known), known),
+        "returned_psnr": Measurement(_of_pairs(_psnr, frames, shown, known), known),
+        "returned_ssim": Measurement(_of_pairs(_ssim, frames, shown, known), known),
     }
+
+
+def _of_pairs(
+    measure: Callable[[Tensor, Tensor], Tensor], frames: Tensor, shown: Tensor, known: Tensor
+) -> Tensor:
+    """Measure the frames [B, T, C, H, W] that are known alone, [B, T]; NaN elsewhere."""
+    values = torch.full(known.shape, torch.nan, device=known.device)
+    if known.any():
+        values[known] = measure(frames[known].float(), shown[known].float())
+    return values
+
+
+def _psnr(frames: Tensor, shown: Tensor) -> Tensor:
+    whole = {"data_range": 1.0, "dim": (1, 2, 3), "reduction": "none"}
+    return peak_signal_noise_ratio(frames, shown, **whole).clamp(max=MOST_DECIBELS)
+
+
+def _ssim(frames: Tensor, shown: Tensor) -> Tensor:
+    found = structural_similarity_index_measure(frames, shown, data_range=1.0, reduction="none")
+    assert isinstance(found, Tensor), "one number an image"
+    return found
 
 
 def first_views(frames: Tensor, recalled_from: Tensor) -> Tensor:

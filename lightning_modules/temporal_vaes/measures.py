@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PER_STEP, SHARE = "nats per step", "0 to 1"
 #: Benchmarks whose camera returns.
 VIEWS = "LoopClosure", "Rotation"
+#: Benchmarks that return to places which the model made up.
+PLACES = ("MNISTMaze",)
 
 FAMILY = Family(
     name="generative temporal models",
@@ -142,11 +144,13 @@ FAMILY = Family(
             "the maze",
             "per pixel",
             "lower",
+            benchmarks=PLACES,
         ),
         Measure(
             "coherence_error_other",
             "the same against a frame that it generated of another place before, drawn at random",
             "per pixel",
+            benchmarks=PLACES,
         ),
         Measure(
             "coherence_ratio",
@@ -156,6 +160,7 @@ FAMILY = Family(
             "lower",
             header="own frames again",
             gathered=False,
+            benchmarks=PLACES,
         ),
         Measure(
             "returned_error",
@@ -229,19 +234,20 @@ class FrameMeasures(Measures):
         unrolled = model(batch.frames, batch.actions, model.noise(batch), record=True)
         generated = model.generate(batch, model.noise(batch, draw=1)).logits
         lots = model.sequence_noise(batch.episode, (batch.place.shape[1], model.prefix_length), 2)
-        own_lots = model.sequence_noise(batch.episode, (batch.place.shape[1],) * 2, 3)
-        benchmark = model.benchmark
+        benchmark, prefix = model.benchmark, model.prefix_length
         classifier = None if benchmark is None else benchmark.classifier
-        views: dict[str, Measurement] = {}
+        returns: dict[str, Measurement] = {}
         if benchmark is not None and benchmark.returns:
-            views = returned_view_measurements(generated, batch, model.prefix_length)
+            returns = returned_view_measurements(generated, batch, prefix)
+        if benchmark is not None and benchmark.grid is not None:
+            own_lots = model.sequence_noise(batch.episode, (batch.place.shape[1],) * 2, 3)
+            returns = coherence_measurements(generated, batch, prefix, own_lots)
         return {
-            **views,
+            **returns,
             **bound_measurements(unrolled.bound(batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
             **attribution_measurements(model, batch, unrolled.trajectory),
             **prior_recall_measurements(generated, batch, lots, classifier),
-            **coherence_measurements(generated, batch, model.prefix_length, own_lots),
         }
 
     def summarise(self, model: "TemporalVAE", sums: Mapping[str, StepSums]) -> Summary:
@@ -250,7 +256,7 @@ class FrameMeasures(Measures):
         own, other = sums["coherence_error"], sums["coherence_error_other"]
         if not own.nowhere:
             summary.scalars["coherence_ratio"] = own.mean / other.mean
-        if "returned_error" in sums and not sums["returned_error_other"].nowhere:
-            views, others = sums["returned_error"], sums["returned_error_other"]
+        views, others = sums["returned_error"], sums["returned_error_other"]
+        if not others.nowhere:
             summary.scalars["returned_ratio"] = views.mean / others.mean
         return summary

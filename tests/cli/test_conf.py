@@ -290,6 +290,16 @@ def test_the_papers_overlays_leave_no_curriculum(benchmark: str, build) -> None:
     assert data.hparams["curriculum"] is None
 
 
+@pytest.mark.parametrize("model", ["tgqn", "atgqn_w", "atgqn_rmr"])
+def test_the_papers_overlays_leave_patches_narrow_places(model: str, build) -> None:
+    files = [f"{model}_rendering_sparse"]
+    files += [f"overlays/paper_{name}" for name in ("neural_processes", "rendering")]
+    built = build(*(f"--config={CONF / f'{file}.yaml'}" for file in files)).model
+    assert built.place_scale == 1
+    if model == "atgqn_rmr":
+        assert 0.9 < built.memory.initial_keys.abs().max() <= 1
+
+
 @pytest.mark.parametrize("pictures", ["digits", "faces"])
 def test_the_papers_overlays_leave_no_stages(pictures: str, build) -> None:
     files = [f"asnp_rmr_{pictures}_sparse", "overlays/paper_neural_processes"]

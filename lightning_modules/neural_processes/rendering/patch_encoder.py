@@ -35,4 +35,5 @@ class PatchEncoder(SetEncoder):
         places, patches = real.rows(x), real.rows(y)
         seen = self.see(patches.flatten(0, -2).unflatten(-1, self.patch))
         everywhere = places.flatten(0, -2)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
-        return self.locate(torch.cat([seen, everywhere], 1)).view(*places.shape[:-1], -1)
+        maps = self.locate(torch.cat([seen, everywhere], 1))
+        return maps.flatten(1).unflatten(0, places.shape[:-1])

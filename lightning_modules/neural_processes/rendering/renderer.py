@@ -63,7 +63,7 @@ class RecurrentRenderer(ObservationModel):
 
         def painted(rows: Tensor) -> Tensor:
             parts = [self._painted(part) for part in rows.flatten(0, -2).split(TOGETHER)]
-            return torch.cat(parts).view(*rows.shape[:-1], -1)
+            return torch.cat(parts).unflatten(0, rows.shape[:-1])
 
         return self._targets(of_points(painted, points + latents, real))
 
@@ -77,7 +77,7 @@ class RecurrentRenderer(ObservationModel):
         maps = reads.unflatten(-1, (self.size, *self.shapes.area))
         everywhere = places[:, :, None, None].expand(-1, -1, *self.shapes.area)
         gates = self.cell.known(torch.cat([maps, everywhere], 1), self.of_sample)
-        return gates.view(*rows.shape[:-1], -1)
+        return gates.flatten(1).unflatten(0, rows.shape[:-1])
 
     def _painted(self, rows: Tensor) -> Tensor:
         """Paint patches whose gates are known but for the state, [..., 4 R H W] -> [..., C H W]."""
@@ -90,4 +90,4 @@ class RecurrentRenderer(ObservationModel):
         bias = self.colours.bias
         assert bias is not None
         canvas = F.conv_transpose2d(strokes, self.colours.weight, steps * bias, stride=2, padding=1)
-        return canvas.view(*rows.shape[:-1], -1)
+        return canvas.flatten(1).unflatten(0, rows.shape[:-1])

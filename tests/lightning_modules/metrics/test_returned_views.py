@@ -53,6 +53,11 @@ def test_a_perfect_memory_is_similar_and_noise_is_not(batch: FrameSequences) -> 
     assert perfect["returned_ssim"].nanmean().item() == pytest.approx(1, abs=1e-4)
     assert abs(noise["returned_ssim"].nanmean().item()) < 0.05
     assert perfect["returned_error"].nanmean() < 1e-10
+    # Black and white frames may be generated exactly; their mean stays finite.
+    exact = batch._replace(frames=torch.ones_like(batch.frames))
+    assert set(measured(exact.frames, exact)["returned_psnr"][:, PREFIX:].flatten().tolist()) == {
+        100.0
+    }
     assert noise["returned_error"].nanmean().item() == pytest.approx(1 / 6, rel=0.05)
 
 
@@ -67,6 +72,12 @@ def test_all_sequences_count_however_devices_share_them(
     assert not found["returned_error_other"][:, PREFIX:].isnan().any()
     whole = measured(generated, batch)["returned_error"]
     torch.testing.assert_close(found["returned_error"], whole[rows], equal_nan=True)
+
+
+def test_steps_that_return_to_nothing_count_nowhere(batch: FrameSequences) -> None:
+    new = batch._replace(recalled_from=torch.full_like(batch.recalled_from, -1))
+    for values in measured(torch.rand_like(batch.frames), new).values():
+        assert values.isnan().all()
 
 
 def test_a_sequence_alone_has_no_other_room(batch: FrameSequences) -> None:

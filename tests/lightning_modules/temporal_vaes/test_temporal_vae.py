@@ -323,3 +323,5 @@ def test_views_are_measured_where_a_camera_returns(tmp_path) -> None:
     error, others = found["val/returned_error"], found["val/returned_error_other"]
     assert found["val/returned_ratio"] == pytest.approx(error / others) and error > 0
     assert {"val/returned_psnr", "val/returned_ssim"} <= found.keys()
+    # What a model makes up it meets again in the maze alone.
+    assert not any("coherence" in name for name in found)

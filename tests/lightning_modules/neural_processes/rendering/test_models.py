@@ -79,6 +79,18 @@ def test_every_parameter_gets_a_gradient(name: str, batch: FunctionSequences) ->
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_without_any_context_patches_are_predicted(name: str, batch: FunctionSequences) -> None:
+    model = make(name)
+    nothing = torch.zeros_like(batch.context_mask), torch.zeros_like(batch.target_seen)
+    batch = batch._replace(context_mask=nothing[0], target_seen=nothing[1])
+    bound = model.bound(batch, model(batch, noise_of(model)))
+    (-bound.total.mean()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    predicted = model.predict(batch, 2).mean
+    assert predicted.shape == (2, *batch.target_y.shape) and predicted.isfinite().all()
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_padding_and_other_sequences_make_no_difference(
     name: str, batch: FunctionSequences
 ) -> None:
