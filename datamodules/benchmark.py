@@ -89,6 +89,10 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
     def source_record(self) -> dict[str, str]:
         """Say what the sequences are made of; `source` is its name. Needs `setup`."""
 
+    def prepare_test_data(self) -> None:
+        """Prepare what evaluations need, which is all but where training data is costly to make."""
+        self.prepare_data()
+
     def setup(self, stage: str | None = None) -> None:
         """Get every split ready, once."""
         if not self._datasets:

@@ -78,7 +78,8 @@ class FilmCache:
 
     Args:
         folder: it need not exist.
-        made_of: what decides on the films, as JSON has it; other films are taken for none.
+        made_of: what decides on the films, as JSON has it; films for which any of it differs are
+            taken for none.
     """
 
     def __init__(self, folder: Path, made_of: dict[str, Any]) -> None:
@@ -109,8 +110,9 @@ class FilmCache:
         """Read what is known of each shard; nothing if that is of other films, or damaged."""
         try:
             content = json.loads((self.folder / MANIFEST).read_bytes())
-            return content["shards"] if content["made_of"] == self.made_of else {}
-        except (OSError, ValueError, KeyError, TypeError):
+            alike = content["made_of"].items() >= self.made_of.items()
+            return content["shards"] if alike else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def _is_whole(self, shard: Shard, known: Any) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,6 +22,8 @@ from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.renderer import LostRenderer, Renderer
 from datamodules.sources import UnreadableData
 
+#: Renderers at once: each takes 0.4 GB.
+MOST_RENDERERS = 8
 #: Times that a shard is tried.
 TRIALS = 2
 #: The engine's textures, beside its module.
@@ -83,6 +86,17 @@ def require_engine() -> None:
         raise RenderingFailed(f"{assets} is missing: pip install --force-reinstall vizdoom")
 
 
+def engine_record() -> dict[str, str]:
+    """Name the engine, whose textures are in the films; nothing where there is none.
+
+    A machine without it then takes the films of any engine.
+    """
+    try:
+        return {"vizdoom": version("vizdoom")}
+    except PackageNotFoundError:
+        return {}
+
+
 def require_space(folder: Path, shards: Sequence[Shard], steps: int) -> None:
     """Look whether films fit on the disk before they are rendered.
 
@@ -130,7 +144,7 @@ class Rendering:
             RenderingFailed: a shard failed twice.
             OSError: one could not be written.
         """
-        jobs = min(len(self._todo), cores())
+        jobs = min(len(self._todo), cores(), MOST_RENDERERS)
         with ThreadPoolExecutor(jobs) as pool:
             workers = [pool.submit(self._work) for _ in range(jobs)]
             try:

@@ -1,11 +1,13 @@
 """Process that renders shards of films: `python -m datamodules.rooms.serve FOLDER`.
 
 It reads requests from standard input and says on standard output what became of each, both a line
-of JSON. FOLDER is its own to write in. It ends when its input does.
+of JSON. FOLDER is its own to write in. When its input ends, or nobody listens any more, the process
+ends, too, and removes FOLDER: whoever asked may have been killed.
 """
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -63,6 +65,8 @@ def main(folder: Path) -> None:
     for line in sys.stdin:
         try:
             answer = render(Request(**json.loads(line)), textures, folder, out)
+        except BrokenPipeError:
+            return
         except OSError as failure:
             # What Python does not name is in the folder.
             named = str(failure.filename or folder)
@@ -76,4 +80,7 @@ def say(answer: dict[str, Any], out: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    finally:
+        shutil.rmtree(sys.argv[1], ignore_errors=True)

@@ -69,7 +69,7 @@ class Subject(Rebuilt):
     def restore(self, weights: dict[str, Any]) -> None:
         """Take a checkpoint's weights, and get the data ready."""
         self.model.load_state_dict(weights)
-        self.datamodule.prepare_data()
+        self.datamodule.prepare_test_data()
         self.datamodule.setup("test")
 
     def varied(self, *settings: str) -> "Subject":

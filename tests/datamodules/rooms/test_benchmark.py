@@ -7,6 +7,7 @@ import pytest
 from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules import Rotation
+from datamodules.rooms import benchmark
 from tests.datamodules.rooms.painter import Painter
 
 
@@ -35,3 +36,27 @@ def test_who_only_evaluates_waits_for_no_training_films(
     assert shards(data) == {"test", "train", "val"}
     assert len(data.dataset("train").__getitems__([0, 31]).frames) == 2
     assert len(Painter.rendered) == 3
+
+
+def test_who_has_no_trainer_may_ask_for_test_films_alone(tmp_path: Path) -> None:
+    data = Rotation(data_dir=str(tmp_path), sequence_length=4, train_size=5, test_size=3)
+    data.prepare_test_data()
+    assert shards(data) == {"test", "val"}
+    data.prepare_data()
+    assert shards(data) == {"test", "train", "val"}
+
+
+def test_films_of_another_engine_are_rendered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rendered_with(engine: dict[str, str]) -> int:
+        monkeypatch.setattr(benchmark, "engine_record", lambda: engine)
+        monkeypatch.setattr(Painter, "rendered", [])
+        data = Rotation(data_dir=str(tmp_path), sequence_length=4, val_size=2, test_size=2)
+        data.prepare_test_data()
+        return len(Painter.rendered)
+
+    assert rendered_with({"vizdoom": "1.3.0"}) == 2
+    assert rendered_with({"vizdoom": "1.3.0"}) == 0
+    assert rendered_with({"vizdoom": "1.4.0"}) == 2
+    assert rendered_with({}) == 0, "without an engine, whatever is there"

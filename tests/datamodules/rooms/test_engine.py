@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -165,6 +167,30 @@ def processes_of(lost: Renderer) -> list[int]:
 def left_by(lost: Renderer) -> list[int | str]:
     """What a renderer has not cleared away."""
     return [*processes_of(lost), *filter(os.path.exists, lost._shared_memory)]
+
+
+def test_a_killed_program_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    """Renderers notice that nobody listens any more, and clear up."""
+    (tmp_path / "temporary").mkdir()
+    sizes = "train_size=40, val_size=1, test_size=1, num_workers=0"
+    code = f"from datamodules import Rotation; Rotation(data_dir={str(tmp_path)!r}, {sizes})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "temporary")}
+    command = [sys.executable, "-c", f"{code}.prepare_data()"]
+    program = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    def until(happened: Callable[[], bool]) -> None:
+        end = time.monotonic() + 120
+        while not happened():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    until(lambda: any((tmp_path / "temporary").glob("rooms-*/rooms.wad")))
+    program.kill()
+    program.wait()
+    until(lambda: not any((tmp_path / "temporary").glob("rooms-*")))
+    data = Rotation(data_dir=str(tmp_path), train_size=40, val_size=1, test_size=1)
+    data.prepare_data()
+    assert data._cache.missing([*data._shards("train"), *data._shards("test")]) == []
 
 
 def test_a_full_disk_is_named_and_healed(tmp_path: Path) -> None:
