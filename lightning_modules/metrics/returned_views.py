@@ -60,8 +60,8 @@ def _of_pairs(
 
 
 def _psnr(frames: Tensor, shown: Tensor) -> Tensor:
-    whole = {"data_range": 1.0, "dim": (1, 2, 3), "reduction": "none"}
-    return peak_signal_noise_ratio(frames, shown, **whole).clamp(max=MOST_DECIBELS)
+    found = peak_signal_noise_ratio(frames, shown, data_range=1.0, dim=(1, 2, 3), reduction="none")
+    return found.clamp(max=MOST_DECIBELS)
 
 
 def _ssim(frames: Tensor, shown: Tensor) -> Tensor:

@@ -14,7 +14,12 @@ from lightning_modules.drawings import Contestant, Drawings, Evaluated
 from lightning_modules.metrics.step_means import Summary
 from lightning_modules.names import in_words
 from lightning_modules.neural_processes.predictions import PredictedSequence, predict
-from lightning_modules.pictures.completion import CompletedImages, completion
+from lightning_modules.pictures.completion import (
+    CompletedImages,
+    ModelImages,
+    completion,
+    completions_of_models,
+)
 from lightning_modules.pictures.functions import (
     ModelFunctions,
     functions,
@@ -23,6 +28,7 @@ from lightning_modules.pictures.functions import (
 from lightning_modules.pictures.imaginary_keys import imaginary_keys
 from lightning_modules.pictures.key_tracks import key_tracks
 from lightning_modules.pictures.nll_curve import nll_curve
+from lightning_modules.pictures.patch_error_curve import patch_error_curve
 from lightning_modules.pictures.predicted_functions import PredictedFunctions
 
 if TYPE_CHECKING:
@@ -37,6 +43,7 @@ class FunctionDrawings(Drawings):
         Picture("completion", "Completed images"),
         Picture("imaginary_keys", "Imaginary keys of the memory"),
         Picture("nll_curve"),
+        Picture("patch_error_curve"),
     )
 
     def figures(
@@ -57,8 +64,12 @@ class FunctionDrawings(Drawings):
             seed: the seed of the noise.
         """
         if shown.summary is not None:
+            curves = shown.summary.curves
             sentence = nll_sentence(shown.whole_set, shown.summary)
-            yield "nll_curve", nll_curve(shown.summary.curves, shown.title, sentence, shown.colour)
+            headings = shown.title, sentence, shown.colour
+            yield "nll_curve", nll_curve(curves, *headings)
+            if data.patch_shape is not None:
+                yield "patch_error_curve", patch_error_curve(curves, *headings)
         dataset = data.dataset(shown.split)
         sequence = dataset[0] if data.patch_shape is None else dataset.tiled(0)
         prediction = predict(model, sequence, seed)
@@ -73,25 +84,37 @@ class FunctionDrawings(Drawings):
     def side_by_side(
         self, models: Sequence[Contestant], data: FunctionDataModule[Any], seed: int
     ) -> Iterator[tuple[str, Figure]]:
-        """Draw what each model predicts at some steps of functions of one variable, a row each.
+        """Draw what each model predicts at some steps of the first test sequence, a row each.
 
         Args:
             models: of functions.
             data: the data module that they are tested on, set up.
             seed: the seed of the noise.
         """
-        if data.x_size > 1:
-            return
-        sequence = data.dataset("test")[0]
-        rows = {
-            each.name: ModelFunctions(
-                functions_of(predict(each.model, sequence, seed)), each.colour
-            )
-            for each in models
-        }
-        title = in_words(type(data).__name__)
-        source = data.data_record()["source"]
-        yield "predicted", functions_of_models(rows, title, f"First test sequence, {source}")
+        dataset = data.dataset("test")
+        sequence = dataset[0] if data.patch_shape is None else dataset.tiled(0)
+        predicted = [predict(each.model, sequence, seed) for each in models]
+        headings = (
+            in_words(type(data).__name__),
+            f"First test sequence, {data.data_record()['source']}",
+        )
+        if data.x_size == 1:
+            of_models = {
+                each.name: ModelFunctions(functions_of(prediction), each.colour)
+                for each, prediction in zip(models, predicted, strict=True)
+            }
+            yield "predicted", functions_of_models(of_models, *headings)
+        if data.patch_shape is not None or data.canvas_shape is not None:
+            images = {
+                each.name: ModelImages(completed(prediction, data.patch_shape), each.colour)
+                for each, prediction in zip(models, predicted, strict=True)
+            }
+            yield "completed", completions_of_models(images, *headings)
+
+
+def completed(prediction: PredictedSequence, patch: tuple[int, int, int] | None) -> CompletedImages:
+    """Prepare images for drawing, of pixels or of patches."""
+    return images_of(prediction) if patch is None else rendered_images(prediction, patch)
 
 
 def drawn_functions(

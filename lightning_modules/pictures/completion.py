@@ -1,5 +1,6 @@
 """Moving pictures completed from some of their pixels (Yoon et al. 2020, figures 9, 12 to 15)."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,8 @@ ROWS = ("context", "target", "predicted\nmean", "predicted\nst. dev.")
 UNSEEN = "#BFD9EA"
 LABEL_INCHES, RIGHT_INCHES, FOOT_INCHES = 0.85, 0.92, 0.42
 PANELS = Panels(left=LABEL_INCHES, top=HEADING_INCHES + 0.24, size=(1.0, 1.0), gaps=(0.07, 0.07))
+#: Beside rows of models, whose names are longer; and at the right of them.
+MODELS_INCHES, GAP_INCHES = 1.45, 0.15
 #: Distance of the colour bar from the last panel, and its width.
 BAR_INCHES = 0.1, 0.12
 
@@ -31,6 +34,13 @@ class CompletedImages(NamedTuple):
     seen: Tensor  #: [T, H, W] bool, the context
     mean: Tensor  #: [T, C, H, W] in [0, 1]
     sigma: Tensor  #: [T, H, W], predicted standard deviation, of colours their mean
+
+
+class ModelImages(NamedTuple):
+    """What a model predicts of images, and its colour."""
+
+    images: CompletedImages
+    colour: str
 
 
 def completion(images: CompletedImages, title: str, subtitle: str, colour: str) -> Figure:
@@ -54,12 +64,43 @@ def completion(images: CompletedImages, title: str, subtitle: str, colour: str) 
             axes.imshow(image.numpy(), interpolation="nearest", gid=ROWS[row].replace("\n", " "))
     bar = _draw_deviations(panels[-1], images.sigma[steps], colour)
     for axes, step in zip(panels[0], steps, strict=True):
-        head = f"t = {step + 1}, {int(images.seen[step].sum()):,} px"
-        axes.set_title(head, size=8, color=INK, pad=4)
+        _head(axes, images, step)
     for line, name in zip(panels, ROWS, strict=True):
         _name(line[0], name, colour if name.startswith("predicted") else INK)
     _draw_bar(figure, len(steps), bar)
     _draw_note(figure)
+    return figure
+
+
+def completions_of_models(models: Mapping[str, ModelImages], title: str, subtitle: str) -> Figure:
+    """Draw the context and the target of some steps, then a row of predicted means for each model.
+
+    Args:
+        models: by name; their predictions are of the same images, from the same context.
+        title: bold, in the first line.
+        subtitle: in the second line.
+    """
+    first = next(iter(models.values())).images
+    steps = chosen_steps(first.seen.flatten(1).any(1), COLUMNS)
+    shown, truth, _ = image_rows(first, steps)
+    rows = {"context": (shown, INK), "target": (truth, INK)}
+    # Names of cores are long, so the core has a line of its own.
+    rows |= {
+        name.replace(" (", "\n("): (image_rows(images, steps)[2], colour)
+        for name, (images, colour) in models.items()
+    }
+    panels = PANELS._replace(left=MODELS_INCHES)
+    width = panels.right(len(steps)) + GAP_INCHES
+    figure = sheet(width, panels.bottom(len(rows)) + FOOT_INCHES, title, subtitle)
+    for row, (name, (drawn, colour)) in enumerate(rows.items()):
+        for column, (step, image) in enumerate(zip(steps, drawn, strict=True)):
+            axes = _add_panel(figure, row, column, panels)
+            axes.imshow(image.numpy(), interpolation="nearest", gid=name.replace("\n", " "))
+            if row == 0:
+                _head(axes, first, step)
+            if column == 0:
+                _name(axes, name, colour)
+    _draw_note(figure, MODELS_INCHES)
     return figure
 
 
@@ -70,8 +111,14 @@ def image_rows(images: CompletedImages, steps: list[int]) -> list[Tensor]:
     return [truth.where(seen, torch.tensor(to_rgb(UNSEEN))), truth, mean]
 
 
-def _add_panel(figure: Figure, row: int, column: int) -> Axes:
-    axes = PANELS.add(figure, row, column)
+def _head(axes: Axes, images: CompletedImages, step: int) -> None:
+    """Name a column's step, and how many pixels its context has."""
+    head = f"t = {step + 1}, {int(images.seen[step].sum()):,} px"
+    axes.set_title(head, size=8, color=INK, pad=4)
+
+
+def _add_panel(figure: Figure, row: int, column: int, panels: Panels = PANELS) -> Axes:
+    axes = panels.add(figure, row, column)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color=QUIET, lw=0.6)
     return axes
@@ -104,8 +151,8 @@ def _draw_bar(figure: Figure, columns: int, image: AxesImage) -> None:
     bar.ax.tick_params(colors=QUIET, labelsize=8, width=0.8)
 
 
-def _draw_note(figure: Figure) -> None:
+def _draw_note(figure: Figure, left: float = LABEL_INCHES) -> None:
     width, height = figure.get_size_inches()
     text = "Context: pixels of this step that are shown to the model, on blue; px: their number."
-    at = LABEL_INCHES / width, 0.1 / height
+    at = left / width, 0.1 / height
     figure.text(*at, text, size=8, color=QUIET, va="bottom")

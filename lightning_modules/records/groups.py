@@ -196,8 +196,8 @@ def _alike(
         # A setting that is not there is one of no value.
         groups.setdefault(tuple(str(own.get(key)) for key in names), []).append(place)
     first = [settings[places[0]] for places in groups.values()]
-    own = [{kept_as[place] for place in places} for places in groups.values()]
-    return dict(zip(_labels(first, names, own), groups.values(), strict=True))
+    kept = [{kept_as[place] for place in places} for places in groups.values()]
+    return dict(zip(_labels(first, names, kept), groups.values(), strict=True))
 
 
 def _labels(

@@ -31,12 +31,15 @@ class PatchProcess(NeuralProcess):
         draws: draws of a step, at least 2: the first one's prior knows nothing of the context.
         renderer_maps: maps of the renderer's state.
         renderer_steps: how often it paints a patch.
-        kernel_size: rows and columns of the kernels of all recurrent parts, odd. The authors' TGQN
-            has 5, on larger maps; on the 2 x 2 of a patch of 8 x 8, the outer weights of that would
-            meet nothing but the frame of zeros.
+        kernel_size: rows and columns of the kernels of latents, deterministic path and renderer,
+            odd; those of RMR's trackers are 3. The authors' TGQN has 5, on larger maps; on the 2 x
+            2 of a patch of 8 x 8, the outer weights of that would meet nothing but the frame of
+            zeros.
         sigma: standard deviation of a value about what is painted; 1 in the authors' code, with
-            which latents say nearly nothing at first. With 0.2 they do (TGQN, transfer, compact,
-            after 1,000 steps: a KL of 3.7 nats a step instead of 0.06), and patches are as good.
+            which latents say nearly nothing at first: ATGQN-RMR (transfer, compact) has a KL of 0.2
+            nats a step after 1,000 steps and 1.5 after 4,000, by when they save 0.6 nats a target.
+            With 0.2 they are used at once (TGQN: 3.7 instead of 0.06 after 1,000 steps), and
+            patches are as good.
         **settings: settings of ``NeuralProcess``.
 
     Raises:

@@ -24,6 +24,7 @@ from lightning_modules.neural_processes.pictures import (
     rendered_images,
 )
 from lightning_modules.neural_processes.predictions import predict
+from lightning_modules.pictures.patch_error_curve import GUESSES
 from memory_cores import CORES, RMR, ContextWindow
 from tests.lightning_modules.quiet_runs import names, trainer
 
@@ -129,7 +130,8 @@ def test_every_picture_that_is_drawn_is_declared(
         model = process(data)
         model.validation_summary = Summary({"nll": torch.tensor(1.25)}, curves, 2)
         drawn |= set(drawn_of(data, model, 1))
-    assert drawn == {picture.name for picture in FunctionDrawings.pictures}
+    of_patches = {"patch_error_curve"}
+    assert drawn | of_patches == {picture.name for picture in FunctionDrawings.pictures}
 
 
 def test_images_are_arranged_as_their_canvas(
@@ -163,9 +165,12 @@ def test_rendered_canvases_are_completed(rendered: RenderedFaces) -> None:
     torch.manual_seed(0)
     sizes = {"sequence_length": 6, "test_length": 6, "x_size": 2, "x_range": 1.0, "y_size": 192}
     model = TGQN(**sizes, patch_shape=(3, 8, 8), hidden_size=4, state_maps=4, renderer_maps=4)
+    curves = {name: torch.rand(6) for name in (*GUESSES, "patch_error", "patch_error_unseen")}
+    curves |= {"nll": torch.rand(6), "context_share": torch.rand(6)}
+    model.validation_summary = Summary({"nll": torch.tensor(1.25)}, curves, 2)
     shown = evaluated(rendered, model, "val", 1)
     drawn = dict(FunctionDrawings().figures(model, rendered, shown, sequences=1, seed=0))
-    assert set(drawn) == {"completion"}
+    assert set(drawn) == {"completion", "nll_curve", "patch_error_curve"}
     prediction = predict(model, rendered.dataset("val").tiled(0), seed=0)
     images = rendered_images(prediction, rendered.patch_shape)
     assert images.truth.shape == images.mean.shape == (6, 3, 80, 80)
@@ -184,7 +189,7 @@ def test_rendered_canvases_are_completed(rendered: RenderedFaces) -> None:
 
 
 def test_models_of_functions_are_drawn_side_by_side(
-    drifting: DriftingFunctions, digits: MovingDigits, process: Callable[..., NeuralProcess]
+    drifting: DriftingFunctions, process: Callable[..., NeuralProcess]
 ) -> None:
     model = process(drifting)
     models = [Contestant(name, "#d55e00", model) for name in ("A", "B", "C")]
@@ -194,4 +199,17 @@ def test_models_of_functions_are_drawn_side_by_side(
     step = int(figure.axes[0].get_title(loc="left").split()[2].strip(",")) - 1
     assert first.get_ydata() == pytest.approx(mean[step, :, 0].numpy())
     assert [axes.get_ylabel() for axes in figure.axes[::4]] == ["A", "B", "C"]
-    assert not dict(FunctionDrawings().side_by_side(models, digits, seed=0))
+
+
+def test_models_of_images_are_drawn_side_by_side(
+    digits: MovingDigits, process: Callable[..., NeuralProcess]
+) -> None:
+    models = [Contestant(name, "#d55e00", process(digits)) for name in ("A", "B")]
+    ((name, figure),) = dict(FunctionDrawings().side_by_side(models, digits, seed=0)).items()
+    prediction = predict(models[1].model, digits.dataset("test")[0], seed=0)
+    drawn = [i for axes in figure.axes for i in axes.images if i.get_gid() == "B"]
+    assert name == "completed"
+    expected = canvas_images(prediction.targets.mean)[:, 0].clamp(0, 1)
+    assert torch.tensor(drawn[0].get_array())[..., 0].float() == pytest.approx(
+        expected[0].numpy(), abs=1 / 255
+    )

@@ -8,7 +8,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_modules.pictures import completion
-from lightning_modules.pictures.completion import UNSEEN, CompletedImages
+from lightning_modules.pictures.completion import (
+    UNSEEN,
+    CompletedImages,
+    ModelImages,
+    completions_of_models,
+)
 
 
 @pytest.fixture
@@ -77,3 +82,17 @@ def test_images_in_colour_show_their_pixels(completed: CompletedImages) -> None:
     assert torch.equal(rows["target"], truth.permute(0, 2, 3, 1))
     seen = completed.seen
     assert torch.equal(rows["context"][seen], truth.permute(0, 2, 3, 1)[seen])
+
+
+def test_models_have_a_row_each_below_the_target(completed: CompletedImages) -> None:
+    other = completed._replace(mean=1 - completed.mean)
+    models = {"A (B)": ModelImages(completed, "#D55E00"), "C": ModelImages(other, "#009E73")}
+    figure = completions_of_models(models, "Title", "Subtitle")
+    rows = rows_of(figure)
+    assert [*rows] == ["context", "target", "A (B)", "C"]
+    assert torch.equal(rows["target"][..., 0], completed.truth[:, 0])
+    assert torch.equal(rows["A (B)"][..., 0], completed.mean[:, 0])
+    assert torch.equal(rows["C"][..., 0], other.mean[:, 0])
+    labels = {axes.get_ylabel(): axes.yaxis.label.get_color() for axes in figure.axes}
+    assert labels["A\n(B)"] == "#D55E00" and labels["C"] == "#009E73"
+    figure.draw_without_rendering()
