@@ -6,6 +6,7 @@ import numpy as np
 
 from memory_cores import RMR
 from memory_cores.parts.attention import Attention, EncodedAttention, MultiheadAttention
+from memory_cores.parts.conv_lstm import ConvLSTMCells
 from memory_cores.parts.lstm import LSTMCell
 
 
@@ -39,6 +40,10 @@ def of_core(core: RMR, kind: str) -> dict[str, Any]:
     if core.tracks and isinstance(core.value_tracker, LSTMCell):
         parameters["value_rnn"] = [tuple(map(array, core.value_tracker.gates.parameters()))]
         parameters["value_rnn"] *= core.slots
+    elif core.tracks and isinstance(core.value_tracker, ConvLSTMCells):
+        parameters["value_rnn"] = [tuple(map(array, core.value_tracker.cell.gates.parameters()))]
+        parameters["value_rnn"] *= core.slots
+        parameters["area"] = core.sizes.maps
     elif core.tracks:
         pairs = zip(core.value_tracker.weight, core.value_tracker.bias, strict=True)
         parameters["value_rnn"] = [(array(weight).T, array(bias)[0]) for weight, bias in pairs]

@@ -52,8 +52,11 @@ def step(
         states = []
         for k in cells:
             told = [keys[k], memory.values[k]] + ([] if interaction else [encoding])
-            weights = parameters["value_rnn"][k]
-            states.append(lstm(np.concatenate(told), *memory.value_states[k], *weights))
+            weights, before = parameters["value_rnn"][k], memory.value_states[k]
+            if "area" in parameters:  # of maps, which all values but the key are
+                states.append(conv_lstm(*told, *before, *weights, area=parameters["area"]))
+            else:
+                states.append(lstm(np.concatenate(told), *before, *weights))
         proposals = [hidden for hidden, _ in states]
     values = proposals
     if interaction:
@@ -82,6 +85,30 @@ def lstm(inputs: Array, hidden: Array, cell: Array, weight: Array, bias: Array) 
     i, f, o, g = np.split(raw, 4)
     cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(cell), cell
+
+
+def conv_lstm(key: Array, *maps: Array, area: tuple[int, int]) -> Point:
+    """An LSTM whose gates are a convolution; the key is the same everywhere on the maps.
+
+    Args:
+        key: [Dk].
+        *maps: flattened inputs, the hidden and the cell state; then the weight [4 H, I, 3, 3] and
+            the bias [4 H].
+        area: height and width of a map.
+    """
+    *inputs, cell, weight, bias = maps
+    told = [np.full(area, number) for number in key]
+    told += [image for part in inputs for image in part.reshape(-1, *area)]
+    raw = np.zeros((len(bias), *area))
+    for gate, row, column in np.ndindex(raw.shape):
+        raw[gate, row, column] = bias[gate]
+        for channel, down, right in np.ndindex(weight.shape[1:]):
+            y, x = row + down - 1, column + right - 1
+            if 0 <= y < area[0] and 0 <= x < area[1]:
+                raw[gate, row, column] += weight[gate, channel, down, right] * told[channel][y, x]
+    i, f, o, g = np.split(raw, 4)
+    cell = sigmoid(f) * cell.reshape(g.shape) + sigmoid(i) * np.tanh(g)
+    return (sigmoid(o) * np.tanh(cell)).ravel(), cell.ravel()
 
 
 def imagined_keys(hidden: Array, parameters: dict[str, Any], cells: int) -> list[Array]:

@@ -29,11 +29,11 @@ def make_core(sizes: MemorySizes = SIZES, **settings: Any) -> RMR:
     return core
 
 
-def random_step(batch: int, items: int) -> tuple[Tensor, Items]:
+def random_step(batch: int, items: int, sizes: MemorySizes = SIZES) -> tuple[Tensor, Items]:
     """A control and a set of which some items are padding, all of them for some sequences."""
-    control = torch.randn(batch, SIZES.control, dtype=torch.float64)
-    keys = 2 * torch.randn(batch, items, SIZES.key, dtype=torch.float64)
-    values = torch.randn(batch, items, SIZES.value, dtype=torch.float64)
+    control = torch.randn(batch, sizes.control, dtype=torch.float64)
+    keys = 2 * torch.randn(batch, items, sizes.key, dtype=torch.float64)
+    values = torch.randn(batch, items, sizes.value, dtype=torch.float64)
     return control, Items(keys, values, torch.rand(batch, items) < 0.6)
 
 
@@ -105,6 +105,30 @@ def test_fifty_steps_equal_the_reference(name: str) -> None:
             ]:
                 difference = np.abs(ours.detach().numpy() - np.array(theirs)).max()
                 assert difference < 1e-9, f"step {t}, sequence {b}"
+
+
+@pytest.mark.parametrize("interacts", [True, False])
+@pytest.mark.parametrize("maps", [(2, 2), (1, 3)])
+def test_steps_on_maps_equal_the_reference(maps: tuple[int, int], interacts: bool) -> None:
+    """ATGQN-RMR's memory: values are maps, and a ConvLSTM tracks them."""
+    value = 2 * maps[0] * maps[1]
+    sizes = MemorySizes(control=value, key=2, value=value, steps=7, query=2, maps=maps)
+    core = make_core(sizes, slots=3, attention_heads=2, without_flow_interaction=not interacts)
+    parameters = of_core(core, "multihead")
+    state, memories = core.initial_state(2, DOUBLE), [reference.start(parameters)] * 2
+    for t in range(12):
+        control, items = random_step(2, (0, 1, 3, 7)[t % 4], sizes)
+        queries = 2 * torch.randn(2, 4, 2, dtype=torch.float64)
+        with torch.no_grad():
+            state = core.write(state, control, items)
+            found = core.lookup(core.snapshot(state, items), queries)
+        for b in range(2):
+            memories[b] = memory = reference.step(
+                memories[b], points(items, b), control[b].numpy(), parameters, True, interacts
+            )
+            expected = [reference.read(memory, query.numpy(), parameters) for query in queries[b]]
+            for ours, theirs in ((state.values[b], memory.values), (found[b], expected)):
+                assert np.abs(ours.numpy() - np.array(theirs)).max() < 1e-9, f"step {t}"
 
 
 def test_its_start_is_learned_and_within_the_ranges() -> None:
