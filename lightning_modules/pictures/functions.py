@@ -24,6 +24,8 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_
 MOST_STEPS, COLUMNS = 8, 4
 PANELS = Panels(left=0.6, top=HEADING_INCHES + 0.3, size=(2.5, 1.9), gaps=(0.18, 0.5))
 RIGHT_INCHES, FOOT_INCHES = 0.18, 0.98
+#: Of a sheet with several models, which is large.
+MODELS_DPI = 80
 #: Opacity of the band of one standard deviation, and of the second one around it.
 BANDS = (0.26, 0.14)
 #: Opacity of the context of the step before, its factor per further step, and the lowest.
@@ -72,6 +74,7 @@ def functions_of_models(models: Mapping[str, ModelFunctions], title: str, subtit
     steps = chosen_steps(first.with_context, COLUMNS)
     width = PANELS.right(len(steps)) + RIGHT_INCHES
     figure = sheet(width, PANELS.bottom(len(models)) + FOOT_INCHES, title, subtitle)
+    figure.set_dpi(MODELS_DPI)
     ends = [y_limits(each.prediction, steps) for each in models.values()]
     limits = min(low for low, _ in ends), max(high for _, high in ends)
     for row, (name, (prediction, colour)) in enumerate(models.items()):

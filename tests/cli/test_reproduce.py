@@ -215,7 +215,7 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
     for part in (
         "# Z1: fails at cpu scale",
         "**fails**: It does recall",
-        "![Z1: figure](figure.png)",
+        "![Z1: by step of a sequence](figure.png)",
     ):
         assert part in report
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -223,8 +223,12 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
 
     # As after an end between training and test.
     (folder / "seed33/results.json").unlink()
+    for name in ("visits", "sizes"):
+        (out / f"figure_{name}.png").write_bytes(b"drawn before")
     assert "3/3 seed33: is tested" in (said := reproduce("Z1"))
     assert "starts" not in said
+    # What needs weights stays where these are gone; what does not would be drawn again.
+    assert {path.name for path in out.glob("*.png")} == {"figure.png", "figure_visits.png"}
     assert json.loads((out / "results.json").read_text(encoding="utf-8")) == results
 
     assert "1 of 5 runs finished, 4 kept" in (said := reproduce("Z1", "--seeds=5"))
@@ -242,7 +246,8 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
     assert "Z1 fails     at cpu scale: 1 holds, 1 fails; 5 seeds" in said
     document = (claims.parent / "out.md").read_text(encoding="utf-8")
     assert "| Z1 | **fails** | cpu | Who has not learned does not recall. |" in document
-    assert "![Z1: figure](out/Z1/figure.png)" in document and "teach nothing" in document
+    assert "![Z1: by step of a sequence](out/Z1/figure.png)" in document
+    assert "teach nothing" in document
     written = json.loads((out / "results.json").read_text(encoding="utf-8"))
     written["runs"] = written["runs"][:3]
     (out / "results.json").write_text(json.dumps(written), encoding="utf-8")

@@ -67,6 +67,11 @@ def spoken(judged: Judged) -> str:
     return "\n".join([*lines, line(judged)])
 
 
+def shows(figure: Path) -> str:
+    """Say what a figure shows by its name: "by step of a sequence", "visits"."""
+    return figure.stem.removeprefix("figure").replace("_", " ").strip() or "by step of a sequence"
+
+
 def report(judged: Judged, figures: Sequence[Path], folder: Path, level: str = "#") -> str:
     """Write all that is known of a claim as Markdown.
 
@@ -83,7 +88,7 @@ def report(judged: Judged, figures: Sequence[Path], folder: Path, level: str = "
         f"{claim.source}. {_trained(judged.results.scores)}",
         "\n".join(_statements(judged.judgements)),
         "\n".join(_numbers(judged)),
-        *(f"![{claim.name}: {path.stem}]({relpath(path, folder)})" for path in figures),
+        *(f"![{claim.name}: {shows(path)}]({relpath(path, folder)})" for path in figures),
         _missing(judged),
         claim.comment,
     ]

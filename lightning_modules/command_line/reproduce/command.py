@@ -106,8 +106,6 @@ def write(needed: "ClaimRuns", judged: "Judged", runs: dict[tuple[str, str], lis
     folder = needed.out
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for old in needed.figures():
-            old.unlink()
         if any(each.quantity.measure not in SIZES for each in judged.claim.statements):
             timed = any(each.quantity.reaches is not None for each in judged.claim.statements)
             draw(runs, folder, timed)
@@ -123,8 +121,8 @@ def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> N
     Tests by step of a sequence are in ``figure.png``, by the size of the memory in
     ``figure_sizes.png``, if models differ in it; validations in the course of training in
     ``figure_training.png``; and what models with a checkpoint on disk make of the first test
-    sequence in figures that the family names. Of several benchmarks each has its name before the
-    ending.
+    sequence in figures that the family names, which stay where these checkpoints are gone. Of
+    several benchmarks each has its name before the ending.
 
     Args:
         runs: by benchmark and model.
@@ -144,7 +142,9 @@ def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> N
         }
         end = f"_{data}.png" if len(benchmarks) > 1 else ".png"
         for name, figure in figures.items():
-            if figure is not None:
+            if figure is None:
+                (folder / f"{name}{end}").unlink(missing_ok=True)
+            else:
                 save(figure, folder / f"{name}{end}")
 
 
