@@ -55,7 +55,7 @@ BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
     # Keys of five heads of 32, turned to their steps; how many were written.
     TransformerCache: (N * (5 * 32 + V) + 1, 4_801),
     # Where the read heads were, and how many were written.
-    Hybrid: (N * (K + V) + 5 * N + 1, 4_126),
+    Hybrid: (N * (64 + V) + 5 * N + 1, 2_526),
     # A row and its age for each slot; eight places and weights a head.
     SAM: (N * (W + 1) + 2 * 5 * 8, 1_705),
     # Two maps each; of a symmetric matrix, a triangle.

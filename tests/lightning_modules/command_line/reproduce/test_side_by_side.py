@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lightning_modules.command_line.reproduce import side_by_side as drawing
+from lightning_modules.command_line.reproduce.command import draw
 from lightning_modules.records import groups as grouping
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run_folder import RunFolder
@@ -44,3 +45,15 @@ def test_models_with_a_checkpoint_are_drawn(runs: Runs, monkeypatch: pytest.Monk
     assert list(drawing.side_by_side(groups)) == [("generated", "a figure")]
     assert sorted(restored) == sorted([folders[1], folders[4]])
     assert sorted(Stand.drawn) == ["GTMM (DNC)", "GTMM (LRU)"]
+
+
+def test_what_was_drawn_with_weights_stays_where_these_are_gone(runs: Runs, tmp_path: Path) -> None:
+    found = {("maze", core): read_runs([runs.frames(core)]).runs for core in ("DNC", "NTM")}
+    folder = tmp_path / "Z1"
+    folder.mkdir()
+    for name in ("visits", "sizes"):
+        (folder / f"figure_{name}.png").write_bytes(b"drawn before")
+    draw(found, folder, timed=False)
+    # Memories of one size have no figure by size.
+    assert {path.name for path in folder.iterdir()} == {"figure.png", "figure_visits.png"}
+    assert (folder / "figure_visits.png").read_bytes() == b"drawn before"
