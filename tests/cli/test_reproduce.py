@@ -242,8 +242,7 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
     assert "Z1 fails     at cpu scale: 1 holds, 1 fails; 5 seeds" in said
     document = (claims.parent / "out.md").read_text(encoding="utf-8")
     assert "| Z1 | **fails** | cpu | Who has not learned does not recall. |" in document
-    assert "![Z1: by step of a sequence](out/Z1/figure.png)" in document
-    assert "teach nothing" in document
+    assert "sequence](out/Z1/figure.png)" in document and "teach nothing" in document
     written = json.loads((out / "results.json").read_text(encoding="utf-8"))
     written["runs"] = written["runs"][:3]
     (out / "results.json").write_text(json.dumps(written), encoding="utf-8")

@@ -55,5 +55,6 @@ def test_what_was_drawn_with_weights_stays_where_these_are_gone(runs: Runs, tmp_
         (folder / f"figure_{name}.png").write_bytes(b"drawn before")
     draw(found, folder, timed=False)
     # Memories of one size have no figure by size.
-    assert {path.name for path in folder.iterdir()} == {"figure.png", "figure_visits.png"}
+    names = {"figure.png", "figure_training.png", "figure_visits.png"}
+    assert {path.name for path in folder.iterdir()} == names
     assert (folder / "figure_visits.png").read_bytes() == b"drawn before"
