@@ -54,6 +54,14 @@ def test_recall(column: str) -> None:
         assert row[column] == expected, row["memory"]
 
 
+def test_rooms() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## What remembers")[2]
+    groups = groups_of("rotation")
+    written = [groups[name].number("recall_ratio", 2) for name in ("DNC", "VRNN")]
+    found = re.findall(r"[\d.]+ \[[\d.]+, [\d.]+\]", " ".join(text.partition("\n## ")[0].split()))
+    assert found == written and {group.size for group in groups.values()} == {"3 seeds"}
+
+
 def test_state_sizes() -> None:
     groups = groups_of("perfect_recall_l10")
     for row in rows_of("What recalls?"):
