@@ -23,6 +23,8 @@ LABEL_INCHES, RIGHT_INCHES, FOOT_INCHES = 0.85, 0.92, 0.42
 PANELS = Panels(left=LABEL_INCHES, top=HEADING_INCHES + 0.24, size=(1.0, 1.0), gaps=(0.07, 0.07))
 #: Beside rows of models, whose names are longer; and at the right of them.
 MODELS_INCHES, GAP_INCHES = 1.45, 0.15
+#: Of a sheet with several models, which is large.
+MODELS_DPI = 100
 #: Distance of the colour bar from the last panel, and its width.
 BAR_INCHES = 0.1, 0.12
 
@@ -92,6 +94,7 @@ def completions_of_models(models: Mapping[str, ModelImages], title: str, subtitl
     panels = PANELS._replace(left=MODELS_INCHES)
     width = panels.right(len(steps)) + GAP_INCHES
     figure = sheet(width, panels.bottom(len(rows)) + FOOT_INCHES, title, subtitle)
+    figure.set_dpi(MODELS_DPI)
     for row, (name, (drawn, colour)) in enumerate(rows.items()):
         for column, (step, image) in enumerate(zip(steps, drawn, strict=True)):
             axes = _add_panel(figure, row, column, panels)
