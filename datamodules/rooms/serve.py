@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -66,12 +67,15 @@ def main(folder: Path) -> None:
         try:
             answer = render(Request(**json.loads(line)), textures, folder, out)
         except BrokenPipeError:
-            return
+            break
         except OSError as failure:
             # What Python does not name is in the folder.
             named = str(failure.filename or folder)
             answer = {"error": [failure.errno, failure.strerror or str(failure), named]}
-        say(answer, out)
+        with suppress(BrokenPipeError):  # the next line is the end
+            say(answer, out)
+    # After any other exception it stays: its log has the reason.
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def say(answer: dict[str, Any], out: TextIO) -> None:
@@ -80,7 +84,4 @@ def say(answer: dict[str, Any], out: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]))
-    finally:
-        shutil.rmtree(sys.argv[1], ignore_errors=True)
+    main(Path(sys.argv[1]))
