@@ -221,9 +221,9 @@ def _labels(
         _values(own, lacked, names) if labels.count(label) > 1 else ()
         for own, label in zip(settings, labels, strict=True)
     ]
-    known = [next(iter(each)) for each in kept_as if len(each) == 1]
-    kept = [name for name in dict.fromkeys(known) if name is not None]
-    if len(kept) == len(settings) and any(len(label) > 2 * MOST_NAMED for label in labels):
+    kept = [name for each in kept_as for name in each if name is not None]
+    told_by_name = len({*kept}) == len(settings) == sum(map(len, kept_as))
+    if told_by_name and any(len(label) > 2 * MOST_NAMED for label in labels):
         return [(name,) for name in kept]
     brief = [each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in more]
     few = [
