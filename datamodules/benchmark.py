@@ -93,6 +93,10 @@ class BenchmarkDataModule(L.LightningDataModule, ABC, Generic[Episodes]):
         """Prepare what evaluations need, which is all but where training data is costly to make."""
         self.prepare_data()
 
+    def prepare_data_record(self) -> None:
+        """Prepare what `data_record` needs, which is all but where data are costly to make."""
+        self.prepare_data()
+
     def setup(self, stage: str | None = None) -> None:
         """Get every split ready, once."""
         if not self._datasets:

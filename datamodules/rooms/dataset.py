@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from datamodules.frames.batch import FrameSequences
 from datamodules.loading.episodes import SPLIT_KEYS, EpisodeDataset
 from datamodules.rooms.cache import Films
+from datamodules.rooms.film_script import VERSION, poses_of_film
 from datamodules.sources import Split
 
 
@@ -31,6 +33,8 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
 
     Args:
         films: of the split, by their numbers.
+        camera: name of their movement, in `film_script.CAMERAS`.
+        steps: frames T of a film.
         views: tells what poses mean.
         seed: of the films, and of their order.
         split: of the films.
@@ -40,13 +44,15 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
     def __init__(
         self,
         films: Films | NDArray[np.void],
+        camera: str,
+        steps: int,
         views: Meaning,
         seed: int,
         split: Split,
         size: int,
     ) -> None:
         super().__init__(seed, split, size)
-        self.films, self.views = films, views
+        self.films, self.camera, self.steps, self.views = films, camera, steps, views
 
     def __getitems__(self, episodes: Sequence[int]) -> FrameSequences:
         """Read a batch of films."""
@@ -63,11 +69,23 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
             episode=torch.tensor(episodes),
         )
 
+    def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
+        """Return the generator's version and the poses, for which no film need be rendered."""
+        drawn = [
+            poses_of_film(self.camera, self.steps, self.seed, self.split, self._number(episode))
+            for episode in episodes
+        ]
+        return torch.full((len(drawn),), VERSION), torch.from_numpy(np.stack(drawn))
+
     def _film(self, episode: int) -> np.void:
+        return self.films[self._number(episode)]
+
+    def _number(self, episode: int) -> int:
+        """Return the number of an episode's film in its split."""
         epoch, number = divmod(episode, self.size)
         if epoch:
-            number = _order(self.seed, SPLIT_KEYS[self.split], epoch, self.size)[number]
-        return self.films[int(number)]
+            number = int(_order(self.seed, SPLIT_KEYS[self.split], epoch, self.size)[number])
+        return number
 
 
 @lru_cache(maxsize=2)

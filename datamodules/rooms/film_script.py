@@ -46,3 +46,11 @@ def write_film(
     room = draw_room(rng)
     poses = CAMERAS[camera](room, steps, rng)
     return FilmScript(textmap(room, poses[:, :2], textures, rng), poses)
+
+
+def poses_of_film(
+    camera: str, steps: int, seed: int, split: Split, number: int
+) -> NDArray[np.int64]:
+    """Draw what is known of a film without the engine: its poses, as `write_film` has them."""
+    rng = episode_rng(seed, split, 0, number)
+    return CAMERAS[camera](draw_room(rng), steps, rng)

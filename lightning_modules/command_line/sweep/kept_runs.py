@@ -115,7 +115,7 @@ class KeptRuns:
         """Return what is really used with some settings of the data, which are read once."""
         if wanted.data not in self._data:
             data = Blueprint(list(wanted.words), run=False).datamodule
-            data.prepare_test_data()
+            data.prepare_data_record()
             data.setup()
             self._data[wanted.data] = data.data_record()
         return self._data[wanted.data]

@@ -6,8 +6,9 @@ import lightning as L
 import pytest
 from lightning.pytorch.trainer.states import TrainerFn
 
-from datamodules import Rotation
+from datamodules import LoopClosure, Rotation
 from datamodules.rooms import benchmark
+from datamodules.rooms.benchmark import RoomDataModule
 from tests.datamodules.rooms.painter import Painter
 
 
@@ -44,6 +45,24 @@ def test_who_has_no_trainer_may_ask_for_test_films_alone(tmp_path: Path) -> None
     assert shards(data) == {"test", "val"}
     data.prepare_data()
     assert shards(data) == {"test", "train", "val"}
+
+
+@pytest.mark.parametrize("task", [Rotation, LoopClosure])
+def test_what_was_used_is_known_before_anything_is_rendered(
+    task: type[RoomDataModule], tmp_path: Path
+) -> None:
+    def record(**settings: int) -> dict[str, str]:
+        data = task(data_dir=str(tmp_path), **{"test_size": 5} | settings)
+        data.prepare_data_record()
+        data.setup()
+        return data.data_record()
+
+    kept = record()
+    assert kept["source"] == "vizdoom" and len(kept["test_sha256"]) == 64
+    assert record(train_size=7, val_size=3) == kept
+    others = [record(seed=1), record(test_size=6), record(sequence_length=20)]
+    assert len({kept["test_sha256"], *(other["test_sha256"] for other in others)}) == 4
+    assert not [*tmp_path.iterdir()]
 
 
 def test_films_of_another_engine_are_rendered_again(
