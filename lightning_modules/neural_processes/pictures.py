@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import FunctionDataModule
 from datamodules.points.canvas.canvas import canvas_images
 from datamodules.points.canvas.patches import canvases_of, covered
+from datamodules.sources import Split
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Contestant, Drawings, Evaluated
 from lightning_modules.metrics.step_means import Summary
@@ -70,9 +72,7 @@ class FunctionDrawings(Drawings):
             yield "nll_curve", nll_curve(curves, *headings)
             if data.patch_shape is not None:
                 yield "patch_error_curve", patch_error_curve(curves, *headings)
-        dataset = data.dataset(shown.split)
-        sequence = dataset[0] if data.patch_shape is None else dataset.tiled(0)
-        prediction = predict(model, sequence, seed)
+        prediction = predict(model, first_sequence(data, shown.split), seed)
         if data.x_size == 1:
             yield from drawn_functions(prediction, shown)
         if data.patch_shape is not None:
@@ -91,8 +91,7 @@ class FunctionDrawings(Drawings):
             data: the data module that they are tested on, set up.
             seed: the seed of the noise.
         """
-        dataset = data.dataset("test")
-        sequence = dataset[0] if data.patch_shape is None else dataset.tiled(0)
+        sequence = first_sequence(data, "test")
         predicted = [predict(each.model, sequence, seed) for each in models]
         headings = (
             in_words(type(data).__name__),
@@ -110,6 +109,12 @@ class FunctionDrawings(Drawings):
                 for each, prediction in zip(models, predicted, strict=True)
             }
             yield "completed", completions_of_models(images, *headings)
+
+
+def first_sequence(data: FunctionDataModule[Any], split: Split) -> FunctionSequences:
+    """Return the first sequence of a split; patches are all of a canvas, side by side."""
+    dataset = data.dataset(split)
+    return dataset[0] if data.patch_shape is None else dataset.tiled(0)
 
 
 def completed(prediction: PredictedSequence, patch: tuple[int, int, int] | None) -> CompletedImages:

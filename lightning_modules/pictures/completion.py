@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
+from lightning_modules.names import in_two_lines
 from lightning_modules.pictures.chosen_steps import chosen_steps
 from lightning_modules.pictures.layout import Panels, add_axes
 from lightning_modules.pictures.memory_film import shades
@@ -86,9 +87,8 @@ def completions_of_models(models: Mapping[str, ModelImages], title: str, subtitl
     steps = chosen_steps(first.seen.flatten(1).any(1), COLUMNS)
     shown, truth, _ = image_rows(first, steps)
     rows = {"context": (shown, INK), "target": (truth, INK)}
-    # Names of cores are long, so the core has a line of its own.
     rows |= {
-        name.replace(" (", "\n("): (image_rows(images, steps)[2], colour)
+        in_two_lines(name): (image_rows(images, steps)[2], colour)
         for name, (images, colour) in models.items()
     }
     panels = PANELS._replace(left=MODELS_INCHES)

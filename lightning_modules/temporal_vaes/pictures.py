@@ -14,7 +14,7 @@ from datamodules.loading.episodes import EpisodeDataset
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Contestant, Drawings, Evaluated
 from lightning_modules.metrics.answers import OLD_AGE
-from lightning_modules.names import in_words
+from lightning_modules.names import in_two_lines, in_words
 from lightning_modules.pictures.generation_grid import (
     Generation,
     Row,
@@ -92,8 +92,7 @@ class FrameDrawings(Drawings):
         subtitle = f"First test sequence, {data.data_record()['source']}"
         (first, *_) = generations_of(samples[0], data.action_names)
         generated = {
-            # Names of cores are long, so the core has a line of its own.
-            each.name.replace(" (", "\n("): Row(drawn.generated[0], each.colour)
+            in_two_lines(each.name): Row(drawn.generated[0], each.colour)
             for each, drawn in zip(models, samples, strict=True)
         }
         yield "generated", model_rows(first, generated, title, f"{subtitle}; generated from memory")

@@ -21,9 +21,7 @@ def dataset() -> FilmDataset:
     films["poses"][:, :, 0] = np.arange(FILMS)[:, None]
     films["poses"][:, :, 2] = np.arange(30) * 4_000
     films["frames"][..., 0, 0] = np.arange(FILMS)[:, None, None] % 256
-    return FilmDataset(
-        films, "rotation", 30, Rotation().views, seed=3, split="train", size=FILMS
-    )
+    return FilmDataset(films, "rotation", 30, Rotation().views, seed=3, split="train", size=FILMS)
 
 
 def numbers(dataset: FilmDataset, epoch: int) -> list[int]:
