@@ -34,15 +34,15 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
     tested = [row.group for row in found.rows if row.group.stage == TEST]
     families = list(scaling_families(tested))
     if families:
-        title = found.headline.title
+        by = found.headline
         dashed = list(zip(families, dashes([f[0].colour for f in families]), strict=True))
-        traces = [_line(f, found.headline.name, dash) for f, dash in dashed]
+        traces = [_line(f, by.name, dash) for f, dash in dashed]
         sizes = sorted({slots_of(member) or 0 for family in families for member in family})
-        layout = axes_layout("slots of the memory", title, xaxis=_doubling(sizes))
+        layout = axes_layout("slots of the memory", by.label, xaxis=_doubling(sizes))
         chart = Chart(traces, layout)
-        drawn = chart.markup(f"{title} by slots, {benchmark.label}")
+        drawn = chart.markup(f"{by.title} by slots, {benchmark.label}")
         keys = key_of([without_slots(f[0])._replace(dash=dash) for f, dash in dashed])
-        yield panel(benchmark.label, title, keys, drawn, benchmark=benchmark.key)
+        yield panel(benchmark.label, by.title, keys, drawn, benchmark=benchmark.key)
 
 
 def _doubling(sizes: Sequence[int]) -> dict[str, Any]:

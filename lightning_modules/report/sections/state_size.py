@@ -47,7 +47,7 @@ def _panels(ranking: Ranking) -> Iterator[Markup]:
     by = ranking.headline
     traces = [_point(each, by.name) for each in sized]
     along = log_axis([each.state for each in sized])
-    layout = axes_layout("numbers carried from step to step", by.title, xaxis=along)
+    layout = axes_layout("numbers carried from step to step", by.label, xaxis=along)
     chart = Chart(traces, layout).markup(f"{by.title} by state size, {benchmark.label}")
     keys = key_of([each.group for each in sized], sample=_sample)
     yield panel(benchmark.label, by.title, keys, chart, benchmark=benchmark.key)
