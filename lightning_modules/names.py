@@ -12,6 +12,11 @@ def in_words(name: str) -> str:
     return first + "".join(f"{'-' if w in CLINGING else ' '}{w}" for w in map(str.lower, rest))
 
 
+def setting_in_words(name: str) -> str:
+    """Write a setting's name as words: pre_recall_length is the pre-recall length."""
+    return name.replace("_", " ").replace("pre ", "pre-")
+
+
 #: Letters of a revision.
 REVISION = 7
 

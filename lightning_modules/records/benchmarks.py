@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lightning_modules.declarations import Family
-from lightning_modules.names import in_words
+from lightning_modules.names import in_words, setting_in_words
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import differing, short_names, told_apart
 
@@ -87,7 +87,7 @@ def _label(
     own = run.part("data")
     alike = [other for other in others if other["data"] == own["data"]]
     named = short_names([key for key in rule(alike) if key not in INCIDENTAL]).items()
-    details = [f"{short.replace('_', ' ')} {own[key]}" for key, short in named if key in own]
+    details = [f"{setting_in_words(short)} {own[key]}" for key, short in named if key in own]
     return ", ".join([in_words(str(own["data"])), *details])
 
 

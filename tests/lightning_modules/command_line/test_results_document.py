@@ -129,7 +129,7 @@ def test_benchmarks_that_models_share_are_averaged_first(runs, tmp_path: Path) -
     assert (dnc["interquartile mean"], ntm["interquartile mean"]) == ("0.80", "0.60")
     assert (sam["interquartile mean"], sam["mean"]) == ("-", "-")
     assert sorted(value for name, value in sam.items() if "KL ratio" in name) == ["-", "0.95"]
-    assert "- SAM is not ranked: it has no score on Perfect recall, pre recall length 30" in part
+    assert "- SAM is not ranked: it has no score on Perfect recall, pre-recall length 30" in part
     assert "| DNC | - | 1.00 | 1.00 | 0.00 (1) |" in part
     assert "](pictures/performance_profile.png)" in part
     assert (tmp_path / "pictures/performance_profile.png").stat().st_size > 10_000
