@@ -10,6 +10,7 @@ set: its items are of one step, whatever their order.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
@@ -108,19 +109,18 @@ class TransformerCache(ItemCache):
         keys = state.keys.unflatten(2, (self.read_heads, -1))
         if not self.positions.pairs:
             keys = self.positions.in_keys(keys, state.steps - state.now)
-        products = (asked.unsqueeze(2) @ keys.permute(0, 2, 3, 1)).squeeze(2)
-        scores = products / asked.shape[2] ** 0.5
+        # As matrix products, which would first copy all keys, these take longer.
+        scores = (asked.unsqueeze(1) * keys).sum(3).mT / asked.shape[2] ** 0.5
         seen = best(scores, self._held(state).unsqueeze(1), self.top_k)
         weights = masked_softmax(scores, seen)
         return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
 
     def _projected(self, keys: Tensor) -> Tensor:
         """Project keys [B, I, Dk] for all heads, with marks in what is turned: [B, I, E]."""
-        codes, turned_size = self.keys(keys), 2 * self.positions.pairs
-        if not turned_size:
-            return codes
-        marked, rest = codes.unflatten(2, (self.read_heads, -1)).tensor_split([turned_size], 3)
-        return torch.cat([marked + self.marks, rest], 3).flatten(2)
+        if not self.positions.pairs:
+            return self.keys(keys)
+        marks = F.pad(self.marks, (0, self.positions.width - self.marks.shape[1])).flatten()
+        return F.linear(keys, self.keys.weight, marks)
 
     @torch.no_grad()
     def _start(self) -> None:

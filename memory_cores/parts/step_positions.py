@@ -75,13 +75,15 @@ class StepPositions:
         angles = steps.to(exact)[..., None, None] * self.rates(exact, codes.device)
         cos, sin = angles.cos().to(codes.dtype), angles.sin().to(codes.dtype)
         first, second, rest = codes.split([P, P, codes.shape[-1] - 2 * P], -1)
-        turned = [first * cos - second * sin, first * sin + second * cos, rest]
-        return torch.cat(turned, -1)
+        minus = torch.addcmul(first * cos, second, sin, value=-1)
+        return torch.cat([minus, torch.addcmul(first * sin, second, cos), rest], -1)
 
     def rates(self, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
         """Return the angles [P] by which the pairs turn in a step."""
-        place = torch.arange(self.pairs, device=device, dtype=dtype) / max(self.pairs - 1, 1)
-        return 2 * torch.pi / FASTEST * torch.pow(FASTEST / self.slowest, place)
+        periods = torch.logspace(
+            0, 1, self.pairs, self.slowest / FASTEST, device=device, dtype=dtype
+        )
+        return 2 * torch.pi / (FASTEST * periods)
 
 
 def best(scores: Tensor, mask: Tensor, number: int | None) -> Tensor:
