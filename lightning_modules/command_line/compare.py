@@ -295,7 +295,8 @@ def parser() -> CommandParser:
     made.add_argument(
         "--against",
         choices=("steps", "seconds"),
-        help="draw tests by step of a sequence (default), or validations by seconds of training",
+        help="with --out FILE.png: draw tests by step of a sequence (default), or validations by "
+        "seconds of training",
     )
     return made
 

@@ -17,7 +17,7 @@ from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 
 DESCRIPTION = """\
-Keep the test results of runs that count, one small file for each:
+Keep the test results of runs, one small file for each:
 docs/records/BENCHMARK/MODEL/SEED.json. `compare` reads such files, and folders
 of them, as it reads runs.
 
@@ -40,7 +40,8 @@ def keep(args: list[str]) -> None:
     parser.add_argument(
         "--name",
         metavar="BENCHMARK/MODEL",
-        help="name to keep them under, such as maze/dnc_gtmm; default: their name in a table",
+        help="name to keep them under, such as maze/dnc_gtmm; default: those in the names of a "
+        "table's runs",
     )
     parser.add_argument(
         "--to",

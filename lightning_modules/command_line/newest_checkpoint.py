@@ -36,8 +36,9 @@ def newest_checkpoint(root: Path, experiment: str, run: str | None) -> tuple[Pat
             found = f"ckpt_path: continues from {shown(path)}"
             return path, f"{found}; {', '.join(damaged)} is damaged" if damaged else found
         damaged.append(shown(path))
+    are = "is" if len(damaged) == 1 else "are"
     raise UsageError(
-        f"ckpt_path: {' and '.join(damaged)} are damaged; name another with --ckpt_path"
+        f"ckpt_path: {' and '.join(damaged)} {are} damaged; name another with --ckpt_path"
     )
 
 

@@ -12,13 +12,14 @@ from lightning_modules.command_line.command_parser import CommandParser
 
 DESCRIPTION = """\
 Compute the target-NLL that inference reaches on an experiment's test functions: it infers their
-kernels from the contexts by tempered sequential Monte Carlo, in two independent runs, in minutes.
+kernels from the contexts by tempered sequential Monte Carlo, in two independent runs. It takes
+minutes, for transfer prediction hours.
 The result is kept in the data folder. If it can be trusted, every later test of these functions
 draws it and reports how far its model is from it (gap_inferred_nll).
 
   effective samples  of the kernels, on average, and the fewest of a sequence at a step
   runs differ by     the difference of the two runs' NLLs, which is the estimate's error
-  standard error     of the NLL over the sequences; some of them are enough"""
+  standard error     of the NLL over the sequences; a part of them is enough"""
 HELP = {
     "particles": "kernels drawn for each sequence",
     "sequences": "test sequences, from the first",

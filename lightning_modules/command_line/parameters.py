@@ -20,12 +20,12 @@ Count the parameters of each experiment's model, without reading data or trainin
   encoders    of points (neural processes)
   latents     their recurrent network and its maps (neural processes)
   decoder     of points (neural processes)
-  of budget   total against model.parameter_budget, which sets the units;
+  of budget   how far the total is from model.parameter_budget, which sets the units;
               "-" where there is none, or the units are given instead
   state size  numbers that a sequence carries from step to step: the states of memory
               core and recurrent networks and what is fed back to them, but not the
               present step's items; "grows" where all items are kept and attended to
-  to budget   state size against model.state_budget, which sets the slots and
+  to budget   how far the state size is from model.state_budget, which sets the slots and
               then the units; "-" where there is none"""
 EPILOG = """\
 Settings (--model.memory=NTM, --data.sequence_length=50, ...) apply to all experiments."""

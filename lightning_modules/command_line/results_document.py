@@ -36,14 +36,14 @@ measure.
 
 The reference is the best of the groups that share three seeds with the most others. Differences
 from it are between runs with the same seed, each with its own 95% interval. There is a conclusion
-only where three pairs or more have p < 0.05 in Student's t-test after Holm's correction for the
+only with three pairs or more and p < 0.05 in Student's t-test after Holm's correction for the
 number of groups; otherwise the difference is marked "no conclusion", even if its interval excludes
 0. The reference was chosen on the same seeds, for which nothing is corrected: among eight equally
 good models, one table in ten has a conclusion all the same.
 
 Arrows say which values are better. State size is how many numbers a sequence carries from step to
-step. Seconds are those of the fastest seed, with validations; what else the machine did is in them,
-and they compare on one machine only.
+step. Seconds are those of the fastest seed. They include validations and whatever else the machine
+was doing, so they compare on one machine only.
 Names are explained in [metrics.md](metrics.md); further findings are in [notes.md](notes.md).
 """
 #: Folder of the figures, beside the document.

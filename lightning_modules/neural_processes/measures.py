@@ -181,8 +181,8 @@ FAMILY = Family(
         Measure(
             "overlap_without_context_one_sample",
             "`overlap_without_context` given one sample of the latents, as in the paper: where "
-            "they tell what the memory does not, the mean of many samples is a cloud, and each of "
-            "them a picture",
+            "the latents hold what the memory does not, the mean of many samples is a blur, while "
+            "each sample is a picture",
             SHARE,
             "higher",
             benchmarks=DIGITS,

@@ -17,7 +17,8 @@ TITLE = "The answer"
 EXPLANATION = (
     "Among models with three seeds or more: the one with the best mean on each benchmark, those "
     "that these seeds do not tell apart from it, and the first one that is behind it at p < 0.05, "
-    "corrected for the number of models. Brackets are 95% intervals over seeds."
+    "corrected for the number of models. Brackets are 95% intervals over seeds. Models need not be "
+    "equally large: their parameters are in each benchmark's table."
 )
 #: Stands before how often each model is among the best.
 OF_TALLY = "Best, or tied with the best"

@@ -43,7 +43,7 @@ OF_IMPROVEMENT = (
     "column's, averaged over the benchmarks that both have; ties count as half. In brackets: the "
     "number of these benchmarks, where the ranking has another"
 )
-OF_PROFILE = "The share of runs that score more, each benchmark counting the same"
+OF_PROFILE = "The share of runs that score above each value, each benchmark counting the same"
 
 
 class Standing(NamedTuple):

@@ -104,7 +104,7 @@ FAMILY = Family(
         ),
         Measure(
             "read_correctness",
-            "share of the mass that the read heads read which lies on steps that hold the answer",
+            "share of the read heads' mass that lies on steps that hold the answer",
             SHARE,
             "higher",
         ),

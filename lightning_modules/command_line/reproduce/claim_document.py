@@ -169,12 +169,13 @@ def _trained(scores: Sequence[Score]) -> str:
     """Say with which seeds, how long and on what the runs were trained."""
     if not scores:
         return "Nothing has been run yet."
-    seeds = ", ".join(map(str, sorted({score.seed for score in scores})))
+    seeds = sorted({score.seed for score in scores})
+    named = f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}"
     steps = sorted({score.training_steps for score in scores})
     ends = " to ".join(f"{count:,}" for count in dict.fromkeys((steps[0], steps[-1])))
     on = "; ".join(dict.fromkeys(score.hardware or "unknown hardware" for score in scores))
     test_sets = "; ".join(dict.fromkeys(score.test_set for score in scores))
-    return f"Seeds {seeds}; {ends} training steps; {on}. Tested on {test_sets}."
+    return f"{named}; {ends} training steps; {on}. Tested on {test_sets}."
 
 
 def _numbers(judged: Judged) -> Iterator[str]:
