@@ -17,6 +17,14 @@ FIRST_SIGMA = 0.3
 HALF_LEVEL = 0.5 / 255
 
 
+def exact(*parts: Tensor) -> tuple[Tensor, ...]:
+    """Return tensors in float32 at least, whatever a decoder computes in.
+
+    Likelihoods are summed over pixels, targets and steps, for which bfloat16 is too coarse.
+    """
+    return tuple(part.to(torch.promote_types(part.dtype, torch.float32)) for part in parts)
+
+
 def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
     """Log-likelihood of intensities in [0, 1] as independent Bernoulli means, in nats.
 
@@ -27,6 +35,7 @@ def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
     Returns:
         log_likelihood: [B, T], summed over pixels.
     """
+    logits, intensities = exact(logits, intensities)
     nats = F.binary_cross_entropy_with_logits(logits, intensities, reduction="none")
     return -nats.flatten(2).sum(2)
 
@@ -56,6 +65,7 @@ class GaussianLikelihood(nn.Module):
 
         Means are in [0, 1], too: ``logits`` [B, T, C, H, W] are theirs.
         """
+        logits, intensities = exact(logits, intensities)
         errors = (intensities - logits.sigmoid()).square().flatten(2).sum(2)
         pixels = intensities[0, 0].numel()
         width = self.log_sigma.exp()
@@ -79,6 +89,7 @@ class LogisticLikelihood(nn.Module):
 
         Locations are in [0, 1], too: ``logits`` [B, T, C, H, W] are theirs.
         """
+        logits, intensities = exact(logits, intensities)
         scale = self.log_scale.exp()
         offset = intensities - logits.sigmoid()
         above, below = (offset + HALF_LEVEL) / scale, (offset - HALF_LEVEL) / scale
@@ -120,9 +131,7 @@ class Targets(NamedTuple):
 
     def log_density(self, y: Tensor) -> Tensor:
         """Log density [..., M] of actual values [..., M, Dy] in nats, summed over dimensions."""
-        # In float32 at least, whatever the decoder computes in: the bound sums these over targets
-        # and steps, for which bfloat16 is too coarse.
-        mean, sigma = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in self)
+        mean, sigma = exact(*self)
         return -(((y - mean) / sigma).square() / 2 + sigma.log() + LOG_2_PI / 2).sum(-1)
 
     def mixed(self) -> "Targets":

@@ -12,7 +12,7 @@ from datamodules.loading.checks import require_at_least
 from datamodules.rooms.cache import FilmCache, Shard, shards_of
 from datamodules.rooms.dataset import FilmDataset, Meaning
 from datamodules.rooms.film_script import SIZE, VERSION
-from datamodules.rooms.rendering import complete, engine_record
+from datamodules.rooms.rendering import complete, engine
 from datamodules.sources import SPLITS, Split
 
 #: Splits that evaluations show.
@@ -95,8 +95,8 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         return {split: self._dataset(split) for split in SPLITS}
 
     def source_record(self) -> dict[str, str]:
-        """`source`, and `version`: the engine's, if it is installed."""
-        return {"source": "vizdoom", "version": engine_record().get("vizdoom", "unknown")}
+        """`source`: the engine, which decides on the frames."""
+        return {"source": engine()}
 
     def _dataset(self, split: Split) -> FilmDataset:
         films = self._cache.open(self._shards(split))
@@ -113,7 +113,8 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
 
     @property
     def _cache(self) -> FilmCache:
-        settings = self._film_settings
-        name = f"{self.camera}_{settings['steps']}_steps_seed_{settings['seed']}"
+        # A folder for each engine: a training that is under way keeps the films that it opens.
+        settings, made_by = self._film_settings, f"{engine().replace(' ', '_')}_v{VERSION}"
+        name = f"{self.camera}_{settings['steps']}_steps_seed_{settings['seed']}_{made_by}"
         folder = Path(self.hparams["data_dir"], "rooms", name)
-        return FilmCache(folder, {"version": VERSION, **engine_record(), **settings})
+        return FilmCache(folder, {"version": VERSION, "engine": engine(), **settings})

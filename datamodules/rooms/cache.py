@@ -90,9 +90,16 @@ class FilmCache:
         return self.folder / shard.file
 
     def missing(self, shards: Sequence[Shard]) -> list[Shard]:
-        """List the shards that are not there, too short, or damaged; reads all of them."""
+        """List the shards that are not there, too short, or damaged; reads all of them.
+
+        One that had more films than are needed shall have as many again: others may read them.
+        """
         known = self._manifest()
-        return [shard for shard in shards if not self._is_whole(shard, known.get(shard.file))]
+        return [
+            shard._replace(films=max(shard.films, films_of(known.get(shard.file))))
+            for shard in shards
+            if not self._is_whole(shard, known.get(shard.file))
+        ]
 
     def add(self, shard: Shard, sha256: str) -> None:
         """Note that a shard is whole."""
@@ -110,8 +117,7 @@ class FilmCache:
         """Read what is known of each shard; nothing if that is of other films, or damaged."""
         try:
             content = json.loads((self.folder / MANIFEST).read_bytes())
-            alike = content["made_of"].items() >= self.made_of.items()
-            return content["shards"] if alike else {}
+            return content["shards"] if content["made_of"] == self.made_of else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
@@ -122,6 +128,12 @@ class FilmCache:
             )
         except (OSError, KeyError, TypeError):
             return False
+
+
+def films_of(known: Any) -> int:
+    """Read how many films a shard has, by its entry in the manifest; 0 if it has none."""
+    films = known.get("films") if isinstance(known, dict) else None
+    return min(films, SHARD) if isinstance(films, int) else 0
 
 
 def write_films(path: Path, films: NDArray[np.void]) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from datamodules.frames.batch import FrameSequences
 from datamodules.loading.episodes import SPLIT_KEYS, EpisodeDataset
 from datamodules.rooms.cache import Films
-from datamodules.rooms.film_script import VERSION, poses_of_film
+from datamodules.rooms.film_script import VERSION, draw_poses
 from datamodules.sources import Split
 
 
@@ -72,7 +72,7 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
         """Return the generator's version and the poses, for which no film need be rendered."""
         drawn = [
-            poses_of_film(self.camera, self.steps, self.seed, self.split, self._number(episode))
+            draw_poses(self.camera, self.steps, self.seed, self.split, self._number(episode))[1]
             for episode in episodes
         ]
         return torch.full((len(drawn),), VERSION), torch.from_numpy(np.stack(drawn))

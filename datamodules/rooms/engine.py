@@ -15,11 +15,11 @@ from PIL import Image
 
 from datamodules.rooms.camera import TURN, short_way
 from datamodules.rooms.film_script import SIZE
-from datamodules.rooms.textures import object_kinds
+from datamodules.rooms.textures import TEXTURES_FILE, object_kinds
 from datamodules.rooms.wad import Lump, write_wad
 
 #: Freedoom's second phase, which ViZDoom ships: all that is seen comes from it.
-ASSETS = Path(vizdoom.__file__).with_name("freedoom2.wad")
+ASSETS = Path(vizdoom.__file__).with_name(TEXTURES_FILE)
 #: Height of the eye above the floor; lower while the camera lands from a jump.
 EYE = 41.0
 LEFT_OUT = [

@@ -42,15 +42,18 @@ def write_film(
         number: of the film in its split.
         textures: what rooms may look like.
     """
-    rng = episode_rng(seed, split, 0, number)
-    room = draw_room(rng)
-    poses = CAMERAS[camera](room, steps, rng)
+    room, poses, rng = draw_poses(camera, steps, seed, split, number)
     return FilmScript(textmap(room, poses[:, :2], textures, rng), poses)
 
 
-def poses_of_film(
+def draw_poses(
     camera: str, steps: int, seed: int, split: Split, number: int
-) -> NDArray[np.int64]:
-    """Draw what is known of a film without the engine: its poses, as `write_film` has them."""
+) -> tuple[Room, NDArray[np.int64], np.random.Generator]:
+    """Draw what is known of a film without the engine, for the arguments of `write_film`.
+
+    Returns:
+        The room, the poses [T, 3], and the generator that draws what else there is.
+    """
     rng = episode_rng(seed, split, 0, number)
-    return CAMERAS[camera](draw_room(rng), steps, rng)
+    room = draw_room(rng)
+    return room, CAMERAS[camera](room, steps, rng), rng

@@ -20,14 +20,15 @@ from tqdm import tqdm
 from datamodules.rooms.cache import FilmCache, Shard, film_type
 from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.renderer import LostRenderer, Renderer
+from datamodules.rooms.textures import TEXTURES_FILE
 from datamodules.sources import UnreadableData
 
 #: Renderers at once: each takes 0.4 GB.
 MOST_RENDERERS = 8
 #: Times that a shard is tried.
 TRIALS = 2
-#: The engine's textures, beside its module.
-ASSETS = "freedoom2.wad"
+#: The engine of `requirements.lock`.
+TESTED = "vizdoom 1.3.2"
 
 
 class RenderingFailed(UnreadableData):
@@ -81,20 +82,17 @@ def require_engine() -> None:
     found = importlib.util.find_spec("vizdoom")
     if found is None or found.origin is None:
         raise RenderingFailed("ViZDoom, which renders rooms, is missing: pip install vizdoom")
-    assets = Path(found.origin).with_name(ASSETS)
-    if not assets.exists():
-        raise RenderingFailed(f"{assets} is missing: pip install --force-reinstall vizdoom")
+    textures = Path(found.origin).with_name(TEXTURES_FILE)
+    if not textures.exists():
+        raise RenderingFailed(f"{textures} is missing: pip install --force-reinstall vizdoom")
 
 
-def engine_record() -> dict[str, str]:
-    """Name the engine, whose textures are in the films; nothing where there is none.
-
-    A machine without it then takes the films of any engine.
-    """
+def engine() -> str:
+    """Name the engine, whose textures are in the films; where there is none, the tested one."""
     try:
-        return {"vizdoom": version("vizdoom")}
+        return f"vizdoom {version('vizdoom')}"
     except PackageNotFoundError:
-        return {}
+        return TESTED
 
 
 def require_space(folder: Path, shards: Sequence[Shard], steps: int) -> None:

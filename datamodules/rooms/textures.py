@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from datamodules.rooms.wad import Lump
 
+#: The engine's textures, beside its module.
+TEXTURES_FILE = "freedoom2.wad"
 #: What the engine animates: a frame must look the same later.
 MOVING_WALLS = (
     *("BLODGR", "SLADRIP", "BLODRIP", "FIRE", "GSTFONT", "ROCKRED"),

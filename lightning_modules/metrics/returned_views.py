@@ -13,6 +13,7 @@ from torchmetrics.functional.image import (
 )
 
 from datamodules.frames.batch import FrameSequences
+from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.metrics.prior_recall import squared_error
 from lightning_modules.metrics.step_means import Measurement
 
@@ -31,13 +32,16 @@ def returned_view_measurements(
         prefix: number of frames that were given.
 
     Returns:
-        At generated steps whose answer was given: ``returned_error``, mean squared error against
-        the view that was given, in intensities squared, ``returned_error_other``, the mean of those
-        against the views that were given at that step in all other rooms of the batch,
-        ``returned_psnr`` in decibels, at most ``MOST_DECIBELS``, and ``returned_ssim``.
+        At generated steps whose answer was given ``OLD_AGE`` steps before or earlier:
+        ``returned_error``, mean squared error against the view that was given, in intensities
+        squared, ``returned_error_other``, the mean of those against the views that were given at
+        that step in all other rooms of the batch, ``returned_psnr`` in decibels, at most
+        ``MOST_DECIBELS``, and ``returned_ssim``.
     """
     steps = torch.arange(logits.shape[1], device=logits.device)
-    known = (steps >= prefix) & (batch.recalled_from >= 0) & (batch.recalled_from < prefix)
+    # A camera that walks back first shows what it has just seen.
+    old = (batch.recalled_from >= 0) & (steps - batch.recalled_from >= OLD_AGE)
+    known = old & (steps >= prefix) & (batch.recalled_from < prefix)
     frames, shown = logits.sigmoid(), first_views(batch.frames, batch.recalled_from)
     return {
         "returned_error": Measurement(squared_error(frames, shown), known),

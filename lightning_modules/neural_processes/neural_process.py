@@ -45,6 +45,8 @@ Objective = Literal["elbo", "paper"]
 Points = tuple[Tensor, Tensor, RealPoints]
 #: Width where neither settings nor a budget of parameters decide on it.
 HIDDEN_SIZE = 64
+#: Default layers of an encoder.
+LAYERS = 4
 
 
 class NeuralProcess(SequenceModel):
@@ -109,8 +111,8 @@ class NeuralProcess(SequenceModel):
         decay: bool = True,
         objective: Objective = "elbo",
         pooling: Pooling = "mean",
-        latent_layers: int = 4,
-        deterministic_layers: int = 4,
+        latent_layers: int = LAYERS,
+        deterministic_layers: int = LAYERS,
         place_range: float = 4.0,
         step_in_x: bool = False,
         recurrent_path: bool = False,

@@ -31,6 +31,19 @@ class ConvLSTMCell(nn.Module):
         """Return the new hidden and cell states for inputs whose channels sum to I."""
         return gated(self.gates(torch.cat([*inputs, hidden], 1)), cell, dim=1)
 
+    def unroll(self, maps: Tensor) -> Tensor:
+        """Return the hidden states [B, T, H, ...] after each step, for all inputs [B, T, I, ...].
+
+        States are zero before the first one.
+        """
+        known = self.known(maps.transpose(0, 1).flatten(0, 1), 0)
+        hidden = cell = maps.new_zeros(len(maps), self.hidden_size, *maps.shape[3:])
+        states = []
+        for gates in known.unflatten(0, (maps.shape[1], len(maps))):
+            hidden, cell = self.step(gates, maps.shape[2], cell, hidden)
+            states.append(hidden)
+        return torch.stack(states, 1)
+
     def known(self, maps: Tensor, first: int) -> Tensor:
         """Return what some of the inputs add to the gates; the bias is in what the first ones add.
 

@@ -244,7 +244,7 @@ CORES = {core.__name__: 1 for core in memory_cores.CORES}
 #: The paper's own ASNP with a window, beside ours.
 CONTESTANTS = {"recall": {**CORES, "VRNN": 1}}
 CONTESTANTS["functions"] = {**CORES, "ContextWindow": 2, "SNP": 1, "ANP": 1, "NP": 1}
-#: Values with spatial dimensions are for these two cores alone.
+#: The paper's models: a run takes 20 minutes, and other cores would be 60 more.
 CONTESTANTS["rendering"] = {"RMR": 1, "ContextWindow": 1, "TGQN": 1}
 #: The family of each benchmark that is none of frames, by its first word.
 FAMILIES = {"gp": "functions", "rendering": "rendering"}

@@ -1,6 +1,7 @@
 """The bound's terms against independent computations."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from lightning_modules.likelihoods import (
     GaussianLikelihood,
+    Likelihood,
     bernoulli_log_likelihood,
     make_likelihood,
 )
@@ -76,6 +78,18 @@ def test_the_bound_sums_steps_and_the_loss_averages_sequences() -> None:
     assert bound.per_step.tolist() == [[-11.0, -22.0], [-4.0, -6.0]]
     assert bound.total.tolist() == [-33.0, -10.0]
     assert negative_elbo(bound).item() == 21.5
+
+
+@pytest.mark.parametrize("kind", get_args(Likelihood))
+def test_the_sum_over_pixels_is_exact_whatever_a_decoder_computes_in(kind: Likelihood) -> None:
+    """A frame of 3 x 32 x 32 has 3,072 summands, of which bfloat16 keeps eight bits."""
+    torch.manual_seed(0)
+    likelihood = make_likelihood(kind)
+    logits, intensities = torch.randn(2, 1, 3, 32, 32).bfloat16(), torch.rand(2, 1, 3, 32, 32)
+    found = likelihood(logits, intensities.bfloat16())
+    expected = likelihood(logits.double(), intensities.bfloat16().double())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
 
 
 def test_gaussian_likelihood_is_that_of_independent_pixels_with_one_learned_width() -> None:

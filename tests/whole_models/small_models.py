@@ -11,8 +11,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from datamodules import BenchmarkDataModule, DriftingFunctions, PerfectRecall
-from lightning_modules import ASNP, GTMM, SNP, VRNN
+from datamodules import BenchmarkDataModule, DriftingFunctions, PerfectRecall, RenderedFaces
+from lightning_modules import ASNP, ATGQN, GTMM, SNP, VRNN
 from lightning_modules.sequence_model import SequenceModel
 from memory_cores import DNC, RMR
 
@@ -35,6 +35,17 @@ FUNCTIONS: dict[str, Any] = {
     "y_size": 1,
     "hidden_size": 8,
 }
+PATCHES: dict[str, Any] = {
+    **FUNCTIONS,
+    "x_size": 2,
+    "x_range": 1.0,
+    "y_size": 192,
+    "patch_shape": (3, 8, 8),
+    "state_maps": 4,
+    "latent_maps": 2,
+    "draws": 2,
+    "renderer_maps": 4,
+}
 MODELS: dict[str, Callable[[], SequenceModel]] = {
     "GTMM": partial(GTMM, memory=partial(DNC, slots=4), **FRAMES),
     "GTMM, stochastic": partial(
@@ -45,6 +56,7 @@ MODELS: dict[str, Callable[[], SequenceModel]] = {
     "ASNP-RMR": partial(
         ASNP, memory=partial(RMR, slots=4, stochastic_keys=True), pool_memory=True, **FUNCTIONS
     ),
+    "ATGQN-RMR": partial(ATGQN, memory=partial(RMR, slots=4), pool_memory=True, **PATCHES),
 }
 
 
@@ -53,6 +65,9 @@ FUNCTIONAL = {"SNP", "ASNP-RMR"}
 
 def benchmark_for(name: str, **settings: Any) -> BenchmarkDataModule:
     """Build the data of a model."""
+    if name == "ATGQN-RMR":
+        points = {"context_steps": 4, "contexts": (2, 4), "most_points": 6}
+        return RenderedFaces(source="faces", sequence_length=6, **SIZES | points | settings)
     if name not in FUNCTIONAL:
         return PerfectRecall(3, 2, source="mnist5k", **SIZES | settings)
     sizes = {"sequence_length": 6, "context_steps": 4, "train_points": 20, "test_points": 20}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lightning_modules.neural_processes.latents import Evidence
-from lightning_modules.neural_processes.pool import Pool
+from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.rendering.latents import ConvDrawLatents
 from lightning_modules.neural_processes.rendering.patch_encoder import PatchEncoder
 from lightning_modules.neural_processes.rendering.recurrent_path import ConvRecurrentPath
@@ -94,31 +94,45 @@ def pool() -> tuple[Pool, Array]:
     total[:, 1] = 0
     number = np.full((BATCH, STEPS, 1), 4.0)
     number[:, 1] = 0
-    pooled = total / np.maximum(number, 1)
     found = Pool(torch.from_numpy(total), torch.from_numpy(number))
-    return found, pooled.reshape(BATCH, STEPS, SIZE, 2, 2)
+    return found, total.reshape(BATCH, STEPS, SIZE, 2, 2)
+
+
+def pooled(maps: Array, number: float, pooling: str) -> Array:
+    return maps / max(number, 1) if pooling == "mean" else maps
 
 
 def close(found: Tensor, expected: Array) -> None:
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+@pytest.mark.parametrize("remembers", [True, False])
 @pytest.mark.parametrize("told", [True, False])
-def test_latents_are_those_of_temporal_conv_draw(seeded: Callable, told: bool) -> None:
-    path = seeded(ConvDrawLatents(SIZE, "mean", SHAPES))
+def test_latents_are_those_of_temporal_conv_draw(
+    seeded: Callable, told: bool, remembers: bool, pooling: Pooling
+) -> None:
+    """The prior pools contexts with what a memory holds, and so does what looks back."""
+    path = seeded(ConvDrawLatents(SIZE, pooling, SHAPES))
     context, context_maps = pool()
     target, target_maps = pool()
-    nothing = Pool(*map(torch.zeros_like, context))
+    memory, memory_maps = pool()
+    if not remembers:
+        memory, memory_maps = Pool(*map(torch.zeros_like, memory)), 0 * memory_maps
     noise = RNG.standard_normal((BATCH, STEPS, path.noise_size))
-    evidence = Evidence(context, nothing, target if told else None)
+    evidence = Evidence(context, memory, target if told else None)
     found = path(evidence, torch.from_numpy(noise))
     w = weights(path)
     for b in range(BATCH):
-        c = [context_maps[b, t] + w["code"] for t in range(STEPS)]
+        sizes = [0.0 if t == 1 else 4.0 for t in range(STEPS)]
+        c = [
+            pooled(context_maps[b, t] + memory_maps[b, t], (1 + remembers) * n, pooling) + w["code"]
+            for t, n in enumerate(sizes)
+        ]
         hidden = cell = np.zeros((SIZE, 2, 2))
         d: list[Array] = [hidden] * STEPS
         for t in reversed(range(STEPS)):
-            both = c[t] + target_maps[b, t] + w["code"]
+            both = c[t] + pooled(target_maps[b, t], sizes[t], pooling) + w["code"]
             hidden, cell = conv_lstm(w, "looking_back.", hidden, cell, both)
             d[t] = hidden
         state, memory = w["first_state"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules import DriftingFunctions, MNISTMaze, MovingDigits
-from lightning_modules import ANP, ASNP, GTMM, SNP, VRNN
+from datamodules import DriftingFunctions, MNISTMaze, MovingDigits, RenderedFaces
+from lightning_modules import ANP, ASNP, ATGQN, GTMM, SNP, VRNN
 from lightning_modules.sequence_model import SequenceModel
 from memory_cores import CORES, DNC, RMR, ContextWindow
 
@@ -19,12 +19,15 @@ SMALL = {"batch_size": 4, "num_workers": 0, "train_size": 16}
 SETS = {"sequence_length": 6, "context_steps": 3, **SMALL}
 FUNCTIONS = {**LENGTHS, "x_size": 1, "x_range": 4.0, "y_size": 1, "hidden_size": 16}
 PICTURES = {**FUNCTIONS, "x_size": 2, "x_range": 1.0}
+PATCHES = {**PICTURES, "y_size": 192, "patch_shape": (3, 8, 8)}
 FRAMES = {"sequence_length": 6, "prefix_length": 3, "action_size": 5, "frame_shape": (1, 28, 28)}
 
 drifting = partial(DriftingFunctions, regime="transfer", **SETS)
 digits = partial(MovingDigits, source="mnist5k", **SETS)
+faces = partial(RenderedFaces, source="faces", contexts=(2, 4), most_points=6, **SETS)
 maze = partial(MNISTMaze, source="mnist5k", sequence_length=6, **SMALL)
 rmr = partial(ASNP, memory=RMR, pool_memory=True)
+patches = partial(ATGQN, memory=RMR, pool_memory=True)
 window = partial(ASNP, memory=ContextWindow, step_in_x=True, recurrent_path=True)
 Build = Callable[..., Any]
 CASES: dict[str, tuple[Build, Build]] = {
@@ -34,6 +37,8 @@ CASES: dict[str, tuple[Build, Build]] = {
     "SNP on functions": (partial(SNP, **FUNCTIONS), drifting),
     "ANP on functions": (partial(ANP, **FUNCTIONS), drifting),
     "ASNP-RMR on digits": (partial(rmr, **PICTURES), digits),
+    "ATGQN-RMR on patches": (partial(patches, **PATCHES), faces),
+    "ATGQN-RMR on patches, as graphs": (partial(patches, **PATCHES, compile=True), faces),
     "VRNN in the maze": (partial(VRNN, **FRAMES), maze),
     "DNC in the maze, as graphs": (partial(GTMM, memory=DNC, **FRAMES, compile=True), maze),
     **{

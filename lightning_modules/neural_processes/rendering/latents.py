@@ -92,7 +92,8 @@ class ConvDrawLatents(LatentPath):
         context = self._maps(evidence.context.joined(evidence.memory))
         told = None
         if evidence.target is not None:
-            told = self._from_the_end(context + self._maps(evidence.target))
+            both = context + self._maps(evidence.target)
+            told = self.looking_back.unroll(both.flip(1)).flip(1)
         # What is known of a step beforehand passes the convolutions for all steps at once.
         to_state, to_prior = (
             self._known(cell, context) for cell in (self.transition, self.prior_cell)
@@ -153,13 +154,3 @@ class ConvDrawLatents(LatentPath):
         """Return what maps [B, T, h, H, W] add to a cell's gates, [T, B, ...]."""
         added = cell.known(maps.transpose(0, 1).flatten(0, 1), 0)
         return added.unflatten(0, (maps.shape[1], maps.shape[0]))
-
-    def _from_the_end(self, maps: Tensor) -> Tensor:
-        """Return the states [B, T, h, H, W] of a ConvLSTM that reads from the last step on."""
-        known = self._known(self.looking_back, maps)
-        hidden = cell = torch.zeros_like(maps[:, 0])
-        states = []
-        for gates in known.flip(0):
-            hidden, cell = self.looking_back.step(gates, self.size, cell, hidden)
-            states.append(hidden)
-        return torch.stack(states[::-1], 1)

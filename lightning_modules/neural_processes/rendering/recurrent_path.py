@@ -1,6 +1,5 @@
 """The deterministic ConvLSTM of TGQN, whose state is added to what targets read."""
 
-import torch
 from torch import Tensor, nn
 
 from lightning_modules.neural_processes.recurrent_path import DeterministicPath
@@ -34,12 +33,6 @@ class ConvRecurrentPath(DeterministicPath):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Map pooled contexts to what targets read, [B, T, h H W]."""
-        maps = pooled.cumsum(1).unflatten(2, (self.size, *self.shapes.area)).transpose(0, 1)
-        known = self.cell.known(maps.flatten(0, 1), 0).unflatten(0, maps.shape[:2])
-        hidden = cell = maps.new_zeros(maps.shape[1], self.shapes.state_maps, *self.shapes.area)
-        states = []
-        for gates in known:
-            hidden, cell = self.cell.step(gates, self.size, cell, hidden)
-            states.append(hidden)
-        reads = self.output(torch.cat(states)).unflatten(0, maps.shape[:2])
-        return reads.flatten(2).transpose(0, 1)
+        maps = pooled.cumsum(1).unflatten(2, (self.size, *self.shapes.area))
+        reads = self.output(self.cell.unroll(maps).flatten(0, 1))
+        return reads.unflatten(0, maps.shape[:2]).flatten(2)

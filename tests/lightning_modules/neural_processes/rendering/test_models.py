@@ -171,6 +171,8 @@ def test_the_scale_is_that_of_the_setting_and_is_not_learned(batch: FunctionSequ
     ("settings", "message"),
     [
         ({"kernel_size": 4}, "kernel_size must be odd, got 4"),
+        ({"latent_layers": 2}, "latent_layers must be left out in models of patches, .*, got 2"),
+        ({"deterministic_layers": 0}, "deterministic_layers must be left out .*, got 0"),
         ({"draws": 1}, "draws must be at least 2, got 1"),
         ({"sigma": 0.0}, "sigma must be above 0, got 0.0"),
         ({"patch_shape": (3, 6, 8)}, r"divisible by 4, got \(3, 6, 8\)"),
