@@ -4,12 +4,13 @@ As in the authors' TGQN there are no peepholes, and weights start as PyTorch's d
 """
 
 from math import prod
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory_cores.parts.lstm import gated
+from memory_cores.parts.same_convolution import Kernel, SameConvolution
 
 
 class ConvLSTMCell(nn.Module):
@@ -24,8 +25,7 @@ class ConvLSTMCell(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, kernel_size: int = 5) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        channels, padding = input_size + hidden_size, kernel_size // 2
-        self.gates = nn.Conv2d(channels, 4 * hidden_size, kernel_size, padding=padding)
+        self.gates = SameConvolution(input_size + hidden_size, 4 * hidden_size, kernel_size)
 
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the new hidden and cell states for inputs whose channels sum to I."""
@@ -36,30 +36,36 @@ class ConvLSTMCell(nn.Module):
 
         States are zero before the first one.
         """
-        known = self.known(maps.transpose(0, 1).flatten(0, 1), 0)
-        hidden = cell = maps.new_zeros(len(maps), self.hidden_size, *maps.shape[3:])
+        B, T, channels, *area = maps.shape
+        split = self.split(channels, (area[0], area[1]))
+        hidden = cell = maps.new_zeros(B, self.hidden_size, *area)
         states = []
-        for gates in known.unflatten(0, (maps.shape[1], len(maps))):
-            hidden, cell = self.step(gates, maps.shape[2], cell, hidden)
+        for known in split.known_steps(maps):
+            hidden, cell = split.step(known, cell, hidden)
             states.append(hidden)
         return torch.stack(states, 1)
 
-    def known(self, maps: Tensor, first: int) -> Tensor:
-        """Return what some of the inputs add to the gates; the bias is in what the first ones add.
+    def split(self, inputs: int, area: tuple[int, int]) -> "SplitConvLSTM":
+        """Prepare an unroll in which the first inputs are known beforehand."""
+        known = self.gates.kernel(area, 0, inputs)
+        return SplitConvLSTM(known, self.gates.kernel(area, inputs))
 
-        Convolutions are linear, so that inputs which are known beforehand pass before a loop.
 
-        Args:
-            maps: [B, C, H, W], inputs `first` to `first + C - 1`.
-            first: number of their first channel.
-        """
-        weight = self.gates.weight[:, first : first + maps.shape[1]]
-        bias = self.gates.bias if first == 0 else None
-        return F.conv2d(maps, weight, bias, padding=self.gates.padding)
+class SplitConvLSTM(NamedTuple):
+    """A cell's gates for one unroll: of inputs known beforehand, and of all others."""
 
-    def step(self, known: Tensor, first: int, cell: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a step with the other inputs, from channel `first` on, and the hidden state."""
-        return gated(known + self.known(torch.cat(maps, 1), first), cell, dim=1)
+    known: Kernel
+    others: Kernel
+
+    def known_steps(self, maps: Tensor) -> Tensor:
+        """Return what the known inputs [B, T, C, H, W] add to the gates, [T, B, ...]."""
+        return self.known(maps.transpose(0, 1).flatten(0, 1)).unflatten(
+            0, (maps.shape[1], maps.shape[0])
+        )
+
+    def step(self, known: Tensor, cell: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a step with the other inputs, and the hidden state as their last."""
+        return gated(known + self.others(torch.cat(maps, 1)), cell, dim=1)
 
 
 class ConvLSTMCells(nn.Module):

@@ -14,6 +14,8 @@ the state of a ConvLSTM that reads C and the pooled targets from the last step t
 the last draw of step t, and the KL covers all draws. No image reaches these cells.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -24,6 +26,10 @@ from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.rendering.shapes import MapShapes
 from memory_cores.parts.conv_lstm import ConvLSTMCell
 from memory_cores.parts.gaussian import DiagonalGaussian
+from memory_cores.parts.same_convolution import SameConvolution
+
+#: Takes a cell state and inputs, the hidden state last; returns both new states.
+Step = Callable[..., tuple[Tensor, Tensor]]
 
 
 class State(NamedTuple):
@@ -42,9 +48,8 @@ class GaussianHead(nn.Module):
 
     def __init__(self, shapes: MapShapes) -> None:
         super().__init__()
-        size, padding = shapes.kernel_size, shapes.kernel_size // 2
-        self.convolution = nn.Conv2d(
-            shapes.state_maps, 2 * shapes.latent_maps, size, padding=padding
+        self.convolution = SameConvolution(
+            shapes.state_maps, 2 * shapes.latent_maps, shapes.kernel_size
         )
 
     def forward(self, hidden: Tensor) -> DiagonalGaussian:
@@ -94,19 +99,23 @@ class ConvDrawLatents(LatentPath):
         if evidence.target is not None:
             both = context + self._maps(evidence.target)
             told = self.looking_back.unroll(both.flip(1)).flip(1)
-        # What is known of a step beforehand passes the convolutions for all steps at once.
-        to_state, to_prior = (
-            self._known(cell, context) for cell in (self.transition, self.prior_cell)
+        transition, prior_cell, posterior_cell = (
+            cell.split(self.size, self.shapes.area)
+            for cell in (self.transition, self.prior_cell, self.posterior_cell)
         )
-        to_posterior = None if told is None else self._known(self.posterior_cell, told)
+        # What is known of a step beforehand passes the convolutions for all steps at once.
+        to_state, to_prior = (cell.known_steps(context) for cell in (transition, prior_cell))
+        to_posterior = None if told is None else posterior_cell.known_steps(told)
         state = State(*(part.expand(len(noise), -1, -1, -1) for part in self.first_state))
         latent = self.first_latent.expand(len(noise), -1, -1, -1)
         samples, drawn, before = [], [], []
         for t, draws in enumerate(noise.unflatten(2, (self.shapes.draws, -1)).unbind(1)):
-            inputs = latent, state.hidden
-            state = State(*self.transition.step(to_state[t], self.size, state.cell, *inputs))
-            known = to_prior[t], None if to_posterior is None else to_posterior[t]
-            latent, gaussians, priors_of = self._draw(state.hidden, *known, draws)
+            state = State(*transition.step(to_state[t], state.cell, latent, state.hidden))
+            cells = (
+                partial(prior_cell.step, to_prior[t]),
+                None if to_posterior is None else partial(posterior_cell.step, to_posterior[t]),
+            )
+            latent, gaussians, priors_of = self._draw(state.hidden, *cells, draws)
             samples.append(torch.cat([state.hidden, latent], 1).flatten(1))
             drawn.append(gaussians)
             before.append(priors_of)
@@ -115,9 +124,15 @@ class ConvDrawLatents(LatentPath):
         return Latents(torch.stack(samples, 1), prior, drawn_from)
 
     def _draw(
-        self, state: Tensor, to_prior: Tensor, to_posterior: Tensor | None, noise: Tensor
+        self, state: Tensor, step_prior: Step, step_posterior: Step | None, noise: Tensor
     ) -> tuple[Tensor, DiagonalGaussian, Tensor]:
         """Draw the latents of a step, with noise [B, draws, Z H W].
+
+        Args:
+            state: s_t, [B, S, H, W].
+            step_prior: steps of h^P, which know the step's context.
+            step_posterior: steps of h^Q, which know its targets; without it draws are the prior's.
+            noise: standard normal.
 
         Returns:
             The last latent; the Gaussians [B, N] that all are from; the states h^P before each
@@ -126,17 +141,15 @@ class ConvDrawLatents(LatentPath):
         p = q = State(*(torch.zeros_like(state) for _ in range(2)))
         gaussians, before = [], [p.hidden]
         for noise_i in noise.unbind(1):
-            if to_posterior is None:
+            if step_posterior is None:
                 gaussian = self.prior(p.hidden)
             else:
-                inputs = p.hidden, state, q.hidden
-                q = State(*self.posterior_cell.step(to_posterior, self.size, q.cell, *inputs))
+                q = State(*step_posterior(q.cell, p.hidden, state, q.hidden))
                 gaussian = self.posterior(q.hidden)
             latent = gaussian.sample(noise_i).unflatten(1, (-1, *self.shapes.area))
             gaussians.append(gaussian)
             if len(before) < self.shapes.draws:  # nobody sees the state after the last draw
-                inputs = latent, state, p.hidden
-                p = State(*self.prior_cell.step(to_prior, self.size, p.cell, *inputs))
+                p = State(*step_prior(p.cell, latent, state, p.hidden))
                 before.append(p.hidden)
         joined = DiagonalGaussian(*(torch.cat(p, 1) for p in zip(*gaussians, strict=True)))
         return latent, joined, torch.stack(before, 1)
@@ -149,8 +162,3 @@ class ConvDrawLatents(LatentPath):
     def _maps(self, pool: Pool) -> Tensor:
         """Pool encodings to maps [B, T, h, H, W], and add the code."""
         return pool.pooled(self.pooling).unflatten(2, (-1, *self.shapes.area)) + self.code
-
-    def _known(self, cell: ConvLSTMCell, maps: Tensor) -> Tensor:
-        """Return what maps [B, T, h, H, W] add to a cell's gates, [T, B, ...]."""
-        added = cell.known(maps.transpose(0, 1).flatten(0, 1), 0)
-        return added.unflatten(0, (maps.shape[1], maps.shape[0]))

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from lightning_modules.neural_processes.networks import SetEncoder
 from memory_cores.parts.real_points import RealPoints
+from memory_cores.parts.same_convolution import SameConvolution
 
 
 class PatchEncoder(SetEncoder):
@@ -28,7 +29,7 @@ class PatchEncoder(SetEncoder):
             nn.Conv2d(max(1, size // 2), size, 4, stride=2, padding=1),
             nn.ReLU(),
         )
-        self.locate = nn.Conv2d(size + place_size, size, 3, padding=1)
+        self.locate = SameConvolution(size + place_size, size, 3)
 
     def forward(self, x: Tensor, y: Tensor, real: RealPoints) -> Tensor:
         """Encode the real points of x [..., N, Dx] and y [..., N, C H W] as rows of h H W / 16."""

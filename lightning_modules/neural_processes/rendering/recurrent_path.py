@@ -1,10 +1,11 @@
 """The deterministic ConvLSTM of TGQN, whose state is added to what targets read."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_modules.neural_processes.recurrent_path import DeterministicPath
 from lightning_modules.neural_processes.rendering.shapes import MapShapes
 from memory_cores.parts.conv_lstm import ConvLSTMCell
+from memory_cores.parts.same_convolution import SameConvolution
 
 
 class ConvRecurrentPath(DeterministicPath):
@@ -21,9 +22,7 @@ class ConvRecurrentPath(DeterministicPath):
         super().__init__()
         self.shapes = shapes
         self.cell = ConvLSTMCell(size, shapes.state_maps, shapes.kernel_size)
-        self.output = nn.Conv2d(
-            shapes.state_maps, size, shapes.kernel_size, padding=shapes.kernel_size // 2
-        )
+        self.output = SameConvolution(shapes.state_maps, size, shapes.kernel_size)
         self.size = size
 
     @property

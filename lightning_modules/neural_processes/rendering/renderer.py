@@ -10,6 +10,7 @@ from lightning_modules.neural_processes.rendering.shapes import MapShapes
 from memory_cores.parts.conv_lstm import ConvLSTMCell
 from memory_cores.parts.lstm import gated
 from memory_cores.parts.real_points import RealPoints, of_points
+from memory_cores.parts.same_convolution import SameConvolution
 
 #: Patches that are decoded at once: their maps fit into a processor core's cache.
 TOGETHER = 256
@@ -35,9 +36,8 @@ class RecurrentRenderer(ObservationModel):
         self.of_sample, maps = sample_size // shapes.pixels, shapes.renderer_maps
         self.inputs = self.of_sample + size + place_size
         self.cell = ConvLSTMCell(self.inputs, maps, shapes.kernel_size)
-        padding = shapes.kernel_size // 2
         self.strokes = nn.Sequential(
-            nn.Conv2d(maps, maps, shapes.kernel_size, padding=padding),
+            SameConvolution(maps, maps, shapes.kernel_size),
             nn.ReLU(),
             nn.ConvTranspose2d(maps, 2 * maps, 4, stride=2, padding=1),
             nn.ReLU(),
@@ -52,7 +52,8 @@ class RecurrentRenderer(ObservationModel):
     def of_latents(self, latents: Tensor) -> Tensor:
         """Return what samples [..., S] add to the gates, [..., 1, 4 R H W]."""
         maps = latents.reshape(-1, self.of_sample, *self.shapes.area)
-        return self.cell.known(maps, 0).flatten(1).view(*latents.shape[:-1], 1, -1)
+        kernel = self.cell.gates.kernel(self.shapes.area, 0, self.of_sample)
+        return kernel(maps).flatten(1).view(*latents.shape[:-1], 1, -1)
 
     def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
         """Paint what ``of_points`` and ``of_latents`` ask for, [..., M, C H W]."""
@@ -76,7 +77,9 @@ class RecurrentRenderer(ObservationModel):
         reads, places = rows.flatten(0, -2).split([width, rows.shape[-1] - width], -1)
         maps = reads.unflatten(-1, (self.size, *self.shapes.area))
         everywhere = places[:, :, None, None].expand(-1, -1, *self.shapes.area)
-        gates = self.cell.known(torch.cat([maps, everywhere], 1), self.of_sample)
+        inputs = self.inputs - self.of_sample
+        kernel = self.cell.gates.kernel(self.shapes.area, self.of_sample, inputs)
+        gates = kernel(torch.cat([maps, everywhere], 1))
         return gates.flatten(1).unflatten(0, rows.shape[:-1])
 
     def _painted(self, rows: Tensor) -> Tensor:
@@ -84,8 +87,9 @@ class RecurrentRenderer(ObservationModel):
         known = rows.flatten(0, -2).unflatten(-1, (-1, *self.shapes.area))
         hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer_maps]), dim=1)
         strokes, steps = self.strokes(hidden), self.shapes.renderer_steps
+        cells = self.cell.split(self.inputs, self.shapes.area)
         for _ in range(steps - 1):
-            hidden, cell = self.cell.step(known, self.inputs, cell, hidden)
+            hidden, cell = cells.step(known, cell, hidden)
             strokes = strokes + self.strokes(hidden)
         bias = self.colours.bias
         assert bias is not None

@@ -3,6 +3,7 @@
 `tests/whole_models/test_rendering_by_reference.py` has them against NumPy.
 """
 
+import pytest
 import torch
 
 from memory_cores.parts.conv_lstm import ConvLSTMCell, ConvLSTMCells
@@ -15,9 +16,22 @@ def test_what_is_known_before_a_loop_may_pass_the_convolution_there() -> None:
     first, second = (torch.randn(2, n, 3, 3).double() for n in (2, 3))
     hidden, memory = (torch.randn(2, 4, 3, 3).double() for _ in range(2))
     expected = cell(hidden, memory, first, second)
-    found = cell.step(cell.known(first, 0), 2, memory, second, hidden)
+    split = cell.split(2, (3, 3))
+    found = split.step(split.known(first), memory, second, hidden)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("area", [(2, 2), (3, 3)])
+def test_an_unroll_is_step_after_step_from_zero(area: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    cell = ConvLSTMCell(3, 4, kernel_size=3).double()
+    maps = torch.randn(2, 5, 3, *area, dtype=torch.float64)
+    hidden = memory = torch.zeros(2, 4, *area, dtype=torch.float64)
+    found = cell.unroll(maps)
+    for t in range(5):
+        hidden, memory = cell(hidden, memory, maps[:, t])
+        torch.testing.assert_close(found[:, t], hidden)
 
 
 def test_on_maps_of_one_pixel_it_is_an_lstm() -> None:
