@@ -46,8 +46,3 @@ def model_label(model: str, *details: str | None) -> str:
     """
     chosen = ", ".join(filter(None, details))
     return f"{model} ({chosen})" if chosen else model
-
-
-def in_two_lines(label: str) -> str:
-    """Give a model's core and settings, whose names may be long, a line of their own."""
-    return label.replace(" (", "\n(")

@@ -27,7 +27,7 @@ from lightning_modules.neural_processes.inferred import Inferred, Recalled
 from lightning_modules.neural_processes.latents import Evidence, LatentPath
 from lightning_modules.neural_processes.measures import FunctionMeasures
 from lightning_modules.neural_processes.networks import Targets
-from lightning_modules.neural_processes.parts import Parts, PointSizes, Recipe
+from lightning_modules.neural_processes.parts import LAYERS, Parts, PointSizes, Recipe
 from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.objectives import Bound, negative_elbo, negative_weighted_bound
 from lightning_modules.schedule import warm_up_and_decay
@@ -45,8 +45,6 @@ Objective = Literal["elbo", "paper"]
 Points = tuple[Tensor, Tensor, RealPoints]
 #: Width where neither settings nor a budget of parameters decide on it.
 HIDDEN_SIZE = 64
-#: Default layers of an encoder.
-LAYERS = 4
 
 
 class NeuralProcess(SequenceModel):

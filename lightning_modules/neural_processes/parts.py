@@ -17,6 +17,9 @@ from lightning_modules.neural_processes.recurrent_path import DeterministicPath,
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_positive
 
+#: Default layers of an encoder.
+LAYERS = 4
+
 
 class Parts(NamedTuple):
     """Networks of one width, in the order in which their weights are drawn."""

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from lightning_modules.names import in_two_lines
 from lightning_modules.pictures.chosen_steps import chosen_steps
 from lightning_modules.pictures.layout import Panels, add_axes
 from lightning_modules.pictures.memory_film import shades
-from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, pixels, sheet
+from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, in_two_lines, pixels, sheet
 
 COLUMNS = 10
 ROWS = ("context", "target", "predicted\nmean", "predicted\nst. dev.")

@@ -93,3 +93,8 @@ def save(drawing: Figure | Animation, path: Path) -> None:
     else:
         drawing.save(partial, writer="pillow")
     os.replace(partial, path)
+
+
+def in_two_lines(label: str) -> str:
+    """Give a model's core and settings, whose names may be long, a line of their own."""
+    return label.replace(" (", "\n(")

@@ -14,7 +14,7 @@ from datamodules.loading.episodes import EpisodeDataset
 from lightning_modules.declarations import Picture
 from lightning_modules.drawings import Contestant, Drawings, Evaluated
 from lightning_modules.metrics.answers import OLD_AGE
-from lightning_modules.names import in_two_lines, in_words
+from lightning_modules.names import in_words
 from lightning_modules.pictures.generation_grid import (
     Generation,
     Row,
@@ -24,6 +24,7 @@ from lightning_modules.pictures.generation_grid import (
 from lightning_modules.pictures.kl_curve import kl_curve
 from lightning_modules.pictures.memory_film import memory_film
 from lightning_modules.pictures.moving_generations import moving_generations
+from lightning_modules.pictures.style import in_two_lines
 from lightning_modules.pictures.visit_overlay import visit_overlay
 from lightning_modules.temporal_vaes.samples import Samples, sample
 

@@ -4,17 +4,19 @@ They are SNP and ASNP with other networks: encodings, latents and reads are maps
 those of Temporal-ConvDRAW, and the decoder is a recurrent renderer.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from datamodules.points.batch import FunctionSequences
 from lightning_modules.neural_processes.latents import LatentPath
-from lightning_modules.neural_processes.neural_process import LAYERS, NeuralProcess, Points
-from lightning_modules.neural_processes.parts import Recipe
+from lightning_modules.neural_processes.neural_process import NeuralProcess, Points
+from lightning_modules.neural_processes.parts import LAYERS, Recipe
 from lightning_modules.neural_processes.pool import Pool, Pooling
 from lightning_modules.neural_processes.rendering.latents import ConvDrawLatents
 from lightning_modules.neural_processes.rendering.parts import PatchRecipe
 from lightning_modules.neural_processes.rendering.shapes import SHRINKING, MapShapes
-from lightning_modules.neural_processes.sequential import ASNP, SNP
+from memory_cores import RMR, ContextWindow, Look, MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
 from memory_cores.parts.real_points import RealPoints
 
@@ -73,8 +75,7 @@ class PatchProcess(NeuralProcess):
         others = RealPoints(batch.target_mask & ~batch.target_seen)
         return context.joined(Pool.of(self.latent_encoder(*target[:2], others), others))
 
-    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Make the latents of Temporal-ConvDRAW."""
+    def _draws(self, size: int, pooling: Pooling) -> ConvDrawLatents:
         return ConvDrawLatents(size, pooling, self._shapes())
 
     def _shapes(self) -> MapShapes:
@@ -93,15 +94,27 @@ class PatchProcess(NeuralProcess):
         return MapShapes((channels, height, width), **given)
 
 
-class TGQN(PatchProcess, SNP):
+class TGQN(PatchProcess):
     """Temporal generative query network: no attention, no memory but the states of ConvLSTMs.
 
     Args:
         **settings: settings of ``PatchProcess``, without ``memory`` and ``recurrent_path``.
     """
 
+    baseline_look = Look("#4D4D4D", "d")
+    fixed_core = ContextWindow
+    decided = "memory", "recurrent_path"
 
-class ATGQN(PatchProcess, ASNP):
+    def __init__(self, **settings: Any) -> None:
+        memory = partial(ContextWindow, slots=0, attention="uniform")
+        super().__init__(memory=memory, recurrent_path=True, **settings)
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Make the latents of Temporal-ConvDRAW."""
+        return self._draws(size, pooling)
+
+
+class ATGQN(PatchProcess):
     """Attentive TGQN, with any memory core.
 
     ATGQN-RMR has the core ``RMR`` and pools it; ATGQN-W has the core ``ContextWindow``,
@@ -109,5 +122,13 @@ class ATGQN(PatchProcess, ASNP):
     renderer, and that imaginary values are pooled, is as in their ASNP.
 
     Args:
-        **settings: settings of ``PatchProcess`` and ``ASNP``.
+        memory: builds the memory core.
+        **settings: settings of ``PatchProcess``.
     """
+
+    def __init__(self, memory: Callable[[MemorySizes], MemoryCore] = RMR, **settings: Any) -> None:
+        super().__init__(memory=memory, **settings)
+
+    def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
+        """Make the latents of Temporal-ConvDRAW."""
+        return self._draws(size, pooling)
