@@ -114,7 +114,10 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
     @property
     def _cache(self) -> FilmCache:
         # A folder for each engine: a training that is under way keeps the films that it opens.
-        settings, made_by = self._film_settings, f"{engine().replace(' ', '_')}_v{VERSION}"
-        name = f"{self.camera}_{settings['steps']}_steps_seed_{settings['seed']}_{made_by}"
+        settings, made_by = self._film_settings, engine()
+        name = (
+            f"{self.camera}_{settings['steps']}_steps_seed_{settings['seed']}"
+            f"_{made_by.replace(' ', '_')}_v{VERSION}"
+        )
         folder = Path(self.hparams["data_dir"], "rooms", name)
-        return FilmCache(folder, {"version": VERSION, "engine": engine(), **settings})
+        return FilmCache(folder, {"version": VERSION, "engine": made_by, **settings})

@@ -87,9 +87,9 @@ class RecurrentRenderer(ObservationModel):
         known = rows.flatten(0, -2).unflatten(-1, (-1, *self.shapes.area))
         hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer_maps]), dim=1)
         strokes, steps = self.strokes(hidden), self.shapes.renderer_steps
-        cells = self.cell.split(self.inputs, self.shapes.area)
+        of_state = self.cell.gates.kernel(self.shapes.area, self.inputs)
         for _ in range(steps - 1):
-            hidden, cell = cells.step(known, cell, hidden)
+            hidden, cell = gated(known + of_state(hidden), cell, dim=1)
             strokes = strokes + self.strokes(hidden)
         bias = self.colours.bias
         assert bias is not None
