@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from datamodules.rooms import rendering
+from datamodules.rooms import filming
 from memory_cores.kernels import building
 from tests.datamodules.rooms.painter import Painter
 
@@ -30,8 +30,8 @@ def signals_stay() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def painted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paint films in the place of the 3D engine, which takes seconds to start, but where marked."""
-    if request.node.get_closest_marker("rendering") is None:
-        monkeypatch.setattr(rendering, "Renderer", Painter)
+    if request.node.get_closest_marker("engine") is None:
+        monkeypatch.setattr(filming, "FilmWorker", Painter)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from datamodules.loading.checks import require_at_least
 from datamodules.rooms.cache import FilmCache, Shard, shards_of
 from datamodules.rooms.dataset import FilmDataset, Meaning
 from datamodules.rooms.film_script import SIZE, VERSION
-from datamodules.rooms.rendering import complete, engine
+from datamodules.rooms.filming import complete, engine
 from datamodules.sources import SPLITS, Split
 
 #: Splits that evaluations show.
@@ -67,7 +67,7 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         Evaluations need no training films, which are most of the work.
 
         Raises:
-            RenderingFailed: films are missing, and cannot be rendered.
+            FilmingFailed: films are missing, and cannot be rendered.
             OSError: the disk is full, or the folder cannot be written.
         """
         trains = self.trainer is None or self.trainer.state.fn in (None, TrainerFn.FITTING)
@@ -77,7 +77,7 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         """Render what is missing, but no training films, which are most of the work.
 
         Raises:
-            RenderingFailed, OSError: see `prepare_data`.
+            FilmingFailed, OSError: see `prepare_data`.
         """
         self._render(EVALUATED)
 

@@ -1,7 +1,7 @@
-"""The engine that draws rooms: ViZDoom, in the process of whoever asks (see `renderer.py`).
+"""The engine that draws rooms: ViZDoom, in the process of whoever asks (see `film_worker.py`).
 
 It needs no display. A mistake in a map may crash the process or hold it for ever, and it writes
-files into the working directory, so nobody but a renderer should open it.
+files into the working directory, so nobody but a film worker should open it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cli import ExperimentCLI, main
-from datamodules.rooms.renderer import LostRenderer
+from datamodules.rooms.film_worker import LostFilmWorker
 from lightning_modules import GTMM
 from lightning_modules.command_line import run_lock
 from lightning_modules.records.run_folder import RunFolder
@@ -42,7 +42,7 @@ MISTAKES = {
 #: What ends rendering, and what is said of it.
 FAILURES = {
     "an engine that crashes": (
-        [LostRenderer("the engine ended with status -11")] * 2,
+        [LostFilmWorker("the engine ended with status -11")] * 2,
         "error: films 0 to 7 of train: the engine ended with status -11",
     ),
     "a full disk": (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.rooms.rendering import RenderingFailed, require_engine
+from datamodules.rooms.filming import FilmingFailed, require_engine
 from lightning_modules.command_line.memory_estimate import available_bytes
 from lightning_modules.command_line.run_lock import hold
 from lightning_modules.records.run_folder import RunFolder
@@ -33,7 +33,7 @@ def test_commands_with_processes_are_refused(words: list[str], complaint: Callab
 
 @pytest.mark.usefixtures("windows")
 def test_rooms_are_refused() -> None:
-    with pytest.raises(RenderingFailed, match="cannot be rendered on Windows"):
+    with pytest.raises(FilmingFailed, match="cannot be rendered on Windows"):
         require_engine()
 
 

@@ -1,4 +1,4 @@
-"""What stands for the 3D engine in all tests but those that are marked `rendering`."""
+"""What stands for the 3D engine in all tests but those that are marked `engine`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from datamodules.rooms.room import draw_room
 
 
 class Painter:
-    """A renderer of films without a room: frames of one colour, that of the camera's heading."""
+    """A film worker of films without a room: frames of one colour, that of the camera's heading."""
 
     fails: ClassVar[dict[str, list[Exception]]] = {}
     """What goes wrong with a shard, by its file, one after the other."""
@@ -30,7 +30,7 @@ class Painter:
         """End nothing."""
 
     def render(self, request: dict[str, Any], progress: Callable[[int], Any]) -> str:
-        """Paint a shard as `Renderer.render` would render it."""
+        """Paint a shard as `FilmWorker.render` would render it."""
         path = Path(request["path"])
         wrong = self.fails.get(path.name, [])
         if wrong:

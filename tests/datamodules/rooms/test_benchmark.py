@@ -8,9 +8,9 @@ import pytest
 from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules import LoopClosure, Rotation
-from datamodules.rooms import benchmark, rendering
+from datamodules.rooms import benchmark, filming
 from datamodules.rooms.benchmark import RoomDataModule
-from datamodules.rooms.rendering import engine
+from datamodules.rooms.filming import engine
 from tests.cli.commands import ROOT
 from tests.datamodules.rooms.painter import Painter
 
@@ -89,7 +89,7 @@ def test_a_machine_without_the_engine_speaks_of_the_tested_one(
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(rendering, "version", missing)
+    monkeypatch.setattr(filming, "version", missing)
     locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert f"\n{engine().replace(' ', '==')} " in locked
 

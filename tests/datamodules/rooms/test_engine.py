@@ -1,4 +1,4 @@
-"""Films by the real engine: what the camera sees, that it returns, and what ends a renderer."""
+"""Films by the real engine: what the camera sees, that it returns, and what ends a film worker."""
 
 import errno
 import hashlib
@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 
 from datamodules import LoopClosure, Rotation
-from datamodules.rooms import renderer
+from datamodules.rooms import film_worker
 from datamodules.rooms.cache import FilmCache, shards_of
 from datamodules.rooms.camera import TURN
 from datamodules.rooms.engine import ASSETS, Engine
 from datamodules.rooms.film_script import write_film
-from datamodules.rooms.renderer import LostRenderer, Renderer
-from datamodules.rooms.rendering import Rendering, RenderingFailed, complete
+from datamodules.rooms.film_worker import FilmWorker, LostFilmWorker
+from datamodules.rooms.filming import Filming, FilmingFailed, complete
 from datamodules.rooms.room import draw_room, textmap
 from datamodules.rooms.textures import OBJECTS, Textures, textures_of
 from datamodules.rooms.wad import read_wad
 from tests.cli.commands import ROOT
 
-pytestmark = pytest.mark.rendering
+pytestmark = pytest.mark.engine
 FILMS = 12
 SETTINGS = {"camera": "rotation", "steps": 30, "seed": 0}
 
@@ -116,7 +116,7 @@ def test_the_way_back_shows_the_way_there_to_the_bit(tmp_path: Path) -> None:
     assert (frames[:, 1:20] - frames[:, :19]).abs().mean((0, 2, 3, 4)).min() > 0.01, "it moves"
 
 
-def test_a_killed_renderer_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_killed_film_worker_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
     cache = FilmCache(tmp_path / "films", {"version": 1})
     shards = shards_of("train", 30)
     killed: list[int] = []
@@ -125,14 +125,14 @@ def test_a_killed_renderer_is_replaced_and_leaves_nothing(tmp_path: Path) -> Non
     def kill_the_first(films: int) -> None:
         shown.append(films)
         if films and not killed:
-            (lost,) = job._renderers
+            (lost,) = job._workers
             killed.append(lost._process.pid)
             assert left_by(lost), "the engine is at work"
             losses.append(lost)
             os.kill(killed[0], signal.SIGKILL)
 
-    losses: list[Renderer] = []
-    job = Rendering(cache, shards, SETTINGS, kill_the_first)
+    losses: list[FilmWorker] = []
+    job = Filming(cache, shards, SETTINGS, kill_the_first)
     cache.folder.mkdir()
     job.run()
     assert cache.missing(shards) == []
@@ -147,20 +147,20 @@ def test_an_engine_that_hangs_is_given_up_and_leaves_nothing(
     request = {"split": "train", "first": 0, "films": 60, "path": str(tmp_path / "films.npy")}
 
     def stop(films: int) -> None:
-        monkeypatch.setattr(renderer, "SILENCE", 2.0)
+        monkeypatch.setattr(film_worker, "SILENCE", 2.0)
         if films:
             for process in processes_of(hung):
                 os.kill(process, signal.SIGSTOP)
 
-    lost = pytest.raises(LostRenderer, match="the engine did not answer for 2 s")
-    with Renderer() as hung, lost:
+    lost = pytest.raises(LostFilmWorker, match="the engine did not answer for 2 s")
+    with FilmWorker() as hung, lost:
         hung.render(SETTINGS | request, stop)
     assert hung._shared_memory and not left_by(hung)
     assert [*tmp_path.iterdir()] == []
 
 
-def processes_of(lost: Renderer) -> list[int]:
-    """The renderer and its engine, of those that live."""
+def processes_of(lost: FilmWorker) -> list[int]:
+    """The worker and its engine, of those that live."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -170,13 +170,13 @@ def processes_of(lost: Renderer) -> list[int]:
     return found
 
 
-def left_by(lost: Renderer) -> list[int | str]:
-    """What a renderer has not cleared away."""
+def left_by(lost: FilmWorker) -> list[int | str]:
+    """What a film worker has not cleared away."""
     return [*processes_of(lost), *filter(os.path.exists, lost._shared_memory)]
 
 
 def test_a_killed_program_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    """Renderers notice that nobody listens any more, and clear up."""
+    """Film workers notice that nobody listens any more, and clear up."""
     (tmp_path / "temporary").mkdir()
     sizes = "train_size=40, val_size=1, test_size=1, num_workers=0"
     code = f"from datamodules import Rotation; Rotation(data_dir={str(tmp_path)!r}, {sizes})"
@@ -214,14 +214,14 @@ def test_a_full_disk_is_named_and_healed(tmp_path: Path) -> None:
     assert cache.missing(shards) == []
 
 
-def test_a_renderer_that_fails_says_why(tmp_path: Path) -> None:
+def test_a_film_worker_that_fails_says_why(tmp_path: Path) -> None:
     """It has the code of whoever asks it, and not what is in the working directory."""
     Path("datamodules").mkdir()
     Path("datamodules/__init__.py").write_text("raise ValueError('another')", encoding="utf-8")
     cache = FilmCache(tmp_path / "films", {"version": 1})
     shards = shards_of("train", 2)
     why = "films 0 to 1 of train: the engine ended with status 1: KeyError: 'nowhere'"
-    with pytest.raises(RenderingFailed, match=why):
+    with pytest.raises(FilmingFailed, match=why):
         complete(cache, shards, SETTINGS | {"camera": "nowhere"})
     assert cache.missing(shards) == shards
 

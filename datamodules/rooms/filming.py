@@ -1,4 +1,4 @@
-"""Rendering of what a cache lacks, by processes that may crash, hang or be killed."""
+"""Filming of what a cache lacks, by processes that may crash, hang or be killed."""
 
 import importlib.util
 import os
@@ -19,19 +19,19 @@ from tqdm import tqdm
 
 from datamodules.rooms.cache import FilmCache, Shard, film_type
 from datamodules.rooms.film_script import SIZE
-from datamodules.rooms.renderer import LostRenderer, Renderer
+from datamodules.rooms.film_worker import FilmWorker, LostFilmWorker
 from datamodules.rooms.textures import TEXTURES_FILE
 from datamodules.sources import UnreadableData
 
-#: Renderers at once: each takes 0.4 GB.
-MOST_RENDERERS = 8
+#: Film workers at once: each takes 0.4 GB.
+MOST_WORKERS = 8
 #: Times that a shard is tried.
 TRIALS = 2
 #: The engine of `requirements.lock`.
 TESTED = "vizdoom 1.3.2"
 
 
-class RenderingFailed(UnreadableData):
+class FilmingFailed(UnreadableData):
     """Films cannot be rendered; the message is one line that says why."""
 
 
@@ -44,13 +44,13 @@ def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]
         settings: of all films, `camera`, `steps` and `seed`.
 
     Raises:
-        RenderingFailed: the engine is missing, or fails twice on the same shard.
+        FilmingFailed: the engine is missing, or fails twice on the same shard.
         OSError: the disk is full, or the folder cannot be written.
     """
     if not cache.missing(shards):
         return
     cache.folder.mkdir(parents=True, exist_ok=True)
-    with acquired(FileLock(cache.folder / "rendering.lock")):
+    with acquired(FileLock(cache.folder / "filming.lock")):
         todo = cache.missing(shards)
         if not todo:
             return
@@ -59,7 +59,7 @@ def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]
         films = sum(shard.films for shard in todo)
         rank_zero_info(f"Rendering {films:,} films of rooms, once, into {cache.folder}")
         with tqdm(total=films, unit="film", disable=None) as bar:
-            Rendering(cache, todo, settings, bar.update).run()
+            Filming(cache, todo, settings, bar.update).run()
 
 
 def acquired(lock: FileLock) -> AcquireReturnProxy:
@@ -75,16 +75,16 @@ def require_engine() -> None:
     """Look for the engine before processes are started.
 
     Raises:
-        RenderingFailed: it or its textures are missing, or this is Windows.
+        FilmingFailed: it or its textures are missing, or this is Windows.
     """
     if sys.platform == "win32":
-        raise RenderingFailed("rooms cannot be rendered on Windows; run this in WSL")
+        raise FilmingFailed("rooms cannot be rendered on Windows; run this in WSL")
     found = importlib.util.find_spec("vizdoom")
     if found is None or found.origin is None:
-        raise RenderingFailed("ViZDoom, which renders rooms, is missing: pip install vizdoom")
+        raise FilmingFailed("ViZDoom, which renders rooms, is missing: pip install vizdoom")
     textures = Path(found.origin).with_name(TEXTURES_FILE)
     if not textures.exists():
-        raise RenderingFailed(f"{textures} is missing: pip install --force-reinstall vizdoom")
+        raise FilmingFailed(f"{textures} is missing: pip install --force-reinstall vizdoom")
 
 
 def engine() -> str:
@@ -99,17 +99,17 @@ def require_space(folder: Path, shards: Sequence[Shard], steps: int) -> None:
     """Look whether films fit on the disk before they are rendered.
 
     Raises:
-        RenderingFailed: they do not.
+        FilmingFailed: they do not.
     """
     wanted = sum(shard.films for shard in shards) * film_type(steps, SIZE).itemsize
     free = shutil.disk_usage(folder).free
     if wanted > free:
         megabytes = f"{wanted / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free"
-        raise RenderingFailed(f"{folder}: films need {megabytes}")
+        raise FilmingFailed(f"{folder}: films need {megabytes}")
 
 
-class Rendering:
-    """Several renderers at work on the shards of a cache.
+class Filming:
+    """Several film workers at work on the shards of a cache.
 
     Args:
         cache: of the films.
@@ -130,7 +130,7 @@ class Rendering:
         self._todo = deque(shards)
         self._failures: Counter[Shard] = Counter()
         self._reported: Counter[Shard] = Counter()
-        self._renderers: set[Renderer] = set()
+        self._workers: set[FilmWorker] = set()
         self._stopped = False
         #: Around the manifest and the bar.
         self._lock = Lock()
@@ -139,32 +139,32 @@ class Rendering:
         """Render until nothing is left.
 
         Raises:
-            RenderingFailed: a shard failed twice.
+            FilmingFailed: a shard failed twice.
             OSError: one could not be written.
         """
-        jobs = min(len(self._todo), cores(), MOST_RENDERERS)
+        jobs = min(len(self._todo), cores(), MOST_WORKERS)
         with ThreadPoolExecutor(jobs) as pool:
-            workers = [pool.submit(self._work) for _ in range(jobs)]
+            threads = [pool.submit(self._work) for _ in range(jobs)]
             try:
-                wait(workers, return_when=FIRST_EXCEPTION)
+                wait(threads, return_when=FIRST_EXCEPTION)
             finally:
                 self._stopped = True
-                for renderer in list(self._renderers):
-                    renderer.kill()
-        for worker in workers:
-            worker.result()
+                for worker in list(self._workers):
+                    worker.kill()
+        for thread in threads:
+            thread.result()
 
     def _work(self) -> None:
-        """Render shards until none is left, with a new renderer where one was lost."""
+        """Render shards until none is left, with a new worker where one was lost."""
         while self._todo and not self._stopped:
-            with Renderer() as renderer:
-                self._renderers.add(renderer)
+            with FilmWorker() as worker:
+                self._workers.add(worker)
                 try:
-                    self._render_with(renderer)
+                    self._film_with(worker)
                 finally:
-                    self._renderers.discard(renderer)
+                    self._workers.discard(worker)
 
-    def _render_with(self, renderer: Renderer) -> None:
+    def _film_with(self, worker: FilmWorker) -> None:
         while not self._stopped:
             try:
                 shard = self._todo.popleft()
@@ -173,13 +173,13 @@ class Rendering:
             try:
                 path, films = str(self.cache.path(shard).absolute()), shard.films
                 asked = {"split": shard.split, "first": shard.first, "films": films, "path": path}
-                sha256 = renderer.render(self.settings | asked, partial(self._report, shard))
-            except LostRenderer as reason:
+                sha256 = worker.render(self.settings | asked, partial(self._report, shard))
+            except LostFilmWorker as reason:
                 self._report(shard, -self._reported[shard])
                 self._failures[shard] += 1
                 if self._failures[shard] == TRIALS and not self._stopped:
                     which = f"films {shard.first} to {shard.first + shard.films - 1}"
-                    raise RenderingFailed(f"{which} of {shard.split}: {reason}") from reason
+                    raise FilmingFailed(f"{which} of {shard.split}: {reason}") from reason
                 self._todo.append(shard)
                 return
             with self._lock:

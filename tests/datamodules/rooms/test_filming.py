@@ -1,4 +1,4 @@
-"""Rendering: failures of a renderer, with one that draws nothing in the engine's place."""
+"""Filming: failures of a film worker, with one that draws nothing in the engine's place."""
 
 import errno
 import json
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datamodules.rooms import rendering
+from datamodules.rooms import filming
 from datamodules.rooms.cache import FilmCache, Shard, shards_of
 from datamodules.rooms.camera import rotation
-from datamodules.rooms.renderer import LostRenderer
-from datamodules.rooms.rendering import RenderingFailed, complete
+from datamodules.rooms.film_worker import LostFilmWorker
+from datamodules.rooms.filming import FilmingFailed, complete
 from datamodules.rooms.room import draw_room
 from tests.datamodules.rooms.painter import Painter
 
@@ -68,15 +68,15 @@ def test_what_is_missing_is_rendered_once(cache: FilmCache, painter: type[Painte
     assert poses(cache) == expected()
 
 
-def test_a_lost_renderer_is_replaced_and_a_second_loss_is_an_error(
+def test_a_lost_film_worker_is_replaced_and_a_second_loss_is_an_error(
     cache: FilmCache, painter: type[Painter]
 ) -> None:
-    painter.fails = {SHARDS[1].file: [LostRenderer("killed")]}
+    painter.fails = {SHARDS[1].file: [LostFilmWorker("killed")]}
     complete(cache, SHARDS, SETTINGS)
     assert not cache.missing(SHARDS)
     more = [Shard("test", 0, 5)]
-    painter.fails = {more[0].file: [LostRenderer("the engine ended with status -9")] * 2}
-    with pytest.raises(RenderingFailed) as failure:
+    painter.fails = {more[0].file: [LostFilmWorker("the engine ended with status -9")] * 2}
+    with pytest.raises(FilmingFailed) as failure:
         complete(cache, more, SETTINGS)
     assert str(failure.value) == "films 0 to 4 of test: the engine ended with status -9"
     assert cache.missing(more) == more and not cache.missing(SHARDS)
@@ -105,9 +105,9 @@ def test_what_was_interrupted_goes_on_where_it_stopped(
             time.sleep(0.001)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rendering, "cores", lambda: 1)
+    monkeypatch.setattr(filming, "cores", lambda: 1)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(rendering, "wait", interrupted)
+        patched.setattr(filming, "wait", interrupted)
         patched.setattr(painter, "render", slow)
         complete(cache, SHARDS, SETTINGS)
     before = [*painter.rendered]
@@ -129,7 +129,7 @@ def test_films_of_another_version_are_rendered_again(
     assert poses(newer) == expected()
 
 
-def test_films_of_a_lost_renderer_are_not_counted_twice(
+def test_films_of_a_lost_film_worker_are_not_counted_twice(
     cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[int] = []
@@ -137,11 +137,11 @@ def test_films_of_a_lost_renderer_are_not_counted_twice(
     def half(self: Painter, request: dict[str, Any], progress: Any) -> str:
         monkeypatch.setattr(painter, "render", OWN)
         progress(100)
-        raise LostRenderer("killed")
+        raise LostFilmWorker("killed")
 
     monkeypatch.setattr(painter, "render", half)
     cache.folder.mkdir()
-    rendering.Rendering(cache, SHARDS[:1], SETTINGS, shown.append).run()
+    filming.Filming(cache, SHARDS[:1], SETTINGS, shown.append).run()
     assert shown == [100, -100, 200]
 
 
@@ -149,8 +149,8 @@ def test_what_would_not_fit_is_not_begun(
     cache: FilmCache, painter: type[Painter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = type("Usage", (), {"free": 2_000_000})
-    monkeypatch.setattr(rendering.shutil, "disk_usage", lambda _: free)
-    with pytest.raises(RenderingFailed, match=r"films: films need 2 MB, but only 2 MB are free"):
+    monkeypatch.setattr(filming.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(FilmingFailed, match=r"films: films need 2 MB, but only 2 MB are free"):
         complete(cache, SHARDS, SETTINGS)
     assert not painter.rendered
 
@@ -160,7 +160,7 @@ def test_of_two_at_once_one_renders_and_the_other_says_that_it_waits(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(painter, "render", slow)
-    monkeypatch.setattr(rendering, "rank_zero_info", said.append)
+    monkeypatch.setattr(filming, "rank_zero_info", said.append)
     both = [threading.Thread(target=complete, args=(cache, SHARDS, SETTINGS)) for _ in "ab"]
     for each in both:
         each.start()
@@ -174,15 +174,15 @@ def test_of_two_at_once_one_renders_and_the_other_says_that_it_waits(
 
 
 def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(rendering.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(RenderingFailed, match="ViZDoom, .*, is missing: pip install vizdoom"):
-        rendering.require_engine()
+    monkeypatch.setattr(filming.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(FilmingFailed, match="ViZDoom, .*, is missing: pip install vizdoom"):
+        filming.require_engine()
     found = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
-    monkeypatch.setattr(rendering.importlib.util, "find_spec", lambda _: found)
-    with pytest.raises(RenderingFailed, match=r"freedoom2.wad is missing: pip install --force"):
-        rendering.require_engine()
+    monkeypatch.setattr(filming.importlib.util, "find_spec", lambda _: found)
+    with pytest.raises(FilmingFailed, match=r"freedoom2.wad is missing: pip install --force"):
+        filming.require_engine()
     (tmp_path / "freedoom2.wad").touch()
-    rendering.require_engine()
+    filming.require_engine()
 
 
 def test_manifests_name_what_is_whole(cache: FilmCache) -> None:

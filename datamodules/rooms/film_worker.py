@@ -1,4 +1,4 @@
-"""A renderer: a process that films rooms, and whoever asks it (see `serve.py`)."""
+"""A film worker: a process that films rooms, and whoever asks it (see `serve.py`)."""
 
 import json
 import os
@@ -13,25 +13,25 @@ from threading import Timer
 from types import TracebackType
 from typing import Any
 
-#: Seconds without a sign of life after which a renderer is given up; starting takes a few, or half
+#: Seconds without a sign of life after which a worker is given up; starting takes a few, or half
 #: a minute where other programs keep all processors busy.
 SILENCE = 120.0
 PACKAGE = Path(__file__).parents[2]
 
 
-class LostRenderer(Exception):
-    """A renderer ended or was silent for too long; the text says which."""
+class LostFilmWorker(Exception):
+    """A film worker ended or was silent for too long; the text says which."""
 
 
-class Renderer:
+class FilmWorker:
     """A process with a folder of its own, which both go at the end.
 
-    The engine is a process, too, and outlives a renderer that is killed: both are ended together.
+    The engine is a process, too, and outlives a worker that is killed: both are ended together.
     """
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="rooms-")
-        self._log = Path(self._folder.name, "renderer.log")
+        self._log = Path(self._folder.name, "worker.log")
         paths = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -47,7 +47,7 @@ class Renderer:
         self._silent = self._ended = False
         self._shared_memory: list[str] = []
 
-    def __enter__(self) -> "Renderer":
+    def __enter__(self) -> "FilmWorker":
         """Return it."""
         return self
 
@@ -83,7 +83,7 @@ class Renderer:
             The hash of its file.
 
         Raises:
-            LostRenderer: the process crashed, was killed or hangs.
+            LostFilmWorker: the process crashed, was killed or hangs.
             OSError: the file cannot be written.
         """
         pipe = self._process.stdin
@@ -111,8 +111,8 @@ class Renderer:
         if line.endswith("\n"):
             return json.loads(line)
         if self._silent:
-            raise LostRenderer(f"the engine did not answer for {SILENCE:.0f} s")
-        raise LostRenderer(
+            raise LostFilmWorker(f"the engine did not answer for {SILENCE:.0f} s")
+        raise LostFilmWorker(
             f"the engine ended with status {self._process.wait()}{self._last_words()}"
         )
 
