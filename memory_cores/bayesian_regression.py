@@ -40,8 +40,9 @@ class BayesianRegressionSnapshot(NamedTuple):
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, F]
     item_mask: Tensor  #: [B, N] bool
-    precision: Tensor  #: [B, H, D, D], Lambda + lambda I
-    cross: Tensor  #: [B, H, D, V]
+    precision: Tensor  #: [B, H, D, D], Lambda
+    cross: Tensor  #: [B, H, D, V], B
+    prior: Tensor  #: [B, H], lambda, with what rounding needs
 
 
 class BayesianRegression(AssociativeMap[BayesianRegressionState]):
@@ -102,34 +103,32 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         kept = decay.sigmoid()[..., None, None]
         per_sigma = ((items.gates.clamp(*LOG_PRECISION) / 2).exp() * items.mask).unsqueeze(3)
         keys, values = per_sigma * items.keys, per_sigma * items.values
+        precision, cross = kept * state.precision, kept * state.cross
         if keys.shape[2] == 1:  # a loop over time has no use for products of one row
-            told = keys.mT * keys, keys.mT * values
+            precision = torch.addcmul(precision, keys.mT, keys)
+            cross = torch.addcmul(cross, keys.mT, values)
         else:
-            told = keys.mT @ keys, keys.mT @ values
-        return state._replace(
-            precision=kept * state.precision + told[0], cross=kept * state.cross + told[1]
-        )
+            precision, cross = precision + keys.mT @ keys, cross + keys.mT @ values
+        return state._replace(precision=precision, cross=cross)
 
     def held(self, state: BayesianRegressionState) -> tuple[Tensor, ...]:
-        """Return Lambda + lambda I, and B."""
+        """Return Lambda, B, and lambda with what rounding needs."""
         Lambda = state.precision
-        prior = self.log_prior.clamp(*LOG_PRIOR).exp().to(Lambda)[:, None]
         # Rounding must not take an eigenvalue below 0, not in bfloat16 either.
-        diagonal = Lambda.diagonal(dim1=-2, dim2=-1)
-        more = prior + torch.finfo(Lambda.dtype).eps * diagonal.sum(-1, keepdim=True)
-        shifted = torch.addcmul(Lambda, more.unsqueeze(-1), identity_like(Lambda))
-        return shifted, state.cross
+        trace = Lambda.detach().diagonal(dim1=-2, dim2=-1).sum(-1)
+        prior = self.log_prior.clamp(*LOG_PRIOR).exp().to(Lambda)
+        return Lambda, state.cross, torch.add(prior, trace, alpha=torch.finfo(Lambda.dtype).eps)
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Return mean and variance of the values at codes."""
-        precision, cross = held
-        weights = solved(precision, queries)
+        precision, cross, prior = held
+        weights = solved(precision, queries, prior)
         # Not below 0, where rounding may take it.
         variance = (weights * queries).sum(-1, keepdim=True).clamp(min=0)
         return torch.cat([weights @ cross, variance], -1)
 
     def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the means at all places."""
-        precision, cross = held
+        precision, cross, _ = held
         means = self.answer(held, identity_like(precision).expand_as(precision))[..., :-1]
         return means.mean(-3).sum(-2), self.number_of(cross)

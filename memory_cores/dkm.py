@@ -135,28 +135,28 @@ class DKM(AssociativeMap[DKMState]):
         """Condition the memories on the words; nothing decays."""
         values = items.values.expand(-1, self.heads, -1, -1)
         words = torch.cat([CODE_GAIN * items.keys, values], 3)
-        mean, U, noise = state.mean, state.covariance, self.noise.to(state.mean)
-        addresses = self.addresses(mean, words, noise) * items.mask.unsqueeze(3)
-        delta = words - addresses @ mean
-        if words.shape[2] == 1:
-            gain = U @ addresses.mT
-            per_s = gain / (addresses @ gain + noise)
-            return state._replace(mean=mean + per_s * delta, covariance=U - per_s * gain.mT)
-        told = addresses.mT / noise
-        U = solved_by_columns(identity_like(U) + U @ (told @ addresses), U)
-        U = (U + U.mT) / 2
-        return state._replace(mean=mean + U @ (told @ delta), covariance=U)
+        mean, U, words = (part.flatten(0, 1) for part in (state.mean, state.covariance, words))
+        present = items.mask.expand(-1, self.heads, -1).flatten(0, 1).unsqueeze(2)
+        noise = self.noise.to(mean).expand(len(items.mask), -1).flatten()
+        addresses = regressed(mean, words, noise) * present
+        delta, noise = words - torch.bmm(addresses, mean), noise[:, None, None]
+        if words.shape[1] == 1:
+            gain = torch.bmm(U, addresses.mT)
+            per_s = gain / (torch.bmm(addresses, gain) + noise)
+            mean = torch.addcmul(mean, per_s, delta)
+            U = torch.addcmul(U, per_s, gain.mT, value=-1)
+        else:
+            told = addresses.mT / noise
+            U = solved_by_columns(identity_like(U) + U @ (told @ addresses), U)
+            U = (U + U.mT) / 2
+            mean = mean + U @ (told @ delta)
+        shape = -1, self.heads
+        return state._replace(mean=mean.unflatten(0, shape), covariance=U.unflatten(0, shape))
 
     @property
     def noise(self) -> Tensor:
-        """Variance sigma^2 of the noise, [H, 1, 1]."""
-        return (2 * self.log_noise.clamp(*LOG_NOISE)).exp()[:, None, None]
-
-    def addresses(self, memory: Tensor, words: Tensor, noise: Tensor) -> Tensor:
-        """Regress words [..., H, M, W] on the rows of memories [..., H, N, W], [..., H, M, N]."""
-        gram = memory @ memory.mT
-        gram = torch.addcmul(gram, noise.to(gram), identity_like(gram))
-        return solved(gram, words @ memory.mT)
+        """Variance sigma^2 of the noise, [H]."""
+        return (2 * self.log_noise.clamp(*LOG_NOISE)).exp()
 
     def write(self, state: DKMState, control: Tensor, items: Items) -> DKMState:
         """Write the words, and draw the addresses of the next read from the prior if latent."""
@@ -186,8 +186,8 @@ class DKM(AssociativeMap[DKMState]):
         self, state: DKMState, control: Tensor, codes: Tensor
     ) -> DiagonalGaussian:
         """Return the Gaussians of the read heads' addresses [B, R, N], given their codes."""
-        queries = CODE_GAIN * codes.unflatten(1, (self.heads, self.queries))
-        mean = self.addresses(state.mean[..., : self.slots], queries, self.noise).flatten(1, 2)
+        queries = codes.unflatten(1, (self.heads, self.queries))
+        mean = self._addresses(state.mean[..., : self.slots], queries).flatten(1, 2)
         log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
         return DiagonalGaussian(mean, log_sigma.expand_as(mean))
 
@@ -206,9 +206,31 @@ class DKM(AssociativeMap[DKMState]):
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Complete words of which the codes are known."""
         codes, values = held[0].split([self.slots, self.sizes.value], -1)
-        return self.addresses(codes, CODE_GAIN * queries, self.noise) @ values
+        return self._addresses(codes, queries) @ values
+
+    def _addresses(self, codes: Tensor, queries: Tensor) -> Tensor:
+        """Regress queries [..., H, M, D] on the codes of rows [..., H, N, D], [..., H, M, N]."""
+        memories, noise = codes.flatten(0, -3), self.noise.to(codes)
+        noise = noise.expand(len(memories) // self.heads, -1).flatten()
+        found = regressed(memories, CODE_GAIN * queries.flatten(0, -3), noise)
+        return found.unflatten(0, codes.shape[:-2])
 
     def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the rows of R, each as a value; the mean of all memories."""
         values = held[0][..., self.slots :].mean(-3).sum(-2)
         return values, torch.full_like(values[..., :1], self.slots)
+
+
+def regressed(memory: Tensor, words: Tensor, noise: Tensor) -> Tensor:
+    """Regress words on rows: w = (R R^T + sigma^2 I)^-1 R z.
+
+    Args:
+        memory: [B, N, W], R.
+        words: [B, M, W], z in each row.
+        noise: [B], sigma^2.
+
+    Returns:
+        Addresses [B, M, N].
+    """
+    rows = memory.mT
+    return solved(torch.bmm(memory, rows), torch.bmm(words, rows), noise)

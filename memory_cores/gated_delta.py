@@ -25,7 +25,7 @@ from torch import Tensor
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
-from memory_cores.parts.solving import identity_like, solved
+from memory_cores.parts.solving import solved
 
 #: Raw beta at the start: 0.95 of what is new is learned.
 LEARNS = 3.0
@@ -109,7 +109,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
         precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
         gram = precision.mT @ items.keys
-        return state._replace(maps=maps + solved(gram + identity_like(gram), new.mT @ precision).mT)
+        return state._replace(maps=maps + solved(gram, new.mT @ precision, gram.new_ones(1)).mT)
 
     def held(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
         """Return the maps."""

@@ -145,11 +145,13 @@ class SAM(SlotMemory[SAMState]):
         weights = fresh
         if mix:  # w^W = alpha (gamma w~R_{t-1} + (1 - gamma) I^U), a mean over the heads
             (share,) = mix
-            weights = (1 - share) * fresh + share * present * self._read_mass(state) / self._heads
+            last = present * self._read_mass(state) / self._heads
+            weights = torch.lerp(fresh, last, share.to(fresh.dtype))
         weights = write * weights
         word = self.write_word(torch.cat([control, item], 1))
         # The least recently accessed row is erased whole before anything is added.
-        rows = held.rows * (1 - fresh).unsqueeze(2) + weights.unsqueeze(2) * word.unsqueeze(1)
+        kept = held.rows * (1 - fresh).unsqueeze(2)
+        rows = torch.addcmul(kept, weights.unsqueeze(2), word.unsqueeze(1))
         held = held._replace(rows=rows).accessed(weights, NEGLIGIBLE)
         return SAMState(*held, state.places, state.read_weights, weights.unsqueeze(1))
 

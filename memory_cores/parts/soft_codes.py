@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from memory_cores.kernels import building
+from memory_cores.kernels.soft_codes import soft_codes
 from memory_cores.parts.associative import STEADY
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import hands_at
@@ -39,6 +41,8 @@ class SoftCodes(nn.Module):
 
     def forward(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes [..., H, D] of keys [..., I], of length 1, and gates [..., G]."""
+        if building.serve(keys, self.scores.weight):
+            return soft_codes(keys, self.scores, self.heads, self.places)
         scores, gates = self.scores(keys).split(self.parts, -1)
         shares = scores.unflatten(-1, (self.heads, self.places)).log_softmax(-1)
         return (shares / 2).exp(), gates

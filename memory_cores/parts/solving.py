@@ -7,24 +7,26 @@ from memory_cores.kernels import building
 from memory_cores.kernels.solve import solve
 
 
-def solved(matrix: Tensor, rows: Tensor) -> Tensor:
-    """Multiply rows by the inverse of a symmetric matrix, whatever autocast lowers.
+def solved(matrix: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
+    """Multiply rows by the inverse of a shifted symmetric matrix, whatever autocast lowers.
 
     The gradient is one more solution with the same factor. Without an operator the factor is that
     of any matrix: the gradient of PyTorch's Cholesky factor takes twice as long.
 
     Args:
-        matrix: [..., D, D], symmetric and positive definite.
+        matrix: [..., D, D], symmetric and, shifted, positive definite.
         rows: [..., M, D].
+        shift: [...], of the last dimensions of the batch, to be added to the diagonal.
 
     Returns:
-        X: [..., M, D] with ``X @ matrix = rows``, in the type of ``rows``.
+        X: [..., M, D] with ``X @ (matrix + shift I) = rows``, in the type of ``rows``.
     """
     kind = torch.promote_types(rows.dtype, torch.float32)
-    asked = matrix.to(kind), rows.to(kind)
-    if building.serve(*asked):
-        return solve(*asked).to(rows.dtype)
-    return solved_by_columns(matrix, rows.mT).mT
+    matrix, asked, shift = matrix.to(kind), rows.to(kind), shift.to(kind)
+    if building.serve(matrix, asked):
+        return solve(matrix, asked, shift).to(rows.dtype)
+    shifted = torch.addcmul(matrix, shift[..., None, None], identity_like(matrix))
+    return solved_by_columns(shifted, asked.mT).mT.to(rows.dtype)
 
 
 def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ Either adds the distance in steps to a score of queries and keys of width E:
 Since only t - s counts, steps may be counted from anywhere, from the present one back, too.
 """
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -79,11 +80,9 @@ class StepPositions:
         return torch.cat([minus, torch.addcmul(first * sin, second, cos), rest], -1)
 
     def rates(self, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
-        """Return the angles [P] by which the pairs turn in a step."""
-        periods = torch.logspace(
-            0, 1, self.pairs, self.slowest / FASTEST, device=device, dtype=dtype
-        )
-        return 2 * torch.pi / (FASTEST * periods)
+        """Return the angles [P] by which the pairs turn in a step, in one operator."""
+        fast, slow = math.log(2 * math.pi / FASTEST), math.log(2 * math.pi / self.slowest)
+        return torch.logspace(fast, slow, self.pairs, math.e, dtype=dtype, device=device)
 
 
 def best(scores: Tensor, mask: Tensor, number: int | None) -> Tensor:

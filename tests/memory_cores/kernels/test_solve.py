@@ -17,39 +17,45 @@ pytestmark = pytest.mark.operators
 SHAPES = [(1, 1), (2, 7), (3, 8), (1, 9), (0, 4), (5, 25), (40, 16), (2, 33)]
 
 
-def drawn(rows: int, size: int, batch: tuple[int, ...] = (3, 2)) -> tuple[Tensor, Tensor]:
-    """Symmetric matrices with eigenvalues of 0.1 and more, and rows."""
+def drawn(rows: int, size: int, batch: tuple[int, ...] = (3, 2)) -> tuple[Tensor, ...]:
+    """Symmetric matrices, rows, and shifts that leave no eigenvalue below 0.1."""
     generator = torch.Generator().manual_seed(size)
     roots = torch.randn(*batch, size, size, dtype=torch.double, generator=generator)
-    matrices = roots @ roots.mT / size + 0.1 * torch.eye(size)
-    return matrices, torch.randn(*batch, rows, size, dtype=torch.double, generator=generator)
+    given = torch.randn(*batch, rows, size, dtype=torch.double, generator=generator)
+    shifts = 0.1 + torch.rand(batch[-1:], dtype=torch.double, generator=generator)
+    return roots @ roots.mT / size, given, shifts
+
+
+def shifted(matrices: Tensor, shifts: Tensor) -> np.ndarray:
+    return matrices.numpy() + shifts.numpy()[..., None, None] * np.eye(matrices.shape[-1])
 
 
 @pytest.mark.parametrize(("rows", "size"), SHAPES)
 @pytest.mark.parametrize(("dtype", "error"), [(torch.double, 1e-11), (torch.float, 1e-3)])
 def test_it_solves(rows: int, size: int, dtype: torch.dtype, error: float) -> None:
-    matrices, given = drawn(rows, size)
-    found = solved(matrices.to(dtype), given.to(dtype))
+    matrices, given, shifts = drawn(rows, size)
+    found = solved(matrices.to(dtype), given.to(dtype), shifts.to(dtype))
     assert found.dtype is dtype
-    expected = given.numpy() @ np.linalg.inv(matrices.numpy())
+    expected = given.numpy() @ np.linalg.inv(shifted(matrices, shifts))
     assert found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=error)
 
 
 @pytest.mark.parametrize(("rows", "size"), SHAPES)
 def test_gradients_are_those_of_symmetric_matrices(rows: int, size: int) -> None:
-    roots, given = drawn(rows, size)
+    def found(roots: Tensor, given: Tensor, shifts: Tensor) -> Tensor:
+        return solved((roots + roots.mT) / 2, given, shifts)
 
-    def found(roots: Tensor, given: Tensor) -> Tensor:
-        return solved((roots + roots.mT) / 2, given)
-
-    assert torch.autograd.gradcheck(found, (roots.requires_grad_(), given.requires_grad_()))
+    asked = tuple(tensor.requires_grad_() for tensor in drawn(rows, size))
+    assert torch.autograd.gradcheck(found, asked)
+    each = asked[2].detach() + torch.arange(3.0).double().unsqueeze(1)
+    assert torch.autograd.gradcheck(found, (*asked[:2], each.requires_grad_())), "not shared"
 
 
 def test_the_gradient_of_any_matrix_is_that_of_python() -> None:
-    matrices, given = (tensor.requires_grad_() for tensor in drawn(3, 6))
+    asked = tuple(tensor.requires_grad_() for tensor in drawn(3, 6))
 
     def gradients() -> tuple[Tensor, ...]:
-        return torch.autograd.grad(solved(matrices, given).sin().sum(), (matrices, given))
+        return torch.autograd.grad(solved(*asked).sin().sum(), asked)
 
     ours = gradients()
     with building.left_out():
@@ -59,10 +65,10 @@ def test_the_gradient_of_any_matrix_is_that_of_python() -> None:
 
 
 def test_batches_are_broadcast() -> None:
-    matrices, given = drawn(3, 5)
-    found = solved(matrices[:1], given[:, :1])
+    matrices, given, shifts = drawn(3, 5)
+    found = solved(matrices[:1], given[:, :1], shifts)
     assert found.shape == given.shape
-    expected = given[:, :1].numpy() @ np.linalg.inv(matrices[:1].numpy())
+    expected = given[:, :1].numpy() @ np.linalg.inv(shifted(matrices[:1], shifts))
     assert np.allclose(found, expected, rtol=0, atol=1e-11)
 
 
@@ -72,20 +78,20 @@ def test_rounding_leaves_nothing_that_is_not_finite(dtype: torch.dtype) -> None:
     same, given = torch.ones(2, 2, dtype=dtype), torch.ones(1, 2, dtype=dtype)
     for matrix in (same, 0 * same):
         matrix = matrix.clone().requires_grad_()
-        found = solved(matrix, given)
+        found = solved(matrix, given, matrix.new_zeros(1))
         found.sum().backward()
         assert found.isfinite().all() and matrix.grad.isfinite().all()
 
 
 def test_threads_share_what_is_large() -> None:
-    matrices, given = drawn(2, 5, batch=(64,))
+    matrices, given, shifts = drawn(2, 5, batch=(64,))
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = solved(matrices, given)
+        found = solved(matrices, given, shifts)
     finally:
         torch.set_num_threads(threads)
-    one_by_one = zip(matrices.split(1), given.split(1), strict=True)
+    one_by_one = zip(matrices.split(1), given.split(1), shifts.split(1), strict=True)
     assert torch.equal(found, torch.cat([solved(*each) for each in one_by_one]))
 
 
@@ -101,15 +107,12 @@ def test_cores_take_it(
     state = made.write(made.initial_state(2, items.keys), torch.randn(2, 4), items)
     assert state is not None
     made.lookup(made.snapshot(state, items), torch.randn(2, 7, 3))
-    assert calls and all(m.shape[-1] == 5 for m, _ in calls)
+    assert calls and all(m.shape[-1] == 5 for m, _, _ in calls)
 
 
 def test_it_is_traced_where_a_graph_is_compiled() -> None:
-    matrices, given = (tensor.requires_grad_() for tensor in drawn(3, 6))
+    asked = tuple(tensor.requires_grad_() for tensor in drawn(3, 6))
     traced = torch.compile(solved, fullgraph=True, backend="aot_eager")
-    ours, theirs = (
-        torch.autograd.grad(way(matrices, given).sin().sum(), (matrices, given))
-        for way in (traced, solved)
-    )
+    ours, theirs = (torch.autograd.grad(way(*asked).sin().sum(), asked) for way in (traced, solved))
     for found, true in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, true)
