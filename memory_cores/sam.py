@@ -146,7 +146,7 @@ class SAM(SlotMemory[SAMState]):
         if mix:  # w^W = alpha (gamma w~R_{t-1} + (1 - gamma) I^U), a mean over the heads
             (share,) = mix
             last = present * self._read_mass(state) / self._heads
-            weights = torch.lerp(fresh, last, share.to(fresh.dtype))
+            weights = torch.lerp(fresh, last.to(fresh.dtype), share.to(fresh.dtype))
         weights = write * weights
         word = self.write_word(torch.cat([control, item], 1))
         # The least recently accessed row is erased whole before anything is added.

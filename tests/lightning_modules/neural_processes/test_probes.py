@@ -72,7 +72,8 @@ def test_a_donor_that_is_the_same_sequence_changes_nothing(name: str) -> None:
     model = model_of(name)
     same = FunctionSequences(*(part[:1].expand(2, *part.shape[1:]) for part in BATCH))
     one, other = (nll(model, same, change) for change in ("untouched", "transplanted"))
-    torch.testing.assert_close(one.values[one.where], other.values[one.where], rtol=0, atol=0)
+    # Equal rows of a product may be rounded differently.
+    torch.testing.assert_close(one.values[one.where], other.values[one.where])
 
 
 @pytest.mark.parametrize("change", ["zeroed", "shuffled", "transplanted"])

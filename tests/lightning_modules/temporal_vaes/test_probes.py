@@ -220,8 +220,8 @@ def test_a_donor_that_is_the_same_sequence_changes_nothing(
     model = model_of(memory=DNC)
     same = FrameSequences(*(part[:1].expand(2, *part.shape[1:]) for part in batch))
     one, other = (measured(model, data, same, change) for change in ("untouched", "transplanted"))
-    assert torch.equal(one[PROBED].values, other[PROBED].values)
-    assert torch.equal(one[OWN].values, other[OWN].values)
+    for name in (PROBED, OWN):  # equal rows of a product may be rounded differently
+        torch.testing.assert_close(one[name].values, other[name].values)
 
 
 @pytest.mark.parametrize(("kind", "memory"), [(GTMM, {"memory": NoMemory}), (VRNN, {})])
