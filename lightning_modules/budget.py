@@ -1,21 +1,24 @@
 """A budget of parameters, of which one width takes what the rest of a model leaves."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
+
+#: Two widths, the second as far from the first as that from 1.
+WIDTHS = 33, 65
 
 
 def width_within(
     budget: int, build: Callable[..., Iterable[nn.Module]], near: int = 1, **widths: int
 ) -> int:
-    """Find the largest width that keeps a model within its budget of parameters, by bisection.
+    """Find the largest width that keeps a model within its budget of parameters.
 
     Args:
         budget: parameters of the whole model, at most.
         build: makes the model's parts for a width, and for other ``widths``; called on the meta
             device only, so nothing is allocated and no random number is drawn.
-        near: where to look first.
+        near: where to look first; 1: where a quadratic through three widths says.
         **widths: settings that alone may be too large for the budget, by their names in ``build``.
 
     Raises:
@@ -41,6 +44,8 @@ def width_within(
         with torch.device("meta"):
             share = _share(build(1, **widths), budget)
         raise ValueError(f"parameter_budget must be at least {least}{share}, got {budget}")
+    if near == 1:
+        near = _estimate([parameters(width) - least for width in WIDTHS], budget - least)
     return largest(lambda width: parameters(width) <= budget, near)
 
 
@@ -67,6 +72,20 @@ def largest(fits: Callable[[int], bool], near: int = 1) -> int:
         middle = (found + too_large) // 2
         found, too_large = (middle, too_large) if fits(middle) else (found, middle)
     return found
+
+
+def _estimate(more: Sequence[int], rest: int) -> int:
+    """Estimate a width: layers between parts of one width have quadratically many parameters.
+
+    Args:
+        more: parameters at ``WIDTHS`` beyond those at a width of 1.
+        rest: parameters beyond them that there may be.
+    """
+    stride = WIDTHS[0] - 1
+    curve = (more[1] - 2 * more[0]) / 2
+    slope = more[0] - curve
+    root = max(slope**2 + 4 * curve * rest, 0) ** 0.5
+    return 1 + int(stride * 2 * rest / (slope + root)) if slope + root > 0 else 1
 
 
 def count_parameters(parts: Iterable[nn.Module]) -> int:

@@ -48,9 +48,13 @@ class Announcement(L.Callback):
 
 
 def data_sentence(record: dict[str, str], settings: dict[str, Any]) -> str:
-    """Describe the data; a source that was chosen automatically has already been announced."""
+    """Describe the data; a source that was chosen automatically has already been announced.
+
+    Of a hash, the first digits tell.
+    """
     named = {"source"} if settings.get("source") == "auto" else set()
-    return ", ".join(f"{name} {value[:12]}" for name, value in record.items() if name not in named)
+    shown = {k: v[:12] if k.endswith("sha256") else v for k, v in record.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if name not in named)
 
 
 def model_name(model: Any) -> str:

@@ -1,5 +1,6 @@
 """One parameter budget for every model."""
 
+import math
 import re
 from functools import partial
 
@@ -38,6 +39,26 @@ def test_the_largest_controller_that_fits_is_found(budget: int) -> None:
     # 10 H parameters: the answer is the quotient.
     size = width_within(budget, lambda width: [nn.Linear(10, width, bias=False)])
     assert size == budget // 10
+
+
+@pytest.mark.parametrize("budget", [26, 43, 100, 1_000, 500_000, 6_000_000])
+def test_a_quadratic_takes_few_builds(budget: int) -> None:
+    def build(width: int) -> list[nn.Module]:
+        built.append(width)
+        return [nn.Linear(10, width), nn.Linear(width, width), nn.Linear(width, 3)]
+
+    built: list[int] = []
+    width = width_within(budget, build)
+    assert len(built) <= 5
+    # H^2 + 15 H + 3 parameters, of which the larger root is the answer.
+    assert width == math.floor((-15 + math.sqrt(225 + 4 * (budget - 3))) / 2)
+
+
+def test_an_estimate_that_is_far_off_changes_nothing() -> None:
+    def build(width: int) -> list[nn.Module]:
+        return [nn.Linear(10, min(width, 70), bias=False), nn.Linear(1, width**3, bias=False)]
+
+    assert width_within(1_000_000, build) == 99
 
 
 def test_a_budget_that_nothing_fits_in_names_the_least_that_does() -> None:

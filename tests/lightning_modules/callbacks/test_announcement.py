@@ -23,6 +23,8 @@ RECORD = {"source": "mnist5k", "sha256": "0123456789abcdef"}
 def test_automatic_source_was_named_already():
     assert data_sentence(RECORD, {"source": "auto"}) == "sha256 0123456789ab"
     assert data_sentence(RECORD, {"source": "mnist5k"}) == "source mnist5k, sha256 0123456789ab"
+    rooms = {"source": "vizdoom 1.3.2", "test_sha256": 8 * "0123"}
+    assert data_sentence(rooms, {}) == "source vizdoom 1.3.2, test_sha256 012301230123"
 
 
 @pytest.mark.parametrize(
