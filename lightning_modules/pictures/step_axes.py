@@ -16,6 +16,8 @@ from lightning_modules.pictures.style import FAINT, HEADING_INCHES, INK, QUIET, 
 WIDTH, HEIGHT, LEGEND_INCHES, FOOT_INCHES = 8.0, 4.4, 0.35, 0.528
 #: Where the axes begin, and how wide they are.
 LEFT_INCHES, AXES_INCHES = 0.68, 6.64
+#: Most steps that are all numbered.
+EACH = 12
 
 
 def step_sheet(title: str, subtitle: str) -> tuple[Figure, Axes]:
@@ -59,7 +61,7 @@ def label_steps(axes: Axes, steps: int, name: str) -> None:
     axes.set_xlim(0.5, steps + 0.5)
     axes.set_xlabel("step t", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
-    axes.set_xticks([1, *range(5, steps + 1, 5)])
+    axes.set_xticks(range(1, steps + 1) if steps <= EACH else [1, *range(5, steps + 1, 5)])
     tidy(axes)
 
 

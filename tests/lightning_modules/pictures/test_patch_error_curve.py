@@ -22,4 +22,5 @@ def test_lines_are_the_errors_and_two_guesses() -> None:
     ]
     assert {line.get_linestyle() for line in lines.values()} == {"-", "-.", "--", ":"}
     assert figure.axes[0].get_ylim()[0] == 0
+    assert figure.axes[0].get_xticks().tolist() == [1, 2, 3, 4, 5, 6]
     figure.draw_without_rendering()
