@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.range import Range
 from memory_cores.parts.solving import identity_like, solved
 
 #: Precision lambda of the prior at the start. Its logarithm, and that of the noise's precision
 #: 1 / sigma^2, which is an item's gate, stay in these ranges, or regressions would be
 #: ill-conditioned in single precision.
-PRIOR, LOG_PRIOR, LOG_PRECISION = 1.0, (-2.0, 5.0), (-6.0, 6.0)
+PRIOR, LOG_PRIOR, LOG_PRECISION = 1.0, Range(-2.0, 5.0), (-6.0, 6.0)
 
 
 class BayesianRegressionState(NamedTuple):
@@ -78,7 +79,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes, slots, heads, queries, attention, attention_heads)
-        self.log_prior = nn.Parameter(torch.full((heads,), PRIOR).log())
+        self.raw_prior = nn.Parameter(LOG_PRIOR.raw(torch.full((heads,), PRIOR).log()))
 
     @property
     def state_size(self) -> int:
@@ -116,7 +117,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         Lambda = state.precision
         # Rounding must not take an eigenvalue below 0, not in bfloat16 either.
         trace = Lambda.detach().diagonal(dim1=-2, dim2=-1).sum(-1)
-        prior = self.log_prior.clamp(*LOG_PRIOR).exp().to(Lambda)
+        prior = LOG_PRIOR.of(self.raw_prior).exp().to(Lambda)
         return Lambda, state.cross, torch.add(prior, trace, alpha=torch.finfo(Lambda.dtype).eps)
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
@@ -130,5 +131,5 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the means at all places."""
         precision, cross, _ = held
-        means = self.answer(held, identity_like(precision).expand_as(precision))[..., :-1]
+        means = self._answered(held, identity_like(precision).expand_as(precision))[..., :-1]
         return means.mean(-3).sum(-2), self.number_of(cross)

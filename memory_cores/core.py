@@ -31,6 +31,7 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
 - Neither the order of a set's items nor what stands in padding, NaN included, makes a difference. A
   set of nothing but padding is an empty set, and N may be 0.
 - An item makes a difference to what is read in later steps, unless ``holds_items`` is False.
+- A look-up where nothing was written finds 0, unless ``starts_empty`` is False.
 - Weightings are not negative and sum to at most 1. A core with a setting ``slots`` has some.
 - An ``uncertain`` core says how sure it is: look-ups return a positive variance behind each value.
 - Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast, too.
@@ -133,6 +134,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     unroll_recurs: ClassVar[bool] = True
     #: Whether what it holds depends on the items, so that later steps may read them.
     holds_items: ClassVar[bool] = True
+    #: Whether look-ups find zeros where nothing was written; else it begins with values of its own.
+    starts_empty: ClassVar[bool] = True
     #: Whether a look-up returns a variance behind each value.
     uncertain: ClassVar[bool] = False
     #: Number R of its own read heads; 0 for a core that never reads.

@@ -28,11 +28,18 @@ from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
-from memory_cores.parts.solving import identity_like, solved, solved_by_columns
+from memory_cores.parts.range import Range
+from memory_cores.parts.solving import (
+    exact_type,
+    exactly,
+    identity_like,
+    solved,
+    solved_by_columns,
+)
 
 #: Initial standard deviation of the noise. Its logarithm stays in this range, or regressions would
 #: be ill-conditioned in single precision.
-NOISE, LOG_NOISE = 0.3, (-2.0, 3.0)
+NOISE, LOG_NOISE = 0.3, Range(-2.0, 3.0)
 #: Gain of the codes in words, which are of unit length beside values of length sqrt(V) or so.
 CODE_GAIN = 4.0
 #: Standard deviation of the values that the initial memory holds.
@@ -82,6 +89,7 @@ class DKM(AssociativeMap[DKMState]):
 
     not_carried = ("addresses", "code", "asked")
     gated = False
+    starts_empty = False  # but with a learned memory
     seen = DKMSnapshot
 
     def __init__(
@@ -104,7 +112,7 @@ class DKM(AssociativeMap[DKMState]):
             self.address_spread = nn.Linear(sizes.control, self.read_heads)
             if not sizes.plain:
                 nn.init.constant_(self.address_spread.bias, SPREAD)
-        self.log_noise = nn.Parameter(torch.full((heads,), NOISE).log())
+        self.raw_noise = nn.Parameter(LOG_NOISE.raw(torch.full((heads,), NOISE).log()))
         # Of zero it would never learn: the address of any word would be 0.
         codes = torch.stack(
             [torch.linalg.qr(torch.randn(2 * [self.slots]))[0] for _ in range(heads)]
@@ -156,7 +164,7 @@ class DKM(AssociativeMap[DKMState]):
     @property
     def noise(self) -> Tensor:
         """Variance sigma^2 of the noise, [H]."""
-        return (2 * self.log_noise.clamp(*LOG_NOISE)).exp()
+        return (2 * LOG_NOISE.of(self.raw_noise)).exp()
 
     def write(self, state: DKMState, control: Tensor, items: Items) -> DKMState:
         """Write the words, and draw the addresses of the next read from the prior if latent."""
@@ -186,8 +194,10 @@ class DKM(AssociativeMap[DKMState]):
         self, state: DKMState, control: Tensor, codes: Tensor
     ) -> DiagonalGaussian:
         """Return the Gaussians of the read heads' addresses [B, R, N], given their codes."""
-        queries = codes.unflatten(1, (self.heads, self.queries))
-        mean = self._addresses(state.mean[..., : self.slots], queries).flatten(1, 2)
+        queries, kind = codes.unflatten(1, (self.heads, self.queries)), exact_type(codes)
+        with exactly(codes):
+            known = state.mean[..., : self.slots].to(kind)
+            mean = self._addresses(known, queries.to(kind)).flatten(1, 2).to(state.mean.dtype)
         log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
         return DiagonalGaussian(mean, log_sigma.expand_as(mean))
 

@@ -108,8 +108,12 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         new = items.values - items.keys @ maps
         # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
         precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
-        gram = precision.mT @ items.keys
-        return state._replace(maps=maps + solved(gram, new.mT @ precision, gram.new_ones(1)).mT)
+        gram, one = precision.mT @ items.keys, precision.new_ones(1)
+        if new.shape[-2] < new.shape[-1]:  # as many rows to solve for as items, or as values
+            learned = solved(gram, precision, one).mT @ new
+        else:
+            learned = solved(gram, new.mT @ precision, one).mT
+        return state._replace(maps=maps + learned)
 
     def held(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
         """Return the maps."""

@@ -95,10 +95,11 @@ class MLSTM(AssociativeMap[MLSTMState]):
         """Apply the maps to codes, divided by how much of an item they find."""
         maps, norms, scale = held
         found = (queries @ norms.unsqueeze(-1)).abs()
-        return queries @ maps / torch.maximum(found, (-scale).exp()[..., None, None])
+        # Where the floor is below rounding, what a code finds may be rounding alone, or nothing.
+        floor = (-scale).exp().clamp(min=torch.finfo(scale.dtype).eps)
+        return queries @ maps / torch.maximum(found, floor[..., None, None])
 
     def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum what all places answer, each as a value."""
-        return self.answer(held, identity_like(held[0].mT)).mean(-3).sum(-2), self.number_of(
-            held[0]
-        )
+        answers = self._answered(held, identity_like(held[0].mT))
+        return answers.mean(-3).sum(-2), self.number_of(held[0])

@@ -99,8 +99,7 @@ class RMR(MemoryCore[RMRState]):
         attention_heads: heads of multihead attention.
         key_range: the initial keys are drawn from -key_range to key_range; default: the range of
             the model's keys.
-        separate_weights: give each cell a value tracker with weights of its own; the authors' code
-            shares them.
+        separate_weights: give each cell's value tracker its own weights; the authors' share theirs.
         without_flow_tracking: ablation. No value trackers: the proposals are the previous values.
         without_flow_interaction: ablation. No attention between values: the proposals are the
             values, and the control, which stands for the items, goes to the value trackers.
@@ -111,6 +110,8 @@ class RMR(MemoryCore[RMRState]):
             weights are to be separate without value trackers, queries are not as wide as keys, or
             there is no such attention.
     """
+
+    starts_empty = False
 
     def __init__(
         self,

@@ -47,20 +47,21 @@ T product(const T* __restrict one, const T* __restrict other, int64_t column, in
 }
 
 // Turns a padded matrix to what is above the diagonal of its factor, zeros elsewhere, and a last row
-// of the diagonal's reciprocals.
+// of the diagonal's reciprocals. Whether all pivots were at least so large; others are taken for it.
 template <typename T>
-void factorise(T* __restrict matrix, int64_t size, int64_t stride) {
+bool factorise(T* __restrict matrix, int64_t size, int64_t stride, T least) {
   T* __restrict reciprocals = matrix + size * stride;
+  bool definite = true;
   for (int64_t k = 0; k < size; k++) {
     T* __restrict row = matrix + k * stride;
-    // What rounding took to 0 or below is a little above.
-    const T least = std::numeric_limits<T>::epsilon() * std::max(std::abs(row[k]), T(1));
+    definite &= row[k] >= least;
     const T reciprocal = 1 / std::sqrt(std::max(row[k], least));
     reciprocals[k] = reciprocal;
     std::fill_n(row, k + 1, T(0));
     for (int64_t j = 0; j < stride; j++) row[j] *= reciprocal;
     for (int64_t i = k + 1; i < size; i++) subtract(matrix + i * stride, row, row[i], i, stride);
   }
+  return definite;
 }
 
 // Turns a padded row b to the x of x A = b.
@@ -82,6 +83,23 @@ void copy_rows(const T* from, int64_t width, T* to, int64_t stride, int64_t rows
     std::copy_n(from, std::min(width, stride), to);
     std::fill_n(to + std::min(width, stride), stride - std::min(width, stride), T(0));
   }
+}
+
+// Factors a shifted matrix [size, size]. One that rounding made indefinite is shifted further, ten
+// times as far each time: pivots that are merely raised would multiply errors.
+template <typename T>
+void factorise_shifted(const T* matrix, T shift, T* factor, int64_t size, int64_t stride) {
+  T largest = 1;
+  for (int64_t i = 0; i < size; i++)
+    largest = std::max(largest, std::abs(matrix[i * size + i] + shift));
+  const T least = std::numeric_limits<T>::epsilon() * largest;
+  T more = 0;
+  do {
+    copy_rows(matrix, size, factor, stride, size);
+    for (int64_t i = 0; i < size; i++) factor[i * stride + i] += shift + more;
+    if (factorise(factor, size, stride, least)) break;
+    more = std::max(10 * more, size * least);
+  } while (more <= size * largest);
 }
 
 // Calls function(n) for each of the matrices, in threads that have enough to do.
@@ -114,10 +132,8 @@ Two solve_forward(const Tensor& matrices, const Tensor& rows, const Tensor& shif
     for_each_matrix(matrices, [&](int64_t n) {
       std::vector<T> solution(many * stride);
       T* factor = data<T>(factors, n);
-      copy_rows(data<T>(matrices, n), size, factor, stride, size);
-      for (int64_t i = 0; i < size; i++) factor[i * stride + i] += shift[n % shifts.size(0)];
       copy_rows(data<T>(rows, n), size, solution.data(), stride, many);
-      factorise(factor, size, stride);
+      factorise_shifted(data<T>(matrices, n), shift[n % shifts.size(0)], factor, size, stride);
       for (int64_t m = 0; m < many; m++) solve(factor, &solution[m * stride], size, stride);
       copy_rows(solution.data(), stride, data<T>(found, n), size, many);
     });

@@ -5,6 +5,7 @@ were stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from memory_cores.parts.attention import AttentionKind, Prepared, make_attention
 from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.real_points import RealPoints
 from memory_cores.parts.soft_codes import SoftCodes
+from memory_cores.parts.solving import exact_type, exactly
 
 #: Raw decay at the start: a map keeps 0.9975 of itself in a step.
 KEPT = 6.0
@@ -114,18 +116,43 @@ class AssociativeMap(MemoryCore[State]):
 
     def write(self, state: State, control: Tensor, items: Items) -> State:
         """Take the step's items into the maps, in no order."""
-        hole = ~items.mask.unsqueeze(2)
+        coded = self._coded(items)
+        state = self._followed(state, self._decay(control), coded)
+        return state._replace(code=mean_code(coded.keys, coded.mask))
+
+    def _coded(self, items: Items) -> Coded:
+        """Return items [..., N, D] as the maps see them."""
+        hole = ~items.mask.unsqueeze(-1)
         keys, values = items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0)
-        codes, gates = (part.transpose(1, 2) for part in self.key_codes(keys))
-        mask = items.mask.to(codes.dtype).unsqueeze(1)
-        decay = self.decay(control) if self.gated else control[:, :0]
-        state = self.follow(state, decay, Coded(codes, values.unsqueeze(1), gates, mask))
-        return state._replace(code=mean_code(codes, mask))
+        codes, gates = self.key_codes(keys)
+        mask = items.mask.to(codes.dtype).unsqueeze(-2)
+        return Coded(codes.transpose(-3, -2), values.unsqueeze(-3), gates.mT, mask)
+
+    def _decay(self, control: Tensor) -> Tensor:
+        """Return raw decays [..., H] of controls, [..., 0] of cores without."""
+        return self.decay(control) if self.gated else control[..., :0]
+
+    def _followed(self, state: State, decay: Tensor, items: Coded) -> State:
+        """Take coded items into the maps, in single precision at least."""
+        like = state[0]
+        kind = exact_type(like)
+        with exactly(like):
+            wide = type(state)(*(part.to(kind) for part in state))
+            after = self.follow(wide, decay.to(kind), Coded(*(part.to(kind) for part in items)))
+        return type(state)(*(part.to(like.dtype) for part in after))
+
+    def _answered(self, held: Sequence[Tensor], queries: Tensor) -> Tensor:
+        """Ask held maps with codes, likewise."""
+        kind = exact_type(held[0])
+        with exactly(queries):
+            found = self.answer(tuple(part.to(kind) for part in held), queries.to(kind))
+        return found.to(held[0].dtype)
 
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
         """Ask each map with the codes of its read heads' queries."""
         codes, _ = self.read_codes(control)
-        reads = self.answer(self.held(state), codes.unflatten(1, (self.heads, self.queries)))
+        queries = codes.unflatten(1, (self.heads, self.queries))
+        reads = self._answered(self.held(state), queries)
         return reads.flatten(1), state._replace(asked=codes.detach())
 
     def weightings(self, state: Any) -> Weightings:
@@ -142,7 +169,7 @@ class AssociativeMap(MemoryCore[State]):
         items = Prepared(*snapshot[:3])
         near = self.attention.attend(self.attention.ask(queries, real), items, real)
         codes, _ = self.key_codes(queries)
-        answers = self.answer(snapshot[3:], codes.transpose(-3, -2)).transpose(-3, -2)
+        answers = self._answered(snapshot[3:], codes.transpose(-3, -2)).transpose(-3, -2)
         values, variances = answers.split([self.sizes.value, self.uncertain], -1)
         found = near + self.merge(values.flatten(-2))
         return torch.cat([found, variances.mean(-2)], -1) if self.uncertain else found
@@ -158,11 +185,13 @@ class AssociativeMap(MemoryCore[State]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Recollections:
-        """Write all steps; the attention prepares all their items at once, and all are pooled."""
-        state = self.initial_state(len(controls), like=controls)
+        """Write all steps; codes, decays and what look-ups need are computed for all at once."""
+        coded = self._coded(items)
+        state = self.initial_state(len(controls), like=coded.keys)
         held = []
-        for control, *step in zip(controls.unbind(1), *(p.unbind(1) for p in items), strict=True):
-            state = self.write(state, control, Items(*step))
+        steps = (part.unbind(1) for part in (self._decay(controls), *coded))
+        for decay, *step in zip(*steps, strict=True):
+            state = self._followed(state, decay, Coded(*step))
             held.append(self.held(state))
         real = self.attention.prepare(*items)
         stacked = tuple(torch.stack(parts, 1) for parts in zip(*held, strict=True))

@@ -16,6 +16,7 @@ from memory_cores.kernels.soft_codes import soft_codes
 from memory_cores.parts.associative import STEADY
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import hands_at
+from memory_cores.parts.solving import exactly
 
 #: Exponent by which a step beside a centre's has a lesser share than that step.
 SHARP = 10.0
@@ -40,10 +41,15 @@ class SoftCodes(nn.Module):
         self.scores = nn.Linear(size, sum(self.parts))
 
     def forward(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Return codes [..., H, D] of keys [..., I], of length 1, and gates [..., G]."""
+        """Return codes [..., H, D] of keys [..., I], of length 1, and gates [..., G].
+
+        Autocast does not lower them: scores of places are small differences of large numbers.
+        """
+        keys = keys.to(self.scores.weight.dtype)
         if building.serve(keys, self.scores.weight):
             return soft_codes(keys, self.scores, self.heads, self.places)
-        scores, gates = self.scores(keys).split(self.parts, -1)
+        with exactly(keys):
+            scores, gates = self.scores(keys).split(self.parts, -1)
         shares = scores.unflatten(-1, (self.heads, self.places)).log_softmax(-1)
         return (shares / 2).exp(), gates
 

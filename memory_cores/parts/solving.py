@@ -1,14 +1,34 @@
 """Linear equations of batches, in single precision at least."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
 from memory_cores.kernels import building
 from memory_cores.kernels.solve import solve
 
+#: Most rows that the operator solves sooner than LAPACK, which takes them together.
+FEW = 8
+
+
+def exactly(like: Tensor) -> AbstractContextManager[object]:
+    """Suspend autocast on a tensor's device: rounded matrices need not be positive definite."""
+    kind = like.device.type
+    if kind != "meta" and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
+
+
+def exact_type(like: Tensor) -> torch.dtype:
+    """Return the type of a tensor, or single precision if that is more."""
+    return torch.promote_types(like.dtype, torch.float32)
+
 
 def solved(matrix: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
-    """Multiply rows by the inverse of a shifted symmetric matrix, whatever autocast lowers.
+    """Multiply rows by the inverse of a shifted symmetric matrix; autocast does not lower it.
+
+    A matrix that was itself rounded to bfloat16 is another one: see ``exactly``.
 
     The gradient is one more solution with the same factor. Without an operator the factor is that
     of any matrix: the gradient of PyTorch's Cholesky factor takes twice as long.
@@ -21,16 +41,16 @@ def solved(matrix: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
     Returns:
         X: [..., M, D] with ``X @ (matrix + shift I) = rows``, in the type of ``rows``.
     """
-    kind = torch.promote_types(rows.dtype, torch.float32)
+    kind = exact_type(rows)
     matrix, asked, shift = matrix.to(kind), rows.to(kind), shift.to(kind)
-    if building.serve(matrix, asked):
+    if rows.shape[-2] <= FEW and building.serve(matrix, asked):
         return solve(matrix, asked, shift).to(rows.dtype)
     shifted = torch.addcmul(matrix, shift[..., None, None], identity_like(matrix))
     return solved_by_columns(shifted, asked.mT).mT.to(rows.dtype)
 
 
 def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:
-    """Solve ``matrix @ X = right`` for matrices of any kind, likewise.
+    """Solve ``matrix @ X = right`` for matrices of any kind; autocast does not lower it.
 
     Args:
         matrix: [..., D, D], invertible.
@@ -39,8 +59,8 @@ def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:
     Returns:
         X: [..., D, V], in the type of ``right``.
     """
-    kind = torch.promote_types(right.dtype, torch.float32)
-    with torch.autocast("cpu", enabled=False):
+    kind = exact_type(right)
+    with exactly(right):
         return torch.linalg.solve_ex(matrix.to(kind), right.to(kind))[0].to(right.dtype)
 
 

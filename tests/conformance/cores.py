@@ -8,7 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import CORES, DNC, Items, MemoryCore, MemorySizes, Weightings
+from memory_cores import (
+    CORES,
+    DKM,
+    DNC,
+    LRU,
+    MLSTM,
+    NTM,
+    BayesianRegression,
+    GatedDelta,
+    Items,
+    MemoryCore,
+    MemorySizes,
+    Weightings,
+)
 from tests.conformance.example_core import ExampleCore
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
@@ -23,10 +36,17 @@ SHAPES: dict[str, dict[str, int]] = {
     "sparse": {"word_size": 4, "read_heads": 2, "sparse_links": 3},
 }
 
-BY_OPERATORS = pytest.param(DNC, id="DNC by operators", marks=pytest.mark.operators)
-every_core = pytest.mark.parametrize(
+
+def by_operators(core: type[MemoryCore]) -> Any:
+    return pytest.param(core, id=f"{core.__name__} by operators", marks=pytest.mark.operators)
+
+
+IN_PYTHON = [pytest.param(core, id=core.__name__) for core in (*CORES, ExampleCore)]
+every_core = pytest.mark.parametrize("core_class", [*IN_PYTHON, by_operators(DNC)])
+#: For what an operator may break: types, sizes of numbers, padding and graphs.
+every_way = pytest.mark.parametrize(
     "core_class",
-    [*(pytest.param(core, id=core.__name__) for core in (*CORES, ExampleCore)), BY_OPERATORS],
+    [*IN_PYTHON, *map(by_operators, (NTM, LRU, DNC, GatedDelta, MLSTM, BayesianRegression, DKM))],
 )
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 

@@ -17,6 +17,7 @@ from tests.conformance.cores import (
     build,
     every_core,
     every_shape,
+    every_way,
     sequence,
     settings_of,
     unroll,
@@ -60,7 +61,7 @@ def test_reads_and_weightings_have_the_promised_shapes(
         assert read.numel() or "slots" not in settings_of(core_class)
 
 
-@every_core
+@every_way
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_everything_follows_the_dtype(core_class: type[MemoryCore], dtype: torch.dtype) -> None:
     outcome = unroll(build(core_class, dtype=dtype), sequence(dtype=dtype))
@@ -197,7 +198,7 @@ def test_order_of_the_items_in_a_set_does_not_matter(core_class: type[MemoryCore
     assert_same(unroll(core, turned), unroll(core, steps))
 
 
-@every_core
+@every_way
 def test_what_stands_in_padding_does_not_matter(core_class: type[MemoryCore]) -> None:
     core, steps = build(core_class), sequence()
     polluted = []
@@ -267,7 +268,7 @@ def test_gradients_reach_every_row_of_every_parameter(
         assert (rows != 0).reshape(len(rows), -1).any(1).all(), name
 
 
-@every_core
+@every_way
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize(
     ("case", "shape"),
@@ -308,7 +309,7 @@ def test_values_and_gradients_are_finite(
             assert tensor.grad is None or tensor.grad.isfinite().all()
 
 
-@every_core
+@every_way
 def test_an_unroll_compiles_into_one_graph(core_class: type[MemoryCore]) -> None:
     core, steps = build(core_class), sequence(steps=2)
     torch.compiler.reset()
@@ -318,7 +319,7 @@ def test_an_unroll_compiles_into_one_graph(core_class: type[MemoryCore]) -> None
     torch.testing.assert_close(compiled(steps), unroll(core, steps).reads)
 
 
-@every_core
+@every_way
 def test_an_unroll_runs_under_autocast(core_class: type[MemoryCore]) -> None:
     core = build(core_class, dtype=torch.float32)
     with torch.autocast("cpu", torch.bfloat16):

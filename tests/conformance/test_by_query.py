@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import CORES, DKM, RMR, Items, MemoryCore
+from memory_cores import CORES, Items, MemoryCore
 from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import (
     BATCH,
@@ -144,9 +144,8 @@ def test_a_look_up_sees_which_value_came_with_which_key(core_class: type[MemoryC
     assert ((found[0] - found[1]).abs().amax((1, 2, 3)) > 1e-3).all()
 
 
-@pytest.mark.parametrize("core_class", [core for core in CORES if core not in (DKM, RMR)])
+@pytest.mark.parametrize("core_class", [core for core in CORES if core.starts_empty])
 def test_where_nothing_was_written_the_read_is_zero(core_class: type[MemoryCore]) -> None:
-    """RMR always has its imaginary cells, and a DKM what it begins with."""
     found, total, number, _ = recall(asked(core_class), known())
     found = found[..., : SIZES.value]
     assert found[0, 0].any(-1).all() and not found[1].any()  # the second sequence has no items

@@ -84,6 +84,19 @@ def test_rounding_leaves_nothing_that_is_not_finite(dtype: torch.dtype) -> None:
         assert found.isfinite().all() and matrix.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("size", [20, 40])
+def test_a_matrix_that_rounding_made_indefinite_has_solutions_of_a_fit_size(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    keys = torch.rand(100, 3, generator=generator) @ torch.rand(3, size, generator=generator)
+    keys = 4 * keys
+    rounded = (keys.mT @ keys).bfloat16().float()
+    assert torch.linalg.eigvalsh(rounded + torch.eye(size))[0] < -1
+    given = torch.randn(2, size, generator=generator)
+    found = solved(rounded.requires_grad_(), given, torch.ones(1))
+    found.square().sum().backward()
+    assert found.abs().max() < 100 and rounded.grad.isfinite().all()
+
+
 def test_threads_share_what_is_large() -> None:
     matrices, given, shifts = drawn(2, 5, batch=(64,))
     threads = torch.get_num_threads()
