@@ -48,8 +48,8 @@ then recalled, on the test set.
                 takes for the class to be recalled, or for the donor's
 
 Then the same parameters are measured on longer sequences, with more slots if the
-core sets their number by the length. Load: items stored for each thousand
-numbers that are carried from step to step.
+core sets their number by the length and its parameters allow it. Load: items
+stored for each thousand numbers that are carried from step to step.
 
 The run's folder gets probe.json, which the page of `compare` shows, and probe.png."""
 CHANGES: tuple[Change, ...] = get_args(Change)
@@ -206,7 +206,7 @@ def probed(subject: Subject, weights: dict[str, Any], times: Sequence[int], at_l
 def rows_of(subject: Subject) -> SlotRows:
     """Find the fields of the core's state with a row for each slot; none if it has no such."""
     core = subject.model.core
-    if type(subject.model).fixed_core is not None or "slots" not in settings_of(type(core)):
+    if not names_slots(subject):
         return {}
     like = next(core.parameters(), torch.empty(0)).new_empty(0)
     state = core.initial_state(1, like)
@@ -214,6 +214,19 @@ def rows_of(subject: Subject) -> SlotRows:
     slots = 1 + max(size for part in state for size in part.shape)
     larger = subject.varied(f"--model.memory.slots={slots}").model.core
     return slot_rows(state, larger.initial_state(1, like), slots)
+
+
+def names_slots(subject: Subject) -> bool:
+    """Tell whether settings can name the slots of the core."""
+    return type(subject.model).fixed_core is None and "slots" in settings_of(
+        type(subject.model.core)
+    )
+
+
+def unlike(subject: Subject, weights: dict[str, Any]) -> list[str]:
+    """List the weights that a model lacks, or has in other shapes."""
+    asked, made = shapes(weights), shapes(subject.model.state_dict())
+    return [name for name in {**asked, **made} if asked.get(name) != made.get(name)]
 
 
 def lengthened(
@@ -231,13 +244,17 @@ def lengthened(
         length = f"--data.{setting}={number * getattr(data, setting)}"
         try:
             longer = subject.varied(length, *source)
+            wrong = unlike(longer, weights)
+            if wrong and names_slots(subject):
+                # Some parameters are as many as the slots: more of them would be another model.
+                slots = f"--model.memory.slots={subject.model.core.slots}"
+                longer = subject.varied(length, *source, slots)
+                wrong = unlike(longer, weights)
         except UsageError as mistake:
             reason = str(mistake).partition("\n")[0]
             yield f"{number} times as long: left out, {reason}"
             continue
-        made = shapes(longer.model.state_dict())
-        wrong = [name for name, shape in shapes(weights).items() if made.get(name) != shape]
-        if wrong or len(made) != len(weights):
+        if wrong:
             core = type(subject.model.core).__name__
             yield (
                 f"longer: left out, the parameters of {core} depend on the sequence length "

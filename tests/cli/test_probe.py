@@ -48,11 +48,23 @@ def test_a_run_is_probed(trained: Callable[..., Path], capsys: pytest.CaptureFix
     assert (run / "probe.png").is_file()
 
 
-def test_a_core_whose_parameters_count_its_slots_has_one_length(
-    tiny: Callable[..., list[str]],
+@pytest.mark.parametrize("core", ["Introspection", "DKM"])
+def test_a_core_whose_parameters_count_its_slots_keeps_their_number(
+    core: str, tiny: Callable[..., list[str]]
+) -> None:
+    words = [word for word in tiny("fit", RECALL)[1:] if "limit" not in word]
+    subject = Subject([*words, f"--model.memory={core}"])
+    found = [*lengthened(subject, subject.model.state_dict(), [2, 4], 2)]
+    assert [(each.steps, each.stored) for each in found] == [(22, 20), (42, 40)]
+    assert {each.state for each in found} == {subject.model.state_size}
+
+
+def test_a_core_whose_parameters_count_the_steps_has_one_length(
+    tiny: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [word for word in tiny("fit", RECALL)[1:] if "limit" not in word]
     subject = Subject([*words, "--model.memory=Introspection"])
+    monkeypatch.setattr("lightning_modules.command_line.probe.names_slots", lambda _: False)
     (line,) = lengthened(subject, subject.model.state_dict(), [2, 4], 2)
     assert line == (
         "longer: left out, the parameters of Introspection depend on the sequence length "
