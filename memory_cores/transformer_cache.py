@@ -65,7 +65,6 @@ class TransformerCache(ItemCache):
         require_at_least(1, head_size=head_size)
         self.top_k = top_k
         if sizes.query:
-            self.positions = self.attention.positions
             return
         self.positions = StepPositions(positions, read_heads, head_size, sizes.steps)
         if positions == "rotary":  # keys have theirs

@@ -12,14 +12,14 @@ import math
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from memory_cores.parts.clock import FASTEST, SLOWEST
 
 PositionKind = Literal["rotary", "alibi"]
 
 
-class StepPositions:
+class StepPositions(nn.Module):
     """Gives keys and queries of H heads positions, so that products of E' entries have both.
 
     The scores are q'^T k' / sqrt(E'). Rotary positions turn the first half of the entries, whose
@@ -39,10 +39,20 @@ class StepPositions:
     def __init__(self, kind: PositionKind, heads: int, width: int, steps: int) -> None:
         if kind not in get_args(PositionKind):
             raise ValueError(f"positions must be one of {get_args(PositionKind)}, got {kind!r}")
+        super().__init__()
         self.kind, self.heads, self.width = kind, heads, width
         #: Number P of pairs that are turned.
         self.pairs = width // 4 if kind == "rotary" else 0
+        #: Longest period, in steps. It is kept with the weights, which suit no other.
         self.slowest = max(SLOWEST * steps, 2 * FASTEST)
+
+    def get_extra_state(self) -> Tensor:
+        """Return what the weights of a checkpoint go with."""
+        return torch.tensor(self.slowest, dtype=torch.float64, device="cpu")
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take it from a checkpoint, whatever the length of sequences is now."""
+        self.slowest = float(state)
 
     @property
     def tell_steps(self) -> bool:

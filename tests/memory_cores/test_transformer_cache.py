@@ -25,7 +25,8 @@ def make(sizes: MemorySizes = SIZES, scale: float = 1.0, **settings: Any) -> Tra
 
 
 def parameters_of(core: TransformerCache) -> dict[str, Any]:
-    shared = {"kind": core.positions.kind, "top_k": core.top_k, "length": core.sizes.steps}
+    kind = (core.attention if core.sizes.query else core).positions.kind
+    shared = {"kind": kind, "top_k": core.top_k, "length": core.sizes.steps}
     if core.sizes.query:
         return {"attention": of_attention("multihead", core.attention), **shared}
     R = core.read_heads
@@ -198,3 +199,22 @@ def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str)
 
 def test_a_cache_of_all_items_has_no_size() -> None:
     assert TransformerCache(ASKED, slots="all").state_size is None
+
+
+@pytest.mark.parametrize("sizes", [SIZES, ASKED])
+def test_weights_bring_their_positions_to_sequences_of_another_length(sizes: MemorySizes) -> None:
+    """Periods follow from the length, and weights suit no others."""
+    short = make(sizes, slots=9, head_size=16, attention_heads=1)
+    longer = make(sizes._replace(steps=400), slots=9, head_size=16, attention_heads=1)
+    longer.load_state_dict(short.state_dict())
+    drawn = [random_step(sizes, 2, items=1) for _ in range(9)]
+    found = []
+    for core in (short, longer):
+        state = core.initial_state(2, drawn[0][0])
+        for control, items in drawn:
+            state = core.write(state, control, items)
+        if sizes.query:
+            found.append(core.lookup(core.snapshot(state, drawn[-1][1]), drawn[0][1].keys))
+        else:
+            found.append(core.read(state, drawn[-1][0])[0])
+    assert torch.equal(*found)
