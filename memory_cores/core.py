@@ -23,7 +23,8 @@ defaults. ``tests/conformance/`` checks that every core keeps these promises:
   sequences, R ``read_heads``, W ``word_size``, Dk and Dv the widths of ``sizes``; others are free.
 - No later step depends on the fields of its state that it names in ``not_carried``, but for what
   the other fields determine. Each number that ``state_size`` counts makes a difference later.
-- Shapes are the same in all steps, but for what is kept of the current step's items. No call
+- Shapes are the same in all steps, but for what is kept of the current step's items, unless
+  ``graph_steps`` is 0. No call
   branches on data, so that a whole unroll can be compiled.
 - No call changes its inputs. The same inputs give the same outputs, in training, too; a core that
   draws (``noise_size`` above 0) does so with the noise that it is given.
@@ -149,7 +150,10 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def graph_steps(self) -> int:
-        """Most steps that are compiled as one graph: more run faster, but compile for longer."""
+        """Most steps that are compiled as one graph: more run faster, but compile for longer.
+
+        0 if shapes differ from step to step, so that none is compiled.
+        """
         return 5
 
     @property

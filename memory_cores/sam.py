@@ -123,6 +123,11 @@ class SAM(SlotMemory[SAMState]):
         """Numbers that a sequence's state carries when all slots are used: rows, ages, reads."""
         return self.slots * (self.word_size + 1) + 2 * self._heads * self.nearest
 
+    @property
+    def graph_steps(self) -> int:
+        """Most steps of a graph; none of a memory that grows from step to step."""
+        return 0 if self._grows else super().graph_steps
+
     def initial_state(self, batch_size: int, like: Tensor) -> SAMState:
         """Return a memory that holds nothing."""
         B, reads = batch_size, (batch_size, self._heads, self.nearest)

@@ -69,11 +69,17 @@ class CompiledSteps:
         self.steps = torch.compile(steps, fullgraph=True, dynamic=False, options=OPTIONS)
         self.announced = False
 
-    def size_with(self, core: MemoryCore) -> int:
-        """Return the steps of a graph with this core; the first call prepares the process.
+    def size_with(self, core: MemoryCore) -> int | None:
+        """Return the steps of a graph with this core, or None if its shapes differ between steps.
 
-        Sequences shorter than a graph are not compiled.
+        The first call prepares the process. Sequences shorter than a graph are not compiled.
         """
+        if core.graph_steps == 0:
+            if not self.announced:
+                name = type(core).__name__
+                say(f"The state of this {name} grows from step to step: nothing is compiled")
+            self.announced = True
+            return None
         if self._size is None:
             prepare()
             self._size = graph_size(core.sizes.steps, core.graph_steps)

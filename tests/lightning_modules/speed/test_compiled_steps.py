@@ -12,7 +12,7 @@ from torch import Tensor
 from lightning_modules import GTMM
 from lightning_modules.speed.compiled_steps import graph_size, require_compiler, span_sizes
 from lightning_modules.temporal_vaes.backbone import Backbone, Trajectory
-from memory_cores import CORES, DNC, MemoryCore, MemorySizes, NoMemory
+from memory_cores import CORES, DNC, SAM, MemoryCore, MemorySizes, NoMemory
 
 pytestmark = pytest.mark.operators
 B, E, F, Z, H = 2, 3, 4, 2, 8
@@ -81,6 +81,15 @@ def test_compiling_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None
     for _ in range(2):
         compiled.unroll(*inputs(CHUNK + 1))
     assert capsys.readouterr().out.count(f"Compiled {CHUNK} steps of the loop over time in") == 1
+
+
+def test_a_memory_that_grows_is_not_compiled(capsys: pytest.CaptureFixture[str]) -> None:
+    """A graph has one shape: ten steps of a growing journal would be ten graphs."""
+    eager, compiled = make_pair(partial(SAM, slots=500))
+    assert_same(eager, compiled, 3 * CHUNK)
+    said = "The state of this SAM grows from step to step: nothing is compiled"
+    assert capsys.readouterr().out.count(said) == 1
+    assert make_pair(partial(SAM, slots=20))[0].memory.graph_steps == 5
 
 
 def raises(*_: Any) -> None:
