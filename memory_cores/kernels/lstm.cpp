@@ -25,6 +25,7 @@ using operators::List;
 using operators::operator_of;
 using operators::Saved;
 using sequences::data;
+using sequences::for_each_row;
 
 // The new cell and hidden state of one row, and in place of the gates' raw values what they are.
 template <typename T>
@@ -55,16 +56,6 @@ void open_gates_backward(const T* __restrict gates, const T* __restrict cell,
     to_gates[3 * units + k] = by_new * write * (1 - candidate * candidate);
     to_cell[k] = by_new * keep;
   }
-}
-
-// Calls function(b) for the rows of a matrix, in threads that have enough to do.
-template <typename Function>
-void for_each_row(const Tensor& matrix, const Function& function) {
-  constexpr int64_t kLeast = 8192;
-  at::parallel_for(0, matrix.size(0), std::max<int64_t>(1, kLeast / matrix.size(1)),
-                   [&](int64_t b, int64_t last) {
-                     for (; b < last; b++) function(b);
-                   });
 }
 
 using Three = std::tuple<Tensor, Tensor, Tensor>;

@@ -6,6 +6,7 @@
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace sequences {
@@ -34,6 +35,16 @@ void for_each_sequence(const at::Tensor& tensor, Sizes sizes, const Function& fu
     Step step(sizes);
     for (int64_t b = first; b < last; b++) function(step, b);
   });
+}
+
+// Calls function(b) for the rows of a matrix, in threads that have enough to do.
+template <typename Function>
+void for_each_row(const at::Tensor& matrix, const Function& function) {
+  constexpr int64_t kLeast = 8192;
+  at::parallel_for(0, matrix.size(0), std::max<int64_t>(1, kLeast / matrix.size(1)),
+                   [&](int64_t b, int64_t last) {
+                     for (; b < last; b++) function(b);
+                   });
 }
 
 }  // namespace sequences

@@ -24,6 +24,7 @@ using operators::List;
 using operators::operator_of;
 using operators::Saved;
 using sequences::data;
+using sequences::for_each_row;
 
 using Two = std::tuple<Tensor, Tensor>;
 
@@ -45,17 +46,6 @@ void put_gradient(const T* __restrict code, const T* __restrict by_code, T* __re
   T sum = 0;
   for (int64_t j = 0; j < places; j++) sum += by_code[j] * code[j];
   for (int64_t j = 0; j < places; j++) to_scores[j] = code[j] * (by_code[j] - sum * code[j]) / 2;
-}
-
-// Calls function(m) for each of the rows of a matrix, in threads that have enough to do.
-template <typename Function>
-void for_each_row(const Tensor& matrix, const Function& function) {
-  constexpr int64_t kLeast = 4096;
-  const int64_t width = std::max<int64_t>(1, matrix.size(1));
-  at::parallel_for(0, matrix.size(0), std::max<int64_t>(1, kLeast / width),
-                   [&](int64_t m, int64_t last) {
-                     for (; m < last; m++) function(m);
-                   });
 }
 
 // Codes [M, H, D] and gates [M, G] of keys [M, I], for a weight [H D + G, I].
