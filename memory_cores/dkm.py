@@ -25,11 +25,14 @@ import torch
 from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
+from memory_cores.kernels import building
+from memory_cores.kernels.dkm import complete, condition
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
 from memory_cores.parts.range import Range
 from memory_cores.parts.solving import (
+    FEW,
     exact_type,
     exactly,
     identity_like,
@@ -141,6 +144,11 @@ class DKM(AssociativeMap[DKMState]):
 
     def follow(self, state: DKMState, decay: Tensor, items: Coded) -> DKMState:
         """Condition the memories on the words; nothing decays."""
+        if items.keys.shape[2] == 1 and building.serve(state.mean, items.keys):
+            word = items.keys.squeeze(2), items.values.flatten(1), items.mask.flatten()
+            noise = self.noise.to(state.mean)
+            mean, U = condition(state.mean, state.covariance, *word, noise, CODE_GAIN)
+            return state._replace(mean=mean, covariance=U)
         values = items.values.expand(-1, self.heads, -1, -1)
         words = torch.cat([CODE_GAIN * items.keys, values], 3)
         mean, U, words = (part.flatten(0, 1) for part in (state.mean, state.covariance, words))
@@ -215,6 +223,8 @@ class DKM(AssociativeMap[DKMState]):
 
     def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Complete words of which the codes are known."""
+        if queries.shape[-2] <= FEW and building.serve(held[0], queries):
+            return complete(held[0], queries, self.noise.to(queries), CODE_GAIN)
         codes, values = held[0].split([self.slots, self.sizes.value], -1)
         return self._addresses(codes, queries) @ values
 
