@@ -121,7 +121,8 @@ class SAM(SlotMemory[SAMState]):
     @property
     def state_size(self) -> int:
         """Numbers that a sequence's state carries when all slots are used: rows, ages, reads."""
-        return self.slots * (self.word_size + 1) + 2 * self._heads * self.nearest
+        slots = min(self.slots, self.journal_places) if self.sizes.query else self.slots
+        return slots * (self.word_size + 1) + 2 * self._heads * self.nearest
 
     @property
     def graph_steps(self) -> int:

@@ -15,6 +15,7 @@ from memory_cores import (
     LRU,
     MLSTM,
     NTM,
+    SAM,
     BayesianRegression,
     GatedDelta,
     Items,
@@ -37,11 +38,19 @@ SHAPES: dict[str, dict[str, int]] = {
 }
 
 
+class LongSAM(SAM):
+    """With more slots than its journal has places, so that its state grows from step to step."""
+
+    def __init__(self, sizes: MemorySizes, word_size: int = 4, read_heads: int = 2) -> None:
+        super().__init__(sizes, 60, word_size, read_heads, nearest=2)
+        assert sizes.query or self.slots > self.journal_places
+
+
 def by_operators(core: type[MemoryCore]) -> Any:
     return pytest.param(core, id=f"{core.__name__} by operators", marks=pytest.mark.operators)
 
 
-IN_PYTHON = [pytest.param(core, id=core.__name__) for core in (*CORES, ExampleCore)]
+IN_PYTHON = [pytest.param(core, id=core.__name__) for core in (*CORES, LongSAM, ExampleCore)]
 every_core = pytest.mark.parametrize("core_class", [*IN_PYTHON, by_operators(DNC)])
 #: For what an operator may break: types, sizes of numbers, padding and graphs.
 every_way = pytest.mark.parametrize(

@@ -85,8 +85,9 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
     assert type(before) is type(after)
     for name in before._fields:
         old, new = getattr(before, name), getattr(after, name)
-        assert isinstance(old, Tensor) and old.shape == new.shape and old.dtype == new.dtype, name
-        assert len(old) == BATCH, name
+        assert isinstance(old, Tensor) and old.dtype == new.dtype, name
+        assert old.shape == new.shape or not core.graph_steps, name
+        assert len(old) == len(new) == BATCH, name
 
 
 def test_every_core_looks_like_none_else() -> None:

@@ -233,3 +233,4 @@ def test_a_head_reads_a_third_of_the_slots_at_most(slots: int, nearest: int) -> 
 def test_models_that_ask_by_query_make_no_more_slots_than_steps_fill() -> None:
     core = SAM(SIZES._replace(query=2), slots=100_000)
     assert core.initial_state(2, torch.zeros(1)).rows.shape == (2, SIZES.steps, 64)
+    assert core.state_size == SIZES.steps * (64 + 1), "rows and ages"
