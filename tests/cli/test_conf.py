@@ -216,6 +216,7 @@ def test_fragments_have_no_interpolation():
     assert not below
 
 
+@pytest.mark.cross
 @pytest.mark.parametrize("path", SWEEPS, ids=named)
 def test_sweep_says_what_it_answers_and_can_begin(path: Path):
     """A sweep is checked before its first run: all of its values build a model."""

@@ -60,6 +60,7 @@ def test_seeds_and_budgets_are_those_that_were_fixed(path: Path) -> None:
     assert cpu.hours <= MOST_HOURS
 
 
+@pytest.mark.cross
 @pytest.mark.parametrize("path", CLAIMS, ids=lambda path: path.stem)
 def test_sweeps_of_a_claim_can_begin(path: Path) -> None:
     """Every model is built, as the first seed would be."""
