@@ -19,8 +19,8 @@ from memory_cores.rmr import RMR
 from memory_cores.sam import SAM
 from memory_cores.transformer_cache import TransformerCache
 
-#: Every core; tests and benchmarks run over this list. New ones come last, since a core's place
-#: decides on its look.
+#: Every core; tests and benchmarks iterate over this list. Append new ones: a core's position
+#: determines its colour and marker.
 CORES: tuple[type[MemoryCore], ...] = (
     DNC,
     ContextWindow,

@@ -1,12 +1,12 @@
 """Bayesian linear regression from codes of keys to values: the mesa layer (von Oswald et al. 2023).
 
-The state is what regression needs to know of all items so far, with a decay gamma:
+The state holds the sufficient statistics of all items so far, with a decay gamma:
 
     Lambda <- gamma Lambda + sum k k^T / sigma^2,   B <- gamma B + sum k v^T / sigma^2
     mean(q) = q^T (Lambda + lambda I)^-1 B,         variance(q) = q^T (Lambda + lambda I)^-1 q
 
-The variance is that of the value without noise; an observation's is larger by sigma^2. Neither
-depends on the order of a set's items.
+The variance is that of the noise-free value; an observation's is larger by sigma^2. Neither mean
+nor variance depends on the order of a set's items.
 """
 
 from typing import NamedTuple
@@ -20,9 +20,9 @@ from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.range import Range
 from memory_cores.parts.solving import identity_like, solved
 
-#: Precision lambda of the prior at the start. Its logarithm, and that of the noise's precision
-#: 1 / sigma^2, which is an item's gate, stay in these ranges, or regressions would be
-#: ill-conditioned in single precision.
+#: Initial precision lambda of the prior; ranges of its logarithm and of that of the noise
+#: precision 1 / sigma^2, an item's gate. Beyond them regressions are ill-conditioned in single
+#: precision.
 PRIOR, LOG_PRIOR, LOG_PRECISION = 1.0, Range(-2.0, 5.0), (-6.0, 6.0)
 
 
@@ -31,43 +31,43 @@ class BayesianRegressionState(NamedTuple):
 
     precision: Tensor  #: [B, H, D, D], Lambda
     cross: Tensor  #: [B, H, D, V], B
-    code: Tensor  #: [B, H, D], of what the last step wrote
-    asked: Tensor  #: [B, R, D], of what was last asked for
+    written_code: Tensor  #: [B, H, D], mean code of the items last written
+    query_codes: Tensor  #: [B, R, D], codes of the last queries
 
 
 class BayesianRegressionSnapshot(NamedTuple):
-    """The items of a step, as the attention sees them, and the maps; E and F are its own widths."""
+    """A step's items, prepared for the attention (widths E and F), and the maps."""
 
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, F]
     item_mask: Tensor  #: [B, N] bool
     precision: Tensor  #: [B, H, D, D], Lambda
     cross: Tensor  #: [B, H, D, V], B
-    prior: Tensor  #: [B, H], lambda, with what rounding needs
+    prior: Tensor  #: [B, H], lambda plus a margin for rounding
 
 
 class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     """Mesa layer (von Oswald et al. 2023): the posterior of a regression, read with its variance.
 
-    The gate of an item is the logarithm of its precision, 1 / sigma^2.
+    An item's gate is the logarithm of its precision, 1 / sigma^2.
 
     Args:
         sizes: given by the model.
         slots: places D of a code; default: the sequence length.
         heads: number H of regressions.
-        queries: read heads of each, in models that read with heads.
+        queries: read heads per map, in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries and keys differ in width, or ``attention``
+            is unknown.
     """
 
-    not_carried = ("code", "asked")
+    not_carried = ("written_code", "query_codes")
     uncertain = True
     open_gate = 2.4  # sigma is 0.3
-    seen = BayesianRegressionSnapshot
+    snapshot_type = BayesianRegressionSnapshot
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
 
     @property
     def state_size(self) -> int:
-        """Numbers that a sequence's state carries: of a symmetric matrix, those of a triangle."""
+        """Numbers in a sequence's state; a symmetric matrix counts as one triangle."""
         D = self.slots
         return self.heads * (D * (D + 1) // 2 + D * self.sizes.value)
 
@@ -93,8 +93,8 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         return BayesianRegressionState(
             precision=like.new_zeros(B, H, D, D),
             cross=like.new_zeros(B, H, D, self.sizes.value),
-            code=like.new_zeros(B, H, D),
-            asked=like.new_zeros(B, R, D),
+            written_code=like.new_zeros(B, H, D),
+            query_codes=like.new_zeros(B, R, D),
         )
 
     def follow(
@@ -105,31 +105,31 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         per_sigma = ((items.gates.clamp(*LOG_PRECISION) / 2).exp() * items.mask).unsqueeze(3)
         keys, values = per_sigma * items.keys, per_sigma * items.values
         precision, cross = kept * state.precision, kept * state.cross
-        if keys.shape[2] == 1:  # a loop over time has no use for products of one row
+        if keys.shape[2] == 1:  # one item a step: no matrix product needed
             precision = torch.addcmul(precision, keys.mT, keys)
             cross = torch.addcmul(cross, keys.mT, values)
         else:
             precision, cross = precision + keys.mT @ keys, cross + keys.mT @ values
         return state._replace(precision=precision, cross=cross)
 
-    def held(self, state: BayesianRegressionState) -> tuple[Tensor, ...]:
-        """Return Lambda, B, and lambda with what rounding needs."""
+    def maps(self, state: BayesianRegressionState) -> tuple[Tensor, ...]:
+        """Return Lambda, B, and lambda plus a margin for rounding."""
         Lambda = state.precision
-        # Rounding must not take an eigenvalue below 0, not in bfloat16 either.
+        # Rounding must not make an eigenvalue negative, even in bfloat16.
         trace = Lambda.detach().diagonal(dim1=-2, dim2=-1).sum(-1)
         prior = LOG_PRIOR.of(self.raw_prior).exp().to(Lambda)
         return Lambda, state.cross, torch.add(prior, trace, alpha=torch.finfo(Lambda.dtype).eps)
 
-    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+    def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Return mean and variance of the values at codes."""
-        precision, cross, prior = held
+        precision, cross, prior = maps
         weights = solved(precision, queries, prior)
-        # Not below 0, where rounding may take it.
+        # Rounding could make it negative.
         variance = (weights * queries).sum(-1, keepdim=True).clamp(min=0)
         return torch.cat([weights @ cross, variance], -1)
 
-    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the means at all places."""
-        precision, cross, _ = held
-        means = self._answered(held, identity_like(precision).expand_as(precision))[..., :-1]
+        precision, cross, _ = maps
+        means = self._answer_exactly(maps, identity_like(precision).expand_as(precision))[..., :-1]
         return means.mean(-3).sum(-2), self.number_of(cross)

@@ -1,4 +1,4 @@
-"""Context window: attention over the most recent items, each kept as it is."""
+"""Context window: attention over the most recent items, stored uncompressed."""
 
 from typing import Literal, NamedTuple
 
@@ -19,44 +19,44 @@ from memory_cores.parts.real_points import RealPoints
 class ContextWindowState(NamedTuple):
     """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
 
-    Read heads see the slots, a ring that holds the current items too. One more row takes the items
-    that are not kept, and stays zero. Models that read by query have no heads and no such row; they
-    see the current items beside the slots, which then hold earlier ones in their order of arrival.
+    Read heads see the slots, a ring buffer with the current items included. One spare row receives
+    the items that are dropped, and stays zero. Models that read by query have neither heads nor the
+    spare row; they see the current items and the slots, which then store earlier items in order.
     """
 
     keys: Tensor  #: [B, N, Dk]; [B, N + 1, Dk] where there are read heads
     values: Tensor  #: [B, N, Dv]; [B, N + 1, Dv]
-    written: Tensor  #: [B, 1] int64, items so far; modulo N, it is a ring's next slot
+    written: Tensor  #: [B, 1] int64, items so far; modulo N, the next slot of the ring
     item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
     item_values: Tensor  #: [B, I, Dv]
     item_mask: Tensor  #: [B, I] bool
-    write_weights: Tensor  #: [B, 1, N], shared by the slots that the last step wrote; [B, 0, N]
+    write_weights: Tensor  #: [B, 1, N], uniform over the slots last written; [B, 0, N]
     read_weights: Tensor  #: [B, R, N]
 
 
 class ContextWindow(MemoryCore[ContextWindowState]):
-    """Window of the last N items as they are, found by the similarity of their keys.
+    """Window of the last N items, looked up by the similarity of their keys.
 
-    Models that read with heads see the last N items by dot products. Those that read by query see
-    all items of the current step and the N before it, by a learned attention (the window of ASNP-W
-    in Yoon et al. 2020).
+    Read heads attend to the last N items by dot products. Models that read by query attend to all
+    items of the current step and the N before it, by a learned attention (the window of ASNP-W in
+    Yoon et al. 2020).
 
-    The items of a set are equally recent. Where the window has room for only some of them, a fixed,
-    scrambled function of their content (``shuffled``) chooses those that stay. Choosing by position
-    would make the reads depend on the order within the set, choosing by key would keep one end of
-    the space, and dropping whole sets would leave nothing of a set larger than the window.
+    The items of a set are equally recent. If the window has room for only some of them, a
+    pseudo-random function of their content (``shuffled``) selects those kept. Selecting by index
+    would make reads depend on the order within the set, selecting by key would keep one end of the
+    space, and dropping whole sets would lose every set larger than the window.
 
     Args:
         sizes: given by the model.
-        slots: number of items N; default: the sequence length. For models that read by query also
-            0, which leaves the current step's items, or "all".
+        slots: number of items N; default: the sequence length. In models that read by query also
+            0, for the current step's items alone, or "all".
         read_heads: number of heads R; models that read by query have none.
         attention: kind of the attention for look-ups.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is too small, slots are "all" with read heads, queries are not as wide
-            as keys, or there is no such attention.
+        ValueError: a number is too small, slots are "all" with read heads, queries and keys
+            differ in width, or ``attention`` is unknown.
     """
 
     unroll_recurs = False
@@ -76,7 +76,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         if self.slots == 0:
             self.not_carried += ("written",)
         self._require_valid(read_heads, attention_heads)
-        if sizes.query:  # else it would be parameters without a gradient
+        if sizes.query:  # else its parameters would get no gradient
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         else:
             self.read_keys = nn.Linear(sizes.control, read_heads * sizes.key)
@@ -84,7 +84,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
                 self._start_as_associative_memory()
 
     def _require_valid(self, read_heads: int, attention_heads: int) -> None:
-        """Raise a ValueError that names the setting that is out of range."""
+        """Raise a ValueError that names an invalid setting."""
         query, key = self.sizes.query, self.sizes.key
         require_at_least(1, read_heads=read_heads, attention_heads=attention_heads)
         if self.slots != "all":
@@ -97,19 +97,19 @@ class ContextWindow(MemoryCore[ContextWindowState]):
     def state_size(self) -> int | None:
         """Numbers that a sequence's state carries from step to step; None with all items.
 
-        The row that stays zero does not count. Where a look-up is the mean of all items, their sum
-        and their number are enough, and ``unroll`` needs no more than these.
+        The spare row does not count. If a look-up is the mean of all items, their sum and number
+        are sufficient.
         """
         if self.slots == "all":
             uniform = isinstance(self.attention, UniformAttention)
             return self.sizes.value + 1 if uniform else None
-        held = super().state_size
-        assert held is not None, "it does not grow"
-        return held - (self.sizes.key + self.sizes.value) * bool(self.read_heads)
+        size = super().state_size
+        assert size is not None, "it does not grow"
+        return size - (self.sizes.key + self.sizes.value) * bool(self.read_heads)
 
     def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
         """Return an empty window."""
-        B, N, R = batch_size, self._held_of(0), self.read_heads
+        B, N, R = batch_size, self._capacity(0), self.read_heads
         rows = N + 1 if R else N
         return ContextWindowState(
             keys=like.new_zeros(B, rows, self.sizes.key),
@@ -123,7 +123,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         )
 
     def write(self, state: ContextWindowState, control: Tensor, items: Items) -> ContextWindowState:
-        """Store the items in place of the oldest ones."""
+        """Store the items in place of the oldest."""
         items = shuffled(items)
         return self._follow(state, items) if self.sizes.query else self._put(state, items)
 
@@ -133,21 +133,21 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         """Attend to the stored items."""
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         scores = queries @ state.keys.mT / self.sizes.key**0.5
-        weights = masked_softmax(scores, self._held(state).unsqueeze(1))
+        weights = masked_softmax(scores, self._occupied(state).unsqueeze(1))
         reads = (weights @ state.values).flatten(1)
-        # Without the row for items that are not kept, which never gets any weight.
+        # Without the spare row, whose weight is always 0.
         return reads, state._replace(read_weights=weights[:, :, :-1])
 
     def weightings(self, state: ContextWindowState) -> Weightings:
-        """Return the read weights, and one write weighting over the slots that the last step wrote.
+        """Return the read weights, and one write weighting over the slots last written.
 
-        Models that read by query have neither.
+        Both are empty in models that read by query.
         """
         return Weightings(read=state.read_weights, write=state.write_weights)
 
     def snapshot(self, state: ContextWindowState, items: Items) -> Prepared:
-        """Return the current items and those held of earlier steps; the state has both."""
-        return self.attention.prepare(*self._seen(state))
+        """Return the current and the earlier items, both from the state."""
+        return self.attention.prepare(*self._all_items(state))
 
     def lookup(
         self,
@@ -155,19 +155,19 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         queries: Tensor,
         real: RealPoints | None = None,
     ) -> Tensor:
-        """Attend to the current items and those held of earlier steps."""
+        """Attend to the current and the earlier items."""
         uniform = isinstance(self.attention, UniformAttention)
         if uniform and isinstance(snapshot, ContextStore):
-            # The mean does not depend on the query: one for each step will do.
+            # The mean does not depend on the query: compute it once per step.
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
-        asking = self.attention.ask(queries, real)
+        projected = self.attention.ask(queries, real)
         if isinstance(snapshot, Prepared):
-            return self.attention.attend(asking, snapshot, real)
-        return snapshot.attended(self.attention, asking, real)
+            return self.attention.attend(projected, snapshot, real)
+        return snapshot.attended(self.attention, projected, real)
 
     def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
         """Sum the stored values; empty slots are zero."""
-        number = self._held(state).sum(1, keepdim=True)
+        number = self._occupied(state).sum(1, keepdim=True)
         return state.values.sum(1), number.to(state.values.dtype)
 
     def unroll(
@@ -177,30 +177,30 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Recollections:
-        """Write all steps at once: each sees a range of the rows of one store."""
-        most = self._held_of(items.mask[0].numel())
+        """Write all steps at once: each sees a range of rows of one store."""
+        most = self._capacity(items.mask[0].numel())
         return recollected(items, most, lambda rows, steps: self.attention.prepare(*rows))
 
-    def _held_of(self, rows: int) -> int:
-        """Return the most items held of so many earlier ones."""
+    def _capacity(self, rows: int) -> int:
+        """Return the number of slots for at most this many earlier items."""
         return rows if self.slots == "all" else self.slots
 
-    def _held(self, state: ContextWindowState) -> Tensor:
-        """Tell which rows hold an item, [B, N] bool; [B, N + 1] where there are read heads."""
+    def _occupied(self, state: ContextWindowState) -> Tensor:
+        """Return a mask of the rows with an item, [B, N] bool; [B, N + 1] with read heads."""
         rows = state.keys.shape[1]
         row = torch.arange(rows, device=state.keys.device)
-        return row < state.written.clamp(max=self._held_of(rows))
+        return row < state.written.clamp(max=self._capacity(rows))
 
-    def _seen(self, state: ContextWindowState) -> Items:
-        """Join all items that a look-up sees."""
+    def _all_items(self, state: ContextWindowState) -> Items:
+        """Concatenate all items that a look-up sees."""
         current = (state.item_keys, state.item_values, state.item_mask)
-        held = (state.keys, state.values, self._held(state))
-        return Items(*(torch.cat(parts, 1) for parts in zip(held, current, strict=True)))
+        earlier = (state.keys, state.values, self._occupied(state))
+        return Items(*(torch.cat(parts, 1) for parts in zip(earlier, current, strict=True)))
 
     def _follow(self, state: ContextWindowState, items: Items) -> ContextWindowState:
-        """Move the items of the step before to the slots, and make the new ones current."""
-        earlier = real_first(self._seen(state))
-        N = self._held_of(earlier.mask.shape[1])
+        """Move the previous step's items to the slots, and make the new ones current."""
+        earlier = real_first(self._all_items(state))
+        N = self._capacity(earlier.mask.shape[1])
         first = (earlier.mask.sum(1, keepdim=True) - N).clamp(min=0)
         kept = first + torch.arange(N, device=first.device)
         return state._replace(
@@ -213,29 +213,30 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         )
 
     def _put(self, state: ContextWindowState, items: Items) -> ContextWindowState:
-        """Put each real item in the place of the oldest in the ring."""
+        """Write each real item over the oldest in the ring."""
         written = state.written + items.mask.sum(1, keepdim=True)
         index = state.written + items.mask.cumsum(1) - 1
-        # If more come than there are slots, the last ones stay. The others go to the spare row N as
-        # zeros: shapes may not depend on their number.
-        stays = items.mask & (index >= written - self._held_of(0))
-        slots = torch.where(stays, index % self._held_of(0), self._held_of(0))
-        taken = state.write_weights.new_zeros(len(slots), state.keys.shape[1])
-        taken = taken.scatter(1, slots, stays.to(taken.dtype))
+        # With more items than slots, the last ones are kept. The others go to the spare row N as
+        # zeros, since shapes must not depend on their number.
+        kept = items.mask & (index >= written - self._capacity(0))
+        slots = torch.where(kept, index % self._capacity(0), self._capacity(0))
+        weights = state.write_weights.new_zeros(len(slots), state.keys.shape[1])
+        weights = weights.scatter(1, slots, kept.to(weights.dtype))
+        weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
         return state._replace(
-            keys=with_rows(state.keys, slots, items.keys.masked_fill(~stays.unsqueeze(2), 0)),
-            values=with_rows(state.values, slots, items.values.masked_fill(~stays.unsqueeze(2), 0)),
+            keys=with_rows(state.keys, slots, items.keys.masked_fill(~kept.unsqueeze(2), 0)),
+            values=with_rows(state.values, slots, items.values.masked_fill(~kept.unsqueeze(2), 0)),
             written=written,
-            write_weights=(taken / taken.sum(1, keepdim=True).clamp(min=1)).unsqueeze(1)[..., :-1],
+            write_weights=weights.unsqueeze(1)[..., :-1],
         )
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start by finding, sharply, the items with keys like the control, or of some steps ago.
+        """Start with sharp reads of items whose keys match the control, or of a certain lag.
 
-        Keys are controls of earlier steps. For vectors whose entries are about 1/3 in size, dot
-        products start with the strength that other cores give to a cosine. Where the widths differ,
-        similarity has to be learned.
+        Keys are controls of earlier steps. With entries of about 1/3, dot products start as strong
+        as the cosines of other cores. If keys and controls differ in width, similarity must be
+        learned.
         """
         size, hands = self.sizes.key, 2 * len(self.sizes.clock)
         like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
@@ -243,9 +244,9 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         for weight, bias, lag in zip(*heads, lags(self.read_heads, self.sizes), strict=True):
             weight.copy_(like)
             if lag is None:
-                weight[:, :hands] = 0  # what time it is
+                weight[:, :hands] = 0  # ignore the time
                 continue
-            # The hands alone, as strong as if they were all of the vector.
+            # The hands alone, scaled up to the strength of the whole vector.
             weight.zero_()
             strength = SHARP * KEY_GAIN**2 * size**0.5 / hands
             weight[:hands, :hands] = strength * turned(self.sizes.clock, -lag)

@@ -1,44 +1,43 @@
-"""Contract that every memory core fulfils, and behind which all of them are interchangeable.
+"""The contract that makes memory cores interchangeable.
 
 A core is a module without hidden state: everything that changes over time is in a ``State`` (a
-NamedTuple of tensors) that goes into each call and comes out of it. A sequence model unrolls it as
+NamedTuple of tensors) that each call takes and returns. A sequence model unrolls it as
 
     state = core.initial_state(batch_size, like=tensor)
     for every step t:
         state = core.write(state, control_t, items_t)
         reads_t, state = core.read(state, control_t)
 
-in one call, ``write_and_read``, which a core may implement in a shorter way, and which also gives
-the KL of what a core draws. Models that look values up by query (at every target location of a
-neural process) know all controls and items beforehand: they write all steps with ``unroll``, then
+in one call, ``write_and_read``, which a core may override with a faster version, and which also
+returns the KL of stochastic cores. Models that look values up by query (at every target location of
+a neural process) know all controls and items beforehand: they write all steps with ``unroll``, then
 call ``lookup`` once for all of them.
 
-A core writes ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; the rest has
-defaults. ``tests/conformance/`` checks that every core keeps these promises:
+A core implements ``initial_state``, ``write``, ``_read``, ``lookup`` and ``pool``; the rest has
+defaults. ``tests/conformance/`` checks these guarantees for every core:
 
 - Its state is a NamedTuple of tensors [B, ...]; floats have the dtype of ``like``, and all are on
   its device. Comments give the shape of every field of a state or snapshot, as ``#: [B, N, W]``,
-  and its kind if that is no float, as ``#: [B, 1] int64``. A second shape, for the other kind of
+  and its dtype unless it is a float, as ``#: [B, 1] int64``. A second shape, for the other kind of
   model, follows a semicolon. Within one state a letter stands for one number. B is the number of
   sequences, R ``read_heads``, W ``word_size``, Dk and Dv the widths of ``sizes``; others are free.
-- No later step depends on the fields of its state that it names in ``not_carried``, but for what
-  the other fields determine. Each number that ``state_size`` counts makes a difference later.
-- Shapes are the same in all steps, but for what is kept of the current step's items, unless
-  ``graph_steps`` is 0. No call
-  branches on data, so that a whole unroll can be compiled.
-- No call changes its inputs. The same inputs give the same outputs, in training, too; a core that
-  draws (``noise_size`` above 0) does so with the noise that it is given.
+- No later step depends on the fields that it names in ``not_carried``, except through what the
+  other fields determine. Each number that ``state_size`` counts influences later steps.
+- Shapes are the same in all steps, except those of the current step's items, unless
+  ``graph_steps`` is 0. No call branches on data, so that a whole unroll can be compiled.
+- No call changes its inputs. The same inputs give the same outputs, also in training; a
+  stochastic core (``noise_size`` above 0) draws with the noise passed to it.
 - Sequences of a batch do not see each other, and steps do not see later ones.
-- Neither the order of a set's items nor what stands in padding, NaN included, makes a difference. A
-  set of nothing but padding is an empty set, and N may be 0.
-- An item makes a difference to what is read in later steps, unless ``holds_items`` is False.
-- A look-up where nothing was written finds 0, unless ``starts_empty`` is False.
+- Neither the order of a set's items nor the content of padding, NaN included, makes a difference. A
+  set that is all padding is an empty set, and N may be 0.
+- An item changes the reads of later steps, unless ``holds_items`` is False.
+- A look-up in an empty memory returns 0, unless ``starts_empty`` is False.
 - Weightings are not negative and sum to at most 1. A core with a setting ``slots`` has some.
-- An ``uncertain`` core says how sure it is: look-ups return a positive variance behind each value.
-- Values and gradients are finite, whatever the parameters, in bfloat16 and under autocast, too.
+- Look-ups of an ``uncertain`` core return a positive variance after each value.
+- Values and gradients are finite for any parameters, also in bfloat16 and under autocast.
 - Gradients reach every parameter, in models that read with heads and in those that read by query: a
-  core does not make what only the other kind needs (``sizes.query`` says which kind it is in).
-- A look-up in all steps at once gives what look-ups step by step give.
+  core omits parameters that only the other kind needs (``sizes.query`` tells the two apart).
+- A look-up in all steps at once returns the same as look-ups step by step.
 """
 
 from abc import ABC, abstractmethod
@@ -53,24 +52,24 @@ from memory_cores.parts.real_points import RealPoints
 
 
 class MemorySizes(NamedTuple):
-    """Numbers that only the model and its data know; the model supplies them at construction."""
+    """Sizes known only to the model and its data; the model passes them to the constructor."""
 
     control: int  #: width of the control vector (a controller's state, a pooled context encoding)
     key: int  #: width of an item's key
     value: int  #: width of an item's value
-    steps: int  #: length of a sequence, by which cores choose their slots
+    steps: int  #: length of a sequence, from which cores choose their slots
     query: int = 0  #: width of a look-up query; 0 for models that read with the core's heads only
-    key_range: float = 1.0  #: entries of keys are from -key_range to key_range, roughly
-    clock: tuple[float, ...] = ()  #: periods, in steps, of the hands that a control begins with
-    plain: bool = False  #: whether a core is to start with PyTorch's initial weights
-    slots: int | None = None  #: slots that a budget leaves a core; None: as many as it chooses
-    maps: tuple[int, int] | None = None  #: height and width, if values are flattened maps [C, H, W]
+    key_range: float = 1.0  #: entries of keys lie in about [-key_range, key_range]
+    clock: tuple[float, ...] = ()  #: periods, in steps, of the clock hands that lead a control
+    plain: bool = False  #: keep PyTorch's initial weights
+    slots: int | None = None  #: slots within a budget; None: the core's own default
+    maps: tuple[int, int] | None = None  #: height and width if values are flattened maps [C, H, W]
 
-    def slots_of(self, named: int | None, chosen: int) -> int:
-        """Return a core's slots: those that its settings name, else the budget's, else its own."""
-        if named is not None:
-            return named
-        return chosen if self.slots is None else self.slots
+    def slots_of(self, setting: int | None, default: int) -> int:
+        """Return a core's slots: its setting, else the budget's, else the core's default."""
+        if setting is not None:
+            return setting
+        return default if self.slots is None else self.slots
 
 
 class Items(NamedTuple):
@@ -81,36 +80,36 @@ class Items(NamedTuple):
     mask: Tensor  #: [B, N] bool, False for padding
 
     def pooled(self) -> tuple[Tensor, Tensor]:
-        """Average the real items, for cores that store one item a step whatever the set's size.
+        """Average the real items, for cores that store one item per step.
 
         Returns:
             item: [B, Dk + Dv], the mean [key; value] of the real items, 0 where there are none.
             present: [B, 1], 1 where a sequence has at least one real item, else 0.
         """
         items = torch.cat([self.keys, self.values], dim=2)
-        # Filled, not multiplied by 0: padding may hold anything, NaN too.
+        # Filled, not multiplied by 0: padding may be NaN.
         real = items.masked_fill(~self.mask.unsqueeze(2), 0)
         count = self.mask.to(items.dtype)
-        if items.shape[1] == 1:  # the usual case inside a loop over time: nothing to average
+        if items.shape[1] == 1:  # the usual case in a loop over time: no average needed
             return real.squeeze(1), count
         count = count.sum(1, keepdim=True)
         return real.sum(1) / count.clamp(min=1), count.clamp(max=1)
 
 
 class Recollections(NamedTuple):
-    """All that a core holds after each of T steps, for models that know all items beforehand."""
+    """Memory contents after each of T steps, for models that know all items beforehand."""
 
-    snapshot: Any  #: what ``lookup`` needs for queries [B, T, M, Dq]
+    snapshot: Any  #: input of ``lookup`` for queries [B, T, M, Dq]
     total: Tensor  #: [B, T, Dv], ``pool`` of every step
     number: Tensor  #: [B, T, 1]
-    kl: Tensor  #: [B, T] nats, of what a stochastic core drew; else 0
+    kl: Tensor  #: [B, T] nats, KL of a stochastic core's draws; else 0
 
 
 class Weightings(NamedTuple):
     """Weights with which a core read and wrote in the last step; each row sums to at most 1.
 
-    A core whose slots do not belong to single steps, because each step makes them anew from all
-    that was held, has no write weighting (H = 0): its reads do not tell which step was read.
+    A core that recomputes all its slots in every step has no write weighting (H = 0): its reads
+    cannot be attributed to single steps.
     """
 
     read: Tensor  #: [B, R, N]
@@ -123,25 +122,25 @@ State = TypeVar("State", bound=NamedTuple)
 class MemoryCore(nn.Module, ABC, Generic[State]):
     """Base class of the cores. Subclasses take ``sizes`` first, then their own settings."""
 
-    #: Colour and marker in every plot, by the core's place in ``memory_cores.CORES``.
+    #: Colour and marker in every plot, by position in ``memory_cores.CORES``.
     look: ClassVar[Look] = NEUTRAL
     #: Whether psi_t = [reads_t; h_t] and the controller sees reads_{t-1}; else psi_t is the reads
     #: alone, and the controller does not see them (Gemici et al. 2017, eqs. 9 and 12).
     context_includes_control: ClassVar[bool] = True
-    #: Standard normal numbers that a step takes, of a core that draws some of what it holds, so
-    #: that there is a posterior and ``unroll`` has a KL; else 0.
+    #: Standard normal numbers per step that a stochastic core draws with; it has a posterior, and
+    #: ``unroll`` returns its KL. 0 for a deterministic core.
     noise_size: int = 0
-    #: Whether ``unroll`` takes one step after the other, with the same kernels for the same shapes.
+    #: Whether ``unroll`` is a loop over steps, with the same kernels for the same shapes.
     unroll_recurs: ClassVar[bool] = True
-    #: Whether what it holds depends on the items, so that later steps may read them.
+    #: Whether items are stored, so that later steps may read them.
     holds_items: ClassVar[bool] = True
-    #: Whether look-ups find zeros where nothing was written; else it begins with values of its own.
+    #: Whether look-ups in an empty memory return 0; if not, the initial contents are learned.
     starts_empty: ClassVar[bool] = True
-    #: Whether a look-up returns a variance behind each value.
+    #: Whether a look-up returns a variance after each value.
     uncertain: ClassVar[bool] = False
-    #: Number R of its own read heads; 0 for a core that never reads.
+    #: Number R of read heads; 0 for a core that never reads.
     read_heads: int = 1
-    #: Fields of its state that the others determine, or that are only recorded, for plots.
+    #: Fields of the state that the others determine, or that are only recorded for plots.
     not_carried: tuple[str, ...] = ()
 
     def __init__(self, sizes: MemorySizes) -> None:
@@ -150,9 +149,9 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def graph_steps(self) -> int:
-        """Most steps that are compiled as one graph: more run faster, but compile for longer.
+        """Maximum steps compiled as one graph: more run faster, but take longer to compile.
 
-        0 if shapes differ from step to step, so that none is compiled.
+        0 if shapes vary from step to step: nothing is compiled.
         """
         return 5
 
@@ -160,9 +159,8 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     def state_size(self) -> int | None:
         """Numbers that a sequence's state carries from one step to the next.
 
-        All of the state counts, except the fields of ``not_carried`` and the current step's items,
-        which come anew in each step: the initial state has none. None for a state that grows with
-        every item.
+        All fields count, except those in ``not_carried`` and the current step's items, of which the
+        initial state has none. None for a state that grows with every item.
         """
         like = next(self.parameters(), torch.empty(0)).new_empty(0)
         with torch.no_grad():
@@ -176,12 +174,12 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @property
     def lookup_size(self) -> int:
-        """Width of what a look-up returns: a value, and its variance if the core is uncertain."""
+        """Width of a look-up's result: a value, and its variance if the core is uncertain."""
         return self.sizes.value + self.uncertain
 
     @property
     def context_size(self) -> int:
-        """Width C of what ``read`` returns: all heads', or 0 for models that read by query."""
+        """Width C of the reads of all heads; 0 in models that read by query."""
         return 0 if self.sizes.query else self.read_heads * self.read_size
 
     @abstractmethod
@@ -190,17 +188,17 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def write(self, state: State, control: Tensor, items: Items) -> State:
-        """Store the step's items under the given control [B, control].
+        """Store the step's items under the control [B, control].
 
-        Parts of the state that hold the current step's items may have a row for each, and none in
-        the initial state; all other parts have a constant shape.
+        Fields with the current step's items may have a row for each, and none in the initial state;
+        all other fields have constant shapes.
         """
 
     @final
     def read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
-        """Read with the core's own heads under the given control [B, control].
+        """Read with the core's own heads under the control [B, control].
 
-        Models that read by query (``sizes.query`` is not 0) do not use it: they get nothing.
+        Returns nothing (C = 0) in models that read by query, where ``sizes.query`` is not 0.
 
         Returns:
             reads: [B, C]; the state, since reading may change what later steps see.
@@ -211,7 +209,7 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
-        """Read, as ``read`` promises; called only for models that read with heads."""
+        """Implement ``read``; called only in models that read with heads."""
 
     def write_and_read(
         self,
@@ -221,12 +219,12 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> tuple[Tensor, State, Tensor]:
-        """Take a step of a model that reads with the core's own heads: write, then read.
+        """Write, then read: one step of a model that reads with the core's own heads.
 
-        The arguments are those of ``advance``.
+        Arguments are those of ``advance``.
 
         Returns:
-            reads: [B, C]; state; kl: [B], as ``advance`` gives it.
+            reads: [B, C]; state; kl: [B], from ``advance``.
         """
         state, kl = self.advance(state, control, items, observed, noise)
         return *self.read(state, control), kl
@@ -236,42 +234,42 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
         A core without slots has none: R, H and N are 0.
         """
-        held = next(part for part in state if part.is_floating_point())
-        nothing = held.new_zeros(len(held), 0, 0)
-        return Weightings(read=nothing, write=nothing)
+        like = next(part for part in state if part.is_floating_point())
+        empty = like.new_zeros(len(like), 0, 0)
+        return Weightings(read=empty, write=empty)
 
     def snapshot(self, state: State, items: Items) -> Any:
-        """Return the tensors that ``lookup`` needs, each [B, ...], to be stacked over time.
+        """Return the tensors [B, ...] that ``lookup`` needs; they may be stacked over time.
 
-        All cores of this package let look-ups attend to the step's real items, each as it is,
-        together with what they hold (Yoon et al. 2020, section 3.1.3).
+        In all cores of this package look-ups attend to the step's real items, uncompressed,
+        together with the memory (Yoon et al. 2020, section 3.1.3).
 
         Args:
             state: the state after the step.
-            items: those that the step wrote. Cores that keep them in their state ignore them.
+            items: the items written in that step. Cores with them in their state ignore it.
         """
         return state
 
     @abstractmethod
     def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Read values by query from one snapshot or from many that were stacked over time.
+        """Read values by query from one snapshot, or from snapshots stacked over time.
 
         Args:
             snapshot: tensors [B, ...], or [B, T, ...] stacked over time.
             queries: [B, M, Dq], or [B, T, M, Dq].
-            real: which queries are not padding, if that is known. Values for padding may be
-                anything finite, so that a core may skip the work.
+            real: which queries are not padding, if known. Values for padding may be anything
+                finite, so that a core may skip them.
 
         Returns:
-            values: [B, M, Dv], or [B, T, M, Dv]; of an uncertain core Dv + 1, the variance last.
+            values: [B, M, Dv], or [B, T, M, Dv]; Dv + 1 if uncertain, with the variance last.
         """
 
     @abstractmethod
     def pool(self, state: State) -> tuple[Tensor, Tensor]:
-        """Return sum [B, Dv] and number [B, 1] of the values held beside the current step's items.
+        """Return sum [B, Dv] and number [B, 1] of the stored values, without the current items.
 
-        Latents may pool them together with the context. Cores that keep items in slots hold the
-        current ones there, too. Only models that read by query use it.
+        Latents may pool them together with the context. Cores that store items in slots have the
+        current ones there, too. Used only by models that read by query.
         """
 
     def unroll(
@@ -286,16 +284,16 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
         Args:
             controls: [B, T, control].
             items: keys [B, T, N, Dk], values [B, T, N, Dv], mask [B, T, N].
-            observed: [B, T, control], the posterior's controls; cores that draw nothing need none.
-            noise: [B, T, noise_size], standard normal; drawn if not given.
+            observed: [B, T, control], the posterior's controls; only for stochastic cores.
+            noise: [B, T, noise_size], standard normal; drawn if None.
         """
         state = self.initial_state(len(controls), like=controls)
         snapshots, sums = [], []
         for t, (control, *step) in enumerate(
             zip(controls.unbind(1), *(part.unbind(1) for part in items), strict=True)
         ):
-            drawn = (None if part is None else part[:, t] for part in (observed, noise))
-            state, divergence = self.advance(state, control, Items(*step), *drawn)
+            inputs = (None if part is None else part[:, t] for part in (observed, noise))
+            state, divergence = self.advance(state, control, Items(*step), *inputs)
             snapshots.append(self.snapshot(state, Items(*step)))
             sums.append((*self.pool(state), divergence))
         total, number, kl = (torch.stack(parts, 1) for parts in zip(*sums, strict=True))
@@ -311,15 +309,15 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
     ) -> tuple[State, Tensor]:
         """Write a step; draw from the posterior if ``observed`` is given, else from the prior.
 
-        The posterior decides nothing but the draws, so that the KL covers all that the state
-        learns from it.
+        The posterior influences nothing but the draws, so that the KL covers all information from
+        the observation in the state.
 
         Args:
-            state: the state of the step before.
+            state: the previous step's state.
             control: [B, control].
             items: the step's items.
             observed: [B, control], the posterior's control.
-            noise: [B, noise_size], standard normal; drawn if not given.
+            noise: [B, noise_size], standard normal; drawn if None.
 
         Returns:
             state; kl: [B], KL[posterior || prior], 0 where nothing is drawn or observed.

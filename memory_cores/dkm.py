@@ -1,22 +1,22 @@
 """Dynamic Kanerva machine: a memory that is a distribution (Wu, Wayne, Gregor and Lillicrap 2018).
 
 The memory M is a matrix normal with mean R and covariance U of its rows. A word z is w^T M plus
-noise of variance sigma^2, for an address w that a ridge regression of the word on R finds:
+noise of variance sigma^2. The address w is found by ridge regression of the word on R:
 
-    w = (R R^T + sigma^2 I)^-1 R z,   since an address is standard normal beforehand
+    w = (R R^T + sigma^2 I)^-1 R z,   since the prior of an address is standard normal
     delta = z - w^T R,   s = w^T U w + sigma^2
     R <- R + (U w / s) delta^T,   U <- U - (U w)(U w)^T / s
 
-which conditions M on the word. The words of a set are conditioned on together, with addresses from
+which conditions M on the word. The words of a set are conditioned on jointly, with addresses from
 the R before the step:
 
     U <- (U^-1 + W^T W / sigma^2)^-1,   R <- R + U W^T (Z - W R) / sigma^2     (with the new U)
 
-A word is the code of a key beside its value. A read knows the code alone: its address is the ridge
-regression on that part of R, and what it finds is the rest. M is integrated out, and addresses are
-functions of words, so that there is no KL. With ``latent_addresses`` that of a read is the mean of
-a Gaussian, of a prior that sees the control or a posterior that also sees the observation, and
-their KL is in the bound.
+A word is the code of a key next to its value. A read knows the code alone: its address is the ridge
+regression on that part of R, and it returns the rest. M is integrated out, and addresses are
+functions of words, so that there is no KL. With ``latent_addresses`` a read's address is drawn from
+a Gaussian with that mean: a prior given the control, or a posterior given the observation, too.
+Their KL is part of the bound.
 """
 
 from typing import NamedTuple
@@ -40,32 +40,32 @@ from memory_cores.parts.solving import (
     solved_by_columns,
 )
 
-#: Initial standard deviation of the noise. Its logarithm stays in this range, or regressions would
-#: be ill-conditioned in single precision.
+#: Initial standard deviation of the noise, and the range of its logarithm, beyond which regressions
+#: are ill-conditioned in single precision.
 NOISE, LOG_NOISE = 0.3, Range(-2.0, 3.0)
-#: Gain of the codes in words, which are of unit length beside values of length sqrt(V) or so.
+#: Gain of codes in words: codes have unit length, values about sqrt(V).
 CODE_GAIN = 4.0
-#: Standard deviation of the values that the initial memory holds.
+#: Standard deviation of the values in the initial memory.
 FAINT = 0.1
-#: Logarithms of the standard deviation of a latent address: at the start, and most and least.
+#: Log standard deviation of a latent address: initial value and range.
 SPREAD, LOG_SPREAD = -3.0, (-6.0, 2.0)
 
 
 class DKMState(NamedTuple):
     """B sequences, H memories of N slots, words of W numbers, codes of D places, R read heads.
 
-    Without latent addresses there are none, [B, 0, N].
+    Without latent addresses, ``addresses`` is [B, 0, N].
     """
 
     mean: Tensor  #: [B, H, N, W], R
     covariance: Tensor  #: [B, H, N, N], U
     addresses: Tensor  #: [B, R, N], drawn for the next read; [B, 0, N]
-    code: Tensor  #: [B, H, D], of what the last step wrote
-    asked: Tensor  #: [B, R, D], of what was last asked for
+    written_code: Tensor  #: [B, H, D], mean code of the items last written
+    query_codes: Tensor  #: [B, R, D], codes of the last queries
 
 
 class DKMSnapshot(NamedTuple):
-    """The items of a step, as the attention sees them, and R; E and F are its own widths."""
+    """A step's items, prepared for the attention (widths E and F), and R."""
 
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, F]
@@ -74,26 +74,26 @@ class DKMSnapshot(NamedTuple):
 
 
 class DKM(AssociativeMap[DKMState]):
-    """Dynamic Kanerva machine (Wu et al. 2018): a distribution, conditioned on what was written.
+    """Dynamic Kanerva machine (Wu et al. 2018): a distribution over memories, conditioned on words.
 
     Args:
         sizes: given by the model.
         slots: number N of a memory's rows, and places D of a code; default: the sequence length.
         heads: number H of memories.
-        queries: read heads of each, in models that read with heads.
-        latent_addresses: draw the addresses of reads; for models that read with heads.
+        queries: read heads per map, in models that read with heads.
+        latent_addresses: draw the addresses of reads; only in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, there is no such
-            attention, or addresses are to be latent in a model that reads by query.
+        ValueError: a number is below 1, queries and keys differ in width, ``attention`` is
+            unknown, or addresses are latent in a model that reads by query.
     """
 
-    not_carried = ("addresses", "code", "asked")
+    not_carried = ("addresses", "written_code", "query_codes")
     gated = False
-    starts_empty = False  # but with a learned memory
-    seen = DKMSnapshot
+    starts_empty = False  # the initial memory is learned
+    snapshot_type = DKMSnapshot
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class DKM(AssociativeMap[DKMState]):
             if not sizes.plain:
                 nn.init.constant_(self.address_spread.bias, SPREAD)
         self.raw_noise = nn.Parameter(LOG_NOISE.raw(torch.full((heads,), NOISE).log()))
-        # Of zero it would never learn: the address of any word would be 0.
+        # Zeros would get no gradient: the address of every word would be 0.
         codes = torch.stack(
             [torch.linalg.qr(torch.randn(2 * [self.slots]))[0] for _ in range(heads)]
         )
@@ -126,20 +126,20 @@ class DKM(AssociativeMap[DKMState]):
 
     @property
     def state_size(self) -> int:
-        """Numbers that a sequence's state carries: of a symmetric matrix, those of a triangle."""
+        """Numbers in a sequence's state; a symmetric matrix counts as one triangle."""
         N = self.slots
         return self.heads * (N * (N + 1) // 2 + N * (N + self.sizes.value))
 
     def initial_state(self, batch_size: int, like: Tensor) -> DKMState:
-        """Return the learned mean, and rows that are independent with variance 1."""
+        """Return the learned mean and an identity covariance."""
         B, H, N, R = batch_size, self.heads, self.slots, self.read_heads
         identity = torch.eye(N, dtype=like.dtype, device=like.device)
         return DKMState(
             mean=self.prior_mean.to(like).expand(B, -1, -1, -1),
             covariance=identity.expand(B, H, -1, -1),
             addresses=like.new_zeros(B, R if self.noise_size else 0, N),
-            code=like.new_zeros(B, H, N),
-            asked=like.new_zeros(B, R, N),
+            written_code=like.new_zeros(B, H, N),
+            query_codes=like.new_zeros(B, R, N),
         )
 
     def follow(self, state: DKMState, decay: Tensor, items: Coded) -> DKMState:
@@ -162,10 +162,10 @@ class DKM(AssociativeMap[DKMState]):
             mean = torch.addcmul(mean, per_s, delta)
             U = torch.addcmul(U, per_s, gain.mT, value=-1)
         else:
-            told = addresses.mT / noise
-            U = solved_by_columns(identity_like(U) + U @ (told @ addresses), U)
+            per_noise = addresses.mT / noise
+            U = solved_by_columns(identity_like(U) + U @ (per_noise @ addresses), U)
             U = (U + U.mT) / 2
-            mean = mean + U @ (told @ delta)
+            mean = mean + U @ (per_noise @ delta)
         shape = -1, self.heads
         return state._replace(mean=mean.unflatten(0, shape), covariance=U.unflatten(0, shape))
 
@@ -175,7 +175,7 @@ class DKM(AssociativeMap[DKMState]):
         return (2 * LOG_NOISE.of(self.raw_noise)).exp()
 
     def write(self, state: DKMState, control: Tensor, items: Items) -> DKMState:
-        """Write the words, and draw the addresses of the next read from the prior if latent."""
+        """Write the words, and draw latent addresses for the next read from the prior."""
         return self.advance(state, control, items)[0]
 
     def advance(
@@ -186,17 +186,18 @@ class DKM(AssociativeMap[DKMState]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> tuple[DKMState, Tensor]:
-        """Write, with addresses of the next read from the posterior if ``observed`` is given."""
+        """Write; draw the next read's addresses from the posterior if ``observed`` is given."""
         state, kl = super().write(state, control, items), control.new_zeros(len(control))
         if not self.noise_size:
             return state, kl
         codes, _ = self.read_codes(control)
-        prior = chosen = self._latent_addresses(state, control, codes)
+        prior = posterior = self._latent_addresses(state, control, codes)
         if observed is not None:
-            chosen = self._latent_addresses(state, observed, self.read_codes(observed)[0])
-            kl = kl_divergence(chosen, prior).sum(1)
-        drawn = torch.randn_like(chosen.mean) if noise is None else noise.view_as(chosen.mean)
-        return state._replace(addresses=chosen.sample(drawn), asked=codes.detach()), kl
+            posterior = self._latent_addresses(state, observed, self.read_codes(observed)[0])
+            kl = kl_divergence(posterior, prior).sum(1)
+        mean = posterior.mean
+        noise = torch.randn_like(mean) if noise is None else noise.view_as(mean)
+        return state._replace(addresses=posterior.sample(noise), query_codes=codes.detach()), kl
 
     def _latent_addresses(
         self, state: DKMState, control: Tensor, codes: Tensor
@@ -204,49 +205,49 @@ class DKM(AssociativeMap[DKMState]):
         """Return the Gaussians of the read heads' addresses [B, R, N], given their codes."""
         queries, kind = codes.unflatten(1, (self.heads, self.queries)), exact_type(codes)
         with exactly(codes):
-            known = state.mean[..., : self.slots].to(kind)
-            mean = self._addresses(known, queries.to(kind)).flatten(1, 2).to(state.mean.dtype)
+            rows = state.mean[..., : self.slots].to(kind)
+            mean = self._addresses(rows, queries.to(kind)).flatten(1, 2).to(state.mean.dtype)
         log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
         return DiagonalGaussian(mean, log_sigma.expand_as(mean))
 
     def _read(self, state: DKMState, control: Tensor) -> tuple[Tensor, DKMState]:
-        """Complete the words that codes ask for, or read at the addresses that were drawn."""
+        """Complete words from their codes, or read at the addresses drawn."""
         if not self.noise_size:
             return super()._read(state, control)
         values = state.mean[..., self.slots :]
         reads = state.addresses.unflatten(1, (self.heads, self.queries)) @ values
         return reads.flatten(1), state
 
-    def held(self, state: DKMState) -> tuple[Tensor, ...]:
+    def maps(self, state: DKMState) -> tuple[Tensor, ...]:
         """Return R."""
         return (state.mean,)
 
-    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Complete words of which the codes are known."""
-        if queries.shape[-2] <= FEW and building.serve(held[0], queries):
-            return complete(held[0], queries, self.noise.to(queries), CODE_GAIN)
-        codes, values = held[0].split([self.slots, self.sizes.value], -1)
+    def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Complete words from their codes."""
+        if queries.shape[-2] <= FEW and building.serve(maps[0], queries):
+            return complete(maps[0], queries, self.noise.to(queries), CODE_GAIN)
+        codes, values = maps[0].split([self.slots, self.sizes.value], -1)
         return self._addresses(codes, queries) @ values
 
     def _addresses(self, codes: Tensor, queries: Tensor) -> Tensor:
-        """Regress queries [..., H, M, D] on the codes of rows [..., H, N, D], [..., H, M, N]."""
+        """Regress queries [..., H, M, D] on codes of rows [..., H, N, D]; return [..., H, M, N]."""
         memories, noise = codes.flatten(0, -3), self.noise.to(codes)
         noise = noise.expand(len(memories) // self.heads, -1).flatten()
-        found = regressed(memories, CODE_GAIN * queries.flatten(0, -3), noise)
-        return found.unflatten(0, codes.shape[:-2])
+        addresses = regressed(memories, CODE_GAIN * queries.flatten(0, -3), noise)
+        return addresses.unflatten(0, codes.shape[:-2])
 
-    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Sum the rows of R, each as a value; the mean of all memories."""
-        values = held[0][..., self.slots :].mean(-3).sum(-2)
+    def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Sum the values in the rows of R; average over the memories."""
+        values = maps[0][..., self.slots :].mean(-3).sum(-2)
         return values, torch.full_like(values[..., :1], self.slots)
 
 
 def regressed(memory: Tensor, words: Tensor, noise: Tensor) -> Tensor:
-    """Regress words on rows: w = (R R^T + sigma^2 I)^-1 R z.
+    """Find addresses by ridge regression: w = (R R^T + sigma^2 I)^-1 R z.
 
     Args:
         memory: [B, N, W], R.
-        words: [B, M, W], z in each row.
+        words: [B, M, W], rows z.
         noise: [B], sigma^2.
 
     Returns:

@@ -1,18 +1,18 @@
-"""Gated delta rule: a map that forgets, and corrects what it says (Yang et al. 2025).
+"""Gated delta rule: a map that decays and corrects its predictions (Yang et al. 2025).
 
 One item, with a key k of unit length and a value v (Gated DeltaNet, equation 10):
 
     S <- alpha (I - beta k k^T) S + beta k v^T
 
-A set of items is one block step, rows k_i in K and v_i in V, which is ours:
+A set of items is one block step, with rows k_i in K and v_i in V. It is not in the paper:
 
     S <- alpha S + K^T (K K^T + D)^-1 (V - K alpha S),   D = diag(1 / beta_i - 1)
 
-It depends on no order, is the rule above for one item, and alpha S for none.
+It does not depend on the items' order; for one item it is the rule above, for none alpha S.
 
-A read r = S^T q may be larger than anything that was stored, by the root of the number of codes'
-places. A generative model that stores its own samples and computes the next one from what it reads
-then explodes; so, where the paper normalises every read, a large one is scaled down here:
+A read r = S^T q can exceed every stored value by a factor of sqrt(D). A generative model that
+stores its own samples and computes the next one from its reads then diverges. The paper normalises
+every read; here only large reads are scaled down:
 
     r <- r min(1, 4 / rms(r))
 """
@@ -27,12 +27,12 @@ from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.solving import solved
 
-#: Raw beta at the start: 0.95 of what is new is learned.
+#: Initial raw beta: beta is 0.95.
 LEARNS = 3.0
-#: Most of a raw beta, or a set's step is ill-conditioned in single precision.
+#: Largest raw beta; beyond it a set's step is ill-conditioned in single precision.
 MOST = 8.0
 
-#: Largest root mean square of a read: that of a latent is about 1.
+#: Largest root mean square of a read; that of a latent is about 1.
 LARGEST = 4.0
 
 
@@ -40,12 +40,12 @@ class GatedDeltaState(NamedTuple):
     """B sequences, H heads, codes of D places, values of width V, R read heads. Zero at first."""
 
     maps: Tensor  #: [B, H, D, V]
-    code: Tensor  #: [B, H, D], of what the last step wrote
-    asked: Tensor  #: [B, R, D], of what was last asked for
+    written_code: Tensor  #: [B, H, D], mean code of the items last written
+    query_codes: Tensor  #: [B, R, D], codes of the last queries
 
 
 class GatedDeltaSnapshot(NamedTuple):
-    """The items of a step, as the attention sees them, and the maps; E and F are its own widths."""
+    """A step's items, prepared for the attention (widths E and F), and the maps."""
 
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, F]
@@ -54,26 +54,26 @@ class GatedDeltaSnapshot(NamedTuple):
 
 
 class GatedDelta(AssociativeMap[GatedDeltaState]):
-    """Gated delta rule (Yang et al. 2025): maps that learn what is new about an item, and forget.
+    """Gated delta rule (Yang et al. 2025): decaying maps that store what they do not yet predict.
 
     Args:
         sizes: given by the model.
         slots: places D of a code, which are a map's rows; default: the sequence length.
         heads: number H of maps.
-        queries: read heads of each, in models that read with heads.
-        erase: erase what a map holds for a key before it learns the item; if false, this is gated
+        queries: read heads per map, in models that read with heads.
+        erase: erase what a map stores under a key before writing the item; if false, this is gated
             linear attention, S <- alpha S + beta k v^T.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries and keys differ in width, or ``attention``
+            is unknown.
     """
 
-    not_carried = ("code", "asked")
+    not_carried = ("written_code", "query_codes")
     open_gate = LEARNS
-    seen = GatedDeltaSnapshot
+    snapshot_type = GatedDeltaSnapshot
 
     def __init__(
         self,
@@ -95,18 +95,18 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
         return GatedDeltaState(maps, like.new_zeros(B, H, D), like.new_zeros(B, R, D))
 
     def follow(self, state: GatedDeltaState, decay: Tensor, items: Coded) -> GatedDeltaState:
-        """Decay, then learn the items."""
+        """Decay the maps, then write the items."""
         maps = decay.sigmoid()[..., None, None] * state.maps
         raw = items.gates.clamp(max=MOST)
         beta = (raw.sigmoid() * items.mask).unsqueeze(3)
-        if items.keys.shape[2] == 1:  # a loop over time has no use for products of one row
+        if items.keys.shape[2] == 1:  # one item a step: no matrix product needed
             key = items.keys.mT
             new = items.values - (key * maps).sum(2, keepdim=True) if self.erase else items.values
             return state._replace(maps=torch.addcmul(maps, beta * key, new))
         if not self.erase:
             return state._replace(maps=maps + (beta * items.keys).mT @ items.values)
         new = items.values - items.keys @ maps
-        # (K K^T + D)^-1 as a solution of D_k equations, however many the items are.
+        # (K K^T + D)^-1 by the push-through identity: D_k equations, however many items.
         precision = (raw.exp() * items.mask).unsqueeze(3) * items.keys
         gram, one = precision.mT @ items.keys, precision.new_ones(1)
         if new.shape[-2] < new.shape[-1]:  # as many rows to solve for as items, or as values
@@ -115,15 +115,15 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
             learned = solved(gram, new.mT @ precision, one).mT
         return state._replace(maps=maps + learned)
 
-    def held(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
+    def maps(self, state: GatedDeltaState) -> tuple[Tensor, ...]:
         """Return the maps."""
         return (state.maps,)
 
-    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Apply the maps to codes, and limit the size of what is found."""
-        found = queries @ held[0]
-        return found * LARGEST * found.square().mean(-1, keepdim=True).clamp(min=LARGEST**2).rsqrt()
+    def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Apply the maps to codes, and limit the reads' root mean square."""
+        reads = queries @ maps[0]
+        return reads * LARGEST * reads.square().mean(-1, keepdim=True).clamp(min=LARGEST**2).rsqrt()
 
-    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Sum the rows of a map, each as a value of one place; the mean of all maps."""
-        return held[0].mean(-3).sum(-2), self.number_of(held[0])
+    def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Sum the rows of a map, one value per place; average over the maps."""
+        return maps[0].mean(-3).sum(-2), self.number_of(maps[0])

@@ -1,18 +1,18 @@
-"""Hybrid of all ways to find a latent that is stored as it is (Gemici et al. 2017, section 6).
+"""Hybrid of all ways to look up a directly stored latent (Gemici et al. 2017, section 6).
 
 The paper expects a model "combining the direct storage of latent variables" of introspection "with
-content-based addressing" to be "uniformly dominant across all tasks", and leaves it to others. Here
-is one, with the DNC's steps along the order of writing as the third way. After T items, a_i is the
-age of item i, 0 for the newest, and each read head has with its controls
+content-based addressing" to be "uniformly dominant across all tasks", and leaves it to future
+work. This core adds the DNC's temporal links as a third way. a_i is the age of item i, 0 for the
+newest; each read head computes from the control
 
     c_i = softmax_i(q^k . K key_i / sqrt(E) + q^v . value_i / sqrt(Dv))      by content
     p_i = softmax_i(raw position of a_i)                                     by position
-    f_i = w'_j, the last weight of the item j that i followed                by what came next
+    f_i = w'_j, the last weight of the item j that i followed                by order
     w   = m_c c + m_p p + m_f f,   m = softmax(raw modes);   read = sum_i w_i value_i
 
 Section 6 also imagines "mechanisms that modify previously written latent variables after the fact
-by overwriting previously written locations". With ``rewrites`` each new item smooths those that
-are like it before it is stored, with u = softmax of the same scores for a query of the item:
+by overwriting previously written locations". With ``rewrites`` each new item corrects similar
+ones before it is stored, with u the softmax of the same scores for a query from the item:
 
     value_i <- value_i + g u_i (correction - value_i),   g in [0, 1] and correction from the item
 """
@@ -36,38 +36,38 @@ from memory_cores.parts.item_cache import ItemCache, ItemCacheState, Slots
 from memory_cores.parts.item_queue import pushed
 
 #: Raw modes (content, position, following) of heads that start by content, by position, and by
-#: content and on from there.
+#: content followed by order.
 BY_CONTENT, BY_POSITION, ONWARD = (2.0, 0.0, 0.0), (0.0, 2.0, 0.0), (1.0, -1.0, 1.0)
-#: Standard deviation of a position head's first weights, as a share of the gap to the next head.
+#: Standard deviation of a position head's first weights, relative to the gap to the next head.
 BREADTH = 1 / 3
-#: Raw gate of rewriting at the start: little is rewritten.
+#: Initial raw gate of rewriting: little is rewritten.
 KEEPS = -3.0
 
 
 class Hybrid(ItemCache):
-    """Queue of the last N values as they are, read by content, by position and by what came next.
+    """Queue of the last N values, read by content, by position and by order of writing.
 
-    Read heads see one item a step: a set is pooled to its mean, and an empty set moves nothing.
-    They start differently: some by content, some from content on to what came next, the others by
-    position, each at another age.
+    Read heads see one item per step: a set is pooled to its mean, and an empty set shifts nothing.
+    Some heads start by content, some by content followed by order, the others by position, each at
+    a different age.
 
-    Models that read by query attend to all points of the step and the N before it, each as it is,
-    by content and by the position of its step: ALiBi's slopes leave the first heads with the last
-    steps, and the last ones with content alone. Points of a set have no order to follow.
+    Models that read by query attend to all points of the step and the N before it, by content and
+    by ALiBi positions of their steps: the steepest heads see the last steps, the flattest mainly
+    content. Points of a set have no order to follow.
 
     Args:
         sizes: given by the model.
-        slots: number of items N; default: the sequence length, which is all of a model that writes
-            one a step. For models that read by query also "all".
+        slots: number of items N; default: the sequence length, enough for a model that writes
+            one per step. In models that read by query also "all".
         read_heads: number of heads R; models that read by query have none.
-        rewrites: let new items rewrite the stored values that they are like; for models that read
-            with heads.
+        rewrites: let new items correct similar stored values; only in models that read with
+            heads.
         key_size: width E of the projected keys that read heads compare with.
         attention_heads: heads of the attention for look-ups by query.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, slots are "all" with read
-            heads, or a model that reads by query is to rewrite its points.
+        ValueError: a number is below 1, queries and keys differ in width, slots are "all" with read
+            heads, or ``rewrites`` is on in a model that reads by query.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class Hybrid(ItemCache):
             if rewrites:
                 raise ValueError("rewrites must be false in models that read by query, got True")
             return
-        self.not_carried = ("steps", "now", "wrote")  # their order tells how old items are
-        # Without a bias, which would be the same for all items.
+        self.not_carried = ("steps", "now", "wrote")  # the order of items gives their ages
+        # No bias: it would be the same for all items.
         self.keys = nn.Linear(sizes.key, key_size, bias=False)
         query, R = key_size + sizes.value, read_heads
         self._parts = [R * query, R * int(self.slots), R * 3]
@@ -107,12 +107,12 @@ class Hybrid(ItemCache):
         return self.keys.out_features
 
     def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
-        """Put the step's item in front; what heads read last moves with the items."""
+        """Push the step's item to the front; the last read weights move with the items."""
         item, present = items.pooled()
         values = self._rewritten(state, item, present) if self.rewrites else state.values
         key, value = item.split([self.sizes.key, self.sizes.value], 1)
         key = self.keys(key).to(values.dtype)
-        last, wrote, there = state.read_weights, present > 0, self._held(state)
+        last, wrote, there = state.read_weights, present > 0, self._occupied(state)
         moved = F.pad(last[:, :, :-1], (1, 0))
         return state._replace(
             keys=pushed(state.keys, key.unsqueeze(1), wrote, there),
@@ -123,51 +123,51 @@ class Hybrid(ItemCache):
         )
 
     def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:
-        """Find items in three ways, each head in its own mixture, and average their values."""
-        asked, positions, modes = (
+        """Mix three ways of addressing per head, and average the values."""
+        queries, positions, modes = (
             self.interface(control).to(state.values.dtype).split(self._parts, 1)
         )
-        R, there = self.read_heads, self._held(state).unsqueeze(1)
-        content = self._scores(state, asked.unflatten(1, (R, -1)))
-        found = masked_softmax(torch.cat([content, positions.unflatten(1, (R, -1))], 1), there)
+        R, there = self.read_heads, self._occupied(state).unsqueeze(1)
+        content = self._scores(state, queries.unflatten(1, (R, -1)))
+        addressed = masked_softmax(torch.cat([content, positions.unflatten(1, (R, -1))], 1), there)
         following = F.pad(state.read_weights[:, :, 1:], (0, 1))
-        ways = torch.cat([found, following], 1).unflatten(1, (3, R))
+        ways = torch.cat([addressed, following], 1).unflatten(1, (3, R))
         mixture = modes.unflatten(1, (R, 3)).softmax(2).mT
         weights = (mixture.unsqueeze(3) * ways).sum(1)
         return (weights @ state.values).flatten(1), state._replace(read_weights=weights)
 
-    def _scores(self, state: ItemCacheState, asked: Tensor) -> Tensor:
-        """Return how well each stored item fits queries [B, M, E + Dv], [B, M, N]."""
-        keys, values = asked.split([self.kept_size, self.sizes.value], 2)
+    def _scores(self, state: ItemCacheState, queries: Tensor) -> Tensor:
+        """Score stored items for queries [B, M, E + Dv]; return [B, M, N]."""
+        keys, values = queries.split([self.kept_size, self.sizes.value], 2)
         by_value = values @ state.values.mT
-        shares = self.sizes.value**-0.5, self.kept_size**-0.5
-        return torch.baddbmm(by_value, keys, state.keys.mT, beta=shares[0], alpha=shares[1])
+        scales = self.sizes.value**-0.5, self.kept_size**-0.5
+        return torch.baddbmm(by_value, keys, state.keys.mT, beta=scales[0], alpha=scales[1])
 
     def _rewritten(self, state: ItemCacheState, item: Tensor, present: Tensor) -> Tensor:
-        """Return the values [B, N, Dv], corrected by an item [B, Dk + Dv] that they are like."""
-        asked, correction, gate = (
+        """Return the values [B, N, Dv], those similar to an item [B, Dk + Dv] corrected by it."""
+        query, correction, gate = (
             self.rewriting(item).to(state.values.dtype).split(self._rewriting_parts, 1)
         )
-        scores = self._scores(state, asked.unsqueeze(1))
-        weights = masked_softmax(scores, self._held(state).unsqueeze(1)).mT
+        scores = self._scores(state, query.unsqueeze(1))
+        weights = masked_softmax(scores, self._occupied(state).unsqueeze(1)).mT
         share = (gate.sigmoid() * present).unsqueeze(2) * weights
         return state.values + share * (correction.unsqueeze(1) - state.values)
 
     @torch.no_grad()
     def _start_reading(self) -> None:
-        """Start heads in different ways, all of them sharp."""
-        asked, positions, modes = rows_of(self.interface, self._parts)
+        """Start heads with different, sharp ways of addressing."""
+        queries, positions, modes = rows_of(self.interface, self._parts)
         R, N, E = self.read_heads, int(self.slots), self.kept_size
-        for part in (asked, positions, modes):
+        for part in (queries, positions, modes):
             part.weight.mul_(STEADY)
-        asked.bias.zero_()
+        queries.bias.zero_()
         if self.sizes.control == self.sizes.key:
-            # Entries of keys are about 1/3 in size, so that those of projected ones are about 1,
-            # and an item fits a control like its key by ``SHARP``.
+            # Entries of keys are about 1/3, so those of projected keys are about 1, and an item
+            # scores ``SHARP`` for a control equal to its key.
             hands = 2 * len(self.sizes.clock)
             self.keys.weight.normal_(std=KEY_GAIN * self.sizes.key**-0.5)
             self.keys.weight[:, :hands] = 0
-            for weight in asked.weight.split(E + self.sizes.value):
+            for weight in queries.weight.split(E + self.sizes.value):
                 weight[:E].copy_(SHARP / E**0.5 * self.keys.weight)
         ways = first_ways(R)
         modes.bias.copy_(torch.tensor(ways).flatten())
@@ -181,20 +181,20 @@ class Hybrid(ItemCache):
 
     @torch.no_grad()
     def _start_rewriting(self) -> None:
-        """Start by correcting values that the item's is like, a little, towards the item's."""
+        """Start by moving similar values slightly towards the item's."""
         key, value = self.sizes.key, self.sizes.value
-        asked, correction, gate = rows_of(self.rewriting, self._rewriting_parts)
-        for part in (asked, correction, gate):
+        query, correction, gate = rows_of(self.rewriting, self._rewriting_parts)
+        for part in (query, correction, gate):
             part.weight.mul_(STEADY)
-        asked.weight[self.kept_size :, key:] = torch.eye(value) * SHARP / value**0.5
+        query.weight[self.kept_size :, key:] = torch.eye(value) * SHARP / value**0.5
         correction.weight[:, key:] = torch.eye(value)
         gate.bias.fill_(KEEPS)
 
 
 def first_ways(heads: int) -> list[tuple[float, float, float]]:
-    """Return for each head the raw modes with which it starts; each way is alive in some head."""
+    """Return the initial raw modes of each head; some head uses each way."""
     if heads == 1:
         return [(0.0, 0.0, 0.0)]
     by_content = max(1, round(CONTENT_SHARE * heads))
-    finders = [BY_CONTENT if head % 2 else ONWARD for head in range(by_content)]
-    return finders + [BY_POSITION] * (heads - by_content)
+    searching = [BY_CONTENT if head % 2 else ONWARD for head in range(by_content)]
+    return searching + [BY_POSITION] * (heads - by_content)

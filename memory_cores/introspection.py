@@ -1,4 +1,4 @@
-"""Introspection: the last latents as they are, found by age (Gemici et al. 2017, section 3.1)."""
+"""Introspection: a buffer of the last latents, read by age (Gemici et al. 2017, section 3.1)."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -10,13 +10,13 @@ from memory_cores.core import Items, MemorySizes, Weightings
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.item_queue import by_item
-from memory_cores.parts.joint_lookup import Held, JointLookup
+from memory_cores.parts.joint_lookup import JointLookup, Stored
 
 PositionKind = Literal["softplus", "softmax", "gaussian"]
 
-#: Narrowest bump, in positions: all but 0.4% of it lies on the position it is centred on.
+#: Narrowest bump, in positions: all but 0.4% of it is at its centre.
 MIN_WIDTH = 0.3
-#: Below this, log softplus(x) is x to rounding, and softplus(x) would underflow further down.
+#: Below this, log softplus(x) equals x up to rounding, and softplus(x) may underflow.
 LINEAR_BELOW = -30.0
 
 
@@ -32,12 +32,12 @@ class IntrospectionState(NamedTuple):
 class Introspection(JointLookup[IntrospectionState]):
     """First-in-first-out buffer read by position (Gemici et al. 2017, eqs. 9 to 12).
 
-    Positions are ages. Those not written yet are rows of zeros, and read heads' attention to them
-    counts in the normalisation. A set is pooled to its mean, and an empty set shifts nothing. (The
-    points of a set are of one age, by which they could not be told apart.)
+    Positions are ages. Unwritten ones are rows of zeros, which read heads include in the
+    normalisation. A set is pooled to its mean, since all its points have the same age, and an empty
+    set shifts nothing.
 
     Models that read by query attend to each of the step's items, and to the written positions
-    (``JointLookup``). Each position has a learned key, since values are found by their age.
+    (``JointLookup``). Each position has a learned key, since values are read by age.
 
     Args:
         sizes: given by the model.
@@ -45,14 +45,14 @@ class Introspection(JointLookup[IntrospectionState]):
         read_heads: number of heads R. The papers use 5 in generative temporal models; models that
             read by query have none.
         hidden_size: hidden units of the attention network k.
-        attention: what makes k's outputs weights: softplus over its sum, softmax, or a Gaussian
+        attention: how k's outputs become weights: normalised softplus, softmax, or a Gaussian
             bump over positions whose centre and width are k's outputs.
         lookup_attention: kind of the attention for look-ups by query, which have no network k.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries and keys differ in width, or ``attention``
+            is unknown.
     """
 
     context_includes_control = False
@@ -68,13 +68,13 @@ class Introspection(JointLookup[IntrospectionState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        # Look-ups ask which positions were written; read heads do not.
+        # Only look-ups need to know which positions were written.
         self.not_carried = ("wrote", "read_weights", *(() if sizes.query else ("written",)))
         self.slots = sizes.slots_of(slots, sizes.steps)
         self.read_heads = 0 if sizes.query else read_heads
         require_at_least(1, slots=self.slots, read_heads=read_heads, hidden_size=hidden_size)
         self._build_attention(lookup_attention, attention_heads)
-        # Only one of the two: the other would have parameters without a gradient.
+        # Only one of the two, or the other's parameters would get no gradient.
         if sizes.query:
             self._build_age_keys()
         else:
@@ -89,7 +89,7 @@ class Introspection(JointLookup[IntrospectionState]):
             self.age_keys = nn.Parameter(keys)
 
     def initial_state(self, batch_size: int, like: Tensor) -> IntrospectionState:
-        """Return rows of zeros that nothing was written to."""
+        """Return an empty buffer of zeros."""
         B, N, V, R = batch_size, self.slots, self.sizes.value, self.read_heads
         return IntrospectionState(
             memory=like.new_zeros(B, N, V),
@@ -101,7 +101,7 @@ class Introspection(JointLookup[IntrospectionState]):
     def write(self, state: IntrospectionState, control: Tensor, items: Items) -> IntrospectionState:
         """Put the step's value in front and drop the oldest one."""
         item, present = items.pooled()
-        # The key is not stored: values are found by their age, not by content.
+        # The key is not stored: values are read by age, not by content.
         newest = item[:, self.sizes.key :].unsqueeze(1)
         shifted = torch.cat([newest, state.memory[:, :-1]], 1)
         wrote = present > 0
@@ -114,24 +114,24 @@ class Introspection(JointLookup[IntrospectionState]):
     def _read(
         self, state: IntrospectionState, control: Tensor
     ) -> tuple[Tensor, IntrospectionState]:
-        """Average the values by their positions' weights, and gate the averages."""
+        """Average the values with weights over positions, and gate the result."""
         weights = self.attention(control)
-        # A gate for each entry of each head's read, as in section 3.1.
+        # One gate per entry of each head's read, as in section 3.1.
         gates = self.gates(control).sigmoid()
         reads = gates * (weights @ state.memory).flatten(1)
         return reads, state._replace(read_weights=weights)
 
     def weightings(self, state: IntrospectionState) -> Weightings:
-        """Return the weights by slots that keep their item, so that a plot can follow it."""
+        """Return weights over slots in which each item keeps its place, for plots to follow it."""
         return by_item(state.read_weights, state.written, state.wrote)
 
-    def held(self, state: IntrospectionState) -> Held:
-        """Return the positions, of which those written are whole."""
+    def stored(self, state: IntrospectionState) -> Stored:
+        """Return the positions; shares are 1 for those written, else 0."""
         written = torch.arange(self.slots, device=state.written.device) < state.written
-        return Held(state.memory, written.to(state.memory.dtype))
+        return Stored(state.memory, written.to(state.memory.dtype))
 
     def _codes_of(self, rows: Tensor) -> Tensor:
-        """Return the keys of the ages, whatever the rows [..., N, Dv]."""
+        """Return the keys of the ages; the rows [..., N, Dv] only give the shape."""
         return self.age_keys.to(rows.dtype).expand(*rows.shape[:-2], -1, -1)
 
     def _values_of(self, rows: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class Introspection(JointLookup[IntrospectionState]):
 
 
 class PositionAttention(nn.Module):
-    """Weights over positions that depend on an input alone, not on what is stored (``f_att``).
+    """Weights over positions from an input alone, independent of the memory (``f_att``).
 
     Args:
         input_size: width I of the input.
@@ -150,7 +150,7 @@ class PositionAttention(nn.Module):
         kind: see ``Introspection``.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError: ``kind`` is unknown.
     """
 
     def __init__(
@@ -178,21 +178,21 @@ class PositionAttention(nn.Module):
 
     @torch.no_grad()
     def _spread_centres(self) -> None:
-        """Start with other positions for each head: heads that look alike learn alike."""
+        """Start each head at a different position: identical heads would learn the same."""
         centres = self.output.bias.view(self.heads, 2)[:, 0]
         centres.copy_(((torch.arange(self.heads) + 0.5) / self.heads).logit())
 
 
 def log_softplus(x: Tensor) -> Tensor:
-    """Compute log softplus(x), whose softmax is softplus over its sum, even where all are 0.
+    """Compute log softplus(x), whose softmax is the normalised softplus.
 
-    Far below zero softplus underflows, and the plain quotient is 0 / 0.
+    Far below zero softplus underflows, and normalising it directly would be 0 / 0.
     """
     return torch.where(x > LINEAR_BELOW, F.softplus(x.clamp(min=LINEAR_BELOW)).log(), x)
 
 
 def gaussian_exponents(raw: Tensor, positions: int) -> Tensor:
-    """Return exponents [..., N] of bumps over N positions, from raw centres and widths [..., 2]."""
+    """Return exponents [..., N] of bumps over N positions from raw centres and widths [..., 2]."""
     centres, widths = raw.split(1, -1)
     places = torch.arange(positions, device=raw.device).to(raw.dtype)
     distances = places - (positions - 1) * centres.sigmoid()

@@ -18,7 +18,7 @@ from memory_cores.parts.associative import (
 )
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
-from memory_cores.parts.joint_lookup import Held
+from memory_cores.parts.joint_lookup import Stored
 from memory_cores.parts.slot_memory import SlotMemory
 
 #: Initial value of every entry of the memory.
@@ -26,28 +26,28 @@ INITIAL_WORD = 1e-6
 
 
 class LRUState(NamedTuple):
-    """B sequences, N slots of W words, R read and R write heads. All but the memory zero at first.
+    """B sequences, N slots of width W, R read and R write heads. All zero at first but the memory.
 
-    ``usage`` lags one step behind the weights: the next write brings it up to date, so that a core
-    whose heads never read works, too.
+    ``usage`` lags one step behind the weights: the next write updates it, so that a core without
+    reads works, too.
     """
 
     memory: Tensor  #: [B, N, W]
     usage: Tensor  #: [B, N], non-negative
-    written: Tensor  #: [B, N] in [0, 1], how much of a slot was written since it was erased
+    written: Tensor  #: [B, N] in [0, 1], how much of a slot was written since its erasure
     write_weights: Tensor  #: [B, R, N]
     read_weights: Tensor  #: [B, R, N]; [B, 0, N] where no head reads
 
 
 class LRU(SlotMemory[LRUState]):
-    """Least recently used access (Santoro et al. 2016): by content; writes to unused slots.
+    """Least recently used access (Santoro et al. 2016): reads by content, writes to unused slots.
 
-    A write head writes where a read head last read, or to the least used slots.
+    A write head writes to the slots that its read head read last, or to the least used slot.
 
-    It holds one item a step: a set is pooled to its mean, and an empty set writes nothing. Each
-    read head has a write head, which writes a word of its own to a slot of its own: where the
-    paper's least-used weighting marks as many slots as there are reads and all heads share it, the
-    i-th head here has the i-th least used slot. Models that read by query attend to each of the
+    It stores one item per step: a set is pooled to its mean, and an empty set writes nothing. Each
+    read head has a write head with its own word and slot: the i-th head has the i-th least used
+    slot. In the paper all heads share one least-used weighting, over as many slots as there are
+    reads. Models that read by query attend to each of the
     step's items, and to the slots (``JointLookup``).
 
     Args:
@@ -55,8 +55,8 @@ class LRU(SlotMemory[LRUState]):
         slots: number of slots N; default: one for each head in each step.
         word_size: width W of a slot.
         read_heads: number of heads R. The papers use 5 in generative temporal models; in models
-            that read by query all R write, and none reads.
-        usage_decay: share of a slot's usage that is left after a step (``gamma``).
+            that read by query these are write heads only.
+        usage_decay: factor by which a slot's usage decays in each step (``gamma``).
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.
 
@@ -78,7 +78,7 @@ class LRU(SlotMemory[LRUState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        # Only look-ups ask which slots were written.
+        # Only look-ups need to know which slots were written.
         self.not_carried = () if sizes.query else ("written",)
         self.slots = sizes.slots_of(slots, read_heads * sizes.steps)
         self.word_size, self.read_heads, self.usage_decay = word_size, read_heads, usage_decay
@@ -96,7 +96,7 @@ class LRU(SlotMemory[LRUState]):
             self._start_as_associative_memory()
 
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
-        """Return memory that holds next to nothing, and unused slots."""
+        """Return a nearly zero memory, and unused slots."""
         B, N, W, R = batch_size, self.slots, self.word_size, self.read_heads
         return LRUState(
             memory=like.new_full((B, N, W), INITIAL_WORD),
@@ -107,7 +107,7 @@ class LRU(SlotMemory[LRUState]):
         )
 
     def write(self, state: LRUState, control: Tensor, items: Items) -> LRUState:
-        """Erase the least used slots, and write there or to where each head last read."""
+        """Erase the least used slots; write to them or to the slots that each head read last."""
         item, present = items.pooled()
         usage = self._usage(state)
         least_used = present.unsqueeze(2) * least_used_slots(usage, self.read_heads)
@@ -116,7 +116,7 @@ class LRU(SlotMemory[LRUState]):
         weights = (1 - gates) * least_used
         if not self.sizes.query:
             weights = weights + gates * (present.unsqueeze(2) * state.read_weights)
-        # The least used slots are erased whole before anything is added, as in section 3.2.
+        # The least used slots are fully erased before the write, as in section 3.2.
         kept = 1 - least_used.amax(1)
         words = self.write_words(torch.cat([control, item], 1)).unflatten(1, (-1, self.word_size))
         return LRUState(
@@ -160,17 +160,17 @@ class LRU(SlotMemory[LRUState]):
         state = LRUState(memory, usage, written, writes, weights)
         return reads, state, control.new_zeros(len(control))
 
-    def held(self, state: LRUState) -> Held:
-        """Return the slots, each as far as it was written since it was erased."""
-        return Held(state.memory, state.written)
+    def stored(self, state: LRUState) -> Stored:
+        """Return the slots, with how much of each was written since its erasure as shares."""
+        return Stored(state.memory, state.written)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start by storing each item in the least used slots and finding it by its key or time.
+        """Start by writing items to the least used slots and reading them by key or time.
 
-        All heads start with the same word, so that a read is a clean copy, whichever of an item's
-        slots the weights fall on. What was read is left alone: even an eighth of each new word over
-        the slot that was read last is enough to forget what was found.
+        All heads start with the same word, so that a read is a clean copy whichever of an item's
+        slots it falls on. Slots just read are left alone: adding even an eighth of each new word
+        there is enough to forget their content.
         """
         (words,) = rows_of(self.write_words, [self.read_heads * self.word_size])
         keys = None
@@ -185,6 +185,6 @@ class LRU(SlotMemory[LRUState]):
 
     @torch.no_grad()
     def _usage(self, state: LRUState) -> Tensor:
-        """Return the usage after the last step (``w^u``); the choice by it has no gradient."""
+        """Return the usage after the last step (``w^u``), without a gradient."""
         weights = state.read_weights.sum(1) + state.write_weights.sum(1)
         return self.usage_decay * state.usage + weights

@@ -3,11 +3,11 @@
     C_t = f_t C_{t-1} + i_t v_t k_t^T,   n_t = f_t n_{t-1} + i_t k_t         eqs. 19 and 20
     read(q) = C_t q / max(|n_t^T q|, 1)                                       eq. 21
 
-with i_t = exp(raw), of any size. The state is kept divided by exp(m_t), with
+with i_t = exp(raw), unbounded. The state is stored divided by exp(m_t), with
 
     m_t = max(log f_t + m_{t-1}, log i_t, 0)                                  eq. 15, and 0
 
-so that the floor of a read becomes exp(-m_t), which is 1 at most.
+so that the floor 1 in a read's denominator becomes exp(-m_t), at most 1.
 """
 
 from typing import NamedTuple
@@ -26,12 +26,12 @@ class MLSTMState(NamedTuple):
     maps: Tensor  #: [B, H, D, V], the transpose of C, over exp(scale)
     norms: Tensor  #: [B, H, D], n, over exp(scale)
     scale: Tensor  #: [B, H], m
-    code: Tensor  #: [B, H, D], of what the last step wrote
-    asked: Tensor  #: [B, R, D], of what was last asked for
+    written_code: Tensor  #: [B, H, D], mean code of the items last written
+    query_codes: Tensor  #: [B, R, D], codes of the last queries
 
 
 class MLSTMSnapshot(NamedTuple):
-    """The items of a step, as the attention sees them, and the maps; E and F are its own widths."""
+    """A step's items, prepared for the attention (widths E and F), and the maps."""
 
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, F]
@@ -42,25 +42,25 @@ class MLSTMSnapshot(NamedTuple):
 
 
 class MLSTM(AssociativeMap[MLSTMState]):
-    """Matrix LSTM (Beck et al. 2024): maps to which items are added with exponential gates.
+    """Matrix LSTM (Beck et al. 2024): maps that add items with exponential gates.
 
-    The items of a set are added under one forget gate, each with an input gate of its own.
+    A set's items share one forget gate; each has its own input gate.
 
     Args:
         sizes: given by the model.
         slots: places D of a code, which are a map's rows; default: the sequence length.
         heads: number H of maps.
-        queries: read heads of each, in models that read with heads.
+        queries: read heads per map, in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries and keys differ in width, or ``attention``
+            is unknown.
     """
 
-    not_carried = ("code", "asked")
-    seen = MLSTMSnapshot
+    not_carried = ("written_code", "query_codes")
+    snapshot_type = MLSTMSnapshot
 
     def initial_state(self, batch_size: int, like: Tensor) -> MLSTMState:
         """Return maps that answer 0."""
@@ -69,8 +69,8 @@ class MLSTM(AssociativeMap[MLSTMState]):
             maps=like.new_zeros(B, H, D, self.sizes.value),
             norms=like.new_zeros(B, H, D),
             scale=like.new_zeros(B, H),
-            code=like.new_zeros(B, H, D),
-            asked=like.new_zeros(B, R, D),
+            written_code=like.new_zeros(B, H, D),
+            query_codes=like.new_zeros(B, R, D),
         )
 
     def follow(self, state: MLSTMState, decay: Tensor, items: Coded) -> MLSTMState:
@@ -80,26 +80,26 @@ class MLSTM(AssociativeMap[MLSTMState]):
         scale = torch.cat([gates, kept.clamp(min=0).unsqueeze(2)], 2).amax(2)
         forget, add = (kept - scale).exp(), (gates - scale.unsqueeze(2)).exp() * items.mask
         keys, before = add.unsqueeze(3) * items.keys, forget[..., None, None] * state.maps
-        single = keys.shape[2] == 1  # a loop over time has no use for products of one row
+        single = keys.shape[2] == 1  # one item a step: no matrix product needed
         return state._replace(
             maps=before + (keys.mT * items.values if single else keys.mT @ items.values),
             norms=forget.unsqueeze(2) * state.norms + keys.sum(2),
             scale=scale,
         )
 
-    def held(self, state: MLSTMState) -> tuple[Tensor, ...]:
+    def maps(self, state: MLSTMState) -> tuple[Tensor, ...]:
         """Return C, n and m."""
         return state.maps, state.norms, state.scale
 
-    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Apply the maps to codes, divided by how much of an item they find."""
-        maps, norms, scale = held
-        found = (queries @ norms.unsqueeze(-1)).abs()
-        # Where the floor is below rounding, what a code finds may be rounding alone, or nothing.
+    def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Apply the maps to codes, normalised by n (eq. 21)."""
+        matrices, norms, scale = maps
+        overlap = (queries @ norms.unsqueeze(-1)).abs()
+        # At least eps: an overlap below rounding error is noise.
         floor = (-scale).exp().clamp(min=torch.finfo(scale.dtype).eps)
-        return queries @ maps / torch.maximum(found, floor[..., None, None])
+        return queries @ matrices / torch.maximum(overlap, floor[..., None, None])
 
-    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Sum what all places answer, each as a value."""
-        answers = self._answered(held, identity_like(held[0].mT))
-        return answers.mean(-3).sum(-2), self.number_of(held[0])
+    def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Sum the reads at all places."""
+        answers = self._answer_exactly(maps, identity_like(maps[0].mT))
+        return answers.mean(-3).sum(-2), self.number_of(maps[0])

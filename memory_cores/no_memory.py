@@ -1,4 +1,4 @@
-"""A core that holds nothing: the ablation of every memory."""
+"""A core that stores nothing: the ablation of every memory."""
 
 from typing import NamedTuple
 
@@ -6,21 +6,21 @@ from torch import Tensor
 
 from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.attention import AttentionKind
-from memory_cores.parts.joint_lookup import Held, JointLookup
+from memory_cores.parts.joint_lookup import JointLookup, Stored
 
 
 class NoMemoryState(NamedTuple):
-    """Nothing is held; the tensor only carries batch size, device and dtype."""
+    """Empty; the tensor only carries batch size, device and dtype."""
 
     nothing: Tensor  #: [B, 0]
 
 
 class NoMemory(JointLookup[NoMemoryState]):
-    """Holds nothing from step to step.
+    """Stores nothing from step to step.
 
-    Models that read with heads read nothing (C = 0), so that they keep only their controller's
-    state. Those that read by query still attend to the real items of the current step, as with
-    every other core; where there are none, they read 0.
+    Models that read with heads read nothing (C = 0): only their controller has a state. Models that
+    read by query still attend to the real items of the current step, as with every other core;
+    without items they read 0.
 
     Args:
         sizes: given by the model.
@@ -49,17 +49,17 @@ class NoMemory(JointLookup[NoMemoryState]):
         return NoMemoryState(like.new_zeros(batch_size, 0))
 
     def write(self, state: NoMemoryState, control: Tensor, items: Items) -> NoMemoryState:
-        """Forget the items."""
+        """Discard the items."""
         return state
 
     def _read(self, state: NoMemoryState, control: Tensor) -> tuple[Tensor, NoMemoryState]:
         """Return [B, 0]."""
         return state.nothing, state
 
-    def held(self, state: NoMemoryState) -> Held:
+    def stored(self, state: NoMemoryState) -> Stored:
         """Return no rows."""
         nothing = state.nothing
-        return Held(nothing.new_zeros(len(nothing), 0, self.sizes.value), nothing)
+        return Stored(nothing.new_zeros(len(nothing), 0, self.sizes.value), nothing)
 
     def _codes_of(self, rows: Tensor) -> Tensor:
         """Return no keys."""

@@ -26,27 +26,26 @@ from memory_cores.parts.associative import (
 )
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
-from memory_cores.parts.joint_lookup import Held
+from memory_cores.parts.joint_lookup import Stored
 from memory_cores.parts.slot_memory import SlotMemory
 
 #: Initial value of every entry of the memory.
 INITIAL_WORD = 1e-6
-#: Moves of a head in one step: one slot back, none, one slot on.
+#: Shifts of a head in one step: -1, 0 or +1 slots.
 SHIFTS = 3
 
 
 class NTMState(NamedTuple):
-    """B sequences, N slots of W words, R read heads, H write heads.
+    """B sequences, N slots of width W, R read heads, H write heads.
 
-    All heads start on slot 0: a head moves from where it was, and a weighting of zeros has nothing
-    to move.
+    All heads start on slot 0: shifting a weighting of zeros would leave it at zero.
     """
 
     memory: Tensor  #: [B, N, W]
     norms: Tensor  #: [B, N], inverse norms of the slots, for the next read and the next write
     written: Tensor  #: [B, N] in [0, 1], how much of a slot was written
-    write_focus: Tensor  #: [B, H, N], positions of the write heads, also while they write nothing
-    write_weights: Tensor  #: [B, H, N], what the last step wrote
+    write_focus: Tensor  #: [B, H, N], weightings of the write heads before gating by presence
+    write_weights: Tensor  #: [B, H, N], of the last write
     read_weights: Tensor  #: [B, R, N]
 
 
@@ -55,18 +54,18 @@ class Addressing(NamedTuple):
 
     keys: Tensor  #: [B, K, W]
     strengths: Tensor  #: [B, K], non-negative
-    gates: Tensor  #: [B, K] in [0, 1]: 1 goes by content, 0 stays where the head was
+    gates: Tensor  #: [B, K] in [0, 1]: 1 addresses by content, 0 keeps the previous weights
     shifts: Tensor  #: [B, K, 3] over moves by -1, 0 and +1; they sum to 1
     sharpness: Tensor  #: [B, K], at least 1
 
 
 class NTM(SlotMemory[NTMState]):
-    """Neural Turing machine (Graves et al. 2014): heads move by content and by shifts.
+    """Neural Turing machine (Graves et al. 2014): heads are addressed by content and shifts.
 
-    Its controller is the model's. A step writes, then reads.
+    The model supplies the controller. A step writes, then reads.
 
-    It holds one item a step: a set is pooled to its mean. An empty set writes nothing and leaves
-    the write heads where they are. Models that read by query attend to each of the step's items and
+    It stores one item per step: a set is pooled to its mean. An empty set writes nothing and leaves
+    the write heads in place. Models that read by query attend to each of the step's items and
     to the slots (``JointLookup``).
 
     Args:
@@ -80,8 +79,8 @@ class NTM(SlotMemory[NTMState]):
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries and keys differ in width, or ``attention``
+            is unknown.
     """
 
     _has_operators = True
@@ -97,7 +96,7 @@ class NTM(SlotMemory[NTMState]):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        # Only look-ups ask which slots were written.
+        # Only look-ups need to know which slots were written.
         self.not_carried = ("norms", "write_weights", *(() if sizes.query else ("written",)))
         self.slots = sizes.slots_of(slots, sizes.steps)
         self.word_size, self.write_heads = word_size, write_heads
@@ -105,19 +104,19 @@ class NTM(SlotMemory[NTMState]):
         require_at_least(
             1, slots=self.slots, word_size=word_size, read_heads=read_heads, write_heads=write_heads
         )
-        written = sizes.control + sizes.key + sizes.value
-        self.write_vectors = nn.Linear(written, 2 * write_heads * word_size)
-        self.write_addressing = nn.Linear(written, sum(self._addressing_parts(write_heads)))
+        inputs = sizes.control + sizes.key + sizes.value
+        self.write_vectors = nn.Linear(inputs, 2 * write_heads * word_size)
+        self.write_addressing = nn.Linear(inputs, sum(self._addressing_parts(write_heads)))
         if self.read_heads:
-            read = sum(self._addressing_parts(read_heads))
-            self.read_addressing = nn.Linear(sizes.control, read)
+            outputs = sum(self._addressing_parts(read_heads))
+            self.read_addressing = nn.Linear(sizes.control, outputs)
         self._build_lookup(attention, attention_heads)
         if not sizes.plain:
             self._start_as_associative_memory()
             self._start_writing_in_turn()
 
     def initial_state(self, batch_size: int, like: Tensor) -> NTMState:
-        """Return memory that holds next to nothing, and all heads on slot 0."""
+        """Return a nearly zero memory, and all heads on slot 0."""
         B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
         first_slot = torch.arange(N, device=like.device) == 0
         memory = like.new_full((B, N, W), INITIAL_WORD)
@@ -136,7 +135,7 @@ class NTM(SlotMemory[NTMState]):
         inputs = torch.cat([control, item], 1)
         addressing = self._addressing(self.write_addressing(inputs), self.write_heads)
         focus = address(state.memory, state.norms, state.write_focus, addressing)
-        # An empty set leaves the heads where they are, or moves would count steps without items.
+        # An empty set leaves the heads in place, or shifts would also count steps without items.
         focus = torch.where(present.unsqueeze(2) > 0, focus, state.write_focus)
         weights = present.unsqueeze(2) * focus
         erase, vectors = (
@@ -183,35 +182,35 @@ class NTM(SlotMemory[NTMState]):
         state = NTMState(memory, norms, written, focus, writes, weights)
         return reads, state, control.new_zeros(len(control))
 
-    def held(self, state: NTMState) -> Held:
-        """Return the slots, each as far as it was written."""
-        return Held(state.memory, state.written)
+    def stored(self, state: NTMState) -> Stored:
+        """Return the slots, with how much of each was written as shares."""
+        return Stored(state.memory, state.written)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start with words in which an item's value is found by its key, or by its time."""
+        """Start with words whose values can be looked up by key or by time."""
         _, words = rows_of(self.write_vectors, [self.write_heads * self.word_size] * 2)
         keys = self._start_reading_sharply() if self.read_heads else None
         associate_keys_with_values(words, keys, self.word_size, self.sizes)
 
     def _start_reading_sharply(self) -> Affine:
-        """Start by reading by keys, sharply, whatever the control; return the keys' rows."""
+        """Start with sharp reads by content; return the rows of the keys."""
         parts = self._addressing_parts(self.read_heads)
         keys, strengths, gates, shifts, _ = rows_of(self.read_addressing, parts)
         strengths.bias.fill_(SHARP)
         strengths.weight.mul_(STEADY)
         gates.bias.fill_(3.0)  # by content: g is 0.95
-        shifts.bias.view(-1, SHIFTS)[:, 1] = 4.0  # stay
+        shifts.bias.view(-1, SHIFTS)[:, 1] = 4.0  # no shift
         return keys
 
     @torch.no_grad()
     def _start_writing_in_turn(self) -> None:
-        """Start by moving one slot on with every item and replacing what is there."""
+        """Start by shifting one slot with every item and overwriting its content."""
         parts = self._addressing_parts(self.write_heads)
         _, _, gates, shifts, sharpness = self.write_addressing.bias.split(parts)
         gates.fill_(-5.0)  # by location: g is below 0.01
-        shifts.view(-1, SHIFTS)[:, 2] = 5.0  # on
-        sharpness.fill_(3.0)  # gamma is 4: without it a shift blurs the focus more with every step
+        shifts.view(-1, SHIFTS)[:, 2] = 5.0  # shift by +1
+        sharpness.fill_(3.0)  # gamma is 4, or shifts blur the weights more with every step
         self.write_vectors.bias.chunk(2)[0].fill_(3.0)  # erase
 
     def _addressing_parts(self, heads: int) -> list[int]:
@@ -235,14 +234,14 @@ def address(memory: Tensor, norms: Tensor, before: Tensor, addressing: Addressin
     Args:
         memory: [B, N, W].
         norms: [B, N], inverse norms of its slots.
-        before: [B, K, N], the heads' weights of the step before.
+        before: [B, K, N], the heads' previous weights.
         addressing: the heads' parameters, from the controller.
 
     Returns:
         weights: [B, K, N], each row sums to 1.
     """
     content = content_weights(memory, addressing.keys, addressing.strengths, norms)
-    # Not torch.lerp, which refuses the mixture of types that autocast makes of its arguments.
+    # Not torch.lerp: it rejects the mixed dtypes that autocast produces.
     # Eq. 7, w^g = g w^c + (1 - g) w_{t-1}; eq. 8 shifts and eq. 9 sharpens it.
     gated = before + addressing.gates.unsqueeze(2) * (content - before)
     return sharpened(shifted(gated, addressing.shifts), addressing.sharpness)

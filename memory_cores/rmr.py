@@ -1,14 +1,14 @@
-"""Recurrent memory reconstruction: an imaginary context that follows the task (Yoon et al. 2020).
+"""Recurrent memory reconstruction: an imaginary context that tracks the task (Yoon et al. 2020).
 
-K imaginary cells are made anew in every step from those of the step before and the step's items,
-so that nothing in them is obsolete (section 3.1, algorithm 1):
+Every step reconstructs K imaginary cells from the previous cells and the step's items, so that
+nothing in them is obsolete (section 3.1, algorithm 1):
 
     h^x_t, X_t = key tracker(X_{t-1}, control_t)                    eq. 6
     h^k_t      = value tracker(x^k_t, v^k_{t-1})                    eq. 8, a proposal for each cell
     V_t        = Attend(items_t and proposals (x^k_t, h^k_t); X_t)  eq. 9
     read(x)    = Attend(items_t and cells (x^k_t, v^k_t); x)        section 3.1.3
 
-with one and the same attention.
+with the same attention throughout.
 """
 
 from typing import NamedTuple
@@ -34,62 +34,62 @@ from memory_cores.parts.trackers import make_tracker
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
-#: Log sigmas of drawn keys are from minus this to this, or exponentials might overflow.
+#: Log sigmas of stochastic keys are clamped to +-this value, or exponentials might overflow.
 LOG_SIGMA_RANGE = 10.0
 
 
 class RMRState(NamedTuple):
     """B sequences, K imaginary cells, the N items of the current step, R read heads.
 
-    E and V are the widths that the attention gives to keys and values.
+    E and V are the attention's widths of keys and values.
     """
 
-    keys: Tensor  #: [B, K, Dk], learned at first
-    values: Tensor  #: [B, K, Dv], learned at first
-    key_parameters: Tensor  #: [B, K, 2 Dk], the keys' means and log sigmas; [B, K, 0] if not drawn
+    keys: Tensor  #: [B, K, Dk], initially learned
+    values: Tensor  #: [B, K, Dv], initially learned
+    key_parameters: Tensor  #: [B, K, 2 Dk], means and log sigmas; [B, K, 0] if deterministic
     key_hidden: Tensor  #: [B, H], of the key tracker
     key_cell: Tensor  #: [B, H]
     proposals: Tensor  #: [B, K, Dv], the value trackers' hidden states
     value_cells: Tensor  #: [B, K, Dv]
-    attended_keys: Tensor  #: [B, K, E], the cells' keys as the attention sees them
-    item_keys: Tensor  #: [B, N, E], the step's items' keys as the attention sees them
+    attended_keys: Tensor  #: [B, K, E], the cells' keys, projected
+    item_keys: Tensor  #: [B, N, E], the step's item keys, projected
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
     read_weights: Tensor  #: [B, R, K + 1], the last column for all items together
 
 
 class RMRSnapshot(NamedTuple):
-    """Tensors that a look-up sees; with [B, T, ...] where many steps are stacked."""
+    """Inputs of a look-up; [B, T, ...] for many steps."""
 
     keys: Tensor  #: [B, K, E], of the cells
     values: Tensor  #: [B, K, Dv]
     item_keys: Tensor  #: [B, N, E], of the step's items
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
-    places: Tensor  #: [B, K, Dk], the cells' keys themselves, for pictures
+    places: Tensor  #: [B, K, Dk], the cells' unprojected keys, for pictures
 
 
 class RMRCells(NamedTuple):
-    """New keys and the step's items, as the attention sees them; [B, T, ...] for many steps."""
+    """New keys and the step's items, projected for the attention; [B, T, ...] for many steps."""
 
-    places: Tensor  #: [B, K, Dk], the keys themselves
-    queries: Tensor  #: [B, K, E], what the keys ask for when values interact
-    keys: Tensor  #: [B, K, E], what the keys answer to
+    places: Tensor  #: [B, K, Dk], the unprojected keys
+    queries: Tensor  #: [B, K, E], the keys projected as queries, for interaction
+    keys: Tensor  #: [B, K, E], the keys projected as keys
     item_keys: Tensor  #: [B, N, E]
     item_values: Tensor  #: [B, N, V]
     item_mask: Tensor  #: [B, N] bool
 
-    def holding(self, values: Tensor) -> RMRSnapshot:
-        """Return the snapshot of cells that hold these values [B, K, Dv]."""
+    def with_values(self, values: Tensor) -> RMRSnapshot:
+        """Return the snapshot of cells with these values [B, K, Dv]."""
         items = (self.item_keys, self.item_values, self.item_mask)
         return RMRSnapshot(self.keys, values, *items, self.places)
 
 
 class RMR(MemoryCore[RMRState]):
-    """Recurrent memory reconstruction (Yoon et al. 2020): K imaginary cells hold older items.
+    """Recurrent memory reconstruction (Yoon et al. 2020): K imaginary cells replace older items.
 
     In neural processes the control is the pooled encoding of the step's items; keys and queries are
-    places x. The state advances whether there are items or not.
+    locations x. The state advances with or without items.
 
     Args:
         sizes: given by the model.
@@ -102,13 +102,13 @@ class RMR(MemoryCore[RMRState]):
         separate_weights: give each cell's value tracker its own weights; the authors' share theirs.
         without_flow_tracking: ablation. No value trackers: the proposals are the previous values.
         without_flow_interaction: ablation. No attention between values: the proposals are the
-            values, and the control, which stands for the items, goes to the value trackers.
+            values, and the value trackers get the control, which summarises the items.
         stochastic_keys: draw the keys from Gaussians.
 
     Raises:
-        ValueError: a number is too small, both ablations are on, so that nothing makes values,
-            weights are to be separate without value trackers, queries are not as wide as keys, or
-            there is no such attention.
+        ValueError: a number is too small, both ablations are on, weights are separate without
+            value trackers or for maps, queries and keys differ in width, or ``attention`` is
+            unknown.
     """
 
     starts_empty = False
@@ -143,12 +143,12 @@ class RMR(MemoryCore[RMRState]):
         if without_flow_tracking and without_flow_interaction:
             raise ValueError(
                 "without_flow_tracking must be false with without_flow_interaction, or nothing "
-                f"makes values, got {without_flow_tracking}"
+                f"computes values, got {without_flow_tracking}"
             )
         require_as_wide_as_keys(sizes.query, sizes.key)
         self.tracks, self.interacts = not without_flow_tracking, not without_flow_interaction
         self.not_carried = ("key_parameters", "attended_keys", "read_weights")
-        if not (self.tracks and self.interacts):  # proposals are values
+        if not (self.tracks and self.interacts):  # proposals equal values
             self.not_carried += ("proposals",) if self.tracks else ("proposals", "value_cells")
         self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         self._build_trackers(separate_weights)
@@ -158,9 +158,9 @@ class RMR(MemoryCore[RMRState]):
             self._start_as_associative_memory()
 
     def _build_trackers(self, separate_weights: bool) -> None:
-        """Make the trackers; all are as wide as a value, as in the paper."""
+        """Build the trackers, all as wide as a value, as in the paper."""
         K, (control, key, value) = self.slots, self.sizes[:3]
-        # One tracker for all keys (section 3.1.1): each of them sees where all others were.
+        # One tracker for all keys (section 3.1.1): each key depends on all previous keys.
         self.key_tracker = LSTMCell(K * key + control, value)
         outputs = K * key * (2 if self.noise_size else 1)
         hidden, output = glorot_linear(value, value), glorot_linear(value, outputs)
@@ -174,28 +174,28 @@ class RMR(MemoryCore[RMRState]):
 
     @torch.no_grad()
     def _start_at_rest(self) -> None:
-        """Let values neither grow nor vanish at first: without trackers steps are linear in them.
+        """Start with orthogonal value projections: without trackers steps are linear in values.
 
-        As the authors start them, the attention's two maps of values have a spectral radius of up
-        to 1.3: after 50 steps values may be hundreds of times as large. Orthogonal maps keep the
-        length of what all cells agree on.
+        With the authors' initialisation the spectral radius of the two projections is up to 1.3, so
+        that values may grow by factors of hundreds in 50 steps. Orthogonal projections keep the
+        length of the cells' common component.
         """
         if isinstance(self.attention, MultiheadAttention):
             for layer in (self.attention.values, self.attention.output):
                 nn.init.orthogonal_(layer.weight)
 
     def _build_start(self, key_range: float) -> None:
-        """Make the learned initial keys and values."""
+        """Create the learned initial keys and values."""
         keys = torch.empty(self.slots, self.sizes.key).uniform_(-key_range, key_range)
         values = torch.empty(self.slots, self.sizes.value).uniform_(-VALUE_RANGE, VALUE_RANGE)
         self.initial_keys, self.initial_values = nn.Parameter(keys), nn.Parameter(values)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:
-        """Start with a cell for each step's item, kept for ten steps, and heads at spread lags.
+        """Start with one cell per step's item, kept for ten steps, and heads at spread lags.
 
-        The imaginary keys stand still at the hands of one step each. A cell attends to the item of
-        its step; in all others, to its own proposal, which is what it held before.
+        Each imaginary key stays at the clock hands of one step. In that step its cell attends to
+        the item; in all others, to its own proposal, which is its previous value.
         """
         clock, key, steps = self.sizes.clock, self.sizes.key, self.sizes.steps
         if not (clock and self.interacts and isinstance(self.attention, MultiheadAttention)):
@@ -203,7 +203,7 @@ class RMR(MemoryCore[RMRState]):
         attend_by_hands(self.attention, clock)
         times = [round(cell * max(1, steps / self.slots)) for cell in range(self.slots)]
         self.initial_keys.zero_()[:, : 2 * len(clock)] = hands_at(times, clock)
-        self.initial_values.mul_(0.1)  # nothing is held yet
+        self.initial_values.mul_(0.1)  # empty at first
         weight, bias = self.key_output[2].parameters()
         weight.mul_(0.02)
         bias.unflatten(0, (self.slots, -1))[:, :key] = self.initial_keys
@@ -232,7 +232,7 @@ class RMR(MemoryCore[RMRState]):
         )
 
     def write(self, state: RMRState, control: Tensor, items: Items) -> RMRState:
-        """Imagine new keys, then new values with the step's items; older items are dropped."""
+        """Compute new keys, then new values with the step's items; older items are dropped."""
         return self.advance(state, control, items)[0]
 
     def advance(
@@ -243,7 +243,7 @@ class RMR(MemoryCore[RMRState]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> tuple[RMRState, Tensor]:
-        """Write, with keys drawn from the posterior if ``observed`` is given."""
+        """Write; draw stochastic keys from the posterior if ``observed`` is given."""
         state, kl = self._draw_keys(state, control, observed, noise)
         cells = self._place(state.keys, items)
         state = state._replace(
@@ -272,12 +272,12 @@ class RMR(MemoryCore[RMRState]):
         for control, *step in zip(controls.unbind(1), *(p.unbind(1) for p in cells), strict=True):
             state = self._imagine_values(state, control, RMRCells(*step))
             values.append(state.values)
-        held = torch.stack(values, 1)
-        number = held.new_full((*held.shape[:2], 1), self.slots)
-        return Recollections(cells.holding(held), held.sum(2), number, kl)
+        stacked = torch.stack(values, 1)
+        number = stacked.new_full((*stacked.shape[:2], 1), self.slots)
+        return Recollections(cells.with_values(stacked), stacked.sum(2), number, kl)
 
     def key_distribution(self, state: RMRState, control: Tensor) -> Tensor:
-        """Return means and log sigmas [B, K, 2 Dk] of the keys that a write would draw.
+        """Return means and log sigmas [B, K, 2 Dk] of the next keys.
 
         Prior and posterior share the key tracker and differ in the control, a pooled encoding.
         """
@@ -288,7 +288,7 @@ class RMR(MemoryCore[RMRState]):
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         memory = self._attended(self._snapshot(state))
         weights = self.attention.weights(self.attention.ask(queries), memory)
-        # Averaged over the attention's heads; the items, however many, share a column in plots.
+        # Averaged over the attention's heads; all items share one column in plots.
         items, cells = weights.mean(1).split([state.item_mask.shape[1], self.slots], 2)
         read_weights = torch.cat([cells, items.sum(2, keepdim=True)], 2)
         reads = self.attention.mix(weights, memory)
@@ -297,12 +297,12 @@ class RMR(MemoryCore[RMRState]):
     def weightings(self, state: RMRState) -> Weightings:
         """Return the read weights over the cells and, last, over the step's items together.
 
-        There is no write weighting: no cell holds the item of a single step.
+        There is no write weighting: cells do not belong to single steps.
         """
         return Weightings(read=state.read_weights, write=state.read_weights[:, :0])
 
     def snapshot(self, state: RMRState, items: Items) -> RMRSnapshot:
-        """Return the cells and the step's items, which the state has."""
+        """Return the cells and the step's items, both from the state."""
         return self._snapshot(state)
 
     def _snapshot(self, state: RMRState) -> RMRSnapshot:
@@ -313,17 +313,17 @@ class RMR(MemoryCore[RMRState]):
         self, snapshot: RMRSnapshot, queries: Tensor, real: RealPoints | None = None
     ) -> Tensor:
         """Attend to the step's items and the cells."""
-        asking = self.attention.ask(queries, real)
-        return self.attention.attend(asking, self._attended(snapshot), real)
+        projected = self.attention.ask(queries, real)
+        return self.attention.attend(projected, self._attended(snapshot), real)
 
     def pool(self, state: RMRState) -> tuple[Tensor, Tensor]:
         """Sum the cells' values."""
         return state.values.sum(1), state.values.new_full((len(state.values), 1), self.slots)
 
     def _track_keys(self, state: RMRState, control: Tensor) -> RMRState:
-        """Advance the key tracker, which gives the new keys or their Gaussians (eq. 6)."""
-        tracked = (state.key_hidden, state.key_cell)
-        hidden, cell = self.key_tracker(*tracked, state.keys.flatten(1), control)
+        """Advance the key tracker, which outputs the new keys or their Gaussians (eq. 6)."""
+        before = (state.key_hidden, state.key_cell)
+        hidden, cell = self.key_tracker(*before, state.keys.flatten(1), control)
         parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
         if self.noise_size:
             means, log_sigmas = parameters.chunk(2, 2)
@@ -334,7 +334,7 @@ class RMR(MemoryCore[RMRState]):
     def _draw_keys(
         self, state: RMRState, control: Tensor, observed: Tensor | None, noise: Tensor | None
     ) -> tuple[RMRState, Tensor]:
-        """Take new keys from their parameters, which the state keeps only if keys are drawn.
+        """Compute new keys; the state keeps their parameters only if they are stochastic.
 
         Returns:
             state; kl: [B], KL of the keys' posterior if ``observed`` is given, else 0.
@@ -343,14 +343,14 @@ class RMR(MemoryCore[RMRState]):
         kl, parameters = control.new_zeros(len(control)), state.key_parameters
         if not self.noise_size:
             return state._replace(keys=parameters, key_parameters=parameters[:, :, :0]), kl
-        # The tracker's state follows the prior's control alone; the posterior moves nothing but the
-        # keys, so that the KL covers all that the state learns from it.
+        # The tracker's state depends on the prior's control alone; the posterior influences only
+        # the keys, so that the KL covers all its information in the state.
         if observed is not None:
             parameters = self.key_distribution(before, observed)
             kl = kl_divergence(parameters.chunk(2, 2), state.key_parameters.chunk(2, 2)).sum(1)
         means, log_sigmas = parameters.chunk(2, 2)
-        drawn = torch.randn_like(means) if noise is None else noise.view_as(means)
-        keys = means + log_sigmas.exp() * drawn
+        noise = torch.randn_like(means) if noise is None else noise.view_as(means)
+        keys = means + log_sigmas.exp() * noise
         return state._replace(keys=keys, key_parameters=parameters), kl
 
     def _draw_all_keys(
@@ -359,8 +359,8 @@ class RMR(MemoryCore[RMRState]):
         """Draw the keys [B, T, K, Dk] of all steps; return them and the KL [B, T]."""
         keys, kl = [], []
         for t, control in enumerate(controls.unbind(1)):
-            drawn = (None if part is None else part[:, t] for part in (observed, noise))
-            state, divergence = self._draw_keys(state, control, *drawn)
+            inputs = (None if part is None else part[:, t] for part in (observed, noise))
+            state, divergence = self._draw_keys(state, control, *inputs)
             keys.append(state.keys)
             kl.append(divergence)
         return torch.stack(keys, 1), torch.stack(kl, 1)
@@ -368,24 +368,25 @@ class RMR(MemoryCore[RMRState]):
     def _place(self, keys: Tensor, items: Items) -> RMRCells:
         """Project keys and items for the attention, of one step or of many."""
         codes = self.attention.encode(keys)
-        queries, answers = self.attention.project_queries(codes), self.attention.project_keys(codes)
+        queries = self.attention.project_queries(codes)
+        projected = self.attention.project_keys(codes)
         real = self.attention.prepare(*items)
-        return RMRCells(keys, queries, answers, real.keys, real.values, real.mask)
+        return RMRCells(keys, queries, projected, real.keys, real.values, real.mask)
 
     def _imagine_values(self, state: RMRState, control: Tensor, cells: RMRCells) -> RMRState:
-        """Make a step's values: each cell proposes one, then all of them and the items interact."""
+        """Compute new values: each cell proposes one, then proposals and items interact."""
         state = self._track_values(state._replace(keys=cells.places), control)
         if not self.interacts:
             return state._replace(values=state.proposals)
         # Eq. 9, Self-Attend(C_t and proposals; X_t): the imaginary keys are the queries.
-        proposed = self._attended(cells.holding(state.proposals))
-        return state._replace(values=self.attention.attend(cells.queries, proposed))
+        proposals = self._attended(cells.with_values(state.proposals))
+        return state._replace(values=self.attention.attend(cells.queries, proposals))
 
     def _track_values(self, state: RMRState, control: Tensor) -> RMRState:
         """Advance the value trackers (eq. 8); without them, propose the previous values."""
         if not self.tracks:
             return state._replace(proposals=state.values)
-        # The new key and the previous value, v_{t-1}, not the proposal that became it.
+        # The new key and the previous value v_{t-1}, not the previous proposal.
         inputs = [state.keys, state.values]
         if not self.interacts:
             inputs.append(control.unsqueeze(1).expand(-1, self.slots, -1))
@@ -393,7 +394,7 @@ class RMR(MemoryCore[RMRState]):
         return state._replace(proposals=proposals, value_cells=cells)
 
     def _attended(self, snapshot: RMRSnapshot) -> Prepared:
-        """Join items and cells, as the attention sees them."""
+        """Join items and cells for the attention."""
         real = Prepared(snapshot.item_keys, snapshot.item_values, snapshot.item_mask)
         always = real.mask.new_ones(*real.mask.shape[:-1], self.slots)
         values = self.attention.project_values(snapshot.values)

@@ -1,6 +1,6 @@
-"""A dynamic Kanerva machine's steps as two operators: conditioning on a word, and completing some.
+"""Steps of a dynamic Kanerva machine as two operators: condition on a word, complete words.
 
-Both have their own gradients, which need no products of whole matrices.
+Their gradients need no products of whole matrices.
 """
 
 import torch
@@ -16,27 +16,27 @@ def condition(
     noise: Tensor,
     code_gain: float,
 ) -> tuple[Tensor, Tensor]:
-    """Condition memories on a word each, ``[code_gain * code; value]``.
+    """Condition each memory on a word, ``[code_gain * code; value]``.
 
     Args:
         mean: [B, H, N, W], R.
         covariance: [B, H, N, N], U.
         codes: [B, H, D].
         values: [B, V], with D + V = W.
-        present: [B], 1, or 0 where there is no word.
+        present: [B], 1, or 0 without a word.
         noise: [H], sigma^2.
         code_gain: factor of codes in words.
 
     Returns:
         R and U after the step.
     """
-    asked = (part.contiguous() for part in (mean, covariance, codes, values, present, noise))
-    mean, covariance, *_ = torch.ops.dkm_kernel.condition(*asked, code_gain)
+    inputs = (part.contiguous() for part in (mean, covariance, codes, values, present, noise))
+    mean, covariance, *_ = torch.ops.dkm_kernel.condition(*inputs, code_gain)
     return mean, covariance
 
 
 def complete(mean: Tensor, queries: Tensor, noise: Tensor, code_gain: float) -> Tensor:
-    """Complete words of which the codes are known.
+    """Complete words from their codes.
 
     Args:
         mean: [..., H, N, W], R.
@@ -47,8 +47,8 @@ def complete(mean: Tensor, queries: Tensor, noise: Tensor, code_gain: float) -> 
     Returns:
         Values [..., H, M, W - D].
     """
-    asked = (part.flatten(0, -4) if part.dim() > 4 else part for part in (mean, queries))
-    found, *_ = torch.ops.dkm_kernel.complete(
-        *(part.contiguous() for part in asked), noise.contiguous(), code_gain
+    inputs = (part.flatten(0, -4) if part.dim() > 4 else part for part in (mean, queries))
+    values, *_ = torch.ops.dkm_kernel.complete(
+        *(part.contiguous() for part in inputs), noise.contiguous(), code_gain
     )
-    return found.view(*mean.shape[:-2], *found.shape[-2:])
+    return values.view(*mean.shape[:-2], *values.shape[-2:])

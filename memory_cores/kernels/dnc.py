@@ -1,8 +1,8 @@
-"""DNC's write, or write and read, with the linear maps before them, as one operator.
+"""DNC's write, or write and read, including the linear maps, as one operator.
 
-A step of ``memory_cores/dnc.py`` is a hundred small operators. Their calls take as long as the work
-itself where they are compiled, and many times as long where not. ``dnc_write.h`` and ``dnc_read.h``
-take each sequence by itself, for one write head and links of all slots.
+A step of ``memory_cores/dnc.py`` is a hundred small operators. Their call overhead equals the work
+itself if compiled, and is many times larger if not. ``dnc_write.h`` and ``dnc_read.h`` process each
+sequence separately, for one write head and full links.
 """
 
 import torch
@@ -21,15 +21,15 @@ def write(
             [B, 1, N], link [B, 1, N, N], write weights [B, 1, N], read weights [B, R, N]. Without
             read heads precedence is [B, 0, N], and link [B, 0, N, N].
         present: [B, 1], 0 closes the write gate.
-        item: [B, I], control and item, whatever their type of float.
-        interface: maps it to [B, 3 W + 3 + R].
+        item: [B, I], control and item, in any float type.
+        interface: maps ``item`` to [B, 3 W + 3 + R].
 
     Returns:
         The new memory, usage, precedence, link and write weights.
     """
-    asked = present, item, interface.weight, interface.bias
-    *written, _ = torch.ops.dnc_kernel.write(*alike(*state, *asked))
-    return tuple(written)
+    inputs = present, item, interface.weight, interface.bias
+    *outputs, _ = torch.ops.dnc_kernel.write(*alike(*state, *inputs))
+    return tuple(outputs)
 
 
 def step(
@@ -47,13 +47,13 @@ def step(
         present: as for ``write``.
         item: as for ``write``.
         write_interface: as ``interface`` for ``write``.
-        control: [B, C], whatever its type of float.
-        read_interface: maps it to [B, R (W + 4)].
+        control: [B, C], in any float type.
+        read_interface: maps ``control`` to [B, R (W + 4)].
 
     Returns:
-        What ``write`` returns, then what is read, [B, R W], and the read weights.
+        The outputs of ``write``, then the reads [B, R W] and the read weights.
     """
     to_write = present, item, write_interface.weight, write_interface.bias
     to_read = control, read_interface.weight, read_interface.bias
-    *taken, _, _ = torch.ops.dnc_kernel.step(*alike(*state, *to_write, *to_read))
-    return tuple(taken)
+    *outputs, _, _ = torch.ops.dnc_kernel.step(*alike(*state, *to_write, *to_read))
+    return tuple(outputs)

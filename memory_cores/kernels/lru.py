@@ -1,6 +1,6 @@
-"""A step of an LRU core, its write and its read, with the linear maps before them, as one operator.
+"""A step of an LRU core, write and read, including the linear maps, as one operator.
 
-In Python it is a hundred small operators, forwards, and more backwards.
+In Python it is a hundred small operators forwards, and more backwards.
 """
 
 import torch
@@ -24,20 +24,20 @@ def step(
     Args:
         state: an ``LRUState``: memory [B, N, W], usage and written [B, N], write and read weights
             [B, R, N].
-        usage_decay: share of a slot's usage that is left after a step.
+        usage_decay: factor by which a slot's usage decays in a step.
         present: [B, 1], 0 closes the write gates.
-        item: [B, I], control and item, whatever their type of float.
-        words: maps it to [B, R W].
-        control: [B, C], likewise.
-        gates: maps it to [B, R].
-        interface: maps it to [B, R (W + 1)].
+        item: [B, I], control and item, in any float type.
+        words: maps ``item`` to [B, R W].
+        control: [B, C], in any float type.
+        gates: maps ``control`` to [B, R].
+        interface: maps ``control`` to [B, R (W + 1)].
 
     Returns:
-        The new memory, usage, written and write weights, what is read, [B, R W], and the read
-        weights. Usage and written have no gradient.
+        The new memory, usage, written and write weights, the reads [B, R W], and the read weights.
+        Usage and written have no gradient.
     """
-    written = present, item, words.weight, words.bias
-    asking = control, gates.weight, gates.bias, interface.weight, interface.bias
-    same = alike(*state, *written, *asking)
-    *taken, _, _, _ = torch.ops.lru_kernel.step(*same[:5], usage_decay, *same[5:])
-    return tuple(taken)
+    to_write = present, item, words.weight, words.bias
+    to_read = control, gates.weight, gates.bias, interface.weight, interface.bias
+    same = alike(*state, *to_write, *to_read)
+    *outputs, _, _, _ = torch.ops.lru_kernel.step(*same[:5], usage_decay, *same[5:])
+    return tuple(outputs)

@@ -1,4 +1,4 @@
-"""LSTM step as one operator: its recurrent product, its gates and its states."""
+"""LSTM step as one operator: recurrent product, gates and states."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from memory_cores.kernels import building
 
 
 def serves(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> bool:
-    """Tell whether the operator can take such a step: on a CPU, with one type of float."""
+    """Tell whether the operator supports this step: on a CPU, in one float type."""
     if not (building.are_in_use() and known.is_cpu) or torch.is_autocast_enabled("cpu"):
         return False
     kind = known.dtype
@@ -16,7 +16,7 @@ def serves(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> bool:
 
 
 def step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Take a step whose raw gates are the known part plus the weighted inputs.
+    """Take a step whose raw gates are ``known + inputs @ weight.T``.
 
     Args:
         known: [B, 4 H].
@@ -27,6 +27,6 @@ def step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[T
     Returns:
         Hidden and cell state, [B, H].
     """
-    asked = (tensor.contiguous() for tensor in (known, inputs, weight, cell))
-    hidden, new_cell, _ = torch.ops.lstm_kernel.step(*asked)
+    arguments = (tensor.contiguous() for tensor in (known, inputs, weight, cell))
+    hidden, new_cell, _ = torch.ops.lstm_kernel.step(*arguments)
     return hidden, new_cell

@@ -1,4 +1,4 @@
-"""Soft codes of keys as one operator: a linear map, and the root of a softmax for each head."""
+"""Soft codes of keys as one operator: a linear map, and the root of a softmax per head."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from memory_cores.kernels.building import alike
 
 
 def soft_codes(keys: Tensor, scores: nn.Linear, heads: int, places: int) -> tuple[Tensor, Tensor]:
-    """Return codes of length 1, and gates.
+    """Return codes of unit length, and gates.
 
     Args:
         keys: [..., I].
-        scores: maps them to [..., H D + G], in whose type all is computed.
+        scores: maps keys to [..., H D + G]; all is computed in its dtype.
         heads: number of heads H.
         places: places D of a code.
 

@@ -1,4 +1,4 @@
-"""Solutions of symmetric equations as one operator: a Cholesky factor, and its substitutions."""
+"""Symmetric linear solve as one operator: a Cholesky factor and its substitutions."""
 
 from math import prod
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 
 def solve(matrices: Tensor, rows: Tensor, shifts: Tensor) -> Tensor:
-    """Return rows times the inverses of shifted matrices, with one factor for both passes.
+    """Multiply rows by inverses of shifted matrices, with one factor for both passes.
 
     Args:
         matrices: [..., D, D], symmetric and, shifted, positive definite.
         rows: [..., M, D].
-        shifts: [...], of the last dimensions of a batch, to be added to diagonals.
+        shifts: [...], trailing batch dimensions; added to diagonals.
 
     Returns:
         X: [..., M, D], with ``X @ (matrices + shifts I) = rows``.
     """
     batch = torch.broadcast_shapes(matrices.shape[:-2], rows.shape[:-2])
-    asked = (
+    inputs = (
         x.expand(*batch, *x.shape[-2:]).reshape(prod(batch), *x.shape[-2:]).contiguous()
         for x in (matrices, rows)
     )
-    found, _ = torch.ops.solve_kernel.solve(*asked, shifts.flatten().contiguous())
-    return found.view(*batch, *found.shape[-2:])
+    solution, _ = torch.ops.solve_kernel.solve(*inputs, shifts.flatten().contiguous())
+    return solution.view(*batch, *solution.shape[-2:])

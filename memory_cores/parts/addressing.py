@@ -1,6 +1,6 @@
-"""Addressing that cores share, for reading and writing. Batch first, a row of weights per head.
+"""Addressing for reads and writes, shared by the cores. Batch first, one row of weights per head.
 
-B sequences, H heads, N slots, W words per slot. Names and equations follow the Methods section of
+B sequences, H heads, N slots of width W. Names and equations follow the Methods section of
 Graves et al. 2016, "Hybrid computing using a neural network with dynamic external memory".
 """
 
@@ -9,8 +9,8 @@ import functools
 import torch
 from torch import Tensor
 
-#: Added inside norms and usage, as in the DNC's reference implementation: a memory of zeros must
-#: have finite gradients.
+#: Added inside norms and usage, as in the DNC's reference implementation: gradients must be
+#: finite for a memory of zeros.
 EPSILON = 1e-6
 #: Usages closer than this count as equal.
 TIE = 2.0**-20
@@ -25,28 +25,28 @@ def content_weights(
         memory: [..., N, W].
         keys: [..., H, W].
         strengths: [..., H], non-negative; 0 gives a uniform weighting.
-        norms: [..., N], ``inverse_norms`` of the memory, if they are known.
+        norms: [..., N], ``inverse_norms`` of the memory, if known.
 
     Returns:
         weights: [..., H, N], each row sums to 1.
     """
     norms = inverse_norms(memory) if norms is None else norms
-    # Norms divide the keys and the product: dividing the memory would copy it, [N, W].
+    # Divide the keys and the product by the norms: dividing the memory would copy it.
     keys = keys * (strengths * inverse_norms(keys)).unsqueeze(-1)
     product = torch.bmm if keys.ndim == memory.ndim == 3 else torch.matmul  # bmm: no reshaping
     return torch.softmax(product(keys, memory.mT) * norms.unsqueeze(-2), dim=-1)
 
 
 def inverse_norms(rows: Tensor) -> Tensor:
-    """Return one over the Euclidean norms [...] of rows [..., W]; finite for a row of zeros."""
+    """Return the inverse Euclidean norms [...] of rows [..., W]; finite for zeros."""
     return torch.rsqrt(rows.square().sum(-1) + EPSILON)
 
 
 def product_over_heads(factors: Tensor) -> Tensor:
     """Multiply factors [B, H, ...] over H.
 
-    Not ``Tensor.prod``: its gradient looks for zeros in the data, which waits for the device, and
-    it does not fuse with its neighbours.
+    Not ``Tensor.prod``: its gradient searches the data for zeros, which synchronises with the
+    device, and it does not fuse with its neighbours.
     """
     if not factors.shape[1]:
         return factors.new_ones(len(factors), *factors.shape[2:])
@@ -54,25 +54,25 @@ def product_over_heads(factors: Tensor) -> Tensor:
 
 
 def usage_after_write(usage: Tensor, write_weights: Tensor) -> Tensor:
-    """Update usage [B, N] by writes [B, H, N]: a slot is used as far as it was written to."""
+    """Update usage [B, N] by write weights [B, H, N], which add to it as probabilities do."""
     return 1 - (1 - usage) * product_over_heads(1 - write_weights)
 
 
 def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
-    """Return the share of each slot that free gates keep (``psi``): [B, R, N], [B, R] to [B, N]."""
+    """Return the share [B, N] of each slot that free gates [B, R] keep (``psi``)."""
     return product_over_heads(1 - free_gates.unsqueeze(2) * read_weights)
 
 
 def allocation_weights(usage: Tensor) -> Tensor:
-    """Return a weighting that prefers the least used slots (``a_t``), [B, N] in [0, 1] to [B, N].
+    """Return allocation weights [B, N] (``a_t``), which prefer the least used slots.
 
     ``a[i] = (1 - u[i]) * product of u[j] over all slots j that are freer than i``; of equally used
-    slots the lower one counts as freer. Comparing all pairs instead of sorting is slower even for
-    nine slots, and quadratic.
+    slots the lower one counts as freer. Sorting is faster than comparing all pairs even for nine
+    slots.
     """
     usage, freest_first = (EPSILON + (1 - EPSILON) * usage).sort(dim=1, stable=True)
     log_usage = usage.log()
-    # An exclusive cumulative product, in logs: the gradient of ``cumprod`` looks for zeros, too.
+    # An exclusive cumulative product, in logs: the gradient of ``cumprod`` searches for zeros, too.
     log_product = log_usage.cumsum(1) - log_usage
     weights = (1 - usage) * log_product.exp()
     return torch.empty_like(weights).scatter(1, freest_first, weights)
@@ -82,8 +82,8 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
     """Update temporal links: ``L[i, j]`` is the degree to which slot i was written right after j.
 
     Args:
-        link: [B, H, N, N], links of the step before.
-        precedence: [B, H, N], precedence of the step before.
+        link: [B, H, N, N], previous links.
+        precedence: [B, H, N], previous precedence.
         write_weights: [B, H, N].
 
     Returns:
@@ -91,8 +91,8 @@ def linked(link: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
     """
     written, before = write_weights.unsqueeze(3), write_weights.unsqueeze(2)
     link = (1 - written - before) * link + written * precedence.unsqueeze(2)
-    itself = torch.eye(link.shape[-1], dtype=torch.bool, device=link.device)
-    return link.masked_fill(itself, 0)
+    diagonal = torch.eye(link.shape[-1], dtype=torch.bool, device=link.device)
+    return link.masked_fill(diagonal, 0)
 
 
 def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ def preceded(precedence: Tensor, write_weights: Tensor) -> Tensor:
 
 
 def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tensor) -> Tensor:
-    """Erase, then add, with all write heads at once.
+    """Erase, then add, with all write heads together.
 
     Args:
         memory: [B, N, W].
@@ -116,18 +116,18 @@ def erase_and_add(memory: Tensor, weights: Tensor, erase: Tensor, vectors: Tenso
 def least_used_slots(usage: Tensor, heads: int) -> Tensor:
     """Return one-hot weightings [B, H, N] of the H least used slots, the least used first.
 
-    Ties go to the lower slot; with fewer slots than heads, slots are taken again in turn. Usages
-    [B, N] that differ by less than ``TIE`` are ties: slots that were never written look alike, and
-    the rounding of their weights must not choose between them.
+    Ties go to the lower slot; with fewer slots than heads, slots repeat in turn. Usages [B, N] that
+    differ by less than ``TIE`` are ties: rounding must not choose between slots that were never
+    written.
     """
     slots = usage.shape[1]
     order = torch.argsort((usage / TIE).round(), dim=1, stable=True)
-    chosen = order.repeat(1, -(-heads // slots))[:, :heads].unsqueeze(2)
-    return usage.new_zeros(len(usage), heads, slots).scatter_(2, chosen, 1.0)
+    index = order.repeat(1, -(-heads // slots))[:, :heads].unsqueeze(2)
+    return usage.new_zeros(len(usage), heads, slots).scatter_(2, index, 1.0)
 
 
 def shifted(weights: Tensor, shifts: Tensor) -> Tensor:
-    """Move weights [B, H, N] by -1, 0 and +1 slots in a circle, with weights [B, H, 3]."""
+    """Shift weights [B, H, N] circularly by -1, 0 and +1 slots with probabilities [B, H, 3]."""
     back, stay, on = shifts.split(1, 2)
     moved = torch.addcmul(stay * weights, back, weights.roll(-1, 2))
     return torch.addcmul(moved, on, weights.roll(1, 2))
@@ -136,13 +136,13 @@ def shifted(weights: Tensor, shifts: Tensor) -> Tensor:
 def sharpened(weights: Tensor, sharpness: Tensor) -> Tensor:
     """Raise weights [B, H, N] to powers [B, H], at least 1, and normalise them.
 
-    This is a softmax of their logarithms, since powers of small weights underflow.
+    Computed as a softmax of scaled logarithms, since powers of small weights underflow.
     """
-    smallest = torch.finfo(weights.dtype).tiny  # not 0: its logarithm has no gradient
+    smallest = torch.finfo(weights.dtype).tiny  # not 0, whose logarithm has no finite gradient
     return torch.softmax(sharpness.unsqueeze(2) * weights.clamp(min=smallest).log(), 2)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last axis where ``mask`` is True; zeros where it is True nowhere."""
-    lowest = torch.finfo(scores.dtype).min  # not -inf: rows without any True must stay finite
+    """Softmax over the unmasked entries of the last axis; zeros in rows that are all masked."""
+    lowest = torch.finfo(scores.dtype).min  # not -inf: fully masked rows must stay finite
     return torch.softmax(scores.masked_fill(~mask, lowest), -1) * mask

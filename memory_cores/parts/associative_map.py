@@ -1,7 +1,7 @@
 """Base of cores that hold linear maps from codes of keys to values, one for each head.
 
-A read is S^T q, with q the code of what is asked for: its cost does not depend on how many items
-were stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
+A read is S^T q, with q the code of the query: its cost does not depend on how many items were
+stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
 """
 
 from abc import abstractmethod
@@ -24,47 +24,47 @@ KEPT = 6.0
 
 
 class Coded(NamedTuple):
-    """A step's items as the maps see them. H heads, codes of D places."""
+    """A step's items encoded for the maps. H heads, codes of D places."""
 
-    keys: Tensor  #: [B, H, N, D], of length 1, in padding, too
+    keys: Tensor  #: [B, H, N, D], of length 1, also in padding
     values: Tensor  #: [B, 1, N, V], 0 in padding
-    gates: Tensor  #: [B, H, N], raw; [B, 0, N] of cores without
+    gates: Tensor  #: [B, H, N], raw; [B, 0, N] if the core has none
     mask: Tensor  #: [B, 1, N], 1 for an item, 0 for padding
 
 
 class AssociativeMap(MemoryCore[State]):
-    """Base class of cores whose heads have a map each; subclasses define ``follow`` and ``answer``.
+    """Base class of cores with one map per head. Subclasses define ``follow`` and ``answer``.
 
-    One head's codes start as those of contents, the others' as those of times, as far as there is a
-    clock. Read heads take turns: Q ask the first map, the next Q the second, and so on.
+    With a clock, the codes of the first head start by content and those of the others by time. The
+    first Q read heads query the first map, the next Q the second, and so on.
 
-    Look-ups add what the step's items say, each as it is, and what the maps say:
+    Look-ups add attention over the step's items and the answers of the maps:
 
         read(x) = Attend(items_t; x) + maps_t(x)
 
-    Subclasses name their state's fields; ``code``, [B, H, D], and ``asked``, [B, R, D], are the
-    last step's codes, for plots.
+    Every subclass's state has the last step's codes, for plots: ``written_code``, [B, H, D], and
+    ``query_codes``, [B, R, D].
 
     Args:
         sizes: given by the model.
         slots: places D of a code; default: the sequence length.
         heads: number H of maps.
-        queries: read heads of each, in models that read with heads.
+        queries: read heads per map, in models that read with heads.
         attention: kind of the attention to a step's items in look-ups by query.
         attention_heads: heads of multihead attention.
 
     Raises:
-        ValueError: a number is below 1, queries are not as wide as keys, or there is no such
-            attention.
+        ValueError: a number is below 1, queries and keys differ in width, or ``attention``
+            is unknown.
     """
 
     #: Whether items have gates, and maps decay.
     gated: ClassVar[bool] = True
     #: Raw gates at the start.
     open_gate: ClassVar[float] = 0.0
-    #: Type of what a look-up sees: the step's items as the attention sees them (``item_keys``,
-    #: ``item_values``, ``item_mask``), then what ``held`` returns.
-    seen: ClassVar[type[Any]]
+    #: Type of a snapshot: the step's items prepared for the attention (``item_keys``,
+    #: ``item_values``, ``item_mask``), then what ``maps`` returns.
+    snapshot_type: ClassVar[type[Any]]
 
     def __init__(
         self,
@@ -100,28 +100,28 @@ class AssociativeMap(MemoryCore[State]):
 
     @abstractmethod
     def follow(self, state: State, decay: Tensor, items: Coded) -> State:
-        """Take the items into the maps, which keep a share ``decay`` [B, H] (raw) of themselves."""
+        """Decay the maps by raw ``decay`` [B, H], then write the items to them."""
 
     @abstractmethod
-    def held(self, state: State) -> tuple[Tensor, ...]:
-        """Return what ``answer`` needs of a state, tensors [B, H, ...]."""
+    def maps(self, state: State) -> tuple[Tensor, ...]:
+        """Return the parts of a state that ``answer`` reads, tensors [B, H, ...]."""
 
     @abstractmethod
-    def pooled(self, held: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Return sum [..., Dv] and number [..., 1] of the values in held maps [..., H, ...]."""
+    def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return sum [..., Dv] and number [..., 1] of the values in maps [..., H, ...]."""
 
     @abstractmethod
-    def answer(self, held: tuple[Tensor, ...], queries: Tensor) -> Tensor:
-        """Return [..., H, M, read_size] of held maps [..., H, ...] and codes [..., H, M, D]."""
+    def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
+        """Read [..., H, M, read_size] from maps [..., H, ...] by codes [..., H, M, D]."""
 
     def write(self, state: State, control: Tensor, items: Items) -> State:
-        """Take the step's items into the maps, in no order."""
-        coded = self._coded(items)
-        state = self._followed(state, self._decay(control), coded)
-        return state._replace(code=mean_code(coded.keys, coded.mask))
+        """Write the step's items to the maps; their order makes no difference."""
+        coded = self._encode(items)
+        state = self._follow_exactly(state, self._decay(control), coded)
+        return state._replace(written_code=mean_code(coded.keys, coded.mask))
 
-    def _coded(self, items: Items) -> Coded:
-        """Return items [..., N, D] as the maps see them."""
+    def _encode(self, items: Items) -> Coded:
+        """Encode items [..., N, D] for the maps."""
         hole = ~items.mask.unsqueeze(-1)
         keys, values = items.keys.masked_fill(hole, 0), items.values.masked_fill(hole, 0)
         codes, gates = self.key_codes(keys)
@@ -129,11 +129,11 @@ class AssociativeMap(MemoryCore[State]):
         return Coded(codes.transpose(-3, -2), values.unsqueeze(-3), gates.mT, mask)
 
     def _decay(self, control: Tensor) -> Tensor:
-        """Return raw decays [..., H] of controls, [..., 0] of cores without."""
+        """Return raw decays [..., H] of controls; [..., 0] if the core has none."""
         return self.decay(control) if self.gated else control[..., :0]
 
-    def _followed(self, state: State, decay: Tensor, items: Coded) -> State:
-        """Take coded items into the maps, in single precision at least."""
+    def _follow_exactly(self, state: State, decay: Tensor, items: Coded) -> State:
+        """Call ``follow`` in single precision at least."""
         like = state[0]
         kind = exact_type(like)
         with exactly(like):
@@ -141,42 +141,42 @@ class AssociativeMap(MemoryCore[State]):
             after = self.follow(wide, decay.to(kind), Coded(*(part.to(kind) for part in items)))
         return type(state)(*(part.to(like.dtype) for part in after))
 
-    def _answered(self, held: Sequence[Tensor], queries: Tensor) -> Tensor:
-        """Ask held maps with codes, likewise."""
-        kind = exact_type(held[0])
+    def _answer_exactly(self, maps: Sequence[Tensor], queries: Tensor) -> Tensor:
+        """Call ``answer`` in single precision at least."""
+        kind = exact_type(maps[0])
         with exactly(queries):
-            found = self.answer(tuple(part.to(kind) for part in held), queries.to(kind))
-        return found.to(held[0].dtype)
+            answer = self.answer(tuple(part.to(kind) for part in maps), queries.to(kind))
+        return answer.to(maps[0].dtype)
 
     def _read(self, state: State, control: Tensor) -> tuple[Tensor, State]:
-        """Ask each map with the codes of its read heads' queries."""
+        """Query each map with the codes of its read heads."""
         codes, _ = self.read_codes(control)
         queries = codes.unflatten(1, (self.heads, self.queries))
-        reads = self._answered(self.held(state), queries)
-        return reads.flatten(1), state._replace(asked=codes.detach())
+        reads = self._answer_exactly(self.maps(state), queries)
+        return reads.flatten(1), state._replace(query_codes=codes.detach())
 
     def weightings(self, state: Any) -> Weightings:
-        """Return the shares of places that were asked for and written."""
-        return Weightings(read=state.asked.square(), write=state.code.square())
+        """Return the squares of the last codes: shares of places read and written."""
+        return Weightings(read=state.query_codes.square(), write=state.written_code.square())
 
     def snapshot(self, state: State, items: Items) -> Any:
         """Join the step's items and the maps."""
         real = self.attention.prepare(*items)
-        return self.seen(real.keys, real.values, real.mask, *self.held(state))
+        return self.snapshot_type(real.keys, real.values, real.mask, *self.maps(state))
 
     def lookup(self, snapshot: Any, queries: Tensor, real: RealPoints | None = None) -> Tensor:
         """Attend to the step's items, and add what the maps answer; variances are averaged."""
         items = Prepared(*snapshot[:3])
         near = self.attention.attend(self.attention.ask(queries, real), items, real)
         codes, _ = self.key_codes(queries)
-        answers = self._answered(snapshot[3:], codes.transpose(-3, -2)).transpose(-3, -2)
+        answers = self._answer_exactly(snapshot[3:], codes.transpose(-3, -2)).transpose(-3, -2)
         values, variances = answers.split([self.sizes.value, self.uncertain], -1)
-        found = near + self.merge(values.flatten(-2))
-        return torch.cat([found, variances.mean(-2)], -1) if self.uncertain else found
+        values = near + self.merge(values.flatten(-2))
+        return torch.cat([values, variances.mean(-2)], -1) if self.uncertain else values
 
     def pool(self, state: State) -> tuple[Tensor, Tensor]:
-        """Sum the values that the maps hold."""
-        return self.pooled(self.held(state))
+        """Sum the values that the maps store."""
+        return self.pooled(self.maps(state))
 
     def unroll(
         self,
@@ -185,28 +185,28 @@ class AssociativeMap(MemoryCore[State]):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Recollections:
-        """Write all steps; codes, decays and what look-ups need are computed for all at once."""
-        coded = self._coded(items)
+        """Write all steps; codes, decays and snapshots are computed for all at once."""
+        coded = self._encode(items)
         state = self.initial_state(len(controls), like=coded.keys)
-        held = []
+        maps = []
         steps = (part.unbind(1) for part in (self._decay(controls), *coded))
         for decay, *step in zip(*steps, strict=True):
-            state = self._followed(state, decay, Coded(*step))
-            held.append(self.held(state))
+            state = self._follow_exactly(state, decay, Coded(*step))
+            maps.append(self.maps(state))
         real = self.attention.prepare(*items)
-        stacked = tuple(torch.stack(parts, 1) for parts in zip(*held, strict=True))
+        stacked = tuple(torch.stack(parts, 1) for parts in zip(*maps, strict=True))
         total, number = self.pooled(stacked)
-        snapshot = self.seen(real.keys, real.values, real.mask, *stacked)
+        snapshot = self.snapshot_type(real.keys, real.values, real.mask, *stacked)
         return Recollections(snapshot, total, number, torch.zeros_like(number[..., 0]))
 
     def number_of(self, maps: Tensor) -> Tensor:
-        """Return the number of values [..., 1] in maps [..., H, D, V]: D, or 0 if all is empty."""
+        """Return the number of values [..., 1] in maps [..., H, D, V]: D, or 0 if empty."""
         written = (maps.detach() != 0).flatten(-3).any(-1, keepdim=True)
         return self.slots * written.to(maps.dtype)
 
     @torch.no_grad()
     def _start(self) -> None:
-        """Start by keeping everything, with codes of times and of contents, or of places."""
+        """Start with maps that hardly decay, and codes by time and content, or by position."""
         if self.gated:
             nn.init.constant_(self.decay.bias, KEPT)
             self.decay.weight.mul_(STEADY)
@@ -218,20 +218,20 @@ class AssociativeMap(MemoryCore[State]):
             by_content = self.heads > 1
             written = [None] * by_content + [0.0] * (self.heads - by_content)
             by_time = spread_lags((self.heads - by_content) * self.queries, sizes.steps)
-            asked = [None] * by_content * self.queries + by_time
+            read = [None] * by_content * self.queries + by_time
             seed = torch.randn(self.slots, sizes.key)
             self.key_codes.start_at_times(written, sizes.steps, sizes.clock, seed)
-            self.read_codes.start_at_times(asked, sizes.steps, sizes.clock, seed)
+            self.read_codes.start_at_times(read, sizes.steps, sizes.clock, seed)
 
 
 def mean_code(codes: Tensor, mask: Tensor) -> Tensor:
-    """Return a code [B, H, D] whose squares are the mean shares of places of items' codes.
+    """Return the root mean square [B, H, D] of the real items' codes.
 
     Args:
         codes: [B, H, N, D], roots of shares.
         mask: [B, 1, N], 1 for an item, 0 for padding; without an item the code is 0.
     """
     codes = codes.detach() * mask.unsqueeze(3)
-    if codes.shape[2] == 1:  # a loop over time has no use for a root of squares
+    if codes.shape[2] == 1:  # one item a step: its code is the mean
         return codes.squeeze(2)
     return (codes.square().sum(2) / mask.sum(2, keepdim=True).clamp(min=1)).sqrt()

@@ -1,13 +1,13 @@
 """Attention over masked sets, shared by the cores and the models (Kim et al. 2019, section 3.2).
 
-A set is prepared once and may then be queried any number of times:
+A set is prepared once, then queried any number of times:
 
     memory = attention.prepare(keys, values, mask)
     values = attention.attend(attention.ask(queries), memory)
 
-Leading dimensions "...", one or more (batch, time), are the same in all arguments. A query for
-which the mask is False everywhere gets zeros, with zero gradients; the content of masked places,
-NaN too, never matters.
+Leading dimensions "...", one or more (batch, time), are the same in all arguments. A query whose
+keys are all masked gets zeros, with zero gradients; the content of padding, even NaN, makes no
+difference.
 """
 
 from abc import ABC, abstractmethod
@@ -24,26 +24,25 @@ AttentionKind = Literal["multihead", "dot_product", "laplace", "encoded_laplace"
 
 
 class Prepared(NamedTuple):
-    """A masked set as its attention sees it; E and V are the attention's own widths."""
+    """A masked set projected for its attention; E and V are the attention's widths."""
 
     keys: Tensor  #: [..., N, E]
     values: Tensor  #: [..., N, V]
-    mask: Tensor  #: [..., N] bool, False for padding; [..., M, N] if queries differ in it
-    never_empty: bool = False  #: whether every query is known to see something
-    log_share: Tensor | None = None  #: [..., N], added to the scores; None if all rows are whole
+    mask: Tensor  #: [..., N] bool, False for padding; [..., M, N] if it depends on the query
+    never_empty: bool = False  #: whether no query is fully masked
+    log_share: Tensor | None = None  #: [..., N], added to the scores; None if all shares are 1
 
     @classmethod
     def partly(cls, keys: Tensor, values: Tensor, share: Tensor) -> "Prepared":
-        """Make a set of rows that count only as far as they are there.
+        """Make a set of rows that are weighted by shares.
 
-        A weight is then proportional to share times exp(score): two halves count like one whole,
-        and a row of which nothing is there gets no weight. Shares pass no gradient, for which no
-        fused kernel exists.
+        Weights are proportional to share * exp(score): two rows with share 1/2 count as one, and a
+        row with share 0 gets no weight. Shares get no gradient, since no fused kernel supports it.
 
         Args:
             keys: [..., N, E].
             values: [..., N, V].
-            share: [..., N] in [0, 1], how much of each row is there.
+            share: [..., N] in [0, 1], of each row.
         """
         share = share.detach()
         log_share = share.clamp(min=torch.finfo(share.dtype).tiny).log()
@@ -51,11 +50,11 @@ class Prepared(NamedTuple):
 
     @property
     def visible(self) -> Tensor:
-        """Mask of the rows that each query sees, [..., M or 1, N] bool."""
+        """Mask of the rows visible to each query, [..., M or 1, N] bool."""
         return self.mask if self.mask.dim() == self.keys.dim() else self.mask.unsqueeze(-2)
 
     def joined(self, other: "Prepared") -> "Prepared":
-        """Return the union of two sets of whole rows with the same leading dimensions."""
+        """Concatenate two sets with shares of 1 and the same leading dimensions."""
         return Prepared(
             torch.cat([self.keys, other.keys], -2),
             torch.cat([self.values, other.values], -2),
@@ -65,7 +64,7 @@ class Prepared(NamedTuple):
 
 
 class Attention(nn.Module, ABC):
-    """Base class: keys and values as they are, one head; subclasses define ``scores``.
+    """Base class: unprojected keys and values, one head; subclasses define ``scores``.
 
     Args:
         key_size: width Dk of keys and queries.
@@ -82,7 +81,7 @@ class Attention(nn.Module, ABC):
 
     @abstractmethod
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return exponents [..., H, M, N] of queries [..., H, M, E] and keys [..., H, N, E]."""
+        """Return logits [..., H, M, N] of queries [..., H, M, E] and keys [..., H, N, E]."""
 
     @property
     def code_sizes(self) -> tuple[int, int]:
@@ -91,37 +90,37 @@ class Attention(nn.Module, ABC):
 
     @property
     def encoded_size(self) -> int:
-        """Width of what ``encode`` returns."""
+        """Width of encoded keys and queries."""
         return self.key_size
 
     def encode(self, points: Tensor) -> Tensor:
-        """Encode keys or queries [..., N, Dk]; the same for both."""
+        """Encode keys or queries [..., N, Dk], with the same map for both."""
         return points
 
     def project_queries(self, codes: Tensor) -> Tensor:
-        """Map encoded queries to the space [..., M, E] in which they meet the keys."""
+        """Project encoded queries to [..., M, E]."""
         return codes
 
     def ask(self, queries: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Encode and project queries [..., M, Dk] to [..., M, E]; only real ones, if known."""
+        """Encode and project queries [..., M, Dk] to [..., M, E]; only ``real`` ones if given."""
         return self.project_queries(self.encode(queries))
 
     def project_keys(self, codes: Tensor) -> Tensor:
-        """Map encoded keys to [..., N, E]."""
+        """Project encoded keys to [..., N, E]."""
         return codes
 
     def project_values(self, values: Tensor) -> Tensor:
-        """Map values [..., N, Dv] to [..., N, V]."""
+        """Project values [..., N, Dv] to [..., N, V]."""
         return values
 
     def combine(self, read: Tensor) -> Tensor:
-        """Map what the heads read, [..., M, V], to values [..., M, Dv]."""
+        """Map the heads' reads [..., M, V] to values [..., M, Dv]."""
         return read
 
     def prepare(self, keys: Tensor, values: Tensor, mask: Tensor) -> Prepared:
         """Prepare a set for look-ups: keys [..., N, Dk], values [..., N, Dv], mask [..., N]."""
         hole = ~mask.unsqueeze(-1)
-        # Filled before anything multiplies it, or the gradients of weights would be NaN.
+        # Fill before any product, or NaN in padding would reach the weights' gradients.
         keys, values = keys.masked_fill(hole, 0), values.masked_fill(hole, 0)
         return Prepared(self.project_keys(self.encode(keys)), self.project_values(values), mask)
 
@@ -133,7 +132,7 @@ class Attention(nn.Module, ABC):
         return masked_softmax(scores, memory.visible.unsqueeze(-3))
 
     def mix(self, weights: Tensor, memory: Prepared) -> Tensor:
-        """Return the values [..., M, Dv] that weights [..., H, M, N] read."""
+        """Read values [..., M, Dv] with weights [..., H, M, N]."""
         return self.combine(self._mixed(weights, memory))
 
     def _mixed(self, weights: Tensor, memory: Prepared) -> Tensor:
@@ -148,11 +147,11 @@ class Attention(nn.Module, ABC):
         return self.combined(self.read(queries, memory), real)
 
     def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Combine what was read, for real queries only, if known."""
+        """Call ``combine``, for ``real`` queries only if given."""
         return self.combine(read)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """Prepare a set and read its values, for a single use.
+        """Prepare a set and read its values in one call.
 
         Args:
             queries: [..., M, Dk].
@@ -171,21 +170,21 @@ class Attention(nn.Module, ABC):
 
 
 class UniformAttention(Attention):
-    """Mean of the values, whatever the query."""
+    """Mean of the values, for every query."""
 
     compares = False
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return zeros: all keys are alike."""
+        """Return zeros: all keys get the same weight."""
         return queries.new_zeros(*queries.shape[:-1], keys.shape[-2])
 
 
 class LaplaceAttention(Attention):
-    """Softmax of minus the L1 distances of the keys as they are, in units of ``scale``.
+    """Softmax of the negative L1 distances of unprojected keys, in units of ``scale``.
 
     This is the form of Kim et al. (2019); ``EncodedLaplaceAttention`` is that of the code of Yoon
-    et al. (2020). Weights sum to 1, as in both by default (the other form there, 1 + tanh of the
-    same, is not normalised and grows with the set).
+    et al. (2020). Weights sum to 1, as in both by default (their other form, 1 + tanh, is not
+    normalised and grows with the set).
 
     Args:
         key_size: width Dk of keys and queries.
@@ -198,7 +197,7 @@ class LaplaceAttention(Attention):
         self.scale = scale
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return minus the distances."""
+        """Return the negative distances."""
         return -(queries.unsqueeze(-2) - keys.unsqueeze(-3)).abs().sum(-1) / self.scale
 
 
@@ -221,7 +220,7 @@ class EncodedAttention(Attention):
 
     @property
     def encoded_size(self) -> int:
-        """Width of what ``encode`` returns, Dv."""
+        """Width of encoded keys and queries, Dv."""
         return self.value_size
 
     def encode(self, points: Tensor) -> Tensor:
@@ -234,12 +233,11 @@ class EncodedAttention(Attention):
 
 
 class EncodedLaplaceAttention(EncodedAttention):
-    """Softmax of minus the L1 distances of encoded keys and queries, as in the authors' code."""
+    """Softmax of the negative L1 distances of encoded keys and queries, as in the authors' code."""
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return minus the distances."""
-        # In float32 at least, which is all that ``cdist`` can; differences of codes that are spelt
-        # out would take as many times the memory as codes are wide.
+        """Return the negative distances."""
+        # ``cdist`` needs float32 at least; explicit differences would take E times the memory.
         exact = torch.promote_types(queries.dtype, torch.float32)
         return -torch.cdist(queries.to(exact), keys.to(exact), p=1).to(queries.dtype)
 
@@ -248,24 +246,24 @@ class DotProductAttention(EncodedAttention):
     """Softmax of scaled dot products of encoded keys and queries."""
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return dot products over the square root of their width."""
+        """Return dot products divided by the square root of their width."""
         return queries @ keys.mT / queries.shape[-1] ** 0.5
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
         """Read with all heads, in one fused call."""
         parts = (queries, memory.keys, memory.values)
-        asked, keys, values = (self._split(part).flatten(0, -4) for part in parts)
+        q, k, v = (self._split(part).flatten(0, -4) for part in parts)
         visible = memory.visible.flatten(0, -3).unsqueeze(1)
         share = memory.log_share
         if share is not None:
             share = share.flatten(0, -2).unsqueeze(1).unsqueeze(1)
         if memory.never_empty:
-            read = fused_attention(asked, keys, values, visible, share)
+            read = fused_attention(q, k, v, visible, share)
         else:
-            # A row without a single True would be 0 / 0, which backends treat differently. It sees
-            # all of its places instead, and what it reads there is dropped.
+            # A fully masked row would be 0 / 0, which backends treat differently. It sees all keys
+            # instead, and its result is zeroed.
             none = ~visible.any(-1, keepdim=True)
-            read = fused_attention(asked, keys, values, visible | none, share).masked_fill(none, 0)
+            read = fused_attention(q, k, v, visible | none, share).masked_fill(none, 0)
         return read.transpose(1, 2).flatten(2).unflatten(0, queries.shape[:-2])
 
 
@@ -275,7 +273,7 @@ class MultiheadAttention(DotProductAttention):
     Args:
         key_size: width Dk of keys and queries.
         value_size: width Dv of values.
-        heads: number of heads H, each of width Dv / H, rounded up.
+        heads: number of heads H, each of width Dv / H rounded up.
     """
 
     def __init__(self, key_size: int, value_size: int, heads: int = 8) -> None:
@@ -295,60 +293,60 @@ class MultiheadAttention(DotProductAttention):
         return self.keys.out_features, self.values.out_features
 
     def project_queries(self, codes: Tensor) -> Tensor:
-        """Map encoded queries to all heads' queries [..., M, E]."""
+        """Project encoded queries for all heads, [..., M, E]."""
         return self.queries(codes)
 
     def project_keys(self, codes: Tensor) -> Tensor:
-        """Map encoded keys to all heads' keys [..., N, E]."""
+        """Project encoded keys for all heads, [..., N, E]."""
         return self.keys(codes)
 
     def project_values(self, values: Tensor) -> Tensor:
-        """Map values to all heads' values [..., N, V]."""
+        """Project values for all heads, [..., N, V]."""
         return self.values(values)
 
     def combine(self, read: Tensor) -> Tensor:
-        """Map each head's read back to a value, and sum: one product for all heads."""
+        """Map each head's read to a value, and sum over heads, in one product."""
         return self.output(read)
 
     def combined(self, read: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Combine what was read, for real queries only, if known."""
+        """Call ``combine``, for ``real`` queries only if given."""
         return of_points(self.combine, read, real)
 
 
 def fused_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, added: Tensor | None = None
+    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, bias: Tensor | None = None
 ) -> Tensor:
     """Attend by scaled dot products of [B, H, M, E], [B, H, N, E] and [B, H, N, V].
 
-    On a CPU it computes in float32 at least: there PyTorch's kernel takes three times as long in
-    bfloat16, even where the processor multiplies bfloat16 several times as fast.
+    On a CPU it computes in float32 at least: PyTorch's kernel is three times slower in bfloat16,
+    even where the processor multiplies bfloat16 several times faster.
 
     Args:
         queries: [B, H, M, E].
         keys: [B, H, N, E].
         values: [B, H, N, V].
         visible: [B, 1, M or 1, N] bool, with a True in every row.
-        added: [B, 1, 1, N], added to the scores; no gradient is known for it.
+        bias: [B, 1, 1, N], added to the scores; it gets no gradient.
     """
     exact = torch.promote_types(queries.dtype, torch.float32) if queries.is_cpu else queries.dtype
     mask = visible
-    if added is not None:
-        mask = added.to(exact).masked_fill(~visible, -torch.inf)
+    if bias is not None:
+        mask = bias.to(exact).masked_fill(~visible, -torch.inf)
     if not queries.is_cpu:
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     with torch.autocast("cpu", enabled=False):
-        asked, found, held = (part.to(exact) for part in (queries, keys, values))
-        read = F.scaled_dot_product_attention(asked, found, held, attn_mask=mask)
+        q, k, v = (part.to(exact) for part in (queries, keys, values))
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return read.to(queries.dtype)
 
 
 def make_attention(
     kind: AttentionKind, key_size: int, value_size: int, heads: int = 8
 ) -> Attention:
-    """Build an attention of this kind; ``heads`` concerns multihead attention only.
+    """Build an attention of this kind; only multihead attention uses ``heads``.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError: ``kind`` is unknown.
     """
     if kind == "multihead":
         return MultiheadAttention(key_size, value_size, heads)
@@ -364,7 +362,7 @@ def make_attention(
 
 
 def glorot_linear(inputs: int, outputs: int) -> nn.Linear:
-    """Make a linear layer with Glorot weights and zero biases, as in the authors' code."""
+    """Build a linear layer with Glorot weights and zero biases, as in the authors' code."""
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""Attention over the items of many steps, which knows how long ago each was written."""
+"""Attention over the items of many steps, with their ages as positions."""
 
 from torch import Tensor
 
@@ -10,15 +10,15 @@ from memory_cores.parts.step_positions import PositionKind, StepPositions, best
 
 
 class CacheAttention(MultiheadAttention):
-    """Multihead attention over the items of steps, with positions, over all or the best.
+    """Multihead attention with step positions, over all items or the top K.
 
     Args:
         key_size: width Dk of keys and queries.
         value_size: width Dv of values.
         heads: number of heads.
-        positions: kind of the positions.
+        positions: kind of positions.
         steps: length T of a sequence.
-        top_k: items that a head sees, those with the highest scores; None for all.
+        top_k: number of items with the highest scores that a head attends to; None for all.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class CacheAttention(MultiheadAttention):
         self.positions, self.top_k = StepPositions(positions, heads, width, steps), top_k
 
     def prepare_at(self, items: Items, steps: Tensor) -> Prepared:
-        """Prepare items [..., N, ...] of steps [..., N]."""
+        """Prepare items [..., N, ...] written in steps [..., N]."""
         prepared = self.prepare(*items)
         codes = prepared.keys.unflatten(-1, (self.heads, -1))
         return prepared._replace(keys=self.positions.in_keys(codes, steps).flatten(-2))
@@ -43,7 +43,7 @@ class CacheAttention(MultiheadAttention):
     def ask_at(
         self, queries: Tensor, steps: Tensor | None, real: RealPoints | None = None
     ) -> Tensor:
-        """Encode and project queries [..., M, Dk] of steps [..., M], or of step 0."""
+        """Encode and project queries [..., M, Dk] in steps [..., M]; in step 0 if None."""
         codes = self.ask(queries, real).unflatten(-1, (self.heads, -1))
         return self.positions.in_queries(codes, steps).flatten(-2)
 
@@ -54,7 +54,7 @@ class CacheAttention(MultiheadAttention):
         return masked_softmax(scores, best(scores, visible, self.top_k))
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """Read with all heads, in one fused call unless they see only the best."""
+        """Read with all heads, in one fused call unless ``top_k`` is set."""
         if self.top_k is None:
             return super().read(queries, memory)
         return self._mixed(self.weights(queries, memory), memory)

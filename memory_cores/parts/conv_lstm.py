@@ -1,6 +1,6 @@
 """Convolutional LSTMs: states are maps, gates one convolution (Shi et al. 2015).
 
-As in the authors' TGQN there are no peepholes, and weights start as PyTorch's do.
+As in the authors' TGQN there are no peepholes, and weights have PyTorch's initialisation.
 """
 
 from math import prod
@@ -17,9 +17,9 @@ class ConvLSTMCell(nn.Module):
     """LSTM cell whose inputs and states are maps [B, C, H, W].
 
     Args:
-        input_size: channels I of all inputs together.
+        input_size: total channels I of the inputs.
         hidden_size: channels H of the states.
-        kernel_size: of the gates' convolution, odd; maps keep their size.
+        kernel_size: kernel size of the gates, odd; maps keep their size.
     """
 
     def __init__(self, input_size: int, hidden_size: int, kernel_size: int = 5) -> None:
@@ -32,10 +32,7 @@ class ConvLSTMCell(nn.Module):
         return gated(self.gates(torch.cat([*inputs, hidden], 1)), cell, dim=1)
 
     def unroll(self, maps: Tensor) -> Tensor:
-        """Return the hidden states [B, T, H, ...] after each step, for all inputs [B, T, I, ...].
-
-        States are zero before the first one.
-        """
+        """Return the hidden states [B, T, H, ...] for inputs [B, T, I, ...], from zero states."""
         B, T, channels, *area = maps.shape
         split = self.split(channels, (area[0], area[1]))
         hidden = cell = maps.new_zeros(B, self.hidden_size, *area)
@@ -46,38 +43,38 @@ class ConvLSTMCell(nn.Module):
         return torch.stack(states, 1)
 
     def split(self, inputs: int, area: tuple[int, int]) -> "SplitConvLSTM":
-        """Prepare an unroll in which the first inputs are known beforehand."""
+        """Split the gates for an unroll whose first ``inputs`` channels are known beforehand."""
         known = self.gates.kernel(area, 0, inputs)
         return SplitConvLSTM(known, self.gates.kernel(area, inputs))
 
 
 class SplitConvLSTM(NamedTuple):
-    """A cell's gates for one unroll: of inputs known beforehand, and of all others."""
+    """A cell's gates for one unroll: the kernels of inputs known beforehand, and of the others."""
 
     known: Kernel
     others: Kernel
 
     def known_steps(self, maps: Tensor) -> Tensor:
-        """Return what the known inputs [B, T, C, H, W] add to the gates, [T, B, ...]."""
+        """Return the contribution [T, B, ...] of known inputs [B, T, C, H, W] to the gates."""
         return self.known(maps.transpose(0, 1).flatten(0, 1)).unflatten(
             0, (maps.shape[1], maps.shape[0])
         )
 
     def step(self, known: Tensor, cell: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a step with the other inputs, and the hidden state as their last."""
+        """Take a step with the other inputs, the hidden state last."""
         return gated(known + self.others(torch.cat(maps, 1)), cell, dim=1)
 
 
 class ConvLSTMCells(nn.Module):
-    """A ``ConvLSTMCell`` for flattened maps with any leading dimensions, as ``LSTMCell`` is.
+    """A ``ConvLSTMCell`` for flattened maps with any leading dimensions, like ``LSTMCell``.
 
-    Inputs that are no maps (keys) are the same everywhere on the maps.
+    The first input is a vector (a key), broadcast over the maps.
 
     Args:
-        place_size: width of an input that is the same everywhere, which comes first.
+        place_size: width of the broadcast input.
         map_inputs: channels of the inputs that are maps.
         shape: channels, height and width of a state.
-        kernel_size: of the gates' convolution.
+        kernel_size: kernel size of the gates.
     """
 
     def __init__(
@@ -96,7 +93,7 @@ class ConvLSTMCells(nn.Module):
         return new_hidden, new_cell
 
     def start_copying(self, first: int) -> None:
-        """Refuse: only cores that read with heads start so, and their values are no maps."""
+        """Not supported: only cores with read heads need it, and their values are not maps."""
         raise NotImplementedError
 
     def _maps(self, flattened: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ from torch import Tensor
 def kl_divergence(q: tuple[Tensor, ...], p: tuple[Tensor, ...]) -> Tensor:
     """Return KL[q || p] in nats, summed over dimensions, in float32 at least.
 
-    Its terms nearly cancel: in bfloat16 it would be below 0 as often as not.
+    Its terms nearly cancel: in bfloat16 it would often be negative.
 
     Args:
         q: mean and log standard deviation, [..., Z].
-        p: the same of the other Gaussian.
+        p: mean and log standard deviation, [..., Z].
 
     Returns:
         kl: [...].

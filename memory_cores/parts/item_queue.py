@@ -1,4 +1,4 @@
-"""Queue of the last items, the newest in front, for cores that keep each as it is."""
+"""Queue of the last items, newest first, for cores that store items uncompressed."""
 
 import torch
 from torch import Tensor
@@ -6,36 +6,36 @@ from torch import Tensor
 from memory_cores.core import Weightings
 
 
-def pushed(held: Tensor, new: Tensor, mask: Tensor, filled: Tensor, grows: bool = False) -> Tensor:
-    """Put new rows in front of those held, and drop what has no room.
+def pushed(queue: Tensor, new: Tensor, mask: Tensor, filled: Tensor, grows: bool = False) -> Tensor:
+    """Push new rows to the front of a queue, and drop those without room.
 
     Args:
-        held: [B, N, W], of which the first ``filled`` count.
+        queue: [B, N, W], newest first.
         new: [B, I, W], newest first.
-        mask: [B, I] bool, False for padding, which is not put anywhere.
-        filled: [B, N] bool.
-        grows: make room for all of them.
+        mask: [B, I] bool, False for padding, which is skipped.
+        filled: [B, N] bool, True for rows in use.
+        grows: make room for all new rows.
 
     Returns:
-        held: [B, N, W], or [B, N + I, W].
+        queue: [B, N, W], or [B, N + I, W] if it grows.
     """
-    N = held.shape[1] + grows * new.shape[1]
-    if new.shape[1] == 1 and not grows:  # the usual case inside a loop over time
-        return torch.where(mask.unsqueeze(2), torch.cat([new, held[:, :-1]], 1), held)
-    rows = torch.cat([new, held], 1)
+    N = queue.shape[1] + grows * new.shape[1]
+    if new.shape[1] == 1 and not grows:  # the usual case in a loop over time
+        return torch.where(mask.unsqueeze(2), torch.cat([new, queue[:, :-1]], 1), queue)
+    rows = torch.cat([new, queue], 1)
     order = (~torch.cat([mask, filled], 1)).to(torch.uint8).argsort(dim=1, stable=True)[:, :N]
     return rows.gather(1, order.unsqueeze(2).expand(-1, -1, rows.shape[2]))
 
 
 def by_item(read_weights: Tensor, written: Tensor, wrote: Tensor) -> Weightings:
-    """Return weights by slots that keep their item, so that a plot can follow it.
+    """Return weights over slots in which each item keeps its place, for plots to follow it.
 
     The c-th item, counted from 0, is in slot c mod N, while its position in the queue moves on.
 
     Args:
         read_weights: [B, R, N], by position.
         written: [B, 1] int64, items so far.
-        wrote: [B, 1], items of the last step, of which each has its share.
+        wrote: [B, 1], items of the last step, which share the write weight.
     """
     N = read_weights.shape[2]
     slots = torch.arange(N, device=written.device)

@@ -1,8 +1,8 @@
-"""Rows of a long memory: a base that steps share, and a journal of the rows touched since.
+"""Rows of a long memory: a base shared by all steps, and a journal of rows touched since.
 
-A step copies the journal, never the base: rows of the base are read where they lie, and copied to
-the journal when they are to change. The journal has a gradient, the base has none, so that a
-backward pass costs the same whatever the base holds. Places number the rows of both, first the J
+A step copies the journal, never the base: rows of the base are read in place, and copied to the
+journal before they change. Gradients reach the journal but not the base, so that the cost of a
+backward pass does not depend on the base. Places number the rows of both, first the J
 of the journal, then the M of the base.
 """
 
@@ -13,20 +13,20 @@ from torch import Tensor
 
 from memory_cores.parts.addressing import inverse_norms
 
-#: Age of a place that holds nothing.
+#: Age of an empty place.
 NEVER = 2**62
-#: Ages from here on belong to rows of the base, in which the oldest come first.
+#: Ages from here on are those of base rows, which are sorted from the oldest.
 SETTLED = 2**61
 
 
 class JournaledRows(NamedTuple):
-    """B sequences; rows of width W. M is 0 where nothing was ever settled."""
+    """B sequences; rows of width W. M is 0 until rows first move to the base."""
 
     rows: Tensor  #: [B, J, W], the journal
-    age: Tensor  #: [B, J] int64, steps since a row was accessed
-    origin: Tensor  #: [B, J] int64, the row of the base that it replaces, or M; [B, 0] without base
-    base: Tensor  #: [B, M, W], without a gradient, least recently accessed rows first
-    base_norms: Tensor  #: [B, M], inverse norms; 0 for a row that holds nothing
+    age: Tensor  #: [B, J] int64, steps since the last access
+    origin: Tensor  #: [B, J] int64, base row that it replaces, or M for none; [B, 0] without base
+    base: Tensor  #: [B, M, W], no gradient, least recently accessed first
+    base_norms: Tensor  #: [B, M], inverse norms; 0 for an empty row
 
     @classmethod
     def empty(cls, batch_size: int, places: int, width: int, like: Tensor) -> "JournaledRows":
@@ -41,23 +41,23 @@ class JournaledRows(NamedTuple):
         )
 
     def nearest(self, keys: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Find the rows most similar to keys by their cosine: exactly, among all, without gradient.
+        """Find the rows with the highest cosine similarity, by exact search, without gradient.
 
         Args:
             keys: [B, R, W].
             number: how many rows K for each key.
 
         Returns:
-            places: [B, R, K], the most similar first; there: [B, R, K] bool, False if a sequence
-            holds fewer rows, with place 0.
+            places: [B, R, K], most similar first; there: [B, R, K] bool, False (with place 0) where
+            a sequence has fewer rows.
         """
         keys, holds = keys.to(self.rows.dtype), self.age < NEVER
-        # In the rows' own precision, or rounding would choose among many rows.
+        # In the rows' own precision, or rounding would decide between similar rows.
         with torch.no_grad(), torch.autocast("cuda" if keys.is_cuda else "cpu", enabled=False):
             scores = _scores(keys, self.rows, inverse_norms(self.rows), holds)
             if self.base.shape[1]:
-                found = (self.base_norms > 0) & self._untouched()
-                scores = torch.cat([scores, _scores(keys, self.base, self.base_norms, found)], 2)
+                valid = (self.base_norms > 0) & self._untouched()
+                scores = torch.cat([scores, _scores(keys, self.base, self.base_norms, valid)], 2)
         best, places = scores.topk(number, 2)
         there = best > -torch.inf
         return places.masked_fill(~there, 0), there
@@ -65,18 +65,18 @@ class JournaledRows(NamedTuple):
     def at(self, places: Tensor) -> Tensor:
         """Return the rows [B, R, K, W] at places [B, R, K]."""
         flat, J = places.flatten(1), self.rows.shape[1]
-        found = _rows_at(self.rows, flat.clamp(max=J - 1))
+        rows = _rows_at(self.rows, flat.clamp(max=J - 1))
         if self.base.shape[1]:
-            settled = _rows_at(self.base, (flat - J).clamp(min=0))
-            found = torch.where((flat < J).unsqueeze(2), found, settled)
-        return found.unflatten(1, places.shape[1:])
+            base = _rows_at(self.base, (flat - J).clamp(min=0))
+            rows = torch.where((flat < J).unsqueeze(2), rows, base)
+        return rows.unflatten(1, places.shape[1:])
 
     def older(self) -> "JournaledRows":
-        """Begin a step: every row was accessed a step longer ago."""
+        """Begin a step: increase the age of every row by 1."""
         return self._replace(age=self.age + (self.age < SETTLED))
 
     def accessed(self, mass: Tensor, threshold: float) -> "JournaledRows":
-        """Note rows of the journal that were accessed with a mass [B, J] above a threshold."""
+        """Reset the age of journal rows whose access mass [B, J] exceeds a threshold."""
         return self._replace(age=self.age.masked_fill(mass > threshold, 0))
 
     def least_recently_accessed(
@@ -84,8 +84,8 @@ class JournaledRows(NamedTuple):
     ) -> tuple["JournaledRows", Tensor]:
         """Choose where to write: an empty place while fewer than N slots are used, else the oldest.
 
-        If that lies in the base, the journal's last place, which must be empty, takes it over.
-        Among rows of one age the first is chosen.
+        If the oldest row is in the base, the last place of the journal, which must be empty,
+        replaces it. Among rows of equal age the first is chosen.
 
         Args:
             slots: number N of slots.
@@ -102,33 +102,33 @@ class JournaledRows(NamedTuple):
         oldest, place = self.age.masked_fill(full, -1).max(1, keepdim=True)
         left, first = self._untouched().int().max(1, keepdim=True)
         age = torch.where(left > 0, _settled_age(first, M), -1)
-        taken = (age > oldest) & (present > 0)
-        place = torch.where(taken, J - 1, place)
-        origin = torch.where(taken, first, self.origin.gather(1, place))
-        age = torch.where(taken, age, self.age.gather(1, place))
-        taken_over = self._replace(
+        in_base = (age > oldest) & (present > 0)
+        place = torch.where(in_base, J - 1, place)
+        origin = torch.where(in_base, first, self.origin.gather(1, place))
+        age = torch.where(in_base, age, self.age.gather(1, place))
+        rows = self._replace(
             origin=self.origin.scatter(1, place, origin), age=self.age.scatter(1, place, age)
         )
-        return taken_over, place
+        return rows, place
 
     def opened(
         self, places: Tensor, mass: Tensor, threshold: float
     ) -> tuple["JournaledRows", Tensor]:
-        """Copy what was read from the base to the journal, and add an empty place at its end.
+        """Copy the base rows that were read to the journal, and append an empty place.
 
         Args:
-            places: [B, E], that were read.
-            mass: [B, E], with which weight since they settled.
+            places: [B, E], rows that were read.
+            mass: [B, E], read weights since they moved to the base.
             threshold: mass above which a row counts as accessed.
 
         Returns:
-            rows; places: [B, E], all in the journal now.
+            rows; places: [B, E], now all in the journal.
         """
         J, M = self.rows.shape[1], self.base.shape[1]
         rows, ages, origins = [self.rows], [self.age], [self.origin]
         if M:
             same = places.unsqueeze(2) == places.unsqueeze(1)
-            first = same.int().argmax(2)  # of the entries with one place, only one is copied
+            first = same.int().argmax(2)  # copy a place that occurs repeatedly only once
             copied = (places >= J) & (first == torch.arange(places.shape[1], device=first.device))
             index = (places - J).clamp(min=0)
             whole = (same * mass.unsqueeze(1)).sum(2)
@@ -143,11 +143,11 @@ class JournaledRows(NamedTuple):
         return self._replace(rows=row, age=age, origin=origin), places
 
     def settled(self, most: int, places: Tensor, left: int) -> tuple["JournaledRows", Tensor]:
-        """Move all rows to the base, without their gradients; only here the base is copied.
+        """Move all rows to the base, detached. The only method that copies the base.
 
         Args:
-            most: rows of the new base; there must be no more that hold something.
-            places: [B, E], to be renumbered.
+            most: rows of the new base, at least as many as are not empty.
+            places: [B, E], to renumber.
             left: empty places of the new journal.
         """
         J, M = self.rows.shape[1], self.base.shape[1]
@@ -155,7 +155,7 @@ class JournaledRows(NamedTuple):
         with torch.no_grad():
             base_age = _settled_age(torch.arange(M, device=places.device), M)
             base_age = base_age.masked_fill(~self._untouched(), NEVER)
-            age = torch.cat([self.age, base_age], 1)  # rows that the journal replaces are gone
+            age = torch.cat([self.age, base_age], 1)  # without rows that the journal replaces
             order = age.argsort(dim=1, descending=True, stable=True)
             kept = order[:, -most:]
             norms = torch.cat([inverse_norms(self.rows), self.base_norms], 1)
@@ -169,14 +169,14 @@ class JournaledRows(NamedTuple):
         return settled, places.clamp(min=0)
 
     def _untouched(self) -> Tensor:
-        """Mask [B, M] of the base's rows that the journal does not replace."""
+        """Return the mask [B, M] of base rows that the journal does not replace."""
         shape = len(self.base), self.base.shape[1] + 1
         untouched = torch.ones(shape, dtype=torch.bool, device=self.base.device)
         return untouched.scatter(1, self.origin, False)[:, :-1]
 
 
 def _settled_age(index: Tensor, rows: int) -> Tensor:
-    """Return ages of the base's rows by their index: the first is the oldest."""
+    """Return the ages of base rows by index: the first is the oldest."""
     return SETTLED + rows - index
 
 
@@ -185,7 +185,7 @@ def _rows_at(rows: Tensor, index: Tensor) -> Tensor:
     return rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
 
 
-def _scores(keys: Tensor, rows: Tensor, norms: Tensor, found: Tensor) -> Tensor:
-    """Compare keys [B, R, W] with rows [B, N, W]; -inf where a row is not to be found, [B, N]."""
+def _scores(keys: Tensor, rows: Tensor, norms: Tensor, valid: Tensor) -> Tensor:
+    """Return the similarity of keys [B, R, W] to rows [B, N, W]; -inf where not valid [B, N]."""
     products = torch.bmm(keys, rows.mT) * norms.unsqueeze(1)
-    return products.masked_fill(~found.unsqueeze(1), -torch.inf)
+    return products.masked_fill(~valid.unsqueeze(1), -torch.inf)

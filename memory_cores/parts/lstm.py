@@ -1,4 +1,4 @@
-"""Equations of an LSTM, and its cells: one for all rows, or one for each of K."""
+"""LSTM equations, and cells with shared or with separate weights."""
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +10,11 @@ from memory_cores.kernels import lstm as lstm_kernel
 class LSTMCell(nn.Module):
     """LSTM cell with one bias per gate, for any leading dimensions.
 
-    It starts with Glorot weights and zero biases, but 1 at the forget gate, as the authors'
-    TensorFlow does.
+    Initial weights are Glorot's; biases are 0, but 1 at the forget gate, as in the authors'
+    TensorFlow code.
 
     Args:
-        input_size: width I of all inputs together.
+        input_size: total width I of the inputs.
         hidden_size: width H of the states.
     """
 
@@ -30,7 +30,7 @@ class LSTMCell(nn.Module):
         return self.gates.weight, self.gates.bias
 
     def start_copying(self, first: int) -> None:
-        """Start by passing the inputs from this one on, H of them; see ``start_copying``."""
+        """Start by passing H inputs on, from index ``first``; see ``start_copying``."""
         start_copying(*self.rows, first)
 
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,10 +38,10 @@ class LSTMCell(nn.Module):
         return gated(self.gates(torch.cat([*inputs, hidden], -1)), cell)
 
     def unroll(self, inputs: Tensor) -> Tensor:
-        """Return the hidden states [B, T, H] after each of the inputs [B, T, I], all known before.
+        """Return the hidden states [B, T, H] for inputs [B, T, I], from zero states.
 
-        On a CPU it is one call of PyTorch's LSTM; elsewhere it is a loop, which a CUDA graph can
-        capture, and under autocast too, with which that call does not work.
+        On a CPU this is one call of PyTorch's LSTM, which does not support autocast; otherwise a
+        loop, which a CUDA graph can capture.
         """
         at_once = inputs.is_cpu and not torch.is_autocast_enabled("cpu")
         return self._in_one_call(inputs) if at_once else self._as_loop(inputs)
@@ -53,7 +53,7 @@ class LSTMCell(nn.Module):
         weight, bias = (part.unflatten(0, (4, size))[order] for part in self.gates.parameters())
         from_input, from_hidden = weight.flatten(0, 1).split([inputs.shape[-1], size], 1)
         start = inputs.new_zeros(1, len(inputs), size)
-        # PyTorch has a second bias for each gate, which is 0 here.
+        # PyTorch has a second bias per gate, 0 here.
         biases = bias.flatten(), torch.zeros_like(bias).flatten()
         parameters = (from_input.contiguous(), from_hidden.contiguous(), *biases)
         hidden, *_ = torch.lstm(
@@ -83,11 +83,11 @@ class LSTMCell(nn.Module):
 
 
 class SeparateLSTMCells(nn.Module):
-    """K LSTM cells with weights of their own, in one batched product.
+    """K LSTM cells with separate weights, in one batched product.
 
     Args:
         cells: number of cells K.
-        input_size: width I of all inputs together.
+        input_size: total width I of the inputs.
         hidden_size: width H of the states.
     """
 
@@ -105,30 +105,30 @@ class SeparateLSTMCells(nn.Module):
         return self.weight.mT, self.bias.squeeze(1)
 
     def start_copying(self, first: int) -> None:
-        """Start by passing the inputs from this one on, H of them; see ``start_copying``."""
+        """Start by passing H inputs on, from index ``first``; see ``start_copying``."""
         start_copying(*self.rows, first)
 
     def forward(self, hidden: Tensor, cell: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the new hidden and cell states [B, K, H] for inputs [B, K, ...] of width I."""
+        """Return the new hidden and cell states [B, K, H] for inputs [B, K, ...], I wide in all."""
         rows = torch.cat([*inputs, hidden], -1).transpose(0, 1)
         return gated(torch.baddbmm(self.bias, rows, self.weight).transpose(0, 1), cell)
 
 
 @torch.no_grad()
 def start_remembering(bias: Tensor) -> None:
-    """Zero the gates' biases [..., 4 H], but for the forget gates, which start at 1."""
+    """Set the gates' biases [..., 4 H] to 0, those of forget gates to 1."""
     hidden_size = bias.shape[-1] // 4
     bias.zero_()[..., hidden_size : 2 * hidden_size] = 1
 
 
 @torch.no_grad()
 def start_copying(weight: Tensor, bias: Tensor, first: int) -> None:
-    """Start by passing H of the inputs on, within the bounds of tanh: the gates keep nothing else.
+    """Start by passing H of the inputs through tanh; the cell keeps nothing else.
 
     Args:
-        weight: [..., 4 H, I + H], of the gates.
+        weight: [..., 4 H, I + H].
         bias: [..., 4 H].
-        first: place of the first of these inputs.
+        first: index of the first of these inputs.
     """
     hidden_size = bias.shape[-1] // 4
     weight.mul_(0.1)
@@ -138,13 +138,13 @@ def start_copying(weight: Tensor, bias: Tensor, first: int) -> None:
 
 
 def lstm_step(known: Tensor, inputs: Tensor, weight: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Take a step with partly known gates; return hidden and cell state, [B, H].
+    """Take a step with partly precomputed gates; return hidden and cell state, [B, H].
 
     Args:
-        known: [B, 4 H], the part of the raw gates that is known beforehand.
+        known: [B, 4 H], the precomputed part of the raw gates.
         inputs: [B, I].
         weight: [4 H, I], weights of the inputs.
-        cell: [B, H], the cell state of the step before.
+        cell: [B, H], the previous cell state.
     """
     if lstm_kernel.serves(known, inputs, weight, cell):
         return lstm_kernel.step(known, inputs, weight, cell)
@@ -157,10 +157,10 @@ def gated(gates: Tensor, cell: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
     Args:
         gates: [..., 4 H].
         cell: [..., H].
-        dim: the dimension of 4 H and H, if it is not the last.
+        dim: the dimension of size 4 H and H.
     """
     hidden_size = cell.shape[dim]
-    # The candidate is last, so that one call takes the sigmoid of all three gates.
+    # The candidate is last, so that one sigmoid call covers all three gates.
     sigmoids, candidate = gates.split([3 * hidden_size, hidden_size], dim)
     write, keep, show = sigmoids.sigmoid().chunk(3, dim)
     cell = keep * cell + write * candidate.tanh()

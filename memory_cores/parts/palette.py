@@ -1,19 +1,19 @@
-"""Palette of the cores in every plot: a colour and a marker for each of twenty."""
+"""Colours and markers of up to twenty cores in every plot."""
 
 from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """Look of a core or model."""
+    """Colour and marker of a core or model."""
 
     colour: str  #: "#RRGGBB"
-    marker: str  #: as Matplotlib names it, so that lines differ in grey print, too
+    marker: str  #: Matplotlib's name; distinguishes lines in greyscale
 
 
-#: Of a core that is not in the list, and of one that is gone.
+#: For cores outside ``CORES``, including removed ones.
 NEUTRAL = Look("#1A1A1A", ".")
 #: The first seven are Okabe and Ito's, safe for colour-blind readers. None is grey, the colour of
-#: baselines. All but black are neither too light for paper nor too dark for a dark page.
+#: baselines. All but black are legible on white paper and on a dark page.
 PALETTE: tuple[Look, ...] = (
     Look("#0072B2", "o"),
     Look("#56B4E9", "D"),

@@ -1,4 +1,4 @@
-"""Range of a learned number, at whose ends it can still turn back."""
+"""Bounded range of a learned number, with gradients at its ends."""
 
 from typing import NamedTuple
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 class Range(NamedTuple):
-    """Numbers between two bounds, as a sigmoid of raw ones: a clamp's gradient ends at a bound."""
+    """Range of a sigmoid of raw numbers; a clamp would have no gradient beyond its bounds."""
 
     least: float
     most: float
 
     def of(self, raw: Tensor) -> Tensor:
-        """Return the numbers within the range that raw ones of any size stand for."""
+        """Map raw numbers of any size into the range."""
         return torch.add(self.least, raw.sigmoid(), alpha=self.most - self.least)
 
     def raw(self, numbers: Tensor) -> Tensor:
-        """Return the raw ones of numbers within the range."""
+        """Map numbers within the range to raw numbers."""
         return ((numbers - self.least) / (self.most - self.least)).logit()

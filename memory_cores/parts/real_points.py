@@ -1,6 +1,6 @@
-"""Real points of padded sets, so that padding costs no products.
+"""Real points of padded sets, to save computation on padding.
 
-Maps of single points are applied to ``rows``; whatever needs whole sets sees them ``padded``.
+Pointwise maps are applied to ``rows``; operations on whole sets use them ``padded``.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def packs(mask: Tensor) -> bool:
-    """Tell whether padding is left out: on a CPU, where counting the points stalls nothing."""
+    """Tell whether padding is skipped: only on a CPU, where counting points is free."""
     return mask.is_cpu
 
 
 class RealPoints:
-    """Real points of sets that are padded to one size N.
+    """Real points of sets padded to size N.
 
-    On a GPU all points are rows: waiting for the number of real ones would cost more than padding.
+    On a GPU all points are rows: synchronising to count real ones would cost more than padding.
 
     Args:
         mask: [..., N] bool, False for padding.
@@ -25,17 +25,17 @@ class RealPoints:
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
         self.computes_padding = not packs(mask)
-        alone = not (self.computes_padding or mask.all())
-        self._places = mask.flatten().nonzero().squeeze(1) if alone else None
+        skips = not (self.computes_padding or mask.all())
+        self._places = mask.flatten().nonzero().squeeze(1) if skips else None
 
     def rows(self, points: Tensor) -> Tensor:
-        """Take the R real points of [..., N, W], as [R, W]; on a GPU, leave all as they are."""
+        """Select the R real points of [..., N, W], as [R, W]; on a GPU, return all unchanged."""
         if self._places is None:
             return points
         return points.flatten(0, -2).index_select(0, self._places)
 
     def padded(self, rows: Tensor) -> Tensor:
-        """Put rows back in their places, [..., N, W], and 0 in padding."""
+        """Scatter rows to [..., N, W], with 0 in padding."""
         if self._places is None:
             hole = ~self.mask.unsqueeze(-1)
             return rows.masked_fill(hole, 0) if self.computes_padding else rows
@@ -43,7 +43,7 @@ class RealPoints:
         return points.index_copy(0, self._places, rows).unflatten(0, self.mask.shape)
 
     def sums(self, rows: Tensor) -> Tensor:
-        """Add up the rows of each set, [..., W]."""
+        """Sum the rows of each set, [..., W]."""
         if self._places is None:
             return self.padded(rows).sum(-2)
         *sets, size = self.mask.shape
@@ -58,9 +58,9 @@ class RealPoints:
 def of_points(
     function: Callable[[Tensor], Tensor], points: Tensor, real: RealPoints | None
 ) -> Tensor:
-    """Apply a map of single points to points [..., N, W], and to real ones alone where that pays.
+    """Apply a pointwise map to points [..., N, W], or to real points only where that is faster.
 
-    The outcome for padding is finite.
+    The result for padding is finite.
     """
     if real is None or real.computes_padding:
         return function(points)

@@ -1,7 +1,7 @@
-"""Convolutions whose outputs are as large as their inputs: on tiny maps, one matrix product.
+"""Size-preserving convolutions; on tiny maps, as one matrix product.
 
-On maps of 2 x 2 a kernel of 3 x 3 multiplies 36 pairs of pixels, of which 16 are on the maps. As a
-matrix it multiplies these alone.
+On a 2 x 2 map a 3 x 3 kernel computes 36 products, of which 16 are not padding. As a matrix it
+computes only these.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 
 class Kernel(NamedTuple):
-    """Kernel that is prepared for many maps of the same area.
+    """Kernel prepared for maps of one size.
 
-    Its weight is [O, I, K, K], or [O H W, I H W] as a matrix; biases are as many as its rows.
+    Its weight is [O, I, K, K], or [O H W, I H W] as a matrix; it has a bias per row.
     """
 
     weight: Tensor
@@ -29,7 +29,7 @@ class Kernel(NamedTuple):
 
 
 class SameConvolution(nn.Conv2d):
-    """Convolution with a frame of zeros, which keeps the size of maps.
+    """Convolution with zero padding that preserves the size of maps.
 
     Args:
         inputs: channels I.
@@ -45,12 +45,12 @@ class SameConvolution(nn.Conv2d):
         return self.kernel((input.shape[2], input.shape[3]))(input)
 
     def kernel(self, area: tuple[int, int], first: int = 0, inputs: int | None = None) -> Kernel:
-        """Prepare the kernel of some inputs, whose outputs add up, since convolutions are linear.
+        """Prepare the kernel of some input channels; outputs of several such kernels add up.
 
         Args:
             area: height and width of the maps.
-            first: number of the first of these inputs; the bias is in what input 0 adds.
-            inputs: how many; default: all from the first one on.
+            first: index of the first channel; the bias belongs to channel 0.
+            inputs: number of channels; default: all from the first on.
         """
         last = None if inputs is None else first + inputs
         weight, bias = self.weight[:, first:last], None if first else self.bias
@@ -64,8 +64,8 @@ def matrix_of(weight: Tensor, area: tuple[int, int]) -> Tensor:
     """Write a kernel [O, I, K, K] as a matrix [O H W, I H W] of flattened maps.
 
     Args:
-        weight: of the kernel.
-        area: H and W, each at most K // 2 + 1, so that every pixel meets every other one.
+        weight: [O, I, K, K].
+        area: H and W, each at most K // 2 + 1, so that every pixel reaches every other.
     """
     (H, W), reach = area, weight.shape[2] // 2
     windows = [

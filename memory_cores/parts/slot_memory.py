@@ -1,4 +1,4 @@
-"""Base of cores with slots of words: each is a key and a value to look-ups by query."""
+"""Base of cores with slots of words, from which look-ups by query derive keys and values."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ from memory_cores.parts.joint_lookup import JointLookup
 
 
 class SlotMemory(JointLookup[State]):
-    """Base class of cores that read whole words; their rows are the slots, [B, N, W]."""
+    """Base class of cores that read whole words; their stored rows are the slots, [B, N, W]."""
 
     word_size: int
-    #: Whether C++ operators can take its steps.
+    #: Whether C++ operators implement its steps.
     _has_operators: bool = False
 
     @property
     def graph_steps(self) -> int:
-        """Most steps of a graph: 25 where a step is little more than one operator."""
+        """Maximum steps per graph: 25 if a step is little more than one operator."""
         return 25 if self._has_operators and building.are_in_use() else super().graph_steps
 
     @property
     def read_size(self) -> int:
-        """Width W of what one head reads: a word."""
+        """Width W of one head's read, a word."""
         return self.word_size
 
     def weightings(self, state: Any) -> Weightings:
@@ -32,7 +32,7 @@ class SlotMemory(JointLookup[State]):
         return Weightings(read=state.read_weights, write=state.write_weights)
 
     def _build_lookup(self, attention: AttentionKind, heads: int) -> None:
-        """Make what look-up and pooling need, if the model reads by query."""
+        """Build the layers of look-up and pooling, if the model reads by query."""
         self._build_attention(attention, heads)
         if not self.sizes.query:
             return

@@ -1,8 +1,8 @@
-"""Soft codes of keys: each is spread over a few of D places, so that maps of codes are memories.
+"""Soft codes of keys, each spread over a few of D places, for associative maps.
 
-A map that is linear in its keys holds as many pairs as its keys have independent directions, and
-keys that are alike disturb each other. A softmax over D centres is nearly one-hot: what lies apart
-gets places of its own. A code is the root of such shares, so that its length is 1.
+A map that is linear in its keys stores as many pairs as its keys have independent directions, and
+similar keys interfere. A softmax over D centres is nearly one-hot: distant keys get places of their
+own. A code is the square root of these shares, so that its length is 1.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import hands_at
 from memory_cores.parts.solving import exactly
 
-#: Exponent by which a step beside a centre's has a lesser share than that step.
+#: Log ratio of a centre's share at its own step to that one step away.
 SHARP = 10.0
-#: Gain of centres by content, for entries of about 1/3.
+#: Gain of centres by content, for key entries of about 1/3.
 CONTENT_GAIN = 16.0
 
 
 class SoftCodes(nn.Module):
-    """Roots of a softmax of linear scores, for each of H heads, beside raw gates of the same input.
+    """Square roots of a softmax of linear scores, per head, and raw gates of the same input.
 
     Args:
         size: width I of keys.
@@ -43,7 +43,7 @@ class SoftCodes(nn.Module):
     def forward(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return codes [..., H, D] of keys [..., I], of length 1, and gates [..., G].
 
-        Autocast does not lower them: scores of places are small differences of large numbers.
+        Not lowered by autocast: scores are small differences of large numbers.
         """
         keys = keys.to(self.scores.weight.dtype)
         if building.serve(keys, self.scores.weight):
@@ -61,16 +61,15 @@ class SoftCodes(nn.Module):
 
     @torch.no_grad()
     def start_gates(self, raw: float) -> None:
-        """Start with gates of about this raw value, whatever the key."""
+        """Start with raw gates close to this value for every key."""
         self.scores.weight[self.parts[0] :] *= STEADY
         self.scores.bias[self.parts[0] :] = raw
 
     @torch.no_grad()
     def start_at_places(self, reach: float) -> None:
-        """Spread centres over keys from -reach to reach; nearness is a Gaussian's.
+        """Spread Gaussian centres over keys from -reach to reach.
 
-        A centre beside another has 1 / e of its code where the other's is highest; of each
-        further head's centres, where the other's is half as near.
+        A centre's code falls to 1 / e at the next centre. Each further head is twice as wide.
         """
         size, (weight, bias) = self.scores.in_features, self.rows
         centres = torch.empty(self.heads * self.places, size).uniform_(-reach, reach)
@@ -86,14 +85,14 @@ class SoftCodes(nn.Module):
     def start_at_times(
         self, lags: Sequence[float | None], steps: int, clock: Sequence[float], seed: Tensor
     ) -> None:
-        """Spread centres over the times of a sequence, as the hands of a clock show them.
+        """Spread centres over the times of a sequence, encoded by the hands of a clock.
 
         Args:
-            lags: for each head, how many steps before its key's time it asks for; None for a head
-                that compares all of a key but its hands.
+            lags: for each head, how many steps before its key's time it looks; None for a head that
+                compares keys without their hands.
             steps: length T of a sequence.
             clock: periods of the P hands with which keys begin, in steps.
-            seed: [D, I], standard normal: the directions of heads without a lag.
+            seed: [D, I], standard normal, directions for heads without a lag.
         """
         hands = 2 * len(clock)
         gap = (steps - 1) / max(self.places - 1, 1)

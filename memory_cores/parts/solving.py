@@ -1,4 +1,4 @@
-"""Linear equations of batches, in single precision at least."""
+"""Batched linear solves, in single precision at least."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -8,12 +8,12 @@ from torch import Tensor
 from memory_cores.kernels import building
 from memory_cores.kernels.solve import solve
 
-#: Most rows that the operator solves sooner than LAPACK, which takes them together.
+#: Most rows for which the operator is faster than LAPACK.
 FEW = 8
 
 
 def exactly(like: Tensor) -> AbstractContextManager[object]:
-    """Suspend autocast on a tensor's device: rounded matrices need not be positive definite."""
+    """Disable autocast on a tensor's device: rounded matrices may not be positive definite."""
     kind = like.device.type
     if kind != "meta" and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
@@ -21,43 +21,43 @@ def exactly(like: Tensor) -> AbstractContextManager[object]:
 
 
 def exact_type(like: Tensor) -> torch.dtype:
-    """Return the type of a tensor, or single precision if that is more."""
+    """Return a tensor's dtype, promoted to single precision at least."""
     return torch.promote_types(like.dtype, torch.float32)
 
 
 def solved(matrix: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
-    """Multiply rows by the inverse of a shifted symmetric matrix; autocast does not lower it.
+    """Multiply rows by the inverse of a shifted symmetric matrix; not lowered by autocast.
 
-    A matrix that was itself rounded to bfloat16 is another one: see ``exactly``.
+    Compute the matrix under ``exactly``, too: rounding it to bfloat16 changes the problem.
 
-    The gradient is one more solution with the same factor. Without an operator the factor is that
-    of any matrix: the gradient of PyTorch's Cholesky factor takes twice as long.
+    The gradient is one more solve with the same factor. The fallback uses a general LU solve: the
+    gradient of PyTorch's Cholesky factor takes twice as long.
 
     Args:
         matrix: [..., D, D], symmetric and, shifted, positive definite.
         rows: [..., M, D].
-        shift: [...], of the last dimensions of the batch, to be added to the diagonal.
+        shift: [...], trailing batch dimensions; added to the diagonal.
 
     Returns:
-        X: [..., M, D] with ``X @ (matrix + shift I) = rows``, in the type of ``rows``.
+        X: [..., M, D] with ``X @ (matrix + shift I) = rows``, in the dtype of ``rows``.
     """
     kind = exact_type(rows)
-    matrix, asked, shift = matrix.to(kind), rows.to(kind), shift.to(kind)
-    if rows.shape[-2] <= FEW and building.serve(matrix, asked):
-        return solve(matrix, asked, shift).to(rows.dtype)
+    matrix, right, shift = matrix.to(kind), rows.to(kind), shift.to(kind)
+    if rows.shape[-2] <= FEW and building.serve(matrix, right):
+        return solve(matrix, right, shift).to(rows.dtype)
     shifted = torch.addcmul(matrix, shift[..., None, None], identity_like(matrix))
-    return solved_by_columns(shifted, asked.mT).mT.to(rows.dtype)
+    return solved_by_columns(shifted, right.mT).mT.to(rows.dtype)
 
 
 def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:
-    """Solve ``matrix @ X = right`` for matrices of any kind; autocast does not lower it.
+    """Solve ``matrix @ X = right`` for general matrices; not lowered by autocast.
 
     Args:
         matrix: [..., D, D], invertible.
         right: [..., D, V].
 
     Returns:
-        X: [..., D, V], in the type of ``right``.
+        X: [..., D, V], in the dtype of ``right``.
     """
     kind = exact_type(right)
     with exactly(right):
@@ -65,5 +65,5 @@ def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:
 
 
 def identity_like(matrix: Tensor) -> Tensor:
-    """Return the identity [D, D] for matrices [..., D, D], in their type and on their device."""
+    """Return the identity [D, D] for matrices [..., D, D], in their dtype and on their device."""
     return torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)

@@ -1,25 +1,25 @@
-"""Cells that track values: LSTMs, shared or one for each, and ConvLSTMs of maps."""
+"""Cells that track values: shared or separate LSTMs, and ConvLSTMs for maps."""
 
 from math import prod
 
 from memory_cores.parts.conv_lstm import ConvLSTMCells
 from memory_cores.parts.lstm import LSTMCell, SeparateLSTMCells
 
-#: Of ConvLSTMs: their maps are small, and 3 x 3 sees the whole of 2 x 2.
+#: Kernel size of ConvLSTMs: 3 x 3 covers the whole of a 2 x 2 map.
 KERNEL_SIZE = 3
 
 
 def make_tracker(
     separate: int | None, place: int, inputs: int, value: int, maps: tuple[int, int] | None
 ) -> LSTMCell | SeparateLSTMCells | ConvLSTMCells:
-    """Make the cells for K values.
+    """Build the cells for K values.
 
     Args:
-        separate: number K of cells with weights of their own; None where all share theirs.
+        separate: number K of cells with separate weights; None if all share them.
         place: width of the first input.
-        inputs: width of all other inputs together.
+        inputs: total width of the other inputs.
         value: width of a value.
-        maps: height and width, where values and the other inputs are flattened maps.
+        maps: height and width if values and the other inputs are flattened maps.
     """
     if maps is not None:
         pixels = prod(maps)

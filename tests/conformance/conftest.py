@@ -1,4 +1,4 @@
-"""``pytest tests/conformance --core PACKAGE.CLASS`` asks of a core from elsewhere what all keep."""
+"""``pytest tests/conformance --core PACKAGE.CLASS`` checks the contract for an external core."""
 
 from importlib import import_module
 
@@ -9,23 +9,25 @@ import memory_cores
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--core", metavar="PACKAGE.CLASS", help="check this memory core, not those of the project"
+        "--core",
+        metavar="PACKAGE.CLASS",
+        help="check this memory core instead of those of the project",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the core in the place of the project's, before the tests are made from that list."""
+    """Replace the project's cores, before tests are parametrised by that list."""
     if name := config.getoption("core"):
         memory_cores.CORES = (imported(name),)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests of other cores, and of none."""
+    """Deselect tests of other cores, and of no core."""
     if not config.getoption("core"):
         return
-    mine = [item for item in items if core_of(item) in memory_cores.CORES]
-    config.hook.pytest_deselected(items=[item for item in items if item not in mine])
-    items[:] = mine
+    selected = [item for item in items if core_of(item) in memory_cores.CORES]
+    config.hook.pytest_deselected(items=[item for item in items if item not in selected])
+    items[:] = selected
 
 
 def core_of(item: pytest.Item) -> object:
@@ -35,9 +37,9 @@ def core_of(item: pytest.Item) -> object:
 def imported(name: str) -> type[memory_cores.MemoryCore]:
     package, _, cls = name.rpartition(".")
     try:
-        found = getattr(import_module(package), cls)
+        core = getattr(import_module(package), cls)
     except (ImportError, ValueError, AttributeError) as error:
         raise pytest.UsageError(f"--core must be PACKAGE.CLASS, got {name}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, memory_cores.MemoryCore)):
+    if not (isinstance(core, type) and issubclass(core, memory_cores.MemoryCore)):
         raise pytest.UsageError(f"--core must be a subclass of MemoryCore, got {name}")
-    return found
+    return core

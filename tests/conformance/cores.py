@@ -1,4 +1,4 @@
-"""Every core at several sizes, and the inputs that it is given."""
+"""Every core at several sizes, and inputs for it."""
 
 import inspect
 from collections.abc import Mapping
@@ -26,10 +26,10 @@ from memory_cores import (
 from tests.conformance.example_core import ExampleCore
 
 SIZES = MemorySizes(control=4, key=3, value=5, steps=7)
-#: Of models that read by query.
-ASKED = SIZES._replace(query=3)
+#: Sizes of models that read by query.
+QUERY_SIZES = SIZES._replace(query=3)
 BATCH = 3
-#: Given only to cores whose constructor has the setting.
+#: Passed only to cores with the setting.
 SHAPES: dict[str, dict[str, int]] = {
     "smallest": {"slots": 1, "word_size": 1, "read_heads": 1, "write_heads": 1},
     "small": {"word_size": 4, "read_heads": 2},
@@ -39,7 +39,7 @@ SHAPES: dict[str, dict[str, int]] = {
 
 
 class LongSAM(SAM):
-    """With more slots than its journal has places, so that its state grows from step to step."""
+    """SAM with more slots than journal places, so that its state grows from step to step."""
 
     def __init__(self, sizes: MemorySizes, word_size: int = 4, read_heads: int = 2) -> None:
         super().__init__(sizes, 60, word_size, read_heads, nearest=2)
@@ -52,7 +52,7 @@ def by_operators(core: type[MemoryCore]) -> Any:
 
 IN_PYTHON = [pytest.param(core, id=core.__name__) for core in (*CORES, LongSAM, ExampleCore)]
 every_core = pytest.mark.parametrize("core_class", [*IN_PYTHON, by_operators(DNC)])
-#: For what an operator may break: types, sizes of numbers, padding and graphs.
+#: For what operators might break: dtypes, magnitudes, padding and graphs.
 every_way = pytest.mark.parametrize(
     "core_class",
     [*IN_PYTHON, *map(by_operators, (NTM, LRU, DNC, GatedDelta, MLSTM, BayesianRegression, DKM))],
@@ -75,8 +75,8 @@ class Unrolled(NamedTuple):
     state: Any
 
 
-class Known(NamedTuple):
-    """Everything that is known before a core asked by query runs, and 6 queries a step."""
+class Sequences(NamedTuple):
+    """Inputs of a core that reads by query, with 6 queries per step."""
 
     controls: Tensor  #: [B, T, control]
     items: Items  #: [B, T, ...]
@@ -95,13 +95,13 @@ def build(
     **settings: int,
 ) -> MemoryCore:
     torch.manual_seed(0)
-    known = settings_of(core_class)
-    settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in known}
+    valid = settings_of(core_class)
+    settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in valid}
     return core_class(sizes, **settings).to(dtype)
 
 
-def asked(core_class: type[MemoryCore], **settings: Any) -> MemoryCore:
-    return build(core_class, sizes=ASKED, **settings)
+def build_by_query(core_class: type[MemoryCore], **settings: Any) -> MemoryCore:
+    return build(core_class, sizes=QUERY_SIZES, **settings)
 
 
 def sequence(
@@ -138,14 +138,14 @@ def unroll(core: MemoryCore, steps: list[Step], state: Any = None) -> Unrolled:
     return Unrolled(torch.stack(reads), weightings, state)
 
 
-def known(
+def random_sequences(
     steps: int = SIZES.steps,
     items: int = 4,
     dtype: torch.dtype = torch.float64,
     device: str = "cpu",
     batch: int = BATCH,
-) -> Known:
-    """Random ragged sets; one sequence has an empty set at the last step, one never has any."""
+) -> Sequences:
+    """Random ragged sets; one sequence has an empty set at the last step, one has no items."""
     torch.manual_seed(2)
 
     def random(*shape: int) -> Tensor:
@@ -154,20 +154,20 @@ def known(
     mask = torch.rand(batch, steps, items) < 0.7
     mask[0, -1] = mask[1] = False
     rows = Items(random(items, SIZES.key), random(items, SIZES.value), mask.to(device))
-    return Known(random(SIZES.control), rows, random(6, ASKED.query))
+    return Sequences(random(SIZES.control), rows, random(6, QUERY_SIZES.query))
 
 
-def recall(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
-    """Look up in all steps at once; returns values, pools and KL, all [B, T, ...]."""
+def recall(core: MemoryCore, sequences: Sequences) -> tuple[Tensor, ...]:
+    """Look up in all steps at once; return values, pools and KL, all [B, T, ...]."""
     snapshot, *rest = core.unroll(sequences.controls, sequences.items)
     return core.lookup(snapshot, sequences.queries), *rest
 
 
-def recall_step_by_step(core: MemoryCore, sequences: Known) -> tuple[Tensor, ...]:
+def recall_step_by_step(core: MemoryCore, sequences: Sequences) -> tuple[Tensor, ...]:
     state, steps = core.initial_state(BATCH, like=sequences.controls), []
     for t in range(sequences.controls.shape[1]):
         items = Items(*(part[:, t] for part in sequences.items))
         state = core.write(state, sequences.controls[:, t], items)
-        found = core.lookup(core.snapshot(state, items), sequences.queries[:, t])
-        steps.append((found, *core.pool(state), found.new_zeros(BATCH)))
+        values = core.lookup(core.snapshot(state, items), sequences.queries[:, t])
+        steps.append((values, *core.pool(state), values.new_zeros(BATCH)))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))

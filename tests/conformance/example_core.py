@@ -1,4 +1,4 @@
-"""A core of somebody else's, as short as it can be: it passes all that is asked of ours."""
+"""A minimal external core that passes all conformance tests."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class ExampleState(NamedTuple):
 
 
 class ExampleCore(MemoryCore[ExampleState]):
-    """The mean value of all items so far, whatever the control or the query."""
+    """The mean value of all items so far, for every control and query."""
 
     def initial_state(self, batch_size: int, like: Tensor) -> ExampleState:
         total = like.new_zeros(batch_size, self.sizes.value)

@@ -1,4 +1,4 @@
-"""Any core with any settings, and any short sequences for it, drawn by hypothesis."""
+"""Hypothesis strategies: cores with any settings, and short sequences for them."""
 
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -19,7 +19,7 @@ from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import settings_of
 
 WIDTHS = st.integers(1, 5)
-#: Of every setting that a core of ours has; kinds and switches are told by their types.
+#: Strategies of all settings of the project's cores, except literals and switches.
 SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "slots": st.integers(1, 6),
     "word_size": WIDTHS,
@@ -37,9 +37,9 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "attention_heads": st.integers(1, 3),
     "key_range": st.none() | st.sampled_from([0.1, 4.0]),
 }
-#: Switches of models that read with heads.
+#: Switches that only models with read heads support.
 OF_HEADS = "rewrites", "latent_addresses"
-#: Items of a step: rows, and the share of them that is real.
+#: A step's rows, and the share of them that is real.
 FILLED = st.tuples(st.integers(0, 5), st.sampled_from([0.0, 0.5, 1.0]))
 
 
@@ -48,26 +48,26 @@ class Case(NamedTuple):
 
     controls: Tensor  #: [B, T, control]
     items: Items  #: [B, T, N, ...]
-    rows: tuple[int, ...]  #: rows of each step; those behind are padding
+    rows: tuple[int, ...]  #: rows of each step; later ones are padding
     queries: Tensor  #: [B, T, M, Dq]; Dq is 0 for models that read with heads
     noise: Tensor  #: [B, T, noise_size]
 
-    def only(self, chosen: Any) -> "Case":
-        """The chosen sequences of the batch."""
-        items = Items(*(part[chosen] for part in self.items))
-        parts = (part[chosen] for part in (self.controls, self.queries, self.noise))
+    def only(self, index: Any) -> "Case":
+        """Select sequences of the batch."""
+        items = Items(*(part[index] for part in self.items))
+        parts = (part[index] for part in (self.controls, self.queries, self.noise))
         controls, queries, noise = parts
         return Case(controls, items, self.rows, queries, noise)
 
     def until(self, step: int) -> "Case":
-        """The steps before this one."""
+        """Return the steps before this one."""
         items = Items(*(part[:, :step] for part in self.items))
         parts = (part[:, :step] for part in (self.controls, self.queries, self.noise))
         controls, queries, noise = parts
         return Case(controls, items, self.rows[:step], queries, noise)
 
     def with_items(self, items: Items) -> "Case":
-        """Other rows, as many in every step."""
+        """Replace the items; every step has the same number of rows."""
         steps, rows = items.mask.shape[1:]
         return self._replace(items=items, rows=(rows,) * steps)
 
@@ -81,9 +81,9 @@ class Drawn(NamedTuple):
 
 @st.composite
 def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) -> dict[str, Any]:
-    """Valid settings of a core, each of them sometimes left out."""
+    """Draw valid settings of a core."""
     kinds = get_type_hints(core_class.__init__)
-    chosen: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name in list(settings_of(core_class))[1:]:
         values = SETTINGS.get(name)
         if kinds[name] is bool:
@@ -94,16 +94,16 @@ def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) 
             values = st.sampled_from([0, 1, 3, 6, "all"])
         elif name == "slots" and by_query and core_class in (TransformerCache, Hybrid):
             values = st.sampled_from([1, 3, 6, "all"])
-        if values is not None:  # else only the core knows what is valid, as its default is
-            chosen[name] = draw(values)
-    if core_class is RMR and chosen["without_flow_tracking"]:
-        chosen["separate_weights"] = chosen["without_flow_interaction"] = False
-    return chosen
+        if values is not None:  # else its valid values are unknown: keep the default
+            settings[name] = draw(values)
+    if core_class is RMR and settings["without_flow_tracking"]:
+        settings["separate_weights"] = settings["without_flow_interaction"] = False
+    return settings
 
 
 @st.composite
 def sizes_for(draw: st.DrawFn, steps: int, by_query: bool) -> MemorySizes:
-    """Widths of a model; queries are as wide as keys, as in all models that ask."""
+    """Draw the widths of a model; queries are as wide as keys."""
     key = draw(WIDTHS)
     return MemorySizes(draw(WIDTHS), key, draw(WIDTHS), steps, key if by_query else 0)
 
@@ -111,7 +111,7 @@ def sizes_for(draw: st.DrawFn, steps: int, by_query: bool) -> MemorySizes:
 def random_case(
     core: MemoryCore, batch: int, filled: list[tuple[int, float]], spread: float
 ) -> Case:
-    """Normal numbers of a spread; each step has so many rows, of which a share is real."""
+    """Draw normal numbers; ``filled`` has each step's rows and their real share."""
     sizes, T = core.sizes, len(filled)
     N = max(rows for rows, _ in filled)
 
@@ -133,7 +133,7 @@ def drawn(
     scales: tuple[float, ...] = (1.0,),
     spreads: tuple[float, ...] = (0.3, 1.0),
 ) -> Drawn:
-    """A core whose first parameters are scaled, and sequences with numbers of a spread."""
+    """Draw a core with scaled initial parameters, and sequences."""
     by_query = draw(st.booleans())
     filled = draw(st.lists(FILLED, min_size=1, max_size=6))
     sizes = draw(sizes_for(len(filled), by_query))
@@ -156,7 +156,7 @@ def build(
     spread: float = 1.0,
     seed: int = 0,
 ) -> Drawn:
-    """What ``drawn`` draws; examples to keep are given by these numbers."""
+    """Build a fixed example as ``drawn`` does."""
     torch.manual_seed(seed)
     core = core_class(sizes, **settings).double()
     with torch.no_grad():
@@ -166,7 +166,7 @@ def build(
 
 
 def outcome(core: MemoryCore, case: Case, real: RealPoints | None = None) -> tuple[Tensor, ...]:
-    """All that a model sees of a core, each [B, T, ...]."""
+    """Return all outputs of a core that a model sees, each [B, T, ...]."""
     if core.sizes.query:
         snapshot, *rest = core.unroll(case.controls, case.items, case.controls.flip(2), case.noise)
         return core.lookup(snapshot, case.queries, real), *rest
@@ -180,7 +180,7 @@ def outcome(core: MemoryCore, case: Case, real: RealPoints | None = None) -> tup
 
 
 def step_by_step(core: MemoryCore, case: Case) -> tuple[Tensor, ...]:
-    """The same, by the calls of the contract that ``outcome`` does without."""
+    """Return the same from the single-step calls of the contract."""
     state, steps = core.initial_state(len(case.controls), like=case.controls), []
     for t, rows in enumerate(case.rows):
         control, noise = case.controls[:, t], case.noise[:, t]
@@ -188,8 +188,8 @@ def step_by_step(core: MemoryCore, case: Case) -> tuple[Tensor, ...]:
         state, kl = core.advance(state, control, items, control.flip(1), noise)
         reads, state = core.read(state, control)
         if core.sizes.query:
-            found = core.lookup(core.snapshot(state, items), case.queries[:, t])
-            steps.append((found, *core.pool(state), kl))
+            values = core.lookup(core.snapshot(state, items), case.queries[:, t])
+            steps.append((values, *core.pool(state), kl))
         else:
             steps.append((reads, *core.weightings(state), kl))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))

@@ -1,4 +1,4 @@
-"""Promises of every core to models that read with its heads."""
+"""The contract of every core in models that read with its heads."""
 
 import functools
 import io
@@ -26,7 +26,7 @@ from tests.conformance.cores import (
 
 
 def assert_same(ours: Unrolled, theirs: Unrolled) -> None:
-    """Equal to rounding in everything that can be seen."""
+    """Assert that all outputs are equal up to rounding."""
     close = functools.partial(torch.testing.assert_close, rtol=0, atol=1e-10)
     close(ours.reads, theirs.reads)
     for left, right in zip(ours.weightings, theirs.weightings, strict=True):
@@ -34,13 +34,13 @@ def assert_same(ours: Unrolled, theirs: Unrolled) -> None:
         close(left.write, right.write)
 
 
-def only(steps: list[Step], chosen: Any) -> list[Step]:
-    """The chosen sequences of the batch."""
-    return [Step(c[chosen], Items(*(part[chosen] for part in items))) for c, items in steps]
+def only(steps: list[Step], index: Any) -> list[Step]:
+    """Select sequences of the batch."""
+    return [Step(c[index], Items(*(part[index] for part in items))) for c, items in steps]
 
 
-def only_weightings(weightings: list[Weightings], chosen: Any) -> list[Weightings]:
-    return [Weightings(read=w.read[chosen], write=w.write[chosen]) for w in weightings]
+def only_weightings(weightings: list[Weightings], index: Any) -> list[Weightings]:
+    return [Weightings(read=w.read[index], write=w.write[index]) for w in weightings]
 
 
 # Shapes and kinds ---------------------------------------------------------------------------------
@@ -156,10 +156,10 @@ def test_changing_one_sequence_changes_no_other(core_class: type[MemoryCore]) ->
         control[1] += 1
         items.keys[1], items.values[1], items.mask[1] = (part[1] for part in others)
     before, after = unroll(core, steps), unroll(core, changed)
-    rest = [0, 2]
+    unchanged = [0, 2]
     assert_same(
-        Unrolled(after.reads[:, rest], only_weightings(after.weightings, rest), None),
-        Unrolled(before.reads[:, rest], only_weightings(before.weightings, rest), None),
+        Unrolled(after.reads[:, unchanged], only_weightings(after.weightings, unchanged), None),
+        Unrolled(before.reads[:, unchanged], only_weightings(before.weightings, unchanged), None),
     )
     if core.context_size:
         assert not torch.allclose(after.reads[:, 1], before.reads[:, 1])
@@ -194,20 +194,20 @@ def test_no_items_and_only_padding_are_the_same(core_class: type[MemoryCore]) ->
 @every_core
 def test_order_of_the_items_in_a_set_does_not_matter(core_class: type[MemoryCore]) -> None:
     core, steps = build(core_class), sequence()
-    turned = [Step(c, Items(*(part.flip(1) for part in items))) for c, items in steps]
-    assert_same(unroll(core, turned), unroll(core, steps))
+    reversed_ = [Step(c, Items(*(part.flip(1) for part in items))) for c, items in steps]
+    assert_same(unroll(core, reversed_), unroll(core, steps))
 
 
 @every_way
-def test_what_stands_in_padding_does_not_matter(core_class: type[MemoryCore]) -> None:
+def test_content_of_padding_does_not_matter(core_class: type[MemoryCore]) -> None:
     core, steps = build(core_class), sequence()
     polluted = []
     for control, items in steps:
         hole = ~items.mask.unsqueeze(2)
         keys, values = items.keys.masked_fill(hole, 1e6), items.values.masked_fill(hole, -1e6)
         extra = [torch.full_like(part[:, :1], torch.nan).expand(-1, 2, -1) for part in items[:2]]
-        more = torch.zeros(BATCH, 2, dtype=torch.bool)
-        parts = zip((keys, values, items.mask), (*extra, more), strict=True)
+        extra_mask = torch.zeros(BATCH, 2, dtype=torch.bool)
+        parts = zip((keys, values, items.mask), (*extra, extra_mask), strict=True)
         polluted.append(Step(control, Items(*(torch.cat(pair, 1) for pair in parts))))
     assert_same(unroll(core, polluted), unroll(core, steps))
 
@@ -218,9 +218,9 @@ def test_an_added_item_is_seen_later(core_class: type[MemoryCore]) -> None:
     if not core.context_size:
         pytest.skip("reads nothing")
     control, items = steps[3]
-    seen = items._replace(mask=torch.ones_like(items.mask))
+    visible = items._replace(mask=torch.ones_like(items.mask))
     hidden = items._replace(mask=torch.zeros_like(items.mask))
-    with_items = unroll(core, [*steps[:3], Step(control, seen), *steps[4:]])
+    with_items = unroll(core, [*steps[:3], Step(control, visible), *steps[4:]])
     without = unroll(core, [*steps[:3], Step(control, hidden), *steps[4:]])
     assert torch.equal(with_items.reads[:3], without.reads[:3])
     assert ((with_items.reads - without.reads)[4:].abs().amax((0, 2)) > 1e-9).all()
@@ -253,10 +253,7 @@ def test_weightings_are_non_negative_and_sum_to_at_most_one(
 def test_gradients_reach_every_row_of_every_parameter(
     core_class: type[MemoryCore], shape: str
 ) -> None:
-    """Not with one slot, where choosing is no choice and a key learns nothing.
-
-    In several batches: rectifiers may be silent in one.
-    """
+    """With one slot keys get no gradient; in one batch rectifiers may be inactive."""
     core = build(core_class, shape)
     reads = torch.stack([unroll(core, sequence(seed=seed)).reads for seed in range(4)])
     if not list(core.parameters()):
@@ -286,7 +283,7 @@ def test_values_and_gradients_are_finite(
     core_class: type[MemoryCore], case: str, shape: str, dtype: torch.dtype
 ) -> None:
     core = build(core_class, shape, dtype)
-    # In bfloat16 whole numbers above 256 have gaps.
+    # Beyond 256, bfloat16 does not represent all integers.
     many = 400 if dtype == torch.bfloat16 else 200
     steps = sequence(many if case == "many steps" else 20, dtype=dtype)
     if case == "zeros":

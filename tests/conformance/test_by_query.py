@@ -1,4 +1,4 @@
-"""Promises of every core to models that know all items beforehand, and read by query."""
+"""The contract of every core in models that know all items beforehand and read by query."""
 
 import pytest
 import torch
@@ -9,10 +9,10 @@ from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import (
     BATCH,
     SIZES,
-    Known,
-    asked,
+    Sequences,
+    build_by_query,
     every_core,
-    known,
+    random_sequences,
     recall,
     recall_step_by_step,
     sequence,
@@ -25,8 +25,8 @@ def assert_close(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> None:
 
 
 @every_core
-def test_queries_that_are_padding_may_be_left_out(core_class: type[MemoryCore]) -> None:
-    core, sequences = asked(core_class), known()
+def test_padding_queries_may_be_skipped(core_class: type[MemoryCore]) -> None:
+    core, sequences = build_by_query(core_class), random_sequences()
     snapshot = core.unroll(sequences.controls, sequences.items).snapshot
     mask = torch.rand(sequences.queries.shape[:-1]) < 0.5
     found = core.lookup(snapshot, sequences.queries, RealPoints(mask))
@@ -41,7 +41,7 @@ def test_queries_that_are_padding_may_be_left_out(core_class: type[MemoryCore]) 
 def test_all_steps_at_once_equal_step_by_step(
     core_class: type[MemoryCore], shape: str, steps: int, items: int
 ) -> None:
-    core, sequences = asked(core_class, shape=shape), known(steps, items)
+    core, sequences = build_by_query(core_class, shape=shape), random_sequences(steps, items)
     found, total, number, kl = recall(core, sequences)
     assert found.shape == (BATCH, steps, 6, core.lookup_size)
     assert total.shape == (BATCH, steps, SIZES.value) and number.shape == (BATCH, steps, 1)
@@ -51,11 +51,11 @@ def test_all_steps_at_once_equal_step_by_step(
 
 @every_core
 @pytest.mark.parametrize("shape", ["small", "wide"])
-def test_gradients_of_what_is_recalled_reach_every_parameter(
+def test_gradients_of_recall_reach_every_parameter(
     core_class: type[MemoryCore], shape: str
 ) -> None:
-    """A parameter without one ends a training on several devices in its second step."""
-    core, sequences = asked(core_class, shape=shape), known()
+    """Parameters without a gradient break distributed training in its second step."""
+    core, sequences = build_by_query(core_class, shape=shape), random_sequences()
     found, total, _, _ = recall(core, sequences)
     if not list(core.parameters()):
         pytest.skip("has no parameters")
@@ -65,8 +65,8 @@ def test_gradients_of_what_is_recalled_reach_every_parameter(
 
 
 @every_core
-def test_models_that_ask_by_query_have_no_read_heads(core_class: type[MemoryCore]) -> None:
-    core = asked(core_class)
+def test_models_that_read_by_query_have_no_read_heads(core_class: type[MemoryCore]) -> None:
+    core = build_by_query(core_class)
     control = torch.ones(BATCH, SIZES.control, dtype=torch.float64)
     state, (_, items) = core.initial_state(BATCH, like=control), sequence()[0]
     for reads, *_ in (core.read(state, control), core.write_and_read(state, control, items)):
@@ -74,24 +74,24 @@ def test_models_that_ask_by_query_have_no_read_heads(core_class: type[MemoryCore
 
 
 @every_core
-def test_permuting_a_batch_permutes_what_is_recalled(core_class: type[MemoryCore]) -> None:
-    core, sequences, order = asked(core_class), known(), [2, 0, 1]
+def test_permuting_a_batch_permutes_recall(core_class: type[MemoryCore]) -> None:
+    core, sequences, order = build_by_query(core_class), random_sequences(), [2, 0, 1]
     controls, items, queries = sequences
-    permuted = Known(controls[order], Items(*(part[order] for part in items)), queries[order])
+    permuted = Sequences(controls[order], Items(*(part[order] for part in items)), queries[order])
     straight = tuple(part[order] for part in recall(core, sequences))
     assert_close(recall(core, permuted), straight)
 
 
 @every_core
-def test_padding_with_nan_changes_nothing_that_is_recalled_nor_its_gradients(
+def test_nan_in_padding_changes_neither_recall_nor_gradients(
     core_class: type[MemoryCore],
 ) -> None:
-    core, sequences = asked(core_class), known()
+    core, sequences = build_by_query(core_class), random_sequences()
     controls, items, queries = sequences
     hole, mask = ~items.mask.unsqueeze(3), items.mask
     spoilt = Items(*(part.masked_fill(hole, torch.nan) for part in items[:2]), mask)
 
-    def gradients(sequences: Known) -> tuple[Tensor, ...]:
+    def gradients(sequences: Sequences) -> tuple[Tensor, ...]:
         found, total, *rest = recall(core, sequences)
         leaves = [*core.parameters(), controls, *items[:2], queries]
         loss = found.square().sum() + total.square().sum()
@@ -101,30 +101,30 @@ def test_padding_with_nan_changes_nothing_that_is_recalled_nor_its_gradients(
         assert all(grad is None or grad.isfinite().all() for grad in grads)
         return found, total, *rest, *(grad for grad in grads if grad is not None)
 
-    assert_close(gradients(Known(controls, spoilt, queries)), gradients(sequences))
+    assert_close(gradients(Sequences(controls, spoilt, queries)), gradients(sequences))
 
 
 @every_core
-def test_later_items_change_nothing_that_is_recalled_before(core_class: type[MemoryCore]) -> None:
-    core, sequences = asked(core_class), known()
+def test_later_items_do_not_change_earlier_recall(core_class: type[MemoryCore]) -> None:
+    core, sequences = build_by_query(core_class), random_sequences()
     controls, items, queries = sequences
     later = torch.arange(SIZES.steps).view(1, -1, 1, 1) > 3
     changed = Items(*(torch.where(later, part + 1, part) for part in items[:2]), items.mask)
-    after = recall(core, Known(controls, changed, queries))
+    after = recall(core, Sequences(controls, changed, queries))
     before = recall(core, sequences)
     assert_close(tuple(part[:, :4] for part in after), tuple(part[:, :4] for part in before))
 
 
 @every_core
-def test_an_item_changes_what_is_recalled_later_if_items_are_held(
+def test_an_item_changes_later_recall_if_items_are_stored(
     core_class: type[MemoryCore],
 ) -> None:
-    core, sequences = asked(core_class), known()
+    core, sequences = build_by_query(core_class), random_sequences()
     controls, items, queries = sequences
-    chosen = torch.arange(SIZES.steps).view(1, -1, 1) == 3
+    at_step = torch.arange(SIZES.steps).view(1, -1, 1) == 3
     found = [
-        recall(core, Known(controls, items._replace(mask=mask), queries))[0]
-        for mask in (items.mask | chosen, items.mask & ~chosen)
+        recall(core, Sequences(controls, items._replace(mask=mask), queries))[0]
+        for mask in (items.mask | at_step, items.mask & ~at_step)
     ]
     differences = (found[0] - found[1]).abs().amax((0, 2, 3))
     assert not differences[:3].any()
@@ -134,7 +134,7 @@ def test_an_item_changes_what_is_recalled_later_if_items_are_held(
 @pytest.mark.parametrize("core_class", CORES)
 def test_a_look_up_sees_which_value_came_with_which_key(core_class: type[MemoryCore]) -> None:
     """The points of a step, not their mean: two sets with the same keys, values and means."""
-    core, sequences = asked(core_class), known(steps=1)
+    core, sequences = build_by_query(core_class), random_sequences(steps=1)
     keys, values, _ = sequences.items
     mask = torch.ones(keys.shape[:3], dtype=torch.bool)
     found = [
@@ -145,45 +145,47 @@ def test_a_look_up_sees_which_value_came_with_which_key(core_class: type[MemoryC
 
 
 @pytest.mark.parametrize("core_class", [core for core in CORES if core.starts_empty])
-def test_where_nothing_was_written_the_read_is_zero(core_class: type[MemoryCore]) -> None:
-    found, total, number, _ = recall(asked(core_class), known())
+def test_an_empty_memory_reads_zero(core_class: type[MemoryCore]) -> None:
+    found, total, number, _ = recall(build_by_query(core_class), random_sequences())
     found = found[..., : SIZES.value]
     assert found[0, 0].any(-1).all() and not found[1].any()  # the second sequence has no items
     assert not total[1].any() and not number[1].any()
 
 
 @pytest.mark.parametrize("core_class", [core for core in CORES if core.uncertain])
-def test_an_uncertain_core_is_surer_where_it_was_given_items(core_class: type[MemoryCore]) -> None:
-    core, (controls, items, _) = asked(core_class), known()
-    sequences = Known(controls, items, items.keys)
+def test_an_uncertain_core_is_more_certain_at_its_items(core_class: type[MemoryCore]) -> None:
+    core, (controls, items, _) = build_by_query(core_class), random_sequences()
+    sequences = Sequences(controls, items, items.keys)
     hidden = items._replace(mask=torch.zeros_like(items.mask))
-    given, not_given = (
+    with_items, without = (
         recall(core, sequences._replace(items=rows))[0][..., -1] for rows in (items, hidden)
     )
-    assert (given > 0).all() and (given[items.mask] < 0.9 * not_given[items.mask]).all()
-    torch.testing.assert_close(given[1], not_given[1])  # which never has any
+    assert (with_items > 0).all()
+    assert (with_items[items.mask] < 0.9 * without[items.mask]).all()
+    torch.testing.assert_close(with_items[1], without[1])  # a sequence without items
 
 
 @every_core
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_what_is_recalled_follows_dtype_and_device(
-    core_class: type[MemoryCore], dtype: torch.dtype
-) -> None:
-    core = asked(core_class, dtype=dtype)
-    parts = recall(core, known(dtype=dtype))
+def test_recall_follows_dtype_and_device(core_class: type[MemoryCore], dtype: torch.dtype) -> None:
+    core = build_by_query(core_class, dtype=dtype)
+    parts = recall(core, random_sequences(dtype=dtype))
     assert all(part.dtype == dtype and part.isfinite().all() for part in parts)
-    far = recall(core.to("meta"), known(dtype=dtype, device="meta"))
-    assert all(part.is_meta for part in far)
-    assert [part.shape for part in far] == [part.shape for part in parts]
+    on_meta = recall(core.to("meta"), random_sequences(dtype=dtype, device="meta"))
+    assert all(part.is_meta for part in on_meta)
+    assert [part.shape for part in on_meta] == [part.shape for part in parts]
 
 
 @every_core
 def test_recall_compiles_into_one_graph_and_runs_under_autocast(
     core_class: type[MemoryCore],
 ) -> None:
-    core, sequences = asked(core_class, dtype=torch.float32), known(3, dtype=torch.float32)
+    core, sequences = (
+        build_by_query(core_class, dtype=torch.float32),
+        random_sequences(3, dtype=torch.float32),
+    )
     torch.compiler.reset()
-    compiled = torch.compile(lambda known: recall(core, known), fullgraph=True, backend="eager")
+    compiled = torch.compile(lambda inputs: recall(core, inputs), fullgraph=True, backend="eager")
     for ours, theirs in zip(compiled(sequences), recall(core, sequences), strict=True):
         torch.testing.assert_close(ours, theirs)
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,6 +1,6 @@
-"""Promises of every core, with whatever settings, widths, sets and masks hypothesis draws.
+"""The contract of every core, with settings, widths, sets and masks drawn by hypothesis.
 
-The other files of this folder ask for the same with fixed sizes, and for more than this.
+The other files of this folder check the same and more with fixed sizes.
 """
 
 import functools
@@ -23,7 +23,7 @@ close = functools.partial(torch.testing.assert_close, rtol=1e-8, atol=1e-9)
 
 
 def fading_links() -> list[Drawn]:
-    """Write weights that sum to more than 1 by rounding: links fell below 0, then reads."""
+    """Write weights whose sum exceeds 1 by rounding made links, then reads, negative."""
     one = {"word_size": 1, "read_heads": 1, "write_heads": 1}
     six_items = (MemorySizes(1, 1, 1, 6), [(1, 1.0)] * 6)
     return [
@@ -33,25 +33,25 @@ def fading_links() -> list[Drawn]:
 
 
 def wide_gaussians() -> list[Drawn]:
-    """Large parameters: the sigmas of drawn keys were infinite."""
+    """Large parameters made the sigmas of stochastic keys infinite."""
     settings = {"slots": 1, "read_heads": 1, "stochastic_keys": True}
     sizes = MemorySizes(3, 1, 3, 1)
     return [build(RMR, sizes, settings, 1, [(0, 0.0)], 50.0, 0.0, seed) for seed in (13, 28)]
 
 
-#: Smallest cases that were not sound before.
-FOUND: dict[type[MemoryCore], Callable[[], list[Drawn]]] = {DNC: fading_links, RMR: wide_gaussians}
+#: Minimal cases that used to fail.
+FIXED: dict[type[MemoryCore], Callable[[], list[Drawn]]] = {DNC: fading_links, RMR: wide_gaussians}
 
 
 def check_with(core_class: type[MemoryCore], check: Any, **how: Any) -> None:
-    """Call a check with drawn cores and cases, and with what else it draws."""
+    """Run a check on drawn cores and cases; it may draw more data."""
     some_examples(given(drawn(core_class, **how), st.data())(check))()
 
 
 @every_core
 def test_sequences_of_a_batch_do_not_see_each_other(core_class: type[MemoryCore]) -> None:
-    def check(found: Drawn, data: st.DataObject) -> None:
-        core, case = found
+    def check(drawn_pair: Drawn, data: st.DataObject) -> None:
+        core, case = drawn_pair
         together, batch = outcome(core, case), len(case.controls)
         order = data.draw(st.permutations(range(batch)))
         close(outcome(core, case.only(order)), tuple(part[order] for part in together))
@@ -63,8 +63,8 @@ def test_sequences_of_a_batch_do_not_see_each_other(core_class: type[MemoryCore]
 
 @every_core
 def test_steps_do_not_see_later_ones(core_class: type[MemoryCore]) -> None:
-    def check(found: Drawn, data: st.DataObject) -> None:
-        core, case = found
+    def check(drawn_pair: Drawn, data: st.DataObject) -> None:
+        core, case = drawn_pair
         steps = data.draw(st.integers(1, len(case.rows)))
         whole = outcome(core, case)
         close(outcome(core, case.until(steps)), tuple(part[:, :steps] for part in whole))
@@ -74,17 +74,17 @@ def test_steps_do_not_see_later_ones(core_class: type[MemoryCore]) -> None:
 
 @every_core
 def test_an_unroll_gives_what_its_steps_give(core_class: type[MemoryCore]) -> None:
-    def check(found: Drawn, data: st.DataObject) -> None:
-        close(step_by_step(*found), outcome(*found))
+    def check(drawn_pair: Drawn, data: st.DataObject) -> None:
+        close(step_by_step(*drawn_pair), outcome(*drawn_pair))
 
     check_with(core_class, check)
 
 
 def repacked(case: Case, order: list[int], padding: int, rubbish: float) -> Case:
-    """The same sets in another order, with more padding, and rubbish in all of it."""
+    """Reorder the sets, add padding, and fill all padding with rubbish."""
     parts = [part[:, :, order] for part in case.items]
-    more = [part.new_zeros(*part.shape[:2], padding, *part.shape[3:]) for part in parts]
-    keys, values, mask = (torch.cat(pair, 2) for pair in zip(parts, more, strict=True))
+    extra = [part.new_zeros(*part.shape[:2], padding, *part.shape[3:]) for part in parts]
+    keys, values, mask = (torch.cat(pair, 2) for pair in zip(parts, extra, strict=True))
     hole = ~mask.unsqueeze(3)
     return case.with_items(
         Items(keys.masked_fill(hole, rubbish), values.masked_fill(hole, rubbish), mask)
@@ -95,8 +95,8 @@ def repacked(case: Case, order: list[int], padding: int, rubbish: float) -> Case
 def test_neither_order_nor_padding_of_a_set_makes_a_difference(
     core_class: type[MemoryCore],
 ) -> None:
-    def check(found: Drawn, data: st.DataObject) -> None:
-        core, case = found
+    def check(drawn_pair: Drawn, data: st.DataObject) -> None:
+        core, case = drawn_pair
         order = data.draw(st.permutations(range(case.items.mask.shape[2])))
         padding = data.draw(st.integers(0, 2))
         rubbish = data.draw(st.sampled_from([torch.nan, torch.inf, 1e6]))
@@ -109,9 +109,9 @@ def test_neither_order_nor_padding_of_a_set_makes_a_difference(
 
 
 def gradients(core: MemoryCore, case: Case) -> dict[str, Tensor]:
-    """Gradients of a loss that depends on all that is seen."""
+    """Return the gradients of a loss that depends on all outputs."""
     core.zero_grad()
-    # Of the size of 1, so that what overflows is the core's.
+    # Normalised, so that any overflow is the core's.
     parts = [part.double() for part in outcome(core, case) if part.numel()]
     loss = sum((part / (1 + part.detach().abs().max())).square().sum() for part in parts)
     if isinstance(loss, Tensor) and loss.requires_grad:
@@ -124,16 +124,16 @@ def gradients(core: MemoryCore, case: Case) -> dict[str, Tensor]:
 
 
 @every_core
-def test_queries_that_are_padding_change_no_others(core_class: type[MemoryCore]) -> None:
-    def check(found: Drawn, data: st.DataObject) -> None:
-        core, case = found
+def test_padding_queries_change_no_others(core_class: type[MemoryCore]) -> None:
+    def check(drawn_pair: Drawn, data: st.DataObject) -> None:
+        core, case = drawn_pair
         if not core.sizes.query:
             return
         count = case.queries[..., 0].numel()
         flags = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
-        asked = torch.tensor(flags).view(case.queries.shape[:3])
-        values = outcome(core, case, RealPoints(asked))[0]
-        close(values[asked], outcome(core, case)[0][asked])
+        mask = torch.tensor(flags).view(case.queries.shape[:3])
+        values = outcome(core, case, RealPoints(mask))[0]
+        close(values[mask], outcome(core, case)[0][mask])
         assert values.isfinite().all()
 
     check_with(core_class, check)
@@ -144,12 +144,12 @@ def test_queries_that_are_padding_change_no_others(core_class: type[MemoryCore])
 def test_values_gradients_and_weightings_are_sound(
     core_class: type[MemoryCore], dtype: torch.dtype
 ) -> None:
-    def check(found: Drawn) -> None:
-        core, case = found[0].to(dtype), in_dtype(found[1], dtype)
-        seen = outcome(core, case)
-        assert all(part.dtype == dtype or core.noise_size for part in seen)
-        assert all(part.isfinite().all() for part in seen)
-        for weights in () if core.sizes.query else seen[1:3]:
+    def check(drawn_pair: Drawn) -> None:
+        core, case = drawn_pair[0].to(dtype), in_dtype(drawn_pair[1], dtype)
+        outputs = outcome(core, case)
+        assert all(part.dtype == dtype or core.noise_size for part in outputs)
+        assert all(part.isfinite().all() for part in outputs)
+        for weights in () if core.sizes.query else outputs[1:3]:
             assert (weights >= 0).all()
             assert (weights.double().sum(-1) <= 1 + 8 * torch.finfo(dtype).eps).all()
         inputs = [case.controls, *case.items[:2], case.queries]
@@ -157,12 +157,12 @@ def test_values_gradients_and_weightings_are_sound(
         assert all(x.grad is None or x.grad.isfinite().all() for x in inputs)
 
     extremes = drawn(core_class, scales=(0.0, 1.0, 3.0, 50.0), spreads=(0.0, 1.0, 10.0))
-    kept = (example(found) for found in FOUND.get(core_class, lambda: [])())
+    kept = (example(case) for case in FIXED.get(core_class, lambda: [])())
     some_examples(functools.reduce(lambda test, keep: keep(test), kept, given(extremes)(check)))()
 
 
 def in_dtype(case: Case, dtype: torch.dtype) -> Case:
-    """The case in another dtype, as leaves."""
+    """Convert a case to another dtype, as leaves."""
     controls, keys, values, queries = (
         part.to(dtype).requires_grad_() for part in (case.controls, *case.items[:2], case.queries)
     )

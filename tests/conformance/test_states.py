@@ -1,4 +1,4 @@
-"""Promises of every core about its state, whoever asks, and about how it looks."""
+"""The contract of every core about its state, and about its colour and marker."""
 
 from typing import Any, NamedTuple
 
@@ -9,26 +9,26 @@ from torch import Tensor
 from memory_cores import CORES, Items, MemoryCore, MemorySizes
 from memory_cores.parts.palette import PALETTE
 from tests.conformance.cores import (
-    ASKED,
     BATCH,
+    QUERY_SIZES,
     SIZES,
     build,
     every_core,
     every_shape,
-    known,
+    random_sequences,
     sequence,
     unroll,
     without_items,
 )
 from tests.conformance.promised_shapes import assert_as_promised
 
-#: A batch of no other size's number.
+#: A batch size that differs from all other sizes.
 MANY = 11
-either_way = pytest.mark.parametrize("sizes", [SIZES, ASKED], ids=["by heads", "by query"])
+either_way = pytest.mark.parametrize("sizes", [SIZES, QUERY_SIZES], ids=["by heads", "by query"])
 
 
 def letters(core: MemoryCore) -> dict[str, int]:
-    """Letters of comments whose numbers the contract fixes."""
+    """Return the letters whose values the contract fixes."""
     widths = {"W": core.word_size} if hasattr(core, "word_size") else {}
     sizes = core.sizes
     return {"B": MANY, "R": core.read_heads, "Dk": sizes.key, "Dv": sizes.value, **widths}
@@ -37,7 +37,7 @@ def letters(core: MemoryCore) -> dict[str, int]:
 @every_core
 @every_shape
 @either_way
-def test_states_have_the_shapes_that_their_comments_say(
+def test_states_have_the_shapes_of_their_comments(
     core_class: type[MemoryCore], shape: str, sizes: MemorySizes
 ) -> None:
     core = build(core_class, shape, sizes=sizes)
@@ -54,11 +54,11 @@ def test_states_have_the_shapes_that_their_comments_say(
 
 @every_core
 @every_shape
-def test_recollections_have_the_shapes_that_their_comments_say(
+def test_recollections_have_the_shapes_of_their_comments(
     core_class: type[MemoryCore], shape: str
 ) -> None:
-    core = build(core_class, shape, sizes=ASKED)
-    controls, items, _ = known(batch=MANY)
+    core = build(core_class, shape, sizes=QUERY_SIZES)
+    controls, items, _ = random_sequences(batch=MANY)
     recollections = core.unroll(controls, items)
     snapshot, promised = recollections.snapshot, letters(core)
     T = SIZES.steps
@@ -80,7 +80,7 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
 ) -> None:
     core, steps = build(core_class, sizes=sizes), sequence()
     before = core.initial_state(BATCH, like=torch.zeros(1, dtype=torch.float64))
-    # What is kept of the current step's items is as much as there are: here, as at first, none.
+    # Fields with the current step's items have a row for each: none here, as initially.
     after = unroll(core, [*steps, without_items(steps[0])]).state
     assert type(before) is type(after)
     for name in before._fields:
@@ -90,7 +90,7 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
         assert len(old) == len(new) == BATCH, name
 
 
-def test_every_core_looks_like_none_else() -> None:
+def test_colours_of_cores_are_unique() -> None:
     assert {core.look for core in CORES} <= {*PALETTE}
     assert len({core.look.colour for core in CORES}) == len(CORES)
 
@@ -98,8 +98,8 @@ def test_every_core_looks_like_none_else() -> None:
 # How the comments are read ----------------------------------------------------------------------
 
 
-class Held(NamedTuple):
-    """Rows of words, of either kind: with a row more, or without words."""
+class Words(NamedTuple):
+    """Fields with one or two shapes."""
 
     words: Tensor  #: [B, N + 1, 2 W], of which two are one; [B, N, 0] if there are none
     used: Tensor  #: [B, N] bool, those with a word
@@ -109,20 +109,20 @@ class Held(NamedTuple):
 class Silent(NamedTuple):
     """A field whose comment has no shape."""
 
-    words: Tensor  #: what is held
+    words: Tensor  #: stored words
 
 
-def held(words: tuple[int, ...], used: Any = torch.bool, slots: int = 3) -> Held:
-    return Held(
+def words_of(words: tuple[int, ...], used: Any = torch.bool, slots: int = 3) -> Words:
+    return Words(
         torch.zeros(words), torch.zeros(2, slots, dtype=used), torch.zeros(2, 1, dtype=torch.int64)
     )
 
 
 @pytest.mark.parametrize("words", [(2, 4, 6), (2, 3, 0)])
-def test_either_shape_will_do(words: tuple[int, ...]) -> None:
-    assert_as_promised(held(words), torch.float32, B=2)
+def test_either_shape_matches(words: tuple[int, ...]) -> None:
+    assert_as_promised(words_of(words), torch.float32, B=2)
     assert_as_promised(
-        Items(*(torch.zeros(2, 0, n) for n in (3, 1)), held(words).used[:, :0]),
+        Items(*(torch.zeros(2, 0, n) for n in (3, 1)), words_of(words).used[:, :0]),
         torch.float32,
         B=2,
         Dk=3,
@@ -130,20 +130,20 @@ def test_either_shape_will_do(words: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "letters", "name"),
+    ("state", "letters", "name"),
     [
-        (held((2, 4, 6)), {"B": 3}, "words"),
-        (held((2, 4, 6)), {"W": 2}, "words"),
-        (held((2, 4, 5)), {}, "words"),
-        (held((2, 4)), {}, "words"),
-        (held((2, 4, 6), slots=4), {}, "used"),
-        (held((2, 4, 6), used=torch.float32), {}, "used"),
-        (held((2, 4, 6))._replace(age=torch.zeros(2, 1)), {}, "age"),
-        (held((2, 4, 6))._replace(age=torch.zeros(2, 2, dtype=torch.int64)), {}, "age"),
-        (held((2, 4, 6))._replace(words=torch.zeros(2, 4, 6).double()), {}, "words"),
+        (words_of((2, 4, 6)), {"B": 3}, "words"),
+        (words_of((2, 4, 6)), {"W": 2}, "words"),
+        (words_of((2, 4, 5)), {}, "words"),
+        (words_of((2, 4)), {}, "words"),
+        (words_of((2, 4, 6), slots=4), {}, "used"),
+        (words_of((2, 4, 6), used=torch.float32), {}, "used"),
+        (words_of((2, 4, 6))._replace(age=torch.zeros(2, 1)), {}, "age"),
+        (words_of((2, 4, 6))._replace(age=torch.zeros(2, 2, dtype=torch.int64)), {}, "age"),
+        (words_of((2, 4, 6))._replace(words=torch.zeros(2, 4, 6).double()), {}, "words"),
         (Silent(torch.zeros(2)), {}, "no comment"),
     ],
 )
-def test_other_shapes_are_found(found: Any, letters: dict[str, int], name: str) -> None:
+def test_other_shapes_are_rejected(state: Any, letters: dict[str, int], name: str) -> None:
     with pytest.raises(AssertionError, match=name):
-        assert_as_promised(found, torch.float32, **letters)
+        assert_as_promised(state, torch.float32, **letters)

@@ -1,4 +1,4 @@
-"""What hypothesis draws of cores: all settings of ours, and none of others' that it cannot know."""
+"""Strategies draw all settings of the project's cores, and no unknown ones of external cores."""
 
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -12,14 +12,14 @@ from tests.conformance.strategies import SETTINGS, settings_for
 
 
 class Traced(NoMemory):
-    """A core of somebody else, with a setting of which nothing is known."""
+    """An external core with an unknown setting."""
 
     def __init__(self, sizes: MemorySizes, traces: int = 8, kind: Literal["a", "b"] = "a") -> None:
         super().__init__(sizes)
 
 
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
-def test_every_setting_of_ours_is_drawn(core: type[MemoryCore]) -> None:
+def test_every_setting_of_the_project_is_drawn(core: type[MemoryCore]) -> None:
     kinds = get_type_hints(core.__init__)
     for name in list(settings_of(core))[1:]:
         assert name in SETTINGS or kinds[name] is bool or get_origin(kinds[name]) is Literal, name
@@ -27,5 +27,5 @@ def test_every_setting_of_ours_is_drawn(core: type[MemoryCore]) -> None:
 
 @given(st.data())
 def test_an_unknown_setting_stays_at_its_default(data: st.DataObject) -> None:
-    chosen = data.draw(settings_for(Traced, by_query=False))
-    assert chosen.keys() == {"kind"} and chosen["kind"] in get_args(Literal["a", "b"])
+    settings = data.draw(settings_for(Traced, by_query=False))
+    assert settings.keys() == {"kind"} and settings["kind"] in get_args(Literal["a", "b"])

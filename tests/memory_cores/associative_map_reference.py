@@ -1,4 +1,4 @@
-"""What cores with maps are given, in NumPy from their parameters, and how they are compared."""
+"""Inputs of the maps of associative cores, in NumPy, and the comparison with a reference."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ PLACES, VALUE = 6, 4
 SIZES = MemorySizes(control=5, key=3, value=VALUE, steps=PLACES)
 
 
-class Given(NamedTuple):
+class StepInputs(NamedTuple):
     """A step of one sequence and one map: N real items, Q queries, codes of D places."""
 
-    kept: float  # share of the map that is left
+    kept: float  # decay factor of the map
     keys: Array  # [N, D], codes
     values: Array  # [N, V]
     gates: Array  # [N], raw
@@ -39,46 +39,50 @@ def linear(layer: nn.Linear, x: Array) -> Array:
 
 
 def coded(codes: SoftCodes, x: Array) -> tuple[Array, Array]:
-    """Roots of shares [N, heads, D], and gates [N, G]."""
+    """Return square roots of shares [N, heads, D], and gates [N, G]."""
     scores = linear(codes.scores, x)
     width = codes.heads * codes.places
     shares = np.exp(scores[:, :width].reshape(len(x), codes.heads, codes.places))
     return np.sqrt(shares / shares.sum(2, keepdims=True)), scores[:, width:]
 
 
-def given(core: AssociativeMap, control: torch.Tensor, items: Items, b: int, h: int) -> Given:
+def inputs_of(
+    core: AssociativeMap, control: torch.Tensor, items: Items, b: int, h: int
+) -> StepInputs:
     keys, values, real = (part[b].numpy() for part in items)
-    (codes, gates), asking = coded(core.key_codes, keys[real]), control[b : b + 1].numpy()
-    asked, _ = coded(core.read_codes, asking)
-    raw = linear(core.decay, asking)[0, h]
-    mine = slice(h * QUERIES, (h + 1) * QUERIES)
-    return Given(1 / (1 + np.exp(-raw)), codes[:, h], values[real], gates[:, h], asked[0, mine])
+    (codes, gates), row = coded(core.key_codes, keys[real]), control[b : b + 1].numpy()
+    queries, _ = coded(core.read_codes, row)
+    raw = linear(core.decay, row)[0, h]
+    heads = slice(h * QUERIES, (h + 1) * QUERIES)
+    return StepInputs(
+        1 / (1 + np.exp(-raw)), codes[:, h], values[real], gates[:, h], queries[0, heads]
+    )
 
 
 def assert_equals(
     core: AssociativeMap,
     start: Callable[[int], Any],
-    write: Callable[[Any, Given], Any],
+    write: Callable[[Any, StepInputs], Any],
     read: Callable[[Any, Array], Array],
     items: Callable[[int], int],
 ) -> None:
-    """Reads of every step against a reference that has one map at a time.
+    """Compare the reads of every step with a reference of single maps.
 
     Args:
-        start: returns what the reference holds at first, by head.
-        write: returns what it holds after a step.
-        read: returns what it finds for a code [D].
-        items: number of items of a step, of which some are padding.
+        start: returns the reference's initial memory, given the head.
+        write: returns its memory after a step.
+        read: returns its read for a code [D].
+        items: number of items in a step, padding included.
     """
     state, pairs = empty(core, BATCH), [(b, h) for b in range(BATCH) for h in range(HEADS)]
-    held = {(b, h): start(h) for b, h in pairs}
+    memories = {(b, h): start(h) for b, h in pairs}
     for t in range(STEPS):
         control, step = random_step(SIZES, BATCH, items(t))
         with torch.no_grad():
             reads, state, _ = core.write_and_read(state, control, step)
         found = reads.numpy().reshape(BATCH, HEADS, QUERIES, -1)
         for b, h in pairs:
-            now = given(core, control, step, b, h)
-            held[b, h] = write(held[b, h], now)
-            expected = [read(held[b, h], q) for q in now.queries]
+            now = inputs_of(core, control, step, b, h)
+            memories[b, h] = write(memories[b, h], now)
+            expected = [read(memories[b, h], q) for q in now.queries]
             np.testing.assert_allclose(found[b, h], expected, rtol=0, atol=1e-9, err_msg=f"{t}")

@@ -1,7 +1,7 @@
 """One step of a context window in plain float64 loops, read by heads or by query.
 
 Each sequence's window is a list of (key, value) pairs from the oldest to the newest, cut at its
-front. It shares nothing with the implementation: no ring, no batch, no masks in the softmax.
+front. Independent of the implementation: no ring, no batch, no masks in the softmax.
 """
 
 import math
@@ -25,8 +25,8 @@ def step(
     """Write, then read.
 
     Args:
-        windows: of each sequence.
-        slots: what a window holds.
+        windows: window of each sequence.
+        slots: length of a window.
         control: [B, control].
         items: keys [B, I, Dk], values [B, I, Dv], mask [B, I].
         weight: [R * Dk, control], bias: [R * Dk], from the control to the heads' queries.
@@ -58,9 +58,9 @@ def step(
 
 
 def seen(steps: list[Window], slots: int | None) -> Window:
-    """Return what a look-up sees after some steps of one sequence, given the points of each.
+    """Return the points visible to a look-up, given the points of each step of one sequence.
 
-    All points of the last step, and the most recent ones of those before, or all of them.
+    These are all points of the last step, and the most recent earlier ones, or all of them.
     """
     *before, current = steps
     earlier = [point for points in before for point in sorted(points, key=scramble)]
@@ -78,6 +78,6 @@ def attend(query: Sequence[float], window: Window) -> list[float]:
 
 
 def scramble(item: tuple[Array, Array]) -> float:
-    """Return what the items of one set are ordered by."""
+    """Return the sort key of an item within its set."""
     content = [*item[0], *item[1]]
     return math.sin(100 * sum(math.sqrt(i + 1) * float(x) for i, x in enumerate(content)))

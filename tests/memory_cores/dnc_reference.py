@@ -1,8 +1,8 @@
 """One step of a DNC memory in plain float64 loops, after the Methods of Graves et al. (2016).
 
-Conventions of DeepMind's code: softplus strengths, epsilon 1e-6 inside the norms and in the usage
-that is sorted, several write heads allocated one after another. It shares nothing with the
-implementation: no broadcasting over batch, heads or slots, an actual sort, no torch.
+Conventions of DeepMind's code: softplus strengths, epsilon 1e-6 inside the norms and in the sorted
+usage, write heads allocated in sequence. Independent of the implementation: no broadcasting over
+batch, heads or slots, an actual sort, no torch.
 """
 
 import math
@@ -17,7 +17,7 @@ EPSILON = 1e-6
 
 
 class ReferenceState(NamedTuple):
-    """B sequences, N slots of W words, R read heads, H write heads."""
+    """B sequences, N slots of width W, R read heads, H write heads."""
 
     memory: Array  #: [B, N, W]
     usage: Array  #: [B, N]
@@ -58,12 +58,12 @@ def step(
     """Usage, write, link, read.
 
     Args:
-        state: after the step before.
+        state: state after the previous step.
         control: [B, control].
         items: averaged to one item; a sequence without items writes nothing.
-        write_map: from [control; key; value]; read_map: from the control.
-        used_writes: write weights [B, H, N] that count as used instead of the state's own. Held
-            fixed under finite differences they are what a stop-gradient is in autograd.
+        write_map: maps [control; key; value]; read_map: maps the control.
+        used_writes: write weights [B, H, N] for the usage instead of the state's. Kept fixed under
+            finite differences, they correspond to the stop-gradient.
 
     Returns:
         reads: [B, R * W]; the state.
@@ -83,7 +83,7 @@ def step(
 
 
 def mean_item(keys: Array, values: Array, mask: NDArray[np.bool_]) -> tuple[Array, bool]:
-    """Average [key; value] over the real items; zeros and False where there are none."""
+    """Average [key; value] over the real items; zeros and False if there are none."""
     total, count = np.zeros(keys.shape[1] + values.shape[1]), 0
     for key, value, real in zip(keys, values, mask, strict=True):
         if real:
@@ -122,8 +122,8 @@ def write(
         for i in range(N):
             gate = allocation_gates[h]
             weights[h, i] = write_gates[h] * (gate * allocated[i] + (1 - gate) * content[i])
-            taken = write_gates[h] * gate * allocated[i]
-            simulated[i] += (1 - simulated[i]) * taken
+            allocation = write_gates[h] * gate * allocated[i]
+            simulated[i] += (1 - simulated[i]) * allocation
 
     memory = np.zeros((N, W))
     for i in range(N):
@@ -169,9 +169,9 @@ def read(state: ReferenceState, raw: Iterator[float]) -> tuple[Array, ReferenceS
             weights[r, i] = modes[r][2 * H] * content[i]
             for h in range(H):
                 for j in range(N):
-                    came_from = state.read_weights[r, j]
-                    weights[r, i] += modes[r][h] * state.link[h, j, i] * came_from
-                    weights[r, i] += modes[r][H + h] * state.link[h, i, j] * came_from
+                    last = state.read_weights[r, j]
+                    weights[r, i] += modes[r][h] * state.link[h, j, i] * last
+                    weights[r, i] += modes[r][H + h] * state.link[h, i, j] * last
         for i in range(N):
             for w in range(W):
                 words[r, w] += weights[r, i] * state.memory[i, w]
@@ -190,7 +190,7 @@ def content_of(memory: Array, key: Sequence[float], strength: float) -> list[flo
 
 
 def allocate(usage: Array) -> Array:
-    """Walk the free list: each slot gets what the freer ones leave over."""
+    """Walk the free list: each slot gets the weight left over by freer ones."""
     guarded = [EPSILON + (1 - EPSILON) * float(u) for u in usage]
     weights, left = np.zeros(len(guarded)), 1.0
     for i in sorted(range(len(guarded)), key=guarded.__getitem__):

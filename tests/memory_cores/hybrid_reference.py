@@ -1,8 +1,8 @@
 """One step of the hybrid core in plain float64 loops, from the equations of its docstring.
 
-Each sequence's memory is a list of items, the oldest first, each with the weight that every head
-gave it last. It shares nothing with the implementation: nothing is shifted, and what follows an
-item is the next in the list.
+Each sequence's memory is a list of items, the oldest first, each with its last weight of every
+head. Independent of the implementation: nothing is shifted, and the successor of an item is the
+next in the list.
 """
 
 import math
@@ -25,7 +25,7 @@ class Item(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Maps from a control, or from an item, each with its bias."""
+    """Linear maps of a control or an item, with biases."""
 
     heads: int
     keys: Array  #: projection of keys
@@ -42,7 +42,7 @@ def fits(query: Array, item: Item) -> float:
 
 
 def write(memory: list[Item], slots: int, items: tuple[Array, ...], p: Parameters) -> list[Item]:
-    """Append the mean of the real items, if there are any, and rewrite what it is like before."""
+    """Rewrite values similar to the mean of the real items, if any, then append it."""
     keys, values, mask = items
     real = [i for i in range(len(mask)) if mask[i]]
     if not real:
@@ -55,10 +55,10 @@ def write(memory: list[Item], slots: int, items: tuple[Array, ...], p: Parameter
         raw = weight @ np.concatenate([key, value]) + bias
         query, correction, gate = np.split(raw, [len(raw) - 1 - len(value), len(raw) - 1])
         share = 1 / (1 + math.exp(-float(gate[0])))
-        alike = softmax([fits(query, item) for item in memory])
+        similarity = softmax([fits(query, item) for item in memory])
         memory = [
             item._replace(value=item.value + share * u * (correction - item.value))
-            for item, u in zip(memory, alike, strict=True)
+            for item, u in zip(memory, similarity, strict=True)
         ]
     return [*memory, Item(projected, value, [0.0] * p.heads)][-slots:]
 
@@ -66,7 +66,7 @@ def write(memory: list[Item], slots: int, items: tuple[Array, ...], p: Parameter
 def read(
     memory: list[Item], slots: int, control: Array, value_size: int, p: Parameters
 ) -> tuple[Array, list[Item]]:
-    """Read with all heads, [R * Dv]; the memory keeps their weights."""
+    """Read with all heads, [R * Dv]; the memory stores their weights."""
     weight, bias = p.interface
     raw = weight @ control + bias
     R = p.heads

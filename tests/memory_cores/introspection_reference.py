@@ -1,6 +1,6 @@
 """One step of an introspection memory in plain float64 loops, after Gemici et al. (2017, 3.1).
 
-Each sequence's memory is a list of values, the newest first. It shares nothing with the
+Each sequence's memory is a list of values, the newest first. Independent of the
 implementation: no tensors to shift, no broadcasting over batch, heads or positions, no torch.
 """
 
@@ -38,10 +38,10 @@ def step(
     """Write, then read.
 
     Args:
-        memories: for each sequence its values, at most ``slots`` of them.
+        memories: the values of each sequence, at most ``slots``.
         slots, heads, kind: the core's settings.
         control: [B, control]; values: [B, I, V]; mask: [B, I].
-        maps: of the attention network and the gates.
+        maps: attention network and gates.
 
     Returns:
         reads: [B, R * V]; weights by position: [B, R, N]; the memories.
@@ -69,7 +69,7 @@ def step(
 
 
 def attend(raw: Sequence[float], slots: int, kind: str) -> list[float]:
-    """One head's weights over all positions, those that hold nothing included."""
+    """Return one head's weights over all positions, including empty ones."""
     if kind == "softplus":
         scores = [max(x, 0.0) + math.log1p(math.exp(-abs(x))) for x in raw]
     elif kind == "softmax":

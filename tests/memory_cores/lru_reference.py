@@ -1,6 +1,6 @@
 """One step of least-recently-used access in plain float64 loops, after Santoro et al. (2016).
 
-It shares nothing with the implementation: no broadcasting over batch, heads or slots, no torch.
+Independent of the implementation: no broadcasting over batch, heads or slots, no torch.
 """
 
 import math
@@ -16,7 +16,7 @@ TIE = 2.0**-20
 
 
 class ReferenceState(NamedTuple):
-    """B sequences, N slots of W words, R heads."""
+    """B sequences, N slots of width W, R heads."""
 
     memory: Array  #: [B, N, W]
     usage: Array  #: [B, N], without the weights below
@@ -46,11 +46,11 @@ def step(
     """Write, then read.
 
     Args:
-        state: after the step before.
+        state: state after the previous step.
         control: [B, control].
         items: keys [B, I, Dk], values [B, I, Dv], mask [B, I], averaged to one item.
-        maps: of words, gates, and the read heads' keys and strengths.
-        decay: of the usage.
+        maps: words, gates, and the read heads' keys and strengths.
+        decay: decay of the usage.
 
     Returns:
         reads: [B, R * W]; the state.
@@ -74,7 +74,7 @@ def step(
 def write(
     state: ReferenceState, control: Array, item: Array | None, maps: Maps, decay: float
 ) -> ReferenceState:
-    """Write one sequence's step; its state has no batch axis. Without an item, nothing."""
+    """Write one sequence's step; its state has no batch axis. No item, no write."""
     (N, W), R = state.memory.shape, len(state.read_weights)
     usage = np.zeros(N)
     for i in range(N):

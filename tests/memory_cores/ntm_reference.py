@@ -1,6 +1,6 @@
 """One step of an NTM memory in plain float64 loops, after Graves et al. (2014), section 3.
 
-It shares nothing with the implementation: the circular convolution is the paper's double sum with
+Independent of the implementation: the circular convolution is the paper's double sum with
 indices modulo N, there is no broadcasting over batch, heads or slots, and no torch.
 """
 
@@ -16,7 +16,7 @@ EPSILON = 1e-6
 
 
 class ReferenceState(NamedTuple):
-    """B sequences, N slots of W words, R read heads, H write heads."""
+    """B sequences, N slots of width W, R read heads, H write heads."""
 
     memory: Array  #: [B, N, W]
     written: Array  #: [B, N]
@@ -42,10 +42,10 @@ def step(
     """Write, then read.
 
     Args:
-        state: after the step before.
+        state: state after the previous step.
         control: [B, control].
         items: keys [B, I, Dk], values [B, I, Dv], mask [B, I], averaged to one item.
-        maps: of erase and add vectors, and of the write and the read heads' addressing.
+        maps: erase and add vectors, and addressing of write and read heads.
 
     Returns:
         reads: [B, R * W]; the state.
@@ -94,7 +94,7 @@ def write(state: ReferenceState, inputs: Sequence[float], maps: Maps) -> Referen
 
 
 def address(memory: Array, before: Array, raw: Sequence[float]) -> Array:
-    """Weights [K, N] of K heads from theirs of the step before, equations 5 to 9."""
+    """Return the weights [K, N] of K heads from their previous ones, equations 5 to 9."""
     (N, W), K = memory.shape, len(before)
     numbers = iter(raw)
     keys = [[next(numbers) for _ in range(W)] for _ in range(K)]

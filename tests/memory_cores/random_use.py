@@ -1,4 +1,4 @@
-"""Random parameters, controls and items, as the tests of several cores use them."""
+"""Random parameters, controls and items, shared by the tests of cores."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ Core = TypeVar("Core", bound=MemoryCore)
 
 
 def randomised(core: Core, scale: float) -> Core:
-    """The core in float64 with normal parameters of a spread, whatever its start is."""
+    """Convert a core to float64, with normal parameters of deviation ``scale``."""
     core = core.double()
     for parameter in core.parameters():
         torch.nn.init.normal_(parameter, std=scale)
@@ -19,7 +19,7 @@ def randomised(core: Core, scale: float) -> Core:
 
 
 def random_step(sizes: MemorySizes, batch: int, items: int) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
+    """Draw a control and a set with padding; some sequences have no real items."""
     control = torch.randn(batch, sizes.control, dtype=torch.float64)
     keys = torch.randn(batch, items, sizes.key, dtype=torch.float64)
     values = torch.randn(batch, items, sizes.value, dtype=torch.float64)
@@ -27,12 +27,12 @@ def random_step(sizes: MemorySizes, batch: int, items: int) -> tuple[Tensor, Ite
 
 
 def empty(core: MemoryCore, batch: int = 1):
-    """The state before the first step, in float64."""
+    """Return the initial state in float64."""
     return core.initial_state(batch, torch.zeros(1, dtype=torch.float64))
 
 
 def unroll(core: MemoryCore, steps: int, batch: int = 1) -> list:
-    """The states of a random unroll with one item a step."""
+    """Return the states of a random unroll with one item per step."""
     state, states = empty(core, batch), []
     for _ in range(steps):
         control, items = random_step(core.sizes, batch, items=1)

@@ -1,4 +1,4 @@
-"""An RMR core's parameters under the names of the reference's equations."""
+"""An RMR core's parameters, named as in the reference's equations."""
 
 from typing import Any
 

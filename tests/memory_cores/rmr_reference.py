@@ -1,9 +1,9 @@
 """One step of recurrent memory reconstruction in plain float64 NumPy, one sequence at a time.
 
 Written from algorithm 1 of "Robustifying Sequential Neural Processes" and section A of the
-project's notes on it. It shares nothing with the implementation: no batch, no masks (a set is a
-list of the points that are there), no products shared by cells or heads, every exponential spelt
-out. Parameters come as a dictionary of arrays under the names that the equations give them.
+project's notes on it. Independent of the implementation: no batch, no masks (a set is a list of its
+real points), no products shared by cells or heads, explicit exponentials. Parameters are a
+dictionary of arrays named as in the equations.
 """
 
 import math
@@ -23,11 +23,11 @@ class Memory(NamedTuple):
     values: list[Array]  #: K of [Dv]
     key_state: Point  #: hidden and cell state of the key tracker
     value_states: list[Point]  #: K hidden and cell states
-    real: list[Point]  #: the points of this step
+    real: list[Point]  #: points of this step
 
 
 def start(parameters: dict[str, Any]) -> Memory:
-    """Begin with learned keys and values, and trackers at zero."""
+    """Return the learned keys and values, and trackers at zero."""
     keys, values = list(parameters["X0"]), list(parameters["V0"])
     zeros = np.zeros_like(values[0])
     return Memory(keys, values, (zeros, zeros), [(zeros, zeros) for _ in keys], [])
@@ -43,20 +43,20 @@ def step(
 ) -> Memory:
     """Algorithm 1's loop body; ``encoding`` is r_t^c, the pooled context."""
     cells = range(len(memory.keys))
-    seen = np.concatenate([*memory.keys, encoding])
-    key_state = lstm(seen, *memory.key_state, *parameters["key_rnn"])
+    inputs = np.concatenate([*memory.keys, encoding])
+    key_state = lstm(inputs, *memory.key_state, *parameters["key_rnn"])
     keys = imagined_keys(key_state[0], parameters, len(memory.keys))
     states = memory.value_states
     proposals = memory.values
     if tracking:
         states = []
         for k in cells:
-            told = [keys[k], memory.values[k]] + ([] if interaction else [encoding])
+            inputs = [keys[k], memory.values[k]] + ([] if interaction else [encoding])
             weights, before = parameters["value_rnn"][k], memory.value_states[k]
-            if "area" in parameters:  # of maps, which all values but the key are
-                states.append(conv_lstm(*told, *before, *weights, area=parameters["area"]))
+            if "area" in parameters:  # all inputs but the key are maps
+                states.append(conv_lstm(*inputs, *before, *weights, area=parameters["area"]))
             else:
-                states.append(lstm(np.concatenate(told), *before, *weights))
+                states.append(lstm(np.concatenate(inputs), *before, *weights))
         proposals = [hidden for hidden, _ in states]
     values = proposals
     if interaction:
@@ -72,7 +72,7 @@ def read(memory: Memory, query: Array, parameters: dict[str, Any]) -> Array:
 
 
 def read_weights(memory: Memory, query: Array, parameters: dict[str, Any]) -> list[float]:
-    """Mean over heads of the weights on each cell, then of their sum on the real points."""
+    """Return the weights on each cell, then their sum on the real points, as means over heads."""
     together = memory.real + list(zip(memory.keys, memory.values, strict=True))
     by_head = weightings(query, [key for key, _ in together], parameters["attention"])
     mean = [sum(head[i] for head in by_head) / len(by_head) for i in range(len(together))]
@@ -88,7 +88,7 @@ def lstm(inputs: Array, hidden: Array, cell: Array, weight: Array, bias: Array) 
 
 
 def conv_lstm(key: Array, *maps: Array, area: tuple[int, int]) -> Point:
-    """An LSTM whose gates are a convolution; the key is the same everywhere on the maps.
+    """LSTM whose gates are a convolution; the key is broadcast over the maps.
 
     Args:
         key: [Dk].
@@ -97,15 +97,15 @@ def conv_lstm(key: Array, *maps: Array, area: tuple[int, int]) -> Point:
         area: height and width of a map.
     """
     *inputs, cell, weight, bias = maps
-    told = [np.full(area, number) for number in key]
-    told += [image for part in inputs for image in part.reshape(-1, *area)]
+    planes = [np.full(area, number) for number in key]
+    planes += [image for part in inputs for image in part.reshape(-1, *area)]
     raw = np.zeros((len(bias), *area))
     for gate, row, column in np.ndindex(raw.shape):
         raw[gate, row, column] = bias[gate]
         for channel, down, right in np.ndindex(weight.shape[1:]):
             y, x = row + down - 1, column + right - 1
             if 0 <= y < area[0] and 0 <= x < area[1]:
-                raw[gate, row, column] += weight[gate, channel, down, right] * told[channel][y, x]
+                raw[gate, row, column] += weight[gate, channel, down, right] * planes[channel][y, x]
     i, f, o, g = np.split(raw, 4)
     cell = sigmoid(f) * cell.reshape(g.shape) + sigmoid(i) * np.tanh(g)
     return (sigmoid(o) * np.tanh(cell)).ravel(), cell.ravel()
@@ -144,7 +144,7 @@ def attend(query: Array, points: list[Point], attention: dict[str, Any]) -> Arra
 
 
 def weightings(query: Array, keys: list[Array], attention: dict[str, Any]) -> list[list[float]]:
-    """The weights of each head, one per key."""
+    """Return the weights of each head, one per key."""
     kind = attention["kind"]
     if kind == "uniform":
         return [[1 / len(keys)] * len(keys)]
@@ -157,8 +157,8 @@ def weightings(query: Array, keys: list[Array], attention: dict[str, Any]) -> li
         return [softmax([float(query @ key) / math.sqrt(len(query)) for key in keys])]
     result = []
     for to_query, to_key in zip(attention["queries"], attention["keys"], strict=True):
-        asked = to_query @ query
-        scores = [float(asked @ (to_key @ key)) / math.sqrt(len(asked)) for key in keys]
+        q = to_query @ query
+        scores = [float(q @ (to_key @ key)) / math.sqrt(len(q)) for key in keys]
         result.append(softmax(scores))
     return result
 

@@ -1,6 +1,6 @@
 """One step of sparse access memory in plain float64 loops, after Rae et al. (2016), section 3.
 
-It shares nothing with the implementation: N whole slots, no journal, no broadcasting, no torch.
+Independent of the implementation: all N slots, no journal, no broadcasting, no torch.
 """
 
 import math
@@ -18,7 +18,7 @@ DELTA = 0.005
 
 
 class Reference(NamedTuple):
-    """One sequence: N slots of W words, R heads."""
+    """One sequence: N slots of width W, R heads."""
 
     memory: Array  #: [N, W]
     last: list[int | None]  #: the step in which each slot was last accessed; None for never
@@ -39,7 +39,7 @@ class Maps(NamedTuple):
 
 
 def start(slots: int, width: int, heads: int) -> Reference:
-    """A memory of zeros."""
+    """Return a memory of zeros."""
     zeros = np.zeros
     return Reference(
         zeros((slots, width)), [None] * slots, zeros((heads, slots)), zeros(slots), step=0
@@ -47,7 +47,7 @@ def start(slots: int, width: int, heads: int) -> Reference:
 
 
 def write(state: Reference, control: Array, item: Array | None, maps: Maps) -> Reference:
-    """Write an item, or let a step pass without one."""
+    """Write an item; without one, only count the step."""
     N, (R, _) = len(state.memory), state.read_weights.shape
     step, memory, last = state.step + 1, state.memory.copy(), list(state.last)
     weights = np.zeros(N)
@@ -71,18 +71,18 @@ def write(state: Reference, control: Array, item: Array | None, maps: Maps) -> R
 
 
 def read(state: Reference, control: Array, maps: Maps, nearest: int) -> tuple[Array, Reference]:
-    """Read the nearest of the slots that were ever accessed."""
+    """Read the nearest slots among those ever accessed."""
     (N, W), R = state.memory.shape, len(state.read_weights)
     raw = linear(maps.read_weight, maps.read_bias, control)
     weights, words = np.zeros((R, N)), np.zeros(R * W)
-    held = [i for i in range(N) if state.last[i] is not None]
+    accessed = [i for i in range(N) if state.last[i] is not None]
     for r in range(R):
         key, strength = raw[r * W : (r + 1) * W], raw[R * W + r]
         beta = max(strength, 0.0) + math.log1p(math.exp(-abs(strength)))
-        similar = {i: cosine(state.memory[i], key) for i in held}
-        chosen = sorted(held, key=lambda i: -similar[i])[:nearest]
-        total = math.fsum(math.exp(beta * similar[i]) for i in chosen)
-        for i in chosen:
+        similar = {i: cosine(state.memory[i], key) for i in accessed}
+        best = sorted(accessed, key=lambda i: -similar[i])[:nearest]
+        total = math.fsum(math.exp(beta * similar[i]) for i in best)
+        for i in best:
             weights[r, i] = math.exp(beta * similar[i]) / total
             words[r * W : (r + 1) * W] += weights[r, i] * state.memory[i]
     last = [

@@ -1,4 +1,4 @@
-"""Bayesian regression against sums of products, and against recursive least squares."""
+"""Bayesian regression against sums of products, and against recursive prior_precision squares."""
 
 import numpy as np
 import torch
@@ -9,15 +9,15 @@ from tests.memory_cores.associative_map_reference import (
     PLACES,
     VALUE,
     Array,
-    Given,
+    StepInputs,
     assert_equals,
     built,
 )
 
-Held = tuple[Array, Array]
+Memory = tuple[Array, Array]
 
 
-def precisions(now: Given) -> Array:
+def precisions(now: StepInputs) -> Array:
     return np.exp(np.clip(now.gates, -6, 6))
 
 
@@ -28,43 +28,43 @@ def test_it_is_the_posterior_of_all_items() -> None:
     def start(head: int) -> tuple[Array, Array, float]:
         return np.zeros((PLACES, PLACES)), np.zeros((PLACES, VALUE)), prior[head]
 
-    def write(held: tuple[Array, Array, float], now: Given) -> tuple[Array, Array, float]:
-        weighed = precisions(now)[:, None] * now.keys
-        Lambda, cross, least = held
+    def write(memory: tuple[Array, Array, float], now: StepInputs) -> tuple[Array, Array, float]:
+        weighted = precisions(now)[:, None] * now.keys
+        Lambda, cross, prior_precision = memory
         return (
-            now.kept * Lambda + weighed.T @ now.keys,
-            now.kept * cross + weighed.T @ now.values,
-            least,
+            now.kept * Lambda + weighted.T @ now.keys,
+            now.kept * cross + weighted.T @ now.values,
+            prior_precision,
         )
 
-    def read(held: tuple[Array, Array, float], q: Array) -> Array:
-        Lambda, cross, least = held
-        solved = np.linalg.solve(Lambda + least * np.eye(PLACES), q)
+    def read(memory: tuple[Array, Array, float], q: Array) -> Array:
+        Lambda, cross, prior_precision = memory
+        solved = np.linalg.solve(Lambda + prior_precision * np.eye(PLACES), q)
         return np.append(solved @ cross, solved @ q)
 
     assert_equals(core, start, write, read, lambda t: t % 5)
 
 
 def test_without_decay_it_is_recursive_least_squares() -> None:
-    """The covariance is updated item by item, by Sherman and Morrison."""
+    """The reference updates the covariance item by item (Sherman-Morrison)."""
     core = built(BayesianRegression)
     with torch.no_grad():
         core.decay.weight.zero_()
         core.decay.bias.fill_(800.0)
     prior = LOG_PRIOR.of(core.raw_prior).exp().tolist()
 
-    def start(head: int) -> Held:
+    def start(head: int) -> Memory:
         return np.eye(PLACES) / prior[head], np.zeros((PLACES, VALUE))
 
-    def write(held: Held, now: Given) -> Held:
-        covariance, weights = held
+    def write(memory: Memory, now: StepInputs) -> Memory:
+        covariance, weights = memory
         for k, v, precision in zip(now.keys, now.values, precisions(now), strict=True):
             gain = covariance @ k / (1 / precision + k @ covariance @ k)
             weights = weights + np.outer(gain, v - k @ weights)
             covariance = covariance - np.outer(gain, k @ covariance)
         return covariance, weights
 
-    def read(held: Held, q: Array) -> Array:
-        return np.append(q @ held[1], q @ held[0] @ q)
+    def read(memory: Memory, q: Array) -> Array:
+        return np.append(q @ memory[1], q @ memory[0] @ q)
 
     assert_equals(core, start, write, read, lambda t: 1 + t % 3)

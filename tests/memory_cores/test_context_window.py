@@ -18,11 +18,11 @@ from tests.memory_cores.random_use import random_step, randomised
 from tests.memory_cores.rmr_parameters import of_attention
 
 SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
-ASKED = SIZES._replace(query=2)
+QUERY_SIZES = SIZES._replace(query=2)
 
 
 def make_window(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int) -> ContextWindow:
-    """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
+    """Build a float64 core with normal parameters of deviation ``scale``."""
     torch.manual_seed(0)
     return randomised(ContextWindow(sizes, **{"read_heads": 2, **settings}), scale)
 
@@ -37,7 +37,7 @@ def write_numbers(core: ContextWindow, sets: list[list[float]]) -> ContextWindow
     return state
 
 
-def held(core: ContextWindow, state: ContextWindowState) -> list[float]:
+def stored(core: ContextWindow, state: ContextWindowState) -> list[float]:
     assert torch.equal(state.keys, state.values)
     number = int(core.pool(state)[1])
     return sorted(state.values[0, :number, 0].tolist())
@@ -75,28 +75,27 @@ def test_fifty_steps_equal_the_reference(scale: float, slots: int, heads: int) -
 
 def test_single_items_leave_in_the_order_they_came() -> None:
     core = make_window(slots=3)
-    assert held(core, write_numbers(core, [[1], [2]])) == [1, 2]
-    assert held(core, write_numbers(core, [[1], [2], [], [3], [4]])) == [2, 3, 4]
+    assert stored(core, write_numbers(core, [[1], [2]])) == [1, 2]
+    assert stored(core, write_numbers(core, [[1], [2], [], [3], [4]])) == [2, 3, 4]
 
 
 @pytest.mark.parametrize("slots", [2, 3, 4])
-def test_order_in_a_set_decides_neither_what_stays_nor_where(slots: int) -> None:
+def test_order_in_a_set_affects_neither_which_items_are_kept_nor_where(slots: int) -> None:
     core = make_window(slots=slots)
     outcomes = []
     for order in permutations([1.0, 2.0, 3.0]):
         state = write_numbers(core, [list(order), [4.0], list(order)])
-        outcomes.append((held(core, state), state.values.tolist()))
+        outcomes.append((stored(core, state), state.values.tolist()))
     assert all(outcome == outcomes[0] for outcome in outcomes)
     assert len(outcomes[0][0]) == slots
     assert set(outcomes[0][0]) <= {1, 2, 3, 4}
 
 
-def test_what_stays_of_a_large_set_comes_from_all_over_it() -> None:
-    """Not one end of the space."""
+def test_items_kept_of_a_large_set_cover_the_space() -> None:
     core = make_window(slots=50)
-    stayed = held(core, write_numbers(core, [torch.linspace(-4, 4, 500).tolist()]))
-    quarters = torch.histc(torch.tensor(stayed), 4, -4, 4)
-    assert len(stayed) == 50 and quarters.min() >= 5
+    kept = stored(core, write_numbers(core, [torch.linspace(-4, 4, 500).tolist()]))
+    quarters = torch.histc(torch.tensor(kept), 4, -4, 4)
+    assert len(kept) == 50 and quarters.min() >= 5
 
 
 def test_write_weighting_is_shared_by_the_slots_of_the_step() -> None:
@@ -134,7 +133,7 @@ def test_an_empty_window_reads_zeros_with_finite_gradients(dtype: torch.dtype) -
     assert all(x.grad.isfinite().all() for x in (control, *core.parameters()))
 
 
-def test_masked_softmax_is_softmax_over_what_is_there() -> None:
+def test_masked_softmax_is_softmax_over_unmasked_entries() -> None:
     scores = torch.tensor([[1.0, 2.0, 900.0], [1.0, 2.0, 900.0], [-1e30, -1e30, 0.0]])
     mask = torch.tensor([[True, True, False], [False] * 3, [True, True, False]])
     expected = torch.tensor([[1.0, 2.0], [0.0, 0.0], [5.0, 5.0]]).softmax(1)
@@ -143,7 +142,7 @@ def test_masked_softmax_is_softmax_over_what_is_there() -> None:
     assert (masked_softmax(scores, mask)[:, 2] == 0).all()
 
 
-def test_a_new_core_finds_an_item_by_a_control_like_its_key() -> None:
+def test_a_new_core_reads_an_item_by_a_control_like_its_key() -> None:
     torch.manual_seed(0)
     core = ContextWindow(MemorySizes(control=32, key=32, value=8, steps=12))
     keys, values = torch.randn(2, 12, 32) / 3, torch.randn(2, 12, 8)
@@ -157,18 +156,18 @@ def test_a_new_core_finds_an_item_by_a_control_like_its_key() -> None:
 # Look-ups ---------------------------------------------------------------------------------------
 
 
-def make_asked(slots: int | Literal["all"], **settings: Any) -> ContextWindow:
-    """A float64 core for models that read by query."""
+def make_by_query(slots: int | Literal["all"], **settings: Any) -> ContextWindow:
+    """Build a float64 core for models that read by query."""
     torch.manual_seed(0)
-    return ContextWindow(ASKED, slots=slots, attention_heads=4, **settings).double()
+    return ContextWindow(QUERY_SIZES, slots=slots, attention_heads=4, **settings).double()
 
 
-def random_sets(steps: int, most: int) -> tuple[Tensor, Items, Tensor]:
-    """Controls, sets of 0 to so many items, and 4 queries a step, of 3 sequences."""
-    items = [random_step(SIZES, 3, most)[1] for _ in range(steps)]
+def random_sets(steps: int, size: int) -> tuple[Tensor, Items, Tensor]:
+    """Draw controls, sets of up to ``size`` items, and 4 queries per step, for 3 sequences."""
+    items = [random_step(SIZES, 3, size)[1] for _ in range(steps)]
     together = Items(*(torch.stack(parts, 1) for parts in zip(*items, strict=True)))
     together.mask[:, 3] = together.mask[2, :5] = False
-    queries = torch.randn(3, steps, 4, ASKED.query, dtype=torch.float64)
+    queries = torch.randn(3, steps, 4, QUERY_SIZES.query, dtype=torch.float64)
     return torch.zeros(3, steps, SIZES.control).double(), together, queries
 
 
@@ -179,13 +178,13 @@ def step_by_step(
     for t in range(controls.shape[1]):
         step = Items(*(part[:, t] for part in items))
         state = core.write(state, controls[:, t], step)
-        found = core.lookup(core.snapshot(state, step), queries[:, t])
-        steps.append((found, *core.pool(state)))
+        values = core.lookup(core.snapshot(state, step), queries[:, t])
+        steps.append((values, *core.pool(state)))
     return tuple(torch.stack(parts, 1) for parts in zip(*steps, strict=True))
 
 
 every_window = pytest.mark.parametrize("slots", [0, 3, 1_000, "all"])
-#: What a copy of a row costs in queries decides about the form of the look-up.
+#: Values of ``COPY`` and ``QUERIES`` that select each form of look-up.
 FORMS = [(1e9, 1), (1e9, 7), (1e9, 10_000), (-1e9, 1)]
 every_form = pytest.mark.parametrize(("copy", "queries"), FORMS)
 
@@ -196,8 +195,8 @@ def test_fifty_look_ups_equal_the_reference(
     slots: Any, attention: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once and step by step: the current items and the most recent earlier ones."""
-    core = make_asked(slots, attention=attention)
-    controls, items, places = random_sets(steps=50, most=5)
+    core = make_by_query(slots, attention=attention)
+    controls, items, places = random_sets(steps=50, size=5)
     parameters = of_attention(attention, core.attention)
     results = {}
     for form in FORMS:
@@ -213,8 +212,9 @@ def test_fifty_look_ups_equal_the_reference(
         for t in range(50):
             visible = reference.seen(sets[: t + 1], None if slots == "all" else slots)
             found = [rmr_reference.attend(q, visible, parameters) for q in places[b, t].numpy()]
-            held = [value for _, value in visible[len(sets[t]) :]]
-            expected = (np.array(found), sum(held, np.zeros(SIZES.value)), np.array([len(held)]))
+            earlier = [value for _, value in visible[len(sets[t]) :]]
+            total = sum(earlier, np.zeros(SIZES.value))
+            expected = (np.array(found), total, np.array([len(earlier)]))
             for how, ours in results.items():
                 for ours_part, part in zip(ours, expected, strict=True):
                     assert np.abs(ours_part[b, t].numpy() - part).max() < 1e-9, f"step {t}, {how}"
@@ -222,13 +222,13 @@ def test_fifty_look_ups_equal_the_reference(
 
 @every_window
 @every_form
-def test_gradients_at_once_are_those_step_by_step(
+def test_gradients_at_once_equal_those_step_by_step(
     slots: Any, copy: float, queries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context_store, "COPY", copy)
     monkeypatch.setattr(context_store, "QUERIES", queries)
-    core = make_asked(slots)
-    controls, items, places = random_sets(steps=8, most=4)
+    core = make_by_query(slots)
+    controls, items, places = random_sets(steps=8, size=4)
     leaves = [*core.parameters(), *(x.requires_grad_() for x in (*items[:2], places))]
     snapshot, total, _, _ = core.unroll(controls, items)
     together = core.lookup(snapshot, places).square().sum() + total.square().sum()
@@ -241,10 +241,10 @@ def test_gradients_at_once_are_those_step_by_step(
         torch.testing.assert_close(ours, theirs)
 
 
-def test_look_ups_where_shapes_must_not_depend_on_data_are_the_same() -> None:
-    controls, items, places = random_sets(steps=6, most=3)
+def test_look_ups_with_static_shapes_are_the_same() -> None:
+    controls, items, places = random_sets(steps=6, size=3)
     for slots in (0, 2, "all"):
-        core = make_asked(slots)
+        core = make_by_query(slots)
 
         def recall(core: ContextWindow = core) -> tuple[Tensor, ...]:
             snapshot, *pooled, _ = core.unroll(controls, items)
@@ -257,8 +257,8 @@ def test_look_ups_where_shapes_must_not_depend_on_data_are_the_same() -> None:
 
 
 def test_an_empty_set_is_read_as_zeros_with_finite_gradients() -> None:
-    core = make_asked("all")
-    controls, items, places = random_sets(steps=4, most=3)
+    core = make_by_query("all")
+    controls, items, places = random_sets(steps=4, size=3)
     items.mask[:, :2] = False
     snapshot = core.unroll(controls, items).snapshot
     found = core.lookup(snapshot, places.requires_grad_())
@@ -268,8 +268,8 @@ def test_an_empty_set_is_read_as_zeros_with_finite_gradients() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in core.parameters())
 
 
-def test_models_that_ask_by_query_have_no_heads() -> None:
-    core = make_asked(3)
+def test_models_that_read_by_query_have_no_heads() -> None:
+    core = make_by_query(3)
     assert core.context_size == 0 and not hasattr(core, "read_keys")
     assert not hasattr(make_window(), "attention")
 
@@ -277,7 +277,7 @@ def test_models_that_ask_by_query_have_no_heads() -> None:
 # Pool -------------------------------------------------------------------------------------------
 
 
-def test_a_pool_counts_what_is_held() -> None:
+def test_a_pool_counts_the_stored_items() -> None:
     core = make_window(slots=3)
     for sets, total, count in [([], 0, 0), ([[1, 2], []], 3, 2), ([[1], [2], [3], [4]], 9, 3)]:
         found_total, found_count = core.pool(write_numbers(core, sets))
@@ -298,9 +298,12 @@ def test_slots_default_to_the_length_of_the_sequence() -> None:
         ({"read_heads": 0}, "read_heads must be at least 1, got 0"),
         ({"attention_heads": 0}, "attention_heads must be at least 1, got 0"),
         ({"slots": "all"}, "slots must be a number .*, got all"),
-        ({"sizes": ASKED, "slots": -1}, "slots must be at least 0, got -1"),
-        ({"sizes": ASKED, "attention": "cosine"}, "attention must be one of .*, got 'cosine'"),
-        ({"sizes": ASKED._replace(query=3)}, "as wide as keys, 2, got 3"),
+        ({"sizes": QUERY_SIZES, "slots": -1}, "slots must be at least 0, got -1"),
+        (
+            {"sizes": QUERY_SIZES, "attention": "cosine"},
+            "attention must be one of .*, got 'cosine'",
+        ),
+        ({"sizes": QUERY_SIZES._replace(query=3)}, "as wide as keys \\(2\\), got 3"),
     ],
 )
 def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
@@ -309,7 +312,7 @@ def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str)
 
 
 def test_means_of_long_sequences_are_exact_in_low_precision() -> None:
-    """They are differences of sums, whose last digits bfloat16 would not have."""
+    """Means are differences of running sums, for which bfloat16 is too coarse."""
     torch.manual_seed(0)
     sizes = MemorySizes(control=4, key=1, value=4, steps=50, query=1)
     core = ContextWindow(sizes, slots=0, attention="uniform")
@@ -321,9 +324,9 @@ def test_means_of_long_sequences_are_exact_in_low_precision() -> None:
     assert (means[:, :, 0].float() - values.float().mean(2)).abs().max() < 2**-8
 
 
-def test_a_mean_of_all_items_needs_no_more_than_their_sum_and_number() -> None:
-    """Which is what counts as its state."""
-    core = make_window(sizes=ASKED, slots="all", attention="uniform")
+def test_a_mean_of_all_items_depends_only_on_their_sum_and_number() -> None:
+    """These alone count as its state."""
+    core = make_window(sizes=QUERY_SIZES, slots="all", attention="uniform")
     queries = torch.randn(1, 4, 2).double()
     found = [
         core.lookup(core.snapshot(write_numbers(core, sets), None), queries)

@@ -1,4 +1,4 @@
-"""How many numbers a core hands from step to step: a closed form for every core."""
+"""Numbers that a core's state carries from step to step: a closed form for every core."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,9 +26,9 @@ from memory_cores import (
     TransformerCache,
 )
 
-#: Of a temporal model with 128 units and latents of 32 in a maze of 25 steps.
+#: Temporal model with 128 units and 32 latents, in a maze of 25 steps.
 MAZE = MemorySizes(control=128, key=128, value=32, steps=25)
-#: Of a neural process of width 64 on functions of one variable.
+#: Neural process of width 64 on functions of one variable.
 FUNCTIONS = MemorySizes(control=64, key=1, value=64, steps=50, query=1)
 N, T, W, K, V, H = 25, 50, 64, 128, 32, 64
 
@@ -37,41 +37,40 @@ def size(core: Callable[[MemorySizes], MemoryCore], sizes: MemorySizes) -> int |
     return core(sizes).state_size
 
 
-#: Memory, then one number or more for each slot; five heads' weights where the next step depends on
-#: them; what else there is.
+#: Memory, numbers per slot, five heads' weights if the next step depends on them, and others.
 BY_HEADS: dict[type[MemoryCore], tuple[int, int]] = {
     Introspection: (N * V, 800),
-    # Where the write head and the read heads are.
+    # Positions of the write head and the read heads.
     NTM: (N * W + N + 5 * N, 1_750),
     # Usage, precedence, the last write, links to other slots.
     DNC: (N * W + 3 * N + N * (N - 1) + 5 * N, 2_400),
-    # How many were written.
+    # Number of items written.
     ContextWindow: (N * (K + V) + 1, 4_001),
     # Values, proposals and cells of the value trackers; the key tracker's state.
     RMR: (N * (K + 3 * V) + 2 * V, 5_664),
-    # Five slots a step; usage.
+    # Five slots per step; usage.
     LRU: (5 * N * W + 5 * N + 2 * 5 * 5 * N, 9_375),
     NoMemory: (0, 0),
-    # Keys of five heads of 32, turned to their steps; how many were written.
+    # Keys of five heads of 32, rotated to their steps; number of items written.
     TransformerCache: (N * (5 * 32 + V) + 1, 4_801),
-    # Where the read heads were, and how many were written.
+    # Last read weights, and number of items written.
     Hybrid: (N * (64 + V) + 5 * N + 1, 2_526),
-    # A row and its age for each slot; eight places and weights a head.
+    # A row and its age for each slot; eight places and weights per head.
     SAM: (N * (W + 1) + 2 * 5 * 8, 1_705),
-    # Two maps each; of a symmetric matrix, a triangle.
+    # Two maps each; a triangle of a symmetric matrix.
     GatedDelta: (2 * N * V, 1_600),
     MLSTM: (2 * (N * V + N + 1), 1_652),
     BayesianRegression: (2 * (N * V + N * (N + 1) // 2), 2_250),
     DKM: (2 * (N * (N + V) + N * (N + 1) // 2), 3_500),
 }
 BY_QUERY: dict[type[MemoryCore], int] = {
-    # How many were written.
+    # Number of items written.
     Introspection: T * H + 1,
-    # How much was written, too.
+    # Share written, too.
     NTM: T * W + 2 * T,
-    # Usage and the last write; nobody follows links.
+    # Usage and the last write; there are no links.
     DNC: T * W + 2 * T,
-    # Items of earlier steps alone.
+    # Only items of earlier steps.
     ContextWindow: T * (1 + H) + 1,
     RMR: N * (1 + 3 * H) + 2 * H,
     LRU: 5 * T * W + 2 * 5 * T + 5 * 5 * T,
@@ -97,7 +96,7 @@ def test_models_that_read_with_heads(core: type[MemoryCore]) -> None:
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_models_that_ask_by_query(core: type[MemoryCore]) -> None:
+def test_models_that_read_by_query(core: type[MemoryCore]) -> None:
     assert size(core, FUNCTIONS) == BY_QUERY[core]
 
 
@@ -109,10 +108,9 @@ def test_sparse_links_are_four_numbers_each(links: int) -> None:
     assert size(sparse, FUNCTIONS) == BY_QUERY[DNC]
 
 
-def test_an_rmr_carries_no_gaussians_and_no_trackers_that_it_does_not_have() -> None:
+def test_an_rmr_carries_neither_gaussians_nor_missing_trackers() -> None:
     assert size(partial(RMR, stochastic_keys=True), FUNCTIONS) == BY_QUERY[RMR]
-    # Without trackers the values; without interaction values and cells, since the values are the
-    # proposals.
+    # Without trackers only values; without interaction values and cells, as values are proposals.
     for name, widths in (("without_flow_tracking", H), ("without_flow_interaction", 2 * H)):
         ablation = partial(RMR, **{name: True})
         assert size(ablation, FUNCTIONS) == N * (1 + widths) + 2 * H
@@ -121,19 +119,19 @@ def test_an_rmr_carries_no_gaussians_and_no_trackers_that_it_does_not_have() -> 
 def test_a_window_over_all_items_has_no_size_but_for_their_mean() -> None:
     assert size(partial(ContextWindow, slots="all"), FUNCTIONS) is None
     assert size(partial(ContextWindow, slots="all", attention="uniform"), FUNCTIONS) == H + 1
-    # The step's own items are left.
+    # Only the step's own items remain.
     assert size(partial(ContextWindow, slots=0), FUNCTIONS) == 0
 
 
 @pytest.mark.parametrize("core", [core for core in CORES if core is not NoMemory])
-def test_slots_are_those_of_the_settings_else_the_budgets(core: type[MemoryCore]) -> None:
-    asked = MAZE._replace(slots=7)
-    assert core(asked).slots == 7
-    assert core(asked, slots=3).slots == 3
+def test_slots_follow_the_setting_else_the_budget(core: type[MemoryCore]) -> None:
+    budget = MAZE._replace(slots=7)
+    assert core(budget).slots == 7
+    assert core(budget, slots=3).slots == 3
     assert core(MAZE, slots=3).slots == 3
     assert core(MAZE).slots == (125 if core is LRU else 25)
 
 
-def test_it_has_the_cores_own_precision() -> None:
-    # Of these the initial state takes a product with the weights.
+def test_state_size_works_in_any_precision() -> None:
+    # The initial state of RMR is a product with the weights.
     assert RMR(MAZE).double().state_size == RMR(MAZE).to(torch.bfloat16).state_size == 5_664

@@ -1,4 +1,4 @@
-"""DKM against exact conditioning of a matrix normal in NumPy, and what its covariance stays."""
+"""DKM against exact conditioning of a matrix normal in NumPy; its covariance stays definite."""
 
 import numpy as np
 import pytest
@@ -36,30 +36,30 @@ def written(core: DKM, state: DKMState, items: Coded) -> DKMState:
 
 
 def ridge(rows: Array, word: Array, noise: float) -> Array:
-    """The most probable address: a standard normal prior, and noise of the word's variance."""
+    """Return the most probable address under a standard normal prior and noise variance."""
     return np.linalg.solve(rows @ rows.T / noise + np.eye(len(rows)), rows @ word / noise)
 
 
 @pytest.mark.parametrize("number", [1, 3, 20])
-def test_it_is_conditioned_on_all_words_that_were_ever_written(number: int) -> None:
-    """Not step by step: the posterior of M's columns given every word at once, in O((steps n)^3).
+def test_it_is_conditioned_on_all_words_ever_written(number: int) -> None:
+    """The reference conditions M on all words at once, in O((steps n)^3).
 
-    An item a step, fewer items than slots, and more.
+    Steps have one item, fewer items than slots, or more.
     """
     core = built()
     state = core.initial_state(B, torch.zeros(1).double())
     prior, noise = core.prior_mean.detach().numpy(), core.noise.detach().numpy()
     addresses: dict[tuple[int, int], list[Array]] = {(b, h): [] for b in range(B) for h in range(H)}
-    told: dict[tuple[int, int], list[Array]] = {place: [] for place in addresses}
+    words_of: dict[tuple[int, int], list[Array]] = {place: [] for place in addresses}
     for t in range(STEPS):
         items = words(number, t)
         before, state = state.mean.detach().numpy(), written(core, state, items)
         for b, h in addresses:
             rows = np.concatenate([CODE_GAIN * items.keys[b, h].numpy(), items.values[b, 0]], 1)
             addresses[b, h] += [ridge(before[b, h], word, noise[h]) for word in rows]
-            told[b, h] += list(rows)
+            words_of[b, h] += list(rows)
     for b, h in addresses:
-        W, Z = np.array(addresses[b, h]), np.array(told[b, h])
+        W, Z = np.array(addresses[b, h]), np.array(words_of[b, h])
         gain = W.T @ np.linalg.inv(W @ W.T + noise[h] * np.eye(len(W)))
         mean, covariance = prior[h] + gain @ (Z - W @ prior[h]), np.eye(N) - gain @ W
         np.testing.assert_allclose(state.mean[b, h].detach(), mean, atol=1e-9)
@@ -70,7 +70,7 @@ def test_a_read_completes_the_word_of_a_code() -> None:
     core = built()
     state = written(core, core.initial_state(B, torch.zeros(1).double()), words(4, 0))
     queries = words(7, 1).keys
-    found = core.answer(core.held(state), queries).detach().numpy()
+    found = core.answer(core.maps(state), queries).detach().numpy()
     mean, noise = state.mean.detach().numpy(), core.noise.detach().numpy()
     for b, h, m in np.ndindex(B, H, 7):
         codes, values = np.split(mean[b, h], [N], axis=1)
@@ -94,8 +94,8 @@ def ones(number: int) -> Tensor:
     return torch.ones(B, 1, number)
 
 
-def test_a_latent_address_is_drawn_about_that_of_the_code_and_its_kl_is_given() -> None:
-    """KL of two Gaussians that are alike in all N directions, in closed form."""
+def test_a_latent_address_has_the_codes_mean_and_a_closed_form_kl() -> None:
+    """KL of two isotropic Gaussians in N dimensions."""
     torch.manual_seed(0)
     core = DKM(SIZES, heads=H, queries=1, latent_addresses=True).double()
     control, observed = torch.randn(2, B, SIZES.control).double()
@@ -110,10 +110,10 @@ def test_a_latent_address_is_drawn_about_that_of_the_code_and_its_kl_is_given() 
     for b, h in np.ndindex(B, H):
         codes, values = np.split(mean[b, h], [N], axis=1)
         places, spreads = [], []
-        for seen in (control, observed):
-            asked = CODE_GAIN * core.read_codes(seen)[0][b, h].detach().numpy()
-            places.append(ridge(codes, asked, sigma2[h]))
-            spreads.append(np.exp(core.address_spread(seen)[b, h].item()))
+        for inputs in (control, observed):
+            code = CODE_GAIN * core.read_codes(inputs)[0][b, h].detach().numpy()
+            places.append(ridge(codes, code, sigma2[h]))
+            spreads.append(np.exp(core.address_spread(inputs)[b, h].item()))
         (prior, posterior), (p, q) = places, spreads
         shift = ((posterior - prior) ** 2).sum() / p**2
         expected[b] += 0.5 * (N * q**2 / p**2 + shift - N - 2 * N * np.log(q / p))
@@ -121,16 +121,16 @@ def test_a_latent_address_is_drawn_about_that_of_the_code_and_its_kl_is_given() 
         found[b, h] = address @ values
     np.testing.assert_allclose(kl.detach(), expected, atol=1e-9)
     np.testing.assert_allclose(reads.detach(), found.reshape(B, -1), atol=1e-9)
-    *_, unseen = core.write_and_read(state, control, items, noise=noise)
-    assert not unseen.any()
+    *_, kl = core.write_and_read(state, control, items, noise=noise)
+    assert not kl.any()
 
 
-def test_models_that_ask_by_query_have_no_latent_addresses() -> None:
+def test_models_that_read_by_query_have_no_latent_addresses() -> None:
     with pytest.raises(ValueError, match="latent_addresses must be false in models that read by"):
         DKM(SIZES._replace(query=3), latent_addresses=True)
 
 
-def test_latent_addresses_are_asked_for_by_shares_that_sum_to_one() -> None:
+def test_read_weightings_with_latent_addresses_sum_to_one() -> None:
     core = DKM(MemorySizes(control=4, key=3, value=2, steps=5), latent_addresses=True)
     items = Items(torch.randn(2, 1, 3), torch.randn(2, 1, 2), torch.ones(2, 1) > 0)
     state = core.initial_state(2, items.keys)

@@ -19,7 +19,7 @@ SMALL = {"slots": 3, "word_size": 2, "read_heads": 1, "write_heads": 1}
 
 
 def make_dnc(seed: int = 0, scale: float = 1.0, **settings: int) -> DNC:
-    """A float64 DNC with standard-normal parameters times ``scale``, whatever its own start is."""
+    """Build a float64 DNC with normal parameters of deviation ``scale``."""
     torch.manual_seed(seed)
     dnc = DNC(SIZES, **{**SMALL, **settings}).double()
     for parameter in dnc.parameters():
@@ -28,7 +28,7 @@ def make_dnc(seed: int = 0, scale: float = 1.0, **settings: int) -> DNC:
 
 
 def random_state(dnc: DNC, batch: int) -> DNCState:
-    """Like the state after many steps: distinct usages, weightings that sum to less than 1."""
+    """Draw a state as after many steps: distinct usages, weightings that sum to less than 1."""
     empty = dnc.initial_state(batch, torch.zeros(1, dtype=torch.float64))
     fields = {name: torch.rand_like(field) for name, field in empty._asdict().items()}
     for name in ("precedence", "write_weights", "read_weights"):
@@ -61,8 +61,8 @@ class Case(NamedTuple):
     from_zero: bool = False
 
 
-# From zero only with few slots: among many, usages that differ by less than one rounding error
-# decide the order of the free list.
+# From zero only with few slots: with many, usages that differ by rounding decide the order of the
+# free list.
 CASES = [
     Case(1, 1, 1, 1),
     Case(1, 3, 2, 2, from_zero=True),
@@ -87,20 +87,20 @@ def test_fifty_steps_equal_the_reference(case: Case) -> None:
         with torch.no_grad():
             state = dnc.write(state, control, items)
             reads, state = dnc.read(state, control)
-        oracle_items = ReferenceItems(*(part.numpy() for part in items))
-        oracle_reads, reference = step(reference, control.numpy(), oracle_items, *maps)
+        parts = ReferenceItems(*(part.numpy() for part in items))
+        expected, reference = step(reference, control.numpy(), parts, *maps)
         for name, ours, theirs in zip(state._fields, to_numpy(state), reference, strict=True):
             assert np.abs(ours - theirs).max() < 1e-9, f"{name} at step {t}"
-        assert np.abs(reads.numpy() - oracle_reads).max() < 1e-9, f"reads at step {t}"
+        assert np.abs(reads.numpy() - expected).max() < 1e-9, f"reads at step {t}"
 
 
 def test_interfaces_saturate_in_the_widest_case() -> None:
-    """The comparison above includes gates that are as good as 0 and 1."""
+    """The comparison above includes gates close to 0 and 1."""
     dnc = make_dnc(scale=8.0)
     control, items = random_step(SIZES, 64, items=3)
     item, present = items.pooled()
-    asked = dnc.write_interface(torch.cat([control, item], 1))
-    gates = dnc._write_interface(asked, present).allocation_gates
+    raw = dnc.write_interface(torch.cat([control, item], 1))
+    gates = dnc._write_interface(raw, present).allocation_gates
     assert gates.min() < 1e-4 and gates.max() > 1 - 1e-4
 
 
@@ -130,7 +130,7 @@ def test_usage_passes_no_gradient_to_write_weights() -> None:
 def differences(
     leaves: list[Tensor], loss: Callable[[], float], nudge: float = 1e-5
 ) -> list[Tensor]:
-    """Finite differences of a loss by every number of the leaves."""
+    """Compute finite differences of a loss for all entries of the leaves."""
     numeric = [torch.zeros_like(leaf) for leaf in leaves]
     for leaf, result in zip(leaves, numeric, strict=True):
         flat = leaf.detach().view(-1)
@@ -149,7 +149,7 @@ def differences(
 def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
     heads: tuple[int, int],
 ) -> None:
-    """The reference holds the writes that count as used fixed: the meaning of the stop-gradient."""
+    """The reference keeps the writes in the usage fixed, as the stop-gradient does."""
     steps = 3
     dnc = make_dnc(seed=1, read_heads=heads[0], write_heads=heads[1])
     state = first = random_state(dnc, 1)
@@ -170,13 +170,13 @@ def test_gradients_of_three_steps_equal_finite_differences_of_the_reference(
     analytic = torch.autograd.grad(loss, leaves)
 
     def reference_loss(used: list[Array] | None) -> float:
-        maps, reference, found = to_reference(dnc), to_numpy(first), []
+        maps, reference, outputs = to_reference(dnc), to_numpy(first), []
         for t, (control, items) in enumerate(inputs):
             parts = ReferenceItems(*(part.detach().numpy() for part in items))
             fixed = None if used is None else used[t]
             reads, reference = step(reference, control.detach().numpy(), parts, *maps, fixed)
-            found.append(reads)
-        pairs = zip((*found, *reference), projections, strict=True)
+            outputs.append(reads)
+        pairs = zip((*outputs, *reference), projections, strict=True)
         return float(sum((x * p.numpy()).sum() for x, p in pairs))
 
     assert abs(reference_loss(used_writes) - loss.item()) < 1e-9
@@ -204,8 +204,7 @@ def test_one_step_passes_gradcheck_for_parameters_inputs_and_state() -> None:
         def forward(
             self, control: Tensor, keys: Tensor, values: Tensor, *fields: Tensor
         ) -> tuple[Tensor, ...]:
-            *others, read_weights = fields
-            memory, usage, precedence, link = others
+            memory, usage, precedence, link, read_weights = fields
             last = DNCState(memory, usage, precedence, link, state.write_weights, read_weights)
             written = self.dnc.write(last, control, Items(keys, values, mask))
             reads, new = self.dnc.read(written, control)
@@ -224,7 +223,7 @@ def test_one_step_passes_gradcheck_for_parameters_inputs_and_state() -> None:
 
 
 def test_every_interface_number_gets_a_gradient() -> None:
-    """Each output of the two linear maps has a job."""
+    """Every output of the two linear maps is used."""
     dnc = make_dnc(scale=0.5, slots=4, read_heads=2, write_heads=2)
     state = dnc.initial_state(2, torch.zeros(1, dtype=torch.float64))
     total = torch.zeros((), dtype=torch.float64)
@@ -242,7 +241,7 @@ def test_every_interface_number_gets_a_gradient() -> None:
 
 
 def plant(dnc: DNC, write: dict[str, float], read: dict[str, float]) -> None:
-    """Make the interface independent of the inputs: 0, but for the parts that are named."""
+    """Make the interface independent of the inputs: 0 except for the named parts."""
     W, R, H = dnc.word_size, dnc.read_heads, dnc.write_heads
     widths = {"keys": H * W, "vectors": H * W, "erase": H * W, "strengths": H}
     widths |= {"allocation": H, "write": H, "free": R}
@@ -265,7 +264,7 @@ OPEN, CLOSED = 60.0, -800.0  # raw gates: 1 to rounding, exactly 0
 
 
 def fill(dnc: DNC, steps: int) -> tuple[DNCState, list[int]]:
-    """Write ones to a free slot at each step; also returns the slots in order of writing."""
+    """Write ones to a free slot in each step; return the state and the slots in order."""
     plant(dnc, {"allocation": OPEN, "write": OPEN, "vectors": 1.0, "free": CLOSED}, {})
     state, order = dnc.initial_state(1, torch.zeros(1, dtype=torch.float64)), []
     for _ in range(steps):

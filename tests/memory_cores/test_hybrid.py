@@ -15,7 +15,7 @@ from tests.memory_cores.random_use import random_step, randomised
 from tests.memory_cores.rmr_parameters import array
 
 SIZES = MemorySizes(control=3, key=2, value=4, steps=7)
-#: Raw modes that leave one way alone.
+#: Raw modes that select a single way.
 CONTENT, POSITION, FOLLOWING = torch.eye(3).double().mul(200)
 
 
@@ -51,7 +51,7 @@ def test_fifty_steps_equal_the_reference(slots: int, heads: int, rewrites: bool)
 
 
 def one_way(mode: Tensor) -> Hybrid:
-    """A core with one head that finds items in one way, and asks nothing else of the control."""
+    """Build a core with one head that reads in one way, regardless of the control."""
     core = Hybrid(SIZES, read_heads=1, key_size=SIZES.key).double()
     with torch.no_grad():
         for parameter in core.parameters():
@@ -62,7 +62,7 @@ def one_way(mode: Tensor) -> Hybrid:
 
 
 def write_numbers(core: Hybrid, numbers: list[float], state: Any = None) -> ItemCacheState:
-    """Write items whose keys and values are all one number, one a step; nothing for a 0."""
+    """Write items whose entries all equal a number, one per step; nothing for a 0."""
     control = torch.zeros(1, SIZES.control).double()
     state = core.initial_state(1, control) if state is None else state
     for number in numbers:
@@ -78,17 +78,17 @@ def number_read(core: Hybrid, state: ItemCacheState) -> tuple[float, ItemCacheSt
     return float(reads[0, 0].detach()), state
 
 
-def test_by_position_an_age_is_found_whatever_is_stored() -> None:
+def test_position_selects_an_age_regardless_of_content() -> None:
     core = one_way(POSITION)
     with torch.no_grad():
         core.interface.bias[SIZES.key + SIZES.value + 2] = 100
     assert number_read(core, write_numbers(core, [1, 2, 3, 4, 5]))[0] == pytest.approx(3)
     assert number_read(core, write_numbers(core, [1, 2, 3, 0, 0]))[0] == pytest.approx(1)
-    # An age that nobody has yet is not read: the others share its weight.
+    # An age beyond the oldest item gets no weight: the others share it.
     assert number_read(core, write_numbers(core, [1, 2]))[0] == pytest.approx(1.5)
 
 
-def test_by_content_keys_and_values_are_compared() -> None:
+def test_content_compares_keys_and_values() -> None:
     for part in (slice(SIZES.key), slice(SIZES.key, SIZES.key + SIZES.value)):
         core = one_way(CONTENT)
         with torch.no_grad():
@@ -99,20 +99,20 @@ def test_by_content_keys_and_values_are_compared() -> None:
         assert number_read(core, write_numbers(core, [1, 4, 2]))[0] == pytest.approx(1)
 
 
-def test_what_followed_the_last_hit_is_read_whether_an_item_came_between_or_not() -> None:
+def test_the_successor_of_the_last_read_is_read_even_after_new_items() -> None:
     core = one_way(FOLLOWING)
     for between, expected in (([], [3, 4, 0]), ([5], [3, 4, 5]), ([0, 0, 5, 6], [3, 4, 5])):
         state = write_numbers(core, [1, 2, 3, 4])
-        # The head's last hit was the item 2, which is two steps behind the newest.
-        hit = torch.zeros(1, 1, SIZES.steps).double()
-        hit[0, 0, 2] = 1
-        state = write_numbers(core, [float(n) for n in between], state._replace(read_weights=hit))
+        # The head last read item 2, two steps behind the newest.
+        last = torch.zeros(1, 1, SIZES.steps).double()
+        last[0, 0, 2] = 1
+        state = write_numbers(core, [float(n) for n in between], state._replace(read_weights=last))
         for number in expected:
             found, state = number_read(core, state)
             assert found == pytest.approx(number)
 
 
-def test_nothing_follows_before_the_first_hit() -> None:
+def test_following_reads_nothing_before_the_first_read() -> None:
     core = one_way(FOLLOWING)
     found, state = number_read(core, write_numbers(core, [1, 2]))
     assert abs(found) < 1e-12 and state.read_weights.abs().max() < 1e-12
@@ -121,22 +121,22 @@ def test_nothing_follows_before_the_first_hit() -> None:
 # Rewriting --------------------------------------------------------------------------------------
 
 
-def test_rewriting_smooths_the_values_that_an_item_is_like() -> None:
+def test_rewriting_corrects_similar_values() -> None:
     core = Hybrid(SIZES, rewrites=True, read_heads=1, key_size=SIZES.key).double()
     key, value = SIZES.key, SIZES.value
     with torch.no_grad():
         core.rewriting.weight.zero_()
-        core.rewriting.bias.zero_()  # the gate is open by half
+        core.rewriting.bias.zero_()  # the gate is half open
         core.rewriting.weight[key : key + value, key:] = 100 * torch.eye(value)
         core.rewriting.weight[key + value : -1, key:] = torch.eye(value)
-    # The 2 moves the -1, the only one there, halfway; then the -3 moves that, the lower one.
+    # The 2 moves the -1, the only value, halfway; then the -3 moves the result, the lower value.
     state = write_numbers(core, [-1, 2, -3])
     assert state.values[0, :3, 0].tolist() == [-3, 2, -1.25]
     assert write_numbers(core, [1], state).values[0, :4, 0].tolist() == [1, -3, 1.5, -1.25]
     assert write_numbers(core, [0], state).values[0, :3, 0].tolist() == [-3, 2, -1.25]
 
 
-def test_at_first_little_is_rewritten_and_only_by_what_is_alike() -> None:
+def test_initially_rewriting_is_weak_and_affects_similar_values() -> None:
     torch.manual_seed(0)
     core = Hybrid(MemorySizes(32, 32, 16, 10), rewrites=True)
     state = core.initial_state(1, torch.zeros(1))
@@ -149,24 +149,24 @@ def test_at_first_little_is_rewritten_and_only_by_what_is_alike() -> None:
     moved = (state.values[0, 1:7] - before[0, :6]).abs().amax(1)
     assert moved.max() < 0.1
     with torch.no_grad():
-        off = values[3] + 1
+        similar = values[3] + 1
         again = core.write(
-            state, torch.zeros(1, 32), Items(torch.randn(1, 1, 32), off, there)
+            state, torch.zeros(1, 32), Items(torch.randn(1, 1, 32), similar, there)
         ).values[0, 1:7]
     moved = (again - state.values[0, :6]).abs().sum(1)
-    assert set(moved.topk(2).indices.tolist()) == {0, 3}, "the two that hold the third value"
+    assert set(moved.topk(2).indices.tolist()) == {0, 3}, "the two copies of the third value"
 
 
 # The start --------------------------------------------------------------------------------------
 
 
-def test_each_way_is_alive_in_some_head() -> None:
+def test_some_head_starts_with_each_way() -> None:
     assert first_ways(1) == [(0.0, 0.0, 0.0)]
     assert first_ways(2) == [ONWARD, BY_POSITION]
     assert first_ways(5) == [ONWARD, BY_CONTENT, BY_POSITION, BY_POSITION, BY_POSITION]
 
 
-def test_heads_start_sharply_at_what_is_like_the_control_and_at_ages() -> None:
+def test_heads_start_sharply_by_content_and_at_ages() -> None:
     torch.manual_seed(0)
     core = Hybrid(MemorySizes(control=64, key=64, value=8, steps=15))
     state, there = core.initial_state(4, torch.zeros(1)), torch.ones(4, 1) > 0
@@ -177,14 +177,14 @@ def test_heads_start_sharply_at_what_is_like_the_control_and_at_ages() -> None:
     assert (weights[:2].argmax(1) == 9).all() and weights[1, 9] > 0.5
     for head, age in zip(weights[2:], (2, 7, 12), strict=True):
         assert (head.argmax() - age).abs() <= 1 and head.max() > 2 / 15
-    assert weights[2:].amax(0).min() > 0.2 / 15, "no age is lost to learning"
+    assert weights[2:].amax(0).min() > 0.2 / 15, "every age has some weight"
 
 
 # Look-ups ---------------------------------------------------------------------------------------
 
 
-def test_look_ups_are_those_of_a_cache_with_alibi() -> None:
-    """Of each point as it is, not of a set's mean; the cache has a reference of its own."""
+def test_look_ups_equal_those_of_a_cache_with_alibi() -> None:
+    """Look-ups see single points, not means; the cache is tested against its own reference."""
     sizes = SIZES._replace(query=2)
     torch.manual_seed(0)
     hybrid = Hybrid(sizes, slots=3, attention_heads=2).double()
@@ -213,10 +213,10 @@ def test_a_setting_below_one_is_named(name: str) -> None:
     [
         (0, {"slots": "all"}, "slots must be a number .*, got all"),
         (2, {"rewrites": True}, "rewrites must be false .* read by query, got True"),
-        (3, {}, "as wide as keys, 2, got 3"),
+        (3, {}, "as wide as keys \\(2\\), got 3"),
     ],
 )
-def test_what_the_other_kind_of_model_has_is_refused(
+def test_settings_of_the_other_kind_of_model_are_rejected(
     query: int, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

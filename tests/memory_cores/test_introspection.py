@@ -16,7 +16,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def make_core(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings) -> Introspection:
-    """A float64 core with standard-normal parameters times ``scale``."""
+    """Build a float64 core with normal parameters of deviation ``scale``."""
     torch.manual_seed(0)
     return randomised(
         Introspection(sizes, **{"read_heads": 2, "hidden_size": 6, **settings}), scale
@@ -29,7 +29,7 @@ def to_reference(core: Introspection) -> Maps:
 
 
 def write_numbers(core: Introspection, numbers: list[float]):
-    """Write values of equal entries, one a step, nothing where a number is 0."""
+    """Write values of equal entries, one per step; nothing for a 0."""
     state = core.initial_state(1, torch.zeros(1, dtype=torch.float64))
     for number in numbers:
         value = torch.full((1, 1, SIZES.value), number, dtype=torch.float64)
@@ -63,7 +63,7 @@ def test_fifty_steps_equal_the_reference(kind: str, scale: float, slots: int, he
 # The queue --------------------------------------------------------------------------------------
 
 
-def test_newest_comes_first_and_the_oldest_goes() -> None:
+def test_the_newest_is_first_and_the_oldest_is_dropped() -> None:
     state = write_numbers(make_core(slots=3), [1, 2, 0, 3, 4])
     assert state.memory[0, :, 0].tolist() == [4, 3, 2]
     assert write_numbers(make_core(slots=3), [1, 0]).memory[0, :, 0].tolist() == [1, 0, 0]
@@ -81,7 +81,7 @@ def test_an_empty_set_shifts_nothing_for_its_sequence_alone() -> None:
     assert torch.equal(after.memory[1, 1:], before.memory[1, :-1])
 
 
-def test_weightings_follow_an_item_while_it_is_held() -> None:
+def test_weightings_follow_an_item_while_it_is_stored() -> None:
     core = make_core(slots=3, read_heads=2)
     by_age = torch.tensor([[[0.5, 0.25, 0.125], [0.0, 0.25, 0.75]]]).double()
     state = write_numbers(core, [1, 2])._replace(read_weights=by_age)
@@ -146,20 +146,20 @@ def test_gaussian_heads_start_at_different_ages() -> None:
 # Look-ups and pool ------------------------------------------------------------------------------
 
 
-def test_a_look_up_finds_an_age_and_sees_no_position_that_was_not_written() -> None:
+def test_a_look_up_reads_an_age_and_ignores_unwritten_positions() -> None:
     core = make_core(sizes=SIZES._replace(query=2), lookup_attention="dot_product")
     state = write_numbers(core, [1, 2, 3])
     query = torch.randn(1, 1, 2).double()
     nothing = Items(query[:, :0], query.new_zeros(1, 0, 4), torch.zeros(1, 0) > 0)
     with torch.no_grad():
-        fits = 1000 * core.lookup_attention.encode(query)[0, 0]
-        core.age_keys.zero_()[1] = fits
-        core.age_keys[5] = 2 * fits
+        key = 1000 * core.lookup_attention.encode(query)[0, 0]
+        core.age_keys.zero_()[1] = key
+        core.age_keys[5] = 2 * key
         values = core.lookup(core.snapshot(state, nothing), query)
     torch.testing.assert_close(values, torch.full((1, 1, 4), 2.0).double())
 
 
-def test_a_pool_counts_what_is_held() -> None:
+def test_a_pool_counts_the_stored_items() -> None:
     for numbers, total, count in [([], 0, 0), ([1, 0, 2], 3, 2), ([1, 2, 3, 4], 9, 3)]:
         core = make_core(slots=3)
         found_total, found_count = core.pool(write_numbers(core, numbers))

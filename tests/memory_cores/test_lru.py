@@ -14,7 +14,7 @@ OPEN, CLOSED = 60.0, -800.0  # raw gates: 1 to rounding, exactly 0
 
 
 def make_lru(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: float) -> LRU:
-    """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
+    """Build a float64 core with normal parameters of deviation ``scale``."""
     torch.manual_seed(0)
     return randomised(
         LRU(sizes, **{"slots": 4, "word_size": 3, "read_heads": 2, **settings}), scale
@@ -50,7 +50,7 @@ def test_fifty_steps_equal_the_reference(
 # Slots ------------------------------------------------------------------------------------------
 
 
-def test_least_used_come_first_ties_go_to_the_lower_slot_and_few_slots_start_over() -> None:
+def test_least_used_first_ties_to_the_lower_slot_and_few_slots_repeat() -> None:
     usage = torch.tensor([[0.3, 0.1, 0.2, 0.1], [0.0, 0.0, 1e-9, 5.0]])
     assert least_used_slots(usage, 3).argmax(2).tolist() == [[1, 3, 2], [0, 1, 2]]
     assert least_used_slots(usage, 6).argmax(2).tolist() == [[1, 3, 2, 0, 1, 3], [0, 1, 2, 3, 0, 1]]
@@ -110,7 +110,7 @@ def test_usage_passes_no_gradient() -> None:
 # Start ------------------------------------------------------------------------------------------
 
 
-def test_a_new_core_finds_an_item_by_a_control_like_its_key() -> None:
+def test_a_new_core_reads_an_item_by_a_control_like_its_key() -> None:
     torch.manual_seed(0)
     core = LRU(MemorySizes(control=32, key=32, value=8, steps=12))
     keys, values = torch.randn(2, 12, 32).tanh() / 2, torch.randn(2, 12, 8)

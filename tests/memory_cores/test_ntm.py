@@ -13,7 +13,7 @@ SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 
 
 def make_ntm(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int) -> NTM:
-    """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
+    """Build a float64 core with normal parameters of deviation ``scale``."""
     torch.manual_seed(0)
     return randomised(
         NTM(sizes, **{"slots": 4, "word_size": 3, "read_heads": 2, **settings}), scale
@@ -62,7 +62,7 @@ def test_fifty_steps_equal_the_reference(
         ([0.0, 0.0, 0.0, 1.0], [0.125, 0.0, 0.625, 0.25]),
     ],
 )
-def test_shifts_go_round_in_a_circle(weights: list[float], expected: list[float]) -> None:
+def test_shifts_are_circular(weights: list[float], expected: list[float]) -> None:
     shifts = torch.tensor([[[0.625, 0.25, 0.125]]])
     assert shifted(torch.tensor([[weights]]), shifts).tolist() == [[expected]]
 
@@ -100,7 +100,7 @@ def test_sharpening_passes_gradcheck() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_no_item_leaves_memory_bit_for_bit_and_the_heads_where_they_are(count: int) -> None:
+def test_no_item_leaves_memory_and_heads_bit_for_bit(count: int) -> None:
     core = make_ntm(4.0, write_heads=2)
     state = unroll(core, 5, batch=2)[-1]
     control, items = random_step(SIZES, 2, items=count)
@@ -122,7 +122,7 @@ def test_all_heads_start_on_slot_0_of_a_small_constant_memory() -> None:
 # Start ------------------------------------------------------------------------------------------
 
 
-def test_a_new_core_writes_in_turn_and_finds_an_item_by_a_control_like_its_key() -> None:
+def test_a_new_core_writes_in_turn_and_reads_an_item_by_a_control_like_its_key() -> None:
     torch.manual_seed(0)
     core = NTM(MemorySizes(control=32, key=32, value=8, steps=12))
     keys, values = torch.randn(2, 12, 32).tanh() / 2, torch.randn(2, 12, 8)

@@ -20,7 +20,7 @@ DOUBLE = torch.zeros(1, dtype=torch.float64)
 
 
 def make_core(sizes: MemorySizes = SIZES, **settings: Any) -> RMR:
-    """A float64 core with biases that are not zero."""
+    """Build a float64 core with non-zero biases."""
     torch.manual_seed(0)
     core = RMR(sizes, **settings).double()
     for name, parameter in core.named_parameters():
@@ -30,7 +30,7 @@ def make_core(sizes: MemorySizes = SIZES, **settings: Any) -> RMR:
 
 
 def random_step(batch: int, items: int, sizes: MemorySizes = SIZES) -> tuple[Tensor, Items]:
-    """A control and a set of which some items are padding, all of them for some sequences."""
+    """Draw a control and a set with padding; some sequences have no real items."""
     control = torch.randn(batch, sizes.control, dtype=torch.float64)
     keys = 2 * torch.randn(batch, items, sizes.key, dtype=torch.float64)
     values = torch.randn(batch, items, sizes.value, dtype=torch.float64)
@@ -88,9 +88,9 @@ def test_fifty_steps_equal_the_reference(name: str) -> None:
             found = core.lookup(core.snapshot(state, items), queries)
         total, count = core.pool(state)
         for b in range(2):
-            context, told = points(items, b), control[b].numpy()
+            context, encoding = points(items, b), control[b].numpy()
             memories[b] = memory = reference.step(
-                memories[b], context, told, parameters, **ablations
+                memories[b], context, encoding, parameters, **ablations
             )
             expected = [reference.read(memory, query.numpy(), parameters) for query in queries[b]]
             weights = [reference.read_weights(memory, q.numpy(), parameters) for q in queries[b]]
@@ -110,7 +110,7 @@ def test_fifty_steps_equal_the_reference(name: str) -> None:
 @pytest.mark.parametrize("interacts", [True, False])
 @pytest.mark.parametrize("maps", [(2, 2), (1, 3)])
 def test_steps_on_maps_equal_the_reference(maps: tuple[int, int], interacts: bool) -> None:
-    """ATGQN-RMR's memory: values are maps, and a ConvLSTM tracks them."""
+    """ATGQN-RMR: values are maps, tracked by a ConvLSTM."""
     value = 2 * maps[0] * maps[1]
     sizes = MemorySizes(control=value, key=2, value=value, steps=7, query=2, maps=maps)
     core = make_core(sizes, slots=3, attention_heads=2, without_flow_interaction=not interacts)
@@ -142,36 +142,36 @@ def test_its_start_is_learned_and_within_the_ranges() -> None:
 # Sets -------------------------------------------------------------------------------------------
 
 
-def test_five_hundred_points_are_read_beside_the_cells() -> None:
+def test_five_hundred_points_are_read_with_the_cells() -> None:
     core = make_core(slots=1)
     control, items = random_step(2, items=500)
     (state,) = unroll(core, [(control, items)])
     assert core.lookup(core.snapshot(state, items), items.keys).shape == items.values.shape
-    turned = Items(*(part.flip(1) for part in items))
-    (other,) = unroll(core, [(control, turned)])
+    flipped = Items(*(part.flip(1) for part in items))
+    (other,) = unroll(core, [(control, flipped)])
     torch.testing.assert_close(other.values, state.values)
     queries = items.keys[:, :5]
     torch.testing.assert_close(
-        core.lookup(core.snapshot(other, turned), queries),
+        core.lookup(core.snapshot(other, flipped), queries),
         core.lookup(core.snapshot(state, items), queries),
     )
 
 
-def test_a_masked_point_is_as_one_left_out_with_no_gradient() -> None:
+def test_a_masked_point_equals_a_missing_one_with_no_gradient() -> None:
     core = make_core(slots=3)
     control, items = random_step(1, items=4)
     items = items._replace(mask=torch.tensor([[True, False, True, True]]))
     items.values.requires_grad_(), items.keys.requires_grad_()
     states = unroll(core, [(control, items), random_step(1, 0)])
     kept = Items(*(part[:, [0, 2, 3]] for part in items))
-    others = unroll(core, [(control, kept), random_step(1, 0)])
-    torch.testing.assert_close(others[0].values, states[0].values)
+    expected = unroll(core, [(control, kept), random_step(1, 0)])
+    torch.testing.assert_close(expected[0].values, states[0].values)
     states[1].values.square().sum().backward()
     for part in (items.keys, items.values):
         assert (part.grad[:, 1] == 0).all() and (part.grad[:, [0, 2, 3]] != 0).any()
 
 
-def test_an_empty_set_moves_the_cells_on_and_leaves_no_items() -> None:
+def test_an_empty_set_advances_the_cells_and_leaves_no_items() -> None:
     core = make_core(slots=3)
     control, items = random_step(2, items=3)
     first, second = unroll(core, [(control, items), random_step(2, 0)])
@@ -183,7 +183,7 @@ def test_an_empty_set_moves_the_cells_on_and_leaves_no_items() -> None:
 
 
 @pytest.mark.parametrize("attention", ["multihead", "laplace"])
-def test_all_steps_at_once_equal_one_after_the_other(attention: Any) -> None:
+def test_look_ups_at_once_equal_those_step_by_step(attention: Any) -> None:
     core = make_core(slots=3, attention=attention)
     steps = [random_step(2, 4) for _ in range(5)]
     states = unroll(core, steps)
@@ -199,7 +199,7 @@ def test_all_steps_at_once_equal_one_after_the_other(attention: Any) -> None:
         assert torch.equal(stacked.places[:, t], states[t].keys), "where pictures show the cells"
 
 
-def test_gradients_are_those_of_the_function() -> None:
+def test_gradients_are_finite_differences() -> None:
     core = make_core(HEADED, slots=2, attention_heads=2, read_heads=1)
     control, items = random_step(2, items=2)
     items = items._replace(mask=torch.tensor([[True, True], [False, False]]))
@@ -226,7 +226,7 @@ def test_gaussian_keys_follow_their_means_and_sigmas() -> None:
 
 
 def random_steps(batch: int, steps: int) -> tuple[Tensor, Items, Tensor]:
-    """Controls and items of all steps, and the posterior's controls."""
+    """Draw controls and items of all steps, and the posterior's controls."""
     controls, items = zip(*(random_step(batch, 3) for _ in range(steps)), strict=True)
     together = Items(*(torch.stack(parts, 1) for parts in zip(*items, strict=True)))
     return torch.stack(controls, 1), together, torch.randn(batch, steps, SIZES.control).double()
@@ -248,26 +248,28 @@ def gaussian(parameters: Tensor) -> Independent:
     ],
     ids=str,
 )
-def test_all_steps_at_once_are_the_steps_one_by_one(settings: dict[str, Any]) -> None:
-    """Work hoisted out of the loop changes neither what is held nor any gradient."""
+def test_an_unroll_equals_the_steps_one_by_one(settings: dict[str, Any]) -> None:
+    """Hoisting work out of the loop changes neither the memory nor any gradient."""
     core = make_core(slots=3, **settings)
     controls, items, observed = random_steps(2, steps=4)
     outcomes = []
     for unroll_all in (core.unroll, lambda *inputs: MemoryCore.unroll(core, *inputs)):
         torch.manual_seed(3)
-        found = unroll_all(controls, items, observed)
-        read = core.lookup(found.snapshot, items.keys)
+        result = unroll_all(controls, items, observed)
+        read = core.lookup(result.snapshot, items.keys)
         core.zero_grad()
-        (read.square().sum() + found.kl.sum()).backward()
+        (read.square().sum() + result.kl.sum()).backward()
         gradients = [p.grad.clone() for p in core.parameters() if p.grad is not None]
-        outcomes.append([*found.snapshot, found.total, found.number, found.kl, read, *gradients])
+        outcomes.append(
+            [*result.snapshot, result.total, result.number, result.kl, read, *gradients]
+        )
     torch.testing.assert_close(*outcomes)
 
 
 @pytest.mark.parametrize("width", [64, 128])
 @pytest.mark.parametrize("seed", range(3))
-def test_values_without_trackers_neither_grow_nor_vanish_at_first(seed: int, width: int) -> None:
-    """Drawn as in the authors' code, they are 0.3 to 500 times as large after 50 steps."""
+def test_values_without_trackers_initially_neither_grow_nor_vanish(seed: int, width: int) -> None:
+    """With the authors' initialisation they change by factors of 0.3 to 500 in 50 steps."""
     torch.manual_seed(seed)
     core = RMR(MemorySizes(width, 1, width, 50, 1), without_flow_tracking=True)
     nothing = Items(*(torch.zeros(2, 50, 0, n) for n in (1, width)), torch.zeros(2, 50, 0) > 0)
@@ -276,7 +278,7 @@ def test_values_without_trackers_neither_grow_nor_vanish_at_first(seed: int, wid
 
 
 @pytest.mark.parametrize("without_flow_interaction", [False, True])
-def test_the_divergence_is_that_of_the_keys_in_every_step(without_flow_interaction: bool) -> None:
+def test_the_kl_is_that_of_the_keys_in_every_step(without_flow_interaction: bool) -> None:
     core = make_core(
         slots=3, stochastic_keys=True, without_flow_interaction=without_flow_interaction
     )
@@ -299,13 +301,13 @@ def test_the_divergence_is_that_of_the_keys_in_every_step(without_flow_interacti
 
 
 @pytest.mark.parametrize("without_flow_interaction", [False, True])
-def test_the_posterior_decides_about_nothing_but_the_keys(without_flow_interaction: bool) -> None:
-    """Given the same keys, observations change nothing else that is carried on."""
+def test_the_posterior_influences_nothing_but_the_keys(without_flow_interaction: bool) -> None:
+    """With equal keys, observations change nothing else in the state."""
     core = make_core(
         slots=3, stochastic_keys=True, without_flow_interaction=without_flow_interaction
     )
     with torch.no_grad():
-        core.key_output[2].weight.zero_()  # whatever is tracked, the same keys
+        core.key_output[2].weight.zero_()  # keys independent of the tracker
     control, items = random_step(2, 3)
     states = []
     for observed in (None, torch.randn(2, SIZES.control).double()):
@@ -315,7 +317,7 @@ def test_the_posterior_decides_about_nothing_but_the_keys(without_flow_interacti
         torch.testing.assert_close(ours, theirs)
 
 
-def test_nothing_observed_or_nothing_drawn_has_no_divergence() -> None:
+def test_without_observations_or_draws_the_kl_is_zero() -> None:
     controls, items, observed = random_steps(2, steps=4)
     assert (make_core(stochastic_keys=True).unroll(controls, items).kl == 0).all()
     core = make_core()
@@ -324,7 +326,7 @@ def test_nothing_observed_or_nothing_drawn_has_no_divergence() -> None:
     assert (found.kl == 0).all() and torch.equal(found.total, same.total)
 
 
-def test_certain_keys_have_no_parameters_of_a_distribution() -> None:
+def test_deterministic_keys_have_no_distribution_parameters() -> None:
     states = unroll(make_core(slots=3), [random_step(2, 3)])
     assert states[0].key_parameters.shape == (2, 3, 0)
 
@@ -332,8 +334,8 @@ def test_certain_keys_have_no_parameters_of_a_distribution() -> None:
 # Sizes and settings -----------------------------------------------------------------------------
 
 
-def test_the_paper_has_as_many_parameters() -> None:
-    """ASNP-RMR at h = 128, K = 25, one x and y, as far as it is the core."""
+def test_the_number_of_parameters_is_the_papers() -> None:
+    """The core of ASNP-RMR with h = 128, K = 25, and scalar x and y."""
     core = RMR(MemorySizes(control=128, key=1, value=128, steps=50, query=1))
     parts = {
         "attention": 16_768 + 65_536,
@@ -347,7 +349,7 @@ def test_the_paper_has_as_many_parameters() -> None:
     assert sum(p.numel() for p in core.parameters()) == sum(parts.values()) + start == 381_746
 
 
-def test_read_heads_are_there_only_for_models_that_do_not_ask_by_query() -> None:
+def test_only_models_that_do_not_read_by_query_have_read_heads() -> None:
     assert RMR(SIZES, read_heads=2).context_size == 0
     assert RMR(HEADED).context_size == 5 * SIZES.value
 
@@ -362,8 +364,11 @@ def test_read_heads_are_there_only_for_models_that_do_not_ask_by_query() -> None
         ({"key_range": nan}, "key_range must be above 0, got nan"),
         ({"slots": nan}, "slots must be at least 1, got nan"),
         ({"attention": "cosine"}, "attention must be one of .*, got 'cosine'"),
-        ({"sizes": SIZES._replace(query=3)}, "as wide as keys, 2, got 3"),
-        ({"without_flow_tracking": True, "without_flow_interaction": True}, "nothing makes values"),
+        ({"sizes": SIZES._replace(query=3)}, "as wide as keys \\(2\\), got 3"),
+        (
+            {"without_flow_tracking": True, "without_flow_interaction": True},
+            "nothing computes values",
+        ),
         ({"without_flow_tracking": True, "separate_weights": True}, "separate_weights must be"),
     ],
 )

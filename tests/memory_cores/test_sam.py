@@ -16,10 +16,10 @@ CLOSED = -800.0  # a raw gate: exactly 0
 
 
 def make_sam(scale: float = 1.0, steps: int = 7, **settings: int) -> SAM:
-    """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
+    """Build a float64 core with normal parameters of deviation ``scale``."""
     torch.manual_seed(0)
-    chosen = {"slots": 4, "word_size": 3, "read_heads": 2, **settings}
-    return randomised(SAM(SIZES._replace(steps=steps), **chosen), scale)
+    options = {"slots": 4, "word_size": 3, "read_heads": 2, **settings}
+    return randomised(SAM(SIZES._replace(steps=steps), **options), scale)
 
 
 def maps_of(core: SAM) -> Maps:
@@ -28,13 +28,13 @@ def maps_of(core: SAM) -> Maps:
 
 
 def items_of(items: Items, b: int) -> np.ndarray | None:
-    """The mean of a sequence's real items."""
+    """Return the mean of a sequence's real items."""
     keys, values, mask = (part[b].numpy() for part in items)
     return np.concatenate([keys, values], 1)[mask].mean(0) if mask.any() else None
 
 
 def assert_equals_the_reference(core: SAM, steps: int, batch: int = 2) -> SAMState:
-    """Reads, and weights over the slots where they have fixed places; returns the last state."""
+    """Compare reads, and weights and ages if all slots have places; return the last state."""
     state, maps = empty(core, batch), maps_of(core)
     references = [start(core.slots, core.word_size, core.read_heads) for _ in range(batch)]
     for t in range(steps):
@@ -79,22 +79,22 @@ def test_fifty_steps_equal_the_reference(
 
 
 @pytest.mark.parametrize(("heads", "nearest"), [(1, 1), (2, 3), (3, 8)])
-def test_rows_that_settled_are_read_and_written_as_before(heads: int, nearest: int) -> None:
-    """The journal has room for one step or two, so that rows settle in nearly every step."""
+def test_settled_rows_are_read_and_written_as_before(heads: int, nearest: int) -> None:
+    """The journal has room for one or two steps, so that rows settle in nearly every step."""
     core = make_sam(steps=1, slots=60, read_heads=heads, nearest=nearest)
     state = assert_equals_the_reference(core, 50)
-    # Three of four sets may hold items, and a step fills one slot.
+    # Three of four sets may have items, and a step fills one slot.
     assert 20 < state.base.shape[1] < 50 and state.rows.shape[1] <= core.journal_places
 
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_settled_rows_are_overwritten_in_the_order_of_their_last_access(steps: int) -> None:
-    """One access a step, so that no two slots are equally old: it either writes or reads."""
+    """Each step either writes or reads one slot, so that no two are equally old."""
     long, whole = (make_sam(steps=s, slots=12, read_heads=1, nearest=1) for s in (steps, 60))
     for core in (long, whole):
         with torch.no_grad():
             core.write_gates.weight[1] = 0
-            core.write_gates.bias[1] = CLOSED  # the previously read row would be as old
+            core.write_gates.bias[1] = CLOSED  # else the row read last would be as old
             core.write_gates.bias[0] = 5.0
     assert long._grows and not whole._grows
     cores = long, whole
@@ -116,7 +116,7 @@ def test_settled_rows_are_overwritten_in_the_order_of_their_last_access(steps: i
 
 
 def full_state(core: SAM, batch: int, generator: torch.Generator) -> SAMState:
-    """A state whose base holds random rows in all slots."""
+    """Return a state whose base has random rows in all slots."""
     like = torch.zeros(1)
     state = core.initial_state(batch, like)
     base = torch.randn(batch, core.slots, core.word_size, generator=generator)
@@ -124,7 +124,7 @@ def full_state(core: SAM, batch: int, generator: torch.Generator) -> SAMState:
     return state._replace(base=base, base_norms=1 / base.norm(dim=2), origin=origin)
 
 
-def test_a_step_shares_the_base_and_finds_the_exact_nearest_of_many_rows() -> None:
+def test_a_step_shares_the_base_and_finds_the_exact_nearest_rows() -> None:
     torch.manual_seed(0)
     core = SAM(SIZES._replace(steps=5), slots=3_000, word_size=8, read_heads=2)
     state = full_state(core, 2, torch.Generator().manual_seed(1))
@@ -134,11 +134,11 @@ def test_a_step_shares_the_base_and_finds_the_exact_nearest_of_many_rows() -> No
         _, after = core.read(new, control)
     assert new.base is state.base and after.base is state.base
     assert new.rows.shape[1] == core.nearest + 2 * core.nearest + 1
-    held = torch.cat([new.rows, state.base], 1)
+    rows = torch.cat([new.rows, state.base], 1)
     keys = core.read_interface(control)[:, :16].view(2, 2, 8)
-    similarity = torch.cosine_similarity(keys.unsqueeze(2), held.unsqueeze(1), dim=3)
-    similarity[:, :, : new.rows.shape[1] - 1] = -2  # empty but for the word that was written last
-    similarity[:, :, new.rows.shape[1]] = -2  # the oldest row, which it replaces
+    similarity = torch.cosine_similarity(keys.unsqueeze(2), rows.unsqueeze(1), dim=3)
+    similarity[:, :, : new.rows.shape[1] - 1] = -2  # empty except for the last word written
+    similarity[:, :, new.rows.shape[1]] = -2  # the oldest row, replaced by it
     torch.testing.assert_close(after.places, similarity.topk(core.nearest, 2).indices)
 
 
@@ -157,37 +157,37 @@ def test_gradients_reach_all_steps_of_a_sequence_but_not_the_base() -> None:
 
 
 def bytes_saved(core: SAM, state: SAMState, batch: int) -> int:
-    """Bytes that five steps keep for the backward pass, beside the state that they began with."""
-    known = {part.untyped_storage().data_ptr() for part in state}
+    """Count bytes that five steps save for the backward pass, without the initial state's."""
+    initial = {part.untyped_storage().data_ptr() for part in state}
     saved = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            saved[storage.data_ptr()] = storage  # kept, so that no other takes its address
+        if storage.data_ptr() not in initial:
+            saved[storage.data_ptr()] = storage  # keep it, so that its address is not reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        kept = []
+        outputs = []
         for _ in range(5):
             item = Items(*torch.randn(2, batch, 1, 2), torch.ones(batch, 1, dtype=torch.bool))
             reads, state, _ = core.write_and_read(state, torch.randn(batch, 3), item)
-            kept.append(reads)
-        torch.stack(kept).sum().backward()
+            outputs.append(reads)
+        torch.stack(outputs).sum().backward()
     return sum(storage.nbytes() for storage in saved.values())
 
 
-def test_what_is_kept_for_the_backward_pass_does_not_grow_with_the_slots() -> None:
-    kept = []
+def test_memory_of_the_backward_pass_does_not_grow_with_the_slots() -> None:
+    sizes = []
     for slots in (1_000, 10_000):
         torch.manual_seed(0)
         core = SAM(SIZES._replace(steps=5), slots=slots, word_size=8, read_heads=2)
         state = full_state(core, 2, torch.Generator().manual_seed(1))
-        kept.append(bytes_saved(core, state, 2))
-    assert kept[0] == kept[1] > 0
+        sizes.append(bytes_saved(core, state, 2))
+    assert sizes[0] == sizes[1] > 0
 
 
-def test_a_long_memory_weighs_places_and_then_all_of_the_base() -> None:
+def test_weightings_of_a_long_memory_are_over_places_and_the_whole_base() -> None:
     torch.manual_seed(0)
     core = SAM(SIZES._replace(steps=5), slots=3_000, word_size=8, read_heads=2)
     nothing = Items(*torch.zeros(2, 2, 0, 2), torch.zeros(2, 0, dtype=torch.bool))
@@ -206,7 +206,7 @@ def test_a_long_memory_weighs_places_and_then_all_of_the_base() -> None:
 # Start and settings ------------------------------------------------------------------------------
 
 
-def test_a_new_core_finds_an_item_by_a_control_like_its_key() -> None:
+def test_a_new_core_reads_an_item_by_a_control_like_its_key() -> None:
     torch.manual_seed(0)
     core = SAM(MemorySizes(control=32, key=32, value=8, steps=12))
     keys, values = torch.randn(2, 12, 32).tanh() / 2, torch.randn(2, 12, 8)
@@ -230,7 +230,7 @@ def test_a_head_reads_a_third_of_the_slots_at_most(slots: int, nearest: int) -> 
     assert SAM(SIZES, slots=slots).nearest == nearest
 
 
-def test_models_that_ask_by_query_make_no_more_slots_than_steps_fill() -> None:
+def test_models_that_read_by_query_have_at_most_one_slot_per_step() -> None:
     core = SAM(SIZES._replace(query=2), slots=100_000)
     assert core.initial_state(2, torch.zeros(1)).rows.shape == (2, SIZES.steps, 64)
     assert core.state_size == SIZES.steps * (64 + 1), "rows and ages"

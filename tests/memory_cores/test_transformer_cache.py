@@ -14,12 +14,12 @@ from tests.memory_cores.random_use import random_step, randomised
 from tests.memory_cores.rmr_parameters import array, of_attention
 
 SIZES = MemorySizes(control=3, key=2, value=4, steps=50)
-ASKED = SIZES._replace(query=2)
+QUERY_SIZES = SIZES._replace(query=2)
 both_kinds = pytest.mark.parametrize("kind", ["rotary", "alibi"])
 
 
 def make(sizes: MemorySizes = SIZES, scale: float = 1.0, **settings: Any) -> TransformerCache:
-    """A float64 core with standard-normal parameters times ``scale``, whatever its start is."""
+    """Build a float64 core with normal parameters of deviation ``scale``."""
     torch.manual_seed(0)
     return randomised(TransformerCache(sizes, **settings), scale)
 
@@ -42,7 +42,7 @@ def parameters_of(core: TransformerCache) -> dict[str, Any]:
 
 
 def ages(state: Any) -> Tensor:
-    """Steps since each slot was written, [B, N]."""
+    """Return the steps since each slot was written, [B, N]."""
     return state.now - state.steps
 
 
@@ -68,21 +68,21 @@ def test_fifty_steps_equal_the_reference(
             caches[b] = reference.push(caches[b], t, rows, slots)
             expected, weights = reference.read(caches[b], t, control[b].numpy(), parameters)
             assert np.abs(reads[b].numpy() - expected).max() < 1e-9, f"reads at step {t}"
-            held = len(caches[b])
+            filled = len(caches[b])
             found = state.read_weights[b].numpy()
-            assert not found[:, held:].any()
-            if held:
-                newest_first = found[:, :held][:, ::-1]
+            assert not found[:, filled:].any()
+            if filled:
+                newest_first = found[:, :filled][:, ::-1]
                 assert np.abs(newest_first - np.array(weights)).max() < 1e-9, f"step {t}"
-                if kind == "alibi":  # keys that are turned need no other sign of their age
-                    assert ages(state)[b, :held].tolist() == [t - i.step for i in caches[b][::-1]]
+                if kind == "alibi":  # rotated keys contain their steps
+                    assert ages(state)[b, :filled].tolist() == [t - i.step for i in caches[b][::-1]]
 
 
 @both_kinds
 @pytest.mark.parametrize(("slots", "top_k"), [("all", None), (5, None), ("all", 3)])
 def test_fifty_look_ups_equal_the_reference(kind: Any, slots: Any, top_k: int | None) -> None:
     """At once and step by step: the current items and the last ones of earlier steps."""
-    core = make(ASKED, 0.7, slots=slots, positions=kind, top_k=top_k, attention_heads=1)
+    core = make(QUERY_SIZES, 0.7, slots=slots, positions=kind, top_k=top_k, attention_heads=1)
     parameters, T = parameters_of(core), 50
     sets = [random_step(SIZES, 2, items=2)[1] for _ in range(T)]
     items = Items(*(torch.stack(parts, 1) for parts in zip(*sets, strict=True)))
@@ -99,13 +99,13 @@ def test_fifty_look_ups_equal_the_reference(kind: Any, slots: Any, top_k: int | 
         torch.testing.assert_close(ours, torch.stack(step, 1), rtol=0, atol=1e-9)
     cache: list[reference.Item] = []
     for t in range(T):
-        held = cache[-5:] if slots == 5 else cache
+        earlier = cache[-5:] if slots == 5 else cache
         current = reference.push([], t, tuple(part[0].numpy() for part in sets[t]), 99)
         for m in range(2):
-            asked = queries[0, t, m].numpy()
-            expected = reference.look_up(held + current, t, asked, parameters)
+            query = queries[0, t, m].numpy()
+            expected = reference.look_up(earlier + current, t, query, parameters)
             assert np.abs(at_once[0, t, m].numpy() - expected).max() < 1e-9, f"step {t}"
-        assert number[0, t] == len(held)
+        assert number[0, t] == len(earlier)
         cache = cache + current
 
 
@@ -113,26 +113,26 @@ def test_fifty_look_ups_equal_the_reference(kind: Any, slots: Any, top_k: int | 
 
 
 @both_kinds
-def test_an_empty_step_makes_items_older_and_their_order_in_a_set_does_not(kind: Any) -> None:
+def test_an_empty_step_ages_items_and_their_order_in_a_set_does_not_matter(kind: Any) -> None:
     core = make(scale=0.2, positions=kind)
     control, items = random_step(SIZES, 1, items=3)
     items = items._replace(mask=torch.ones(1, 3, dtype=torch.bool))
     nothing = Items(*(part[:, :0] for part in items))
     first = core.write(core.initial_state(1, control), control, items)
-    turned = core.write(
+    flipped = core.write(
         core.initial_state(1, control), control, Items(*(part.flip(1) for part in items))
     )
-    torch.testing.assert_close(core.read(turned, control)[0], core.read(first, control)[0])
+    torch.testing.assert_close(core.read(flipped, control)[0], core.read(first, control)[0])
     later = core.write(first, control, nothing)
-    # All are older by one step: that alone tells no two of them apart.
+    # All are older by one step, which alone distinguishes no two of them.
     torch.testing.assert_close(ages(later)[:, :3], ages(first)[:, :3] + 1)
-    # Not so beside younger ones.
-    others = random_step(SIZES, 1, items=3)[1]._replace(mask=items.mask)
-    more, less = core.write(later, control, others), core.write(first, control, others)
-    assert not torch.allclose(core.read(more, control)[0], core.read(less, control)[0])
+    # It does together with newer items.
+    newer = random_step(SIZES, 1, items=3)[1]._replace(mask=items.mask)
+    old, young = core.write(later, control, newer), core.write(first, control, newer)
+    assert not torch.allclose(core.read(old, control)[0], core.read(young, control)[0])
 
 
-def test_the_best_items_alone_are_read() -> None:
+def test_only_the_best_items_are_read() -> None:
     core = make(slots=9, top_k=2)
     state: Any = core.initial_state(1, torch.zeros(1).double())
     for _ in range(9):
@@ -151,7 +151,7 @@ def test_the_best_items_alone_are_read() -> None:
 
 
 def started(kind: Any, steps: int = 15, units: int = 128) -> tuple[TransformerCache, Tensor]:
-    """A new core, and its weights [R, lag - 1] under a state like that of 9 steps ago."""
+    """Return a new core, and its weights [R, lag - 1] for a control like that of 9 steps ago."""
     torch.manual_seed(0)
     clock = clock_periods(units, steps)
     sizes = MemorySizes(units, units, 8, steps, clock=clock)
@@ -162,9 +162,9 @@ def started(kind: Any, steps: int = 15, units: int = 128) -> tuple[TransformerCa
     for t in range(steps):
         item = Items(states[t][:, None], torch.randn(4, 1, 8), there)
         state = core.write(state, states[t + 1], item)
-    asked = states[steps].clone()
-    asked[:, 2 * len(clock) :] = states[steps - 9, :, 2 * len(clock) :]
-    return core, core.read(state, asked)[1].read_weights.mean(0)
+    control = states[steps].clone()
+    control[:, 2 * len(clock) :] = states[steps - 9, :, 2 * len(clock) :]
+    return core, core.read(state, control)[1].read_weights.mean(0)
 
 
 @both_kinds
@@ -174,7 +174,7 @@ def test_heads_start_by_content_and_at_lags(kind: Any) -> None:
     for head, lag in zip(weights[2:], (3.2, 7.5, 11.8), strict=True):
         near = (torch.arange(1, 16) - lag).abs() < 2
         assert head[near].sum() > 0.75
-    # What lies between two heads is not lost to learning.
+    # Lags between two heads keep enough weight to be learned.
     assert weights[2:].amax(0)[:13].min() > 0.1 / 15
 
 
@@ -189,7 +189,7 @@ def test_heads_start_by_content_and_at_lags(kind: Any) -> None:
         ({"head_size": 0}, "head_size must be at least 1, got 0"),
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
         ({"positions": "sine"}, "positions must be one of .*rotary.*, got 'sine'"),
-        ({"sizes": ASKED._replace(query=3)}, "as wide as keys, 2, got 3"),
+        ({"sizes": QUERY_SIZES._replace(query=3)}, "as wide as keys \\(2\\), got 3"),
     ],
 )
 def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
@@ -198,12 +198,12 @@ def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str)
 
 
 def test_a_cache_of_all_items_has_no_size() -> None:
-    assert TransformerCache(ASKED, slots="all").state_size is None
+    assert TransformerCache(QUERY_SIZES, slots="all").state_size is None
 
 
-@pytest.mark.parametrize("sizes", [SIZES, ASKED])
-def test_weights_bring_their_positions_to_sequences_of_another_length(sizes: MemorySizes) -> None:
-    """Periods follow from the length, and weights suit no others."""
+@pytest.mark.parametrize("sizes", [SIZES, QUERY_SIZES])
+def test_weights_keep_their_positions_for_sequences_of_another_length(sizes: MemorySizes) -> None:
+    """Periods depend on the sequence length, and are saved with the weights."""
     short = make(sizes, slots=9, head_size=16, attention_heads=1)
     longer = make(sizes._replace(steps=400), slots=9, head_size=16, attention_heads=1)
     longer.load_state_dict(short.state_dict())

@@ -1,8 +1,8 @@
 """One step of a transformer cache in plain float64 loops, read by heads or by query.
 
-A sequence's cache is a list of items from the oldest to the newest, with the number of the step in
-which each was written. Positions are those of steps counted from the first, as in the papers; it
-shares nothing with the implementation, which counts back from the present one.
+A sequence's cache is a list of items from the oldest to the newest, each with the step in which it
+was written. Positions count from the first step, as in the papers; the implementation counts back
+from the present one.
 """
 
 import cmath
@@ -47,7 +47,7 @@ def turn(code: Array, step: int, length: int) -> Array:
 def score(
     kind: str, query: Array, key: Array, steps: tuple[int, int], head: tuple[int, int], length: int
 ) -> float:
-    """Score of a query in one step and a key of another, for the h-th of H heads."""
+    """Return the score of a query and a key of two steps, for the h-th of H heads."""
     t, s = steps
     if kind == "rotary":
         product = turn(query, t, length) @ turn(key, s, length)
@@ -67,7 +67,7 @@ def weights(scores: Sequence[float], top_k: int | None) -> list[float]:
 def read(
     cache: list[Item], t: int, control: Array, parameters: dict[str, Any]
 ) -> tuple[Array, list[list[float]]]:
-    """Read with all heads: [R * Dv], and their weights from the oldest item to the newest."""
+    """Return all heads' reads, [R * Dv], and weights from the oldest item to the newest."""
     if not cache:
         return np.zeros(parameters["heads"] * parameters["value_size"]), []
     R, words, by_head = parameters["heads"], [], []
@@ -87,26 +87,26 @@ def read(
     return np.concatenate(words), by_head
 
 
-def look_up(seen: list[Item], t: int, query: Array, parameters: dict[str, Any]) -> Array:
+def look_up(items: list[Item], t: int, query: Array, parameters: dict[str, Any]) -> Array:
     """Attend to items with one query: [Dv]."""
     attention = parameters["attention"]
-    found = np.zeros(attention["value_size"])
-    if not seen:
-        return found
-    asked = mlp(query, attention["mlp"])
+    value = np.zeros(attention["value_size"])
+    if not items:
+        return value
+    code = mlp(query, attention["mlp"])
     H = len(attention["queries"])
     for h in range(H):
         scores = [
             score(
                 parameters["kind"],
-                attention["queries"][h] @ asked,
+                attention["queries"][h] @ code,
                 attention["keys"][h] @ mlp(item.key, attention["mlp"]),
                 (t, item.step),
                 (h, H),
                 parameters["length"],
             )
-            for item in seen
+            for item in items
         ]
-        for share, item in zip(weights(scores, parameters["top_k"]), seen, strict=True):
-            found += share * attention["output"][h] @ (attention["values"][h] @ item.value)
-    return found
+        for share, item in zip(weights(scores, parameters["top_k"]), items, strict=True):
+            value += share * attention["output"][h] @ (attention["values"][h] @ item.value)
+    return value

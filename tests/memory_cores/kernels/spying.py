@@ -1,11 +1,11 @@
-"""Calls of operators that a test counts or looks at."""
+"""Record calls of operators."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def spied(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> Callable[..., Any]:
-    """Return the function, which then notes what it is given."""
+    """Wrap the function to append its arguments to ``calls``."""
 
     def called(*arguments: Any) -> Any:
         calls.append(arguments)

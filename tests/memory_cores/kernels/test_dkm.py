@@ -1,4 +1,4 @@
-"""A DKM's operators against its Python, which test_dkm.py holds against exact conditioning."""
+"""A DKM's operators against its Python version, which test_dkm.py checks by exact conditioning."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ GAIN = 4.0
 
 
 def drawn(seed: int = 0) -> tuple[Tensor, ...]:
-    """R, U, codes, values and noise of a word each."""
+    """Draw R, U, codes, values and noise, one word per memory."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -34,21 +34,21 @@ def conditioned(
     return condition(mean, covariance, codes, values, present, noise, GAIN)
 
 
-def test_gradients_of_a_step_are_those_of_differences() -> None:
-    asked = tuple(part.requires_grad_() for part in drawn())
-    assert torch.autograd.gradcheck(conditioned, asked)
+def test_gradients_of_a_step_are_finite_differences() -> None:
+    inputs = tuple(part.requires_grad_() for part in drawn())
+    assert torch.autograd.gradcheck(conditioned, inputs)
 
 
-def test_gradients_of_completions_are_those_of_differences() -> None:
+def test_gradients_of_completions_are_finite_differences() -> None:
     mean, _, _, _, noise = drawn()
     queries = torch.randn(B, H, M, N, dtype=torch.double)
-    asked = tuple(part.requires_grad_() for part in (mean, queries, noise))
-    assert torch.autograd.gradcheck(lambda *given: complete(*given, GAIN), asked)
+    inputs = tuple(part.requires_grad_() for part in (mean, queries, noise))
+    assert torch.autograd.gradcheck(lambda *parts: complete(*parts, GAIN), inputs)
 
 
 def test_without_a_word_nothing_changes() -> None:
-    mean, covariance, *rest = drawn()
-    after, narrowed = conditioned(mean, covariance, *rest)
+    mean, covariance, *word = drawn()
+    after, narrowed = conditioned(mean, covariance, *word)
     assert torch.equal(after[1], mean[1]) and torch.equal(narrowed[1], covariance[1])
     assert not torch.equal(after[0], mean[0]) and not torch.equal(narrowed[2], covariance[2])
 
@@ -65,8 +65,8 @@ def test_steps_and_reads_are_those_of_python(slots: int, query: int) -> None:
 
     def results() -> list[Tensor]:
         if query:
-            found = core.unroll(controls, items)
-            outputs = [core.lookup(found.snapshot, queries), found.total]
+            recollections = core.unroll(controls, items)
+            outputs = [core.lookup(recollections.snapshot, queries), recollections.total]
         else:
             state, reads = core.initial_state(B, controls), []
             for step in zip(*(part.unbind(1) for part in (controls, *items)), strict=True):
@@ -86,7 +86,7 @@ def test_steps_and_reads_are_those_of_python(slots: int, query: int) -> None:
             torch.testing.assert_close(found, true, rtol=1e-9, atol=1e-11)
 
 
-def test_a_core_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_core_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Tensor, ...]] = []
     for name in ("condition", "complete"):
         operator = getattr(torch.ops.dkm_kernel, name)
@@ -98,13 +98,13 @@ def test_a_core_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_they_are_traced_where_a_graph_is_compiled() -> None:
-    asked = tuple(part.requires_grad_() for part in drawn())
+    inputs = tuple(part.requires_grad_() for part in drawn())
 
-    def loss(*given: Tensor) -> Tensor:
-        mean, covariance = conditioned(*given)
-        return complete(mean, given[2].unsqueeze(2), given[4], GAIN).sum() + covariance.sin().sum()
+    def loss(*parts: Tensor) -> Tensor:
+        mean, covariance = conditioned(*parts)
+        return complete(mean, parts[2].unsqueeze(2), parts[4], GAIN).sum() + covariance.sin().sum()
 
     traced = torch.compile(loss, fullgraph=True, backend="aot_eager")
-    ours, theirs = (torch.autograd.grad(way(*asked), asked) for way in (traced, loss))
+    ours, theirs = (torch.autograd.grad(way(*inputs), inputs) for way in (traced, loss))
     for found, true in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, true)

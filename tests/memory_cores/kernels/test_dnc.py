@@ -1,4 +1,4 @@
-"""The C++ operators against the Python of `DNC.write` and `DNC.read`, step by step."""
+"""The C++ operators against the Python version of `DNC.write` and `DNC.read`, step by step."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,8 +19,8 @@ from tests.memory_cores.kernels.walking import (
     STEPS,
     B,
     assert_compiled_steps_call,
-    assert_demands_may_be_large,
     assert_is_an_operator,
+    assert_raw_interfaces_may_be_large,
     assert_same_walk,
     assert_served_under_autocast,
     walk,
@@ -39,15 +39,15 @@ def core_of(shape: str) -> MemoryCore:
     return with_large_weights(DNC(SIZES, slots=slots, word_size=words, read_heads=heads))
 
 
-def apart(
+def two_calls(
     core: DNC, state: DNCState, control: Tensor, items: Items
 ) -> tuple[Tensor, DNCState | SparseDNCState, Tensor]:
-    """Write and read, one after the other."""
+    """Write and read in separate calls."""
     return *core.read(core.write(state, control, items), control), control.new_zeros(len(control))
 
 
 @every_shape
-@pytest.mark.parametrize(("take", "operator"), [(DNC.write_and_read, "step"), (apart, "write")])
+@pytest.mark.parametrize(("take", "operator"), [(DNC.write_and_read, "step"), (two_calls, "write")])
 def test_a_walk_and_its_gradients_are_the_same(
     shape: str,
     take: Callable[..., Any],
@@ -57,8 +57,8 @@ def test_a_walk_and_its_gradients_are_the_same(
     assert_same_walk(core_of(shape), dnc_kernel, operator, monkeypatch, take)
 
 
-def test_a_memory_that_nobody_reads_has_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that read by query: what they recall and its gradients are those of Python."""
+def test_a_memory_without_read_heads_has_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In models that read by query, recall and its gradients equal those of Python."""
     torch.manual_seed(0)
     core, calls = DNC(SIZES._replace(query=3), slots=5, word_size=4).double(), []
     monkeypatch.setattr(dnc_kernel, "write", spied(dnc_kernel.write, calls))
@@ -77,10 +77,10 @@ def test_a_memory_that_nobody_reads_has_no_links(monkeypatch: pytest.MonkeyPatch
         assert (ours - theirs).abs().max() < 1e-10 * (1 + theirs.abs().max())
     state = calls[-1][0]
     assert state.precedence.shape == (B, 0, 5) and state.link.shape == (B, 0, 5, 5)
-    given = [
+    arguments = [
         part.detach() for part in (*state, *calls[-1][1:3], *core.write_interface.parameters())
     ]
-    torch.library.opcheck(torch.ops.dnc_kernel.write.default, tuple(given))
+    torch.library.opcheck(torch.ops.dnc_kernel.write.default, tuple(arguments))
 
 
 @pytest.mark.parametrize("sequences", [3, 17])
@@ -94,7 +94,7 @@ def test_operators_serve_a_memory_in_single_precision_under_autocast(
 @pytest.mark.parametrize(
     "settings", [{"write_heads": 2}, {"sparse_links": 2}], ids=["two write heads", "sparse links"]
 )
-def test_other_memories_do_without(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_settings_run_in_python(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     core = DNC(SIZES, **settings).double()
     for operator in ("write", "step"):
         monkeypatch.setattr(dnc_kernel, operator, None)
@@ -106,16 +106,14 @@ def test_a_compiled_step_calls_the_kernel() -> None:
 
 
 @pytest.mark.parametrize("name", ["write", "step"])
-def test_they_are_operators_as_pytorch_wants_them(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_pass_pytorchs_operator_checks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     core = core_of("three heads")
     take = core.write if name == "write" else core.write_and_read
     assert_is_an_operator(core, torch.ops.dnc_kernel, name, monkeypatch, take)
 
 
 @pytest.mark.parametrize("sequences", [1, 16, 17])
-def test_single_precision_and_wide_batches_are_the_same_but_for_rounding(sequences: int) -> None:
+def test_single_precision_and_wide_batches_agree_up_to_rounding(sequences: int) -> None:
     core = core_of("whole vectors")
     generator = torch.Generator().manual_seed(1)
     controls = torch.randn(4, sequences, SIZES.control, generator=generator).double()
@@ -138,11 +136,11 @@ def test_single_precision_and_wide_batches_are_the_same_but_for_rounding(sequenc
 
 
 @pytest.mark.parametrize("size", [60.0, 1e4])
-def test_demands_may_be_as_large_as_they_like(size: float) -> None:
-    assert_demands_may_be_large(core_of("whole vectors"), size)
+def test_raw_interfaces_may_be_large(size: float) -> None:
+    assert_raw_interfaces_may_be_large(core_of("whole vectors"), size)
 
 
-def test_what_is_no_number_stays_none() -> None:
+def test_nan_stays_in_its_sequence() -> None:
     core = core_of("three heads")
     control = torch.randn(2, SIZES.control).double()
     control[1, 0] = torch.nan

@@ -1,4 +1,4 @@
-"""The C++ operator against the Python of `LRU.write` and `LRU.read`, step by step."""
+"""The C++ operator against the Python version of `LRU.write` and `LRU.read`, step by step."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from tests.memory_cores.kernels.walking import (
     SIZES,
     B,
     assert_compiled_steps_call,
-    assert_demands_may_be_large,
     assert_is_an_operator,
+    assert_raw_interfaces_may_be_large,
     assert_same_walk,
     assert_served_under_autocast,
     ones,
@@ -47,14 +47,14 @@ def test_a_compiled_step_calls_it() -> None:
     assert_compiled_steps_call(core_of("whole vectors"), "lru_kernel.step")
 
 
-def test_it_is_an_operator_as_pytorch_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_passes_pytorchs_operator_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     core = core_of("whole vectors")
     assert_is_an_operator(core, torch.ops.lru_kernel, "step", monkeypatch, core.write_and_read)
 
 
 @pytest.mark.parametrize("size", [60.0, 1e4])
-def test_demands_may_be_as_large_as_they_like(size: float) -> None:
-    assert_demands_may_be_large(core_of("whole vectors"), size)
+def test_raw_interfaces_may_be_large(size: float) -> None:
+    assert_raw_interfaces_may_be_large(core_of("whole vectors"), size)
 
 
 def test_tensors_of_other_shapes_are_refused() -> None:
@@ -64,7 +64,7 @@ def test_tensors_of_other_shapes_are_refused() -> None:
         core.write_and_read(state._replace(usage=state.usage[:, :5]), control, ones())
 
 
-def test_models_that_ask_by_query_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_read_by_query_run_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lru_kernel, "step", None)
     core, control = LRU(SIZES._replace(query=3)).double(), torch.zeros(B, SIZES.control).double()
     reads, *_ = core.write_and_read(core.initial_state(B, control), control, ones())

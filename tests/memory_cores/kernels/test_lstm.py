@@ -1,4 +1,4 @@
-"""The C++ operator against the LSTM's equations in Python."""
+"""The C++ operator against the LSTM equations in Python."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from memory_cores.kernels import lstm as lstm_kernel
 from memory_cores.parts.lstm import gated, lstm_step
 
 pytestmark = pytest.mark.operators
-#: Sequences, inputs and hidden units. Vectors have 2 to 16 numbers, so that all kinds of rests are
-#: here; the last two have more sequences than narrow products take.
+#: Sequences, inputs and hidden units. Vectors have 2 to 16 numbers: these sizes cover all kinds of
+#: remainders; the last two exceed the sequences of narrow products.
 SHAPES = [(1, 1, 1), (3, 7, 5), (2, 8, 4), (5, 16, 3), (10, 41, 8), (13, 90, 11), (16, 64, 16)]
 SHAPES += [(3, 31, 5), (3, 32, 5), (3, 33, 5), (17, 33, 9), (40, 20, 6)]
 NAMES = ("known", "inputs", "weight", "cell")
@@ -21,13 +21,13 @@ NAMES = ("known", "inputs", "weight", "cell")
 def arguments(
     shape: tuple[int, int, int], dtype: torch.dtype = torch.double
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    B, inputs, H = shape
+    B, width, H = shape
     generator = torch.Generator().manual_seed(0)
-    sizes = (B, 4 * H), (B, inputs), (4 * H, inputs), (B, H)
-    known, told, weight, cell = (
+    sizes = (B, 4 * H), (B, width), (4 * H, width), (B, H)
+    known, inputs, weight, cell = (
         torch.randn(size, dtype=torch.double, generator=generator) for size in sizes
     )
-    drawn = known, told, weight / inputs**0.5, cell
+    drawn = known, inputs, weight / width**0.5, cell
     return tuple(tensor.to(dtype).requires_grad_() for tensor in drawn)
 
 
@@ -62,8 +62,8 @@ def test_a_step_and_its_gradients_are_the_same(
 
 @pytest.mark.parametrize("size", [30.0, 44.4, 60.0, 89.0, 120.0, 1e4, 1e30])
 @pytest.mark.parametrize("units", [5, 16, 17])
-def test_gates_may_be_as_large_as_they_like(size: float, units: int) -> None:
-    """With gates of 44.4 and more, which early training reaches, a step once gave NaN."""
+def test_gates_may_be_large(size: float, units: int) -> None:
+    """Gates of 44.4 and more, which occur early in training, used to give NaN."""
     signs = torch.randn(3, 4 * units, generator=torch.Generator().manual_seed(0)).sign()
 
     def drawn(dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -76,8 +76,8 @@ def test_gates_may_be_as_large_as_they_like(size: float, units: int) -> None:
         assert (found - true).abs().max() < 2e-5 * (1 + true.abs().max())
 
 
-def test_threads_share_what_is_large() -> None:
-    """More than half a million multiplications each, and rows of gates."""
+def test_threads_share_large_products() -> None:
+    """Sizes above half a million multiplications run on several threads."""
     threads, drawn = torch.get_num_threads(), arguments((16, 520, 80))
     try:
         torch.set_num_threads(3)
@@ -90,7 +90,7 @@ def test_threads_share_what_is_large() -> None:
 
 @pytest.mark.parametrize("units", [5, 16, 17])
 @pytest.mark.parametrize("name", NAMES[:2])
-def test_what_is_no_number_stays_none(name: str, units: int) -> None:
+def test_nan_stays_in_its_sequence(name: str, units: int) -> None:
     drawn = arguments((2, 16, units), torch.float)
     with torch.no_grad():
         drawn[NAMES.index(name)][1] = torch.nan
@@ -120,7 +120,7 @@ def test_a_second_gradient_is_refused() -> None:
         torch.autograd.grad(hidden.sum(), drawn, create_graph=True)
 
 
-def test_gates_that_are_wide_open_or_shut_are_finite() -> None:
+def test_saturated_gates_are_finite() -> None:
     known, inputs, weight, cell = arguments((2, 3, 4), torch.float)
     extremes = (torch.tensor([1e4, -1e4]).view(2, 1) * torch.ones_like(known)).detach()
     found = states_and_gradients(
@@ -129,34 +129,34 @@ def test_gates_that_are_wide_open_or_shut_are_finite() -> None:
     assert all(part.isfinite().all() for part in found)
 
 
-@pytest.mark.parametrize("wanted", NAMES)
-def test_what_needs_no_gradient_gets_none(wanted: str) -> None:
+@pytest.mark.parametrize("leaf", NAMES)
+def test_only_leaves_that_require_a_gradient_get_one(leaf: str) -> None:
     drawn = [
-        tensor.detach().requires_grad_(name == wanted)
+        tensor.detach().requires_grad_(name == leaf)
         for name, tensor in zip(NAMES, arguments((3, 7, 5)), strict=True)
     ]
-    hidden, _ = lstm_kernel.step(*drawn)  # the cell is not used further
+    hidden, _ = lstm_kernel.step(*drawn)  # the cell state is unused
     hidden.sum().backward()
     twins = [tensor.detach().requires_grad_() for tensor in drawn]
     python_step(*twins)[0].sum().backward()
     for name, tensor, twin in zip(NAMES, drawn, twins, strict=True):
-        if name == wanted:
+        if name == leaf:
             torch.testing.assert_close(tensor.grad, twin.grad)
         else:
             assert tensor.grad is None
 
 
-def test_it_is_an_operator_as_pytorch_wants_them() -> None:
-    """Its schema, its gradients, and its shapes where a graph is traced."""
+def test_it_passes_pytorchs_operator_checks() -> None:
+    """Schema, gradients, and shapes when traced."""
     torch.library.opcheck(torch.ops.lstm_kernel.step.default, arguments((3, 17, 5)))
 
 
-def test_who_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def spy(*asked: Tensor) -> tuple[Tensor, Tensor]:
-        calls.append(asked)
-        return python_step(*asked)
+    def spy(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(inputs)
+        return python_step(*inputs)
 
     monkeypatch.setattr(lstm_kernel, "step", spy)
     single = arguments((3, 7, 5), torch.float)

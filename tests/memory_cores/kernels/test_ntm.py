@@ -1,4 +1,4 @@
-"""The C++ operator against the Python of `NTM.write` and `NTM.read`, step by step."""
+"""The C++ operator against the Python version of `NTM.write` and `NTM.read`, step by step."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from tests.memory_cores.kernels.walking import (
     SIZES,
     B,
     assert_compiled_steps_call,
-    assert_demands_may_be_large,
     assert_is_an_operator,
+    assert_raw_interfaces_may_be_large,
     assert_same_walk,
     assert_served_under_autocast,
     ones,
@@ -40,7 +40,7 @@ def test_it_serves_a_memory_in_single_precision_under_autocast(
     sequences: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core = core_of("whole vectors").float()
-    with torch.no_grad():  # where heads point sharply, the rounding of a key moves them
+    with torch.no_grad():  # sharp heads would move with the rounding of a key
         for parameter in core.parameters():
             parameter.mul_(0.3)
     assert_served_under_autocast(core, sequences, ntm_kernel, monkeypatch, error=0.1)
@@ -50,15 +50,15 @@ def test_a_compiled_step_calls_it() -> None:
     assert_compiled_steps_call(core_of("whole vectors"), "ntm_kernel.step")
 
 
-def test_it_is_an_operator_as_pytorch_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_passes_pytorchs_operator_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     core = core_of("whole vectors")
     assert_is_an_operator(core, torch.ops.ntm_kernel, "step", monkeypatch, core.write_and_read)
 
 
 @pytest.mark.parametrize("size", [60.0, 1e4])
-def test_demands_may_be_as_large_as_they_like(size: float) -> None:
-    # Python's single precision is 8e-4 from the double one, too: all heads point sharply.
-    assert_demands_may_be_large(core_of("whole vectors"), size, error=2e-3)
+def test_raw_interfaces_may_be_large(size: float) -> None:
+    # In Python, too, single precision is off by 8e-4: all heads are sharp.
+    assert_raw_interfaces_may_be_large(core_of("whole vectors"), size, error=2e-3)
 
 
 def test_tensors_of_other_shapes_are_refused() -> None:
@@ -68,7 +68,7 @@ def test_tensors_of_other_shapes_are_refused() -> None:
         core.write_and_read(state._replace(norms=state.norms[:, :5]), control, ones())
 
 
-def test_models_that_ask_by_query_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_read_by_query_run_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ntm_kernel, "step", None)
     core, control = NTM(SIZES._replace(query=3)).double(), torch.zeros(B, SIZES.control).double()
     reads, *_ = core.write_and_read(core.initial_state(B, control), control, ones())

@@ -46,13 +46,13 @@ def test_codes_are_roots_of_shares(
 def test_gradients(shape: tuple[tuple[int, ...], int, int, int]) -> None:
     codes, keys = drawn(*shape)
 
-    def found(keys: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+    def codes_of(keys: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
         return torch.func.functional_call(
             codes, {"scores.weight": weight, "scores.bias": bias}, (keys,)
         )
 
-    asked = keys.requires_grad_(), codes.scores.weight, codes.scores.bias
-    assert torch.autograd.gradcheck(found, asked)
+    inputs = keys.requires_grad_(), codes.scores.weight, codes.scores.bias
+    assert torch.autograd.gradcheck(codes_of, inputs)
 
 
 def test_scores_of_any_size_have_finite_codes() -> None:
@@ -65,7 +65,7 @@ def test_scores_of_any_size_have_finite_codes() -> None:
     torch.testing.assert_close(found.norm(dim=-1), torch.ones(3, 2))
 
 
-def test_it_is_taken_and_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_used_and_traced(monkeypatch: pytest.MonkeyPatch) -> None:
     codes, keys = drawn((4, 1), 2, 7, 2)
     with building.left_out():
         expected = codes(keys)

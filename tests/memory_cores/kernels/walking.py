@@ -1,4 +1,4 @@
-"""Walks of cores, step by step, by their operators and in Python; and what is asked of both."""
+"""Unrolls of cores by their operators and in Python, and assertions that compare the two."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -43,12 +43,12 @@ def walk(
     take: Callable[..., Any] | None = None,
     unseen: Sequence[str] = (),
 ) -> Run:
-    """Unroll with some steps without an item, under a loss that sees reads and state.
+    """Unroll, some steps without an item, with a loss on reads and state.
 
     Args:
         core: in double precision.
-        steps: their number.
-        take: takes a step; default: ``write_and_read``.
+        steps: number of steps.
+        take: function that takes a step; default: ``write_and_read``.
         unseen: fields of the state without a gradient.
     """
     generator = torch.Generator().manual_seed(1)
@@ -58,15 +58,15 @@ def walk(
 
     take = type(core).write_and_read if take is None else take
     controls = draw(steps, B, SIZES.control).requires_grad_()
-    state, found = core.initial_state(B, controls), []
+    state, outputs = core.initial_state(B, controls), []
     for t in range(steps):
         present = torch.rand(B, 1, generator=generator) < 0.7
         items = Items(draw(B, 1, SIZES.key), draw(B, 1, SIZES.value), present)
         reads, state, _ = take(core, state, controls[t], items)
-        found.append(reads)
-    reads = torch.stack(found)
-    seen = [part for name, part in state._asdict().items() if name not in unseen]
-    loss = sum((part * draw(*part.shape)).sum() for part in (reads, *seen))
+        outputs.append(reads)
+    reads = torch.stack(outputs)
+    fields = [part for name, part in state._asdict().items() if name not in unseen]
+    loss = sum((part * draw(*part.shape)).sum() for part in (reads, *fields))
     return Run(state, reads, torch.autograd.grad(loss, [controls, *core.parameters()]))
 
 
@@ -78,7 +78,7 @@ def assert_same_walk(
     take: Callable[..., Any] | None = None,
     unseen: Sequence[str] = (),
 ) -> None:
-    """Assert that every step calls an operator, and that all is what Python makes of it."""
+    """Assert that every step calls an operator, with the same results as in Python."""
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(kernel, operator, spied(getattr(kernel, operator), calls))
     with building.left_out():
@@ -96,7 +96,7 @@ def assert_same_walk(
 def assert_served_under_autocast(
     core: Any, sequences: int, kernel: Any, monkeypatch: pytest.MonkeyPatch, error: float
 ) -> None:
-    """Assert that an operator takes a step of a memory in single precision, like Python's."""
+    """Assert that an operator steps a single-precision memory as Python does, under autocast."""
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(kernel, "step", spied(kernel.step, calls))
     control = torch.randn(sequences, SIZES.control, requires_grad=True)
@@ -136,30 +136,30 @@ def assert_compiled_steps_call(core: Any, name: str) -> None:
 def assert_is_an_operator(
     core: Any, library: Any, name: str, monkeypatch: pytest.MonkeyPatch, take: Callable[..., Any]
 ) -> None:
-    """Assert its schema, its gradients, and its shapes where a graph is traced."""
+    """Assert that an operator has a valid schema, gradients, and shapes when traced."""
     control = torch.randn(B, SIZES.control).double().requires_grad_()
     items = Items(*(torch.randn(B, 1, n).double() for n in SIZES[1:3]), torch.ones(B, 1) > 0)
-    operator, asked = getattr(library, name), []
+    operator, calls = getattr(library, name), []
     with monkeypatch.context() as patched:
-        patched.setattr(library, name, spied(operator, asked))
+        patched.setattr(library, name, spied(operator, calls))
         _, state, _ = core.write_and_read(core.initial_state(B, control), control, items)
-        asked.clear()
+        calls.clear()
         take(state, control, items)
-    (given,) = asked
-    alone = [
+    (arguments,) = calls
+    leaves = [
         part.detach().requires_grad_(part.requires_grad) if torch.is_tensor(part) else part
-        for part in given
+        for part in arguments
     ]
-    torch.library.opcheck(operator.default, tuple(alone))
+    torch.library.opcheck(operator.default, tuple(leaves))
 
 
-def assert_demands_may_be_large(core: Any, size: float, error: float = 1e-3) -> None:
-    """Assert that gates far beyond the range of an exponential are what they are in Python.
+def assert_raw_interfaces_may_be_large(core: Any, size: float, error: float = 1e-3) -> None:
+    """Assert that gates beyond the range of an exponential give the same results as in Python.
 
     Args:
-        core: in double precision; the biases of its linear maps become so large, or -size.
-        size: of the biases.
-        error: of single precision.
+        core: in double precision; the biases of its linear maps are set to +-size.
+        size: magnitude of the biases.
+        error: tolerance of single precision.
     """
     with torch.no_grad():
         for layer in core.children():
@@ -168,10 +168,10 @@ def assert_demands_may_be_large(core: Any, size: float, error: float = 1e-3) -> 
     item = Items(control[:, None, :3], control[:, None, 3:], torch.ones(3, 1) > 0)
     found = []
     for kind, way in ((torch.float, nullcontext), (torch.double, building.left_out)):
-        twin, given = deepcopy(core).to(kind), control.to(kind)
+        twin, inputs = deepcopy(core).to(kind), control.to(kind)
         items = Items(item.keys.to(kind), item.values.to(kind), item.mask)
         with way():
-            reads, state, _ = twin.write_and_read(twin.initial_state(3, given), given, items)
+            reads, state, _ = twin.write_and_read(twin.initial_state(3, inputs), inputs, items)
             loss = reads.square().sum()
             found.append((reads, *state, *torch.autograd.grad(loss, tuple(twin.parameters()))))
     for ours, theirs in zip(*found, strict=True):

@@ -267,7 +267,7 @@ def test_a_full_write_replaces_exactly_one_slot() -> None:
     assert torch.equal(new[0, [0, 1, 3]], memory[0, [0, 1, 3]])
 
 
-def test_erasing_clears_only_the_words_named() -> None:
+def test_erasing_clears_only_the_given_words() -> None:
     memory = randn(1, 2, 3)
     erase = tensor([[[1.0, 0.0, 1.0]]])
     new = erase_and_add(memory, one_hot([0], 2).unsqueeze(0), erase, zeros(1, 1, 3))

@@ -1,4 +1,4 @@
-"""What an untrained core finds: items by the time and by the content of a controller's state."""
+"""Retrieval of untrained cores, by the time and by the content of a controller's state."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def ticking(batch: int) -> Tensor:
 
 
 def read_masses(core: MemoryCore, keys: Tensor, control: Tensor) -> Tensor:
-    """Write items under all keys but the last, read under the control; return [R, lag - 1]."""
+    """Write items with all keys but the last, read with the control; return [R, lag - 1]."""
     batch = keys.shape[1]
     state, wrote = core.initial_state(batch, keys), []
     with torch.no_grad():
@@ -38,13 +38,13 @@ def read_masses(core: MemoryCore, keys: Tensor, control: Tensor) -> Tensor:
             item = Items(key.unsqueeze(1), torch.randn(batch, 1, 8), present)
             _, state, _ = core.write_and_read(state, following, item)
             wrote.append(core.weightings(state).write)
-    # Cores that write anew over a slot count their last writer alone.
+    # If a slot is overwritten, only its last writer counts.
     read, writes = core.weightings(state).read, torch.stack(wrote, 1)
     return torch.einsum("brn,bshn->rs", read, writes).flip(1) / batch
 
 
 @pytest.mark.parametrize("core_class", CORES)
-def test_heads_by_time_read_what_was_written_so_many_steps_ago(core_class: type) -> None:
+def test_heads_by_time_read_at_their_lags(core_class: type) -> None:
     torch.manual_seed(0)
     core, states = core_class(SIZES), ticking(6)
     masses = read_masses(core, states, states[-1])
@@ -57,7 +57,7 @@ def test_heads_by_time_read_what_was_written_so_many_steps_ago(core_class: type)
 
 @pytest.mark.parametrize("core_class", CORES)
 def test_lags_between_heads_are_not_lost(core_class: type) -> None:
-    """No task's lag is favoured: learning finds those between two heads, too."""
+    """Lags between two heads keep enough weight to be learned."""
     torch.manual_seed(0)
     core, states = core_class(SIZES), ticking(6)
     best = read_masses(core, states, states[-1])[2:].amax(0)
@@ -65,13 +65,13 @@ def test_lags_between_heads_are_not_lost(core_class: type) -> None:
 
 
 @pytest.mark.parametrize("core_class", CORES)
-def test_heads_by_content_find_a_state_like_theirs_at_any_time(core_class: type) -> None:
+def test_heads_by_content_read_a_similar_state_at_any_time(core_class: type) -> None:
     torch.manual_seed(0)
     core, states = core_class(SIZES), ticking(6)
     states[:, :, 16:] = 0.35 * torch.randn(STEPS, 6, UNITS - 16)
     for step in (2, 7, 11):
-        asked = torch.cat([states[-1, :, :16], states[step, :, 16:]], 1)
-        masses = read_masses(core, states, asked)[:2]
+        control = torch.cat([states[-1, :, :16], states[step, :, 16:]], 1)
+        masses = read_masses(core, states, control)[:2]
         assert (masses.argmax(1) == STEPS - 2 - step).all()
         assert (masses.amax(1) > 0.4).all()
 
@@ -86,7 +86,7 @@ def test_two_fifths_of_the_heads_look_up_by_content() -> None:
 
 
 @pytest.mark.parametrize("core_class", CORES)
-def test_a_plain_start_is_that_of_linear_layers(core_class: type) -> None:
+def test_a_plain_start_has_pytorchs_linear_layers(core_class: type) -> None:
     core = core_class(SIZES._replace(plain=True))
     for layer in core.modules():
         if isinstance(layer, torch.nn.Linear):

@@ -1,4 +1,4 @@
-"""Cores with maps under autocast: what they solve must not be rounded before."""
+"""Associative maps under autocast: the matrices of linear solves must not be rounded."""
 
 import pytest
 import torch
@@ -17,10 +17,10 @@ by_operators = pytest.mark.parametrize(
 
 @by_operators
 @pytest.mark.parametrize("kind", CORES)
-def test_autocast_changes_what_is_found_by_its_own_rounding_alone(
+def test_autocast_changes_reads_only_by_rounding(
     kind: type[AssociativeMap], by_operators: bool
 ) -> None:
-    """Sets of many points, and gates that let them in: grams are far from the identity."""
+    """With large sets and open gates, Gram matrices are far from the identity."""
     torch.manual_seed(0)
     core = kind(SIZES)
     if core.gated:
@@ -30,19 +30,19 @@ def test_autocast_changes_what_is_found_by_its_own_rounding_alone(
     items = Items(keys, values, torch.rand(B, T, N) < 0.9)
     controls, queries = torch.randn(B, T, 8), 4 * torch.rand(B, T, 6, 2) - 2
 
-    def found() -> tuple[torch.Tensor, Recollections]:
+    def recall() -> tuple[torch.Tensor, Recollections]:
         recalled = core.unroll(controls, items)
         codes, _ = core.key_codes(queries)
-        return core._answered(recalled.snapshot[3:], codes.transpose(-3, -2)), recalled
+        return core._answer_exactly(recalled.snapshot[3:], codes.transpose(-3, -2)), recalled
 
-    exact, _ = found()
+    exact, _ = recall()
     with torch.autocast("cpu", torch.bfloat16):
-        rounded, recalled = found()
-        looked_up = core.lookup(recalled.snapshot, queries)
+        rounded, recalled = recall()
+        values_read = core.lookup(recalled.snapshot, queries)
     assert (rounded - exact).norm() < 0.05 * exact.norm()
-    looked_up.float().square().sum().backward()
+    values_read.float().square().sum().backward()
     for part in (
-        looked_up,
+        values_read,
         recalled.total,
         *(p.grad for p in core.parameters() if p.grad is not None),
     ):

@@ -1,4 +1,4 @@
-"""Every kind of attention against NumPy, what masks promise, and the LSTM cells."""
+"""Every kind of attention against NumPy, masks, and the LSTM cells."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def make(kind: Any, dtype: torch.dtype = torch.float64, heads: int = 4) -> Atten
 def inputs(
     *batch: int, queries: int = 3, points: int = 5, dtype: torch.dtype = torch.float64
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Queries, keys, values and a mask in which the first sequence has nothing."""
+    """Draw queries, keys, values and a mask; the first sequence has no real points."""
     torch.manual_seed(1)
     shapes = ((queries, KEY), (points, KEY), (points, VALUE))
     parts = (torch.randn(*batch, *shape).to(dtype) for shape in shapes)
@@ -54,14 +54,14 @@ def test_it_equals_the_reference(kind: str, heads: int, points: int) -> None:
     with torch.no_grad():
         found = attention(queries, keys, values, mask).numpy()
     for b in range(3):
-        seen = mask[b].numpy()
-        real = list(zip(keys[b].numpy()[seen], values[b].numpy()[seen], strict=True))
+        real = mask[b].numpy()
+        items = list(zip(keys[b].numpy()[real], values[b].numpy()[real], strict=True))
         for m, query in enumerate(queries[b].numpy()):
-            assert np.abs(found[b, m] - reference.attend(query, real, parameters)).max() < 1e-9
+            assert np.abs(found[b, m] - reference.attend(query, items, parameters)).max() < 1e-9
 
 
 @every_kind
-def test_two_halves_count_like_one_whole_and_what_is_not_there_like_nothing(kind: str) -> None:
+def test_two_halves_count_as_one_whole_and_share_zero_as_nothing(kind: str) -> None:
     attention = make(kind)
     queries, keys, values, mask = inputs(3)
     whole = attention.prepare(keys, values, mask)
@@ -69,18 +69,18 @@ def test_two_halves_count_like_one_whole_and_what_is_not_there_like_nothing(kind
         *(torch.cat([part, part, part + 1], 1) for part in whole[:2]),
         share=torch.cat([mask * 0.25, mask * 0.75, mask * 0.0], 1).double(),
     )
-    asked = attention.ask(queries)
-    found, expected = attention.attend(asked, halves), attention.attend(asked, whole)
+    projected = attention.ask(queries)
+    found, expected = attention.attend(projected, halves), attention.attend(projected, whole)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-    assert not found[0].any()  # of whose rows none is there
-    mixed = attention.mix(attention.weights(asked, halves), halves)
+    assert not found[0].any()  # all of its shares are 0
+    mixed = attention.mix(attention.weights(projected, halves), halves)
     torch.testing.assert_close(mixed, expected, rtol=0, atol=1e-12)
 
 
 @every_kind
 @pytest.mark.parametrize("points", [0, 5, 200])
 def test_queries_that_see_different_parts_equal_the_reference(kind: str, points: int) -> None:
-    """The result is zero, and gradients are finite, for one that sees nothing beside others."""
+    """A fully masked query among others gets zeros and finite gradients."""
     attention, (queries, keys, values, mask) = make(kind), inputs(2, 2, points=points)
     parameters = of_attention(kind, attention)
     visible = (torch.rand(2, 2, 3, points) < 0.6) & mask.unsqueeze(2)
@@ -94,23 +94,23 @@ def test_queries_that_see_different_parts_equal_the_reference(kind: str, points:
         assert leaf.grad is None or leaf.grad.isfinite().all()
     assert queries.grad is None or (queries.grad[1, 1, 2] == 0).all()
     for b, t, m in np.ndindex(2, 2, 3):
-        seen = visible[b, t, m].numpy()
-        parts = (part[b, t].detach().numpy()[seen] for part in (keys, values))
+        rows = visible[b, t, m].numpy()
+        parts = (part[b, t].detach().numpy()[rows] for part in (keys, values))
         query = queries[b, t, m].detach().numpy()
         expected = reference.attend(query, list(zip(*parts, strict=True)), parameters)
         assert np.abs(found[b, t, m].detach().numpy() - expected).max() < 1e-9
 
 
 @every_kind
-def test_weights_are_what_it_reads_with(kind: str) -> None:
+def test_weights_give_the_reads(kind: str) -> None:
     attention, (queries, keys, values, mask) = make(kind), inputs(2, 3)
-    memory, asked = attention.prepare(keys, values, mask), attention.ask(queries)
-    weights = attention.weights(asked, memory)
+    memory, projected = attention.prepare(keys, values, mask), attention.ask(queries)
+    weights = attention.weights(projected, memory)
     assert weights.shape == (2, 3, attention.heads, 3, 5)
     assert (weights.masked_select(~mask[:, :, None, None]) == 0).all()
     some = mask.any(-1).to(weights.dtype)[:, :, None, None].expand(weights.shape[:-1])
     torch.testing.assert_close(weights.sum(-1), some)
-    torch.testing.assert_close(attention.mix(weights, memory), attention.attend(asked, memory))
+    torch.testing.assert_close(attention.mix(weights, memory), attention.attend(projected, memory))
 
 
 @every_kind
@@ -123,18 +123,18 @@ def test_any_leading_dimensions_are_a_batch(kind: str) -> None:
 
 
 @every_kind
-def test_masked_is_left_out_and_order_does_not_matter(kind: str) -> None:
+def test_masked_rows_are_ignored_and_order_does_not_matter(kind: str) -> None:
     attention, (queries, keys, values, _) = make(kind), inputs(2)
     mask = torch.tensor([True, False, True, False, True]).expand(2, 5)
-    left, kept = attention(queries, keys, values, mask), [4, 0, 2]
+    expected, kept = attention(queries, keys, values, mask), [4, 0, 2]
     every = mask[:, kept]
-    torch.testing.assert_close(attention(queries, keys[:, kept], values[:, kept], every), left)
+    torch.testing.assert_close(attention(queries, keys[:, kept], values[:, kept], every), expected)
 
 
 @every_kind
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("points", [0, 5])
-def test_a_row_with_nothing_is_zero_and_so_are_its_gradients(
+def test_an_empty_set_reads_zero_with_zero_gradients(
     kind: str, dtype: torch.dtype, points: int
 ) -> None:
     attention, (*parts, mask) = make(kind, dtype), inputs(3, points=points, dtype=dtype)
@@ -152,7 +152,7 @@ def test_a_row_with_nothing_is_zero_and_so_are_its_gradients(
 
 @every_kind
 @pytest.mark.parametrize("rubbish", [float("nan"), float("inf"), 1e30])
-def test_what_stands_in_padding_changes_no_value_and_no_gradient(kind: str, rubbish: float) -> None:
+def test_padding_changes_neither_values_nor_gradients(kind: str, rubbish: float) -> None:
     attention, (queries, keys, values, mask) = make(kind), inputs(3)
 
     def gradients(*parts: Tensor) -> list[Tensor]:
@@ -169,7 +169,7 @@ def test_what_stands_in_padding_changes_no_value_and_no_gradient(kind: str, rubb
 
 
 @every_kind
-def test_gradients_are_those_of_the_function(kind: str) -> None:
+def test_gradients_are_finite_differences(kind: str) -> None:
     attention, (*parts, mask) = make(kind), inputs(2)
     leaves = [part.requires_grad_() for part in parts]
     assert torch.autograd.gradcheck(lambda *leaves: attention(*leaves, mask), leaves)
@@ -187,7 +187,7 @@ def test_it_compiles_into_one_graph_and_runs_under_autocast(kind: str) -> None:
     assert make(kind, torch.float32).to("meta")(*(part.to("meta") for part in parts)).is_meta
 
 
-def test_fused_attention_is_that_of_its_rounded_inputs() -> None:
+def test_fused_attention_only_rounds_its_inputs_and_result() -> None:
     """Weights in bfloat16 would have an error of 2^-9 each; here only the result has one."""
     torch.manual_seed(0)
     queries, keys, values = torch.randn(3, 2, 4, 30, 8).bfloat16()

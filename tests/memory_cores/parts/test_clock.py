@@ -1,4 +1,4 @@
-"""Tests of the clock in a controller's state, with an LSTM written anew."""
+"""The clock in a controller's state, with a NumPy LSTM."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def states(steps: int, length: int, fed: float = 0.0) -> np.ndarray:
     weights, b = np.concatenate([recurrent.numpy(), others.numpy()], 1), bias.numpy()
     random = np.random.default_rng(0)
     hidden = cell = np.zeros(UNITS)
-    seen = [hidden]
+    states = [hidden]
     for _ in range(steps):
         inputs = fed * random.standard_normal(FEEDBACK + EVIDENCE)
         write, keep, show, candidate = np.split(weights @ np.r_[hidden, inputs] + b, 4)
@@ -26,8 +26,8 @@ def states(steps: int, length: int, fed: float = 0.0) -> np.ndarray:
         write, keep, show = gates
         cell = keep * cell + write * np.tanh(candidate)
         hidden = show * np.tanh(cell)
-        seen.append(hidden)
-    return np.array(seen)
+        states.append(hidden)
+    return np.array(states)
 
 
 def hands(steps: int, length: int, fed: float = 0.0) -> np.ndarray:
@@ -63,18 +63,18 @@ def test_nothing_but_the_time_moves_the_hands() -> None:
     np.testing.assert_array_equal(hands(20, 15, fed=1.0), hands(20, 15, fed=0.0))
 
 
-def test_ticks_are_the_hands_of_such_a_controller() -> None:
+def test_ticks_are_the_hands_of_the_controller() -> None:
     found = ticks(clock_periods(UNITS, 15), 12)
     np.testing.assert_allclose(found, states(12, 15)[:, :16], atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [15, 25, 55])
 @pytest.mark.parametrize("share", [0.15, 0.4, 0.65])
-def test_turning_back_finds_the_time_of_some_steps_ago(length: int, share: float) -> None:
+def test_hands_turned_back_match_those_at_the_lag(length: int, share: float) -> None:
     lag, periods = round(share * length), clock_periods(UNITS, length)
     before = states(length, length)[:, :16] - centre(periods).numpy()
-    asked = turned(periods, -lag).numpy() @ before[-1]
-    found = np.argmax(before @ asked / np.linalg.norm(before, axis=1))
+    query = turned(periods, -lag).numpy() @ before[-1]
+    found = np.argmax(before @ query / np.linalg.norm(before, axis=1))
     assert abs((length - found) - lag) <= 1
 
 

@@ -1,6 +1,6 @@
-"""Convolutional LSTMs: steps with known parts, flattened maps, and an LSTM where maps are a pixel.
+"""Convolutional LSTMs: split steps, flattened maps, and equality with an LSTM on one pixel.
 
-`tests/whole_models/test_rendering_by_reference.py` has them against NumPy.
+`tests/whole_models/test_rendering_by_reference.py` compares them with NumPy.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from memory_cores.parts.conv_lstm import ConvLSTMCell, ConvLSTMCells
 from memory_cores.parts.lstm import LSTMCell
 
 
-def test_what_is_known_before_a_loop_may_pass_the_convolution_there() -> None:
+def test_known_inputs_may_be_convolved_before_the_loop() -> None:
     torch.manual_seed(0)
     cell = ConvLSTMCell(5, 4, kernel_size=3).double()
     first, second = (torch.randn(2, n, 3, 3).double() for n in (2, 3))
@@ -61,7 +61,7 @@ def test_flattened_maps_with_leading_dimensions_are_maps() -> None:
             torch.testing.assert_close(part[b, k], whole.flatten())
 
 
-def test_on_maps_of_two_by_two_outer_weights_of_five_meet_nothing() -> None:
+def test_on_two_by_two_maps_the_outer_weights_of_a_five_kernel_are_unused() -> None:
     torch.manual_seed(0)
     wide, narrow = (ConvLSTMCell(3, 4, kernel_size=size) for size in (5, 3))
     with torch.no_grad():

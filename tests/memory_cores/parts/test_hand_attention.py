@@ -1,4 +1,4 @@
-"""What an untrained RMR keeps and finds by the hands of a clock."""
+"""Storage and retrieval of an untrained RMR by the hands of a clock."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from memory_cores.parts.hand_attention import attend_by_hands, hands_at
 from tests.memory_cores.parts.test_associative import SIZES, STEPS, UNITS, ticking
 
 
-def test_hands_of_a_time_are_as_long_as_all_others_and_point_where_the_clock_does() -> None:
+def test_hands_have_equal_lengths_and_the_directions_of_the_clock() -> None:
     ends = hands_at([0, 9, 4], SIZES.clock) - centre(SIZES.clock)
     lengths = ends.unflatten(1, (8, 2)).norm(dim=2)
     torch.testing.assert_close(lengths, torch.full((3, 8), 0.4))
@@ -26,15 +26,15 @@ def test_attention_by_hands_sees_nothing_else_and_passes_values() -> None:
     attend_by_hands(attention, SIZES.clock)
     keys, values = torch.randn(1, 5, UNITS), torch.randn(1, 5, 32)
     keys[:, :, :16] = hands_at([1, 3, 5, 7, 9], SIZES.clock)
-    asked = torch.randn(1, 2, UNITS)
-    asked[:, :, :16] = hands_at([3, 9], SIZES.clock)
+    queries = torch.randn(1, 2, UNITS)
+    queries[:, :, :16] = hands_at([3, 9], SIZES.clock)
     mask = torch.ones(1, 5, dtype=torch.bool)
-    weights = attention.weights(attention.ask(asked), attention.prepare(keys, values, mask))
+    weights = attention.weights(attention.ask(queries), attention.prepare(keys, values, mask))
     assert (weights[0, :, 0, 1] > 0.5).all() and (weights[0, :, 1, 4] > 0.5).all()
-    other = torch.randn_like(asked)
-    other[:, :, :16] = asked[:, :, :16]
-    torch.testing.assert_close(attention.ask(other), attention.ask(asked))
-    single = attention(asked, keys[:, :1], values[:, :1], mask[:, :1])
+    other = torch.randn_like(queries)
+    other[:, :, :16] = queries[:, :, :16]
+    torch.testing.assert_close(attention.ask(other), attention.ask(queries))
+    single = attention(queries, keys[:, :1], values[:, :1], mask[:, :1])
     torch.testing.assert_close(single, values[:, :1].expand(1, 2, 32), atol=1e-5, rtol=1e-5)
 
 
@@ -48,10 +48,10 @@ def test_a_cell_of_rmr_keeps_the_item_of_its_step_and_heads_find_it_by_time() ->
         for key, latent, control in zip(states, latents, states[1:], strict=False):
             item = Items(key.unsqueeze(1), latent, present)
             _, memory, _ = core.write_and_read(memory, control, item)
-    # The first state is that after a step of the clock, so it is cell 1's.
-    held = memory.values[:, 1:STEPS]
+    # The first state follows one tick of the clock, so its item is in cell 1.
+    stored = memory.values[:, 1:STEPS]
     items = latents[:-1, :, 0].transpose(0, 1)
-    alike = F.cosine_similarity(held.unsqueeze(2), items.unsqueeze(1), dim=3).mean(0)
+    alike = F.cosine_similarity(stored.unsqueeze(2), items.unsqueeze(1), dim=3).mean(0)
     steps = torch.arange(STEPS - 1)
     apart = (steps.unsqueeze(1) - steps).abs()
     assert alike[apart == 0].mean() > 0.4

@@ -1,4 +1,4 @@
-"""The queue of the last items: what goes in, what drops out, and weights by item."""
+"""The queue of the last items: pushing, dropping, and weights by item."""
 
 import pytest
 import torch
@@ -29,13 +29,13 @@ def flags(*numbers: int) -> Tensor:
 def test_new_rows_come_in_front_and_the_oldest_drop(
     new: Tensor, mask: Tensor, expected: list[float]
 ) -> None:
-    held = pushed(rows(1, 2, 0, 0), new.view(1, -1, 1), mask.view(1, -1), flags(1, 1, 0, 0))
-    assert held.flatten().tolist() == expected
+    queue = pushed(rows(1, 2, 0, 0), new.view(1, -1, 1), mask.view(1, -1), flags(1, 1, 0, 0))
+    assert queue.flatten().tolist() == expected
 
 
 def test_a_queue_that_grows_drops_nothing() -> None:
-    held = pushed(rows(1, 2), rows(9, 0, 7), flags(1, 0, 1), flags(1, 1), grows=True)
-    assert held.flatten().tolist() == [9, 7, 1, 2, 0]
+    queue = pushed(rows(1, 2), rows(9, 0, 7), flags(1, 0, 1), flags(1, 1), grows=True)
+    assert queue.flatten().tolist() == [9, 7, 1, 2, 0]
     assert pushed(rows(1), rows(9), flags(1), flags(1), grows=True).flatten().tolist() == [9, 1]
 
 

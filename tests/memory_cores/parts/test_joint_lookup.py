@@ -1,4 +1,4 @@
-"""Look-ups in a step's items and what is held, against NumPy; how sets reach the memory."""
+"""Joint look-ups in a step's items and the memory against NumPy; how sets are stored."""
 
 from typing import Any
 
@@ -25,19 +25,19 @@ every_core = pytest.mark.parametrize("name", CORES)
 
 def make(name: str, **settings: Any) -> JointLookup:
     torch.manual_seed(0)
-    core_class, chosen = CORES[name]
-    return randomised(core_class(SIZES, **{**chosen, **settings}), 0.5)
+    core_class, defaults = CORES[name]
+    return randomised(core_class(SIZES, **{**defaults, **settings}), 0.5)
 
 
 def encoded(core: JointLookup, points: np.ndarray) -> np.ndarray:
-    """The attention's shared network."""
+    """Apply the attention's shared encoder."""
     first, _, second = core.lookup_attention.encoder
     hidden = points @ first.weight.numpy().T + first.bias.numpy()
     return np.maximum(hidden, 0) @ second.weight.numpy().T + second.bias.numpy()
 
 
-def pairs_held(core: JointLookup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keys and values of one sequence's rows."""
+def stored_pairs(core: JointLookup, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the keys and values of one sequence's rows."""
     if isinstance(core, NoMemory):
         return rows, rows
     if isinstance(core, Introspection):
@@ -49,7 +49,7 @@ def pairs_held(core: JointLookup, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @every_core
 def test_a_look_up_equals_the_reference(name: str) -> None:
-    """Weights are proportional to exp(score), times how much of a row is there."""
+    """Weights are proportional to share * exp(score)."""
     core = make(name).requires_grad_(False)
     state = core.initial_state(2, torch.zeros(1, dtype=torch.float64))
     queries = torch.randn(2, 5, 2).double()
@@ -57,16 +57,16 @@ def test_a_look_up_equals_the_reference(name: str) -> None:
         control, items = random_step(SIZES, 2, items=3 - t % 3)
         state = core.write(state, control, items)
         found = core.lookup(core.snapshot(state, items), queries)
-        held, asked = core.held(state), encoded(core, queries.numpy())
+        stored, codes = core.stored(state), encoded(core, queries.numpy())
         for b in range(2):
             real = items.mask[b].numpy()
-            keys, values = pairs_held(core, held.rows[b].numpy())
+            keys, values = stored_pairs(core, stored.rows[b].numpy())
             keys = np.concatenate([encoded(core, items.keys[b].numpy()[real]), keys])
             values = np.concatenate([items.values[b].numpy()[real], values])
-            share = np.concatenate([np.ones(real.sum()), held.share[b].numpy()])
-            weights = share * np.exp(asked[b] @ keys.T / np.sqrt(SIZES.value))
+            share = np.concatenate([np.ones(real.sum()), stored.share[b].numpy()])
+            weights = share * np.exp(codes[b] @ keys.T / np.sqrt(SIZES.value))
             number = weights.sum(1, keepdims=True)
-            expected = np.divide(weights @ values, number, where=number > 0, out=0 * asked[b])
+            expected = np.divide(weights @ values, number, where=number > 0, out=0 * codes[b])
             assert np.abs(found[b].numpy() - expected).max() < 1e-9, f"step {t}"
 
 
@@ -77,15 +77,15 @@ def test_a_set_is_stored_as_its_mean(name: str) -> None:
     mean, present = items.pooled()
     keys, values = mean.unsqueeze(1).split([SIZES.key, SIZES.value], 2)
     state = core.initial_state(2, control)
-    of_set = core.held(core.write(state, control, items))
-    of_mean = core.held(core.write(state, control, Items(keys, values, present > 0)))
+    of_set = core.stored(core.write(state, control, items))
+    of_mean = core.stored(core.write(state, control, Items(keys, values, present > 0)))
     for ours, theirs in zip(of_set, of_mean, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
 @every_core
-def test_an_attention_that_compares_nothing_needs_no_keys(name: str) -> None:
-    """Parameters without a gradient would end a training on several devices."""
+def test_uniform_attention_has_no_keys(name: str) -> None:
+    """Parameters without a gradient break distributed training."""
     setting = next(s for s, kind in CORES[name][1].items() if kind == "dot_product")
     core = make(name, **{setting: "uniform"})
     control, items = random_step(SIZES, 2, items=4)
@@ -100,5 +100,5 @@ def test_a_wrong_setting_is_named(name: str) -> None:
     core_class = CORES[name][0]
     with pytest.raises(ValueError, match="attention_heads must be at least 1, got 0"):
         core_class(SIZES, attention_heads=0)
-    with pytest.raises(ValueError, match="queries must be as wide as keys, 2, got 3"):
+    with pytest.raises(ValueError, match="queries must be as wide as keys \\(2\\), got 3"):
         core_class(SIZES._replace(query=3))

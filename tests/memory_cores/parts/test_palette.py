@@ -1,4 +1,4 @@
-"""Twenty looks that nobody confuses."""
+"""Twenty distinguishable colours and markers."""
 
 from itertools import combinations
 
@@ -39,13 +39,13 @@ def test_twenty_colours_are_far_apart() -> None:
 
 
 def test_colours_show_on_light_and_on_dark_pages() -> None:
-    """Black is drawn as white on dark ones, whose lightness is below 10."""
+    """Black is drawn white on dark pages, whose lightness is below 10."""
     for look in PALETTE:
         lightness = lab(look.colour)[0]
         assert 35 <= lightness <= 80 or look.colour == "#000000", look.colour
 
 
-def test_a_marker_comes_again_after_all_others_only() -> None:
+def test_markers_repeat_only_after_all_others() -> None:
     markers = [look.marker for look in PALETTE]
     several = len(set(markers))
     assert several >= 10

@@ -7,14 +7,14 @@ from memory_cores.parts.range import Range
 RANGE = Range(-2.0, 5.0)
 
 
-def test_raw_numbers_stand_for_numbers_within_the_range() -> None:
+def test_raw_numbers_map_into_the_range() -> None:
     raw = torch.tensor([-1e9, 0.0, 1e9])
     assert RANGE.of(raw).tolist() == [-2.0, 1.5, 5.0]
     numbers = torch.tensor([-1.9, 0.0, 4.5])
     torch.testing.assert_close(RANGE.of(RANGE.raw(numbers)), numbers)
 
 
-def test_a_number_at_a_bound_can_turn_back() -> None:
+def test_a_number_at_a_bound_has_a_gradient() -> None:
     raw = torch.tensor([-8.0, 8.0], requires_grad=True)
     RANGE.of(raw).sum().backward()
     assert (raw.grad > 1e-3).all()

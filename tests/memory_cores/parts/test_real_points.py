@@ -1,4 +1,4 @@
-"""Padding takes no part, whatever stands in it, and costs no rows."""
+"""Padding has no effect, whatever its content, and no rows."""
 
 import pytest
 import torch
@@ -44,13 +44,13 @@ def test_sums_are_of_each_set(mask: list[list[list[int]]]) -> None:
 @every_mask
 def test_gradients_are_those_of_the_real_points(mask: list[list[list[int]]]) -> None:
     points, real = points_of(mask)
-    sets, known = RealPoints(real), points.nan_to_num(0).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: sets.padded(sets.rows(x).sin()), (known,))
-    assert torch.autograd.gradcheck(lambda x: sets.sums(sets.rows(x).sin()), (known,))
+    sets, leaf = RealPoints(real), points.nan_to_num(0).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: sets.padded(sets.rows(x).sin()), (leaf,))
+    assert torch.autograd.gradcheck(lambda x: sets.sums(sets.rows(x).sin()), (leaf,))
 
 
 @every_mask
-def test_where_padding_is_computed_it_is_left_out_afterwards(
+def test_computed_padding_is_masked_afterwards(
     mask: list[list[list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     points, real = points_of(mask)
@@ -64,9 +64,9 @@ def test_where_padding_is_computed_it_is_left_out_afterwards(
 
 def test_a_map_of_points_sees_no_padding() -> None:
     points, real = points_of(MASKS["ragged"])
-    layer, seen = nn.Linear(4, 2).double(), []
-    layer.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape))
+    layer, shapes = nn.Linear(4, 2).double(), []
+    layer.register_forward_hook(lambda module, inputs, output: shapes.append(inputs[0].shape))
     found = of_points(layer, points, RealPoints(real))
-    assert seen == [(7, 4)]
+    assert shapes == [(7, 4)]
     assert (found[~real] == 0).all()
     torch.testing.assert_close(found[real], of_points(layer, points, None)[real])

@@ -1,4 +1,4 @@
-"""Convolutions that keep the size of maps, as matrices and not, against PyTorch's own."""
+"""Size-preserving convolutions, as matrices or not, against PyTorch's."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from memory_cores.parts.same_convolution import SameConvolution
 
-#: Kernel's rows and columns, height and width of the maps, and whether a matrix is used.
+#: Kernel size, height and width of the maps, and whether a matrix is used.
 SIZES = [
     (1, (1, 1), True),
     (1, (2, 1), False),
@@ -38,7 +38,7 @@ def test_outputs_and_gradients_are_those_of_a_convolution(
 
 
 @pytest.mark.parametrize("area", [(2, 2), (4, 4)])
-def test_what_inputs_add_adds_up(area: tuple[int, int]) -> None:
+def test_outputs_of_input_slices_add_up(area: tuple[int, int]) -> None:
     torch.manual_seed(0)
     layer = SameConvolution(6, 4, 3).double()
     maps = torch.randn(2, 6, *area, dtype=torch.float64)

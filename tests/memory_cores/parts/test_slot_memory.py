@@ -8,7 +8,7 @@ SIZES = MemorySizes(control=6, key=3, value=4, steps=5, query=3)
 
 
 def stacked(core: DNC, steps: int) -> list:
-    """The states of a random unroll."""
+    """Return the states of a random unroll."""
     generator = torch.Generator().manual_seed(0)
     draw = torch.randn(steps, 2, 13, generator=generator)
     state, states = core.initial_state(2, draw), []
@@ -33,7 +33,7 @@ def test_a_pool_counts_what_was_written_and_starts_empty() -> None:
         state = stacked(core, steps)[-1]
         total, count = core.pool(state)
         torch.testing.assert_close(count, torch.full((2, 1), float(steps)), atol=1e-4, rtol=0)
-        written = (core.held(state).share > 0.5).unsqueeze(2)
+        written = (core.stored(state).share > 0.5).unsqueeze(2)
         assert written.sum() == 2 * steps
         expected = (core.value_of_word(state.memory) * written).sum(1)
         torch.testing.assert_close(total, expected, atol=1e-3, rtol=0)

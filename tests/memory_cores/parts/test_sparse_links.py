@@ -1,4 +1,4 @@
-"""The DNC with K links a slot against the one with a full matrix."""
+"""The DNC with K links per slot against the one with a full matrix."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ SIZES = MemorySizes(control=3, key=2, value=2, steps=7)
 
 
 def make_pair(links: int, slots: int = 6, write_heads: int = 2) -> tuple[DNC, DNC]:
-    """The same DNC with a full matrix and with K links a slot."""
+    """Build the same DNC with a full matrix and with K links per slot."""
     shape = {"slots": slots, "word_size": 4, "read_heads": 2, "write_heads": write_heads}
     torch.manual_seed(0)
     full = randomised(DNC(SIZES, **shape), 1.0)
@@ -22,7 +22,7 @@ def make_pair(links: int, slots: int = 6, write_heads: int = 2) -> tuple[DNC, DN
 
 
 def matrix(slots: Tensor, links: Tensor) -> Tensor:
-    """[B, H, N, N] from the entries of its rows."""
+    """Build [B, H, N, N] from the entries of its rows."""
     full = links.new_zeros(*links.shape[:3], links.shape[2])
     return full.scatter_add(3, slots, links)
 
@@ -49,7 +49,7 @@ def test_as_many_links_as_slots_are_the_full_matrix_with_its_gradients(links: in
         torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-7)
 
 
-def test_fewer_links_are_never_more_than_the_full_matrix_has() -> None:
+def test_sparse_links_never_exceed_the_full_matrix() -> None:
     full, sparse = make_pair(2, slots=8, write_heads=1)
     states = [empty(core, 3) for core in (full, sparse)]
     for _ in range(30):

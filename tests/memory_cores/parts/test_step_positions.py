@@ -1,4 +1,4 @@
-"""Positions of steps: scores see how far apart two steps are, and nothing else of them."""
+"""Positions of steps: scores depend only on the distance between steps."""
 
 import math
 
@@ -12,15 +12,15 @@ H, E = 4, 8
 
 
 def scores(positions: StepPositions, queries: Tensor, keys: Tensor, t: int, s: int) -> Tensor:
-    """Scores [H] of queries [H, E] in step t and keys of step s."""
-    asked = positions.in_queries(queries[None], torch.tensor([t]))
-    found = positions.in_keys(keys[None], torch.tensor([s]))
-    return (asked * found).sum(2)[0] / asked.shape[2] ** 0.5
+    """Return scores [H] of queries [H, E] in step t and keys in step s."""
+    queries = positions.in_queries(queries[None], torch.tensor([t]))
+    keys = positions.in_keys(keys[None], torch.tensor([s]))
+    return (queries * keys).sum(2)[0] / queries.shape[2] ** 0.5
 
 
 @pytest.mark.parametrize("kind", ["rotary", "alibi"])
 def test_steps_may_be_counted_from_anywhere(kind: PositionKind) -> None:
-    """ALiBi's scores are then all higher by the same, which no weight sees."""
+    """With ALiBi a shift adds the same number to all scores, which cancels in the weights."""
     torch.manual_seed(0)
     positions = StepPositions(kind, H, E, 20)
     queries, keys = torch.randn(H, E).double(), torch.randn(3, H, E).double()
@@ -32,8 +32,8 @@ def test_steps_may_be_counted_from_anywhere(kind: PositionKind) -> None:
     ]
     torch.testing.assert_close(weights[1], weights[0])
     torch.testing.assert_close(weights[2], weights[0])
-    others = [scores(positions, queries, key, 6, 2 * s) for s, key in enumerate(keys)]
-    assert not torch.allclose(torch.stack(others).softmax(0), weights[0])
+    stretched = [scores(positions, queries, key, 6, 2 * s) for s, key in enumerate(keys)]
+    assert not torch.allclose(torch.stack(stretched).softmax(0), weights[0])
 
 
 def test_alibi_is_a_slope_for_each_head() -> None:
@@ -52,19 +52,19 @@ def test_rotary_positions_turn_half_of_a_code_and_keep_its_length() -> None:
     assert (turned[..., :4] - code[..., :4]).abs().min() > 1e-3
     torch.testing.assert_close(turned.norm(dim=2), code.norm(dim=2))
     assert torch.equal(positions.in_queries(code), code)
-    # A fast pair, and one that does not come round within a sequence.
+    # A fast pair, and one with a period longer than a sequence.
     periods = 2 * torch.pi / positions.rates(torch.float64)
     torch.testing.assert_close(periods, torch.tensor([7.2, 64.0]).double())
 
 
-def test_a_head_too_narrow_for_a_pair_tells_no_steps_apart() -> None:
+def test_a_head_too_narrow_for_a_pair_ignores_steps() -> None:
     assert not StepPositions("rotary", 1, 3, 9).tell_steps
     assert (
         StepPositions("rotary", 1, 4, 9).tell_steps and StepPositions("alibi", 1, 1, 9).tell_steps
     )
 
 
-def test_the_best_places_are_those_seen_with_the_highest_scores_and_their_ties() -> None:
+def test_best_keeps_visible_entries_with_the_highest_scores_and_ties() -> None:
     scores = torch.tensor([[3.0, 9.0, 1.0, 3.0, 2.0], [5.0, 9.0, 4.0, 3.0, 2.0]])
     mask = torch.tensor([[True, False, True, True, True], [False, False, False, True, False]])
     assert best(scores, mask, 1).tolist() == [[True, False, False, True, False], mask[1].tolist()]
