@@ -95,7 +95,7 @@ class Recurrence(nn.Module):
         outcomes = []
         for step in zip(evidence.unbind(), inputs.unbind(), strict=True):
             state = self.step(state, *step)
-            outcomes.append((state.controller.hidden, state.reads, state.controller.seen))
+            outcomes.append((state.controller.hidden, state.reads, state.controller.gate_inputs))
         return state, Outcome(*(torch.stack(parts) for parts in zip(*outcomes, strict=True)))
 
     def step(self, state: RecurrentState, evidence: Tensor, inputs: Tensor) -> RecurrentState:

@@ -11,7 +11,7 @@ from lightning_modules.temporal_vaes.visual import (
     RoomNetworks,
 )
 
-#: Every model; the first of each family is what its name stands for.
+#: Every model; the first of each family represents it.
 MODELS: tuple[type[SequenceModel], ...] = (GTMM, VRNN, NP, ANP, SNP, ASNP, TGQN, ATGQN)
 
 __all__ = [
@@ -32,5 +32,5 @@ __all__ = [
 
 
 def families() -> list[Family]:
-    """Declare every family of models."""
+    """Return the declaration of every family, without duplicates."""
     return list({model.family().name: model.family() for model in MODELS}.values())

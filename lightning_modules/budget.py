@@ -1,33 +1,33 @@
-"""A budget of parameters, of which one width takes what the rest of a model leaves."""
+"""Search for the largest width within a parameter budget."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
 
-#: Two widths, the second as far from the first as that from 1.
+#: Two widths, equally spaced from 1, for a quadratic estimate.
 WIDTHS = 33, 65
 
 
 def width_within(
     budget: int, build: Callable[..., Iterable[nn.Module]], near: int = 1, **widths: int
 ) -> int:
-    """Find the largest width that keeps a model within its budget of parameters.
+    """Find the largest width that keeps a model within its parameter budget.
 
     Args:
-        budget: parameters of the whole model, at most.
+        budget: maximum number of parameters of the whole model.
         build: makes the model's parts for a width, and for other ``widths``; called on the meta
             device only, so nothing is allocated and no random number is drawn.
-        near: where to look first; 1: where a quadratic through three widths says.
-        **widths: settings that alone may be too large for the budget, by their names in ``build``.
+        near: where to look first; 1 for an estimate from a quadratic through three widths.
+        **widths: settings that by themselves may exceed the budget, by their names in ``build``.
 
     Raises:
-        ValueError: not even a width of 1 fits; the message names what is to blame.
+        ValueError: not even a width of 1 fits; the message names the cause.
     """
 
-    def parameters(width: int, **others: int) -> int:
+    def parameters(width: int, **overrides: int) -> int:
         with torch.device("meta"):
-            return count_parameters(build(width, **{**widths, **others}))
+            return count_parameters(build(width, **{**widths, **overrides}))
 
     if (least := parameters(1)) > budget:
         ones = dict.fromkeys(widths, 1)
@@ -50,13 +50,13 @@ def width_within(
 
 
 def largest(fits: Callable[[int], bool], near: int = 1) -> int:
-    """Find the largest number that fits, given that 1 does and that no larger one fits again.
+    """Find the largest number that fits, given that 1 does and that ``fits`` is monotonic.
 
     Args:
-        fits: tells whether a number above 1 fits.
+        fits: whether a number above 1 fits.
         near: where to look first.
     """
-    # Doubled strides first find bounds, whatever the sizes; halving the gap then needs few builds.
+    # Doubling strides find bounds; bisection then needs few builds.
     stride = 1
     if near == 1 or fits(near):
         found, too_large = near, near + 1
@@ -74,18 +74,18 @@ def largest(fits: Callable[[int], bool], near: int = 1) -> int:
     return found
 
 
-def _estimate(more: Sequence[int], rest: int) -> int:
-    """Estimate a width: layers between parts of one width have quadratically many parameters.
+def _estimate(excess: Sequence[int], budget: int) -> int:
+    """Estimate a width, assuming that parameters are quadratic in it.
 
     Args:
-        more: parameters at ``WIDTHS`` beyond those at a width of 1.
-        rest: parameters beyond them that there may be.
+        excess: parameters at ``WIDTHS`` beyond those at a width of 1.
+        budget: the budget, minus the parameters at a width of 1.
     """
     stride = WIDTHS[0] - 1
-    curve = (more[1] - 2 * more[0]) / 2
-    slope = more[0] - curve
-    root = max(slope**2 + 4 * curve * rest, 0) ** 0.5
-    return 1 + int(stride * 2 * rest / (slope + root)) if slope + root > 0 else 1
+    curve = (excess[1] - 2 * excess[0]) / 2
+    slope = excess[0] - curve
+    root = max(slope**2 + 4 * curve * budget, 0) ** 0.5
+    return 1 + int(stride * 2 * budget / (slope + root)) if slope + root > 0 else 1
 
 
 def count_parameters(parts: Iterable[nn.Module]) -> int:
@@ -94,9 +94,9 @@ def count_parameters(parts: Iterable[nn.Module]) -> int:
 
 
 def _share(parts: Iterable[nn.Module], budget: int) -> str:
-    """Name the memory core if it is larger than the budget by itself, within a sentence."""
+    """Return a clause that names the memory core if it exceeds the budget by itself."""
     children = (child for part in parts for child in part.named_children())
     sizes = {name: count_parameters([child]) for name, child in children}
-    # Whatever reads it is then large, too.
+    # A core this large makes its readers large, too.
     large = sizes.get("memory", 0) > budget
     return f", of which the memory core takes {sizes['memory']}" if large else ""

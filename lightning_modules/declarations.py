@@ -1,8 +1,8 @@
-"""Declarations of a family of models: its measures, its curves and its pictures.
+"""Declarations of a family of models: its measures, curves and pictures.
 
-One declaration serves everything that lists measures or pictures: what evaluations gather, tables
-and their help, the page, the progress line, W&B's workspace and docs/metrics.md. Every run keeps
-its model's declaration in its folder, so that whoever shows runs needs no model.
+One declaration serves everything that lists measures or pictures: evaluations, tables and their
+help, the page, the progress line, W&B's workspace and docs/metrics.md. Every run keeps its model's
+declaration in its folder, so that showing runs needs no model.
 """
 
 import re
@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Literal, get_origin
 
 Direction = Literal["higher", "lower", "neither"]
-#: Behind a heading, the direction in which values are better.
+#: Suffix of a heading: the direction in which values are better.
 ARROWS: Mapping[Direction, str] = {"lower": " ↓", "higher": " ↑", "neither": ""}
 #: A measure's name in a sentence.
 NAMED = re.compile(r"`(\w+)`")
@@ -24,19 +24,19 @@ class Measure:
 
     Args:
         name: its key in results.json, and in metrics.csv after ``val/`` or ``test/``.
-        sentence: its meaning, for docs/metrics.md and the page; other measures are named in
+        sentence: its meaning, for docs/metrics.md and the page, with other measures' names in
             backticks.
         unit: such as "nats per step"; "-" for ratios.
         better: which values are better.
         header: the heading of its column in tables; empty if no table shows it.
         digits: decimal places in tables.
-        headline: models are ranked by the headline with the lowest number that all of them know;
-            0 for a measure that ranks nothing.
+        headline: rank among headlines; models are ranked by the headline with the lowest number
+            that all of them have. 0 for a measure that is no headline.
         benchmarks: classes of data on which it is defined; empty for all of the family's.
-        gathered: whether evaluations average it over the sequences at each step, so that it has a
-            curve; if not, it is derived from measures that are.
-        perfect: the value that a perfect memory reaches, from which scores are made that compare
-            across benchmarks; None if none is known.
+        gathered: whether evaluations average it over sequences at each step, so that it has a
+            curve; if not, it is derived from gathered measures.
+        perfect: the value of a perfect memory, for scores that compare across benchmarks; None if
+            unknown.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Measure:
 
     @property
     def shown_name(self) -> str:
-        """The header; the name of a measure without one."""
+        """The header, or the name of a measure without one."""
         return self.header or self.name
 
     @property
     def shown_unit(self) -> str:
-        """The unit as readers see it: empty for a ratio."""
+        """The unit to show: empty for a ratio."""
         return "" if self.unit == "-" else self.unit
 
     @property
@@ -79,7 +79,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class StepCurve:
-    """A quantity that is drawn over the steps of a sequence.
+    """A quantity plotted over the steps of a sequence.
 
     Args:
         name: its key in results.json.
@@ -97,8 +97,8 @@ class Picture:
     """A picture that a family draws of its runs.
 
     Args:
-        name: the name of its file, without the ending.
-        caption: what it shows; empty for one that the page draws itself.
+        name: the name of its file, without the suffix.
+        caption: its content in words; empty for one that the page draws itself.
     """
 
     name: str
@@ -107,21 +107,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class Family:
-    """All that a family declares.
+    """A family's declaration.
 
     Args:
         name: in words, plural.
         measures: in the order of tables.
-        criterion: the measure by which the best state of a run is chosen.
-        curves: quantities drawn step by step, the most telling first; the first one's name occurs
+        criterion: the measure by which a run's best state is selected.
+        curves: quantities plotted by step, the most informative first; the first one's name occurs
             in every run of the family and in no run of another.
         share: a curve that is a share of sequences, drawn as shaded steps behind the others.
-        share_label: what is shaded.
-        optimum: a curve of the best possible values of the first curve; empty if none is known.
+        share_label: the meaning of the shading.
+        optimum: a curve of the best possible values of the first curve; empty if unknown.
         optimum_label: its name in legends.
-        pictures: all pictures, the most telling first.
-        memoryless: contestants that have no memory, the best-matched first; the first that was
-            tested on a benchmark has a score of 0 there.
+        pictures: all pictures, the most informative first.
+        memoryless: contestants without memory, the best-matched first; the first that was tested on
+            a benchmark has a score of 0 there.
     """
 
     name: str
@@ -153,9 +153,9 @@ class Family:
 
     @property
     def followed(self) -> tuple[str, ...]:
-        """Names of what is followed over training: the criterion, and the first curve's last step.
+        """Measures plotted over training: the criterion, and the first curve's last step.
 
-        Gemici et al. 2017 show the latter in the middle of figures 4 to 14.
+        Gemici et al. 2017 plot the latter in the middle of figures 4 to 14.
         """
         last = f"{self.curves[0].name}_last_step"
         names = (measure.name for measure in self.measures)
@@ -168,48 +168,48 @@ class Family:
 
     @property
     def headlines(self) -> tuple[Measure, ...]:
-        """The measures that models are ranked by, the most telling first."""
-        ranking = (measure for measure in self.measures if measure.headline)
-        return tuple(sorted(ranking, key=lambda measure: measure.headline))
+        """The measures by which models are ranked, the most informative first."""
+        headlines = (measure for measure in self.measures if measure.headline)
+        return tuple(sorted(headlines, key=lambda measure: measure.headline))
 
     def scoring(self, data: str) -> tuple[Measure, ...]:
-        """Return the measures that scores on a benchmark can be made from, the most telling first.
+        """Return the measures for scores on a benchmark, the most informative first.
 
-        Measures of some benchmarks alone come instead of those of all: on drifting functions the
-        gap to the optimum says what is perfect, and the squared error does not.
+        Measures specific to the benchmark replace general ones: on drifting functions a gap of 0 to
+        the optimum is perfect, while a squared error of 0 is impossible.
 
         Args:
             data: class of the benchmark's data.
         """
-        known = [measure for measure in self.measures if measure.perfect is not None]
-        own = [measure for measure in known if data in measure.benchmarks]
-        found = own or [measure for measure in known if not measure.benchmarks]
+        candidates = [measure for measure in self.measures if measure.perfect is not None]
+        specific = [measure for measure in candidates if data in measure.benchmarks]
+        scoring = specific or [measure for measure in candidates if not measure.benchmarks]
         # False before True: headlines first, by their numbers.
-        return tuple(sorted(found, key=lambda measure: (not measure.headline, measure.headline)))
+        return tuple(sorted(scoring, key=lambda measure: (not measure.headline, measure.headline)))
 
     @property
     def gathered(self) -> tuple[str, ...]:
-        """Names of what evaluations average over the sequences at each step."""
+        """Names of the measures that evaluations average over sequences at each step."""
         return tuple(measure.name for measure in self.measures if measure.gathered)
 
     def explained(self, measures: Iterable[Measure]) -> list[Measure]:
         """List measures, then those that their sentences name."""
-        found = list(measures)
-        for measure in found:  # It grows: sentences of those that are added name others.
-            listed = {each.name for each in found}
+        explained = list(measures)
+        for measure in explained:  # Grows in the loop: added measures may name others.
+            listed = {each.name for each in explained}
             named = set(NAMED.findall(measure.sentence)) - listed
-            found += [other for other in self.measures if other.name in named]
-        return found
+            explained += [other for other in self.measures if other.name in named]
+        return explained
 
     def in_words(self, text: str) -> str:
-        """Write a text with the headers of the measures that it names, and without backticks."""
-        shown = {measure.name: measure.shown_name for measure in self.measures}
-        return NAMED.sub(lambda name: shown.get(name[1], name[1]), text).replace("`", "")
+        """Replace the names of measures in a text by their headers, and remove backticks."""
+        headers = {measure.name: measure.shown_name for measure in self.measures}
+        return NAMED.sub(lambda name: headers.get(name[1], name[1]), text).replace("`", "")
 
     def joined(self, others: Sequence["Family"]) -> "Family":
         """Add measures and pictures that only other declarations of the family have.
 
-        Runs of several versions of this code then share a table.
+        Runs of several versions of this code can then share a table.
         """
         measures, pictures = list(self.measures), list(self.pictures)
         for other in others:
@@ -220,15 +220,15 @@ class Family:
         return replace(self, measures=tuple(measures), pictures=tuple(pictures))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain lists and mappings, for a file."""
+        """Return the declaration as plain lists and mappings."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Family":
-        """Read what ``to_json`` wrote, leaving out what only newer versions know.
+        """Read the output of ``to_json``, ignoring settings of newer versions.
 
         Raises:
-            KeyError, TypeError, AttributeError: the content does not have this form.
+            KeyError, TypeError, AttributeError, ValueError: the content does not have this form.
         """
         if content["criterion"] not in [each["name"] for each in content["measures"]]:
             raise KeyError(content["criterion"])
@@ -239,18 +239,18 @@ class Family:
         }
         family = _read(cls, {**content, **parts})
         if not (family.curves and family.headlines):
-            raise ValueError("a family has a curve and a headline")
+            raise ValueError("a family must have a curve and a headline")
         return family
 
 
 def _with_remarks(name: str, *remarks: str) -> str:
-    """Put remarks that are not empty in brackets behind a name."""
-    said = ", ".join(filter(None, remarks))
-    return f"{name} ({said})" if said else name
+    """Append the remarks that are not empty to a name, in brackets."""
+    joined = ", ".join(filter(None, remarks))
+    return f"{name} ({joined})" if joined else name
 
 
 def _read(kind: type[Any], content: Mapping[str, Any]) -> Any:
-    """Build a declaration of this kind from its known settings; lists become tuples."""
+    """Build a declaration of this kind from the settings that it has; lists become tuples."""
     known = {name: value for name, value in content.items() if name in kind.__dataclass_fields__}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
     plain: dict[Any, tuple[type, ...]] = {

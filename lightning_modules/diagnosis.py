@@ -1,4 +1,4 @@
-"""Diagnosis of a training step that was not finite: it is made again, and watched."""
+"""Diagnosis of a training step that was not finite: the step is repeated under observation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from lightning_modules.noise import Moment
 from lightning_modules.sequence_model import SequenceModel
 
-#: Sequences that a message names, at most.
+#: Maximum number of sequences in a message.
 MOST_NAMED = 8
 #: Makes the context of a training step, such as autocast.
 Context = Callable[[], AbstractContextManager[Any]]
@@ -23,19 +23,19 @@ Context = Callable[[], AbstractContextManager[Any]]
 
 @dataclass
 class Diagnosis:
-    """What a repeated step showed; ``tensor`` is None if all of it was finite."""
+    """Findings of a repeated step; ``tensor`` is None if everything was finite."""
 
     step: int  #: as it is logged, from 1 on
-    losses: list[float] = field(default_factory=list)  #: of the step's batches, to the first bad
+    losses: list[float] = field(default_factory=list)  #: of the batches up to the first bad one
     tensor: str | None = None  #: the first that is not finite
     module: str | None = None  #: the first whose output, parameter or gradient is not finite
-    sequences: list[int] = field(default_factory=list)  #: ids of those that are to blame
+    sequences: list[int] = field(default_factory=list)  #: ids of those that cause it
     batch_size: int = 0
-    outputs: dict[str, float] = field(default_factory=dict)  #: largest of each module's
-    gradients: dict[str, float] = field(default_factory=dict)  #: largest of each module's weights
+    outputs: dict[str, float] = field(default_factory=dict)  #: largest value, by module
+    gradients: dict[str, float] = field(default_factory=dict)  #: largest of weights, by module
 
     def lines(self) -> list[str]:
-        """Say it in a few lines."""
+        """Return a report of a few lines."""
         losses = ", ".join(f"{loss:g}" for loss in self.losses)
         if self.tensor is None:
             return [f"Step {self.step} is finite when it is repeated; loss {losses}"]
@@ -47,14 +47,14 @@ class Diagnosis:
             lines.append(f"  first module: {self.module}")
         if self.sequences:
             named = ", ".join(map(str, self.sequences[:MOST_NAMED]))
-            more = ", ..." if len(self.sequences) > MOST_NAMED else ""
+            ellipsis = ", ..." if len(self.sequences) > MOST_NAMED else ""
             number = f"{len(self.sequences)} of {self.batch_size}"
-            lines.append(f"  sequences: {named}{more} ({number} in the batch)")
+            lines.append(f"  sequences: {named}{ellipsis} ({number} in the batch)")
         return lines
 
 
 class Watch:
-    """Largest absolute values by name, in the order in which the names were first seen."""
+    """Largest absolute values by name, in order of first appearance."""
 
     def __init__(self) -> None:
         self.largest: dict[str, float] = {}
@@ -62,7 +62,7 @@ class Watch:
         self.first: str | None = None
 
     def see(self, name: str, tensor: Tensor) -> None:
-        """Look at a tensor; NaN counts as larger than any number."""
+        """Record a tensor; NaN counts as larger than any number."""
         if not tensor.is_floating_point() or tensor.numel() == 0:
             return
         value, before = tensor.detach().abs().amax().item(), self.largest.get(name, 0.0)
@@ -72,7 +72,7 @@ class Watch:
 
 
 class Repetition(NamedTuple):
-    """A batch of a step that can be computed again."""
+    """A batch of a step that can be recomputed."""
 
     model: SequenceModel
     batch: Any
@@ -93,11 +93,11 @@ class Repetition(NamedTuple):
             return self.loss(self.batch).item(), outputs
 
     def backward(self) -> tuple[float, Watch, Watch]:
-        """Return the loss, and the gradients of outputs, as they are computed, and of weights."""
+        """Return the loss, the gradients of outputs in order of computation, and of weights."""
         of_outputs, of_weights = Watch(), Watch()
 
         def see(name: str, gradient: Tensor | None) -> None:
-            if gradient is not None:  # an operator's, of an output on which no loss depends
+            if gradient is not None:  # operators give None for outputs that no loss depends on
                 of_outputs.see(name, gradient)
 
         def follow(name: str, output: Tensor) -> None:
@@ -111,7 +111,7 @@ class Repetition(NamedTuple):
         return loss.item(), of_outputs, of_weights
 
     def gradients(self, loss: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield the gradients of all parameters by name; those of the training are left alone."""
+        """Yield the gradients of all parameters by name, without changing their ``grad``."""
         names, weights = zip(*self.model.named_parameters(), strict=True)
         for name, gradient in zip(
             names, torch.autograd.grad(loss, weights, allow_unused=True), strict=True
@@ -120,12 +120,12 @@ class Repetition(NamedTuple):
                 yield name, gradient
 
     def bad_sequences(self, with_gradients: bool) -> list[int]:
-        """Return the ids of sequences that are not finite by themselves."""
+        """Return the ids of sequences that are not finite on their own."""
         ids: list[int] = self.batch.episode.tolist()
         return [ids[i] for i in range(len(ids)) if not self.is_finite(i, with_gradients)]
 
     def is_finite(self, i: int, with_gradients: bool) -> bool:
-        """Tell whether the i-th sequence's loss is finite, and its gradients."""
+        """Return whether the i-th sequence's loss and, if requested, its gradients are finite."""
         one = type(self.batch)(*(part[i : i + 1] for part in self.batch))
         with torch.set_grad_enabled(with_gradients):
             loss = self.loss(one)
@@ -137,15 +137,15 @@ class Repetition(NamedTuple):
 def diagnose(
     model: SequenceModel, batches: Sequence[Any], moments: Sequence[Moment], context: Context
 ) -> Diagnosis:
-    """Repeat a step, and name what is not finite first.
+    """Repeat a step, and find the first tensor that is not finite.
 
-    Forward passes run module by module, also where training compiles them.
+    Forward passes run eagerly, even if training compiles them.
 
     Args:
-        model: with the weights before the step; left as it is.
-        batches: of the step, several where gradients are accumulated.
-        moments: theirs.
-        context: of a training step.
+        model: the model with the weights before the step; left unchanged.
+        batches: the step's batches, several if gradients are accumulated.
+        moments: the batches' moments.
+        context: makes the context of a training step.
     """
     diagnosis = Diagnosis(moments[0].step + 1)
     compiles = bool(model.hparams.get("compile"))
@@ -159,11 +159,11 @@ def diagnose(
 
 
 def examine(repetition: Repetition, diagnosis: Diagnosis) -> None:
-    """Look at a batch, its loss and gradients, and note what is not finite first.
+    """Check a batch, its loss and gradients, and record the first tensor that is not finite.
 
     Args:
-        repetition: of the batch.
-        diagnosis: where it is noted.
+        repetition: the repetition of the batch.
+        diagnosis: where the findings are recorded.
     """
     model, batch = repetition.model, repetition.batch
     loss, outputs = repetition.forward()
@@ -179,7 +179,7 @@ def examine(repetition: Repetition, diagnosis: Diagnosis) -> None:
         weights.see(name, parameter)
     for name, part in zip(batch._fields, batch, strict=True):
         inputs.see(name, part)
-    # In this order one leads to the next.
+    # In causal order: each may cause the next.
     if inputs.first is not None:
         part = getattr(batch, inputs.first)
         bad = ~part.flatten(1).isfinite().all(1)
@@ -205,26 +205,26 @@ def owner(parameter: str | None) -> str | None:
 
 
 def by_module(largest: Mapping[str, float]) -> dict[str, float]:
-    """Join what is known of parameters to what is known of the modules that own them."""
-    joined: dict[str, float] = {}
+    """Return the largest value of each module's own parameters."""
+    modules: dict[str, float] = {}
     for name, value in largest.items():
         module = owner(name) or name
-        before = joined.get(module, 0.0)
-        joined[module] = value if isnan(value) or value > before else before
-    return joined
+        before = modules.get(module, 0.0)
+        modules[module] = value if isnan(value) or value > before else before
+    return modules
 
 
 @contextmanager
 def watching(model: SequenceModel, see: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Show the tensors that each module returns, by its name, inner ones before outer ones."""
+    """Call ``see`` on each module's output tensors by name, inner modules before outer ones."""
 
     def hook(name: str) -> Callable[..., None]:
-        def shown(module: Any, inputs: Any, outcome: Any) -> None:
-            for leaf in tree_leaves(outcome):
+        def observe(module: Any, inputs: Any, output: Any) -> None:
+            for leaf in tree_leaves(output):
                 if isinstance(leaf, Tensor):
                     see(name, leaf)
 
-        return shown
+        return observe
 
     handles: list[RemovableHandle] = [
         module.register_forward_hook(hook(name)) for name, module in model.named_modules() if name
@@ -238,10 +238,10 @@ def watching(model: SequenceModel, see: Callable[[str, Tensor], None]) -> Iterat
 
 @contextmanager
 def unchanged_buffers(model: SequenceModel) -> Iterator[None]:
-    """Put buffers back that a forward pass changes, such as those of batch normalisation."""
-    kept = [buffer.clone() for buffer in model.buffers()]
+    """Restore buffers that a forward pass changes, such as those of batch normalisation."""
+    saved = [buffer.clone() for buffer in model.buffers()]
     try:
         yield
     finally:
-        for buffer, before in zip(model.buffers(), kept, strict=True):
+        for buffer, before in zip(model.buffers(), saved, strict=True):
             buffer.copy_(before)

@@ -1,4 +1,4 @@
-"""Base class of the drawings of a family's models, in its ``pictures.py``."""
+"""Base class of a family's pictures, which are defined in its ``pictures.py``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -10,19 +10,19 @@ from datamodules.sources import Split
 from lightning_modules.declarations import Picture
 from lightning_modules.metrics.step_means import Summary
 
-if TYPE_CHECKING:  # slow to import, and not needed by processes that draw nothing
+if TYPE_CHECKING:  # slow to import, and not needed unless something is drawn
     from matplotlib.animation import Animation
     from matplotlib.figure import Figure
 
 
 class Evaluated(NamedTuple):
-    """Headings, colour and numbers that all pictures of the model share."""
+    """Headings, colour and results shared by all pictures of a model."""
 
     title: str
     source: str  #: of the data
     colour: str  #: of the model, "#RRGGBB"
     split: Split  #: "val" or "test"
-    summary: Summary | None  #: None before it was measured
+    summary: Summary | None  #: None before the first measurement
 
     @property
     def whole_set(self) -> str:
@@ -40,7 +40,7 @@ class Evaluated(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """A trained model among others."""
+    """A trained model that is compared with others."""
 
     name: str  #: such as "GTMM (DNC)"
     colour: str  #: "#RRGGBB"
@@ -57,33 +57,33 @@ class Drawings(ABC):
     def figures(
         self, model: Any, data: Any, shown: Evaluated, sequences: int, seed: int
     ) -> "Iterator[tuple[str, Figure | Animation]]":
-        """Draw a fixed set, by name.
+        """Yield the names and figures of a fixed set.
 
         Args:
-            model: one of the family's.
+            model: a model of the family.
             data: the data module that it is measured on, set up.
-            shown: which set, and what headings say.
-            sequences: how many are drawn where a figure has room for several.
+            shown: the set, headings and results to show.
+            sequences: number of sequences in figures that show several.
             seed: the seed of the noise.
         """
 
     def side_by_side(
         self, models: Sequence[Contestant], data: Any, seed: int
     ) -> "Iterator[tuple[str, Figure]]":
-        """Draw the first test sequence as several models see it, by the figures' names.
+        """Yield names and figures that compare several models on the first test sequence.
 
         Args:
-            models: of the family, trained on the same benchmark.
+            models: models of the family, trained on the same benchmark.
             data: the data module that they are tested on, set up.
             seed: the seed of the noise.
         """
         return iter(())
 
     def film(self, model: Any, data: Any, seed: int) -> dict[str, Tensor] | None:
-        """Return arrays of a film of the memory in the first test sequence; None if there is none.
+        """Return the arrays of a film of the memory over the first test sequence, or None.
 
         Args:
-            model: one of the family's.
+            model: a model of the family.
             data: the data module that it is tested on, set up.
             seed: the seed of the noise.
 

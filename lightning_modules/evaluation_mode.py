@@ -1,4 +1,4 @@
-"""A model that is shown to somebody while it trains."""
+"""Evaluation mode for a model that may be in training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put all modules in evaluation mode, then each back into the mode it was in."""
+    """Put all modules in evaluation mode, and restore each module's mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -1,7 +1,7 @@
-"""Where this program lies: in a checkout, or in an environment that a wheel was installed into.
+"""Location of this program: a checkout, or an environment with the wheel installed.
 
-A wheel holds ``cli.py`` and ``conf/`` in a package, ``gtmm``: beside everybody else's packages
-their own names would clash.
+The wheel has ``cli.py`` and ``conf/`` in a package, ``gtmm``, because their own names would clash
+with other packages.
 """
 
 from pathlib import Path
@@ -12,5 +12,5 @@ IN_CHECKOUT = not (PACKAGE / "cli.py").is_file()
 HOME = ROOT if IN_CHECKOUT else PACKAGE
 #: The script that runs every command.
 PROGRAM = HOME / "cli.py"
-#: Experiments, and what they are composed of.
+#: Experiments and their components.
 CONFIGURATIONS = HOME / "conf"

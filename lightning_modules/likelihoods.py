@@ -1,4 +1,4 @@
-"""Observation models: how likely frames or a function's values are, in nats."""
+"""Likelihoods of frames and of a function's values, in nats."""
 
 from math import log, pi
 from typing import Literal, NamedTuple, get_args
@@ -11,14 +11,14 @@ from datamodules.loading.checks import require_one_of
 from memory_cores.parts.checks import require_positive
 
 LOG_2_PI = log(2 * pi)
-#: Standard deviation of a Gaussian's intensities at first: about that of digits about their mean.
+#: Initial standard deviation of intensities: about that of digits about their mean.
 FIRST_SIGMA = 0.3
 #: Half of the distance between neighbouring intensities of a byte.
 HALF_LEVEL = 0.5 / 255
 
 
 def exact(*parts: Tensor) -> tuple[Tensor, ...]:
-    """Return tensors in float32 at least, whatever a decoder computes in.
+    """Return tensors in at least float32, whatever the decoder's precision.
 
     Likelihoods are summed over pixels, targets and steps, for which bfloat16 is too coarse.
     """
@@ -41,7 +41,7 @@ def bernoulli_log_likelihood(logits: Tensor, intensities: Tensor) -> Tensor:
 
 
 class BernoulliLikelihood(nn.Module):
-    """``bernoulli_log_likelihood``; its nats compare across runs."""
+    """``bernoulli_log_likelihood`` as a module; its nats are comparable across runs."""
 
     def forward(self, logits: Tensor, intensities: Tensor) -> Tensor:
         """Return the log-likelihood [B, T] of intensities [B, T, C, H, W], in nats."""
@@ -49,7 +49,7 @@ class BernoulliLikelihood(nn.Module):
 
 
 class GaussianLikelihood(nn.Module):
-    """Density of intensities as independent Gaussians of one width.
+    """Density of intensities as independent Gaussians of the same width.
 
     Args:
         sigma: the width; learned if none is given.
@@ -63,7 +63,7 @@ class GaussianLikelihood(nn.Module):
     def forward(self, logits: Tensor, intensities: Tensor) -> Tensor:
         """Return the log density [B, T] of intensities [B, T, C, H, W], in nats.
 
-        Means are in [0, 1], too: ``logits`` [B, T, C, H, W] are theirs.
+        The means are in [0, 1], with logits ``logits`` [B, T, C, H, W].
         """
         logits, intensities = exact(logits, intensities)
         errors = (intensities - logits.sigmoid()).square().flatten(2).sum(2)
@@ -75,8 +75,8 @@ class GaussianLikelihood(nn.Module):
 class LogisticLikelihood(nn.Module):
     """Probability of 256 intensities as independent discretised logistics of one learned width.
 
-    Each intensity k / 255 has the mass of the logistic between the middles to its neighbours; 0
-    and 255 have all that is beyond them (Salimans et al. 2017, eq. 2, with one component).
+    Each intensity k / 255 has the logistic's mass between the midpoints to its neighbours; 0 and
+    255 also have the tails (Salimans et al. 2017, eq. 2, with one component).
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class LogisticLikelihood(nn.Module):
     def forward(self, logits: Tensor, intensities: Tensor) -> Tensor:
         """Return the log-probability [B, T] of intensities [B, T, C, H, W], in nats.
 
-        Locations are in [0, 1], too: ``logits`` [B, T, C, H, W] are theirs.
+        The locations are in [0, 1], with logits ``logits`` [B, T, C, H, W].
         """
         logits, intensities = exact(logits, intensities)
         scale = self.log_scale.exp()
@@ -108,10 +108,10 @@ def make_likelihood(kind: Likelihood, sigma: float | None = None) -> nn.Module:
 
     Args:
         kind: its name.
-        sigma: width of a Gaussian, which learns it if none is given.
+        sigma: width of the Gaussian; learned if none is given.
 
     Raises:
-        ValueError: there is no such kind, or no such width of it.
+        ValueError: there is no such kind, the width is not positive, or the kind has none.
     """
     require_one_of(get_args(Likelihood), likelihood=kind)
     if sigma is not None:
@@ -130,12 +130,12 @@ class Targets(NamedTuple):
     sigma: Tensor  #: [..., M, Dy], above 0
 
     def log_density(self, y: Tensor) -> Tensor:
-        """Log density [..., M] of actual values [..., M, Dy] in nats, summed over dimensions."""
+        """Return the log density [..., M] of y [..., M, Dy] in nats, summed over dimensions."""
         mean, sigma = exact(*self)
         return -(((y - mean) / sigma).square() / 2 + sigma.log() + LOG_2_PI / 2).sum(-1)
 
     def mixed(self) -> "Targets":
-        """Reduce a mixture of K, [K, ...], with equal weights to its mean and sigma, [...]."""
+        """Reduce a mixture of K equal weights, [K, ...], to its mean and sigma, [...]."""
         # Law of total variance: the mean of the variances plus the variance of the means.
         variance = self.sigma.square().mean(0) + self.mean.var(0, correction=0)
         return Targets(self.mean.mean(0), variance.sqrt())

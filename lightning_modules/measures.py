@@ -1,4 +1,4 @@
-"""Base class of the measures of a family's models, in its ``measures.py``."""
+"""Base class of a family's measures, which are defined in its ``measures.py``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ class Measures(ABC):
         """Measure a batch of the validation or test set.
 
         Args:
-            model: one of the family's, with a trainer.
+            model: a model of the family, attached to a trainer.
             batch: B sequences.
 
         Returns:
-            [B, T] values by name, of the measures that the family declares as ``gathered``.
+            [B, T] values by name, for the measures that the family declares as ``gathered``.
         """
 
     @abstractmethod

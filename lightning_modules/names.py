@@ -1,28 +1,28 @@
-"""Names of classes as readers see them in headings and legends."""
+"""Names of classes and settings, as shown in headings and legends."""
 
 import re
 
-#: Second halves of compound words, which a hyphen joins to the first.
-CLINGING = ("cued", "shot")
+#: Second parts of compound words, joined to the first by a hyphen.
+HYPHENATED = ("cued", "shot")
 
 
 def in_words(name: str) -> str:
-    """Write a class's name as words: MNISTMaze is an MNIST maze, OneShotRecall one-shot recall."""
+    """Write a class name as words: "MNIST maze", "One-shot recall"."""
     first, *rest = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", name)
-    return first + "".join(f"{'-' if w in CLINGING else ' '}{w}" for w in map(str.lower, rest))
+    return first + "".join(f"{'-' if w in HYPHENATED else ' '}{w}" for w in map(str.lower, rest))
 
 
 def setting_in_words(name: str) -> str:
-    """Write a setting's name as words: pre_recall_length is the pre-recall length."""
+    """Write a setting's name as words: "pre-recall length" for pre_recall_length."""
     return name.replace("_", " ").replace("pre ", "pre-")
 
 
-#: Letters of a revision.
+#: Characters of a short revision.
 REVISION = 7
 
 
 def short_revision(revision: str) -> str:
-    """Shorten git's name of a commit; a plus behind it, for changed files, stays."""
+    """Shorten a commit hash; a trailing plus, which marks changed files, stays."""
     return f"{revision[:REVISION]}{'+' * revision.endswith('+')}"
 
 
@@ -31,18 +31,18 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
     Args:
         number: how many.
-        noun: for one of them.
-        plural: for several; else the noun with an s.
+        noun: the singular.
+        plural: the plural; default: the noun with an s.
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def model_label(model: str, *details: str | None) -> str:
-    """Name a model with what was chosen for it, such as "GTMM (DNC, read_heads=1)".
+    """Name a model with its choices, such as "GTMM (DNC, read_heads=1)".
 
     Args:
         model: its class.
         *details: its core and settings; None for anything that is not a choice.
     """
-    chosen = ", ".join(filter(None, details))
-    return f"{model} ({chosen})" if chosen else model
+    choices = ", ".join(filter(None, details))
+    return f"{model} ({choices})" if choices else model

@@ -1,8 +1,8 @@
-"""Noise of latents: every sequence has its own, whatever batch, process or device it is in.
+"""Noise of latents: each sequence has its own, whatever its batch, process or device.
 
-Since it depends on numbers that are known of a sequence, and on no generator that must be in the
-right state, a training that was interrupted goes on with the noise that it would have had, and a
-result does not depend on how sequences were batched.
+The noise is a function of the sequence's id and a key, not of a generator's state. An interrupted
+training therefore continues with the same noise, and results do not depend on how sequences are
+batched.
 """
 
 from enum import IntEnum
@@ -20,7 +20,7 @@ SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 class Purpose(IntEnum):
-    """What noise is drawn for; no two purposes share any."""
+    """Purpose of the noise; no two purposes share any."""
 
     TRAINING = 0
     EVALUATION = 1
@@ -28,11 +28,11 @@ class Purpose(IntEnum):
 
 
 class Moment(NamedTuple):
-    """Moment of a training, which with its sequences decides the random numbers of a step."""
+    """Moment of a training: with the sequences, it determines a step's random numbers."""
 
     seed: int  #: of the run
-    step: int  #: steps made before
-    batch: int  #: number of the batch in its epoch
+    step: int  #: number of completed steps
+    batch: int  #: index of the batch in its epoch
     rank: int  #: of the process
 
 
@@ -41,20 +41,20 @@ def sequence_noise(
 ) -> Tensor:
     """Draw standard normal noise that is a function of each sequence's id and a key.
 
-    It is drawn on the CPU, so that all devices have the same.
+    It is drawn on the CPU, so that it is the same for all devices.
 
     Args:
         episodes: ids of the sequences, int64 [B], best on the CPU.
-        shape: of one sequence's noise.
-        *key: whole numbers: a seed, a purpose, and whatever else tells this noise from others.
-        device: where it is needed.
+        shape: shape of one sequence's noise.
+        *key: whole numbers: a seed, a purpose, and anything else that identifies this noise.
+        device: the device on which it is needed.
 
     Returns:
         noise: float32 [B, *shape].
     """
-    # torch seeds its generator with 32 bits.
+    # torch's generator takes a seed of 32 bits.
     seeds = hashed(episodes.cpu().numpy(), *key) >> np.uint64(32)
-    # From pinned memory, so that no step waits for the one before it to end on the device.
+    # Pinned memory, so that a step does not wait for the previous one to end on the device.
     pinned = torch.device(device).type == "cuda"
     noise, generator = torch.empty(len(seeds), *shape, pin_memory=pinned), torch.Generator()
     for seed, row in zip(seeds.tolist(), noise.unbind(), strict=True):

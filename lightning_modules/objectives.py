@@ -28,9 +28,9 @@ def negative_elbo(bound: Bound) -> Tensor:
 
 
 def negative_weighted_bound(bound: Bound, targets: Tensor) -> Tensor:
-    """Training loss of the authors' code (Yoon et al. 2020), which is no bound.
+    """Training loss of the authors' code (Yoon et al. 2020), which is not a bound.
 
     Reconstructions are divided by the number of a step's targets [B, T], KLs are not, and steps are
-    averaged. With tens of targets the KL therefore weighs tens of times as much as in the bound.
+    averaged. With tens of targets the KL therefore weighs tens of times more than in the bound.
     """
     return (bound.kl - bound.reconstruction / targets).mean()

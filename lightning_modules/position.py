@@ -1,4 +1,4 @@
-"""Position of a training: what a resumed one needs to know to go on exactly where it stopped."""
+"""Position of a training, from which it resumes exactly where it stopped."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from datamodules.loading.position import trained_batches
 
 
 class TrainingPosition(L.Callback):
-    """Writes into checkpoints where training stood after its last optimiser step.
+    """Writes the position after the last optimiser step into checkpoints.
 
-    Lightning counts batches in several stages, which differ between the moments at which a
-    checkpoint may be written. Resuming infers from them where in an epoch it was: wrongly after
-    ``max_steps`` within an epoch, at its end, and in a batch. Here all counts are those between two
-    batches, whenever the checkpoint is written.
+    Lightning counts batches in several stages, which differ depending on when a checkpoint is
+    written. From these it infers the position in the epoch: wrongly after ``max_steps`` within an
+    epoch, at its end, and in a batch. Here all counts are those between two batches, whenever the
+    checkpoint is written.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class TrainingPosition(L.Callback):
         self._validated = -1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the counts."""
+        """Return the state that a checkpoint stores beside the counts."""
         return {"validated": self._validated}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -33,18 +33,18 @@ class TrainingPosition(L.Callback):
     ) -> None:
         """Number steps for loggers as the optimiser does; Lightning counts on after resuming."""
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
-        # Of an earlier step; files are named by it, where there is one.
+        # The metric of an earlier step, which checkpoints would otherwise be named by.
         trainer.callback_metrics.pop("step", None)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note that this step needs no validation any more."""
+        """Record that this step has been validated."""
         if not trainer.sanity_checking:
             self._validated = trainer.global_step
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Replace Lightning's counts, and its number of the epoch."""
+        """Replace Lightning's counts and its epoch."""
         missing = self._validated != trainer.global_step and validation_is_due(trainer)
         epoch, batch = position(trainer, whole=missing)
         checkpoint["epoch"] = epoch
@@ -59,7 +59,7 @@ class TrainingPosition(L.Callback):
             },
             "epoch_loop.state_dict": {"_batches_that_stepped": trainer.global_step},
             "epoch_loop.val_loop.batch_progress": {
-                # Where Lightning finds a validation begun, it makes it after resuming.
+                # Lightning repeats a validation that was started when it resumes.
                 "total": {**counts(0), "ready": int(missing), "started": int(missing)},
                 "current": counts(0),
                 "is_last_batch": False,
@@ -68,11 +68,11 @@ class TrainingPosition(L.Callback):
 
 
 def validation_is_due(trainer: L.Trainer) -> bool:
-    """Tell whether a validation belongs between this step and the next one."""
+    """Return whether a validation is due between this step and the next."""
     loop, stops = trainer.fit_loop, trainer.should_stop
     if loop._data_fetcher is None:
         return False
-    # Lightning also validates where it is asked to stop, which this is not about.
+    # Lightning also validates when it is to stop, which is not what is meant here.
     trainer.should_stop = False
     try:
         return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
@@ -81,11 +81,11 @@ def validation_is_due(trainer: L.Trainer) -> bool:
 
 
 def position(trainer: L.Trainer, whole: bool) -> tuple[int, int]:
-    """Return the number of ended epochs, and that of trained batches in the next one.
+    """Return the number of completed epochs, and of trained batches in the next one.
 
     Args:
         trainer: at any moment of a training.
-        whole: whether an epoch may be in work that has no batch left, but a validation.
+        whole: whether an epoch without batches left may still lack its validation.
     """
     loop: Any = trainer.fit_loop
     batches, epochs = loop.epoch_loop.batch_progress, loop.epoch_progress.current
@@ -94,10 +94,10 @@ def position(trainer: L.Trainer, whole: bool) -> tuple[int, int]:
     between = epochs.started == ended
     if batch >= trainer.num_training_batches and not whole:
         return (ended, 0) if between else (ended + 1, 0)
-    # ``max_steps`` ends an epoch within it.
+    # ``max_steps`` may end in the middle of an epoch.
     return (ended - 1, batch) if between and batch else (ended, batch)
 
 
 def counts(number: int) -> dict[str, int]:
-    """Count as many as begun and ended."""
+    """Return Lightning's counts for ``number`` batches or epochs, all of them completed."""
     return dict.fromkeys(("ready", "started", "processed", "completed"), number)

@@ -1,10 +1,10 @@
-"""Probes of a model's memory: what is stored is changed before recall, and recall is measured.
+"""Probes of a model's memory: the stored contents are changed, and then recall is measured.
 
-``untouched`` changes nothing. ``zeroed`` takes away what was stored. ``transplanted`` puts the
-memory of another sequence in its place. ``shuffled`` leaves all that was stored, but not where:
-each slot that was written gets the row of another one, while what refers to slots by their place
-(pointers, links, weightings) stays. A core that finds what it wants by its content does not mind;
-one that goes by place reads what is of another time.
+``untouched`` changes nothing. ``zeroed`` resets the memory. ``transplanted`` replaces it by the
+memory of another sequence. ``shuffled`` permutes the slots' contents: each written slot gets the
+row of another one, while everything that refers to slots by position (pointers, links, weightings)
+stays. A core that addresses by content is unaffected; one that addresses by position reads
+contents of another time.
 """
 
 from abc import ABC, abstractmethod
@@ -18,22 +18,22 @@ from lightning_modules.evaluation_mode import evaluating
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums
 
 Change = Literal["untouched", "zeroed", "shuffled", "transplanted"]
-#: Fields of a state with a row for each slot, and the rows that they have besides.
+#: Fields of a state with a row per slot, and the number of extra rows at each field's end.
 SlotRows = Mapping[str, int]
 State = TypeVar("State", bound=tuple[Any, ...])
 
-#: What probes measure: recall, what it is compared with, and the classes of generated frames.
+#: Quantities that probes measure: recall, its reference, and classes of generated frames.
 PROBED, REFERENCE, OWN, DONOR = GATHERED = "probed", "reference", "own", "donor"
 
 
 class Probes(ABC):
     """The probes of a family's models."""
 
-    #: Name of the measure of recall, which the family declares.
+    #: Name of the family's measure of recall.
     measure: ClassVar[str]
-    #: What is changed and where it is measured, in words.
+    #: What is changed and where recall is measured, in words.
     sentence: ClassVar[str]
-    #: What a benchmark lacks on which nothing can be measured, in words.
+    #: Why nothing can be measured on some benchmarks, in words.
     missing: ClassVar[str]
     #: Whether ``shuffled`` needs a core whose slots have rows.
     by_rows: ClassVar[bool]
@@ -42,23 +42,23 @@ class Probes(ABC):
     def measured(
         self, model: Any, data: Any, batch: Any, change: Change, rows: SlotRows
     ) -> Mapping[str, Measurement]:
-        """Change what is stored of B sequences, and measure how they are recalled.
+        """Change the memories of B sequences, and measure their recall.
 
         Args:
-            model: one of the family's, in evaluation mode.
+            model: a model of the family, in evaluation mode.
             data: the benchmark, set up.
-            batch: two sequences or more: each one's donor is the one before it.
-            change: of what is stored.
-            rows: of the core's state.
+            batch: at least two sequences; each one's donor is the one before it.
+            change: the change to the memory.
+            rows: the slot rows of the core's state.
 
         Returns:
-            ``PROBED`` at the steps of recall and, if the family has them, the others of
+            ``PROBED`` at the steps of recall and, if the family has them, the other quantities of
             ``GATHERED``.
         """
 
     @abstractmethod
     def stored(self, model: Any, batch: Any) -> float:
-        """Count the items that are stored of a sequence, on average over the batch."""
+        """Return the mean number of stored items per sequence."""
 
     @abstractmethod
     def value(self, sums: Mapping[str, StepSums], untouched: Mapping[str, StepSums]) -> float:
@@ -66,7 +66,7 @@ class Probes(ABC):
 
         Args:
             sums: sums of ``GATHERED`` under the change.
-            untouched: the same without any.
+            untouched: the same sums without any change.
         """
 
 
@@ -76,7 +76,7 @@ class Measured(NamedTuple):
     sums: dict[Change, dict[str, StepSums]]
     sequences: int
     steps: int  #: T of each
-    stored: float  #: items of a sequence, on average
+    stored: float  #: mean number of items per sequence
 
 
 def measure(
@@ -89,11 +89,11 @@ def measure(
     """Measure a model under several changes on the test set.
 
     Args:
-        model: of any family.
+        model: a model of any family.
         data: its benchmark, set up.
-        changes: of what is stored.
-        rows: of the core's state, for ``shuffled``.
-        at_least: sequences, in whole batches, as far as there are so many.
+        changes: the changes to the memory.
+        rows: the slot rows of the core's state, for ``shuffled``.
+        at_least: minimum number of sequences, in whole batches, if the set has so many.
 
     Raises:
         ValueError: no batch has two sequences.
@@ -104,7 +104,7 @@ def measure(
     sequences, stored = 0, 0.0
     with evaluating(model), torch.no_grad():
         for batch in data.test_dataloader():
-            if len(batch.episode) < 2:  # nobody could be its donor
+            if len(batch.episode) < 2:  # no other sequence could be the donor
                 continue
             for change in changes:
                 means[change].update(probes.measured(model, data, batch, change, rows))
@@ -123,12 +123,12 @@ def slot_rows(state: NamedTuple, larger: NamedTuple, slots: int) -> SlotRows:
     """Find the fields of a state whose rows, along the first dimension behind B, are slots.
 
     Args:
-        state: of a core.
-        larger: of the same core with more slots.
-        slots: how many these are.
+        state: a core's state.
+        larger: the state of the same core with more slots.
+        slots: number of slots of ``larger``.
 
     Returns:
-        fields, and the rows that each has besides, at its end.
+        The fields, and the number of extra rows at each one's end.
     """
     return {
         name: many.shape[1] - slots
@@ -138,29 +138,28 @@ def slot_rows(state: NamedTuple, larger: NamedTuple, slots: int) -> SlotRows:
 
 
 def transplanted(state: State) -> State:
-    """Give each of B sequences the state of the one before it; the first gets the last one's."""
+    """Give each of B sequences the state of the one before it; the first gets the last's."""
     return type(state)(*(part.roll(1, 0) for part in state))
 
 
-def shuffled(state: State, initial: State, rows: SlotRows, lots: Tensor) -> State:
-    """Give each slot that was written the row of another one of the same sequence.
+def shuffled(state: State, initial: State, rows: SlotRows, priorities: Tensor) -> State:
+    """Give each written slot the row of another written slot of the same sequence.
 
-    Those that are as they were at first stay where they are, so that what is stored later does not
-    take the place of what was stored before.
+    Unwritten slots stay, so that later items do not overwrite stored ones.
 
     Args:
         state: of B sequences.
         initial: the state before the first step.
         rows: the fields with a row for each of N slots.
-        lots: numbers at random [B, N] that decide on the order.
+        priorities: random numbers [B, N] that determine the order.
     """
-    slots = lots.shape[1]
-    written = torch.zeros_like(lots, dtype=torch.bool)
+    slots = priorities.shape[1]
+    written = torch.zeros_like(priorities, dtype=torch.bool)
     for name in rows:
         changed = getattr(state, name)[:, :slots] != getattr(initial, name)[:, :slots]
         written |= changed.flatten(2).any(2) if changed.dim() > 2 else changed
-    source = cycles(lots, written)
-    each = torch.arange(len(lots), device=lots.device).unsqueeze(1)
+    source = cycles(priorities, written)
+    each = torch.arange(len(priorities), device=priorities.device).unsqueeze(1)
     moved = {}
     for name in rows:
         part = getattr(state, name)
@@ -168,19 +167,19 @@ def shuffled(state: State, initial: State, rows: SlotRows, lots: Tensor) -> Stat
     return state._replace(**moved)  # type: ignore[attr-defined]
 
 
-def cycles(lots: Tensor, real: Tensor) -> Tensor:
-    """Draw permutations that leave none of the real places where it is, if there are two or more.
+def cycles(priorities: Tensor, real: Tensor) -> Tensor:
+    """Draw permutations that move every real place, if there are at least two.
 
     Args:
-        lots: numbers at random [B, N].
+        priorities: random numbers [B, N].
         real: which places take part, [B, N] bool.
 
     Returns:
-        source: [B, N] int64, for each place the one whose content comes there.
+        source: [B, N] int64, the place from which each place gets its content.
     """
-    order = lots.masked_fill(~real, torch.inf).argsort(1)
-    place = torch.arange(lots.shape[1], device=lots.device).expand_as(order)
+    order = priorities.masked_fill(~real, torch.inf).argsort(1)
+    place = torch.arange(order.shape[1], device=order.device).expand_as(order)
     number = real.sum(1, keepdim=True)
-    # Around a circle of the real places in random order; the others stay.
+    # One cycle through the real places in random order; the others stay.
     following = torch.where(place + 1 < number, place + 1, 0).where(place < number, place)
     return torch.empty_like(order).scatter(1, order, order.gather(1, following))

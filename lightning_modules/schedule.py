@@ -1,4 +1,4 @@
-"""The learning rate over a training."""
+"""Learning-rate schedules."""
 
 from math import cos, pi
 
@@ -10,15 +10,15 @@ def warm_up_and_decay(optimizer: Optimizer, warm_up: int, steps: float) -> Lambd
     """Raise the learning rate linearly, then lower it to 0 along half a cosine.
 
     Args:
-        optimizer: the optimiser, set to the highest learning rate.
-        warm_up: number of first steps in which the rate rises; may be 0.
-        steps: length of the whole training; infinity keeps the highest rate.
+        optimizer: the optimiser, set to the peak learning rate.
+        warm_up: number of initial steps over which the rate rises; may be 0.
+        steps: length of the whole training; infinity keeps the peak rate.
     """
 
     def share(step: int) -> float:
-        # Counted from 1, or the first step would have a rate of 0 and teach nothing.
-        risen = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
-        return risen * 0.5 * (1 + cos(pi * min(step / steps, 1.0)))
+        # Counted from 1: otherwise the first step would have a rate of 0 and teach nothing.
+        ramp = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
+        return ramp * 0.5 * (1 + cos(pi * min(step / steps, 1.0)))
 
     return LambdaLR(optimizer, share)
 
@@ -29,8 +29,8 @@ def slow_recurrence(optimizer: Optimizer, share: float, warm_up: int) -> LambdaL
     Args:
         optimizer: the optimiser, set to the others' learning rate; its second and last group is the
             recurrence.
-        share: of the learning rate, after the warm-up.
-        warm_up: number of first steps in which the rate rises; may be 0.
+        share: the recurrence's share of the learning rate after the warm-up.
+        warm_up: number of initial steps over which the rate rises; may be 0.
     """
 
     def of_recurrence(step: int) -> float:

@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 class SequenceModel(L.LightningModule, ABC):
     """A model of sequences with a memory core.
 
-    Families say how they are trained (``training_step``), what is measured (``measures``), what is
-    drawn (``drawings``) and what they predict (``predict_step``).
+    Families define training (``training_step``), measures (``measures``), pictures (``drawings``)
+    and predictions (``predict_step``).
 
     Args:
-        steps: length T of the sequences that are evaluated.
+        steps: length T of the sequences in validation and test.
         learning_rate: Adam's learning rate.
 
     Raises:
         ValueError: a setting is out of range.
     """
 
-    #: Look of a baseline without a memory core of its own (one only does its sums); else None.
+    #: Look of a baseline that is not named after its core; else None.
     baseline_look: ClassVar[Look | None] = None
-    #: Core of a model that leaves no choice; else None.
+    #: Core of a model whose core cannot be chosen; else None.
     fixed_core: ClassVar[type[MemoryCore] | None] = None
-    #: Settings of a base class on which this one decides, so that they are none of its own.
+    #: Settings of a base class that this class fixes, so that they are not its own settings.
     decided: ClassVar[tuple[str, ...]] = ()
-    #: Setting by which the width is given; without it, a budget of parameters decides.
+    #: Setting of the width; if it is not given, the parameter budget determines the width.
     width_setting: ClassVar[str]
     #: The family's measures; its first curve is logged as ``<stage>/<name>_t/<step>``.
     measures: ClassVar[Measures]
-    #: Numbers that a sequence hands from step to step; None if they grow with the data.
+    #: Numbers that a sequence carries from step to step; None if they grow with the data.
     state_size: int | None
 
     def __init__(self, steps: int, learning_rate: float) -> None:
@@ -61,26 +61,26 @@ class SequenceModel(L.LightningModule, ABC):
         names = self.measures.family.gathered
         self.validation_metrics = StepMeans(names, steps)
         self.test_metrics = StepMeans(names, steps)
-        #: What the last validation and the last test showed, for pictures and reports.
+        #: Results of the last validation and the last test, for pictures and reports.
         self.validation_summary: Summary | None = None
         self.test_summary: Summary | None = None
-        #: Seed of training's noise, from its first start on; None before.
+        #: Seed of the training noise, set when training first starts; None before.
         self._noise_seed: int | None = None
         self._restored_step = 0
-        #: Learning rate that the optimiser was built with.
+        #: Learning rate with which the optimiser was built.
         self._rate_in_use = learning_rate
-        #: The moment of training whose step is repeated; else None.
+        #: Moment of the training step that is being repeated; else None.
         self._repeated: Moment | None = None
 
     @classmethod
     def family(cls) -> Family:
-        """Return all that the family declares, its pictures included."""
+        """Return the family's declarations, including its pictures."""
         return replace(cls.measures.family, pictures=cls.drawings().pictures)
 
     @classmethod
     @abstractmethod
     def drawings(cls) -> "Drawings":
-        """Return the family's pictures, imported only where something is drawn."""
+        """Return the family's pictures; the import is deferred until something is drawn."""
 
     @property
     def look(self) -> Look:
@@ -89,7 +89,7 @@ class SequenceModel(L.LightningModule, ABC):
 
     @property
     def contestant(self) -> str:
-        """Class that runs compare: the memory core, or a baseline without one of its own."""
+        """Class by which runs are compared: the memory core's, or the baseline's."""
         return type(self if self.baseline_look else self.core).__name__
 
     @property
@@ -104,54 +104,54 @@ class SequenceModel(L.LightningModule, ABC):
 
     @property
     def budgets(self) -> Budgets:
-        """The budgets that decided on the model's sizes."""
-        given = self.hparams.get(self.width_setting) is not None
-        parameters = None if given else self.hparams.get("parameter_budget")
+        """The budgets that determined the model's sizes."""
+        has_width = self.hparams.get(self.width_setting) is not None
+        parameters = None if has_width else self.hparams.get("parameter_budget")
         return Budgets(parameters, self.hparams.get("state_budget"))
 
     @abstractmethod
     def parts(self) -> dict[str, list[nn.Module]]:
-        """The modules behind each part of the model's name, every parameter in one of them."""
+        """Return the modules of each named part; every parameter belongs to exactly one part."""
 
     def setup(self, stage: str) -> None:
-        """Prepare the process, and agree on the seed of the noise; a checkpoint may bring another.
+        """Prepare the process and agree on the noise seed; a checkpoint may replace it later.
 
-        This comes before callbacks that train to tune a setting.
+        Runs before callbacks that train to tune a setting.
         """
         if self.trainer.strategy.root_device.type == "cpu":
             prepare()
         if stage == "fit" and self._noise_seed is None:
-            # Without a seed of the command, every process has one of its own.
+            # Unless the command sets a seed, each process has its own.
             self._noise_seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
     def on_fit_start(self) -> None:
-        """Build the optimiser again if a callback has tuned the learning rate.
+        """Rebuild the optimiser if a callback has tuned the learning rate.
 
-        Lightning's finder sets the rate of the first step only, which a schedule then overrides.
+        Lightning's finder sets only the first step's rate, which a schedule then overrides.
         """
         if self.learning_rate != self._rate_in_use:
             self.trainer.strategy.setup_optimizers(self.trainer)
 
     def configure_callbacks(self) -> list[L.Callback]:
-        """Return what makes resumed trainings exact, for every trainer."""
+        """Return the callback that makes resumed trainings exact, with any trainer."""
         return [TrainingPosition()]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the seed of the noise."""
+        """Save the noise seed."""
         checkpoint["noise_seed"] = self._noise_seed
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the checkpoint's noise."""
+        """Restore the checkpoint's noise seed and step."""
         self._noise_seed = checkpoint.get("noise_seed")
         self._restored_step = checkpoint["global_step"]
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self._keep_rate(checkpoint)
 
     def _keep_rate(self, checkpoint: dict[str, Any]) -> None:
-        """Let the learning rate that is asked for win over the checkpoint's.
+        """Replace the checkpoint's learning rate by the current setting.
 
         Raises:
-            MisconfigurationException: a schedule of a user's decides on it.
+            MisconfigurationException: a user's own schedule sets the rate.
         """
         before = checkpoint.get("hyper_parameters", {}).get("learning_rate", self.learning_rate)
         if before == self.learning_rate:
@@ -160,13 +160,13 @@ class SequenceModel(L.LightningModule, ABC):
         if not all("lr_lambdas" in schedule for schedule in schedules):
             raise MisconfigurationException(
                 f"model.learning_rate is {self.learning_rate} here, {before} in the checkpoint, "
-                "whose schedule continues with its own; leave it unchanged"
+                "whose schedule cannot be rescaled; leave it unchanged"
             )
         ratio = self.learning_rate / before
         for optimizer in checkpoint.get("optimizer_states", ()):
             for group in optimizer["param_groups"]:
                 if group.get("initial_lr", group["lr"]) != before:
-                    continue  # it has a rate of its own
+                    continue  # a group with its own rate
                 group["lr"] = self.learning_rate if group["lr"] == before else group["lr"] * ratio
                 if "initial_lr" in group:
                     group["initial_lr"] = self.learning_rate
@@ -176,23 +176,22 @@ class SequenceModel(L.LightningModule, ABC):
 
     @property
     def trained_steps(self) -> int:
-        """Optimiser steps behind the weights."""
-        # Lightning restores the step only to train on.
+        """Number of optimiser steps that the weights were trained for."""
+        # Lightning restores ``global_step`` only when it resumes training.
         return self.global_step or self._restored_step
 
     def sequence_noise(self, episodes: Tensor, shape: tuple[int, ...], draw: int = 0) -> Tensor:
-        """Return standard normal noise of the sequences themselves.
+        """Return standard normal noise that is a function of each sequence's id.
 
-        In training it also depends on the run's seed and the step; evaluations always have the
-        same.
+        In training it also depends on the run's seed and the step; in evaluations it is fixed.
 
         Args:
             episodes: ids of the sequences, [B], best on the CPU.
-            shape: of one sequence's noise.
-            draw: number of the draw, if there are several of the same sequences.
+            shape: shape of one sequence's noise.
+            draw: index of the draw, if the same sequences are drawn several times.
 
         Returns:
-            noise: float32, B of this shape, on the model's device.
+            noise: float32 [B, *shape], on the model's device.
         """
         key = 0, Purpose.EVALUATION, draw, 0
         if self._repeated is not None:
@@ -203,16 +202,16 @@ class SequenceModel(L.LightningModule, ABC):
         return sequence_noise(episodes, shape, *key, device=self.device)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seed torch's generator, so that users' cores that draw from it resume exactly, too."""
+        """Seed torch's generator, so that custom cores that draw from it also resume exactly."""
         seed_generator(self.moment(batch_idx))
 
     def moment(self, batch_idx: int) -> Moment:
-        """Return what the random numbers of this training step depend on."""
+        """Return the moment, on which this training step's random numbers depend."""
         return Moment(self._noise_seed or 0, self.global_step, batch_idx, self.global_rank)
 
     @contextmanager
     def repeating(self, moment: Moment) -> Iterator[None]:
-        """Draw the random numbers of a training step again; ``training_step`` then logs nothing."""
+        """Reproduce a training step's random numbers; ``training_step`` then logs nothing."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             seed_generator(moment)
@@ -223,19 +222,19 @@ class SequenceModel(L.LightningModule, ABC):
                 self._repeated = None
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Gather the validation set's metrics."""
+        """Accumulate the validation metrics of a batch."""
         self.validation_metrics.update(self.measures.measure(self, batch))
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Gather the test set's metrics."""
+        """Accumulate the test metrics of a batch."""
         self.test_metrics.update(self.measures.measure(self, batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log scalars and a per-step curve of the validation set."""
+        """Log the validation set's scalars and per-step curve."""
         self.validation_summary = self._log_summary("val", self.validation_metrics)
 
     def on_test_epoch_end(self) -> None:
-        """Log scalars and a per-step curve of the test set."""
+        """Log the test set's scalars and per-step curve."""
         self.test_summary = self._log_summary("test", self.test_metrics)
 
     def _log_summary(self, stage: str, metrics: StepMeans) -> Summary:
@@ -247,7 +246,7 @@ class SequenceModel(L.LightningModule, ABC):
             f"{stage}/{curve}_t/{t:02d}": value for t, value in enumerate(summary.curves[curve], 1)
         }
         values["step"] = torch.tensor(float(self.trained_steps))
-        # Summed over devices already: averaging equal numbers only keeps Lightning from warning.
+        # Already summed over devices: sync_dist only averages equal numbers and avoids a warning.
         self.log_dict(values, sync_dist=True)
         return summary
 
@@ -258,18 +257,18 @@ class SequenceModel(L.LightningModule, ABC):
     def log_training(self, values: dict[str, Tensor], prog_bar: bool = True) -> None:
         """Log measures of this training step, averaged over devices.
 
-        Loggers draw them over ``step``, the number of steps made.
+        Loggers plot them over ``step``, the number of completed steps.
         """
         named = {f"train/{name}": value for name, value in values.items()}
         self.log_dict(named, prog_bar=prog_bar, sync_dist=True)
-        # Lightning's own axis starts at 0: the 10th step would be 9.
+        # Lightning counts from 0: the 10th step would be 9.
         self.log("step", float(self.global_step + 1))
 
     @property
     def reports(self) -> bool:
-        """True if this training step's metrics are logged: every n-th, the first and the last.
+        """Whether this training step logs metrics: the first, the last and every n-th step do.
 
-        Logging them in every step would cost milliseconds each time.
+        Logging takes milliseconds per step.
         """
         if self._repeated is not None:
             return False
@@ -280,17 +279,17 @@ class SequenceModel(L.LightningModule, ABC):
         return every > 0 and (step + 1) % every == 0
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the parameters in groups, whose learning rates a schedule can tell apart."""
+        """Return the parameters in groups, to which a schedule can give different rates."""
         return [{"params": list(self.parameters())}]
 
     def configure_optimizers(self) -> Any:
         """Return Adam, as in both papers; fused, which takes a third of the time on a CPU."""
-        # Where gradients are scaled, a fused one would unscale them itself, after clipping.
+        # With scaled gradients, a fused optimiser would unscale them itself, after clipping.
         scaled = self._trainer is not None and self._trainer.precision == "16-mixed"
         groups = self.parameter_groups()
         optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=not scaled)
         self._rate_in_use = self.learning_rate
-        # Lightning takes the same of bf16-mixed, which scales nothing, and would refuse to clip.
+        # Lightning assumes scaling for bf16-mixed, too, which has none, and would refuse to clip.
         optimizer._step_supports_amp_scaling = False
         return optimizer
 

@@ -1,7 +1,7 @@
-"""Sizes with which a model meets its budgets: the slots of its memory, and one width.
+"""Sizes that meet a model's budgets: the slots of its memory, and one width.
 
-A budget of parameters bounds what a model can learn, one of state what it can carry from step to
-step. Models that are compared should be alike in both.
+The parameter budget bounds what a model can learn, the state budget what it can carry from step to
+step. Models should be compared at equal budgets.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,48 +15,48 @@ from torch import nn
 from lightning_modules.budget import count_parameters, largest, width_within
 from memory_cores.parts.checks import require_positive
 
-#: Farthest that a model may be from a budget, as a share of it.
+#: Largest deviation from a budget, as a share of it.
 TOLERANCE = 0.05
 
 
 class Budgets(NamedTuple):
-    """Numbers that a model is to have; None where it may have any."""
+    """A model's budgets; None where there is none."""
 
-    parameters: int | None  #: at most so many
-    state: int | None  #: handed from one step of a sequence to the next
+    parameters: int | None  #: maximum number of parameters
+    state: int | None  #: numbers carried from step to step
 
 
 class Parts(Protocol):
-    """Networks of a model, whose sizes are to be chosen."""
+    """Networks of a model of some size."""
 
     def modules(self) -> Iterable[nn.Module]:
-        """Return all that have parameters."""
+        """Return all modules that have parameters."""
 
     @property
     def state_size(self) -> int | None:
-        """Numbers that a sequence hands from step to step; None if they grow with the data."""
+        """Numbers that a sequence carries from step to step; None if they grow with the data."""
 
 
 class Sizing(NamedTuple):
     """Sizes that settings leave open."""
 
     width: int
-    slots: int | None  #: None: as many as the core chooses
+    slots: int | None  #: None for the core's own default
 
 
 class Sizer:
-    """Chooses sizes of a model within its budgets, to 5%.
+    """Chooses a model's sizes within 5% of its budgets.
 
-    Slots are what moves the state first, beside the width that the parameters leave; then, within
-    5% of the parameters, the width.
+    To meet the state budget, the slots are varied first, with the width that the parameter budget
+    allows; then the width, within 5% of the parameter budget.
 
     Args:
-        budgets: what is to be met.
+        budgets: the budgets to meet.
         build: makes the model's parts for a width, for ``slots`` and for other ``widths``; called
             on the meta device only, so nothing is allocated and no random number is drawn.
-        given: the width, if settings name it; the parameters then have no budget.
-        default: the width where neither settings nor a budget of parameters decide on it.
-        **widths: settings that alone may be too large for the parameters.
+        given: the width, if settings name it; the parameter budget is then ignored.
+        default: the width if neither settings nor a parameter budget determine it.
+        **widths: settings that by themselves may exceed the parameter budget.
 
     Raises:
         ValueError: a budget is below 1.
@@ -82,7 +82,7 @@ class Sizer:
         """Choose the sizes.
 
         Raises:
-            ValueError: a budget cannot be met; the message says what can.
+            ValueError: a budget cannot be met; the message names the nearest that can.
         """
         alone = Sizing(self.width(None), None)
         if self.state_budget is None:
@@ -104,7 +104,7 @@ class Sizer:
         return found
 
     def width(self, slots: int | None) -> int:
-        """Return the width that settings name, or the parameters leave, or the default.
+        """Return the width from the settings, else from the parameter budget, else the default.
 
         Raises:
             ValueError: no width is within 5% of the budget.
@@ -118,31 +118,31 @@ class Sizer:
             return self._build(width, slots=slots, **widths).modules()
 
         width = self._near = width_within(self.budget, modules, self._near, **self._widths)
-        if (taken := self.parameters(width, slots)) < (1 - TOLERANCE) * self.budget:
+        if (parameters := self.parameters(width, slots)) < (1 - TOLERANCE) * self.budget:
             raise ValueError(
-                f"parameter_budget must be at most 5% above {taken}, or at least "
+                f"parameter_budget must be at most 5% above {parameters}, or at least "
                 f"{self.parameters(width + 1, slots)}, which the next width takes, got "
                 f"{self.budget}"
             )
         return width
 
     def _by_slots(self, alone: Sizing) -> Iterator[Sizing]:
-        """Yield the core's own sizes, the most slots whose state is small enough, and one more."""
+        """Yield the core's default, the most slots within the state budget, and one more."""
         yield alone
         if self.state(alone.width, 1) == self.state(alone.width, 2):
-            return  # settings name the slots, or there are none
+            return  # the settings fix the slots, or there are none
 
         def at(slots: int) -> Sizing | None:
             try:
                 return Sizing(self.width(slots), slots)
-            except ValueError:  # so many slots take too many parameters
+            except ValueError:  # too many parameters
                 return None
 
         found = largest(lambda slots: (size := at(slots)) is not None and self._excess(size) <= 0)
         yield from filter(None, map(at, (found, found + 1)))
 
     def _by_width(self, slots: int | None) -> Iterator[Sizing]:
-        """Yield the sizes around the budget of the state, as far as the parameters allow."""
+        """Yield the widths around the state budget, as far as the parameter budget allows."""
         least, most = 1, inf
         if self.given is not None:
             least = most = self.given
@@ -161,19 +161,19 @@ class Sizer:
         return abs(self._excess(sizing))
 
     def _excess(self, sizing: Sizing) -> float:
-        """Return how far a state is above its budget, as a share of it."""
+        """Return the excess of the state over its budget, as a share of the budget."""
         state = self.state(*sizing)
-        assert self.state_budget is not None and state is not None, "looked at before"
+        assert self.state_budget is not None and state is not None, "checked by sizing"
         return state / self.state_budget - 1
 
     def _count_parameters(self, width: int, slots: int | None) -> int:
-        return count_parameters(self._made(width, slots).modules())
+        return count_parameters(self._built(width, slots).modules())
 
     def _count_state(self, width: int, slots: int | None) -> int | None:
-        parts = self._made(width, slots)
+        parts = self._built(width, slots)
         with torch.device("meta"):
             return parts.state_size
 
-    def _made(self, width: int, slots: int | None) -> Parts:
+    def _built(self, width: int, slots: int | None) -> Parts:
         with torch.device("meta"):
             return self._build(width, slots=slots, **self._widths)

@@ -1,13 +1,13 @@
-"""Tables that a terminal, a log file and a document can hold."""
+"""Tables for terminals, log files and documents."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-#: Most letters of a line of text in a document.
+#: Maximum characters of a line of text in a document.
 WIDTH = 100
 
 
 def table(title: str, scalars: Mapping[str, float | None]) -> str:
-    """Lay out names and values in two columns, a dash where there was nothing to average."""
+    """Lay out names and values in two columns, with a dash for missing values."""
     values = ["-" if value is None else f"{value:.4f}" for value in scalars.values()]
     rows = [(name, f"{value:>12}") for name, value in zip(scalars, values, strict=True)]
     return "\n" + columns((title, f"{'value':>12}"), rows, texts=1)
@@ -19,7 +19,7 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int) ->
     Args:
         header: the headings of the columns.
         rows: the cells, as many in each row as there are headings.
-        texts: how many first columns are words, flush left; the rest are numbers, flush right.
+        texts: number of first columns that hold text, flush left; the others are flush right.
     """
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -29,7 +29,7 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int) ->
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out rows below a header as a table of a document."""
+    """Lay out rows below a header as a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

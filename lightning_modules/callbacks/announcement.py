@@ -12,7 +12,7 @@ from lightning_modules.records.versions import revision
 
 
 class Announcement(L.Callback):
-    """Names the data that is really used and counts parameters, on screen and for the loggers.
+    """Names the data that is actually used and counts parameters, on screen and for the loggers.
 
     Args:
         seed: the command's seed.
@@ -50,11 +50,11 @@ class Announcement(L.Callback):
 def data_sentence(record: dict[str, str], settings: dict[str, Any]) -> str:
     """Describe the data; a source that was chosen automatically has already been announced.
 
-    Of a hash, the first digits tell.
+    Hashes are shortened to their first digits.
     """
-    named = {"source"} if settings.get("source") == "auto" else set()
+    announced = {"source"} if settings.get("source") == "auto" else set()
     shown = {k: v[:12] if k.endswith("sha256") else v for k, v in record.items()}
-    return ", ".join(f"{name} {value}" for name, value in shown.items() if name not in named)
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if name not in announced)
 
 
 def model_name(model: Any) -> str:
@@ -64,11 +64,11 @@ def model_name(model: Any) -> str:
 
 
 def size_sentence(model: Any) -> str:
-    """Say how many parameters a ``SequenceModel`` has, how much it carries, and its budgets."""
+    """Describe a ``SequenceModel``'s number of parameters, its state and its budgets."""
     budgets, state = model.budgets, model.state_size
     carried = "a state that grows" if state is None else f"a state of {state:,} numbers"
-    learned = f"{count_parameters(model):,} parameters{_out_of(budgets.parameters)}"
-    return f"{learned}, {carried}{_out_of(budgets.state)}"
+    parameters = f"{count_parameters(model):,} parameters{_out_of(budgets.parameters)}"
+    return f"{parameters}, {carried}{_out_of(budgets.state)}"
 
 
 def _out_of(budget: int | None) -> str:
@@ -82,7 +82,7 @@ def data_settings(trainer: L.Trainer) -> dict[str, Any]:
 
 
 def data_record(trainer: L.Trainer) -> dict[str, str]:
-    """Return the data that is really used, as the data module records it."""
+    """Return the data module's record of the data that is actually used."""
     record = getattr(getattr(trainer, "datamodule", None), "data_record", None)
     return record() if record else {}
 
@@ -93,5 +93,5 @@ def core_name(model: Any) -> str:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Count the trained numbers."""
+    """Count the trainable parameters."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,4 +1,4 @@
-"""Writes all checkpoints of a trainer: its own, and those of a user's ``ModelCheckpoint``."""
+"""Writes all checkpoints of a trainer, including those of a user's ``ModelCheckpoint``."""
 
 import io
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from lightning_modules.records.run_folder import shown
 
 
 class UnsavedState(Exception):
-    """The state that a training ended with is lost."""
+    """The final state of a training could not be saved."""
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """Writes beside the destination, with a checksum; a failure does not end the training.
+    """Writes beside the destination first, with a checksum; failures do not stop training.
 
-    Lightning's own writes through the temporary folder. Remote addresses, such as ``s3://``, are
+    Lightning itself writes through the temporary folder. Remote addresses, such as ``s3://``, are
     left to it.
     """
 
@@ -31,7 +31,7 @@ class CheckpointFiles(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write a file, or say in a line why it could not be written."""
+        """Write a file, or print why it could not be written."""
         if is_remote(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
@@ -58,18 +58,18 @@ class CheckpointFiles(TorchCheckpointIO):
         """Read a file.
 
         Raises:
-            ValueError: the file is not as it was written.
+            ValueError: the file is damaged.
         """
         if not is_remote(path) and checksum_holds(Path(path)) is False:
             raise ValueError(f"{shown(Path(path))} is damaged: its checksum differs")
         return super().load_checkpoint(path, map_location, weights_only)
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Remove a file, unless the one that should take its place could not be written."""
+        """Remove a file, unless its replacement could not be written."""
         if not self.failed:
             super().remove_checkpoint(path)
 
 
 def is_remote(path: str | Path) -> bool:
-    """Return whether a path is an address."""
+    """Return whether a path is a remote address."""
     return "://" in str(path)

@@ -24,16 +24,16 @@ from lightning_modules.records.checkpoint_file import (
 from lightning_modules.records.durable_file import unfinished_file
 from lightning_modules.records.run_folder import RunFolder, shown
 
-#: A write may take this share of the time until the next one.
+#: Largest share of the time that writing may take.
 MOST_OF_TIME = 0.03
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the state that validates best as ``best.ckpt``, also where the folder is moved.
+    """Keeps the state that validates best as ``best.ckpt``, even if the folder is moved.
 
     Args:
-        folder: of the run.
-        criterion: by which states are compared.
+        folder: the run's folder.
+        criterion: the measure by which states are compared.
     """
 
     def __init__(self, folder: RunFolder, criterion: Measure) -> None:
@@ -47,12 +47,12 @@ class BestCheckpoint(ModelCheckpoint):
         )
 
     def check_monitor_top_k(self, trainer: L.Trainer, current: Tensor | None = None) -> bool:
-        """Take nothing for the best that is not finite: Lightning would if it came first."""
+        """Reject values that are not finite: Lightning would accept one that comes first."""
         finite = current is None or bool(torch.as_tensor(current).isfinite())
         return finite and super().check_monitor_top_k(trainer, current)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on comparing: Lightning would forget what is best if its folder has another name."""
+        """Restore the best state: Lightning would forget it if the folder has another name."""
         folder = Path(str(self.dirpath))
 
         def here(path: str) -> str:
@@ -67,14 +67,14 @@ class BestCheckpoint(ModelCheckpoint):
 class LastCheckpoint(Checkpoint):
     """Keeps the newest state as ``last.ckpt``, and the one before it as ``previous.ckpt``.
 
-    None is taken within a step, whatever ends it. Within a validation, and after it, the state is
+    Nothing is saved within a step, whatever ends it. During a validation and after it, the state is
     that of the last step (``TrainingPosition``).
 
     Args:
-        folder: of the run.
-        signals: this process's; a signal that all processes know of is a reason to save.
+        folder: the run's folder.
+        signals: this process's signals; one that all processes have agreed on triggers a save.
         first: seconds of training before the first write.
-        seconds: time between two writes, longer if these take long.
+        seconds: seconds between two writes, more if these take long.
     """
 
     def __init__(
@@ -84,23 +84,24 @@ class LastCheckpoint(Checkpoint):
         self.signals = signals
         self.first, self.seconds = first, seconds
         self._next = 0.0
-        #: Step of the state that was saved or loaded last.
+        #: Step of the last saved or loaded state.
         self._saved: int | None = None
-        #: The file on the disk is known to be what was written.
+        #: The file on disk is known to be intact.
         self._trusted = False
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Make sure that all processes go on from the same state: each has looked for it.
+        """Check that all processes resume from the same state: each has searched for it.
 
         Raises:
-            MisconfigurationException: they do not.
+            MisconfigurationException: they have found different checkpoints.
         """
         if trainer.world_size > 1:
             mine = str(trainer.ckpt_path)
             first = trainer.strategy.broadcast(mine)
             if mine != first:
                 raise MisconfigurationException(
-                    f"ckpt_path: processes have found {first} and {mine}; choose one with --run"
+                    f"ckpt_path must be the same in all processes, got {first} and {mine}; choose "
+                    "one with --run"
                 )
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -117,7 +118,7 @@ class LastCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save when it is time, or when training is to end; not while gradients accumulate."""
+        """Save when due or when training is to end, but not while gradients accumulate."""
         if trainer.fit_loop._should_accumulate():
             return
         # One process decides, since clocks differ.
@@ -126,11 +127,11 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Save again, at the end at the latest: the state knows now what was found."""
+        """Mark the state as unsaved: it now includes the validation's results."""
         self._saved = None
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Save the state that training ended with.
+        """Save the final state.
 
         Raises:
             UnsavedState: it could not be written.
@@ -148,20 +149,20 @@ class LastCheckpoint(Checkpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save if a signal ends a validation; nothing else ends where a state is whole."""
-        whole = not trainer.fit_loop._should_accumulate()
-        if self.signals.agreed and whole and self._saved != trainer.global_step:
+        """Save if a signal ends a validation; other exceptions may leave a state incomplete."""
+        complete = not trainer.fit_loop._should_accumulate()
+        if self.signals.agreed and complete and self._saved != trainer.global_step:
             self._save(trainer)
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Note what was loaded; the newest state needs no second copy."""
+        """Record the loaded step; the newest state need not be saved again."""
         if trainer.ckpt_path is not None and Path(trainer.ckpt_path) == self.path:
             self._saved = checkpoint["global_step"]
 
     def _save(self, trainer: L.Trainer) -> None:
-        """Write the file, from one process, and keep the one before."""
+        """Write the file, from one process, and keep the previous one."""
         started = time.monotonic()
         kept = unfinished_file(self.previous)
         keeps = trainer.is_global_zero and self._keep(kept)
@@ -171,7 +172,7 @@ class LastCheckpoint(Checkpoint):
         self._next = time.monotonic() + max(self.seconds, took / MOST_OF_TIME)
         self._saved = trainer.global_step
         written = file_number(self.path) != before
-        # A file that could not be replaced is as good or bad as before.
+        # A file that could not be replaced is as intact or damaged as before.
         self._trusted |= written
         if keeps and written:
             os.replace(kept, self.previous)
@@ -181,17 +182,17 @@ class LastCheckpoint(Checkpoint):
     def _keep(self, kept: Path) -> bool:
         if not self.path.exists():
             return False
-        # A damaged one is not worth the intact one before it.
-        whole = self._trusted or checksum_holds(self.path) is not False
-        return whole and second_name(self.path, kept)
+        # A damaged file must not replace the intact one before it.
+        intact = self._trusted or checksum_holds(self.path) is not False
+        return intact and second_name(self.path, kept)
 
 
 def failure_of(trainer: L.Trainer) -> OSError | None:
-    """Return why this process could not write its last file, if so."""
+    """Return the error of this process's last write, or None."""
     files = trainer.strategy.checkpoint_io
     return files.failed if isinstance(files, CheckpointFiles) else None
 
 
 def file_number(path: Path) -> int | None:
-    """Return what tells a file from the one that takes its place; None if there is none."""
+    """Return the file's inode, which changes when it is replaced; None if there is no file."""
     return path.stat().st_ino if path.exists() else None

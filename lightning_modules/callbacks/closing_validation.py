@@ -1,4 +1,4 @@
-"""The validation that ends a training."""
+"""The validation at the end of a training."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 class ClosingValidation(L.Callback):
     """Validates at the end of a training, so that no run ends unmeasured.
 
-    It asks Lightning for the validation, so that it is logged like the others. Where Lightning is
-    past it, because a callback has ended the training or a process was killed within the
-    validation, it runs Lightning's loop itself.
+    Lightning is made to run the validation, so that it is logged like the others. If Lightning is
+    past that point, because a callback has ended the training or a process was killed within the
+    validation, the callback runs Lightning's loop itself.
     """
 
     def __init__(self) -> None:
@@ -27,12 +27,12 @@ class ClosingValidation(L.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Ask for a validation after the last batch, as a callback does that ends a training."""
+        """Request a validation after the last batch, like a callback that ends a training."""
         if is_last_batch(trainer):
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note what is measured."""
+        """Record the validated step."""
         if not trainer.sanity_checking:
             self._validated = trainer.global_step
 
@@ -43,7 +43,7 @@ class ClosingValidation(L.Callback):
             validate(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {"validated": self._validated}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -62,13 +62,13 @@ def is_last_batch(trainer: L.Trainer) -> bool:
 
 
 def validate(trainer: L.Trainer) -> None:
-    """Run a validation as Lightning does within a training, for the last step."""
+    """Run a validation of the last step, as Lightning does within a training."""
     loop = trainer.fit_loop.epoch_loop
     first_iteration = trainer._logger_connector._first_loop_iter
     trainer.validating = True
     call._call_lightning_module_hook(trainer, "on_validation_model_zero_grad")
     loop.val_loop.restarting = False
-    # Loggers count from 0, and a step that has ended is counted already.
+    # Loggers count from 0, and the last step is already counted.
     loop._batches_that_stepped = trainer.global_step - 1
     loop.val_loop.run()
     loop._batches_that_stepped += 1

@@ -1,4 +1,4 @@
-"""The run's settings as a file that can be run again."""
+"""The run's settings, as a file from which it can be repeated."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ import yaml
 
 from lightning_modules.records.run_folder import write_text
 
-#: Settings of the model and of its data that callbacks of Lightning's tune before training.
+#: Settings of model and data that Lightning's callbacks tune before training.
 TUNED = {"model": "learning_rate", "data": "batch_size"}
 
 
 class ConfigFile(L.Callback):
-    """Writes the settings of a training, or of a run that has none yet, into the run's folder.
+    """Writes the settings of a training, or of a run without one, into the run's folder.
 
-    Only what really starts is recorded: a training that cannot be resumed leaves the file alone.
+    Only what actually starts is recorded: a training that cannot be resumed leaves the file alone.
     """
 
     def __init__(self, path: Path, settings: str) -> None:
@@ -46,7 +46,7 @@ class ConfigFile(L.Callback):
 
 
 def in_use(settings: str, trainer: L.Trainer, model: L.LightningModule) -> str:
-    """Return settings as YAML with the values that a training begins with, tuned or not."""
+    """Return the settings as YAML, with the tuned values with which training starts."""
     content: Any = yaml.safe_load(settings)
     hparams = {"model": model.hparams, "data": getattr(trainer, "datamodule", model).hparams}
     tuned = {

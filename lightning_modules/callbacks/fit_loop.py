@@ -1,13 +1,13 @@
-"""Lightning's loop over epochs, which also ends what was cut off after its last step."""
+"""Lightning's loop over epochs, which also completes a training cut off after its last step."""
 
 import lightning as L
 from lightning.pytorch.loops import _FitLoop
 
 
 class FitLoop(_FitLoop):
-    """Goes through the end of a training again if a checkpoint says that all steps are done.
+    """Repeats the end of a training if all steps of its checkpoint are done.
 
-    Lightning would skip it, and with it the validation that ends a training.
+    Lightning would skip it, and with it the closing validation.
     """
 
     @property
@@ -17,7 +17,7 @@ class FitLoop(_FitLoop):
 
 
 def use_own_fit_loop(trainer: L.Trainer) -> None:
-    """Give a new trainer this loop."""
+    """Replace a new trainer's loop by a ``FitLoop``."""
     before = trainer.fit_loop
     loop = FitLoop(trainer, min_epochs=before.min_epochs, max_epochs=before.max_epochs)
     loop.epoch_loop = before.epoch_loop

@@ -1,4 +1,4 @@
-"""Guard against losses and gradients that are not finite, and the record of a step that was."""
+"""Guard against losses and gradients that are not finite, and records of such steps."""
 
 import shlex
 from collections.abc import Iterable
@@ -19,28 +19,28 @@ from lightning_modules.records.versions import versions
 from lightning_modules.sequence_model import SequenceModel
 
 OnDivergence = Literal["stop", "skip"]
-#: Steps skipped one after the other that end a training all the same.
+#: Maximum number of consecutive skipped steps; more end the training.
 MOST_SKIPPED = 100
-#: A scaler of gradients below this has met overflows in every step.
+#: A gradient scaler below this has met overflows in every step.
 SMALLEST_SCALE = 2.0**-10
 
 
 class Diverged(Exception):
-    """A training that cannot go on, explained in a few lines."""
+    """The training has diverged; the message explains how."""
 
 
 @dataclass
 class Step:
-    """What a step was made of, in case that it must be made again."""
+    """The inputs of a step, from which it can be repeated."""
 
     batches: list[Any] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)
-    buffers: list[Tensor] = field(default_factory=list)  #: as they were before
+    buffers: list[Tensor] = field(default_factory=list)  #: before the step
 
 
 class Late(NamedTuple):
-    """A verdict that the device has not reached yet."""
+    """The outcome of a step that the device may not have computed yet."""
 
     bad: Tensor  #: [], 1 if the step was skipped; on the host once ``known``
     known: torch.cuda.Event
@@ -50,18 +50,18 @@ class Late(NamedTuple):
 class FlightRecorder(L.Callback):
     """Keeps steps that are not finite from the weights, and so from all checkpoints.
 
-    Losses and gradients are looked at before the optimiser's step. On a GPU a fused optimiser skips
-    a bad step by itself, and the host learns of it one step later, so that it never waits; a
-    checkpoint or a validation waits for the verdict. With a scaler (16-mixed) gradients overflow
-    now and then, which the scaler answers: there the loss decides, or a scale that has collapsed.
+    Losses and gradients are checked before the optimiser's step. On a GPU a fused optimiser skips a
+    bad step by itself, and the host learns of it one step later, so that it never waits; a
+    checkpoint or a validation waits for the outcome. With a scaler (16-mixed) occasional overflows
+    are normal and handled by the scaler: only the loss, or a collapsed scale, counts.
 
     The first bad step is diagnosed and written into the run's folder, for ``rerun``.
 
     Args:
         run: the run's folder.
         settings: the run's config.yaml.
-        on_divergence: "stop" raises ``Diverged``; "skip" goes on with the next step and counts, but
-            stops after ``MOST_SKIPPED`` in a row, or if the weights themselves are not finite.
+        on_divergence: "stop" raises ``Diverged``; "skip" counts the step and continues with the
+            next, but stops after ``MOST_SKIPPED`` in a row, or if the weights are not finite.
         program: the command that runs ``rerun``, for the message.
     """
 
@@ -74,16 +74,16 @@ class FlightRecorder(L.Callback):
     ) -> None:
         self.run, self.settings, self.on_divergence = run, settings, on_divergence
         self.program = program
-        #: Steps that were skipped: in all, and the last ones in a row.
+        #: Number of skipped steps: in total, and consecutively up to now.
         self.skipped, self._in_a_row = 0, 0
         self._step, self._ended = Step(), True
         self._late: Late | None = None
-        #: The model's; going through all modules in every step would cost half a millisecond.
+        #: The model's: traversing all modules in every step would cost half a millisecond.
         self._weights: list[Tensor] = []
         self._buffers: list[Tensor] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {"skipped": self.skipped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -91,13 +91,13 @@ class FlightRecorder(L.Callback):
         self.skipped = state_dict["skipped"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note what is to be looked at."""
+        """Collect the weights and buffers to check."""
         self._weights, self._buffers = [*pl_module.parameters()], [*pl_module.buffers()]
 
     def on_train_batch_start(  # type: ignore[override]
         self, trainer: L.Trainer, pl_module: SequenceModel, batch: Any, batch_idx: int
     ) -> None:
-        """Keep what a step begins with."""
+        """Record the inputs of a step."""
         if self._ended:
             self._step = Step(buffers=[buffer.clone() for buffer in self._buffers])
             self._ended = False
@@ -107,7 +107,7 @@ class FlightRecorder(L.Callback):
     def on_before_backward(
         self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor
     ) -> None:
-        """Keep the loss, which a finite gradient may hide."""
+        """Record the loss: gradients may be finite even if it is not."""
         self._step.losses.append(loss.detach().clone())
 
     def on_before_optimizer_step(  # type: ignore[override]
@@ -135,67 +135,65 @@ class FlightRecorder(L.Callback):
         optimizer.zero_grad(set_to_none=True)
         for buffer, before in zip(self._buffers, step.buffers, strict=True):
             buffer.copy_(before)
-        self._answer(trainer, pl_module, step, collapsed)
+        self._handle(trainer, pl_module, step, collapsed)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Validate no training that has diverged."""
+        """Do not validate a training that has diverged."""
         self._settle(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Learn how the last step was."""
+        """Process the outcome of the last step."""
         self._settle(trainer, pl_module)
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Let no weights into a checkpoint that are not finite, whatever made them so.
+        """Refuse to save weights that are not finite, for whatever reason.
 
         Raises:
-            Diverged: they are not.
+            Diverged: some weight is not finite.
         """
         self._settle(trainer, pl_module)
         if weights_are_bad(pl_module):
-            raise Diverged(
-                f"Diverged in step {trainer.global_step}: it made weights that are not finite"
-            )
+            raise Diverged(f"Diverged in step {trainer.global_step}: its weights are not finite")
 
     def _settle(self, trainer: L.Trainer, pl_module: Any) -> None:
-        """Learn how the step before was, if that is not known yet."""
+        """Process the outcome of the previous step, if that is pending."""
         late, self._late = self._late, None
         if late is None:
             return
         late.known.synchronize()
         if late.bad.item():
-            self._answer(trainer, pl_module, late.step)
+            self._handle(trainer, pl_module, late.step)
         else:
             self._in_a_row = 0
 
-    def _answer(
+    def _handle(
         self, trainer: L.Trainer, pl_module: SequenceModel, step: Step, collapsed: bool = False
     ) -> None:
-        """Count a step that was skipped, or end the training.
+        """Count a skipped step, or end the training.
 
         Raises:
-            Diverged: the training cannot go on, or is not to.
+            Diverged: the training cannot, or must not, continue.
         """
         self.skipped += 1
         self._in_a_row += 1
-        many = self._in_a_row > MOST_SKIPPED
-        ends = self.on_divergence == "stop" or many or collapsed or weights_are_bad(pl_module)
+        too_many = self._in_a_row > MOST_SKIPPED
+        ends = self.on_divergence == "stop" or too_many or collapsed or weights_are_bad(pl_module)
         if not ends and self.skipped > 1:
             return
         message = self._recorded(trainer, pl_module, step)
         if collapsed:
             message += "\n  gradients overflow at every scale"
-        if many:
+        if too_many:
             message += f"\n  {MOST_SKIPPED} steps in a row were skipped"
         if ends:
             raise Diverged(message)
         if trainer.is_global_zero:
-            print(f"{message}\n  skipped, as later ones will be", flush=True)
+            print(f"{message}\n  skipped, as later bad steps will be", flush=True)
 
     def _recorded(self, trainer: L.Trainer, pl_module: SequenceModel, step: Step) -> str:
-        """Diagnose a step and write its bundle, from the first process that has something bad."""
+        """Diagnose a step and write its bundle, from the first process that finds a cause."""
         context = trainer.precision_plugin.train_step_context
         diagnosis = diagnose(pl_module, step.batches, step.moments, context)
         writer = first_process(diagnosis.tensor is not None, pl_module.device, trainer)
@@ -203,14 +201,14 @@ class FlightRecorder(L.Callback):
         if writer == trainer.global_rank:
             lines = diagnosis.lines()
             if diagnosis.tensor is None:
-                lines = [f"Diverged in step {diagnosis.step}, but not when it is repeated"]
+                lines = [f"Diverged in step {diagnosis.step}, but not when repeated"]
             message = "\n".join([*lines, self._bundle(trainer, pl_module, step, diagnosis)])
         return trainer.strategy.broadcast(message, src=writer)
 
     def _bundle(
         self, trainer: L.Trainer, pl_module: SequenceModel, step: Step, diagnosis: Diagnosis
     ) -> str:
-        """Write what the step was made of, and say where it is."""
+        """Write the step's inputs to a file, and return a line that names it."""
         path = bundle_path(self.run, diagnosis.step)
         content = {
             "settings": self.settings,
@@ -226,14 +224,14 @@ class FlightRecorder(L.Callback):
             if write_bundle(path, content):
                 return f"  repeat it: {self.program} rerun {shlex.quote(shown(path))}"
         except OSError as failure:
-            return f"  the record of the step cannot be written: {failure.strerror}"
+            return f"  cannot write the record of the step: {failure.strerror}"
         return f"  no record of the step: it would be larger than {MOST_BYTES // 10**6} MB"
 
 
 def not_finite(tensors: Iterable[Tensor], device: torch.device) -> Tensor:
     """Return 1 if any number is not finite, else 0, as float32 [] on the device.
 
-    It takes one pass in which no intermediate result can overflow, as a norm's could.
+    It takes a single pass without intermediate results that could overflow, unlike a norm.
     """
     groups: dict[torch.dtype, list[Tensor]] = {}
     for tensor in tensors:
@@ -247,19 +245,19 @@ def not_finite(tensors: Iterable[Tensor], device: torch.device) -> Tensor:
 
 
 def weights_are_bad(model: L.LightningModule) -> bool:
-    """Tell whether any weight is not finite."""
+    """Return whether any weight is not finite."""
     return bool(not_finite((weight.detach() for weight in model.parameters()), model.device).item())
 
 
 def agreed(bad: Tensor, trainer: L.Trainer) -> Tensor:
-    """Return 1 if it is 1 in any process; a loss that is not finite is known to one only."""
+    """Return 1 if ``bad`` is 1 in any process: only one may know of a loss that is not finite."""
     if trainer.world_size > 1:
         torch.distributed.all_reduce(bad, op=torch.distributed.ReduceOp.MAX)
     return bad
 
 
 def first_process(found: bool, device: torch.device, trainer: L.Trainer) -> int:
-    """Return the rank of the first process that has found something; 0 if none has."""
+    """Return the rank of the first process with ``found``, or 0."""
     if trainer.world_size == 1:
         return 0
     rank = torch.tensor(trainer.global_rank if found else trainer.world_size, device=device)
@@ -268,13 +266,13 @@ def first_process(found: bool, device: torch.device, trainer: L.Trainer) -> int:
 
 
 def reads_late(optimizer: torch.optim.Optimizer, bad: Tensor) -> bool:
-    """Tell whether the optimiser can skip the step on the device, without asking the host."""
+    """Return whether the optimiser can skip the step on the device, without the host."""
     fused = bool(optimizer.defaults.get("fused"))
     return bad.is_cuda and fused
 
 
 def copied_late(bad: Tensor, step: Step) -> Late:
-    """Send a verdict to the host without waiting for it."""
+    """Copy an outcome to the host without waiting for it."""
     host = torch.empty_like(bad, device="cpu", pin_memory=True)
     host.copy_(bad, non_blocking=True)
     known = torch.cuda.Event()
@@ -283,5 +281,5 @@ def copied_late(bad: Tensor, step: Step) -> Late:
 
 
 def on_host(parts: Any) -> Any:
-    """Copy tensors to the host, without what they are views of."""
+    """Copy tensors to the host, but not the storage that they are views of."""
     return tree_map_only(Tensor, lambda t: t.detach().to("cpu", copy=True), parts)

@@ -1,4 +1,4 @@
-"""The metrics of the last training step, where Lightning does not know that it is the last."""
+"""The metrics of the last training step, which Lightning may not log."""
 
 import lightning as L
 
@@ -9,8 +9,8 @@ class LastStep(L.Callback):
     """Logs the last step's metrics, so that even a short run leaves numbers."""
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the metrics, unless Lightning did."""
-        # Lightning sets it without declaring it.
+        """Log the metrics, unless Lightning has."""
+        # Lightning sets this attribute without declaring it.
         every = getattr(trainer, "log_every_n_steps", 0)
         if not every or trainer.global_step % every == 0 or is_last_batch(trainer):
             return

@@ -1,4 +1,4 @@
-"""Curves in W&B over the steps of a sequence instead of those of training."""
+"""Curves in W&B over the steps of a sequence instead of training steps."""
 
 import math
 from typing import Any
@@ -8,31 +8,31 @@ from lightning.pytorch.loggers import WandbLogger
 
 from lightning_modules.metrics import Summary
 
-#: Prefixes of the names of curves: a test's, and those of the last validation of a fit.
+#: Prefixes of curves: those of a test, and of the last validation of a fit.
 TESTED, VALIDATED = "curve", "val_curve"
 
 
 class LoggedCurves(L.Callback):
-    """Logs each curve as ``<stage>/<name>``, a row for each step ``<stage>/t`` of the sequences."""
+    """Logs each curve as ``<stage>/<name>``, one row per step ``<stage>/t`` of the sequences."""
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log what the last validation found: sweeps in W&B end with it."""
+        """Log the last validation's curves: sweeps in W&B end with it."""
         log_curves(trainer, VALIDATED, getattr(pl_module, "validation_summary", None))
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log what the test found."""
+        """Log the test's curves."""
         log_curves(trainer, TESTED, getattr(pl_module, "test_summary", None))
 
 
 def log_curves(trainer: L.Trainer, stage: str, summary: Summary | None) -> None:
-    """Log a summary's curves, from one process, to W&B alone."""
+    """Log a summary's curves to W&B only, from one process."""
     if summary is None or not trainer.is_global_zero:
         return
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
             try:
                 draw(logger.experiment, stage, summary)
-            except Exception as failure:  # whatever W&B raises, the run has its results
+            except Exception as failure:  # the run has its results, whatever W&B raises
                 reason = (str(failure) or type(failure).__name__).splitlines()[0]
                 print(f"W&B did not accept the curves: {reason}", flush=True)
 
@@ -51,7 +51,7 @@ def step_of(stage: str) -> str:
 
 
 def rows(stage: str, summary: Summary) -> list[dict[str, float]]:
-    """Make a row for each step; a curve that has no value at a step is left out of its row."""
+    """Return a row for each step, without curves that have no value there."""
     curves = {f"{stage}/{name}": curve.tolist() for name, curve in summary.curves.items()}
     steps = max((len(curve) for curve in curves.values()), default=0)
     return [

@@ -1,4 +1,4 @@
-"""``model.json``: the declarations of a run's model."""
+"""``model.json``: the declaration of a run's model."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from lightning_modules.records.run_folder import write_json
 
 
 class ModelFile(L.Callback):
-    """Writes what the model declares into the run's folder, before anything is measured.
+    """Writes the model's declaration into the run's folder, before anything is measured.
 
     Args:
         path: the file.
@@ -37,12 +37,12 @@ class ModelFile(L.Callback):
 
 
 def sizes(model: Any) -> dict[str, int | None]:
-    """Return the sizes of a ``SequenceModel``, which every run records."""
+    """Return the sizes of a ``SequenceModel`` that every run records."""
     return {"parameters": count_parameters(model), "state_size": model.state_size}
 
 
 def declared(model: Any) -> DeclaredModel:
-    """Gather what a ``SequenceModel`` declares."""
+    """Return the declaration of a ``SequenceModel``."""
     return DeclaredModel(
         model=type(model).__name__,
         core=type(model.core).__name__,

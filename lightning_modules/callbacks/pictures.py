@@ -1,4 +1,4 @@
-"""Draws what a model remembers after each validation and test."""
+"""Draws pictures of a model after each validation and test."""
 
 import gc
 import inspect
@@ -23,23 +23,24 @@ from memory_cores.parts.checks import require_positive
 
 
 class Pictures(L.Callback):
-    """Saves pictures of a fixed set's first sequences and hands them to loggers with images.
+    """Saves pictures of a fixed set's first sequences and passes them to loggers that take images.
 
-    The model's family says which there are, in its ``pictures.py``. Each goes to
-    ``<folder>/pictures/<name>_step<step>.png`` and, as the latest, to ``<name>.png``. Outside
-    ``fit`` it goes to ``<name>_validate.png``, since there Lightning counts steps from 0 even for a
-    model from a checkpoint. Tests leave ``<name>_test.png`` of the test set and, if the model has a
-    film of its memory, ``<folder>/memory_film.npz``, which ``compare`` shows with a slider.
+    The model's family defines them in its ``pictures.py``. Each is saved as
+    ``<folder>/pictures/<name>_step<step>.png`` and, as the latest, as ``<name>.png``. Outside
+    ``fit`` it is saved as ``<name>_validate.png``, since Lightning then counts steps from 0 even
+    for a model from a checkpoint. Tests leave ``<name>_test.png`` of the test set and, if the model
+    has a film of its memory, ``<folder>/memory_film.npz``, which ``compare`` shows with a slider.
 
-    The noise is the same at every validation, so that pictures compare; training is not disturbed.
+    The noise is the same at every validation, so that pictures are comparable; training is not
+    affected.
 
     Args:
         folder: the run's folder.
-        sequences: how many are drawn where a picture has room for several.
+        sequences: number of sequences in pictures that show several.
         seed: the seed of the noise.
 
     Raises:
-        ValueError: there are no sequences to draw.
+        ValueError: the number of sequences is not positive.
     """
 
     def __init__(self, folder: str | Path, sequences: int = 3, seed: int = 0) -> None:
@@ -47,7 +48,7 @@ class Pictures(L.Callback):
         self.folder = Path(folder) / "pictures"
         self.sequences, self.seed = sequences, seed
 
-    # Any: every model of ours is a SequenceModel, which Lightning cannot know.
+    # Any: the model is a SequenceModel, but Lightning's signature says LightningModule.
     def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Draw the validation set, in one process only."""
         if trainer.sanity_checking or not draws(trainer):
@@ -57,11 +58,11 @@ class Pictures(L.Callback):
             path = self._save(f"{name}_{moment_of(step)}", figure)
             shutil.copyfile(path, self.folder / f"{name}{path.suffix}")
             hand_out(trainer, name, path)
-        # Figures refer to themselves: without this a hundred megabytes wait for Python to look.
+        # Figures are reference cycles, which hold a hundred megabytes until they are collected.
         gc.collect()
 
     def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
-        """Draw the test set, whose first sequences are what runs are compared by."""
+        """Draw the test set, by whose first sequences runs are compared."""
         if not draws(trainer):
             return
         data = data_of(trainer)
@@ -74,7 +75,7 @@ class Pictures(L.Callback):
     def _figures(
         self, data: Any, model: SequenceModel, split: Split, step: int | None
     ) -> Iterator[tuple[str, Figure | Animation]]:
-        """Draw the family's pictures of a set, by name."""
+        """Yield the names and figures of the family's pictures of a set."""
         shown = evaluated(data, model, split, step)
         yield from model.drawings().figures(model, data, shown, self.sequences, self.seed)
 
@@ -86,13 +87,13 @@ class Pictures(L.Callback):
 
 
 def evaluated(data: Any, model: SequenceModel, split: Split, step: int | None) -> Evaluated:
-    """Gather what all pictures of a model share.
+    """Return the headings, colour and results that all pictures of a model share.
 
     Args:
         data: the data module that the model is measured on, set up.
         model: the model, with the summary of its last validation or test.
         split: "val" or "test".
-        step: training steps so far, None if they are not known.
+        step: training steps so far; None if unknown.
     """
     summary = model.test_summary if split == "test" else model.validation_summary
     source = data.data_record()["source"]
@@ -104,21 +105,21 @@ def title_of(data: L.LightningDataModule, model: SequenceModel, step: int | None
 
     The core is named if it is a choice.
     """
-    chosen = "memory" in inspect.signature(type(model)).parameters
-    core = type(model.core).__name__ if chosen else None
+    has_choice = "memory" in inspect.signature(type(model)).parameters
+    core = type(model.core).__name__ if has_choice else None
     moment = "" if step is None else f" after {step:,} training steps"
     return f"{in_words(type(data).__name__)}: {model_label(type(model).__name__, core)}{moment}"
 
 
-# Lightning sets these two without declaring them.
+# Lightning sets ``datamodule`` and ``fast_dev_run`` without declaring them.
 def draws(trainer: L.Trainer) -> bool:
-    """Tell whether this process draws; without a data module there is no fixed set to draw."""
+    """Return whether this process draws; without a data module there is no fixed set."""
     drawing = trainer.is_global_zero and data_of(trainer) is not None
     return drawing and not getattr(trainer, "fast_dev_run", False)
 
 
 def data_of(trainer: L.Trainer) -> Any:
-    """Return the data module, if there is one."""
+    """Return the data module, or None."""
     return getattr(trainer, "datamodule", None)
 
 
@@ -128,7 +129,7 @@ def moment_of(step: int | None) -> str:
 
 
 def hand_out(trainer: L.Trainer, name: str, path: Path) -> None:
-    """Give a picture to the loggers that take images, such as W&B's."""
+    """Pass a picture to the loggers that take images, such as W&B's."""
     for logger in trainer.loggers:
         if hasattr(logger, "log_image"):
             logger.log_image(f"pictures/{name}", [str(path)], step=trainer.global_step)

@@ -1,4 +1,4 @@
-"""Predictions of ``predict``, as a file."""
+"""The file of predictions that ``predict`` writes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ from lightning_modules.records.durable_file import replacing
 
 
 class PredictionsFile(BasePredictionWriter):
-    """Writes what a model's ``predict_step`` returns, and the index of each sequence, [N].
+    """Writes the outputs of a model's ``predict_step``, and the index of each sequence, [N].
 
-    With several processes, each writes a file of its own.
+    With several processes, each writes its own file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +26,7 @@ class PredictionsFile(BasePredictionWriter):
         self.written: Path | None = None
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Agree on the first process's folder; each would name it by its own start time."""
+        """Use the first process's folder: each process would name it by its own start time."""
         self.path = trainer.strategy.broadcast(self.path)
 
     def write_on_epoch_end(
@@ -36,7 +36,7 @@ class PredictionsFile(BasePredictionWriter):
         predictions: Sequence[Any],
         batch_indices: Sequence[Any],
     ) -> None:
-        """Write all batches, on a machine that may not share the first process's disk."""
+        """Write all batches; the machine may not share the first process's disk."""
         rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
         self.written = self.path.with_stem(self.path.stem + rank)
         named = {
@@ -50,6 +50,6 @@ class PredictionsFile(BasePredictionWriter):
 
 
 def as_array(values: Tensor) -> NDArray[Any]:
-    """Return an array on the CPU, in single precision where NumPy does not have the type."""
-    known = values.float() if values.dtype == torch.bfloat16 else values
-    return known.cpu().numpy()
+    """Return an array on the CPU, in single precision if NumPy lacks the type."""
+    supported = values.float() if values.dtype == torch.bfloat16 else values
+    return supported.cpu().numpy()

@@ -16,7 +16,7 @@ from lightning_modules.table import table
 
 
 def progress() -> ProgressBar:
-    """Choose a bar where it can be redrawn, else lines that a log file can hold."""
+    """Return a bar on a terminal, else lines suitable for a log file."""
     return Bar() if sys.stdout.isatty() else ProgressLines()
 
 
@@ -28,7 +28,7 @@ class Quietable(ProgressBar):
         self._enabled = True
 
     def disable(self) -> None:
-        """Show nothing, as Lightning asks of all processes but the first."""
+        """Show nothing; Lightning calls this in all processes but the first."""
         self._enabled = False
 
     def enable(self) -> None:
@@ -37,7 +37,7 @@ class Quietable(ProgressBar):
 
 
 class Bar(Quietable):
-    """One line over all steps of a training, or over the batches of an evaluation."""
+    """One bar over all steps of a training, or over the batches of an evaluation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Bar(Quietable):
             tqdm.write(" ".join(map(str, args)), file=sys.stdout)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin where a resumed training stands."""
+        """Begin at the step of a resumed training."""
         self._open(trainer.estimated_stepping_batches, done=trainer.global_step)
 
     def on_train_batch_end(
@@ -61,14 +61,14 @@ class Bar(Quietable):
         batch_idx: int,
     ) -> None:
         """Show the newest measure of training and of validation."""
-        of_training = self.get_metrics(trainer, pl_module)
-        first = next((name for name in of_training if name.startswith("train/")), None)
-        newest = {} if first is None else {first.removeprefix("train/"): of_training[first]}
+        metrics = self.get_metrics(trainer, pl_module)
+        first = next((name for name in metrics if name.startswith("train/")), None)
+        newest = {} if first is None else {first.removeprefix("train/"): metrics[first]}
         self._bar.set_postfix_str(readable(newest | headline(trainer)), refresh=False)
         self._bar.update(trainer.global_step - self._bar.n)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Say what a training waits for."""
+        """Show that a training waits for a validation."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._open(sum(trainer.num_val_batches))
         else:
@@ -83,7 +83,7 @@ class Bar(Quietable):
         self._open(sum(trainer.num_predict_batches))
 
     def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Count a batch, if it is not a training's."""
+        """Count a batch, except during training."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._bar.update()
 
@@ -96,7 +96,7 @@ class Bar(Quietable):
         self._bar.update()
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Leave the line as it is; Lightning also calls this after a failure."""
+        """Leave the bar as it is; Lightning also calls this after a failure."""
         self._bar.close()
 
     def _open(self, total: float, done: int = 0) -> None:
@@ -121,7 +121,7 @@ class ProgressLines(Quietable):
         super().__init__()
         self.seconds = seconds
         self._next = 0.0
-        #: Step of the last report; others only show its measures again.
+        #: Step of the last new measures; later lines repeat them.
         self._measured = 0
 
     def print(self, *args: Any, **kwargs: Any) -> None:
@@ -137,7 +137,7 @@ class ProgressLines(Quietable):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Print a line when it is time, and say which step its measures are of."""
+        """Print a line when due, and name the step of its measures."""
         step, every = trainer.global_step, getattr(trainer, "log_every_n_steps", 0)
         last = step == trainer.max_steps
         if step == 1 or last or (every and step % every == 0):
@@ -145,7 +145,7 @@ class ProgressLines(Quietable):
         if not last and time.monotonic() < self._next:
             return
         metrics = readable(self.get_metrics(trainer, pl_module) | headline(trainer))
-        if not metrics:  # a training that was resumed has none before its first report
+        if not metrics:  # a resumed training has none before its first report
             return
         self._next = time.monotonic() + self.seconds
         until = f" of {trainer.max_steps:,}" if trainer.max_steps > 0 else ""
@@ -157,20 +157,22 @@ class ValidationReport(L.Callback):
     """Prints a line after every validation of a training, and a table after ``validate``."""
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print what the validation found."""
-        found = {
+        """Print the results of the validation."""
+        results = {
             name.removeprefix("val/"): value.item()
             for name, value in trainer.callback_metrics.items()
             if name.startswith("val/") and "_t/" not in name
         }
-        if trainer.sanity_checking or not trainer.is_global_zero or not found:
+        if trainer.sanity_checking or not trainer.is_global_zero or not results:
             return
         if trainer.state.fn == TrainerFn.VALIDATING:
-            print(table("validation", found))
+            print(table("validation", results))
         elif isinstance(bar := trainer.progress_bar_callback, ProgressBar):
             columns = family_of(trainer).columns
-            known = {c.name: found[c.name] for c in columns if isfinite(found.get(c.name, nan))}
-            bar.print(f"validation at step {trainer.global_step:,}: {readable(known)}")
+            finite = {
+                c.name: results[c.name] for c in columns if isfinite(results.get(c.name, nan))
+            }
+            bar.print(f"validation at step {trainer.global_step:,}: {readable(finite)}")
 
 
 def family_of(trainer: L.Trainer) -> Family:
@@ -180,7 +182,7 @@ def family_of(trainer: L.Trainer) -> Family:
 
 
 def headline(trainer: L.Trainer) -> dict[str, Any]:
-    """Return the last validation's most telling measure that has a finite value."""
+    """Return the last validation's first headline with a finite value."""
     for name in (f"val/{each.name}" for each in family_of(trainer).headlines):
         value = trainer.callback_metrics.get(name)
         if value is not None and value.isfinite():
@@ -189,7 +191,7 @@ def headline(trainer: L.Trainer) -> dict[str, Any]:
 
 
 def readable(metrics: dict[str, Any]) -> str:
-    """Write metrics in one line, without the bar's version number, which is no metric."""
+    """Write metrics in one line, without Lightning's version number."""
     return ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in metrics.items()

@@ -27,10 +27,10 @@ class ResultsFile(L.Callback):
 
     Args:
         folder: the run's folder.
-        stopwatch: knows how long training took.
-        throughput: knows how fast it was.
-        origin: knows how training started.
-        recorder: knows which steps were skipped.
+        stopwatch: measures the duration of training.
+        throughput: measures its speed.
+        origin: records how training started.
+        recorder: counts skipped steps.
         settings: the run's settings, as in its config.yaml.
     """
 
@@ -51,7 +51,7 @@ class ResultsFile(L.Callback):
         self.settings = settings
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write and print, from one process."""
+        """Write and print the results, from one process."""
         summary = getattr(pl_module, "test_summary", None)
         if not trainer.is_global_zero or summary is None:
             return
@@ -76,10 +76,10 @@ class ResultsFile(L.Callback):
         print(table("test", scalars))
 
     def _settings(self) -> dict[str, Any]:
-        """Return the settings of model and data, and those of the trainer that decide results."""
+        """Return the settings of model and data, and those of the trainer that affect results."""
         trainer = {name: self.settings["trainer"].get(name) for name in TRAINING}
         if self.recorder.on_divergence != "stop":
-            # Only then: runs of before have no such setting, and are of the same group.
+            # Only then: earlier runs lack this setting, and must stay in the same group.
             trainer[ON_DIVERGENCE] = self.recorder.on_divergence
         return {**{part: self.settings[part] for part in ("model", "data")}, "trainer": trainer}
 
@@ -106,7 +106,7 @@ class ResultsFile(L.Callback):
 
 
 def trained_steps(trainer: L.Trainer) -> int:
-    """Count the optimiser steps behind the weights that are tested."""
+    """Return the number of optimiser steps that the tested weights were trained for."""
     if trainer.ckpt_path is None:
         return trainer.global_step
     # Testing restores the weights only, not the step.
@@ -115,6 +115,6 @@ def trained_steps(trainer: L.Trainer) -> int:
 
 
 def number(value: Tensor) -> float | None:
-    """Return a plain number; None (null in JSON) where there is nothing to average."""
+    """Return a plain number; None (null in JSON) if it is not finite."""
     plain = float(value)
     return plain if math.isfinite(plain) else None

@@ -1,4 +1,4 @@
-"""Asks SLURM to start a job again."""
+"""Requeues a SLURM job."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ def requeue() -> str:
     """Put this job back into the queue, from one of its processes.
 
     Returns:
-        What became of it, in a line.
+        The outcome, in one line.
     """
     job = os.environ.get("SLURM_JOB_ID", "")
     if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
@@ -22,4 +22,4 @@ def requeue() -> str:
         return f"SLURM did not requeue job {job}: {failure}"
     if done.returncode != 0:
         return f"SLURM did not requeue job {job}: {done.stderr.strip()}"
-    return f"SLURM starts job {job} again."
+    return f"SLURM requeued job {job}."

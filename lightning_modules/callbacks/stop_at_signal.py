@@ -1,4 +1,4 @@
-"""Ends a training between two batches when a signal asks for it."""
+"""Ends a training between two batches after a signal."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ from lightning_modules.callbacks.stop_signals import StopSignals
 
 
 class StopAtSignal(L.Callback):
-    """Lets all processes of a training agree after each batch whether one has received a signal.
+    """Makes all processes of a training agree after each batch whether one has received a signal.
 
     ``LastCheckpoint`` then saves, and Lightning ends the training as it does after SIGTERM, once
-    the step's metrics are logged. A validation ends at its next batch: it is repeated by whoever
-    goes on.
+    the step's metrics are logged. A validation ends at its next batch, and is repeated when the
+    training is resumed.
 
     Args:
-        signals: this process's.
+        signals: this process's signals.
     """
 
     def __init__(self, signals: StopSignals) -> None:
         self.signals = signals
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Note the processes that must not be left over."""
+        """Record the launched processes, which must not outlive this one."""
         self.signals.launched = getattr(trainer.strategy.launcher, "procs", [])
 
     def on_train_batch_end(
@@ -37,16 +37,16 @@ class StopAtSignal(L.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Agree; from the first step on there is something to save, so that signals wait."""
+        """Agree; after the first step there is a state to save, so signals wait from then on."""
         if trainer.fit_loop._should_accumulate():
             return
         self.signals.waits = True
         if self._agree(trainer):
-            # Lightning's own flag: it raises SIGTERMException where a batch has ended.
+            # Lightning's own flag: it raises SIGTERMException at the end of the batch.
             trainer._signal_connector.received_sigterm = True
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin no validation if training is to end."""
+        """Do not begin a validation if training is to end."""
         if self.signals.agreed:
             raise SIGTERMException
 
@@ -59,12 +59,12 @@ class StopAtSignal(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Agree within a validation of a training, and end it at once."""
+        """Agree within a training's validation, and end it at once."""
         if self.signals.waits and self._agree(trainer):
             raise SIGTERMException
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Let signals end what comes after the training."""
+        """Let signals end the process immediately after the training."""
         if not self.signals.agreed:
             self.signals.waits = False
 
@@ -80,8 +80,8 @@ class Signals(_SignalConnector):
     Under SLURM they also write into, and later read from, a folder that all runs share.
 
     Args:
-        trainer: whose connector this is.
-        signals: this process's.
+        trainer: the connector's trainer.
+        signals: this process's signals.
     """
 
     def __init__(self, trainer: L.Trainer, signals: StopSignals) -> None:
@@ -89,7 +89,7 @@ class Signals(_SignalConnector):
         self.signals = signals
 
     def register_signal_handlers(self) -> None:
-        """Handle the signal that SLURM sends before a job's time is up, too."""
+        """Also handle the signal that SLURM sends before a job's time is up."""
         environment = self.trainer._accelerator_connector.cluster_environment
         requeue = getattr(environment, "requeue_signal", None)
         if isinstance(environment, SLURMEnvironment) and environment.auto_requeue and requeue:
@@ -98,7 +98,7 @@ class Signals(_SignalConnector):
 
 
 def agreed(trainer: L.Trainer, decision: bool) -> bool:
-    """Return whether any process has decided so; asks no other one if there is none."""
+    """Return whether the decision is true in any process."""
     if trainer.world_size == 1:
         return decision
     return trainer.strategy.reduce_boolean_decision(decision, all=False)

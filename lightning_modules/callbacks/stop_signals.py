@@ -1,4 +1,4 @@
-"""Signals that ask a process to end: Ctrl-C, a scheduler's, a closed terminal's."""
+"""Signals that end a process: Ctrl-C, a scheduler's, a closed terminal's."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ from datamodules.loading.loader import end_workers
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-#: Launchers pass a signal on that its group has had already: no second Ctrl-C is that fast.
+#: Launchers forward a signal that the whole group has received; a second Ctrl-C comes later.
 ECHO_SECONDS = 1.0
-#: For processes that know that they are to end.
+#: Time for processes that have been told to end.
 PATIENCE_SECONDS = 5.0
 
 
 class Stopped(BaseException):
-    """A signal ended what nothing is lost of.
+    """A signal has ended the process without loss of state.
 
     Args:
         received: the signal.
@@ -33,21 +33,21 @@ class Stopped(BaseException):
 
 
 class StopSignals:
-    """Notes a signal while training goes on, and else raises ``Stopped``; a context of handlers.
+    """Context of signal handlers: records a signal during training, else raises ``Stopped``.
 
-    What a process ignores from its start, as under nohup, stays ignored.
+    Signals that the process ignores from its start, as under nohup, stay ignored.
     """
 
     def __init__(self) -> None:
-        #: The first one.
+        #: The first signal received.
         self.received: signal.Signals | None = None
         #: All processes know that one of them has received a signal.
         self.agreed = False
-        #: A signal waits for the end of a batch.
+        #: Signals wait for the end of a batch.
         self.waits = False
-        #: Tells the scheduler to start the job again.
+        #: Signal after which the job is requeued.
         self.requeues: signal.Signals | None = None
-        #: Processes that Lightning has started.
+        #: Processes that Lightning has launched.
         self.launched: list[subprocess.Popen[Any]] = []
         self._noted = 0.0
         self._before: dict[signal.Signals, Any] = {}
@@ -59,29 +59,29 @@ class StopSignals:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        """Handle them as before; leave no process behind."""
+        """Restore the previous handlers, and leave no process behind."""
         for each, handler in self._before.items():
             signal.signal(each, handler)
         self._before.clear()
         if kind is None:
-            # What others still write is theirs to end.
+            # Other processes may still be writing: let them finish.
             self.launched.clear()
         self.end_children(patience=PATIENCE_SECONDS)
 
     def handle(self, each: signal.Signals) -> None:
-        """Handle a signal from now on."""
+        """Install the handler of a signal."""
         main = threading.current_thread() is threading.main_thread()
         if main and signal.getsignal(each) != signal.SIG_IGN:
             self._before.setdefault(each, signal.signal(each, self._note))
 
     def end_children(self, patience: float = 0.0) -> None:
-        """End the processes that this one has started; none of them holds anything.
+        """End the processes that this one has started; none has unsaved state.
 
         Args:
-            patience: seconds in which they may end by themselves.
+            patience: seconds that they have to end by themselves.
         """
         launched = list(self.launched)
-        # Lightning's own guard watches this list, and kills this process if one of them is killed.
+        # Lightning watches this list, and kills this process if one of them is killed.
         self.launched.clear()
         until = time.monotonic() + patience
         for process in launched:
@@ -95,10 +95,10 @@ class StopSignals:
         if self.received is None:
             self.received, self._noted = received, now
         elif received is signal.SIGINT and now > self._noted + ECHO_SECONDS:
-            # Somebody does not want to wait. Whatever is under way is left as it is.
+            # A second Ctrl-C: exit at once.
             self.end_children()
             os._exit(128 + number)
         if not self.waits:
-            # Not twice: the first one is on its way up, through the ends of loaders and loggers.
+            # Raise only once: the exception then passes through clean-up of loaders and loggers.
             self.waits = True
             raise Stopped(received)

@@ -1,4 +1,4 @@
-"""Seconds of training, over all interruptions."""
+"""Seconds of training, across interruptions."""
 
 import time
 from typing import Any
@@ -7,10 +7,10 @@ import lightning as L
 
 
 class Stopwatch(L.Callback):
-    """Counts the wall-clock seconds of training; checkpoints carry them on.
+    """Counts the wall-clock seconds of training; checkpoints preserve them.
 
-    Every validation during training logs them as ``seconds``, beside its metrics. They include the
-    validations themselves.
+    Every validation during training logs them as ``seconds``, beside its metrics. They include
+    validations.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Stopwatch(L.Callback):
         self._started = time.monotonic()
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log how long training took so far."""
+        """Log the duration of training so far."""
         if self._started is not None and not trainer.sanity_checking:
             pl_module.log("seconds", self.seconds, sync_dist=True)
 
@@ -37,7 +37,7 @@ class Stopwatch(L.Callback):
         self._before, self._started = self.seconds, None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Speed of training, and the memory that it takes."""
+"""Speed and peak memory of training."""
 
 import sys
 import time
@@ -15,8 +15,8 @@ class Throughput(L.Callback):
     """Measures training, without validations and the first step after a start or a validation.
 
     Such a step compiles, and starts the processes that generate data. Every ``log_every_n_steps``
-    the speed since the last time is logged, as sequences per second of all devices; checkpoints
-    carry the sums on.
+    the speed since the last log is logged, as sequences per second of all devices. Checkpoints
+    preserve the sums.
     """
 
     def __init__(self) -> None:
@@ -24,16 +24,16 @@ class Throughput(L.Callback):
         self.peak_memory = 0
         self._device = torch.device("cpu")
         self._since: float | None = None
-        #: Sequences since then; with accumulated gradients a step has several batches.
+        #: Sequences of the current step, which has several batches if gradients accumulate.
         self._of_step, self._step = 0, 0
         self._window = (0.0, 0)
 
     def record(self) -> dict[str, float | None]:
-        """Averages of the whole training; None where fewer than two steps were made."""
-        known = self.steps > 0
+        """Return averages over the whole training; None after fewer than two steps."""
+        measured = self.steps > 0
         return {
-            "seconds_per_step": self.seconds / self.steps if known else None,
-            "sequences_per_second": self.sequences / self.seconds if known else None,
+            "seconds_per_step": self.seconds / self.steps if measured else None,
+            "sequences_per_second": self.sequences / self.seconds if measured else None,
             "peak_memory_mib": self.peak_memory / MIB if self.peak_memory else None,
         }
 
@@ -53,7 +53,7 @@ class Throughput(L.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Add what a step took, and log when it is time."""
+        """Add a step's time, and log the speed when due."""
         self._of_step += len(batch[0]) * trainer.world_size
         if trainer.global_step == self._step:  # gradients are still being accumulated
             return
@@ -71,11 +71,11 @@ class Throughput(L.Callback):
             self._window = (0.0, 0)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Ask how much memory was needed."""
+        """Record the peak memory."""
         self._note_memory()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         self._note_memory()
         names = "seconds", "steps", "sequences", "peak_memory"
         return {name: getattr(self, name) for name in names}
@@ -86,13 +86,13 @@ class Throughput(L.Callback):
             setattr(self, name, value)
 
     def _note_memory(self) -> None:
-        """Note the peak so far, of a GPU's memory or else of the machine's."""
+        """Record the peak so far, of a GPU's memory or else of this process's."""
         if self._device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self._device)
         elif sys.platform == "win32":
             return
         else:
-            import resource  # which Windows lacks
+            import resource  # not available on Windows
 
             # macOS reports bytes, Linux KiB.
             unit = 1 if sys.platform == "darwin" else 1024

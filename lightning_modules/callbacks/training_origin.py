@@ -1,4 +1,4 @@
-"""Origin of a trained model, whatever the command and the code of a later test."""
+"""Origin of a trained model, whatever the command and code of a later test."""
 
 import shlex
 import sys
@@ -11,7 +11,7 @@ from lightning_modules.records.versions import revision
 
 
 class TrainingOrigin(L.Callback):
-    """Remembers how training started: its seed, command and code; checkpoints carry it on.
+    """Records how training started: seed, command and code; checkpoints preserve it.
 
     Args:
         of_command: this command's seed, ``False`` if it set none.
@@ -23,11 +23,11 @@ class TrainingOrigin(L.Callback):
         self.seed: int | bool | None = None
         self.command: str | None = None
         self.revision: str | None = None
-        #: All that took part, where a training went on elsewhere.
+        #: All machines, if a training was resumed on another.
         self.hardware: str | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take this command's, unless training continues from a checkpoint."""
+        """Record this command, unless training continues from a checkpoint."""
         used = hardware(pl_module.device)
         if trainer.ckpt_path is None:
             self.hardware = used
@@ -37,7 +37,7 @@ class TrainingOrigin(L.Callback):
             self.hardware = " and ".join(filter(None, (self.hardware, used)))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         names = "seed", "command", "revision", "hardware"
         return {name: getattr(self, name) for name in names}
 

@@ -1,4 +1,4 @@
-"""Functions that measure a batch step by step, and the averages of their measurements."""
+"""Step-wise measurements of a batch, and their averages."""
 
 from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.metrics.step_means import Measurement, StepMeans, StepSums, Summary

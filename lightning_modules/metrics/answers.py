@@ -10,19 +10,19 @@ OLD_AGE = 5
 
 
 def answers(batch: FrameSequences) -> Tensor:
-    """Tell whether step s < t shows the place that holds the answer to step t, [B, T, T] by t, s.
+    """Return whether step s < t shows the place that answers step t, [B, T, T] indexed by t, s.
 
     In a maze every earlier visit of the cell does, in dynamic dependency every earlier showing of
     the picture.
     """
-    # -1 (no answer) becomes 0 only to be a valid index; such steps are masked out below.
-    asked = batch.place.gather(1, batch.recalled_from.clamp(min=0))
-    same = asked.unsqueeze(2) == batch.place.unsqueeze(1)
+    # -1 (no answer) becomes a valid index; such steps are masked out below.
+    answer_place = batch.place.gather(1, batch.recalled_from.clamp(min=0))
+    same = answer_place.unsqueeze(2) == batch.place.unsqueeze(1)
     return (same & (batch.recalled_from >= 0).unsqueeze(2)).tril(-1)
 
 
 def has_old_answer(batch: FrameSequences) -> Tensor:
-    """Tell which steps have an answer that is ``OLD_AGE`` steps old, or older, [B, T]."""
+    """Return which steps have an answer at least ``OLD_AGE`` steps old, [B, T] bool."""
     return age_of_answer(batch) >= OLD_AGE
 
 

@@ -1,14 +1,14 @@
-"""Attribution of reads: how much what is read depends on each of the values that were stored.
+"""Attribution of reads: how much a read depends on each stored value.
 
-The derivative of a read with respect to a stored value, times an arbitrary direction, has a norm.
-Its share in the sum over all stored values is that value's attribution. For a core whose heads
-average what was stored, a head's attributions are its weights, up to their sum. It needs no
-slots: cores that make their cells anew in every step, or mix what they store, have it as well.
+A stored value's attribution is the norm of the derivative of the read, projected on some direction,
+with respect to that value, divided by the sum of these norms over all stored values. For a core
+whose heads average stored values, a head's attributions are its normalised weights. Slots are not
+needed: the attribution is also defined for cores that recompute their cells in every step, or mix
+what they store.
 
-Only the memory core is unrolled again, under the controls that it had: what a value did to the
-controller is not what the memory read. That takes the core's own steps, whether they are operators
-or not; compiled loops and captured graphs are not used. Paths through which a core lets no gradient
-pass (a DNC's usage) do not count.
+Only the memory core is unrolled again, with the recorded controls: a value's effect on the
+controller is not a read. This uses the core's own steps, as operators or in Python, but neither
+compiled loops nor captured graphs. Paths without gradients in a core (a DNC's usage) do not count.
 """
 
 import torch
@@ -25,35 +25,35 @@ def attributions(
     observed: Tensor | None = None,
     noise: Tensor | None = None,
 ) -> Tensor:
-    """Return the attribution of each step's item, [B, T]; all 0 where no value makes a difference.
+    """Return the attribution of each step's item, [B, T]; all 0 if no value affects the reads.
 
-    A direction at random, standard normal, makes the square of the norm an unbiased estimate of the
-    squared Frobenius norm of the derivative of all that is read.
+    With standard normal directions, the squared norm is an unbiased estimate of the squared
+    Frobenius norm of the reads' derivative.
 
     Args:
-        core: read with its own heads.
+        core: a core with its own read heads.
         controls: [B, T, control].
-        items: one a step: keys [B, T, Dk], values [B, T, Dv], mask [B, T].
-        directions: [B, T, C], what the derivatives of each step's read are multiplied by, and
-            summed over steps. Of a single step where only that step's read is asked about.
-        observed: [B, T, control], the posterior's controls, of a core that draws.
+        items: one per step: keys [B, T, Dk], values [B, T, Dv], mask [B, T].
+        directions: [B, T, C], on which each step's read is projected before the sum over steps;
+            0 at steps whose reads do not count.
+        observed: [B, T, control], the posterior's controls, for a stochastic core.
         noise: [B, T, noise_size], likewise.
     """
-    # Evaluations run in inference mode, whose tensors know no gradients: the copies do.
+    # Evaluations run in inference mode, whose tensors cannot have gradients: the copies can.
     with torch.inference_mode(False), torch.enable_grad():
         keys, values, mask = (part.detach().clone() for part in items)
         controls, directions = controls.detach().clone(), directions.detach().clone()
-        drawn = [None if part is None else part.detach().clone() for part in (observed, noise)]
+        for_core = [None if part is None else part.detach().clone() for part in (observed, noise)]
         values.requires_grad_()
         state = core.initial_state(len(controls), like=controls)
-        found = controls.new_zeros(())
+        projection = controls.new_zeros(())
         for t, control in enumerate(controls.unbind(1)):
             item = Items(keys[:, t : t + 1], values[:, t : t + 1], mask[:, t : t + 1])
-            at_t = (None if part is None else part[:, t] for part in drawn)
+            at_t = (None if part is None else part[:, t] for part in for_core)
             reads, state, _ = core.write_and_read(state, control, item, *at_t)
-            found = found + (reads * directions[:, t]).sum()
-        if found.requires_grad:
-            (gradient,) = torch.autograd.grad(found, values, allow_unused=True)
+            projection = projection + (reads * directions[:, t]).sum()
+        if projection.requires_grad:
+            (gradient,) = torch.autograd.grad(projection, values, allow_unused=True)
         else:
             gradient = None  # nothing is read
     if gradient is None:

@@ -1,8 +1,8 @@
-"""Coherence of free generation: does a model show again what it once made up itself?
+"""Coherence of free generation: does a model reproduce what it has generated itself?
 
-Gemici et al. 2017, section 5.6 and figure 15: in a maze, cells that were never shown are made up,
-and must look the same when the walk comes back. Recall from the prior does not measure this: its
-answers were given to the model.
+Gemici et al. 2017, section 5.6 and figure 15: in a maze, the model invents cells that it was never
+shown, and these must look the same when the walk returns. Recall from the prior does not measure
+this: its answers were given to the model.
 """
 
 import torch
@@ -15,24 +15,24 @@ from lightning_modules.metrics.step_means import Measurement
 
 
 def coherence_measurements(
-    logits: Tensor, batch: FrameSequences, prefix: int, lots: Tensor
+    logits: Tensor, batch: FrameSequences, prefix: int, priorities: Tensor
 ) -> dict[str, Measurement]:
-    """Measure the generated frames of places that the model itself generated long before.
+    """Measure generated frames of places that the model itself generated long before.
 
-    Places that were among the given frames do not count, nor those last seen less than ``OLD_AGE``
-    steps before: two thirds of all returns are after two steps, which is no feat of a memory.
-    Nothing is measured in benchmarks that repeat given frames only.
+    Places among the given frames do not count, nor those last seen less than ``OLD_AGE`` steps
+    before: two thirds of all returns come after two steps, which hardly needs a memory. Nothing is
+    measured in benchmarks that repeat given frames only.
 
     Args:
         logits: frames generated after the prefix, as logits [B, T, C, H, W].
         batch: the truth, of which only the places matter.
-        prefix: number S of frames that were given.
-        lots: numbers at random [B, T, T], all alike: the other frame has the highest.
+        prefix: number S of given frames.
+        priorities: i.i.d. random numbers [B, T, T]: the highest selects the other frame.
 
     Returns:
         ``coherence_error``, mean squared error against the model's own first frame of the same
-        place, in intensities squared, and ``coherence_error_other``, against a frame that it
-        generated of another place before, drawn at random.
+        place, in intensities squared, and ``coherence_error_other``, against a random earlier
+        frame that it generated of another place.
     """
     steps = torch.arange(batch.place.shape[1], device=batch.place.device)
     generated = steps >= prefix
@@ -45,7 +45,7 @@ def coherence_measurements(
     others = ~same & before
     each = torch.arange(len(same), device=same.device).unsqueeze(1)
     frames = logits.sigmoid()
-    first, other = own.int().argmax(2), lots.masked_fill(~others, -torch.inf).argmax(2)
+    first, other = own.int().argmax(2), priorities.masked_fill(~others, -torch.inf).argmax(2)
     return {
         "coherence_error": Measurement(squared_error(frames, frames[each, first]), again),
         "coherence_error_other": Measurement(

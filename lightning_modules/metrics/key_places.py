@@ -1,16 +1,16 @@
 """How imaginary keys move with a picture on its canvas (Yoon et al. 2020, figure 8).
 
-The paper shows that some keys keep to points of the moving picture, and that others lie at the
-edges of the canvas. Here the place of each key is regressed on the place of the picture's centre,
-over all steps of many sequences together, so that a key counts as one that follows only if it is at
-the same point of every picture.
+The paper shows that some keys follow points of the moving picture, and that others lie at the edges
+of the canvas. Here each key's place is regressed on the place of the picture's centre, over all
+steps of many sequences together, so that a key counts as following only if it stays at the same
+point of every picture.
 """
 
 import torch
 from torch import Tensor
 
-#: A key whose variance is less than this share of the centre's stands still, and follows nothing:
-#: it moves by less than a hundredth of the picture's moves.
+#: A key whose variance is below this share of the centre's counts as standing still: it moves by
+#: less than a hundredth of the picture's moves.
 STILL = 1e-4
 #: Half the width of a wall: two pixels of a canvas of 42, whose edges are at -1 and 1.
 WALL = 0.1
@@ -26,9 +26,9 @@ def key_measurements(keys: Tensor, centres: Tensor) -> dict[str, Tensor]:
     Returns:
         ``key_r2``: R^2 of a key's place, mean over keys; 1 for keys that keep their distance to the
         centre, 0 for keys that stand still or move without it. ``key_r2_best``: of the best key.
-        ``key_gain_best``: how far this key moves when the centre moves by 1, on average of rows
+        ``key_gain_best``: how far this key moves when the centre moves by 1, averaged over rows
         and columns. ``keys_at_walls``: share of keys within ``WALL`` of the canvas's edge. Empty
-        where the picture stands still.
+        if the picture stands still.
     """
     places, centres = (points.double().cpu() for points in (keys, centres))
     outermost = places.abs().amax(-1)

@@ -1,4 +1,4 @@
-"""Overlap of a predicted picture with the true one, where pictures are ink on a white canvas."""
+"""Overlap of predicted and true pictures that are ink on a white canvas."""
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ def overlap_measurements(
 
     Args:
         mean: predicted values, ink -0.5 and paper 0.5, [B, T, M, 1].
-        one_sample: the same for a single sample of the latents. Where the latents decide what the
-            memory leaves open, the mean of many samples is a blur, and each sample a picture.
+        one_sample: the same for a single sample of the latents. Where the latents carry what the
+            memory does not, the mean of many samples is a blur, but each sample a picture.
         batch: sequences whose targets are all pixels, so that the union is never empty.
     """
     overlap, of_sample = (_overlap(values, batch.target_y) for values in (mean, one_sample))
@@ -28,7 +28,7 @@ def overlap_measurements(
 
 
 def _overlap(predicted: Tensor, true: Tensor) -> Tensor:
-    """Return [B, T] of values [B, T, M, 1]."""
-    # Grey values run from -0.5 (ink) to 0.5 (paper), so half is 0.
-    ours, theirs = (values[..., 0] < 0 for values in (predicted, true))
-    return (ours & theirs).sum(2) / (ours | theirs).sum(2)
+    """Return the overlap [B, T] of values [B, T, M, 1]."""
+    # Grey values run from -0.5 (ink) to 0.5 (paper): 0 is half.
+    inked, true_ink = (values[..., 0] < 0 for values in (predicted, true))
+    return (inked & true_ink).sum(2) / (inked | true_ink).sum(2)

@@ -1,8 +1,8 @@
 """Error of rendered patches, in the unit of table 2 of Yoon et al. 2020.
 
-The table says "target-NLL" and nothing of a likelihood. The code that its TGQN is from has half the
-squared error of a patch, summed over its values, which is the NLL of a Gaussian of sigma 1 without
-its constant; only so, and in multiples of it, are the table's numbers possible (docs/metrics.md).
+The table says "target-NLL" without naming a likelihood. The code of its TGQN computes half the
+squared error of a patch, summed over its values: the NLL of a Gaussian of sigma 1 without its
+constant. The table's numbers are possible only in this unit, or multiples of it (docs/metrics.md).
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ def patch_measurements(
     """Halve the squared errors of patches, and average over targets: all, seen and unseen ones.
 
     Args:
-        mean: what is rendered, given one sample of the latents, [B, T, M, Dy].
+        mean: patches rendered from one sample of the latents, [B, T, M, Dy].
         batch: the truth.
-        guesses: what a model should be better than, of the same shape; ``patch_error_<name>`` is
-            the error of each on all targets.
+        guesses: baselines of the same shape, by name; ``patch_error_<name>`` is the error of each
+            on all targets.
     """
     real, seen = batch.target_mask, batch.target_seen
 

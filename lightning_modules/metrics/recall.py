@@ -19,7 +19,7 @@ GROUPS = ("kl_new", "kl_recalled", "kl_recalled_old")
 def bound_measurements(bound: Bound, batch: FrameSequences) -> dict[str, Measurement]:
     """Measure the bound's terms, and the KL of groups of steps.
 
-    ``new`` steps show what their sequence has not shown before, ``recalled`` ones what it has;
+    ``recalled`` steps show content that their sequence has shown before, ``new`` ones do not;
     ``recalled_old`` are those last shown at least ``OLD_AGE`` steps before.
 
     Args:
@@ -42,8 +42,8 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
     """Average over sequences, in nats per step (``bound``: per sequence).
 
     Args:
-        sums: what ``bound_measurements`` measures, and any others; those of the others that were
-            nowhere defined are left out.
+        sums: the sums of ``bound_measurements`` and any other measurements; of the latter, those
+            that are nowhere defined are left out.
     """
     kl, reconstruction, new = sums["kl"], sums["reconstruction"], sums["kl_new"].mean
     late = sums["kl_recalled_old"].since(LATE_STEP).mean
@@ -58,7 +58,7 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
         "recall_ratio": sums["kl_recalled_old"].mean / new,
         "recall_ratio_late": late / new,
     }
-    known = [name for name in sums if name in GROUPS or not sums[name].nowhere]
-    scalars |= {name: sums[name].mean for name in known if name not in scalars}
-    curves = {name: sums[name].curve for name in known}
+    defined = [name for name in sums if name in GROUPS or not sums[name].nowhere]
+    scalars |= {name: sums[name].mean for name in defined if name not in scalars}
+    curves = {name: sums[name].curve for name in defined}
     return Summary(scalars, curves, int(kl.sequences.max()))

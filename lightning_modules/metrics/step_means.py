@@ -12,7 +12,7 @@ from torchmetrics import Metric
 class Measurement(NamedTuple):
     """A quantity of B sequences at the steps where it is defined."""
 
-    values: Tensor  #: [B, T]; may be anything, NaN too, where it is not defined
+    values: Tensor  #: [B, T]; arbitrary where undefined, even NaN
     where: Tensor  #: [B, T] bool
 
 
@@ -20,7 +20,7 @@ class StepSums(NamedTuple):
     """Sums over sequences at T steps."""
 
     total: Tensor  #: [T]
-    sequences: Tensor  #: [T], sequences that it was defined for
+    sequences: Tensor  #: [T], number of sequences for which it was defined
 
     @property
     def curve(self) -> Tensor:
@@ -47,11 +47,11 @@ class Summary(NamedTuple):
 
     scalars: dict[str, Tensor]
     curves: dict[str, Tensor]
-    sequences: int  #: over which it was averaged
+    sequences: int  #: number of sequences averaged over
 
 
 class StepMeans(Metric):
-    """Sums of named quantities at T steps, in single precision even if the model's is less.
+    """Sums of named quantities at T steps, in single precision even if the model's is lower.
 
     Args:
         names: the quantities that ``update`` may add.
@@ -70,21 +70,21 @@ class StepMeans(Metric):
         self.add_state("counts", zeros.clone(), dist_reduce_fx="sum")
 
     def _apply(self, fn: Callable, exclude_state: Sequence[str] = "") -> Module:
-        """Follow the model to its device, not to its precision: in bfloat16, 256 + 1 is 256."""
-        moved = super()._apply(fn, exclude_state)
-        # The defaults too: ``reset`` would bring their precision back.
+        """Follow the model's device but not its precision: in bfloat16, 256 + 1 is 256."""
+        module = super()._apply(fn, exclude_state)
+        # The defaults, too: ``reset`` would otherwise restore the lower precision.
         self.totals, self.counts = self.totals.float(), self.counts.float()
         self._defaults |= {
             "totals": torch.zeros_like(self.totals),
             "counts": torch.zeros_like(self.counts),
         }
-        return moved
+        return module
 
     def update(self, measurements: Mapping[str, Measurement]) -> None:
         """Add a batch."""
         for name, (values, where) in measurements.items():
             row = self.rows[name]
-            # Filled, not multiplied by 0: undefined values may be NaN.
+            # Masked, not multiplied by 0: undefined values may be NaN.
             self.totals[row] += values.float().masked_fill(~where, 0).sum(0)
             self.counts[row] += where.sum(0)
 
@@ -93,7 +93,7 @@ class StepMeans(Metric):
         return torch.stack([self.totals, self.counts])
 
     def sums(self) -> dict[str, StepSums]:
-        """Return the sums over all batches and devices by their names."""
+        """Return the sums over all batches and devices by name."""
         # Not from `compute`, whose tensors of one number lose their dimensions: T may be 1.
         totals, counts = self.compute()
         return {name: StepSums(totals[row], counts[row]) for name, row in self.rows.items()}

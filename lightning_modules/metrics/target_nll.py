@@ -1,8 +1,8 @@
 """Target-NLL: how well a model predicts a function at its targets.
 
 -E_{z ~ P(Z | C)} log P(Y | X, Z, C) per target, in nats (Yoon et al. 2020, section 5). Here it is
-the log of the mean density of K samples (the marginal predictive); the paper has one sample, for
-which the two are the same.
+the log of the mean density of K samples (the marginal predictive); the paper uses one sample, for
+which the two agree.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class Scores(NamedTuple):
     """Scores of a mixture of K predictions at each target."""
 
     nll: Tensor  #: [B, T, M]
-    joint: Tensor  #: [B, T], of all targets of a step together, per target
+    joint: Tensor  #: [B, T], of all targets of a step jointly, per target
     one_sample: Tensor  #: [B, T, M], of the first of the K predictions
     mean: Tensor  #: [B, T, M, Dy], of the mixture
     variance: Tensor  #: [B, T, M, Dy], of the mixture
@@ -32,10 +32,10 @@ class Scores(NamedTuple):
     @classmethod
     def of(cls, predictions: Iterable[Targets], batch: FunctionSequences) -> "Scores":
         """Score K predictions, each [B, T, M, Dy], keeping only their sums in memory."""
-        each = iter(predictions)
-        sums, count = _Sums.of(next(each), batch), 1
+        remaining = iter(predictions)
+        sums, count = _Sums.of(next(remaining), batch), 1
         one_sample, one_mean = -sums.density, sums.mean
-        for targets in each:
+        for targets in remaining:
             sums, count = sums.plus(_Sums.of(targets, batch)), count + 1
         mean = sums.mean / count
         return cls(
@@ -58,15 +58,15 @@ class _Sums(NamedTuple):
 
     @classmethod
     def of(cls, targets: Targets, batch: FunctionSequences) -> "_Sums":
-        """Begin with one prediction."""
+        """Return the sums of one prediction."""
         density = targets.log_density(batch.target_y)
-        together = density.masked_fill(~batch.target_mask, 0).sum(2)
+        joint = density.masked_fill(~batch.target_mask, 0).sum(2)
         mean, sigma = (part.float() for part in targets)
-        return cls(density, together, mean, mean.square() + sigma.square())
+        return cls(density, joint, mean, mean.square() + sigma.square())
 
     def plus(self, other: "_Sums") -> "_Sums":
         """Add other predictions."""
-        # In logs: densities of hundreds of targets together underflow.
+        # In logs: joint densities of hundreds of targets underflow.
         return _Sums(
             torch.logaddexp(self.density, other.density),
             torch.logaddexp(self.joint, other.joint),
@@ -84,29 +84,29 @@ def target_measurements(
     are the terms of the bound.
     """
     real, seen = batch.target_mask, batch.target_seen
-    nll, every = mean_over(scores.nll, real)
+    nll, defined = mean_over(scores.nll, real)
     context = batch.context_mask.any(2)
     error = (scores.mean - batch.target_y).square()
     return {
-        "nll": Measurement(nll, every),
+        "nll": Measurement(nll, defined),
         "nll_with_context": Measurement(nll, context),
         "nll_without_context": Measurement(nll, ~context),
         "nll_seen": mean_over(scores.nll, seen),
         "nll_unseen": mean_over(scores.nll, real & ~seen),
-        "nll_joint": Measurement(scores.joint, every),
+        "nll_joint": Measurement(scores.joint, defined),
         "nll_one_sample": mean_over(scores.one_sample, real),
-        "nll_posterior": Measurement(-bound.reconstruction / real.sum(2), every),
+        "nll_posterior": Measurement(-bound.reconstruction / real.sum(2), defined),
         "mse": mean_over(error.mean(-1), real),
         "squared_z": mean_over((error / scores.variance).mean(-1), real),
-        "reconstruction": Measurement(bound.reconstruction, every),
-        "kl": Measurement(bound.kl, every),
+        "reconstruction": Measurement(bound.reconstruction, defined),
+        "kl": Measurement(bound.kl, defined),
     }
 
 
-def mean_over(values: Tensor, chosen: Tensor) -> Measurement:
-    """Average values [B, T, M] over the chosen targets of each step, where there are any."""
-    number = chosen.sum(2)
-    total = values.masked_fill(~chosen, 0).sum(2)
+def mean_over(values: Tensor, mask: Tensor) -> Measurement:
+    """Average values [B, T, M] over each step's masked targets, where there are any."""
+    number = mask.sum(2)
+    total = values.masked_fill(~mask, 0).sum(2)
     return Measurement(total / number.clamp(min=1), number > 0)
 
 
@@ -120,35 +120,35 @@ def summarise_targets(
     The curve ``context_share`` is the share of sequences that have a context at a step.
 
     Args:
-        sums: what ``target_measurements`` measures, and any others.
+        sums: the sums of ``target_measurements`` and any other measurements.
         optimal: curves [T] of the oracle on the same sequences, its NLLs and ``squared_z``; may be
             empty. Each adds ``gap_<name>`` and a curve ``optimal_<name>``.
-        inferred: curves [T], ``nll`` and ``effective_samples``, of the oracle that must infer the
+        inferred: curves [T], ``nll`` and ``effective_samples``, of the oracle that infers the
             kernels; may be empty. They add ``gap_inferred_nll`` and curves ``inferred_<name>``.
     """
     kl, reconstruction = sums["kl"], sums["reconstruction"]
-    named = [name for name in sums if not sums[name].nowhere]
-    scalars = {name: sums[name].mean for name in named}
-    for of_one in ("", "_one_sample"):
-        if (name := f"overlap_without_context{of_one}") in named:
+    defined = [name for name in sums if not sums[name].nowhere]
+    scalars = {name: sums[name].mean for name in defined}
+    for suffix in ("", "_one_sample"):
+        if (name := f"overlap_without_context{suffix}") in defined:
             late = sums[name].since(len(kl.total) // 2 + 1)
-            scalars |= {} if late.nowhere else {f"overlap_late{of_one}": late.mean}
+            scalars |= {} if late.nowhere else {f"overlap_late{suffix}": late.mean}
     scalars["bound"] = (reconstruction.curve - kl.curve).sum()
     scalars["latent_gain"] = scalars["nll_one_sample"] - scalars["nll_posterior"]
-    curves = {name: sums[name].curve for name in named}
+    curves = {name: sums[name].curve for name in defined}
     curves["context_share"] = sums["nll_with_context"].sequences / sums["nll"].sequences
-    for name in (name for name in named if name in optimal):
+    for name in (name for name in defined if name in optimal):
         curves[f"optimal_{name}"] = curve = optimal[name].to(curves[name])
         scalars[f"gap_{name}"] = scalars[name] - _mean_weighted_as(sums[name], curve)
     for name, curve in inferred.items():
         curves[f"inferred_{name}"] = curve.to(curves["nll"])
     if inferred:
-        least = _mean_weighted_as(sums["nll"], curves["inferred_nll"])
-        scalars["gap_inferred_nll"] = scalars["nll"] - least
+        reference = _mean_weighted_as(sums["nll"], curves["inferred_nll"])
+        scalars["gap_inferred_nll"] = scalars["nll"] - reference
     return Summary(scalars, curves, int(sums["kl"].sequences.max()))
 
 
 def _mean_weighted_as(sums: StepSums, curve: Tensor) -> Tensor:
-    """Average a curve with the weights that its steps have in a model's mean."""
+    """Average a curve with the steps' weights in a model's mean."""
     # A step without sequences is NaN in the curve and has weight 0: NaN * 0 must not count.
     return (curve * sums.sequences).nan_to_num(0).sum() / sums.sequences.sum()

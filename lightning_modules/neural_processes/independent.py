@@ -1,6 +1,6 @@
 """NP and ANP: each step's latent depends on all contexts so far, and on no other latent.
 
-The contexts of all steps are one set, in which the step is part of x.
+The contexts of all steps form one set, in which x includes the step.
 """
 
 from functools import partial
@@ -30,7 +30,7 @@ class NP(NeuralProcess):
         super().__init__(memory=memory, step_in_x=True, **settings)
 
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Make latents that do not depend on one another."""
+        """Make latents that are independent of one another."""
         return IndependentLatents(size, pooling)
 
 

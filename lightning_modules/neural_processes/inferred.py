@@ -1,4 +1,4 @@
-"""A batch on its way through a neural process: recalled from memory, then inferred."""
+"""Intermediate results of a neural process: a batch recalled from memory, then inferred."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ from memory_cores.parts.real_points import RealPoints
 
 
 class Recalled(NamedTuple):
-    """A batch with its memory written and read, before any latent is drawn."""
+    """A batch after its memory was written and read, before any latent is drawn."""
 
     points: Tensor  #: [B, T, M, h], the targets' part of the decoder's first layer
-    asked: RealPoints  #: which of them are real
+    real_targets: RealPoints  #: which targets are real
     evidence: Evidence
-    kl: Tensor  #: [B, T], of what the memory drew
-    snapshot: Any  #: the core's, of all steps
+    kl: Tensor  #: [B, T], of the memory's own samples
+    snapshot: Any  #: the core's, at all steps
 
 
 class Inferred(NamedTuple):
@@ -24,4 +24,4 @@ class Inferred(NamedTuple):
 
     targets: Targets  #: [B, T, M, Dy]
     latents: Latents
-    memory_kl: Tensor  #: [B, T], of what the memory drew
+    memory_kl: Tensor  #: [B, T], of the memory's own samples

@@ -1,6 +1,6 @@
-"""Latents z_t of a sequence of tasks: one by one, or each given those before (eqs. 1 and 2).
+"""Latents z_t of a sequence of tasks: independent, or each given those before (eqs. 1 and 2).
 
-The sets behind prior and posterior are pooled beforehand, for all steps; the two share the head.
+The sets of prior and posterior are pooled beforehand for all steps; the two share one head.
 """
 
 from abc import ABC, abstractmethod
@@ -21,8 +21,8 @@ class Evidence(NamedTuple):
     """Sets that latents are drawn from, by step."""
 
     context: Pool  #: encodings of the step's context
-    memory: Pool  #: values that the memory holds; empty where latents do not pool it
-    target: Pool | None  #: encodings of the step's targets, None where they are not known
+    memory: Pool  #: values stored in memory; empty where latents do not pool them
+    target: Pool | None  #: encodings of the step's targets, None where these are unknown
 
     def repeated(self, samples: int) -> "Evidence":
         """Repeat the evidence for each of K samples; the first dimension is then K * B."""
@@ -34,21 +34,21 @@ class Evidence(NamedTuple):
 
 
 class Latents(NamedTuple):
-    """A sample with its prior and posterior; it is drawn from the latter if targets are known."""
+    """A sample with its prior and posterior; drawn from the posterior if targets are known."""
 
-    sample: Tensor  #: [B, T, Z], what the decoder sees
-    prior: DiagonalGaussian  #: [B, T, N] of all that is drawn, as ``noise_size`` says
-    posterior: DiagonalGaussian  #: [B, T, N]; the prior again where the targets are not known
+    sample: Tensor  #: [B, T, Z], the decoder's input
+    prior: DiagonalGaussian  #: [B, T, N], N being ``noise_size``
+    posterior: DiagonalGaussian  #: [B, T, N]; equal to the prior if the targets are unknown
 
 
 class LatentPath(nn.Module, ABC):
-    """Base class of the ways in which latents depend on one another.
+    """Base class: how the latents of successive steps depend on one another.
 
     Args:
         pooling: how encodings are pooled.
     """
 
-    #: Standard normal numbers N that a step takes.
+    #: Standard normal numbers N per step.
     noise_size: int
 
     def __init__(self, pooling: Pooling) -> None:
@@ -66,7 +66,7 @@ class LatentPath(nn.Module, ABC):
 
 
 class IndependentLatents(LatentPath):
-    """Latents z_t given all that was seen up to step t, whatever the latents before (NP, ANP).
+    """Latents z_t given all sets up to step t, independent of earlier latents (NP, ANP).
 
     Args:
         size: width h of encodings and latents.
@@ -79,7 +79,7 @@ class IndependentLatents(LatentPath):
 
     @property
     def state_size(self) -> int:
-        """Sum of what was seen, h, and for a mean its number."""
+        """The running sum of encodings, h, and for a mean their number."""
         return self.head.size + (self.pooling == "mean")
 
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
@@ -98,7 +98,7 @@ class SequentialLatents(LatentPath):
     """Latents z_t given h_t = LSTM(h_{t-1}, z_{t-1} + r_t) and the step's set (SNP, ASNP).
 
     r_t pools the step's context. The head sees h_t plus a pooled set: the context for the prior,
-    the targets for the posterior, either one joined with what the memory holds.
+    the targets for the posterior, either one joined with the memory's values.
 
     Args:
         size: width h of encodings, latents and the LSTM's state.
@@ -118,15 +118,16 @@ class SequentialLatents(LatentPath):
     def forward(self, evidence: Evidence, noise: Tensor) -> Latents:
         """Draw one latent after another; the prior of all steps is computed after the loop."""
         contexts = evidence.context.pooled(self.pooling)
-        known = self._pooled(evidence.context, evidence.memory)
-        told = known if evidence.target is None else self._pooled(evidence.target, evidence.memory)
-        # The LSTM's input is z_{t-1} + r_t, and the gates are linear in it: r_t passes them for all
-        # steps at once, and only z_{t-1} and h_{t-1} are left for the loop.
+        for_prior = for_posterior = self._pooled(evidence.context, evidence.memory)
+        if evidence.target is not None:
+            for_posterior = self._pooled(evidence.target, evidence.memory)
+        # The gates are linear in the LSTM's input z_{t-1} + r_t: the part of r_t is computed for
+        # all steps at once, and only those of z_{t-1} and h_{t-1} are left for the loop.
         weight, bias = self.lstm.gates.parameters()
         from_context = F.linear(contexts.transpose(0, 1), weight[:, : contexts.shape[2]], bias)
         gates = LateLinear(weight, from_context)
-        # ``posterior_of`` is the prior where no targets are known.
-        posterior_of = self.head.step_by_step(told.transpose(0, 1))
+        # ``posterior_of`` returns the prior if no targets are known.
+        posterior_of = self.head.step_by_step(for_posterior.transpose(0, 1))
         hidden = cell = latent = torch.zeros_like(noise[:, 0])
         steps = []
         for noise_t in noise.unbind(1):
@@ -136,7 +137,7 @@ class SequentialLatents(LatentPath):
             steps.append((hidden, latent, *posterior))
         states, latents, *parameters = (torch.stack(parts, 1) for parts in zip(*steps, strict=True))
         drawn_from = DiagonalGaussian(*parameters)
-        prior = drawn_from if evidence.target is None else self.head(states + known)
+        prior = drawn_from if evidence.target is None else self.head(states + for_prior)
         return Latents(latents, prior, drawn_from)
 
     def _pooled(self, points: Pool, memory: Pool) -> Tensor:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 NATS, SHARE = "nats per target", "0 to 1"
 KNOWN_OPTIMUM, DIGITS = ("DriftingFunctions",), ("MovingDigits",)
 MOVING = ("MovingDigits", "MovingFaces")
-#: Test sequences whose imaginary keys are followed.
-FOLLOWED_SEQUENCES = 128
+#: Test sequences whose imaginary keys are tracked.
+TRACKED_SEQUENCES = 128
 PATCHES = ("RenderedFaces",)
 
 
@@ -304,37 +304,37 @@ class FunctionMeasures(Measures):
         return measured
 
     def summarise(self, model: "NeuralProcess", sums: Mapping[str, StepSums]) -> Summary:
-        """Average over sequences; compare a whole set of functions with the optimum."""
+        """Average over sequences, and compare with the optimum if the whole set was measured."""
         data, testing = model.benchmark, model.trainer.testing
         split: Split = "test" if testing else "val"
-        # The optimum is an average over the whole set, with which no part of it compares.
+        # The optimum is an average over the whole set, not comparable with that of a part.
         if data is None or int(sums["nll"].sequences.max()) < len(data.dataset(split)):
             summary = summarise_targets(sums)
         else:
             inferred = data.inferred_nll() if testing else {}
             summary = summarise_targets(sums, data.optimal_nll(split), inferred)
         if data is not None and testing and data.canvas_shape is not None:
-            summary.scalars.update(followed_keys(model, data))
+            summary.scalars.update(track_keys(model, data))
         return summary
 
 
-def followed_keys(model: "NeuralProcess", data: FunctionDataModule[Any]) -> dict[str, Tensor]:
+def track_keys(model: "NeuralProcess", data: FunctionDataModule[Any]) -> dict[str, Tensor]:
     """Measure how imaginary keys follow the pictures of the first test sequences.
 
-    Memories are written once more, and targets are left out: that takes a small part of a test.
+    The memories are written once more, with a single target per step: a small part of a test.
 
     Args:
-        model: in evaluation mode.
-        data: pictures that move on a canvas, set up.
+        model: the model, in evaluation mode.
+        data: the data module of moving pictures, set up.
 
     Returns:
-        see `key_measurements`; empty for a memory without imaginary keys.
+        As `key_measurements`; empty for a memory without imaginary keys.
     """
-    dataset, together = data.dataset("test"), data.hparams["eval_batch_size"]
-    count = min(FOLLOWED_SEQUENCES, len(dataset))
+    dataset, batch_size = data.dataset("test"), data.hparams["eval_batch_size"]
+    count = min(TRACKED_SEQUENCES, len(dataset))
     keys, centres = [], []
-    for first in range(0, count, together):
-        batch = moved(dataset.__getitems__(range(first, min(first + together, count))), model)
+    for first in range(0, count, batch_size):
+        batch = moved(dataset.__getitems__(range(first, min(first + batch_size, count))), model)
         batch = batch._replace(
             target_x=batch.target_x[:, :, :1],
             target_y=batch.target_y[:, :, :1],
@@ -342,7 +342,7 @@ def followed_keys(model: "NeuralProcess", data: FunctionDataModule[Any]) -> dict
             target_seen=batch.target_seen[:, :, :1],
         )
         with torch.no_grad():
-            snapshot = model.recall(batch, told=False, noise=model.noise(batch)).snapshot
+            snapshot = model.recall(batch, with_targets=False, noise=model.noise(batch)).snapshot
         places = places_of_keys(model, snapshot, data.x_size)
         if places is None:
             return {}

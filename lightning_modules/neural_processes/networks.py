@@ -17,8 +17,8 @@ from memory_cores.parts.attention import glorot_linear
 from memory_cores.parts.gaussian import DiagonalGaussian
 from memory_cores.parts.real_points import RealPoints, of_points
 
-#: Targets that are decoded at once: their hidden layers fit into a processor core's cache.
-TOGETHER = 8192
+#: Targets decoded at once: their hidden layers fit into a processor core's cache.
+CHUNK = 8192
 #: Lower limit of the decoder's sigma, so that no density grows without bound.
 LEAST_SIGMA = 0.1
 
@@ -27,7 +27,7 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Stack linear layers of these sizes, with a ReLU after all but the last."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        # In place: nobody else sees what a linear layer returns, and it is still in the cache.
+        # In place: nothing else uses the linear layer's output, which is still in the cache.
         layers += [glorot_linear(inputs, outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
@@ -41,32 +41,32 @@ class SetEncoder(nn.Module, ABC):
 
 
 class ObservationModel(nn.Module, ABC):
-    """Base class of decoders P(y | x, z_t, r_t(x)): points and latents come in separately.
+    """Base class of decoders P(y | x, z_t, r_t(x)): points and latents are mapped separately.
 
-    A latent then passes a first linear map once for all targets of its step, and r and x once for
-    all samples of the latent.
+    A latent is then mapped once for all targets of its step, and r and x once for all samples of
+    the latent.
     """
 
     size: int  #: width h
 
     @abstractmethod
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Map reads [..., M, R] and places [..., M, Dx]: the points' part, [..., M, P].
+        """Map reads [..., M, R] and places [..., M, Dx] to the points' part [..., M, P].
 
-        Reads of an uncertain core end with a variance, which counts as a part of the place.
+        Reads of an uncertain core end with a variance, which counts as part of the place.
         """
 
     @abstractmethod
     def of_latents(self, latents: Tensor) -> Tensor:
-        """Map latents [..., Z]: their part, [..., 1, P]."""
+        """Map latents [..., Z] to their part [..., 1, P]."""
 
     @abstractmethod
     def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
-        """Decode what ``of_points`` and ``of_latents`` return."""
+        """Decode the outputs of ``of_points`` and ``of_latents``."""
 
     @abstractmethod
     def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
-        """Decode [B, T, M, P] and [B, T, 1, P] a part at a time: faster, and in less memory."""
+        """Decode [B, T, M, P] and [B, T, 1, P] in chunks: faster, and in less memory."""
 
 
 class PointEncoder(SetEncoder):
@@ -104,12 +104,12 @@ class LatentHead(nn.Module):
         return self._gaussian(self.network(pooled))
 
     def step_by_step(self, known: Tensor) -> Callable[[Tensor], DiagonalGaussian]:
-        """Return the head for a loop over time: known parts [T, B, h] plus a state [B, h]."""
+        """Return the head for a loop over time: known inputs [T, B, h] plus a state [B, h]."""
         first, second = (layer for layer in self.network if isinstance(layer, nn.Linear))
-        # The first layer is linear, so the known part passes it before the loop.
+        # The first layer is linear, so it is applied to the known part before the loop.
         hidden = LateLinear(first.weight, first(known))
         output = LateLinear(second.weight, second.bias.expand(*known.shape[:2], -1))
-        return lambda added: self._gaussian(output(hidden(added).relu()))
+        return lambda state: self._gaussian(output(hidden(state).relu()))
 
     def _gaussian(self, outputs: Tensor) -> DiagonalGaussian:
         mean, log_variance = outputs.chunk(2, -1)
@@ -119,7 +119,7 @@ class LatentHead(nn.Module):
 class Decoder(ObservationModel):
     """Observation model P(y | x, z_t, r_t(x)), with sigma = 0.1 + 0.9 softplus.
 
-    What ``of_points`` and ``of_latents`` share is the first layer, linear in [r, x] and z.
+    ``of_points`` and ``of_latents`` apply the first layer, which is linear in [r, x] and z.
 
     Args:
         size: width h of reads, latents and hidden layers.
@@ -134,26 +134,26 @@ class Decoder(ObservationModel):
         self.rest = nn.Sequential(nn.ReLU(inplace=True), mlp([size, size, 2 * y_size]))
 
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Apply the first layer to reads [..., M, h] and x: the points' part, [..., M, h]."""
+        """Apply the first layer to reads [..., M, h] and x; return the points' part [..., M, h]."""
         weight = self.first.weight[:, : self.point_size]
         points = torch.cat([reads, x], -1)
         return of_points(lambda rows: F.linear(rows, weight, self.first.bias), points, real)
 
     def of_latents(self, latents: Tensor) -> Tensor:
-        """Apply the first layer to latents [..., h]: the latents' part, [..., 1, h]."""
+        """Apply the first layer to latents [..., h]; return the latents' part [..., 1, h]."""
         return F.linear(latents, self.first.weight[:, self.point_size :]).unsqueeze(-2)
 
     def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
-        """Decode what ``of_points`` and ``of_latents`` return."""
+        """Decode the outputs of ``of_points`` and ``of_latents``."""
         mean, raw = of_points(self.rest, points + latents, real).chunk(2, -1)
         return Targets(mean, LEAST_SIGMA + (1 - LEAST_SIGMA) * F.softplus(raw))
 
     def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
-        """Decode [B, T, M, h] and [B, T, 1, h] some steps at a time: faster, and in less memory.
+        """Decode [B, T, M, h] and [B, T, 1, h] a few steps at a time: faster, and in less memory.
 
-        Padding is decoded, too: where all points are targets, there is none.
+        Padding is decoded, too: there is none where all points are targets.
         """
-        steps = max(1, TOGETHER // points.shape[2])
+        steps = max(1, CHUNK // points.shape[2])
         split = zip(
             points.flatten(0, 1).split(steps), latents.flatten(0, 1).split(steps), strict=True
         )

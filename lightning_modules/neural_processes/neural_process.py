@@ -1,11 +1,11 @@
 """Base class of neural processes: memory first, then latents, then all targets at once.
 
-    r_t(x)  = look-up of x in what the memory holds after step t       (section 3.1.3)
+    r_t(x)  = look-up of x in the memory after step t                  (section 3.1.3)
     z_t     ~ prior P(z_t | z_<t, C_t), or posterior Q given the targets (eqs. 10 and 11)
     y       ~ P(y | x, z_t, r_t(x))
 
-No latent enters the memory, so all steps are written before any latent is drawn, and all targets of
-all steps are read and decoded in one call.
+No latent enters the memory. All steps are therefore written before any latent is drawn, and the
+targets of all steps are read and decoded in one call.
 """
 
 from abc import abstractmethod
@@ -41,16 +41,16 @@ from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.real_points import RealPoints
 
 Objective = Literal["elbo", "paper"]
-#: Places [B, T, N, Dx], values [B, T, N, Dy], and which of them are real.
+#: Places [B, T, N, Dx], values [B, T, N, Dy], and which points are real.
 Points = tuple[Tensor, Tensor, RealPoints]
-#: Width where neither settings nor a budget of parameters decide on it.
+#: Width if neither the settings nor a parameter budget determine it.
 HIDDEN_SIZE = 64
 
 
 class NeuralProcess(SequenceModel):
     """Model of a sequence of functions, given a few points of each.
 
-    Subclasses define how latents depend on one another (``latent_path``).
+    Subclasses define how latents depend on one another (``make_latent_path``).
 
     Args:
         sequence_length: steps T of training; this and the next four come from the data on the
@@ -62,28 +62,28 @@ class NeuralProcess(SequenceModel):
         memory: builds the memory core.
         hidden_size: width h of encodings, latents, reads and hidden layers; default: what the
             budgets allow, else 64.
-        parameter_budget: most parameters of the whole model, so that models with different cores
-            are comparable; not used if the hidden size is given.
-        state_budget: numbers that a sequence carries from step to step, within 5%; decides on the
-            core's slots, if its settings name none, and then on the hidden size.
-        learning_rate: Adam's learning rate, at its highest.
-        warm_up: number of first steps in which the learning rate rises.
+        parameter_budget: maximum number of parameters of the whole model, so that models with
+            different cores are comparable; ignored if the hidden size is given.
+        state_budget: numbers that a sequence carries from step to step, met within 5%; determines
+            the core's slots, unless its settings do, and then the hidden size.
+        learning_rate: Adam's peak learning rate.
+        warm_up: number of initial steps over which the learning rate rises.
         decay: lower the learning rate to 0 by the end of training, along half a cosine; a training
             that is resumed with a later end follows the longer run's curve.
-        objective: "elbo", the variational bound; "paper", the weighted one of the authors' code: a
-            step's mean over targets of log-likelihoods, minus its undivided KL.
+        objective: "elbo", the variational bound; "paper", the weighted bound of the authors' code:
+            a step's log-likelihood averaged over targets, minus its undivided KL.
         pooling: how encodings are pooled for latents and controls; the paper's text says "sum", its
-            code "mean". Sums of large contexts have enormous variances at first, and need a small
+            code "mean". Sums over large contexts start with enormous variances and need a small
             learning rate.
         latent_layers: layers of the encoder whose encodings the latents pool.
-        deterministic_layers: layers of the encoder whose encodings the memory holds.
-        place_range: half the width of the range to which the model scales places; on images the
-            paper has 1, with which networks are slow to tell neighbouring pixels apart.
+        deterministic_layers: layers of the encoder whose encodings the memory stores.
+        place_range: half the width of the range to which the model scales places; the paper uses 1
+            on images, where networks are slow to tell neighbouring pixels apart.
         step_in_x: append the step to every x, as 0.25 + 0.5 t / T, scaled like the places.
-        recurrent_path: add SNP's deterministic LSTM to what targets read.
-        pool_memory: let latents pool what the memory holds with the context.
-        compile: capture the recurrences as CUDA graphs; on a CPU it makes no difference.
-        validation_samples: samples of the latents that a validation's NLL averages over.
+        recurrent_path: add SNP's deterministic LSTM to the targets' reads.
+        pool_memory: pool the memory's values with the context for the latents.
+        compile: capture the recurrences as CUDA graphs; no effect on a CPU.
+        validation_samples: samples of the latents over which a validation's NLL averages.
         test_samples: the same for tests; 1 in the paper.
 
     Raises:
@@ -120,7 +120,7 @@ class NeuralProcess(SequenceModel):
         test_samples: int = 50,
     ) -> None:
         super().__init__(test_length, learning_rate)
-        # Plain values, safe to load. What the model's class decides on is none of its settings.
+        # Plain values, safe to load. Settings that the class itself fixes are not among them.
         self.save_hyperparameters(ignore=[*self.decided])
         require_one_of(get_args(Objective), objective=objective)
         require_one_of(get_args(Pooling), pooling=pooling)
@@ -141,35 +141,35 @@ class NeuralProcess(SequenceModel):
         )
         budgets = Budgets(parameter_budget, state_budget)
         sizer = Sizer(budgets, recipe.parts, hidden_size, HIDDEN_SIZE)
-        self._take(recipe.parts(*sizer.sizing()), captured=compile)
+        self._set_parts(recipe.parts(*sizer.sizing()), capture=compile)
 
-    def _take(self, parts: Parts, captured: bool) -> None:
-        """Make these networks the model's."""
+    def _set_parts(self, parts: Parts, capture: bool) -> None:
+        """Register the networks as the model's own."""
         self.latent_encoder, self.deterministic_encoder, self.memory = parts[:3]
         self.recurrent_path, self.latent_path, self.decoder = parts[3:]
         self.state_size = parts.state_size
-        self._choose_recurrences(captured)
+        self._set_recurrences(capture)
 
-    def _choose_recurrences(self, captured: bool) -> None:
-        """Let plain calls, or CUDA graphs, do what takes one step after the other."""
+    def _set_recurrences(self, capture: bool) -> None:
+        """Run the loops over time as plain calls or, if ``capture``, as CUDA graphs."""
 
         def recurrence(module: nn.Module, function: Callable[..., Any]) -> Callable[..., Any]:
-            return CapturedGraphs(module, function) if captured else function
+            return CapturedGraphs(module, function) if capture else function
 
         unroll: Callable[..., Recollections] = self.memory.unroll
         self._unroll = recurrence(self.memory, unroll) if self.memory.unroll_recurs else unroll
-        self._draw = recurrence(self.latent_path, self.latent_path.forward)
-        self._follow: Callable[..., Tensor] | None = None
+        self._draw_latents = recurrence(self.latent_path, self.latent_path.forward)
+        self._unroll_path: Callable[..., Tensor] | None = None
         if self.recurrent_path is not None:
-            self._follow = recurrence(self.recurrent_path, self.recurrent_path.forward)
+            self._unroll_path = recurrence(self.recurrent_path, self.recurrent_path.forward)
 
     def make_recipe(self, *settings: Any) -> Recipe:
-        """Make the recipe of the networks, which decides what points and values are."""
+        """Return the recipe of the networks; subclasses choose other networks."""
         return Recipe(*settings)
 
     @abstractmethod
     def make_latent_path(self, size: int, pooling: Pooling) -> LatentPath:
-        """Make the latents of this width, which decides how they depend on one another."""
+        """Make the latents of this width; subclasses define how they depend on one another."""
 
     @property
     def core(self) -> MemoryCore:
@@ -193,11 +193,11 @@ class NeuralProcess(SequenceModel):
 
     @property
     def noise_size(self) -> int:
-        """Standard normal numbers that a step takes: its latent's, then the memory's."""
+        """Standard normal numbers per step: the latent's, then the memory's."""
         return self.latent_path.noise_size + self.memory.noise_size
 
     def noise(self, batch: FunctionSequences) -> Tensor:
-        """Return the noise [B, T, ``noise_size``] of an inference, of the sequences themselves."""
+        """Return the noise [B, T, ``noise_size``] of an inference, a function of the sequences."""
         shape = batch.context_mask.shape[1], self.noise_size
         return self.sequence_noise(batch.episode, shape).to(batch.context_x.dtype)
 
@@ -207,53 +207,58 @@ class NeuralProcess(SequenceModel):
         drawn = self.sequence_noise(batch.episode, shape, draw=1).transpose(0, 1)
         return drawn.to(batch.context_x.dtype)
 
-    def recall(self, batch: FunctionSequences, told: bool, noise: Tensor | None = None) -> Recalled:
-        """Write all contexts, look up all targets, and pool the evidence of the latents.
+    def recall(
+        self, batch: FunctionSequences, with_targets: bool, noise: Tensor | None = None
+    ) -> Recalled:
+        """Write all contexts, look up all targets, and pool the evidence for the latents.
 
         Args:
             batch: B sequences.
-            told: whether the targets' values are known, as posteriors need.
-            noise: [B, T, ``noise_size``], for a memory that draws; drawn if not given.
+            with_targets: whether the evidence includes the targets' values, as posteriors need.
+            noise: [B, T, ``noise_size``], for a stochastic memory; drawn if not given.
         """
         batch = without_padding(batch)
         context_x, target_x = self._places(batch.context_x), self._places(batch.target_x)
-        known, asked = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
-        context = context_x, batch.context_y, known
-        target = (target_x, batch.target_y, asked) if told else None
+        real_contexts, real_targets = RealPoints(batch.context_mask), RealPoints(batch.target_mask)
+        context = context_x, batch.context_y, real_contexts
+        target = (target_x, batch.target_y, real_targets) if with_targets else None
         values = self.deterministic_encoder(*context)
-        own = Pool.of(values, known)
-        pooled = own.pooled(self.pooling)
-        items = Items(context_x, known.padded(values), batch.context_mask)
-        recollections = self._unroll(pooled, items, *self._drawn(target, noise))
-        reads = self.memory.lookup(recollections.snapshot, target_x, asked)
-        if self._follow is not None:
-            followed = self._follow(pooled).unsqueeze(2)
-            reads = reads + F.pad(followed, (0, self.memory.uncertain))
+        context_pool = Pool.of(values, real_contexts)
+        pooled = context_pool.pooled(self.pooling)
+        items = Items(context_x, real_contexts.padded(values), batch.context_mask)
+        recollections = self._unroll(pooled, items, *self._posterior_inputs(target, noise))
+        reads = self.memory.lookup(recollections.snapshot, target_x, real_targets)
+        if self._unroll_path is not None:
+            path = self._unroll_path(pooled).unsqueeze(2)
+            reads = reads + F.pad(path, (0, self.memory.uncertain))
         # With ``pool_memory`` latents pool imaginary values too, as in the authors' code.
-        held = Pool(recollections.total, recollections.number)
-        empty = Pool(*map(torch.zeros_like, held))
+        memory_pool = Pool(recollections.total, recollections.number)
+        if not self.pool_memory:
+            memory_pool = Pool(*map(torch.zeros_like, memory_pool))
         if self.latent_encoder is not self.deterministic_encoder:
-            own = Pool.of(self.latent_encoder(*context), known)
+            context_pool = Pool.of(self.latent_encoder(*context), real_contexts)
         evidence = Evidence(
-            context=own,
-            memory=held if self.pool_memory else empty,
-            target=None if target is None else self.pool_of_targets(batch, target, own),
+            context=context_pool,
+            memory=memory_pool,
+            target=None if target is None else self.pool_of_targets(batch, target, context_pool),
         )
-        points = self.decoder.of_points(reads, target_x, asked)
-        return Recalled(points, asked, evidence, recollections.kl, recollections.snapshot)
+        points = self.decoder.of_points(reads, target_x, real_targets)
+        return Recalled(points, real_targets, evidence, recollections.kl, recollections.snapshot)
 
     def pool_of_targets(self, batch: FunctionSequences, target: Points, context: Pool) -> Pool:
         """Pool the encodings of all targets, for posteriors.
 
         Args:
             batch: B sequences.
-            target: places as the networks see them, values, and which are real.
+            target: scaled places, values, and which points are real.
             context: the encodings of the contexts.
         """
         return Pool.of(self.latent_encoder(*target), target[2])
 
-    def _drawn(self, target: Points | None, noise: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Return the posterior's controls [B, T, h] and the noise, for a core that draws."""
+    def _posterior_inputs(
+        self, target: Points | None, noise: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """Return the posterior's controls [B, T, h] and the noise of a stochastic core."""
         if not self.memory.noise_size:
             return ()
         observed = None
@@ -263,9 +268,9 @@ class NeuralProcess(SequenceModel):
         return observed, None if noise is None else noise[..., self.latent_path.noise_size :]
 
     def _places(self, x: Tensor) -> Tensor:
-        """Scale places [B, T, N, Dx], and append the step if the model has it in x."""
+        """Scale places [B, T, N, Dx], and append the step if ``step_in_x``."""
         if self.step_in_x:
-            # Steps of training: longer test sequences go beyond 0.75.
+            # Relative to the training length: longer test sequences go beyond 0.75.
             step = 0.25 + 0.5 * torch.arange(x.shape[1], device=x.device) / self.steps
             step = step.to(x.dtype).view(1, -1, 1, 1).expand(*x.shape[:3], 1)
             x = torch.cat([x, step], -1)
@@ -278,13 +283,13 @@ class NeuralProcess(SequenceModel):
             batch: B sequences.
             noise: [B, T, ``noise_size``], standard normal; drawn if not given.
         """
-        noise = self._fresh(batch, 1)[0] if noise is None else noise
-        return self._inferred(self.recall(batch, told=True, noise=noise), noise)
+        noise = self._random_noise(batch, 1)[0] if noise is None else noise
+        return self._inferred(self.recall(batch, with_targets=True, noise=noise), noise)
 
     def _inferred(self, recalled: Recalled, noise: Tensor) -> Inferred:
-        latents = self._draw(recalled.evidence, noise[..., : self.latent_path.noise_size])
-        drawn = self.decoder.of_latents(latents.sample)
-        targets = self.decoder(recalled.points, drawn, recalled.asked)
+        latents = self._draw_latents(recalled.evidence, noise[..., : self.latent_path.noise_size])
+        sample = self.decoder.of_latents(latents.sample)
+        targets = self.decoder(recalled.points, sample, recalled.real_targets)
         return Inferred(targets, latents, recalled.kl)
 
     def predict(
@@ -306,24 +311,25 @@ class NeuralProcess(SequenceModel):
     def predictions(
         self, batch: FunctionSequences, samples: int, noise: Tensor | None = None
     ) -> Iterator[Targets]:
-        """Yield the K predictions one by one, [B, T, M, Dy]: all at once are large for pictures.
+        """Yield the K predictions one by one, [B, T, M, Dy], to save memory on images.
 
-        The arguments are those of ``predict``.
+        Takes the arguments of ``predict``.
         """
-        noise = self._fresh(batch, samples) if noise is None else noise
-        # A core that draws is written anew for each sample; otherwise one recall serves all.
+        noise = self._random_noise(batch, samples) if noise is None else noise
+        # A stochastic core is written anew for each sample; otherwise one recall serves all.
         for part in noise.split(1) if self.memory.noise_size else [noise]:
-            yield from self._predictions(self.recall(batch, told=False, noise=part[0]), part)
+            recalled = self.recall(batch, with_targets=False, noise=part[0])
+            yield from self._predictions(recalled, part)
 
     def _predictions(self, recalled: Recalled, noise: Tensor) -> Iterator[Targets]:
-        """Yield predictions with noise [K, B, T, ``noise_size``] from what was recalled."""
+        """Yield predictions from a recall with noise [K, B, T, ``noise_size``]."""
         samples, of_latents = len(noise), noise[..., : self.latent_path.noise_size].flatten(0, 1)
-        untold = recalled.evidence._replace(target=None)
-        latents = self._draw(untold.repeated(samples), of_latents).sample
+        prior_evidence = recalled.evidence._replace(target=None)
+        latents = self._draw_latents(prior_evidence.repeated(samples), of_latents).sample
         for row in self.decoder.of_latents(latents).unflatten(0, (samples, -1)):
-            yield self.decoder.in_parts(recalled.points, row, recalled.asked)
+            yield self.decoder.in_parts(recalled.points, row, recalled.real_targets)
 
-    def _fresh(self, batch: FunctionSequences, samples: int) -> Tensor:
+    def _random_noise(self, batch: FunctionSequences, samples: int) -> Tensor:
         """Draw noise [K, B, T, ``noise_size``] from the process's random generator."""
         x = batch.context_x
         shape = samples, *x.shape[:2], self.noise_size
@@ -387,8 +393,8 @@ class NeuralProcess(SequenceModel):
         if self.memory.noise_size:
             scores = Scores.of(self.predictions(batch, samples, of_samples), batch)
             return scores, self(batch, noise)
-        # The targets change nothing that such a core recalls, so one recall serves both.
-        recalled = self.recall(batch, told=True)
+        # A deterministic core recalls the same with and without targets: one recall serves both.
+        recalled = self.recall(batch, with_targets=True)
         scores = Scores.of(self._predictions(recalled, of_samples), batch)
         return scores, self._inferred(recalled, noise)
 

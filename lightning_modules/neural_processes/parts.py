@@ -1,4 +1,4 @@
-"""The networks of a neural process, and what they hand from step to step."""
+"""The networks of a neural process, and the size of their recurrent state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LAYERS = 4
 
 
 class Parts(NamedTuple):
-    """Networks of one width, in the order in which their weights are drawn."""
+    """Networks of one width, in the order in which their weights are initialised."""
 
     latent_encoder: SetEncoder
     deterministic_encoder: SetEncoder
@@ -32,21 +32,21 @@ class Parts(NamedTuple):
     decoder: ObservationModel
 
     def modules(self) -> list[nn.Module]:
-        """Return those that there are."""
+        """Return the parts that are present."""
         return [part for part in self if part is not None]
 
     @property
     def state_size(self) -> int | None:
         """Numbers that a sequence hands from step to step; None if they grow with the data."""
-        held = self.memory.state_size
-        if held is None:
+        memory = self.memory.state_size
+        if memory is None:
             return None
-        followed = 0 if self.recurrent_path is None else self.recurrent_path.state_size
-        return held + followed + self.latent_path.state_size
+        path = 0 if self.recurrent_path is None else self.recurrent_path.state_size
+        return memory + path + self.latent_path.state_size
 
 
 class PointSizes(NamedTuple):
-    """Numbers that the data decide on."""
+    """Sizes that the data determine."""
 
     steps: int  #: T of training
     place: int  #: width Dx of a place
@@ -56,15 +56,15 @@ class PointSizes(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides on the networks but their sizes.
+    """Everything that determines the networks except their sizes.
 
     Args:
         memory: builds the memory core.
-        make_latent_path: builds the latents of a width.
-        points: numbers that the data decide on.
+        make_latent_path: builds the latents for a given width.
+        points: sizes that the data determine.
         latent_layers: layers of the encoder whose encodings the latents pool.
-        deterministic_layers: layers of the encoder whose encodings the memory holds.
-        recurrent_path: whether there is SNP's deterministic LSTM.
+        deterministic_layers: layers of the encoder whose encodings the memory stores.
+        recurrent_path: whether to add SNP's deterministic LSTM.
     """
 
     memory: Callable[[MemorySizes], MemoryCore]
@@ -79,7 +79,7 @@ class Recipe:
 
         Args:
             hidden_size: width h.
-            slots: of a core whose settings name none; None: as many as it chooses.
+            slots: for a core whose settings name none; None for the core's own default.
 
         Raises:
             ValueError: a number is below 1.
@@ -90,7 +90,7 @@ class Recipe:
         )
         h, (steps, place, place_range, y) = hidden_size, self.points
         latent = PointEncoder(place + y, h, layers[0])
-        # Made before the memory, so that its initial weights are the same with every core.
+        # Built before the memory, so that its initial weights are the same with every core.
         deterministic = PointEncoder(place + y, h, layers[1])
         core = self.memory(MemorySizes(h, place, h, steps, place, place_range, slots=slots))
         return Parts(
@@ -99,6 +99,6 @@ class Recipe:
             memory=core,
             recurrent_path=RecurrentPath(h) if self.recurrent_path else None,
             latent_path=self.make_latent_path(h),
-            # The variance of an uncertain read, which follows its value, is seen like a place.
+            # An uncertain core appends a variance to each read, which counts as part of the place.
             decoder=Decoder(h, core.uncertain + place, y),
         )

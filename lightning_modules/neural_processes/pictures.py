@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class FunctionDrawings(Drawings):
-    """Functions or moving pictures, their predictions, and where memories imagine points."""
+    """Functions or moving pictures, their predictions, and the memory's imaginary keys."""
 
     pictures = (
         Picture("functions", "Functions and their predictions"),
@@ -56,7 +56,7 @@ class FunctionDrawings(Drawings):
         sequences: int,
         seed: int,
     ) -> Iterator[tuple[str, Figure]]:
-        """Draw a fixed set's NLL, with the optimum if that is known, then its first sequence.
+        """Draw a fixed set's NLL, with the optimum if known, then its first sequence.
 
         Args:
             model: a model of functions.
@@ -87,7 +87,7 @@ class FunctionDrawings(Drawings):
         """Draw what each model predicts at some steps of the first test sequence, a row each.
 
         Args:
-            models: of functions.
+            models: models of functions.
             data: the data module that they are tested on, set up.
             seed: the seed of the noise.
         """
@@ -112,13 +112,13 @@ class FunctionDrawings(Drawings):
 
 
 def first_sequence(data: FunctionDataModule[Any], split: Split) -> FunctionSequences:
-    """Return the first sequence of a split; patches are all of a canvas, side by side."""
+    """Return the first sequence of a split; patches tile the whole canvas."""
     dataset = data.dataset(split)
     return dataset[0] if data.patch_shape is None else dataset.tiled(0)
 
 
 def completed(prediction: PredictedSequence, patch: tuple[int, int, int] | None) -> CompletedImages:
-    """Prepare images for drawing, of pixels or of patches."""
+    """Prepare images of pixels or of patches for drawing."""
     return images_of(prediction) if patch is None else rendered_images(prediction, patch)
 
 
@@ -161,7 +161,7 @@ def functions_of(prediction: PredictedSequence) -> PredictedFunctions:
 
 
 def images_of(prediction: PredictedSequence) -> CompletedImages:
-    """Prepare images, all of whose pixels are targets, for drawing."""
+    """Prepare images for drawing, all of whose pixels are targets."""
     sequence, (mean, sigma) = prediction.sequence, prediction.targets
     truth = canvas_images(sequence.target_y)
     canvas = truth.shape[-2:]
@@ -174,11 +174,11 @@ def images_of(prediction: PredictedSequence) -> CompletedImages:
 
 
 def rendered_images(prediction: PredictedSequence, patch: tuple[int, int, int]) -> CompletedImages:
-    """Prepare canvases that patches cover for drawing.
+    """Prepare canvases for drawing, tiled by the target patches.
 
     Args:
         prediction: of a sequence whose targets are these patches.
-        patch: channels, height and width of each.
+        patch: channels, height and width of a patch.
     """
     sequence, (mean, sigma) = prediction.sequence, prediction.targets
     truth, drawn = ((canvases_of(y, patch) + 0.5).clamp(0, 1) for y in (sequence.target_y, mean))
@@ -187,16 +187,16 @@ def rendered_images(prediction: PredictedSequence, patch: tuple[int, int, int]) 
 
 
 def keys_sentence(keys: Tensor, shown: Evaluated) -> str:
-    """Name the sequence, and how many keys [T, K, X] there are."""
+    """Name the sequence and the number of keys [T, K, X]."""
     return f"{shown.first_sequence}; all {keys.shape[1]} keys of the memory"
 
 
 def nll_sentence(whole_set: str, summary: Summary) -> str:
-    """Name the set, and its mean NLL with and without a context."""
+    """Name the set and its mean NLL with and without a context."""
     groups = {
         group: float(summary.scalars[f"nll_{group}_context"])
         for group in ("with", "without")
         if f"nll_{group}_context" in summary.scalars
     }
-    known = ", ".join(f"{group} a context {value:.3f}" for group, value in groups.items())
-    return f"{whole_set}; mean NLL {float(summary.scalars['nll']):.3f} nats: {known}"
+    means = ", ".join(f"{group} a context {value:.3f}" for group, value in groups.items())
+    return f"{whole_set}; mean NLL {float(summary.scalars['nll']):.3f} nats: {means}"

@@ -1,4 +1,4 @@
-"""Sums over sets, from which an encoding of the whole set is pooled."""
+"""Sums over sets, from which the encoding of a whole set is pooled."""
 
 from typing import Literal, NamedTuple
 
@@ -25,11 +25,11 @@ class Pool(NamedTuple):
         return Pool(*(part.repeat(samples, 1, 1) for part in self))
 
     def joined(self, other: "Pool") -> "Pool":
-        """Join the sets with others."""
+        """Return the union of each set with the other's of the same step."""
         return Pool(self.total + other.total, self.number + other.number)
 
     def so_far(self) -> "Pool":
-        """Join the sets of all steps up to each one."""
+        """Return, for each step, the union of the sets of all steps up to it."""
         return Pool(self.total.cumsum(1), self.number.cumsum(1))
 
     def pooled(self, pooling: Pooling) -> Tensor:

@@ -1,4 +1,4 @@
-"""Probes of neural processes: the memory is given other contexts than its sequence's own."""
+"""Probes of neural processes: the memory is given contexts other than its sequence's own."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class FunctionProbes(Probes):
-    """What a memory recalls at steps without a context is that of a memory with other contexts.
+    """At steps without a context, targets are recalled from a memory with other contexts.
 
-    ``zeroed``: of one that was given none; ``shuffled``: its own sets, in another order of time;
-    ``transplanted``: the donor's, but for those of steps at which the sequence itself has no
-    context. The latents see their own contexts; those that pool the
-    memory (``pool_memory``) see the other one's recollections too.
+    ``zeroed``: no contexts at all; ``shuffled``: the sequence's own sets, in another temporal
+    order; ``transplanted``: the donor's sets, only at steps at which the sequence has a context.
+    The latents see their own contexts; those that pool the memory (``pool_memory``) also see the
+    other memory's recollections.
     """
 
     measure = "nll_without_context"
@@ -46,12 +46,12 @@ class FunctionProbes(Probes):
 
         Returns:
             ``PROBED``: NLL [B, T] at steps without a context, with as many samples of the latents
-            as a validation has.
+            as in a validation.
         """
         samples = model.validation_samples
         noise = model.noise_of_samples(batch, samples)
-        lots = model.sequence_noise(batch.episode, batch.context_mask.shape[1:2], 5)
-        with recalling(model, change, lots):
+        priorities = model.sequence_noise(batch.episode, batch.context_mask.shape[1:2], 5)
+        with recalling(model, change, priorities):
             scores = Scores.of(model.predictions(batch, samples, noise), batch)
         nll, _ = mean_over(scores.nll, batch.target_mask)
         return {PROBED: Measurement(nll, ~batch.context_mask.any(2))}
@@ -66,11 +66,11 @@ class FunctionProbes(Probes):
 
 
 @contextmanager
-def recalling(model: "NeuralProcess", change: Change, lots: Tensor) -> Iterator[None]:
-    """Let a model recall at steps without a context what a memory with other contexts would."""
+def recalling(model: "NeuralProcess", change: Change, priorities: Tensor) -> Iterator[None]:
+    """Make a model recall from a memory with other contexts at steps without a context."""
     unroll = model._unroll
     if change != "untouched":
-        model._unroll = partial(_recollections, unroll, change, lots)
+        model._unroll = partial(_recollections, unroll, change, priorities)
     try:
         yield
     finally:
@@ -78,15 +78,15 @@ def recalling(model: "NeuralProcess", change: Change, lots: Tensor) -> Iterator[
 
 
 def _recollections(
-    unroll: Any, change: Change, lots: Tensor, controls: Tensor, items: Items, *drawn: Any
+    unroll: Any, change: Change, priorities: Tensor, controls: Tensor, items: Items, *posterior: Any
 ) -> Recollections:
-    """Unroll a memory twice, and take what is recalled without a context from the other contexts.
+    """Unroll a memory twice; at steps without a context, recall from the other contexts.
 
-    At steps with a context the snapshot is of other contexts too; nothing is measured there, and no
-    latent sees what is looked up.
+    The snapshot is that of the other contexts at all steps: nothing is measured at steps with a
+    context, and no latent sees what is looked up.
     """
-    own = unroll(controls, items, *drawn)
-    other = unroll(*other_contexts(change, lots, controls, items), *drawn)
+    own = unroll(controls, items, *posterior)
+    other = unroll(*other_contexts(change, priorities, controls, items), *posterior)
     empty = ~items.mask.any(2, keepdim=True)
     total, number = (
         torch.where(empty, *pair) for pair in ((other.total, own.total), (other.number, own.number))
@@ -95,27 +95,27 @@ def _recollections(
 
 
 def other_contexts(
-    change: Change, lots: Tensor, controls: Tensor, items: Items
+    change: Change, priorities: Tensor, controls: Tensor, items: Items
 ) -> tuple[Tensor, Items]:
-    """Return the controls and the sets that a changed memory is given; no step has more than one.
+    """Return the controls and the sets for a changed memory, at most one set per step.
 
     Args:
-        change: which sets these are.
-        lots: numbers at random [B, T] that decide on the order of a shuffle.
+        change: which sets to give.
+        priorities: random numbers [B, T] that determine the order of a shuffle.
         controls: pooled contexts [B, T, h], 0 where there is none.
         items: keys [B, T, N, Dk], values [B, T, N, Dv], mask [B, T, N].
     """
     present = items.mask.any(2)
     if change == "shuffled":
         each, source = (
-            torch.arange(len(lots), device=lots.device).unsqueeze(1),
-            cycles(lots, present),
+            torch.arange(len(priorities), device=priorities.device).unsqueeze(1),
+            cycles(priorities, present),
         )
         return controls[each, source], Items(*(part[each, source] for part in items))
     if change == "transplanted":
         controls, items = controls.roll(1, 0), Items(*(part.roll(1, 0) for part in items))
-        here = present
+        kept = present
     else:
-        here = torch.zeros_like(present)
-    here = here.unsqueeze(2)
-    return torch.where(here, controls, 0), items._replace(mask=items.mask & here)
+        kept = torch.zeros_like(present)
+    kept = kept.unsqueeze(2)
+    return torch.where(kept, controls, 0), items._replace(mask=items.mask & kept)

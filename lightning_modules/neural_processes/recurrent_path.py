@@ -1,4 +1,4 @@
-"""The deterministic LSTM of SNP, whose state is added to what targets read."""
+"""The deterministic LSTM of SNP, whose state is added to the targets' reads."""
 
 from abc import ABC, abstractmethod
 
@@ -8,7 +8,7 @@ from memory_cores.parts.lstm import LSTMCell
 
 
 class DeterministicPath(nn.Module, ABC):
-    """Base class of what follows the contexts without a latent, and is added to reads."""
+    """Base class of deterministic recurrences over the contexts, whose output is added to reads."""
 
     @property
     @abstractmethod
@@ -17,7 +17,7 @@ class DeterministicPath(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, pooled: Tensor) -> Tensor:
-        """Map pooled encodings [B, T, R] to what is added to reads, [B, T, R]."""
+        """Map pooled encodings [B, T, R] to the summand of reads, [B, T, R]."""
 
 
 class RecurrentPath(DeterministicPath):

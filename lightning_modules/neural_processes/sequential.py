@@ -11,7 +11,7 @@ from memory_cores import RMR, ContextWindow, Look, MemoryCore, MemorySizes
 
 
 class SNP(NeuralProcess):
-    """Sequential neural process: no attention, no memory but the states of two LSTMs.
+    """Sequential neural process: no attention, and no memory but the states of two LSTMs.
 
     Args:
         **settings: settings of ``NeuralProcess``, without ``memory`` and ``recurrent_path``.

@@ -1,1 +1,1 @@
-"""Means to fast training steps: compiled loops, CUDA graphs, late gradients, C++ operators."""
+"""Fast training steps: compiled loops, CUDA graphs, late gradients and C++ operators."""

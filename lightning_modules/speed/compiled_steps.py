@@ -1,7 +1,7 @@
-"""Compiled pieces of the loop over time, each of some steps.
+"""Compiled chunks of the loop over time.
 
-One graph of some steps serves sequences of every length. The best number depends on the core: the
-time to compile grows with it, and entering and leaving a graph costs half a millisecond.
+One graph of several steps serves sequences of every length. The best number of steps depends on the
+core: compile time grows with it, and entering and leaving a graph costs half a millisecond.
 """
 
 import time
@@ -18,27 +18,27 @@ from lightning_modules.speed.preparation import prepare, say
 from memory_cores import MemoryCore
 
 OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
-    # Kernels are called from C++: from Python a call costs microseconds, and a DNC's step has 30.
+    # Call kernels from C++: a call from Python costs microseconds, and a DNC's step has 30.
     "cpp_wrapper": True,
-    # They check what inductor itself allocated, and cost a tenth of a chunk's time.
+    # These check inductor's own allocations, and cost a tenth of a chunk's time.
     "size_asserts": False,
     "alignment_asserts": False,
 }
 
 
 def require_compiler() -> None:
-    """Raise a ValueError where nothing can be compiled."""
+    """Raise a ValueError if there is no C++ compiler."""
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
-        missing = "there is no C++ compiler (g++, clang++ or what CXX names)"
-        raise ValueError(f"compile must be false where {missing}, got True") from None
+        missing = "a C++ compiler (g++, clang++ or the one that CXX names)"
+        raise ValueError(f"compile must be false without {missing}, got True") from None
 
 
 def graph_size(steps: int, most: int) -> int:
-    """Choose the size of graphs, at most ``most``, with which so many steps take the fewest calls.
+    """Return the graph size, at most ``most``, that needs the fewest calls for these steps.
 
-    A step that is left over is called by itself, and counts as two.
+    Each remaining step is a call of its own, and counts as two.
     """
     return min(
         range(1, min(steps, most) + 1),
@@ -47,21 +47,21 @@ def graph_size(steps: int, most: int) -> int:
 
 
 def span_sizes(steps: int, size: int | None) -> list[int]:
-    """Divide steps into a remainder and then graphs of one size; None if there are no graphs."""
-    left = steps if size is None else steps % size
-    spans = [left] if left else []
+    """Divide steps into a remainder, then graphs of equal size; a size of None means no graphs."""
+    remainder = steps if size is None else steps % size
+    spans = [remainder] if remainder else []
     return spans if size is None else spans + [size] * (steps // size)
 
 
 class CompiledSteps:
-    """Compiled function of a module, its state and the inputs of some steps.
+    """Compiled function of a module, its state and the inputs of several steps.
 
-    The same graph serves every chunk, because ``_alike`` makes each state look the same, whether it
-    depends on parameters yet or not. Compiled code stays in torch's cache for later runs.
+    The same graph serves every chunk, because ``_alike`` gives all states the same layout, whether
+    they depend on parameters yet or not. Compiled code stays in torch's cache for later runs.
 
     Args:
-        steps: (module, state, *inputs) -> (state, outcomes). It is not bound to the module, of
-            which there may be copies; tensors may be nested in tuples and lists.
+        steps: (module, state, *inputs) -> (state, outputs), not bound to the module, of which there
+            may be copies; tensors may be nested in tuples and lists.
     """
 
     def __init__(self, steps: Callable[..., tuple[Any, Any]]) -> None:
@@ -70,7 +70,7 @@ class CompiledSteps:
         self.announced = False
 
     def size_with(self, core: MemoryCore) -> int | None:
-        """Return the steps of a graph with this core, or None if its shapes differ between steps.
+        """Return the number of steps per graph, or None if the core's shapes vary between steps.
 
         The first call prepares the process. Sequences shorter than a graph are not compiled.
         """
@@ -86,19 +86,19 @@ class CompiledSteps:
         return self._size
 
     def __call__(self, module: nn.Module, state: Any, *inputs: Tensor) -> tuple[Any, Any]:
-        """Return the state after the steps, and their outcomes."""
+        """Return the state after the steps, and their outputs."""
         state, *inputs = tree_map_only(Tensor, _alike, (state, *inputs))
         if not self.announced:
             self._announce(module, state, *inputs)
         return self.steps(module, state, *inputs)
 
     def _announce(self, module: nn.Module, *inputs: Any) -> None:
-        """Compile both passes on copies of the inputs, and print how long it took."""
+        """Compile both passes on copies of the inputs, and print the time that took."""
         started = time.perf_counter()
         copies = tree_map_only(Tensor, _leaf, inputs)
-        outcomes = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
-        wanted = [x for x in tree_leaves(copies) if x.requires_grad]
-        torch.autograd.grad([x.sum() for x in outcomes], wanted, allow_unused=True)
+        outputs = [x for x in tree_leaves(self.steps(module, *copies)) if x.requires_grad]
+        leaves = [x for x in tree_leaves(copies) if x.requires_grad]
+        torch.autograd.grad([x.sum() for x in outputs], leaves, allow_unused=True)
         say(
             f"Compiled {self._size} steps of the loop over time in "
             f"{time.perf_counter() - started:.0f} s"
@@ -107,8 +107,8 @@ class CompiledSteps:
 
 
 def _alike(tensor: Tensor) -> Tensor:
-    """Return the tensor as a new object, contiguous, differentiable if its type allows it."""
-    # A graph is compiled for strides, aliasing and requires_grad: a difference compiles it anew.
+    """Return the tensor as a new, contiguous object, differentiable if its type allows it."""
+    # Graphs are specialised on strides, aliasing and requires_grad: a difference recompiles.
     tensor = tensor.contiguous()
     return tensor.view_as(tensor) if tensor.requires_grad else _leaf(tensor)
 

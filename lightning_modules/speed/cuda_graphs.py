@@ -1,7 +1,7 @@
 """Recurrences as CUDA graphs: thousands of small kernels in one launch.
 
-A recurrence of T steps waits for Python between kernels that take microseconds each. Since training
-batches have one of a few shapes, the same kernels run in every training step.
+In a recurrence of T steps, kernels take microseconds each and wait for Python in between. Training
+batches have only a few shapes, so the same kernels run in every training step.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,17 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 
 class CapturedGraphs:
-    """Function of tensors that is captured at its first use in training, and replayed from then on.
+    """Function of tensors that is captured at its first use in training and replayed afterwards.
 
-    Calls that are not on CUDA or need no gradients run as usual. The next replay overwrites what a
-    replay returned, whose gradients cannot be differentiated again.
+    Calls that are not on CUDA or need no gradients run as usual. Each replay overwrites the outputs
+    of the one before; there are no second derivatives.
 
-    It is not a module itself, since the module that it belongs to is already part of the model.
+    It is not a module itself, since its module is already part of the model.
 
     Args:
         module: the module whose parameters the function uses.
-        function: from tensors or tuples of tensors to the same; it must not wait for the device.
+        function: maps tensors or tuples of tensors to the same; must not synchronise with the
+            device.
     """
 
     def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
@@ -30,11 +31,11 @@ class CapturedGraphs:
         self._graphs: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, *inputs: Any) -> Any:
-        """Return what the function returns."""
+        """Return the function's outputs."""
         tensors = tree_leaves(inputs)
         if not (tensors[0].is_cuda and torch.is_grad_enabled()):
             return self._function(*inputs)
-        # A graph is fixed in shapes and types, so each kind of input gets its own.
+        # A graph has fixed shapes and types, so each kind of input gets its own.
         kind = tuple((tensor.shape, tensor.dtype, tensor.requires_grad) for tensor in tensors)
         if kind not in self._graphs:
             self._graphs[kind] = self._captured(inputs)
@@ -44,7 +45,7 @@ class CapturedGraphs:
         """Capture the function and its gradients for inputs of this kind."""
         samples = tree_map(lambda t: t.detach().clone().requires_grad_(t.requires_grad), inputs)
         cached = torch.is_autocast_cache_enabled()
-        # Autocast caches weights in lower precision: a graph would replay those of its capture.
+        # Autocast caches weights in lower precision: a graph would replay the captured ones.
         torch.set_autocast_cache_enabled(False)
         try:
             return torch.cuda.make_graphed_callables(
@@ -55,7 +56,7 @@ class CapturedGraphs:
 
 
 class _Body(nn.Module):
-    """A function with the parameters that it uses, the form that a capture needs."""
+    """A function as a module with its parameters, as ``make_graphed_callables`` requires."""
 
     def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
         super().__init__()

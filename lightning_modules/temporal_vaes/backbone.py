@@ -10,9 +10,9 @@ likelihoods and divergences run after it. One step, in the order of Gemici et al
     z_t        ~ posterior q(z_t | psi_t, x_t), or prior p(z_t | psi_t)       eqs. 7 and 8
 
 The paper's indices differ between its equations: eq. 16 reads M_{t-1}, eq. 13 has M_t written from
-z_{t-1}. Here the write comes first, so that the newest latent can be read in the very next step,
-and the move into x_t (part of evidence_t) reaches the prior of x_t. So a core writes from
-[h_t; h_{t-1}; z_{t-1}], where those of the cores' own papers see their controller's output alone.
+z_{t-1}. Here the write comes first, so that the newest latent can be read in the next step, and
+the move into x_t (part of evidence_t) reaches the prior of x_t. So a core writes from
+[h_t; h_{t-1}; z_{t-1}], whereas in the cores' own papers it sees the controller's output alone.
 Cores with ``context_includes_control = False`` keep reads out of the controller (eq. 9) and h_t out
 of psi_t (eq. 12).
 """
@@ -37,17 +37,17 @@ class BackboneState(NamedTuple):
     memory: NamedTuple
     reads: Tensor  #: [B, C]
     latent: Tensor  #: [B, Z]
-    drawn: Tensor  #: [B, 1] bool, False until the first latent was drawn
+    drawn: Tensor  #: [B, 1] bool, False until the first latent is drawn
 
 
 class Step(NamedTuple):
-    """Outcome of a step; of several steps, with a dimension S in front."""
+    """Outputs of a step; for several steps, with a leading dimension S."""
 
     latent: Tensor  #: [B, Z]
     psi: Tensor  #: [B, P]
     parameters: Tensor  #: [B, 2 Z], of the Gaussian that the latent was drawn from
-    seen: Tensor  #: [B, H + F], detached, by the controller's recurrent gates
-    memory_kl: Tensor  #: [B] nats, of what the core drew
+    gate_inputs: Tensor  #: [B, H + F], detached, of the controller's recurrent gates
+    memory_kl: Tensor  #: [B] nats, of the core's own samples
 
     @property
     def last(self) -> "Step":
@@ -61,14 +61,14 @@ class Trajectory(NamedTuple):
     latent: Tensor  #: [B, T, Z]
     psi: Tensor  #: [B, T, P]
     prior: DiagonalGaussian  #: [B, T, Z]
-    posterior: DiagonalGaussian  #: [B, T, Z]; at generated steps the prior again
-    memory_kl: Tensor  #: [B, T] nats, of what the core drew; 0 at generated steps
+    posterior: DiagonalGaussian  #: [B, T, Z]; equal to the prior at generated steps
+    memory_kl: Tensor  #: [B, T] nats, of the core's own samples; 0 at generated steps
     weightings: Weightings | None  #: [B, T, heads, N], on request
     control: Tensor | None  #: [B, T, H], the controller's states, on request
 
     @property
     def kl(self) -> Tensor:
-        """KL of all that was drawn, latents and what the core drew, [B, T] nats."""
+        """KL of the latents and of the core's own samples, [B, T] nats."""
         return kl_divergence(self.posterior, self.prior) + self.memory_kl
 
 
@@ -77,12 +77,12 @@ Edit = Callable[[int, BackboneState], BackboneState]
 
 
 def nothing_to_imagine(t: int, step: Step) -> Tensor:
-    """Refuse to imagine evidence, for sequences whose evidence is known to the end."""
-    raise ValueError(f"evidence must cover all steps, or imagine give the rest, got none for {t}")
+    """Raise an error: the default for sequences whose evidence is known to the end."""
+    raise ValueError(f"evidence must cover all steps, or imagine supply it, got none for step {t}")
 
 
 def psi_size(memory: MemoryCore, controller_size: int) -> int:
-    """Return width P of psi: the reads, and the controller's state if the core's context has it."""
+    """Return the width P of psi: the reads and, if the context includes control, h_t."""
     return memory.context_size + (controller_size if memory.context_includes_control else 0)
 
 
@@ -91,7 +91,7 @@ class Backbone(nn.Module):
 
     Args:
         memory: the core; it writes latents with the controller's state as key.
-        evidence_size: width E of what is known of each step beforehand.
+        evidence_size: width E of the inputs that are known before the unroll.
         feature_size: width F of an encoded frame.
         latent_size: width Z of a latent.
         controller_size: width H of the controller's state.
@@ -111,7 +111,7 @@ class Backbone(nn.Module):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        # Not bound to this module: a compiled function serves copies of it, too.
+        # Not bound to this module, so that a compiled function also serves copies of it.
         self.compiled_steps = CompiledSteps(Backbone.known_steps) if compile else None
         self.cuda_graphs = CapturedGraphs(self, self._known_loop) if compile else None
         self.latent_size = latent_size
@@ -141,12 +141,14 @@ class Backbone(nn.Module):
     @property
     def state_size(self) -> int | None:
         """Numbers that a step hands to the next: h_t and its cell, feedback, the core's state."""
-        held = self.memory.state_size
-        return None if held is None else 2 * self.controller.hidden_size + self.feedback_size + held
+        memory = self.memory.state_size
+        if memory is None:
+            return None
+        return 2 * self.controller.hidden_size + self.feedback_size + memory
 
     @property
     def noise_size(self) -> int:
-        """Standard normal numbers that a step takes: Z for its latent, then the core's."""
+        """Standard normal numbers per step: Z for the latent, then the core's."""
         return self.latent_size + self.memory.noise_size
 
     def advance(
@@ -157,26 +159,26 @@ class Backbone(nn.Module):
         observed: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> tuple[BackboneState, Tensor, Tensor]:
-        """Update controller and memory for one step, up to what its latent depends on.
+        """Update controller and memory for one step, before its latent is drawn.
 
         Args:
-            state: the state of the step before.
+            state: the previous step's state.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             late: whether the row is one of ``controller.known_gates``.
-            observed: [B, H], what the core's posterior sees of the frame, if it is known.
-            noise: [B, memory.noise_size], for a core that draws.
+            observed: [B, H], the frame's part of the core's posterior, if the frame is known.
+            noise: [B, memory.noise_size], for a stochastic core.
 
         Returns:
-            state: the new state, in which the latent is still that of the step before; psi: [B, P];
-            kl: [B], of what the core drew.
+            state: the new state, still with the previous step's latent; psi: [B, P]; kl: [B], of
+            the core's own samples.
         """
-        # z_{t-1} was drawn under h_{t-1}, so that is its key; the controller then moves on to h_t.
-        before = state.controller.hidden
+        # z_{t-1} was drawn under h_{t-1}, which is its key; the controller then moves on to h_t.
+        key = state.controller.hidden
         includes_control = self.memory.context_includes_control
         feedback = torch.cat([state.latent, state.reads], 1) if includes_control else state.latent
         controller = self.controller.step(state.controller, evidence, feedback, late)
         # ``drawn`` masks the first step's item: z_0 does not exist, and nothing is written for it.
-        item = Items(before.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
+        item = Items(key.unsqueeze(1), state.latent.unsqueeze(1), state.drawn)
         if observed is not None:
             observed = controller.hidden + observed
         reads, memory, kl = self.memory.write_and_read(
@@ -196,27 +198,27 @@ class Backbone(nn.Module):
         """Advance one step and draw its latent: from the posterior if ``observed``, else the prior.
 
         Args:
-            state: the state of the step before.
+            state: the previous step's state.
             evidence: [B, 4 H], this step's row of ``controller.evidence_gates``.
             noise: [B, noise_size], standard normal.
             observed: [B, map width], this step's row of ``observe``, or None.
             late: whether the row is one of ``controller.known_gates``.
         """
-        of_memory: list[Tensor | None] = [None, None]
+        for_memory: list[Tensor | None] = [None, None]
         if self.memory.noise_size:
-            noise, of_memory[1] = noise.split([self.latent_size, self.memory.noise_size], 1)
+            noise, for_memory[1] = noise.split([self.latent_size, self.memory.noise_size], 1)
             if observed is not None:
-                observed, of_memory[0] = observed.tensor_split([self.posterior_map.width], 1)
-        state, psi, kl = self.advance(state, evidence, late, *of_memory)
+                observed, for_memory[0] = observed.tensor_split([self.posterior_map.width], 1)
+        state, psi, kl = self.advance(state, evidence, late, *for_memory)
         parameters = self.prior_map(psi) if observed is None else self.posterior_map(psi, observed)
         latent = DiagonalGaussian.from_parameters(parameters).sample(noise)
         state = state._replace(latent=latent, drawn=torch.ones_like(state.drawn))
-        return state, Step(latent, psi, parameters, state.controller.seen, kl)
+        return state, Step(latent, psi, parameters, state.controller.gate_inputs, kl)
 
     def observe(self, features: Tensor) -> Tensor:
-        """Return what posteriors see of encoded frames [..., F], [..., map width].
+        """Map encoded frames [..., F] to their part of the posterior, [..., map width].
 
-        Of a core that draws another H numbers follow, which are added to its control.
+        For a stochastic core, H more numbers follow, which are added to its control.
         """
         observed = self.posterior_map.observe(features)
         if self.memory_observe is None:
@@ -229,7 +231,7 @@ class Backbone(nn.Module):
         """Take several steps with known evidence and frames, as one function to be compiled.
 
         Args:
-            state: the state of the step before.
+            state: the previous step's state.
             evidence: [S, B, 4 H], rows of ``controller.known_gates``.
             noise: [S, B, noise_size], standard normal.
             observed: [S, B, map width], rows of ``observe``.
@@ -249,14 +251,14 @@ class Backbone(nn.Module):
         record: bool = False,
         edit: Edit | None = None,
     ) -> Trajectory:
-        """Unroll over T steps; latents come from the posterior as far as there are features.
+        """Unroll over T steps; latents come from the posterior where features are given.
 
         Args:
-            evidence: [B, K, E], what is known of the first K <= T steps.
+            evidence: [B, K, E], of the first K <= T steps.
             features: [B, S, F], encoded frames of the first S <= T steps. Later steps draw their
                 latents from the prior.
             noise: [B, T, noise_size], standard normal.
-            imagine: gives the evidence [B, E] of step t >= K from step t - 1, for models whose
+            imagine: returns the evidence [B, E] of step t >= K from step t - 1, for models whose
                 recurrence sees frames that they must generate first.
             record: keep the weightings and the controller's states of every step.
             edit: changes the state before every step, for probes.
@@ -269,7 +271,7 @@ class Backbone(nn.Module):
         return self._loop(evidence, features, noise, imagine, record, edit)
 
     def _known_loop(self, evidence: Tensor, features: Tensor, noise: Tensor) -> tuple[Any, ...]:
-        """Unroll over steps of which all is known; returns tensors alone, as a graph needs."""
+        """Unroll over steps with known inputs; return tensors only, as a graph requires."""
         return self._loop(evidence, features, noise)[:-2]
 
     def _loop(
@@ -281,11 +283,11 @@ class Backbone(nn.Module):
         record: bool = False,
         edit: Edit | None = None,
     ) -> Trajectory:
-        seen: list[Tensor] = []
-        gates = self.controller.known_gates(evidence, seen)
+        gate_inputs: list[Tensor] = []
+        gates = self.controller.known_gates(evidence, gate_inputs)
         observed = self.observe(features.transpose(0, 1))
         noise = noise.transpose(0, 1)
-        # To record weightings, or to edit the state, it is needed between any two steps.
+        # Recording weightings or editing the state needs the state after every single step.
         known = 0 if record or edit else min(len(gates), len(observed))
         state = self.initial_state(noise.shape[1], noise)
         state, steps = self._take_known(state, known, gates, noise, observed)
@@ -301,11 +303,11 @@ class Backbone(nn.Module):
             if record:
                 weightings.append(self.memory.weightings(state.memory))
                 controls.append(state.controller.hidden)
-        taken = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
-        # ``LateGradient`` reads ``seen`` in the backward pass, so this is early enough. Imagined
-        # steps are left out: they use the weight itself, not detached.
-        seen.append(taken.seen[: len(gates)])
-        return self._trajectory(taken, weightings, controls)
+        outputs = Step(*(torch.cat(parts) for parts in zip(*steps, strict=True)))
+        # ``LateGradient`` reads the list only in the backward pass, so this is early enough.
+        # Imagined steps are left out: they use the weight itself, not detached.
+        gate_inputs.append(outputs.gate_inputs[: len(gates)])
+        return self._trajectory(outputs, weightings, controls)
 
     def _take_known(
         self, state: BackboneState, known: int, *parts: Tensor
@@ -315,15 +317,15 @@ class Backbone(nn.Module):
         compiled = self.compiled_steps if trains else None
         size = compiled.size_with(self.memory) if compiled else None
         sizes = span_sizes(known, size)
-        # Split by one operator, whose gradient is one operator too; each slice's would be as large
-        # as the whole.
+        # One split, whose gradient is one operator; each slice's gradient would be as large as the
+        # whole tensor.
         spans = (part.split([*sizes, len(part) - known])[:-1] for part in parts)
-        taken = []
+        outputs = []
         for span in zip(*spans, strict=True):
             run = compiled if compiled and len(span[0]) == size else Backbone.known_steps
             state, steps = run(self, state, *span)
-            taken.append(steps)
-        return state, taken
+            outputs.append(steps)
+        return state, outputs
 
     def _imagined_gates(
         self, imagine: Callable[[int, Step], Tensor], t: int, steps: list[Step]
@@ -339,7 +341,7 @@ class Backbone(nn.Module):
             latent=latent,
             psi=psi,
             prior=DiagonalGaussian.from_parameters(self.prior_map(psi)),
-            # Generated steps drew from the prior: there the two are equal and the KL is 0.
+            # Generated steps drew from the prior: there both are equal and the KL is 0.
             posterior=DiagonalGaussian.from_parameters(drawn_from),
             memory_kl=memory_kl,
             weightings=Weightings(*(torch.stack(w, 1) for w in zip(*weightings, strict=True)))
@@ -383,5 +385,5 @@ class PosteriorMap(LatentMap):
         self.observe = nn.Linear(feature_size, self.width, bias=False)
 
     def forward(self, psi: Tensor, observed: Tensor) -> Tensor:
-        """Return [..., 2 Z] from psi and the frame's part, which ``observe`` gives."""
+        """Return [..., 2 Z] from psi and the frame's part, the output of ``observe``."""
         return self.output(self.from_psi(psi) + observed)

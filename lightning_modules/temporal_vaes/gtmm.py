@@ -10,7 +10,7 @@ from memory_cores import DNC, MemoryCore, MemorySizes
 class GTMM(TemporalVAE):
     """Generative temporal model with memory: its recurrence sees latents and actions, no frames.
 
-    All that it knows of frames has passed through z.
+    All information about frames passes through z.
 
     Args:
         memory: builds the memory core.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PER_STEP, SHARE = "nats per step", "0 to 1"
 #: Benchmarks whose camera returns.
 VIEWS = "LoopClosure", "Rotation"
-#: Benchmarks that return to places which the model made up.
+#: Benchmarks that return to places that the model has generated itself.
 PLACES = ("MNISTMaze",)
 
 FAMILY = Family(
@@ -202,8 +202,8 @@ FAMILY = Family(
             header="SSIM",
             benchmarks=VIEWS,
         ),
-        # First among headlines: only parity recall has it, where knowing the step alone lowers the
-        # KL, whatever the memory.
+        # First among headlines: in parity recall, which alone has it, knowing the step lowers the
+        # KL even without memory.
         Measure(
             "prior_recall_class_accuracy",
             "share of generated frames that a nearest-neighbour classifier takes for the true "
@@ -233,21 +233,22 @@ class FrameMeasures(Measures):
         """Infer each sequence, generate it from its prefix, and measure both."""
         unrolled = model(batch.frames, batch.actions, model.noise(batch), record=True)
         generated = model.generate(batch, model.noise(batch, draw=1)).logits
-        lots = model.sequence_noise(batch.episode, (batch.place.shape[1], model.prefix_length), 2)
+        shape = batch.place.shape[1], model.prefix_length
+        priorities = model.sequence_noise(batch.episode, shape, 2)
         benchmark, prefix = model.benchmark, model.prefix_length
         classifier = None if benchmark is None else benchmark.classifier
         returns: dict[str, Measurement] = {}
         if benchmark is not None and benchmark.returns:
             returns = returned_view_measurements(generated, batch, prefix)
         if benchmark is not None and benchmark.grid is not None:
-            own_lots = model.sequence_noise(batch.episode, (batch.place.shape[1],) * 2, 3)
-            returns = coherence_measurements(generated, batch, prefix, own_lots)
+            own_priorities = model.sequence_noise(batch.episode, (batch.place.shape[1],) * 2, 3)
+            returns = coherence_measurements(generated, batch, prefix, own_priorities)
         return {
             **returns,
             **bound_measurements(unrolled.bound(batch.frames), batch),
             **read_measurements(unrolled.trajectory.weightings, batch),
             **attribution_measurements(model, batch, unrolled.trajectory),
-            **prior_recall_measurements(generated, batch, lots, classifier),
+            **prior_recall_measurements(generated, batch, priorities, classifier),
         }
 
     def summarise(self, model: "TemporalVAE", sums: Mapping[str, StepSums]) -> Summary:
@@ -256,7 +257,7 @@ class FrameMeasures(Measures):
         own, other = sums["coherence_error"], sums["coherence_error_other"]
         if not own.nowhere:
             summary.scalars["coherence_ratio"] = own.mean / other.mean
-        views, others = sums["returned_error"], sums["returned_error_other"]
-        if not others.nowhere:
-            summary.scalars["returned_ratio"] = views.mean / others.mean
+        own, other = sums["returned_error"], sums["returned_error_other"]
+        if not other.nowhere:
+            summary.scalars["returned_ratio"] = own.mean / other.mean
         return summary

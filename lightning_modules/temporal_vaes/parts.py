@@ -1,4 +1,4 @@
-"""The networks of a temporal VAE, and what they hand from step to step."""
+"""The networks of a temporal VAE, and the size of their recurrent state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,37 +21,37 @@ class Parts(NamedTuple):
     visual: VisualNetworks
     extractor: nn.Module
     backbone: Backbone
-    extracted: int  #: numbers of the last frame that the recurrence sees
+    extracted: int  #: width of the last frame's part of the evidence
 
     def modules(self) -> tuple[VisualNetworks, nn.Module, Backbone]:
-        """Return the networks alone."""
+        """Return the networks."""
         return self[:3]
 
     @property
     def state_size(self) -> int | None:
         """Numbers that a sequence hands from step to step; None if they grow with the data."""
-        held = self.backbone.state_size
-        return None if held is None else held + self.extracted
+        backbone = self.backbone.state_size
+        return None if backbone is None else backbone + self.extracted
 
 
 class FrameSizes(NamedTuple):
-    """Numbers that the data and the kind of the model decide on."""
+    """Sizes that the data and the model's class determine."""
 
     steps: int  #: T
     actions: int  #: width A of the actions
-    extracted: int  #: numbers of the last frame that the evidence has beside the actions
+    extracted: int  #: width of the last frame's part of the evidence
     frame: tuple[int, int, int]  #: channels, height and width
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides on the networks but their sizes.
+    """Everything that determines the networks except their sizes.
 
     Args:
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
-        make_extractor: builds what the recurrence sees a frame's features through.
-        frames: numbers that the data and the kind of the model decide on.
+        make_extractor: builds the module through which the recurrence sees a frame's features.
+        frames: sizes that the data and the model's class determine.
         compile: compile the recurrence for training.
     """
 
@@ -69,13 +69,13 @@ class Recipe:
         slots: int | None,
         start: Start = "plain",
     ) -> Parts:
-        """Make the networks; those that are only counted start plain, which takes less time.
+        """Make the networks; a plain start is fastest if parameters are only counted.
 
         Args:
             controller_size: width H.
             latent_size: width Z.
             map_size: hidden units of the prior and the posterior map.
-            slots: of a core whose settings name none; None: as many as it chooses.
+            slots: for a core whose settings name none; None for the core's own default.
             start: initial weights.
 
         Raises:

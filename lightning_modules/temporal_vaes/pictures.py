@@ -31,12 +31,12 @@ from lightning_modules.temporal_vaes.samples import Samples, sample
 if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 
-#: Signs for actions of these names; other names are written out.
+#: Symbols for actions of these names; other names are written out.
 ARROWS = {"none": "", "up": "↑", "down": "↓", "left": "←", "right": "→"}
 
 
 class FrameDrawings(Drawings):
-    """Frames as they are reconstructed and generated, and the memory meanwhile."""
+    """Reconstructed and generated frames, and the memory's weightings."""
 
     pictures = (
         Picture("generations", "Reconstructed, and generated after a prefix"),
@@ -59,8 +59,8 @@ class FrameDrawings(Drawings):
         Args:
             model: a model of frames.
             data: the data module that it is measured on, set up.
-            shown: which set, and what headings say.
-            sequences: how many are in ``generations``.
+            shown: the set, headings and results to show.
+            sequences: number of sequences in ``generations``.
             seed: the seed of the noise.
         """
         batch = first_sequences(data.dataset(shown.split), sequences)
@@ -80,10 +80,10 @@ class FrameDrawings(Drawings):
     def side_by_side(
         self, models: Sequence[Contestant], data: SequenceDataModule[Any], seed: int
     ) -> Iterator[tuple[str, Figure]]:
-        """Draw what each model generates after the same prefix, a row each; mazes twice.
+        """Draw each model's generation after the same prefix, one row each; mazes also as overlays.
 
         Args:
-            models: of frames.
+            models: models of frames.
             data: the data module that they are tested on, set up.
             seed: the seed of the noise.
         """
@@ -99,17 +99,17 @@ class FrameDrawings(Drawings):
         yield "generated", model_rows(first, generated, title, f"{subtitle}; generated from memory")
         if data.grid is not None:
             walks = {name: row.frames for name, row in generated.items()}
-            said = (
+            explanation = (
                 f"{subtitle}; generated after t = {prefix}; a coherent model turns cells yellow, "
                 "then white"
             )
             rows = {"truth": batch.frames[0], **walks}
-            yield "visits", visit_overlay(rows, batch.place[0], data.grid, title, said)
+            yield "visits", visit_overlay(rows, batch.place[0], data.grid, title, explanation)
 
     def film(
         self, model: "TemporalVAE", data: SequenceDataModule[Any], seed: int
     ) -> dict[str, Tensor] | None:
-        """Return the first test sequence and the memory's weightings while it is reconstructed.
+        """Return the first test sequence and the memory's weightings during reconstruction.
 
         Args:
             model: a model of frames.
@@ -134,13 +134,13 @@ class FrameDrawings(Drawings):
 
 
 def first_sequences(dataset: EpisodeDataset[FrameSequences], count: int) -> FrameSequences:
-    """Batch the first sequences of a fixed set, as many as there are up to ``count``."""
+    """Batch the first sequences of a fixed set, at most ``count``."""
     items = [dataset[i] for i in range(min(count, len(dataset)))]
     return FrameSequences(*(torch.stack(field) for field in zip(*items, strict=True)))
 
 
 def kl_sentence(shown: Evaluated) -> str:
-    """Name the set and its source, and its mean KL if it is known."""
+    """Name the set and its source and, if measured, its mean KL."""
     if shown.summary is None:
         return shown.whole_set
     new, recalled = (float(shown.summary.scalars[f"kl_{group}"]) for group in ("new", "recalled"))
@@ -172,7 +172,7 @@ def generations_of(samples: Samples, action_names: tuple[str, ...]) -> list[Gene
 
 
 def draw_overlay(samples: Samples, grid: int, shown: Evaluated) -> Figure:
-    """Draw overlays of the first sequence: the truth, after the prefix, and without any frame."""
+    """Draw overlays of the first sequence: true, generated after the prefix, and from nothing."""
     after = f"generated\nafter t = {samples.prefix}"
     rows = {
         "truth": samples.batch.frames[0],
@@ -184,7 +184,7 @@ def draw_overlay(samples: Samples, grid: int, shown: Evaluated) -> Figure:
 
 
 def draw_film(samples: Samples, shown: Evaluated) -> Figure:
-    """Draw the weightings of the first sequence while it was reconstructed."""
+    """Draw the weightings during the reconstruction of the first sequence."""
     read, write = (weights[0] for weights in samples.weightings)
     subtitle = f"{shown.first_sequence}; the latent of a step is written in the step after it"
     recalled_from = samples.batch.recalled_from[0]

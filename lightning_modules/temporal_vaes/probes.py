@@ -1,4 +1,4 @@
-"""Probes of temporal variational auto-encoders: the memory is changed after the prefix."""
+"""Probes of temporal VAEs: the memory is changed after the prefix."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FrameProbes(Probes):
-    """The core's state is changed right before the first step after the prefix.
+    """Change the core's state right before the first step after the prefix.
 
     The controller, its last reads and the last latent stay the sequence's own.
     """
@@ -52,15 +52,15 @@ class FrameProbes(Probes):
         """Infer each sequence, and generate it from its prefix.
 
         Returns:
-            ``PROBED``: KL [B, T] of recalled steps; ``REFERENCE``: of new ones. Where frames can be
-            classified, ``OWN`` and ``DONOR``: 1 where the generated frame is of the sequence's own
-            class, or of the donor's, at steps at which both recall the same step.
+            ``PROBED``: KL [B, T] of recalled steps; ``REFERENCE``: of new ones. If frames can be
+            classified, ``OWN`` and ``DONOR``: 1 where the generated frame has the sequence's own
+            class or the donor's, at steps at which both recall the same step.
         """
         edit = edit_after(model, batch, change, rows)
         frames, actions = batch.frames, batch.actions
         kl = model.unroll(frames, actions, model.noise(batch), edit=edit).kl
         recalled = recalled_from_prefix(batch, model.prefix_length)
-        found = {
+        measurements = {
             PROBED: Measurement(kl, recalled),
             REFERENCE: Measurement(kl, batch.recalled_from < 0),
         }
@@ -69,11 +69,11 @@ class FrameProbes(Probes):
             generated = model.unroll(given, actions, noise, edit=edit)
             where = recalled & (batch.recalled_from == batch.recalled_from.roll(1, 0))
             logits = model.decode(generated.latent[where].unsqueeze(0), generated.psi[where][None])
-            seen = torch.full_like(batch.labels, -1)
-            seen[where] = classify(logits[0].sigmoid())
+            classes = torch.full_like(batch.labels, -1)
+            classes[where] = classify(logits[0].sigmoid())
             for name, labels in ((OWN, batch.labels), (DONOR, batch.labels.roll(1, 0))):
-                found[name] = Measurement((seen == labels).to(kl.dtype), where)
-        return found
+                measurements[name] = Measurement((classes == labels).to(kl.dtype), where)
+        return measurements
 
     def stored(self, model: "TemporalVAE", batch: FrameSequences) -> float:
         """Count the latents of the prefix, one for each frame."""
@@ -94,14 +94,16 @@ def recalled_from_prefix(batch: FrameSequences, prefix: int) -> Tensor:
 def edit_after(
     model: "TemporalVAE", batch: FrameSequences, change: Change, rows: SlotRows
 ) -> "Edit | None":
-    """Return what changes the memory's state before step ``prefix_length``; None for no change."""
+    """Return an edit of the memory's state before step ``prefix_length``; None for no change."""
     if change == "untouched":
         return None
     initial = model.core.initial_state(len(batch.frames), batch.frames)
     changes: dict[Change, Callable[[Any], Any]] = {
-        "zeroed": lambda held: initial,
+        "zeroed": lambda state: initial,
         "transplanted": transplanted,
-        "shuffled": lambda held: shuffled(held, initial, rows, lots_of(model, batch, held, rows)),
+        "shuffled": lambda state: shuffled(
+            state, initial, rows, slot_priorities(model, batch, state, rows)
+        ),
     }
 
     def edit(t: int, state: "BackboneState") -> "BackboneState":
@@ -112,7 +114,9 @@ def edit_after(
     return edit
 
 
-def lots_of(model: "TemporalVAE", batch: FrameSequences, held: Any, rows: SlotRows) -> Tensor:
-    """Draw numbers at random [B, N] for the slots of a state, of the sequences themselves."""
-    name, besides = next(iter(rows.items()))
-    return model.sequence_noise(batch.episode, (getattr(held, name).shape[1] - besides,), 5)
+def slot_priorities(
+    model: "TemporalVAE", batch: FrameSequences, state: Any, rows: SlotRows
+) -> Tensor:
+    """Return random numbers [B, N] for the slots of a state, a function of the sequences."""
+    name, extra = next(iter(rows.items()))
+    return model.sequence_noise(batch.episode, (getattr(state, name).shape[1] - extra,), 5)

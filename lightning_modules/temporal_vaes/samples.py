@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Samples(NamedTuple):
-    """Everything that is drawn of B sequences, float32 on the CPU."""
+    """Samples of B sequences, float32 on the CPU."""
 
     batch: FrameSequences  #: the truth
-    prefix: int  #: frames that ``generated`` was given
-    unrolled: "Unrolled"  #: from all frames: latents, their distributions, weightings
+    prefix: int  #: number of given frames in ``generated``
+    unrolled: "Unrolled"  #: inferred from all frames: latents, distributions, weightings
     generated: Tensor  #: [B, T, C, H, W], reconstructed up to the prefix, then from the prior
     imagined: Tensor  #: [B, T, C, H, W], all from the prior
 
@@ -33,7 +33,7 @@ class Samples(NamedTuple):
     def weightings(self) -> Weightings:
         """Weightings of the memory while reconstructing, [B, T, heads, N]."""
         weightings = self.unrolled.trajectory.weightings
-        assert weightings is not None, "they are recorded"
+        assert weightings is not None, "sample records them"
         return weightings
 
 
@@ -41,12 +41,12 @@ def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) 
     """Run the model three times with the same noise.
 
     The noise depends on the seed and the sequences only, so that pictures compare across epochs;
-    the model's modes do not change.
+    each module's mode is restored.
 
     Args:
         model: on any device, in any floating type.
         batch: B sequences on the CPU.
-        prefix: true frames before generation, at most T.
+        prefix: number of true frames before generation, at most T.
         seed: the seed of the noise.
     """
     like = next(model.parameters())
@@ -60,11 +60,11 @@ def sample(model: "TemporalVAE", batch: FrameSequences, prefix: int, seed: int) 
     return Samples(
         batch,
         prefix,
-        unrolled=tree_map(_home, reconstructed),
-        generated=_home(generated.logits).sigmoid(),
-        imagined=_home(imagined.logits).sigmoid(),
+        unrolled=tree_map(_on_cpu, reconstructed),
+        generated=_on_cpu(generated.logits).sigmoid(),
+        imagined=_on_cpu(imagined.logits).sigmoid(),
     )
 
 
-def _home(tensor: Tensor) -> Tensor:
+def _on_cpu(tensor: Tensor) -> Tensor:
     return tensor.float().cpu()

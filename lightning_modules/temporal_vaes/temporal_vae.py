@@ -24,17 +24,17 @@ from lightning_modules.temporal_vaes.visual import CompactNetworks, VisualNetwor
 from memory_cores import MemoryCore, MemorySizes
 from memory_cores.parts.checks import require_at_least, require_positive
 
-#: Units of the controller where neither settings nor a budget of parameters decide on them.
+#: Units of the controller if neither the settings nor a parameter budget determine them.
 CONTROLLER_SIZE = 128
-#: Share of the learning rate with which controller and core train, and steps in which it rises.
+#: The recurrence's share of the learning rate, and the steps over which it rises.
 SLOW_RECURRENCE = 0.3, 1000
 
 
 class Unrolled(NamedTuple):
-    """An unrolled batch, and the frames that it was decoded to."""
+    """An unrolled batch and its decoded frames."""
 
     trajectory: Trajectory
-    logits: Tensor  #: [B, T, C, H, W], of the intensities' means
+    logits: Tensor  #: [B, T, C, H, W], of the mean intensities
     likelihood: nn.Module  #: of intensities, given the logits
 
     def bound(self, frames: Tensor) -> Bound:
@@ -46,39 +46,39 @@ class Unrolled(NamedTuple):
 
 
 class TemporalVAE(SequenceModel):
-    """Latents z_t from a prior that sees the past, frames x_t from an observation map.
+    """Latents z_t from a prior given the past, frames x_t from an observation map.
 
-    Subclasses define what the recurrence knows of each step: ``evidence`` and its width, and
-    ``imagine`` and ``make_extractor`` where it depends on frames.
+    Subclasses define the recurrence's inputs: ``evidence`` and its width and, if these depend on
+    frames, ``imagine`` and ``make_extractor``.
 
     Args:
         sequence_length: steps T; this and the next three come from the data on the command line.
-        prefix_length: first frames that are given where the model generates the others.
-        action_size: width A of the actions, 0 where there are none.
+        prefix_length: number of first frames given when the model generates the others.
+        action_size: width A of the actions, 0 without actions.
         frame_shape: channels, height and width of a frame.
         memory: builds the memory core.
         visual: builds the encoder and the decoder.
-        likelihood: that of a frame's intensities in [0, 1]: "bernoulli", with them as means, whose
-            nats are comparable across runs; "gaussian", with one sigma; "logistic", discretised to
-            the 256 levels of a byte, with one learned scale. The paper does not say which it has,
-            nor whether each channel or pixel has a width of its own.
+        likelihood: likelihood of a frame's intensities in [0, 1]: "bernoulli", whose nats are
+            comparable across runs; "gaussian", with one sigma; "logistic", discretised to the 256
+            levels of a byte, with one learned scale. The paper does not say which it uses, nor
+            whether each channel or pixel has its own width.
         likelihood_sigma: the Gaussian's sigma; learned if none is given.
         latent_size: width Z of z_t.
         controller_size: width H of the controller's state h_t; default: what the budgets allow,
             else 128.
-        parameter_budget: most parameters of the whole model, so that models with different cores
-            are comparable; not used if the controller's size is given.
-        state_budget: numbers that a sequence carries from step to step, within 5%; decides on the
-            core's slots, if its settings name none, and then on the controller's size.
+        parameter_budget: maximum number of parameters of the whole model, so that models with
+            different cores are comparable; ignored if the controller's size is given.
+        state_budget: numbers that a sequence carries from step to step, met within 5%; determines
+            the core's slots, unless its settings do, and then the controller's size.
         map_size: hidden units of the prior and the posterior map; 0 makes them linear.
         learning_rate: Adam's learning rate.
-        start: initial weights: "plain", PyTorch's, with open forget gates; "associative", of cores
-            that find what is stored by its key; "timed", with a clock in the controller's state,
-            too, by which some heads find what was stored a given number of steps ago.
-        recurrence_share: share of the learning rate with which the controller and the core train;
-            default: 0.3, but 1 for a plain start.
-        recurrence_warm_up: number of first steps in which their learning rate rises, with the
-            square of the step: before frames are decoded, gradients through time teach nothing
+        start: initial weights: "plain", PyTorch's, with open forget gates; "associative", with
+            cores that look items up by key; "timed", which adds a clock to the controller's state,
+            by which some heads find items stored a given number of steps ago.
+        recurrence_share: the controller's and the core's share of the learning rate; default: 0.3,
+            but 1 for a plain start.
+        recurrence_warm_up: number of initial steps over which their learning rate rises, with the
+            square of the step: until frames are decoded, gradients through time teach nothing
             useful, and close a memory's gates and reads for good. Default: 1,000, but none for a
             plain start.
         compile: compile the recurrence for training, which takes about a minute the first time; on
@@ -142,18 +142,18 @@ class TemporalVAE(SequenceModel):
 
     @torch.no_grad()
     def _start_controller(self, action_size: int) -> None:
-        """Let actions be heard, and the clock tick, if there is one.
+        """Start the actions' weights at unit variance, and the clock if there is one.
 
-        One action is 1 and the others 0, and a camera's moves are about as large: unit variance
-        whatever A is. With the default for dense inputs moves drown in the noise of the latents,
-        and models never learn where they are.
+        Actions are one-hot, and a camera's moves are about as large, so unit variance is right for
+        any A. With the default for dense inputs, moves drown in the noise of the latents, and
+        models never learn where they are.
         """
         controller = self.backbone.controller
         nn.init.normal_(controller.evidence_gates.weight[:, :action_size])
         controller.start_clock(self.core.sizes.clock)
 
     def on_fit_start(self) -> None:
-        """Ask for a compiler before anything is trained, if one is needed."""
+        """Check for a compiler before training starts, if one is needed."""
         super().on_fit_start()
         if self.backbone.compiled_steps is not None and self.device.type == "cpu":
             require_compiler()
@@ -179,39 +179,39 @@ class TemporalVAE(SequenceModel):
         }
 
     def make_extractor(self, feature_size: int) -> nn.Module:
-        """Make what the recurrence sees a frame's features through; nothing, if it sees none."""
+        """Make the module through which the recurrence sees a frame's features, if it does."""
         return nn.Identity()
 
     def evidence_size(self, action_size: int) -> int:
-        """Return width E of a step's evidence, of which the actions come first."""
+        """Return the width E of a step's evidence, which begins with the actions."""
         return action_size
 
     def evidence(self, actions: Tensor, features: Tensor) -> Tensor:
-        """Return what the recurrence knows of each step before it is unrolled, the actions first.
+        """Return the recurrence's inputs that are known before the unroll, actions first.
 
         Args:
             actions: [B, T, A].
             features: [B, S, F], encoded frames of the first S <= T steps.
 
         Returns:
-            evidence: [B, K, E] of the first K <= T steps; ``imagine`` gives that of the others.
+            evidence: [B, K, E] for the first K <= T steps; ``imagine`` supplies the others'.
         """
         return actions
 
     def imagine(self, actions: Tensor, step: Step) -> Tensor:
-        """Return evidence [B, E] of a step from its actions [B, A] and the step before."""
+        """Return the evidence [B, E] of a step from its actions [B, A] and the previous step."""
         return actions
 
     def forward(
         self, frames: Tensor, actions: Tensor, noise: Tensor | None = None, record: bool = False
     ) -> Unrolled:
-        """Infer the latents of the given frames, and generate those of the steps after them.
+        """Infer the latents of the given frames, and generate those of later steps.
 
         Args:
             frames: [B, S, C, H, W] in [0, 1], S <= T.
             actions: [B, T, A].
             noise: [B, T, ``backbone.noise_size``], standard normal; drawn if not given.
-            record: keep the memory's weightings, and the controller's states.
+            record: keep the memory's weightings and the controller's states.
         """
         if noise is None:
             shape = (*actions.shape[:2], self.backbone.noise_size)
@@ -228,10 +228,7 @@ class TemporalVAE(SequenceModel):
         record: bool = False,
         edit: Edit | None = None,
     ) -> Trajectory:
-        """Do as ``forward``, but decode nothing.
-
-        ``edit`` changes the state between steps.
-        """
+        """Run ``forward`` without decoding; ``edit`` changes the state between steps."""
         features = self.visual.encode(frames)
         return self.backbone.unroll(
             self.evidence(actions, features),
@@ -247,26 +244,26 @@ class TemporalVAE(SequenceModel):
         return self.visual.decode(torch.cat([latent, psi], 2))
 
     def noise(self, batch: FrameSequences, draw: int = 0) -> Tensor:
-        """Return the noise [B, T, ``backbone.noise_size``] of a batch's sequences, their own.
+        """Return the noise [B, T, ``backbone.noise_size``] of a batch, a function of its sequences.
 
         Args:
             batch: B sequences.
-            draw: number of the draw, if there are several of the same sequences.
+            draw: index of the draw, if the same sequences are drawn several times.
         """
         shape = batch.frames.shape[1], self.backbone.noise_size
         return self.sequence_noise(batch.episode, shape, draw).to(batch.frames.dtype)
 
     def generate(self, batch: FrameSequences, noise: Tensor | None = None) -> Unrolled:
-        """Infer the latents of the prefix, then draw all others from the prior.
+        """Infer the latents of the prefix, then draw the others from the prior.
 
-        ``noise`` is that of ``forward``.
+        ``noise`` is as in ``forward``.
         """
         return self(batch.frames[:, : self.prefix_length], batch.actions, noise)
 
     def bound(self, batch: FrameSequences, noise: Tensor | None = None) -> Bound:
         """Return the bound's terms at each step of each sequence, with one posterior sample.
 
-        ``noise`` is that of ``forward``.
+        ``noise`` is as in ``forward``.
         """
         return self(batch.frames, batch.actions, noise).bound(batch.frames)
 
@@ -295,22 +292,22 @@ class TemporalVAE(SequenceModel):
     @classmethod
     def drawings(cls) -> Drawings:
         """Return the family's pictures."""
-        # Imported here: the pictures import the models, and only runs that draw need Matplotlib.
+        # Imported here: pictures import the models, and only runs that draw need Matplotlib.
         from lightning_modules.temporal_vaes.pictures import FrameDrawings
 
         return FrameDrawings()
 
     @property
     def benchmark(self) -> SequenceDataModule[Any] | None:
-        """The data module; None where the trainer has plain loaders."""
+        """The data module; None if the trainer has plain loaders."""
         return getattr(self.trainer, "datamodule", None)
 
     def predict_step(self, batch: FrameSequences, batch_idx: int) -> dict[str, Tensor]:
         """Generate each sequence from its prefix.
 
         Returns:
-            ``frames`` and the ``truth``, float16 [B, T, C, H, W] in [0, 1]; which frames are
-            ``given``, bool [B, T]; ``actions`` [B, T, A]; ``place`` [B, T], as in the batch.
+            ``frames`` and ``truth``, float16 [B, T, C, H, W] in [0, 1]; ``given``, bool [B, T],
+            True in the prefix; ``actions`` [B, T, A]; ``place`` [B, T], as in the batch.
         """
         frames = self.generate(batch, self.noise(batch)).logits.sigmoid()
         steps = torch.arange(frames.shape[1], device=frames.device)

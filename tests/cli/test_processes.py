@@ -130,7 +130,7 @@ def test_slurm_starts_the_same_run_again(
     tiny: Callable[..., list[str]], runs: Path, tmp_path: Path
 ):
     scontrol = tmp_path / "scontrol"
-    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n', encoding="utf-8")
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/requests\n', encoding="utf-8")
     scontrol.chmod(0o755)
     ids = {f"SLURM_{name}ID": "0" for name in ("PROC", "LOCAL", "NODE")}
     job = {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "4711", **ids}
@@ -140,8 +140,8 @@ def test_slurm_starts_the_same_run_again(
     said = said_by(process, "step 1 ")
     process.send_signal(signal.SIGUSR1)
     said += process.communicate(timeout=60)[0]
-    assert "SLURM starts job 4711 again." in said
-    assert (tmp_path / "asked").read_text(encoding="utf-8") == "requeue 4711\n"
+    assert "SLURM requeued job 4711." in said
+    assert (tmp_path / "requests").read_text(encoding="utf-8") == "requeue 4711\n"
     steps = torch.load(next(runs.glob("*/job/checkpoints/last.ckpt")), weights_only=True)
     ExperimentCLI([*words, f"--trainer.max_steps={steps['global_step'] + 1}"])
     assert len(list(runs.glob("*/*"))) == 1

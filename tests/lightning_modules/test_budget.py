@@ -97,8 +97,8 @@ def test_the_search_draws_no_random_numbers() -> None:
     torch.manual_seed(0)
     searched = GTMM(**MAZE)
     torch.manual_seed(0)
-    given = GTMM(**MAZE, controller_size=searched.backbone.controller.hidden_size)
-    for one, other in zip(searched.parameters(), given.parameters(), strict=True):
+    fixed = GTMM(**MAZE, controller_size=searched.backbone.controller.hidden_size)
+    for one, other in zip(searched.parameters(), fixed.parameters(), strict=True):
         assert torch.equal(one, other)
 
 

@@ -61,19 +61,19 @@ def state(first: float) -> DNCState:
 
 
 def test_rows_move_as_a_whole_and_what_refers_to_them_stays() -> None:
-    held = state(1.0)
-    nothing = DNCState(*(torch.zeros_like(part) for part in held))
+    stored = state(1.0)
+    nothing = DNCState(*(torch.zeros_like(part) for part in stored))
     # Slot 5 was never written.
-    held = held._replace(memory=held.memory.clone(), usage=held.usage.clone())
-    held.memory[:, 5], held.usage[:, 5] = 0, 0
-    lots = torch.rand(B, N, generator=torch.Generator().manual_seed(1))
-    found = shuffled(held, nothing, {"memory": 0, "usage": 0}, lots)
+    stored = stored._replace(memory=stored.memory.clone(), usage=stored.usage.clone())
+    stored.memory[:, 5], stored.usage[:, 5] = 0, 0
+    priorities = torch.rand(B, N, generator=torch.Generator().manual_seed(1))
+    found = shuffled(stored, nothing, {"memory": 0, "usage": 0}, priorities)
     assert torch.equal(found.memory[:, :, 0], found.usage)
     assert not found.usage[:, 5].any()
-    assert (found.usage[:, :5] != held.usage[:, :5]).all()
-    assert torch.equal(found.usage.sort(1).values, held.usage.sort(1).values)
+    assert (found.usage[:, :5] != stored.usage[:, :5]).all()
+    assert torch.equal(found.usage.sort(1).values, stored.usage.sort(1).values)
     for name in ("precedence", "link", "write_weights", "read_weights"):
-        assert getattr(found, name) is getattr(held, name)
+        assert getattr(found, name) is getattr(stored, name)
 
 
 def test_a_donor_is_the_sequence_before() -> None:

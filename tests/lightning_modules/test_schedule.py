@@ -16,12 +16,12 @@ from tests.lightning_modules.neural_processes.small_processes import SIZES
 def rates(warm_up: int, steps: float, count: int) -> list[float]:
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     schedule = warm_up_and_decay(optimizer, warm_up, steps)
-    seen = []
+    rates = []
     for _ in range(count):
-        seen.append(optimizer.param_groups[0]["lr"])
+        rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step()
-    return seen
+    return rates
 
 
 def test_it_rises_in_a_line_and_falls_along_a_cosine_to_zero() -> None:
@@ -42,10 +42,10 @@ class Rates(L.Callback):
     """The learning rate of every step of the optimiser."""
 
     def __init__(self) -> None:
-        self.seen: list[float] = []
+        self.rates: list[float] = []
 
     def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: Any) -> None:
-        self.seen.append(optimizer.param_groups[0]["lr"])
+        self.rates.append(optimizer.param_groups[0]["lr"])
 
 
 def trained_rates(max_steps: int, **settings: Any) -> list[float]:
@@ -73,7 +73,7 @@ def trained_rates(max_steps: int, **settings: Any) -> list[float]:
         limit_val_batches=0,
     )
     trainer.fit(model, data)
-    return callback.seen
+    return callback.rates
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -105,12 +105,12 @@ def test_the_recurrence_rises_with_the_square_of_the_step_to_its_share() -> None
     groups = [{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(2)]
     optimizer = torch.optim.SGD(groups, lr=0.5)
     schedule = slow_recurrence(optimizer, share=0.4, warm_up=10)
-    seen = []
+    rates = []
     for _ in range(12):
-        seen.append([group["lr"] for group in optimizer.param_groups])
+        rates.append([group["lr"] for group in optimizer.param_groups])
         optimizer.step()
         schedule.step()
-    assert [others for others, _ in seen] == [0.5] * 12
+    assert [rate for rate, _ in rates] == [0.5] * 12
     expected = [0.2 * (step / 10) ** 2 for step in range(1, 11)] + [0.2, 0.2]
-    assert [recurrence for _, recurrence in seen] == pytest.approx(expected)
+    assert [recurrence for _, recurrence in rates] == pytest.approx(expected)
     assert slow_recurrence(optimizer, 0.4, 0).get_last_lr()[1] == pytest.approx(0.2)

@@ -66,13 +66,15 @@ def read(
     model: NeuralProcess,
     process: reference.Process,
     batch: FunctionSequences,
-    told: bool,
+    with_targets: bool,
     noise: np.ndarray,
 ) -> list[list[reference.Read]]:
     """Run the reference on each sequence with noise [B, T, D]."""
     key_noise, noise = noise_of_keys(model, noise), noise[..., : model.units]
     return [
-        reference.run(process, steps, noise[b], told, None if key_noise is None else key_noise[b])
+        reference.run(
+            process, steps, noise[b], with_targets, None if key_noise is None else key_noise[b]
+        )
         for b, steps in enumerate(sequences_of(batch))
     ]
 

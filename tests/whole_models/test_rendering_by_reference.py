@@ -108,11 +108,11 @@ def close(found: Tensor, expected: Array) -> None:
 
 @pytest.mark.parametrize("pooling", ["mean", "sum"])
 @pytest.mark.parametrize("remembers", [True, False])
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("with_targets", [True, False])
 def test_latents_are_those_of_temporal_conv_draw(
-    seeded: Callable, told: bool, remembers: bool, pooling: Pooling
+    seeded: Callable, with_targets: bool, remembers: bool, pooling: Pooling
 ) -> None:
-    """The prior pools contexts with what a memory holds, and so does what looks back."""
+    """Both the prior and the backward ConvLSTM pool contexts with the memory's values."""
     path = seeded(ConvDrawLatents(SIZE, pooling, SHAPES))
     context, context_maps = pool()
     target, target_maps = pool()
@@ -120,7 +120,7 @@ def test_latents_are_those_of_temporal_conv_draw(
     if not remembers:
         memory, memory_maps = Pool(*map(torch.zeros_like, memory)), 0 * memory_maps
     noise = RNG.standard_normal((BATCH, STEPS, path.noise_size))
-    evidence = Evidence(context, memory, target if told else None)
+    evidence = Evidence(context, memory, target if with_targets else None)
     found = path(evidence, torch.from_numpy(noise))
     w = weights(path)
     for b in range(BATCH):
@@ -143,7 +143,7 @@ def test_latents_are_those_of_temporal_conv_draw(
             for i, e in enumerate(noise[b, t].reshape(3, 2, 2, 2)):
                 prior = convolved(p, w["prior.convolution.weight"], w["prior.convolution.bias"], 1)
                 drawn_from = prior
-                if told:
+                if with_targets:
                     q, q_cell = conv_lstm(w, "posterior_cell.", q, q_cell, d[t], p, state)
                     drawn_from = convolved(
                         q, w["posterior.convolution.weight"], w["posterior.convolution.bias"], 1
@@ -158,7 +158,7 @@ def test_latents_are_those_of_temporal_conv_draw(
             close(found.sample[b, t], np.concatenate([state.ravel(), z.ravel()]))
 
 
-def test_the_renderer_paints_over_what_it_painted(seeded: Callable) -> None:
+def test_the_renderer_refines_its_canvas(seeded: Callable) -> None:
     sample = (SHAPES.state_maps + SHAPES.latent_maps) * 4
     renderer = seeded(RecurrentRenderer(SIZE, 2, sample, SHAPES))
     reads, x = RNG.standard_normal((BATCH, 1, 4, SIZE * 4)), RNG.standard_normal((BATCH, 1, 4, 2))
@@ -171,12 +171,12 @@ def test_the_renderer_paints_over_what_it_painted(seeded: Callable) -> None:
     w = weights(renderer)
     for b in range(BATCH):
         for m in range(4):
-            seen = [latents[b, 0].reshape(-1, 2, 2), reads[b, 0, m].reshape(-1, 2, 2)]
-            seen.append(np.broadcast_to(x[b, 0, m][:, None, None], (2, 2, 2)))
+            inputs = [latents[b, 0].reshape(-1, 2, 2), reads[b, 0, m].reshape(-1, 2, 2)]
+            inputs.append(np.broadcast_to(x[b, 0, m][:, None, None], (2, 2, 2)))
             hidden = cell = np.zeros((4, 2, 2))
             canvas = np.zeros((3, 8, 8))
             for _ in range(2):
-                hidden, cell = conv_lstm(w, "cell.", hidden, cell, *seen)
+                hidden, cell = conv_lstm(w, "cell.", hidden, cell, *inputs)
                 paint = convolved(hidden, w["strokes.0.weight"], w["strokes.0.bias"], 1)
                 for layer in ("strokes.2", "colours"):
                     kernel = w[f"{layer}.weight"], w[f"{layer}.bias"]
@@ -192,12 +192,12 @@ def test_the_encoder_sees_a_patch_and_then_where_it_is(seeded: Callable) -> None
     rows = encoder(*map(torch.from_numpy, (x, y)), RealPoints(mask))
     w, expected = weights(encoder), []
     for b, n in mask.nonzero().tolist():
-        seen = y[b, n].reshape(3, 8, 8)
+        maps = y[b, n].reshape(3, 8, 8)
         for layer in (0, 2):
             kernel = w[f"see.{layer}.weight"], w[f"see.{layer}.bias"]
-            seen = np.maximum(convolved(seen, *kernel, padding=1, stride=2), 0)
+            maps = np.maximum(convolved(maps, *kernel, padding=1, stride=2), 0)
         place = np.broadcast_to(x[b, n][:, None, None], (2, 2, 2))
-        stack = np.concatenate([seen, place])
+        stack = np.concatenate([maps, place])
         expected.append(convolved(stack, w["locate.weight"], w["locate.bias"], 1).ravel())
     close(rows.flatten(0, -2)[: len(expected)], np.stack(expected))
 

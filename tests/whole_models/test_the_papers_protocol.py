@@ -112,10 +112,10 @@ def test_functions_are_the_authors() -> None:
 
 @torch.no_grad()
 def losses(
-    model: NeuralProcess, batch: FunctionSequences, told: bool, noise: torch.Tensor
+    model: NeuralProcess, batch: FunctionSequences, with_targets: bool, noise: torch.Tensor
 ) -> dict[str, float]:
     """`model.py` after the decoder: one step after the other, each a mean over batch and points."""
-    if told:
+    if with_targets:
         inferred = model(batch, noise)
         mean, sigma = inferred.targets
         prior, posterior = inferred.latents.prior, inferred.latents.posterior
@@ -131,10 +131,10 @@ def losses(
             errors.append((y - m) ** 2)
         nll.append(-sum(log_p) / len(log_p))
         squares.append(sum(errors) / len(errors))
-        if told:
+        if with_targets:
             kls.append(float(np.mean([kl(prior, posterior, b, t) for b in range(len(mean))])))
     found = {"nll": sum(nll) / len(nll), "mse": sum(squares) / len(squares)}
-    if told:
+    if with_targets:
         found |= {"kl": sum(kls) / len(kls)}
         found["loss"] = found["nll"] + found["kl"]
     return found

@@ -1,1 +1,1 @@
-"""Neural processes of patches of an image: what they encode, draw and decode are maps."""
+"""Neural processes of image patches, whose encodings, latents and states are feature maps."""

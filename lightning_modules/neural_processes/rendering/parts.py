@@ -14,23 +14,23 @@ from memory_cores.parts.checks import require_positive
 
 @dataclass(frozen=True)
 class PatchRecipe(Recipe):
-    """As ``Recipe``, of networks whose encodings, states and reads are flattened maps.
+    """A ``Recipe`` whose encodings, states and reads are flattened feature maps.
 
     Args:
-        shapes: of the maps.
+        shapes: sizes of the maps.
     """
 
     shapes: MapShapes
 
     def parts(self, hidden_size: int, slots: int | None) -> Parts:
-        """Make the networks; a hidden size h is a number of maps here.
+        """Make the networks; here the hidden size h is a number of maps.
 
         Raises:
             ValueError: a number is below 1.
         """
         require_positive(hidden_size=hidden_size)
         h, shapes, (steps, place, place_range, _) = hidden_size, self.shapes, self.points
-        # One for latents and memory: "an encoder to encode the real contexts" (appendix A.2).
+        # Shared by latents and memory: "an encoder to encode the real contexts" (appendix A.2).
         encoder = PatchEncoder(shapes.patch, place, h)
         width = h * shapes.pixels
         sizes = MemorySizes(

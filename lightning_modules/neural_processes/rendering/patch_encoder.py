@@ -9,10 +9,10 @@ from memory_cores.parts.same_convolution import SameConvolution
 
 
 class PatchEncoder(SetEncoder):
-    """Three convolutions with ReLU between; the place of the patch enters at the last.
+    """Three convolutions with ReLU between; the place of the patch enters the last one.
 
-    The text names the number of layers and where the place enters; kernels and strides are ours,
-    after TGQN's tower, which shrinks images by 4.
+    The paper gives the number of layers and where the place enters; kernels and strides are our
+    choice, after TGQN's tower, which shrinks images by 4.
 
     Args:
         patch: channels, height and width, divisible by 4.

@@ -1,4 +1,4 @@
-"""The deterministic ConvLSTM of TGQN, whose state is added to what targets read."""
+"""The deterministic ConvLSTM of TGQN, whose state is added to the targets' reads."""
 
 from torch import Tensor
 
@@ -11,11 +11,11 @@ from memory_cores.parts.same_convolution import SameConvolution
 class ConvRecurrentPath(DeterministicPath):
     """ConvLSTM over the running sum of pooled contexts, and a convolution to the maps of a read.
 
-    As SNP's ``RecurrentPath``, of maps.
+    The counterpart of SNP's ``RecurrentPath`` for feature maps.
 
     Args:
         size: maps h of encodings and reads.
-        shapes: of the maps.
+        shapes: sizes of the maps.
     """
 
     def __init__(self, size: int, shapes: MapShapes) -> None:
@@ -31,7 +31,7 @@ class ConvRecurrentPath(DeterministicPath):
         return (2 * self.shapes.state_maps + self.size) * self.shapes.pixels
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Map pooled contexts to what targets read, [B, T, h H W]."""
+        """Map pooled contexts to the summand of reads, [B, T, h H W]."""
         maps = pooled.cumsum(1).unflatten(2, (self.size, *self.shapes.area))
         reads = self.output(self.cell.unroll(maps).flatten(0, 1))
         return reads.unflatten(0, maps.shape[:2]).flatten(2)

@@ -1,4 +1,4 @@
-"""The recurrent renderer, which paints a patch over itself (Singh et al. 2019; Yoon et al. A.2)."""
+"""The recurrent renderer, which refines a patch in steps (Singh et al. 2019; Yoon et al. A.2)."""
 
 import torch
 import torch.nn.functional as F
@@ -12,22 +12,22 @@ from memory_cores.parts.lstm import gated
 from memory_cores.parts.real_points import RealPoints, of_points
 from memory_cores.parts.same_convolution import SameConvolution
 
-#: Patches that are decoded at once: their maps fit into a processor core's cache.
-TOGETHER = 256
+#: Patches decoded at once: their maps fit into a processor core's cache.
+CHUNK = 256
 
 
 class RecurrentRenderer(ObservationModel):
     """Observation model of patches, P(y | x, s_t, z_t, r_t(x)), a Gaussian of fixed sigma.
 
-    A ConvLSTM sees the state, the latent, the place and what the target reads, in every step the
-    same; each step decodes its state to a patch, and adds it to what is there. The last layer of
-    this decoder is linear, so that what comes before it is added up, and colours are mixed once.
+    A ConvLSTM gets the same inputs in every step: the state, the latent, the place and the
+    target's read. Each step decodes its state to a patch and adds it to the canvas. The decoder's
+    last layer is linear, so its inputs are summed over steps, and the layer is applied once.
 
     Args:
         size: maps h of a read; 0 without reads.
         place_size: width Dx of a place.
         sample_size: width of [s_t; z_t], flattened maps.
-        shapes: of the maps.
+        shapes: sizes of the maps.
     """
 
     def __init__(self, size: int, place_size: int, sample_size: int, shapes: MapShapes) -> None:
@@ -45,34 +45,34 @@ class RecurrentRenderer(ObservationModel):
         self.colours = nn.ConvTranspose2d(2 * maps, shapes.patch[0], 4, stride=2, padding=1)
 
     def of_points(self, reads: Tensor, x: Tensor, real: RealPoints | None = None) -> Tensor:
-        """Return what reads [..., M, h H W] and places [..., M, Dx] add to the gates."""
+        """Return the part of the gates from reads [..., M, h H W] and places [..., M, Dx]."""
         points = torch.cat([reads, x], -1)
         return of_points(self._gates_of_points, points, real)
 
     def of_latents(self, latents: Tensor) -> Tensor:
-        """Return what samples [..., S] add to the gates, [..., 1, 4 R H W]."""
+        """Return the part of the gates from samples [..., S], [..., 1, 4 R H W]."""
         maps = latents.reshape(-1, self.of_sample, *self.shapes.area)
         kernel = self.cell.gates.kernel(self.shapes.area, 0, self.of_sample)
         return kernel(maps).flatten(1).view(*latents.shape[:-1], 1, -1)
 
     def forward(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
-        """Paint what ``of_points`` and ``of_latents`` ask for, [..., M, C H W]."""
-        return self._targets(of_points(self._painted, points + latents, real))
+        """Render patches [..., M, C H W] from the outputs of ``of_points`` and ``of_latents``."""
+        return self._targets(of_points(self._rendered, points + latents, real))
 
     def in_parts(self, points: Tensor, latents: Tensor, real: RealPoints | None = None) -> Targets:
-        """Paint [B, T, M, ...] a few patches at a time, in less memory."""
+        """Render [B, T, M, ...] a few patches at a time, in less memory."""
 
-        def painted(rows: Tensor) -> Tensor:
-            parts = [self._painted(part) for part in rows.flatten(0, -2).split(TOGETHER)]
+        def rendered(rows: Tensor) -> Tensor:
+            parts = [self._rendered(part) for part in rows.flatten(0, -2).split(CHUNK)]
             return torch.cat(parts).unflatten(0, rows.shape[:-1])
 
-        return self._targets(of_points(painted, points + latents, real))
+        return self._targets(of_points(rendered, points + latents, real))
 
     def _targets(self, mean: Tensor) -> Targets:
         return Targets(mean, torch.full_like(mean, self.shapes.sigma))
 
     def _gates_of_points(self, rows: Tensor) -> Tensor:
-        """Return the points' part of the gates, for rows [..., h H W + Dx]."""
+        """Return the points' part of the gates for rows [..., h H W + Dx]."""
         width = self.size * self.shapes.pixels
         reads, places = rows.flatten(0, -2).split([width, rows.shape[-1] - width], -1)
         maps = reads.unflatten(-1, (self.size, *self.shapes.area))
@@ -82,8 +82,8 @@ class RecurrentRenderer(ObservationModel):
         gates = kernel(torch.cat([maps, everywhere], 1))
         return gates.flatten(1).unflatten(0, rows.shape[:-1])
 
-    def _painted(self, rows: Tensor) -> Tensor:
-        """Paint patches whose gates are known but for the state, [..., 4 R H W] -> [..., C H W]."""
+    def _rendered(self, rows: Tensor) -> Tensor:
+        """Render patches [..., C H W] from their gates without the state's part, [..., 4 R H W]."""
         known = rows.flatten(0, -2).unflatten(-1, (-1, *self.shapes.area))
         hidden, cell = gated(known, torch.zeros_like(known[:, : self.shapes.renderer_maps]), dim=1)
         strokes, steps = self.strokes(hidden), self.shapes.renderer_steps

@@ -7,16 +7,16 @@ SHRINKING = 4
 
 
 class MapShapes(NamedTuple):
-    """Numbers of maps; all are a quarter as high and wide as a patch (TGQN's `im_height // 4`)."""
+    """Sizes of maps, each a quarter as high and wide as a patch (TGQN's `im_height // 4`)."""
 
     patch: tuple[int, int, int]  #: channels, height and width
     state_maps: int  #: of the latents' states
     latent_maps: int  #: of each draw
-    draws: int  #: of a step
+    draws: int  #: per step
     renderer_maps: int  #: of the renderer's state
     renderer_steps: int
     kernel_size: int  #: rows and columns of all kernels of the recurrent parts
-    sigma: float  #: of a value, which is not learned
+    sigma: float  #: of a value, not learned
 
     @property
     def area(self) -> tuple[int, int]:

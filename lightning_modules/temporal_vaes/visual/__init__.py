@@ -1,4 +1,4 @@
-"""Encoders and decoders of frames, one pair a file."""
+"""Encoders and decoders of frames."""
 
 from lightning_modules.temporal_vaes.visual.compact import CompactNetworks
 from lightning_modules.temporal_vaes.visual.digits import DigitNetworks

@@ -15,15 +15,15 @@ FEATURE_MAPS = 64
 class DigitNetworks(VisualNetworks):
     """Two blocks of four parallel convolutions each way.
 
-    The text feeds 1 x 28 x 28 frames but speaks of 32 x 32 in and 16 x 16 out of the first block:
-    frames are used as they are, so the blocks halve 28 to 14 and 7. The encoder ends with the 64
-    maps of the second block; the model's posterior map is the linear layer after it. The decoder
-    mirrors the encoder with transposed convolutions.
+    The paper's frames are 1 x 28 x 28, but its text has 32 x 32 in and 16 x 16 out of the first
+    block: frames are used as they are, so the blocks halve 28 to 14 and 7. The encoder ends with
+    the 64 maps of the second block; the model's posterior map is the linear layer after it. The
+    decoder mirrors the encoder with transposed convolutions.
 
     Args:
         sizes: given by the model.
-        residual: add its input to each block of streams that does not change the number of maps;
-            the text has such skips "in some cases" (section 4.1).
+        residual: add the input of each block of streams to its output if both have as many maps;
+            the paper has such skips "in some cases" (section 4.1).
 
     Raises:
         ValueError: the frames cannot be halved twice.
@@ -60,7 +60,7 @@ class DigitNetworks(VisualNetworks):
             ParallelStreams(BLOCK_MAPS, transposed=True, residual=residual),
             nn.Conv2d(BLOCK_MAPS, channels, 1),
         )
-        # Convolutions with few maps are 10 to 25% faster with the maps innermost.
+        # Convolutions with few maps are 10 to 25% faster in channels-last format.
         convert_conv2d_weight_memory_format(self, torch.channels_last)
 
 
@@ -70,7 +70,7 @@ class ParallelStreams(nn.Module):
     Args:
         channels: input maps; the output has ``BLOCK_MAPS``.
         transposed: use transposed convolutions, as the observation map does.
-        residual: add the input, which must have ``BLOCK_MAPS``, too.
+        residual: add the input, which must then have ``BLOCK_MAPS``.
     """
 
     def __init__(self, channels: int, transposed: bool = False, residual: bool = False) -> None:

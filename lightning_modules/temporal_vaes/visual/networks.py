@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class VisualSizes(NamedTuple):
-    """Numbers that only the model and its data know about the networks."""
+    """Sizes that the model and its data determine."""
 
     frame_shape: tuple[int, int, int]  #: channels, height, width
     decoder_inputs: int  #: width of [z_t; psi_t]

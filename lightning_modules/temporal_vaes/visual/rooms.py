@@ -14,10 +14,10 @@ TEXTURE_FEATURES = 512
 class RoomNetworks(VisualNetworks):
     """Two pathways each way: one that sees the whole frame, and one for its texture.
 
-    The text says sizes, strides and padding, and that the decoder is the transpose. It leaves open,
-    and these networks choose: ReLU between layers and none at the end, no normalisation, and that
-    the decoder's two images are added before the likelihood. The model's posterior map is the
-    linear layer after the encoder's 768 features.
+    The paper gives sizes, strides and padding, and says that the decoder is the transpose. Our
+    choices where it is silent: ReLU between layers and none at the end, no normalisation, and the
+    decoder's two images are added before the likelihood. The model's posterior map is the linear
+    layer after the encoder's 768 features.
 
     Args:
         sizes: given by the model.
@@ -69,7 +69,7 @@ class RoomNetworks(VisualNetworks):
 
 
 class SideBySide(nn.Module):
-    """Two networks that see the same, their features one after the other."""
+    """Two networks with the same input, whose features are concatenated."""
 
     def __init__(self, whole: nn.Module, texture: nn.Module) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class SideBySide(nn.Module):
 
 
 class SumOfHalves(nn.Module):
-    """Two networks that each see a part of the features, and whose images are added."""
+    """Two networks that each see a part of the features; their images are added."""
 
     def __init__(self, whole: nn.Module, texture: nn.Module) -> None:
         super().__init__()
@@ -94,11 +94,11 @@ class SumOfHalves(nn.Module):
 
 
 class CompactRoomNetworks(VisualNetworks):
-    """Two convolutions and a hidden layer each way, which train within an hour on a CPU.
+    """Two convolutions and a hidden layer each way; they train within an hour on a CPU.
 
     Args:
         sizes: given by the model.
-        maps: of the inner convolution; the outer one has half of them.
+        maps: maps of the inner convolution; the outer one has half as many.
         hidden_size: width of the features.
 
     Raises:

@@ -82,7 +82,7 @@ def test_a_checkpoint_carries_the_sums_on(clock: Clock):
     train(before, clock, [1.0, 2.0])
     after = Throughput()
     after.load_state_dict(before.state_dict())
-    # Seconds between two processes are nobody's.
+    # The time between two processes does not count.
     start(after, step=2)
     train(after, clock, [1000.0, 4.0], first=2)
     assert after.record()["seconds_per_step"] == pytest.approx(3.0)
@@ -95,6 +95,6 @@ def test_memory_is_that_of_the_process():
     before = throughput.record()["peak_memory_mib"]
     block = torch.ones(2**28 // 4)  # 256 MiB
     throughput.on_train_end(MagicMock(), MagicMock())
-    # The peak may have been higher than what was held before.
+    # An earlier peak may have been higher than the allocation before.
     assert before <= throughput.record()["peak_memory_mib"]
     assert throughput.record()["peak_memory_mib"] > 256 and len(block)

@@ -1,4 +1,4 @@
-"""Coherence: which generated frames count, against a plain loop, and what a memory scores."""
+"""Coherence: which generated frames count, against a plain loop, and scores of known memories."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ def maze(sequences: int, seed: int = 0) -> FrameSequences:
 
 def measured(frames: Tensor, batch: FrameSequences, prefix: int = PREFIX) -> dict[str, Tensor]:
     """Both errors, NaN where they are not defined."""
-    lots = torch.randn(*batch.place.shape, batch.place.shape[1])
-    found = coherence_measurements(frames.logit(), batch, prefix, lots)
+    priorities = torch.randn(*batch.place.shape, batch.place.shape[1])
+    found = coherence_measurements(frames.logit(), batch, prefix, priorities)
     return {name: m.values.masked_fill(~m.where, torch.nan).double() for name, m in found.items()}
 
 
@@ -97,8 +97,8 @@ def test_noise_is_as_near_to_other_places(batch: FrameSequences) -> None:
 
 def test_what_was_given_comes_once_or_was_just_there_does_not_count() -> None:
     place = np.array([[0, 1, 0, 2, 3, 2, 4, 5, 1, 6, 2, 3, 2]])
-    known = {"place": place, "recalled_from": recalled_from(place)}
-    batch = maze(1)._replace(**{name: torch.from_numpy(value) for name, value in known.items()})
+    fields = {"place": place, "recalled_from": recalled_from(place)}
+    batch = maze(1)._replace(**{name: torch.from_numpy(value) for name, value in fields.items()})
     frames = torch.linspace(0.1, 0.7, 13).view(1, 13, 1, 1, 1)
     found = measured(frames, batch, prefix=3)["coherence_error"][0]
     assert (~found.isnan()).nonzero()[:, 0].tolist() == [10, 11]

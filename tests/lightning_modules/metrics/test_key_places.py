@@ -47,7 +47,7 @@ def test_r2_is_the_share_of_a_keys_variance_that_the_centre_explains(centres: Te
 
 def test_a_key_that_moves_by_the_other_coordinate_has_no_gain(centres: Tensor) -> None:
     found = measured([centres.flip(1)], centres)
-    assert found["key_r2_best"] == pytest.approx(1), "its place is known from the centre's"
+    assert found["key_r2_best"] == pytest.approx(1), "its place follows from the centre's"
     assert found["key_gain_best"] == pytest.approx(0, abs=1e-6), "but it does not move with it"
 
 

@@ -28,12 +28,12 @@ def batch() -> FrameSequences:
     )
 
 
-def lots(batch: FrameSequences, prefix: int = PREFIX) -> Tensor:
+def priorities(batch: FrameSequences, prefix: int = PREFIX) -> Tensor:
     return torch.randn(*batch.place.shape, prefix)
 
 
 def test_frames_count_that_were_shown_in_the_prefix(batch: FrameSequences) -> None:
-    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, lots(batch), None)
+    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, priorities(batch), None)
     for name in ("prior_recall_error", "prior_recall_error_other"):
         assert found[name].where.nonzero()[:, 1].tolist() == [3, 5, 3, 5]
     assert set(found) == {"prior_recall_error", "prior_recall_error_other"}
@@ -41,13 +41,13 @@ def test_frames_count_that_were_shown_in_the_prefix(batch: FrameSequences) -> No
 
 def test_the_error_is_that_of_the_frame_itself(batch: FrameSequences) -> None:
     logits = torch.randn(2, 7, 1, 1, 1)
-    found = prior_recall_measurements(logits, batch, lots(batch), None)["prior_recall_error"]
+    found = prior_recall_measurements(logits, batch, priorities(batch), None)["prior_recall_error"]
     expected = (1 / (1 + (-logits).exp()) - batch.frames).square()[..., 0, 0, 0]
     torch.testing.assert_close(found.values[found.where], expected[found.where])
 
 
 def test_who_remembers_is_nearer_to_the_truth_than_to_other_frames(batch: FrameSequences) -> None:
-    found = prior_recall_measurements(batch.frames.logit(), batch, lots(batch), None)
+    found = prior_recall_measurements(batch.frames.logit(), batch, priorities(batch), None)
     true, other = found["prior_recall_error"], found["prior_recall_error_other"]
     assert (true.values[true.where] < other.values[true.where]).all()
 
@@ -61,7 +61,7 @@ def test_the_error_is_a_mean_over_pixels_and_leaves_the_prefix_out() -> None:
         frames, torch.zeros(1, 4, 0), recalled_from, place, place, torch.arange(1)
     )
     found = prior_recall_measurements(
-        torch.full((1, 4, 1, 2, 2), -50.0), shown, lots(shown, 3), None
+        torch.full((1, 4, 1, 2, 2), -50.0), shown, priorities(shown, 3), None
     )
     error = found["prior_recall_error"]
     assert error.where[0].tolist() == [False, False, False, True]
@@ -79,21 +79,21 @@ def test_others_are_given_frames_of_other_places_equally_often() -> None:
 
 
 def test_without_another_frame_there_is_nothing_to_compare_with(batch: FrameSequences) -> None:
-    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, lots(batch, 1), None)
+    found = prior_recall_measurements(torch.zeros(2, 7, 1, 1, 1), batch, priorities(batch, 1), None)
     assert found["prior_recall_error"].where.nonzero()[:, 1].tolist() == [3, 3]
     assert not found["prior_recall_error_other"].where.any()
 
 
 def test_the_classifier_sees_the_frames_that_count(batch: FrameSequences) -> None:
-    seen = []
+    classified = []
 
     def classify(frames: Tensor) -> Tensor:
-        seen.append(frames)
+        classified.append(frames)
         return torch.tensor([0, 0, 7, 1])  # steps 3 and 5 of both sequences; right: 0, 1, 0, 1
 
     logits = torch.randn(2, 7, 1, 1, 1)
-    found = prior_recall_measurements(logits, batch, lots(batch), classify)
+    found = prior_recall_measurements(logits, batch, priorities(batch), classify)
     accuracy = found["prior_recall_class_accuracy"]
     assert set(found) == {"prior_recall_class_accuracy"}, "no frame is the right one"
-    torch.testing.assert_close(seen[0], logits[:, [3, 5]].flatten(0, 1).sigmoid())
+    torch.testing.assert_close(classified[0], logits[:, [3, 5]].flatten(0, 1).sigmoid())
     assert accuracy.values[accuracy.where].tolist() == [1.0, 0.0, 0.0, 1.0]

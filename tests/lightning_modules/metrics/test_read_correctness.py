@@ -49,13 +49,13 @@ def test_every_earlier_visit_of_the_place_holds_the_answer() -> None:
 
 def test_the_age_is_that_of_the_last_showing() -> None:
     assert age_of_answer(MAZE)[0].tolist() == [0, 0, 2, 0, 3, 3]
-    # Step 4 is told by step 0, whose picture step 3 has shown again: it was seen a step ago.
+    # Step 0 answers step 4, and step 3 has shown its picture again: the age is one step.
     followed = sequences([[0, 1, 2, 0, 0]], [[-1, -1, -1, 0, 0]])
     assert age_of_answer(followed)[0].tolist() == [0, 0, 0, 3, 1]
 
 
-def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]]:
-    """Mass [T][R] on the chosen steps; every slot has what is left of each step's write."""
+def bookkeeping(read: Tensor, write: Tensor, steps: Tensor) -> list[list[float]]:
+    """Mass [T][R] on the given steps; each slot keeps what is left of each step's write."""
     T, R, N = read.shape
     slots: list[dict[int, float]] = [{} for _ in range(N)]
     mass = []
@@ -71,7 +71,7 @@ def bookkeeping(read: Tensor, write: Tensor, chosen: Tensor) -> list[list[float]
                     float(read[t, r, n]) * left / max(sum(slots[n].values()), 0.01)
                     for n in range(N)
                     for s, left in slots[n].items()
-                    if chosen[t, s]
+                    if steps[t, s]
                 )
                 for r in range(R)
             ]

@@ -1,4 +1,4 @@
-"""Every model of the family, built in no time."""
+"""Every model of the family, small enough to build quickly."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,6 @@
 """Models as the reference sees them, and their batches as lists of real points.
 
-What a name of the family stands for is said here once more, not taken from the model.
+What each name of the family stands for is repeated here, not taken from the model.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ from tests.lightning_modules.neural_processes.neural_process_reference import (
 )
 from tests.memory_cores.rmr_parameters import array, of_attention, of_core
 
-#: Slots of the window, the kind of attention, and whether: latents do not depend on one another,
-#: the step is part of x, there is a deterministic LSTM, latents pool the memory.
+#: Slots of the window, kind of attention, and whether latents are independent, the step is part of
+#: x, and there is a deterministic LSTM.
 WINDOWS: dict[str, tuple[int | None, str, bool, bool, bool]] = {
     "NP": (None, "uniform", True, True, False),
     "ANP": (None, "multihead", True, True, False),
@@ -29,7 +29,7 @@ WINDOWS: dict[str, tuple[int | None, str, bool, bool, bool]] = {
 
 
 def process_of(name: str, model: NeuralProcess, steps: int, **settings: Any) -> Process:
-    """The reference's view of a model of a name; ``settings`` are those that it was built with."""
+    """The reference's view of a named model; ``settings`` are those it was built with."""
     window, kind, independent, step_in_x, recurrent = WINDOWS.get(
         name, (None, "multihead", False, False, False)
     )

@@ -1,9 +1,9 @@
 """Neural processes in plain float64 NumPy: one sequence, one step and one point at a time.
 
 Written from section 3 and appendix A of "Robustifying Sequential Neural Processes" and section A of
-the project's notes on it. It shares nothing with the implementation: no batch, no masks (a set is a
-list of the points that are there), no running sums, no product that is split over calls. Attention
-and RMR are those of the cores' own references.
+the project's notes on it. It shares nothing with the implementation: no batches, no masks (a set is
+a list of its points), no running sums, no products split over calls. Attention and RMR come from
+the cores' own references.
 """
 
 import math
@@ -22,7 +22,7 @@ Layers = list[tuple[Array, Array]]  # weight, bias
 
 
 class Step(NamedTuple):
-    """Points that one step of one sequence shows and asks for."""
+    """Context points and targets of one step of one sequence."""
 
     context: list[Point]
     targets: list[Point]
@@ -34,7 +34,7 @@ class Process(NamedTuple):
     # Structure
     independent: bool  #: each latent from all sets so far, and no latent LSTM
     cells: bool  #: RMR, else a window
-    stochastic: bool  #: RMR's keys are drawn
+    stochastic: bool  #: RMR's keys are sampled
     window: int | None  #: earlier points that are seen beside the step's own; None: all
     pool_memory: bool
     pooling: str
@@ -55,13 +55,13 @@ class Process(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Quantities of one step of a sequence."""
+    """Results of one step of a sequence."""
 
     prior: Gaussian
-    posterior: Gaussian  #: the prior where the targets are not told
+    posterior: Gaussian  #: the prior again without targets
     latent: Array
     targets: list[Point]  #: mean and sigma of each
-    kl: float  #: of the latent and of what the memory drew
+    kl: float  #: of the latent and the memory's samples
     log_likelihood: float  #: of all targets
 
 
@@ -69,12 +69,12 @@ def run(
     process: Process,
     sequence: list[Step],
     noise: Array,
-    told: bool,
+    with_targets: bool,
     key_noise: Array | None = None,
 ) -> list[Read]:
-    """Read a sequence with standard normal noise [T, h] for latents and [T, K, Dk] for keys."""
+    """Run a sequence with standard normal noise [T, h] for latents and [T, K, Dk] for keys."""
     sequence = [with_step(process, step, t) for t, step in enumerate(sequence)]
-    remembered = remember(process, sequence, told, key_noise)
+    remembered = remember(process, sequence, with_targets, key_noise)
     hidden = cell = latent = recurrent = recurrent_cell = so_far = np.zeros(process.size)
     result = []
     for t, step in enumerate(sequence):
@@ -83,11 +83,11 @@ def run(
         contexts = [point for one in evidence for point in one.context]
         targets = [point for one in evidence for point in one.targets]
         if not process.independent:
-            seen = pooled(process, encoded(step.context, process.latent_encoder))
-            hidden, cell = lstm(latent + seen, hidden, cell, *process.latent_rnn)
-        held = remembered[t].held if process.pool_memory else []
-        prior = gaussian(process, contexts, held, hidden)
-        posterior = gaussian(process, targets, held, hidden) if told else prior
+            context = pooled(process, encoded(step.context, process.latent_encoder))
+            hidden, cell = lstm(latent + context, hidden, cell, *process.latent_rnn)
+        stored = remembered[t].stored if process.pool_memory else []
+        prior = gaussian(process, contexts, stored, hidden)
+        posterior = gaussian(process, targets, stored, hidden) if with_targets else prior
         latent = posterior[0] + np.exp(posterior[1]) * noise[t]
         # r_t(x)
         if process.deterministic_rnn is not None:
@@ -117,7 +117,7 @@ def run(
 
 
 def with_step(process: Process, step: Step, t: int) -> Step:
-    """NP, ANP and ASNP-W tell the steps apart by a coordinate, as wide as the places are."""
+    """NP, ANP and ASNP-W append the step as a coordinate, scaled like the places."""
     time = [] if process.steps is None else [0.25 + 0.5 * t / process.steps]
     return Step(*([(process.scale * np.append(x, time), y) for x, y in points] for points in step))
 
@@ -140,10 +140,10 @@ def pooled(process: Process, encodings: list[Array]) -> Array:
 # Latents ----------------------------------------------------------------------------------------
 
 
-def gaussian(process: Process, points: list[Point], held: list[Array], hidden: Array) -> Gaussian:
-    """The head on what points and memory pool to, plus the LSTM's output."""
-    seen = pooled(process, encoded(points, process.latent_encoder) + held)
-    mean, log_variance = np.split(mlp(seen + hidden, process.head), 2)
+def gaussian(process: Process, points: list[Point], stored: list[Array], hidden: Array) -> Gaussian:
+    """The head on the pooled points and memory, plus the LSTM's output."""
+    evidence = pooled(process, encoded(points, process.latent_encoder) + stored)
+    mean, log_variance = np.split(mlp(evidence + hidden, process.head), 2)
     return mean, np.log(np.sqrt(np.exp(log_variance)))
 
 
@@ -163,21 +163,21 @@ def divergence(q: Gaussian, p: Gaussian) -> float:
 class Remembered(NamedTuple):
     """The memory after one step."""
 
-    points: list[Point]  #: key and value of all that a look-up attends to
-    held: list[Array]  #: values that are not of this step's points
+    points: list[Point]  #: keys and values that a look-up attends to
+    stored: list[Array]  #: values that are not of this step's points
     attention: dict[str, Any]
-    kl: float  #: of what was drawn
+    kl: float  #: of the sampled keys
 
     def read(self, query: Array) -> Array:
-        """Return what a target reads."""
+        """Return the read of a target."""
         return rmr_reference.attend(query, self.points, self.attention)
 
 
 def remember(
-    process: Process, sequence: list[Step], told: bool, key_noise: Array | None
+    process: Process, sequence: list[Step], with_targets: bool, key_noise: Array | None
 ) -> list[Remembered]:
     """The memory after each of the steps."""
-    shown, asked = (
+    contexts, targets = (
         [
             [(x, mlp(np.concatenate([x, y]), process.deterministic_encoder)) for x, y in points]
             for points in sets
@@ -185,37 +185,37 @@ def remember(
         for sets in zip(*sequence, strict=True)
     )
     if process.cells:
-        return reconstruct(process, shown, asked if told else None, key_noise)
+        return reconstruct(process, contexts, targets if with_targets else None, key_noise)
     result = []
     for t in range(len(sequence)):
-        points = context_window_reference.seen(shown[: t + 1], process.window)
-        held = [value for _, value in points[len(shown[t]) :]]
-        result.append(Remembered(points, held, process.memory["attention"], 0.0))
+        points = context_window_reference.seen(contexts[: t + 1], process.window)
+        stored = [value for _, value in points[len(contexts[t]) :]]
+        result.append(Remembered(points, stored, process.memory["attention"], 0.0))
     return result
 
 
 def reconstruct(
     process: Process,
-    shown: list[list[Point]],
-    asked: list[list[Point]] | None,
+    contexts: list[list[Point]],
+    targets: list[list[Point]] | None,
     key_noise: Array | None,
 ) -> list[Remembered]:
-    """RMR's cells; where their keys are drawn, the targets tell the posterior."""
+    """RMR's cells; if their keys are sampled, targets determine the posterior."""
     memory, result = rmr_reference.start(process.memory), []
-    for t, points in enumerate(shown):
+    for t, points in enumerate(contexts):
         control = pooled(process, [value for _, value in points])
         parameters, kl = process.memory, 0.0
         if process.stochastic:
             prior = drawn = keys_from(memory, control, parameters)
-            if asked is not None:
-                told = pooled(process, [value for _, value in asked[t]])
-                drawn = keys_from(memory, told, parameters)
+            if targets is not None:
+                observed_control = pooled(process, [value for _, value in targets[t]])
+                drawn = keys_from(memory, observed_control, parameters)
             kl = sum(map(divergence, drawn, prior))
             keys = [
                 mean + np.exp(log_sigma) * e
                 for (mean, log_sigma), e in zip(drawn, key_noise[t], strict=True)
             ]
-            # An f_X that says these keys whatever its input is.
+            # An f_X that returns these keys for any input.
             constant = (np.zeros((sum(map(len, keys)), process.size)), np.concatenate(keys))
             parameters = {**parameters, "f_X": [constant]}
         memory = rmr_reference.step(memory, points, control, parameters)
@@ -228,8 +228,8 @@ def keys_from(
     memory: rmr_reference.Memory, control: Array, parameters: dict[str, Any]
 ) -> list[Gaussian]:
     """The Gaussians of new keys, given a pooled encoding."""
-    seen = np.concatenate([*memory.keys, control])
-    hidden, _ = lstm(seen, *memory.key_state, *parameters["key_rnn"])
+    inputs = np.concatenate([*memory.keys, control])
+    hidden, _ = lstm(inputs, *memory.key_state, *parameters["key_rnn"])
     by_cell = rmr_reference.imagined_keys(hidden, parameters, len(memory.keys))
     return [tuple(np.split(cell, 2)) for cell in by_cell]
 

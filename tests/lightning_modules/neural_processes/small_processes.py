@@ -28,9 +28,9 @@ MODELS: dict[str, Callable[..., NeuralProcess]] = {
 def draw(
     contexts: list[list[int]], targets: list[list[int]], seed: int = 0, x_size: int = 1
 ) -> FunctionSequences:
-    """Random points: sequences with so many context points and targets in each of their steps.
+    """Random sequences with the given numbers of context points and targets in each step.
 
-    A step's first targets are its context points, as far as it has so many.
+    A step's first targets are its context points, as far as there are any.
     """
     generator = torch.Generator().manual_seed(seed)
     n, m = torch.tensor(contexts), torch.tensor(targets)

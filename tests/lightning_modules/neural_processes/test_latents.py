@@ -1,4 +1,4 @@
-"""Priors and posteriors: who knows what of which step."""
+"""Priors and posteriors: which steps each depends on."""
 
 from collections.abc import Callable
 
@@ -18,12 +18,12 @@ def test_a_posterior_knows_nothing_of_later_steps(make: Make) -> None:
     other = draw([[0, 3, 4, 0], [2, 0, 0, 5]], [[4, 1, 2, 6], [3, 5, 4, 3]], seed=1)
     parts = (torch.cat([a[:, :2], b[:, 2:]], 1) for a, b in zip(UNEVEN[:-1], other, strict=False))
     mixed = FunctionSequences(*parts, UNEVEN.episode)
-    seen = []
+    inferences = []
     for batch in (UNEVEN, mixed):
         inferred = model(batch, noise)
         bound = model.bound(batch, inferred)
-        seen.append((*inferred.latents.posterior, inferred.latents.sample, *bound))
-    for one, another in zip(*seen, strict=True):
+        inferences.append((*inferred.latents.posterior, inferred.latents.sample, *bound))
+    for one, another in zip(*inferences, strict=True):
         torch.testing.assert_close(one[:, :2], another[:, :2])
         assert not torch.allclose(one[:, 2:], another[:, 2:])
 

@@ -11,7 +11,7 @@ from torch.distributions import Normal
 
 from datamodules import DriftingFunctions, FunctionSequences, MovingDigits
 from lightning_modules.neural_processes import NeuralProcess
-from lightning_modules.neural_processes.measures import followed_keys
+from lightning_modules.neural_processes.measures import track_keys
 from lightning_modules.neural_processes.predictions import predict
 from lightning_modules.noise import Purpose, sequence_noise
 from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZES
@@ -105,7 +105,7 @@ def test_imaginary_keys_are_followed_in_tests_where_there_are_some(
     at_walls = ((keys.abs().amax(-1) - 1).abs() <= 0.1).float().mean()
     assert found["test"]["test/keys_at_walls"] == pytest.approx(at_walls.item())
     sizes = SIZES | {"sequence_length": 6, "test_length": 6, "x_size": 2, "x_range": 1.0}
-    assert followed_keys(MODELS["ASNP-W"](**sizes, hidden_size=8), digits) == {}
+    assert track_keys(MODELS["ASNP-W"](**sizes, hidden_size=8), digits) == {}
 
 
 def test_planted_keys_are_followed_at_their_scale(
@@ -123,7 +123,7 @@ def test_planted_keys_are_followed_at_their_scale(
         return recalled._replace(snapshot=recalled.snapshot._replace(places=places))
 
     monkeypatch.setattr(model, "recall", planted)
-    found = {name: value.item() for name, value in followed_keys(model, digits).items()}
+    found = {name: value.item() for name, value in track_keys(model, digits).items()}
     assert found == {
         "key_r2": pytest.approx(2 / 3, abs=1e-5),
         "key_r2_best": pytest.approx(1, abs=1e-5),

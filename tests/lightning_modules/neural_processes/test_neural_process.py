@@ -68,10 +68,10 @@ def test_steps_by_operators_give_the_same_bound_and_gradients(memory: Any) -> No
     for way in (nullcontext, building.left_out):
         with way():
             value = loss(model, RAGGED).sum()
-            wanted = [p for p in model.parameters() if p.requires_grad]
-            found.append((value, *torch.autograd.grad(value, wanted, allow_unused=True)))
-    for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+            weights = [p for p in model.parameters() if p.requires_grad]
+            found.append((value, *torch.autograd.grad(value, weights, allow_unused=True)))
+    for by_operators, in_python in zip(*found, strict=True):
+        torch.testing.assert_close(by_operators, in_python, rtol=1e-9, atol=1e-9)
 
 
 def test_parts_hold_every_parameter_once(make: Make) -> None:
@@ -182,8 +182,8 @@ def test_prior_is_posterior_where_targets_are_the_context(make: Make) -> None:
     batch = draw([[3, 1, 2, 4]], [[3, 1, 2, 4]])
     kl = model.bound(batch, model(batch)).kl
     torch.testing.assert_close(kl, torch.zeros_like(kl), atol=1e-12, rtol=0)
-    told = draw([[3, 1, 2, 4]], [[4, 2, 3, 5]])
-    assert (model.bound(told, model(told)).kl > 0).all()
+    with_unseen = draw([[3, 1, 2, 4]], [[4, 2, 3, 5]])
+    assert (model.bound(with_unseen, model(with_unseen)).kl > 0).all()
 
 
 def test_sequences_may_be_longer_than_in_training(make: Make) -> None:
@@ -192,7 +192,7 @@ def test_sequences_may_be_longer_than_in_training(make: Make) -> None:
 
 
 def test_samples_are_drawn_from_one_prior(make: Make) -> None:
-    """K samples at once are as K predictions with the same noise."""
+    """K samples at once equal K predictions with the same noise."""
     model = make()
     noise = torch.randn(3, 2, 4, model.noise_size, dtype=torch.float64)
     together = model.predict(RAGGED, 3, noise).mean
@@ -217,7 +217,7 @@ def test_any_core_serves_as_memory(core: type[MemoryCore]) -> None:
     loss(model, RAGGED).sum().backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
     other = RAGGED._replace(context_y=RAGGED.context_y + 3)
-    points = [model.recall(batch, told=False).points for batch in (RAGGED, other)]
+    points = [model.recall(batch, with_targets=False).points for batch in (RAGGED, other)]
     # With a context of its own every step reads that, too.
     assert not torch.allclose(*(found[0, 3] for found in points))
     without_context = (found[1, 2] for found in points)
@@ -242,7 +242,7 @@ def test_many_targets_are_decoded_in_parts(make: Make, monkeypatch: pytest.Monke
     model = make()
     whole = predicted(model, RAGGED)
     # 6 targets a step: 2 steps at a time.
-    monkeypatch.setattr("lightning_modules.neural_processes.networks.TOGETHER", 12)
+    monkeypatch.setattr("lightning_modules.neural_processes.networks.CHUNK", 12)
     torch.testing.assert_close(predicted(model, RAGGED), whole)
 
 
@@ -256,7 +256,7 @@ def test_the_bound_pays_for_what_latents_and_memory_drew(make: Make) -> None:
     )
     of_latents = kl_divergence(q, p).sum(-1)
     memory_kl = model.bound(UNEVEN, inferred).kl - of_latents
-    expected = model.recall(UNEVEN, told=True, noise=noise).kl
+    expected = model.recall(UNEVEN, with_targets=True, noise=noise).kl
     torch.testing.assert_close(memory_kl, expected, atol=1e-12, rtol=0)
     if model.memory.noise_size:
         assert (expected > 0).all() and expected.sum() > 1e-4
@@ -265,7 +265,7 @@ def test_the_bound_pays_for_what_latents_and_memory_drew(make: Make) -> None:
 
 
 def reads(name: str, model: NeuralProcess, noise: np.ndarray) -> list[list[Read]]:
-    """Return what the reference infers from each step of UNEVEN with noise [B, T, D]."""
+    """Run the reference on each sequence of UNEVEN with noise [B, T, D]."""
     key_noise, noise = noise_of_keys(model, noise), noise[..., : model.units]
     process = process_of(name, model, SIZES["sequence_length"])
     return [
@@ -310,7 +310,7 @@ def test_training_minimises_the_objective(
     assert nll == pytest.approx(paper(expected) - mean_kl, rel=1e-9)
 
 
-def test_the_objective_is_the_bound_unless_told_otherwise() -> None:
+def test_the_objective_is_the_bound_by_default() -> None:
     assert SNP(**SIZES).objective == "elbo"
     with pytest.raises(ValueError, match="objective"):
         SNP(**SIZES, objective="bound")
@@ -322,7 +322,7 @@ def test_predictions_are_the_moments_of_the_mixture(make: Make) -> None:
     noise = model.noise_of_samples(UNEVEN, 7)
     means, sigmas = (part.detach().numpy() for part in model.predict(UNEVEN, 7, noise))
     assert len(means) == 7
-    # Of the parts' first and second moments.
+    # From the components' first and second moments.
     mean = sum(means) / 7
     variance = sum(m**2 + s**2 for m, s in zip(means, sigmas, strict=True)) / 7 - mean**2
     points = UNEVEN._asdict()
@@ -332,12 +332,13 @@ def test_predictions_are_the_moments_of_the_mixture(make: Make) -> None:
     assert np.abs(found["sigma"].detach().numpy() - np.sqrt(variance)).max() < 1e-9
 
 
-def test_predictions_are_not_told_the_targets(make: Make) -> None:
-    model, seen = make(test_samples=3), []
+def test_predictions_do_not_depend_on_the_targets(make: Make) -> None:
+    model, predictions = make(test_samples=3), []
     for batch in (UNEVEN, UNEVEN._replace(target_y=UNEVEN.target_y + 1)):
         torch.manual_seed(3)
-        seen.append(model.predict_step(batch, 0))
-    assert all(torch.equal(seen[0][name], seen[1][name]) for name in ("mean", "sigma"))
+        predictions.append(model.predict_step(batch, 0))
+    one, other = predictions
+    assert all(torch.equal(one[name], other[name]) for name in ("mean", "sigma"))
 
 
 @pytest.mark.parametrize("kind", [NP, ANP, SNP])

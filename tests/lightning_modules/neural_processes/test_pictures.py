@@ -97,8 +97,8 @@ def test_headings_tell_benchmark_model_step_and_source(
         assert "generated" in texts["subtitle"].get_text()
         box = texts["subtitle"].get_window_extent(FigureCanvasAgg(figure).get_renderer())
         assert box.x1 < figure.bbox.x1
-    known = "mean NLL 1.250 nats: with a context 1.000, without a context 1.500"
-    assert nll_sentence("Test set, mnist", model.validation_summary) == f"Test set, mnist; {known}"
+    means = "mean NLL 1.250 nats: with a context 1.000, without a context 1.500"
+    assert nll_sentence("Test set, mnist", model.validation_summary) == f"Test set, mnist; {means}"
     lines = {line.get_gid(): line for line in figures["functions"].axes[0].lines}
     assert to_hex(lines["mean"].get_color()) == RMR.look.colour.lower()
 
@@ -184,8 +184,8 @@ def test_rendered_canvases_are_completed(rendered: RenderedFaces) -> None:
         expected = sigma[2, tile].view(3, 8, 8).mean(0)
         torch.testing.assert_close(images.sigma[2, *window], expected)
     assert images.sigma.min() >= 1 and images.sigma.max() > 1
-    told = rendered.dataset("val")[0].context_mask.any(1)
-    assert torch.equal(images.seen.flatten(1).any(1), told)
+    with_context = rendered.dataset("val")[0].context_mask.any(1)
+    assert torch.equal(images.seen.flatten(1).any(1), with_context)
 
 
 def test_models_of_functions_are_drawn_side_by_side(

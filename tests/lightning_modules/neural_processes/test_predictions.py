@@ -56,7 +56,7 @@ def test_keys_are_those_of_the_memory(
     model = process(drifting, stochastic_keys=stochastic_keys)
     keys = predict(model, sequence, seed=7).keys
     noise = noise_of_pictures(model, sequence, model.validation_samples)[0]
-    places = model.recall(batch_of(sequence), told=False, noise=noise).snapshot.places
+    places = model.recall(batch_of(sequence), with_targets=False, noise=noise).snapshot.places
     assert keys is not None and keys.shape == (6, 5, 1)
     assert torch.equal(keys, places[0].detach())
 

@@ -15,13 +15,13 @@ from tests.lightning_modules.neural_processes.small_processes import MODELS, SIZ
 
 #: Two sequences; both lack a context at steps 2 and 4, the first one at step 1 too.
 BATCH = draw([[3, 0, 2, 0], [0, 1, 4, 0]], [[4, 3, 3, 2], [2, 4, 5, 3]])
-LOTS = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
+PRIORITIES = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
 
 
 def model_of(name: str, **settings: Any) -> NeuralProcess:
     torch.manual_seed(0)
-    made = MODELS.get(name, ASNP)
-    return made(**SIZES, hidden_size=8, validation_samples=2, **settings).double().eval()
+    build = MODELS.get(name, ASNP)
+    return build(**SIZES, hidden_size=8, validation_samples=2, **settings).double().eval()
 
 
 def nll(model: NeuralProcess, batch: FunctionSequences, change: Any) -> Any:
@@ -30,7 +30,7 @@ def nll(model: NeuralProcess, batch: FunctionSequences, change: Any) -> Any:
 
 
 def items_of(batch: FunctionSequences) -> tuple[torch.Tensor, Items]:
-    """Sets as a memory is given them, with their own means as controls."""
+    """The memory's inputs: the context sets, with their own means as controls."""
     real = batch.context_y.masked_fill(~batch.context_mask.unsqueeze(-1), 0)
     control = real.sum(2) / batch.context_mask.sum(2, keepdim=True).clamp(min=1)
     return control, Items(batch.context_x, batch.context_y, batch.context_mask)
@@ -46,13 +46,13 @@ def test_untouched_is_the_nll_of_predictions() -> None:
 
 
 def test_zeroed_sets_are_empty() -> None:
-    control, items = other_contexts("zeroed", LOTS, *items_of(BATCH))
+    control, items = other_contexts("zeroed", PRIORITIES, *items_of(BATCH))
     assert not items.mask.any() and not control.any()
 
 
-def test_donors_sets_are_there_where_the_sequence_has_one() -> None:
+def test_donors_sets_appear_where_the_sequence_has_one() -> None:
     controls, items = items_of(BATCH)
-    found, sets = other_contexts("transplanted", LOTS, controls, items)
+    found, sets = other_contexts("transplanted", PRIORITIES, controls, items)
     assert sets.mask.sum(2).tolist() == [[0, 0, 4, 0], [0, 0, 2, 0]]
     torch.testing.assert_close(found[0, 2], controls[1, 2])
     torch.testing.assert_close(sets.values[1, 2], items.values[0, 2])
@@ -61,7 +61,7 @@ def test_donors_sets_are_there_where_the_sequence_has_one() -> None:
 
 def test_shuffled_sets_come_in_another_order_at_the_same_steps() -> None:
     controls, items = items_of(BATCH)
-    found, sets = other_contexts("shuffled", LOTS, controls, items)
+    found, sets = other_contexts("shuffled", PRIORITIES, controls, items)
     assert sets.mask.sum(2).tolist() == [[2, 0, 3, 0], [0, 4, 1, 0]]
     torch.testing.assert_close(found[0, [0, 2]], controls[0, [2, 0]])
     torch.testing.assert_close(sets.keys[1, [1, 2]], items.keys[1, [2, 1]])
@@ -88,20 +88,20 @@ def test_a_zeroed_memory_recalls_what_one_without_contexts_does(settings: dict[s
     model = model_of("any core", **settings)
     nothing = BATCH._replace(context_mask=torch.zeros_like(BATCH.context_mask))
     with torch.no_grad():
-        with recalling(model, "zeroed", LOTS):
-            found = model.recall(BATCH, told=False)
-        empty, own = model.recall(nothing, told=False), model.recall(BATCH, told=False)
+        with recalling(model, "zeroed", PRIORITIES):
+            zeroed = model.recall(BATCH, with_targets=False)
+        empty, own = (model.recall(each, with_targets=False) for each in (nothing, BATCH))
     lacking = ~BATCH.context_mask.any(2)
-    torch.testing.assert_close(found.points[lacking], empty.points[lacking])
-    assert not torch.allclose(found.points[lacking], own.points[lacking])
-    torch.testing.assert_close(found.evidence.context, own.evidence.context)
+    torch.testing.assert_close(zeroed.points[lacking], empty.points[lacking])
+    assert not torch.allclose(zeroed.points[lacking], own.points[lacking])
+    torch.testing.assert_close(zeroed.evidence.context, own.evidence.context)
     for theirs, of_none, ours in zip(
-        found.evidence.memory, empty.evidence.memory, own.evidence.memory, strict=True
+        zeroed.evidence.memory, empty.evidence.memory, own.evidence.memory, strict=True
     ):
         torch.testing.assert_close(theirs[lacking], of_none[lacking])
         torch.testing.assert_close(theirs[~lacking], ours[~lacking])
-    # And afterwards the model is as it was.
-    torch.testing.assert_close(model.recall(BATCH, told=False).points, own.points)
+    # Afterwards the model is unchanged.
+    torch.testing.assert_close(model.recall(BATCH, with_targets=False).points, own.points)
 
 
 def test_context_points_are_what_is_stored() -> None:

@@ -16,7 +16,7 @@ from memory_cores import CORES, DNC, SAM, MemoryCore, MemorySizes, NoMemory
 
 pytestmark = pytest.mark.operators
 B, E, F, Z, H = 2, 3, 4, 2, 8
-#: Steps of a sequence for which models are made here, and of one graph.
+#: Steps of the models' sequences, and of one graph.
 CHUNK = 3
 every_core = pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 
@@ -52,11 +52,11 @@ def gradients(backbone: Backbone, trajectory: Trajectory) -> list[Tensor]:
 def assert_same(eager: Backbone, compiled: Backbone, steps: int) -> None:
     (one, other), drawn = (eager, compiled), inputs(steps)
     found = [backbone.unroll(*drawn) for backbone in (one, other)]
-    for ours, theirs in zip(found[1][:2], found[0][:2], strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    for result, expected in zip(found[1][:2], found[0][:2], strict=True):
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
     pairs = zip(gradients(other, found[1]), gradients(one, found[0]), strict=True)
-    for ours, theirs in pairs:
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for result, expected in pairs:
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
 
 
 @every_core
@@ -196,7 +196,7 @@ def test_a_missing_compiler_is_named_before_training(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     torch._inductor.cpp_builder.cpp_compiler_search.cache_clear()
-    with pytest.raises(ValueError, match=r"compile must be false where .*, got True"):
+    with pytest.raises(ValueError, match=r"compile must be false without .*, got True"):
         require_compiler()
     torch._inductor.cpp_builder.cpp_compiler_search.cache_clear()
 

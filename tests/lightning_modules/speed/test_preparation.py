@@ -56,23 +56,23 @@ def test_what_took_long_is_said(
     monkeypatch.setattr(building, "build", lambda begin: None)
     preparation.prepare()
     assert not capsys.readouterr().out
-    monkeypatch.setattr(preparation, "WORTH_A_LINE_S", -1.0)
+    monkeypatch.setattr(preparation, "REPORTED_S", -1.0)
     preparation.prepare()
-    said = "Built C++ operators in 0 s; later runs find them\n"
+    said = "Built C++ operators in 0 s; later runs reuse them\n"
     assert capsys.readouterr().out == said
 
 
 def test_what_takes_long_is_said_before_it_begins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Silence of minutes was taken for a hang."""
+    """Minutes of silence would look like a hang."""
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
     said: list[str] = []
     monkeypatch.setattr(
         building.cpp_extension, "load", lambda *_, **__: said.append(capsys.readouterr().out)
     )
     preparation.prepare()
-    assert len(said) == 1 and "GTMM_OPERATORS=0 leaves them out" in said[0]
+    assert len(said) == 1 and "GTMM_OPERATORS=0 disables them" in said[0]
 
 
 def test_operators_can_be_left_out(
@@ -81,9 +81,7 @@ def test_operators_can_be_left_out(
     monkeypatch.setenv("GTMM_OPERATORS", "0")
     preparation.prepare()
     said = capsys.readouterr().out
-    assert said == (
-        "Loops over time take longer, since C++ operators are switched off (GTMM_OPERATORS=0)\n"
-    )
+    assert said == ("C++ operators are disabled (GTMM_OPERATORS=0): loops over time take longer\n")
     assert not building.are_in_use()
     monkeypatch.setenv("GTMM_OPERATORS", "1")
     preparation.prepare()
@@ -91,7 +89,7 @@ def test_operators_can_be_left_out(
 
 
 def test_a_lock_of_a_killed_build_stops_nobody() -> None:
-    """PyTorch waits for its lock for ever."""
+    """PyTorch waits for its lock forever."""
     building.build()
     libraries = map(Path, torch.ops.loaded_libraries)
     (folder,) = {path.parent for path in libraries if "memory_cores" in path.name}
@@ -107,22 +105,22 @@ def test_what_is_whole_is_built_once_for_all_checkouts(monkeypatch: pytest.Monke
     building.build()
 
     def fail(*_: object, **__: object) -> None:
-        raise AssertionError("it is there")
+        raise AssertionError("built again")
 
     monkeypatch.setattr(building, "_built", False)
     monkeypatch.setattr(building.cpp_extension, "load", fail)
     building.build()
     assert building.are_in_use()
-    # Other sources are built anew: what an older one has left is not taken for them.
+    # Changed sources are rebuilt: an older build does not stand in for them.
     monkeypatch.setattr(building, "_built", False)
     monkeypatch.setattr(building, "ALL_SOURCES", building.ALL_SOURCES[:-1])
-    with pytest.raises(AssertionError, match="it is there"):
+    with pytest.raises(AssertionError, match="built again"):
         building.build()
 
 
-@pytest.mark.parametrize(("answer", "asked"), [(1, [-3, -1]), (0, [-3])])
+@pytest.mark.parametrize(("answer", "expected"), [(1, [-3, -1]), (0, [-3])])
 def test_what_an_old_allocator_refuses_is_left_alone(
-    answer: int, asked: list[int], monkeypatch: pytest.MonkeyPatch
+    answer: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: list[int] = []
 
@@ -133,7 +131,7 @@ def test_what_an_old_allocator_refuses_is_left_alone(
 
     monkeypatch.setattr(preparation.ctypes, "CDLL", lambda _: Library())
     preparation.keep_freed_memory()
-    assert options == asked
+    assert options == expected
 
 
 FAULTS_OF_LARGE_TENSORS = """

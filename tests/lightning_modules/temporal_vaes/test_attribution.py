@@ -1,4 +1,4 @@
-"""Attribution correctness of whole models: what is stored, who is measured, and what it equals."""
+"""Attribution correctness of whole models: stored items, measured sequences, and values."""
 
 from functools import partial
 from typing import Any
@@ -51,11 +51,11 @@ def measured(model: TemporalVAE, batch: FrameSequences) -> Measurement:
 def test_what_is_stored_is_what_the_model_stores(
     batch: FrameSequences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[tuple[Tensor, Items]] = []
+    inputs: list[tuple[Tensor, Items]] = []
     own = Introspection.write_and_read
 
     def note(self: MemoryCore, state: Any, control: Tensor, items: Items, *rest: Any) -> Any:
-        given.append((control, items))
+        inputs.append((control, items))
         return own(self, state, control, items, *rest)
 
     monkeypatch.setattr(Introspection, "write_and_read", note)
@@ -63,12 +63,12 @@ def test_what_is_stored_is_what_the_model_stores(
     frames, actions = batch.frames.double(), batch.actions.double()
     trajectory = model(frames, actions, record=True).trajectory
     items = stored(trajectory.control, trajectory.latent)
-    for t, (control, item) in enumerate(given):
+    for t, (control, item) in enumerate(inputs):
         assert torch.equal(control, trajectory.control[:, t])
         assert torch.equal(item.mask, items.mask[:, t : t + 1])
         assert torch.equal(item.keys, items.keys[:, t : t + 1])
         assert torch.equal(item.values, items.values[:, t : t + 1])
-    assert len(given) == 25
+    assert len(inputs) == 25
 
 
 def test_a_core_that_draws_draws_what_the_model_drew(
@@ -77,8 +77,8 @@ def test_a_core_that_draws_draws_what_the_model_drew(
     passes: list[list[Tensor]] = [[], []]
     own = RMR.write_and_read
 
-    def note(self: MemoryCore, *given: Any) -> Any:
-        reads, state, kl = own(self, *given)
+    def note(self: MemoryCore, *args: Any) -> Any:
+        reads, state, kl = own(self, *args)
         passes[torch.is_grad_enabled()].append(state.keys.detach())
         return reads, state, kl
 
@@ -88,8 +88,8 @@ def test_a_core_that_draws_draws_what_the_model_drew(
     measured(GTMM(memory=memory, **{**SIZES, "map_size": 8}).double(), batch)
     inferred, attributed = passes
     assert len(inferred) == 25
-    for ours, theirs in zip(attributed, inferred, strict=True):
-        torch.testing.assert_close(ours.double(), theirs)
+    for found, expected in zip(attributed, inferred, strict=True):
+        torch.testing.assert_close(found.double(), expected)
 
 
 def test_of_one_averaging_head_it_is_the_read_correctness(batch: FrameSequences) -> None:

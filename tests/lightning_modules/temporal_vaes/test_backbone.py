@@ -134,19 +134,19 @@ def test_reads_and_controller_meet_only_where_the_context_includes_both(core) ->
         assert (gradient is not None) == core.context_includes_control
 
 
-def test_imagined_evidence_takes_the_place_of_what_is_not_known() -> None:
+def test_imagined_evidence_replaces_unknown_evidence() -> None:
     evidence, features, noise = inputs()
     backbone = make_backbone(CORES[0])
     known = backbone.unroll(evidence, features[:, :2], noise)
-    asked = []
+    imagined_steps = []
 
     def imagine(t: int, step) -> Tensor:
-        asked.append(t)
+        imagined_steps.append(t)
         torch.testing.assert_close(step.latent, known.latent[:, t - 1])
         return evidence[:, t]
 
     imagined = backbone.unroll(evidence[:, :3], features[:, :2], noise, imagine=imagine)
-    assert asked == [3, 4, 5]
+    assert imagined_steps == [3, 4, 5]
     torch.testing.assert_close(imagined.latent, known.latent)
 
 
@@ -186,12 +186,12 @@ def test_operators_give_the_same_sequences_and_gradients(
 ) -> None:
     backbone = make_backbone(core, map_size=4)
     calls = [count_calls(kernel, monkeypatch) for kernel in (lstm_kernel, dnc_kernel)]
-    ours = outcome_and_gradients(backbone)
-    assert [len(found) for found in calls] == [T, T if isinstance(core, partial) else 0]
+    by_operators = outcome_and_gradients(backbone)
+    assert [len(each) for each in calls] == [T, T if isinstance(core, partial) else 0]
     with building.left_out():
-        theirs = outcome_and_gradients(backbone)
+        in_python = outcome_and_gradients(backbone)
     assert len(calls[0]) == T
-    for one, other in zip(ours, theirs, strict=True):
+    for one, other in zip(by_operators, in_python, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
@@ -208,9 +208,9 @@ def count_calls(kernel: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     step = kernel.step
 
-    def counted(*asked: Any) -> Any:
-        calls.append(asked)
-        return step(*asked)
+    def counted(*args: Any) -> Any:
+        calls.append(args)
+        return step(*args)
 
     monkeypatch.setattr(kernel, "step", counted)
     return calls

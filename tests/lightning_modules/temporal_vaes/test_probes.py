@@ -15,8 +15,8 @@ from lightning_modules.temporal_vaes.backbone import Trajectory
 from lightning_modules.temporal_vaes.probes import (
     FrameProbes,
     edit_after,
-    lots_of,
     recalled_from_prefix,
+    slot_priorities,
 )
 from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 from memory_cores import DNC, Items, MemoryCore, NoMemory
@@ -168,15 +168,15 @@ def test_a_transplanted_model_generates_the_latents_of_its_donor(
     assert not torch.allclose(found.prior.mean[:, L:], found.latent[:, :K], atol=0.1)
 
 
-def test_a_core_that_reads_by_place_reads_of_another_time_when_shuffled(
+def test_a_core_that_reads_by_position_reads_another_time_when_shuffled(
     planted: GTMM, batch: FrameSequences
 ) -> None:
     with torch.no_grad():
         found = generated(planted, batch, edit_after(planted, batch, "shuffled", ROWS))
-    held = planted.core.initial_state(BATCH, batch.frames)
+    state = planted.core.initial_state(BATCH, batch.frames)
     # Before step L the newest of L - 1 items is in row 0; the row that step L reads moves up once.
     real = (torch.arange(L + K) < L - 1).expand(BATCH, -1)
-    source = cycles(lots_of(planted, batch, held, ROWS), real)
+    source = cycles(slot_priorities(planted, batch, state, ROWS), real)
     step = L - 2 - source[:, L - 2]
     assert (step != 0).all()
     expected = found.latent[torch.arange(BATCH), step]
@@ -201,15 +201,15 @@ def test_an_edit_that_changes_nothing_changes_no_number(
     kind: Any, memory: dict[str, Any], batch: FrameSequences
 ) -> None:
     model = model_of(kind, **memory)
-    seen = []
+    edited_steps = []
 
     def edit(t: int, state: Any) -> Any:
-        seen.append(t)
+        edited_steps.append(t)
         return state
 
     with torch.no_grad():
         plain, edited = (generated(model, batch, e, draw=0) for e in (None, edit))
-    assert seen == list(range(L + K))
+    assert edited_steps == list(range(L + K))
     for one, other in zip(plain[:2], edited[:2], strict=True):
         assert torch.equal(one, other)
 

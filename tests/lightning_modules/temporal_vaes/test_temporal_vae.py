@@ -120,8 +120,8 @@ def test_a_vrnn_continues_from_the_frames_it_generated(batch: FrameSequences) ->
     one_less = model(batch.frames[:, :23], batch.actions, noise)
     frames = torch.cat([batch.frames[:, :23], one_less.logits[:, 23:24].sigmoid()], 1)
     fed_back = model(frames, batch.actions, noise)
-    # Step 24 was drawn from the prior in one and from the posterior in the other; what the
-    # recurrence is told of x_24 is the same, so with equal latents step 25 must agree.
+    # Step 24 is drawn from the prior in one and from the posterior in the other; the recurrence
+    # gets the same evidence of x_24, so with equal latents step 25 must agree.
     step = one_less.trajectory
     evidence = model.imagine(batch.actions[:, 24], _step(step.latent[:, 23], step.psi[:, 23]))
     expected = model.evidence(batch.actions, model.visual.encode(frames))[:, 24]

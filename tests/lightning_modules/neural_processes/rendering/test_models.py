@@ -127,15 +127,15 @@ def test_predictions_do_not_see_the_targets_and_steps_not_what_comes_later(
 
 @pytest.mark.parametrize("name", MODELS)
 def test_posteriors_pool_all_targets(name: str, batch: FunctionSequences) -> None:
-    """Contexts are among them: once encoded, only the others are left."""
+    """Contexts are among the targets and are not encoded twice."""
     model = make(name)
-    recalled = model.recall(batch, told=True)
-    asked = RealPoints(batch.target_mask)
+    recalled = model.recall(batch, with_targets=True)
+    real = RealPoints(batch.target_mask)
     places = model._places(batch.target_x)
-    expected = Pool.of(model.latent_encoder(places, batch.target_y, asked), asked)
+    expected = Pool.of(model.latent_encoder(places, batch.target_y, real), real)
     assert recalled.evidence.target is not None
-    for found, wanted in zip(recalled.evidence.target, expected, strict=True):
-        torch.testing.assert_close(found, wanted)
+    for found, reference in zip(recalled.evidence.target, expected, strict=True):
+        torch.testing.assert_close(found, reference)
     assert [*expected.number[0, :, 0]] == [8, 6, 8, 8]
 
 
@@ -146,18 +146,18 @@ def test_parts_hold_every_parameter_once(name: str) -> None:
     assert len(of_parts) == len({id(p) for p in of_parts}) == len([*model.parameters()])
 
 
-def test_no_patch_is_encoded_twice_and_none_of_padding_is_painted(
+def test_no_patch_is_encoded_twice_and_no_padding_is_rendered(
     batch: FunctionSequences,
 ) -> None:
     """There are 62 targets, 20 of which are the context."""
-    model, encoded, painted = make("atgqn_rmr"), [], []
+    model, encoded, rendered = make("atgqn_rmr"), [], []
     model.latent_encoder.see.register_forward_hook(lambda _, __, out: encoded.append(len(out)))
-    model.decoder.strokes.register_forward_hook(lambda _, __, out: painted.append(len(out)))
+    model.decoder.strokes.register_forward_hook(lambda _, __, out: rendered.append(len(out)))
     model(batch, noise_of(model))
-    assert (encoded, painted) == ([20, 42], [62, 62])
-    painted.clear()
+    assert (encoded, rendered) == ([20, 42], [62, 62])
+    rendered.clear()
     model.predict(batch, samples=3)
-    assert painted == [62] * 6
+    assert rendered == [62] * 6
 
 
 def test_the_scale_is_that_of_the_setting_and_is_not_learned(batch: FunctionSequences) -> None:
