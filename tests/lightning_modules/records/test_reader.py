@@ -238,10 +238,10 @@ GTMM_ON_B = "model: {class_path: lightning_modules.GTMM}\ndata: {class_path: a.B
     ("model: {class_path: a.B}", "name no class of the data"),
     ("model: {class_path: a.}\ndata: {class_path: a.B}", "its model is not a class"),
     ("model: {class_path: a.B, init_args: [1]}\ndata: {class_path: a.B}", "its model is not a"),
-    (GTMM_ON_B + "trainer: 3", "its trainer's settings have no names"),
+    (GTMM_ON_B + "trainer: 3", "its trainer's settings are not a mapping"),
     (GTMM_ON_B + "seed_everything: [1]", "its seed is not a whole number"),
-    ("model: &m {class_path: a.B, init_args: *m}\ndata: *m", "nested too deep"),
-    ("1: 2", "the name of a value is not text, 1"),
+    ("model: &m {class_path: a.B, init_args: *m}\ndata: *m", "nested too deeply"),
+    ("1: 2", "a key is not text, 1"),
     ("a: 2026-13-45", "not YAML"),
 ])  # fmt: skip
 def test_odd_settings_are_named(runs, text: str, reason: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import lightning_modules
 from lightning_modules.declarations import Family
-from lightning_modules.records.before_declarations import completed, declared_before
+from lightning_modules.records.before_declarations import declared_before, with_scoring
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.model_file import DeclaredModel
 from lightning_modules.records.reader import read_runs
@@ -186,11 +186,11 @@ def without_scores(family: Family) -> Family:
 def test_old_declarations_are_completed_by_today_s(model: Any) -> None:
     today = declared_before(model.__name__, None, [])
     old = replace(today, family=without_scores(today.family))
-    assert completed(old) == today
+    assert with_scoring(old) == today
     unknown = replace(old, family=replace(old.family, name="things of somebody"))
-    assert completed(unknown) == unknown
+    assert with_scoring(unknown) == unknown
     other: DeclaredModel = replace(today, family=replace(today.family, memoryless=("Mine",)))
-    assert completed(other) == other
+    assert with_scoring(other) == other
 
 
 @pytest.mark.parametrize("family", lightning_modules.families(), ids=lambda family: family.name)
