@@ -44,7 +44,7 @@ def test_the_page_follows_the_runs(live, runs, tmp_path: Path):
     assert get(port, "/version")[1] != version
     assert "GTMM (NTM)" in get(port, "/")[1]
     write_metrics(fresh / "metrics.csv", "bound", -1, {"kl": [1.0]}, rows=7)
-    assert get(port, "/version")[1] not in (version, page._made[0])
+    assert get(port, "/version")[1] not in (version, page._cached[0])
 
 
 def test_a_run_and_its_record_count_once(live, runs, tmp_path: Path):
