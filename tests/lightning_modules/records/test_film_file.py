@@ -1,4 +1,4 @@
-"""The film's file: what was saved comes back, and what is damaged is refused."""
+"""The film file: films survive a round trip, and damaged files are refused."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Files that are none, or hold what could not be shown: each is said in a line."""
+"""Files that cannot be read, or hold what cannot be shown: each gives one line."""
 
 import json
 import os
