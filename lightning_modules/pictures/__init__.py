@@ -1,4 +1,4 @@
-"""Figures of what a model remembers, drawn from arrays; nothing here knows a model."""
+"""Figures drawn from arrays; nothing here depends on a model."""
 
 from lightning_modules.pictures.completion import completion
 from lightning_modules.pictures.functions import functions

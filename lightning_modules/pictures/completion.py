@@ -17,29 +17,29 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, in_two_
 
 COLUMNS = 10
 ROWS = ("context", "target", "predicted\nmean", "predicted\nst. dev.")
-#: Colour of pixels that were not shown: not a grey, which could be a pixel's own.
+#: Colour of pixels outside the context; not a grey, which could be a pixel's value.
 UNSEEN = "#BFD9EA"
 LABEL_INCHES, RIGHT_INCHES, FOOT_INCHES = 0.85, 0.92, 0.42
 PANELS = Panels(left=LABEL_INCHES, top=HEADING_INCHES + 0.24, size=(1.0, 1.0), gaps=(0.07, 0.07))
-#: Beside rows of models, whose names are longer; and at the right of them.
+#: Left and right margins of sheets with several models, whose names are longer.
 MODELS_INCHES, GAP_INCHES = 1.45, 0.15
-#: Of a sheet with several models, which is large.
+#: Resolution of sheets with several models, which are large.
 MODELS_DPI = 100
 #: Distance of the colour bar from the last panel, and its width.
 BAR_INCHES = 0.1, 0.12
 
 
 class CompletedImages(NamedTuple):
-    """T images, which of their pixels were shown, and what is predicted of all pixels."""
+    """T images, their context pixels, and the prediction of all pixels."""
 
     truth: Tensor  #: [T, C, H, W] in [0, 1]
     seen: Tensor  #: [T, H, W] bool, the context
     mean: Tensor  #: [T, C, H, W] in [0, 1]
-    sigma: Tensor  #: [T, H, W], predicted standard deviation, of colours their mean
+    sigma: Tensor  #: [T, H, W], predicted standard deviation, averaged over colours
 
 
 class ModelImages(NamedTuple):
-    """What a model predicts of images, and its colour."""
+    """A model's prediction of images, and its colour."""
 
     images: CompletedImages
     colour: str
@@ -49,7 +49,7 @@ def completion(images: CompletedImages, title: str, subtitle: str, colour: str) 
     """Draw columns of images for some steps, with and without a context.
 
     Args:
-        images: the truth, and what is predicted from the context.
+        images: the truth, the context and the prediction.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: the model's colour, for standard deviations.
@@ -78,7 +78,7 @@ def completions_of_models(models: Mapping[str, ModelImages], title: str, subtitl
     """Draw the context and the target of some steps, then a row of predicted means for each model.
 
     Args:
-        models: by name; their predictions are of the same images, from the same context.
+        models: by name; all have the same images and context.
         title: bold, in the first line.
         subtitle: in the second line.
     """
@@ -114,7 +114,7 @@ def image_rows(images: CompletedImages, steps: list[int]) -> list[Tensor]:
 
 
 def _head(axes: Axes, images: CompletedImages, step: int) -> None:
-    """Name a column's step, and how many pixels its context has."""
+    """Set a column's title: the step, and its number of context pixels."""
     head = f"t = {step + 1}, {int(images.seen[step].sum()):,} px"
     axes.set_title(head, size=8, color=INK, pad=4)
 
@@ -142,7 +142,7 @@ def _name(axes: Axes, name: str, colour: str) -> None:
 
 
 def _draw_bar(figure: Figure, columns: int, image: AxesImage) -> None:
-    """Explain the colours of the last row, at its end."""
+    """Draw the colour bar of the last row, at its end."""
     gap, width = BAR_INCHES
     height = PANELS.size[1]
     top = PANELS.bottom(len(ROWS)) - height

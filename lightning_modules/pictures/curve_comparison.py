@@ -1,4 +1,4 @@
-"""Curves of several models on one benchmark, over the steps or over the time of training.
+"""Curves of several models on one benchmark, over sequence steps or training time.
 
 As in figures 4 to 12 of Gemici et al. 2017, and 4 and 7 of Yoon et al. 2020.
 """
@@ -26,10 +26,10 @@ from lightning_modules.pictures.step_axes import (
 from lightning_modules.pictures.style import HEADING_INCHES, INK, sheet
 
 WIDTH, HEIGHT = 8.0, 5.0
-#: Letters that fit in a line of the legend, and those that a handle takes the room of.
+#: Legend: most columns, letters per line, and width of a handle in letters.
 MOST_COLUMNS, LEGEND_LETTERS, HANDLE_LETTERS = 3, 104, 11
 LEGEND_ROW_INCHES, GAP_INCHES, FOOT_INCHES = 0.22, 0.1, 0.525
-#: Rows of a legend that a figure of the usual height has room for.
+#: Legend rows that fit into a figure of the default height.
 MOST_ROWS = 4
 MOST_MARKERS = 30
 
@@ -39,19 +39,19 @@ class ModelCurve(NamedTuple):
 
     name: str
     colour: str
-    marker: str  #: as Matplotlib names it
-    line_style: str  #: as Matplotlib names it
+    marker: str  #: of Matplotlib
+    line_style: str  #: of Matplotlib
     mean: Tensor  #: [T]
-    margin: Tensor  #: [T], half of its 95% interval; NaN where it is not known
-    places: Tensor | None = None  #: [T], where it is drawn; None at the steps from 1 to T
+    margin: Tensor  #: [T], half-width of the 95% interval; NaN if unknown
+    places: Tensor | None = None  #: [T], positions on the x axis; None for steps 1 to T
 
 
 class Backdrop(NamedTuple):
-    """Axes that models are drawn on, and all that is drawn behind their curves."""
+    """Axes of a comparison, and what is drawn behind the models' curves."""
 
     label: str  #: of the quantity, with its unit
-    from_zero: bool  #: whether it is never negative
-    share: Tensor | None = None  #: [T] in [0, 1], of sequences; drawn as shaded bars
+    from_zero: bool  #: whether the quantity is never negative
+    share: Tensor | None = None  #: [T], share of sequences in [0, 1]; drawn as shaded bars
     share_name: str = ""
     optimum: Tensor | None = None  #: [T], drawn as a dashed line
     optimum_name: str = ""
@@ -64,7 +64,7 @@ def curve_comparison(
 
     Args:
         curves: the models' curves.
-        backdrop: the axes and what is behind the curves.
+        backdrop: the axes, and what is drawn behind the curves.
         title: bold, in the first line.
         subtitle: in the second line.
     """
@@ -91,19 +91,19 @@ def curve_comparison(
 
 
 def height_with(legend_rows: int) -> float:
-    """Return the height in inches of a figure whose axes a longer legend does not flatten."""
+    """Return a figure's height in inches, which grows with a long legend."""
     return HEIGHT + LEGEND_ROW_INCHES * max(0, legend_rows - MOST_ROWS)
 
 
 def axes_below_legend(figure: Figure, legend_rows: int) -> Axes:
-    """Add axes that leave room for the heading, and for a legend of so many rows."""
+    """Add axes below the heading and a legend of ``legend_rows`` rows."""
     top = HEADING_INCHES + LEGEND_ROW_INCHES * legend_rows + GAP_INCHES
     height = figure.get_figheight() - top - FOOT_INCHES
     return add_axes(figure, LEFT_INCHES, top, AXES_INCHES, height)
 
 
 def name_models(axes: Axes, columns: int) -> None:
-    """Name the lines above the axes, in so many columns."""
+    """Add a legend above the axes."""
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1.01),
@@ -117,7 +117,7 @@ def name_models(axes: Axes, columns: int) -> None:
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """Count the columns that have room for these names, at most ``MOST_COLUMNS``."""
+    """Return how many legend columns fit these names, at most ``MOST_COLUMNS``."""
     for columns in range(min(MOST_COLUMNS, len(names)), 1, -1):
         parts = np.array_split([len(name) for name in names], columns)
         if sum(part.max() + HANDLE_LETTERS for part in parts) <= LEGEND_LETTERS:
@@ -130,8 +130,8 @@ def draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
 
     Args:
         axes: to draw on.
-        curve: the model's.
-        offset: the first place with a marker, where only some have one.
+        curve: of the model.
+        offset: index of the first marker, if only some points have one.
     """
     across = torch.arange(1, len(curve.mean) + 1) if curve.places is None else curve.places
     places, mean, margin = (x.numpy() for x in (across, curve.mean, curve.margin))
@@ -144,7 +144,7 @@ def draw_model(axes: Axes, curve: ModelCurve, offset: int) -> None:
         lw=1.8,
         marker=curve.marker,
         ms=6,
-        # On long sequences a few steps only, other ones for each model: markers do not overlap.
+        # Long sequences have markers at a few steps, offset by model so that they do not overlap.
         markevery=(offset % every, every),
         markeredgecolor="white",
         markeredgewidth=0.5,

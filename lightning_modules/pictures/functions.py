@@ -1,4 +1,4 @@
-"""Functions of one variable: the truth, what is predicted, and all points that were seen.
+"""Functions of one variable: the truth, the prediction and the context points.
 
 As in figures 5 and 11 of Yoon et al. 2020, for several steps of one sequence.
 """
@@ -24,11 +24,11 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_
 MOST_STEPS, COLUMNS = 8, 4
 PANELS = Panels(left=0.6, top=HEADING_INCHES + 0.3, size=(2.5, 1.9), gaps=(0.18, 0.5))
 RIGHT_INCHES, FOOT_INCHES = 0.18, 0.98
-#: Of a sheet with several models, which is large.
+#: Resolution of sheets with several models, which are large.
 MODELS_DPI = 80
-#: Opacity of the band of one standard deviation, and of the second one around it.
+#: Opacity of the inner band (one standard deviation) and of the outer one (two).
 BANDS = (0.26, 0.14)
-#: Opacity of the context of the step before, its factor per further step, and the lowest.
+#: Opacity of the previous step's context, its decay per step, and the lowest opacity.
 FRESH, FADING, OLDEST = 0.55, 0.85, 0.1
 
 
@@ -36,7 +36,7 @@ def functions(prediction: PredictedFunctions, title: str, subtitle: str, colour:
     """Draw a panel for each of some steps, with and without a context.
 
     Args:
-        prediction: the functions, and what is predicted of them.
+        prediction: the functions and their prediction.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: the model's colour.
@@ -56,7 +56,7 @@ def functions(prediction: PredictedFunctions, title: str, subtitle: str, colour:
 
 
 class ModelFunctions(NamedTuple):
-    """What one of several models predicts of a sequence."""
+    """One model's prediction of a sequence."""
 
     prediction: PredictedFunctions
     colour: str  #: of the model
@@ -66,7 +66,7 @@ def functions_of_models(models: Mapping[str, ModelFunctions], title: str, subtit
     """Draw a row for each model, and a column for each of some steps, on one scale.
 
     Args:
-        models: by name; their predictions are of the same functions.
+        models: by name; all predict the same functions.
         title: bold, in the first line.
         subtitle: in the second line.
     """
@@ -85,8 +85,9 @@ def functions_of_models(models: Mapping[str, ModelFunctions], title: str, subtit
             _label(axes, prediction, step, column == 0, row == len(models) - 1)
             if column == 0:
                 axes.set_ylabel(name, size=9, color=colour, weight="bold")
-    keyed = next((m for m in models.values() if m.prediction.keys is not None), None)
-    key = _key(first if keyed is None else keyed.prediction, INK if keyed is None else keyed.colour)
+    with_keys = next((m for m in models.values() if m.prediction.keys is not None), None)
+    prediction, colour = (first, INK) if with_keys is None else with_keys
+    key = _key(prediction, colour)
     key["predicted mean"] = Line2D([], [], color=QUIET, lw=1.8)
     for name in ("one standard deviation", "two standard deviations"):
         key[name] = Patch(
@@ -97,21 +98,21 @@ def functions_of_models(models: Mapping[str, ModelFunctions], title: str, subtit
 
 
 def strength(age: int) -> float:
-    """Return the opacity of context points that were seen so many steps ago; 0 are current."""
+    """Return the opacity of context points from ``age`` steps ago; 0 is the current step."""
     return 1 if age == 0 else OLDEST + (FRESH - OLDEST) * FADING ** (age - 1)
 
 
 def y_limits(prediction: PredictedFunctions, steps: list[int]) -> tuple[float, float]:
-    """Make room for the truth and all bands of some steps, unless they are wider than the truth."""
+    """Return y limits for the truth and the bands; these may add at most the truth's range."""
     mask = prediction.target_mask[steps]
     parts = prediction.target_y, prediction.mean, prediction.sigma
     truth, mean, sigma = (part[steps][mask] for part in parts)
     low, high = float(truth.min()), float(truth.max())
     reach = high - low
-    told = torch.cat([truth, mean - 2 * sigma, mean + 2 * sigma])
-    told = told[told.isfinite()].clamp(low - reach, high + reach)
-    margin = 0.05 * float(told.max() - told.min()) or 0.5
-    return float(told.min()) - margin, float(told.max()) + margin
+    values = torch.cat([truth, mean - 2 * sigma, mean + 2 * sigma])
+    values = values[values.isfinite()].clamp(low - reach, high + reach)
+    margin = 0.05 * float(values.max() - values.min()) or 0.5
+    return float(values.min()) - margin, float(values.max()) + margin
 
 
 def _draw_step(axes: Axes, prediction: PredictedFunctions, step: int, colour: str) -> None:
@@ -127,7 +128,7 @@ def _draw_step(axes: Axes, prediction: PredictedFunctions, step: int, colour: st
 def _draw_lines(
     axes: Axes, x: Tensor, truth: Tensor, mean: Tensor, sigma: Tensor, colour: str
 ) -> None:
-    """Draw curves over the grid."""
+    """Draw the truth, the predicted mean and its bands."""
     for sigmas, opacity in zip((2, 1), reversed(BANDS), strict=True):
         band = (mean - sigmas * sigma).numpy(), (mean + sigmas * sigma).numpy()
         gid = f"{sigmas} sigma"
@@ -137,13 +138,13 @@ def _draw_lines(
 
 
 def _draw_contexts(axes: Axes, prediction: PredictedFunctions, step: int) -> None:
-    """Draw all points seen so far, the older the fainter."""
-    for seen in range(step + 1):
-        mask = prediction.context_mask[seen]
+    """Draw all context points so far; older ones are fainter."""
+    for past in range(step + 1):
+        mask = prediction.context_mask[past]
         parts = prediction.context_x, prediction.context_y
-        x, y = (part[seen][mask].squeeze(-1) for part in parts)
+        x, y = (part[past][mask].squeeze(-1) for part in parts)
         if len(x):
-            _draw_points(axes, x, y, step - seen)
+            _draw_points(axes, x, y, step - past)
 
 
 def _draw_points(axes: Axes, x: Tensor, y: Tensor, age: int) -> None:
@@ -161,16 +162,16 @@ def _draw_points(axes: Axes, x: Tensor, y: Tensor, age: int) -> None:
 
 
 def _draw_keys(axes: Axes, keys: Tensor, end: float, colour: str) -> None:
-    """Mark keys on the axis, those beyond its ends by arrows there."""
-    beyond = keys.clamp(-end, end)
-    for marker, chosen, name in (
-        ("|", keys == beyond, "imaginary keys"),
+    """Mark keys on the axis; arrows at its ends mark keys beyond them."""
+    clamped = keys.clamp(-end, end)
+    for marker, selected, name in (
+        ("|", keys == clamped, "imaginary keys"),
         ("<", keys < -end, "keys at the left"),
         (">", keys > end, "keys at the right"),
     ):
         axes.plot(
-            beyond[chosen].numpy(),
-            torch.full((int(chosen.sum()),), 0.045).numpy(),
+            clamped[selected].numpy(),
+            torch.full((int(selected.sum()),), 0.045).numpy(),
             marker,
             color=colour,
             ms=9 if marker == "|" else 5,
@@ -199,7 +200,7 @@ def _label(axes: Axes, prediction: PredictedFunctions, step: int, left: bool, bo
 
 
 def _key(prediction: PredictedFunctions, colour: str) -> dict[str, Line2D | Patch]:
-    """Make the legend's entries for what is drawn."""
+    """Return the legend's entries."""
     dot: dict[str, Any] = {"marker": "o", "ls": "", "mec": "none"}
     key: dict[str, Line2D | Patch] = {
         "true function": Line2D([], [], color=INK, lw=1.3, ls=":"),

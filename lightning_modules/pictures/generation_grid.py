@@ -28,39 +28,39 @@ from lightning_modules.pictures.style import (
 
 MOST_COLUMNS, LEAST_COLUMNS = 30, 15
 
-# Lengths in columns. A frame is SIDE wide and high; rows of frames are ROW apart where recalled
-# ones are labelled, else 1. HEAD is for the steps, MOVE for the moves, CAPTION for what the line at
-# the prefix divides, and a gap follows each line, a wider one each sequence.
+# Lengths in columns. A frame is SIDE wide and high; rows of frames are ROW apart if recalled frames
+# are labelled, else 1. HEAD is the height of the step numbers, MOVE of the moves, CAPTION of the
+# labels at the prefix; LINE_GAP follows each line, SEQUENCE_GAP each sequence.
 SIDE, ROW, LABEL, MARGIN = 0.88, 1.42, 3.1, 1.05
 HEAD, MOVE, CAPTION, LINE_GAP, SEQUENCE_GAP = 0.55, 0.45, 0.35, 0.2, 0.6
 COLUMN_INCHES, LEGEND_LINE_INCHES = 0.352, 0.19
 
 
 class Generation(NamedTuple):
-    """One sequence of T frames [T, C, H, W] in [0, 1], and what a model makes of it."""
+    """One sequence of T frames [T, C, H, W] in [0, 1], with its reconstruction and generation."""
 
     truth: Tensor
     reconstruction: Tensor
     generated: Tensor  #: reconstructed up to the prefix, from the prior after it
-    recalled_from: Tensor  #: [T], the earlier step that holds the answer, -1 where none does
-    prefix: int  #: frames that the model was given before it generated, at least 1, below T
-    old_age: int  #: steps after which the colour of an answer says that it is old
-    moves: Sequence[str] | None = None  #: T arrows, into each frame; None where there are no moves
+    recalled_from: Tensor  #: [T], the earlier step that holds the answer; -1 if none
+    prefix: int  #: true frames before the generated ones, 1 to T - 1
+    old_age: int  #: age in steps from which an answer is marked as old
+    moves: Sequence[str] | None = None  #: T arrows, the move into each frame; None without moves
 
 
 class Row(NamedTuple):
-    """Frames of one sequence, beside a name."""
+    """Named row of one sequence's frames."""
 
     frames: Tensor  #: [T, C, H, W] in [0, 1]
-    colour: str  #: of the name
+    colour: str  #: colour of the name
 
 
 class Recall(NamedTuple):
-    """A frame to which an earlier one holds the answer; steps count from 0, labels from 1."""
+    """A frame whose answer an earlier step holds; steps count from 0, labels from 1."""
 
     step: int
     answer: int  #: the step that holds it
-    old: bool  #: whether that is long ago
+    old: bool  #: whether the answer is old
 
     @property
     def colour(self) -> str:
@@ -69,7 +69,7 @@ class Recall(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Successive steps of a sequence, drawn beside each other in every row."""
+    """Consecutive steps of a sequence, drawn side by side in every row."""
 
     generation: Generation
     rows: Mapping[str, Row]
@@ -87,7 +87,7 @@ class Line(NamedTuple):
 
     @property
     def bottom(self) -> float:
-        """Depth at which the last row ends, with its labels."""
+        """Lower end of the last row and its labels."""
         return self.head + len(self.rows) * self.row
 
     @property
@@ -97,7 +97,7 @@ class Line(NamedTuple):
 
     @property
     def divided(self) -> bool:
-        """True if the line holds the first generated frame."""
+        """Whether the line contains the first generated frame."""
         return self.generation.prefix in self.steps
 
     @property
@@ -108,7 +108,7 @@ class Line(NamedTuple):
 
 
 def recalls(generation: Generation) -> list[Recall]:
-    """List all frames of a sequence to which an earlier one holds the answer."""
+    """List all frames of a sequence whose answer an earlier step holds."""
     return [
         Recall(t, answer, old=t - answer >= generation.old_age)
         for t, answer in enumerate(generation.recalled_from.tolist())
@@ -117,7 +117,7 @@ def recalls(generation: Generation) -> list[Recall]:
 
 
 def lines_of(generation: Generation, rows: Mapping[str, Row]) -> list[Line]:
-    """Divide a sequence into as few lines as can hold it, all about as long."""
+    """Divide a sequence into as few lines as possible, of about equal length."""
     steps = len(generation.truth)
     columns = ceil(steps / ceil(steps / MOST_COLUMNS))
     starts = range(0, steps, columns)
@@ -127,10 +127,10 @@ def lines_of(generation: Generation, rows: Mapping[str, Row]) -> list[Line]:
 def generation_grid(
     generations: Sequence[Generation], title: str, subtitle: str, colour: str
 ) -> Figure:
-    """Draw three rows a line; frames that can be recalled have a border and the answer's step.
+    """Draw three rows per line; recallable frames have a border and the answer's step.
 
     Args:
-        generations: sequences of one benchmark, so of equal length.
+        generations: sequences of one benchmark, of equal length.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: the model's colour, for the names of its rows.
@@ -149,11 +149,11 @@ def generation_grid(
 def model_rows(
     first: Generation, generated: Mapping[str, Row], title: str, subtitle: str
 ) -> Figure:
-    """Draw one sequence: the truth, and below it what each model generates of it.
+    """Draw one sequence: the truth, and below it each model's generation.
 
     Args:
-        first: the sequence; all models were given the same prefix of it.
-        generated: of each model, by its name.
+        first: the sequence; all models start from the same prefix.
+        generated: a row for each model, by its name.
         title: bold, in the first line.
         subtitle: in the second line.
     """
@@ -230,17 +230,17 @@ def _mark(axes: Axes, recall: Recall, column: int, top: float, row: int) -> None
 
 
 def _draw_boundary(axes: Axes, line: Line) -> None:
-    """Divide what the model was given from what it generated, through all rows."""
-    given = line.generation.prefix - line.steps.start
-    x, y = LABEL + given - (1 - SIDE) / 2, line.bottom + CAPTION / 2
+    """Draw the line between prefix and generated frames, through all rows."""
+    before = line.generation.prefix - line.steps.start
+    x, y = LABEL + before - (1 - SIDE) / 2, line.bottom + CAPTION / 2
     axes.plot([x, x], [0.05, line.bottom + CAPTION], color=INK, lw=1.8, gid="prefix")
     axes.text(x + 0.2, y, "generated", size=8, color=INK, ha="left", va="center")
-    if given:
+    if before:
         axes.text(x - 0.2, y, "given", size=8, color=INK, ha="right", va="center")
 
 
 def _key(lines: Sequence[Line]) -> dict[str, Line2D | Rectangle]:
-    """Make the legend's entries for the line at the prefix and the borders that occur."""
+    """Return legend entries for the line at the prefix and the borders in use."""
     first = lines[0].generation
     moves = " and the moves" if first.moves is not None else ""
     boundary = f"generated rows: given up to this line, from the prior{moves} after it"

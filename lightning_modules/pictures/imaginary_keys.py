@@ -1,4 +1,4 @@
-"""Pixels that an RMR imagines while a picture moves (Yoon et al. 2020, figure 8)."""
+"""Imaginary keys of an RMR on the canvas of a moving picture (Yoon et al. 2020, figure 8)."""
 
 from math import ceil
 from typing import Any
@@ -24,18 +24,18 @@ from lightning_modules.pictures.style import (
 MOST_STEPS, COLUMNS = 10, 5
 MARGIN_INCHES, FOOT_INCHES = 0.14, 0.58
 PANELS = Panels(left=MARGIN_INCHES, top=HEADING_INCHES + 0.28, size=(1.8, 1.8), gaps=(0.22, 0.5))
-#: Half the width of a panel; the canvas goes from -1 to 1, and keys may lie anywhere.
+#: Half the width of a panel; the canvas spans -1 to 1, but keys may lie anywhere.
 REACH = 1.4
-#: Steps of the past over which keys and the picture leave a trail.
+#: Length in steps of the trails of keys and picture.
 TAIL = 5
-#: Share of white in the picture below the keys.
+#: Share of white in the picture behind the keys.
 PALE = 0.6
 
 
 def imaginary_keys(
     keys: Tensor, centres: Tensor, images: Tensor, title: str, subtitle: str, colour: str
 ) -> Figure:
-    """Draw the keys on the canvas of some steps, and the picture, both with the last steps' path.
+    """Draw the keys and the picture on the canvas of some steps, with their recent paths.
 
     Args:
         keys: [T, K, 2], row and column from -1 to 1 on the canvas.
@@ -63,7 +63,7 @@ def imaginary_keys(
 
 def _draw_canvas(axes: Axes, image: Tensor) -> None:
     """Draw the true image [C, H, W], pale."""
-    # The centres of the outermost pixels are at 1, their edges half a pixel farther out.
+    # The centres of the outermost pixels are at 1, their edges half a pixel further out.
     half = 1 + 1 / (image.shape[-1] - 1)
     pale = 1 - (1 - PALE) * (1 - pixels(image.unsqueeze(0))[0])
     axes.imshow(pale, extent=(-half, half, half, -half), interpolation="nearest", gid="truth")
@@ -72,30 +72,30 @@ def _draw_canvas(axes: Axes, image: Tensor) -> None:
 
 
 def _draw_path(axes: Axes, centres: Tensor) -> None:
-    """Draw the picture's centre in the last steps, [t, 2]."""
+    """Draw the path of the picture's centre, [t, 2]."""
     rows, columns = centres.unbind(1)
     axes.plot(columns.numpy(), rows.numpy(), color=INK, lw=1, alpha=0.55, gid="path")
     axes.plot(columns[-1:].numpy(), rows[-1:].numpy(), "+", color=INK, ms=9, mew=1.8, gid="centre")
 
 
 def _draw_keys(axes: Axes, keys: Tensor, colour: str) -> None:
-    """Draw keys of the last steps, [t, K, 2], as tails that end in dots."""
+    """Draw the recent paths of keys, [t, K, 2], as tails that end in dots."""
     rows, columns = keys.unbind(2)
     axes.plot(columns.numpy(), rows.numpy(), color=colour, lw=0.9, alpha=0.5, gid="tail")
     outside = is_beyond(keys[-1])
-    for chosen, name in ((~outside, "keys"), (outside, "keys beyond")):
-        rows, columns = keys[-1][chosen].clamp(-REACH, REACH).unbind(1)
+    for selected, name in ((~outside, "keys"), (outside, "keys beyond")):
+        rows, columns = keys[-1][selected].clamp(-REACH, REACH).unbind(1)
         style = _dot(colour, inside=name == "keys")
         axes.plot(columns.numpy(), rows.numpy(), ls="", clip_on=False, gid=name, **style)
 
 
 def is_beyond(keys: Tensor) -> Tensor:
-    """Tell which keys [K, 2] are outside the panel, [K] bool."""
+    """Return which keys [K, 2] are outside the panel, [K] bool."""
     return (keys.abs() > REACH).any(1)
 
 
 def _dot(colour: str, inside: bool) -> dict[str, Any]:
-    """Style a dot: filled within the panel, hollow at its edge for what is farther out."""
+    """Return a dot's style: filled in the panel, hollow at its edge for keys further out."""
     fill, edge, width = (colour, "white", 0.4) if inside else ("white", colour, 1)
     return {"marker": "o", "mfc": fill, "mec": edge, "mew": width, "ms": 4.4}
 

@@ -1,4 +1,4 @@
-"""Places that an RMR imagines for functions of one variable, step by step."""
+"""Imaginary keys of an RMR for functions of one variable, step by step."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ from lightning_modules.pictures.step_axes import LEFT_INCHES, fit, label_steps
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, legend_below, sheet
 
 WIDTH, HEIGHT, FOOT_INCHES, AXES_INCHES = 8.0, 4.6, 0.82, 7.16
-#: Style of a context point, which lies behind the keys.
+#: Style of a context point, drawn behind the keys.
 DOT: dict[str, Any] = {"marker": "o", "mfc": INK, "mec": "none", "ms": 3.2, "alpha": 0.45}
 
 
 def key_tracks(
     keys: Tensor, prediction: PredictedFunctions, title: str, subtitle: str, colour: str
 ) -> Figure:
-    """Draw a line for each key, and the context points that are shown meanwhile.
+    """Draw a line for each key, and the context points of each step.
 
     Args:
-        keys: [T, K, 1], where the cells are.
+        keys: [T, K, 1], places of the memory cells.
         prediction: the sequence.
         title: bold, in the first line.
         subtitle: in the second line.

@@ -1,4 +1,4 @@
-"""KL divergence of each step: what a frame tells that the memory did not know."""
+"""KL divergence at each step: the information in a frame that the memory lacks."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from lightning_modules.pictures.style import INK, QUIET
 def kl_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: str) -> Figure:
     """Draw the KL of new and recalled steps over the steps of a sequence.
 
-    Where only some sequences recall a step, as in mazes, the KL of all is drawn, too.
+    If only some sequences recall a step, as in mazes, the KL over all of them is drawn, too.
 
     Args:
         curves: ``Summary.curves``, each [T]: ``kl``, ``kl_new`` and ``kl_recalled`` in nats;

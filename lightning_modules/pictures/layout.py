@@ -1,4 +1,4 @@
-"""Axes on a sheet, placed in inches from its upper left corner."""
+"""Placement of axes on a sheet, in inches from its upper left corner."""
 
 from typing import NamedTuple
 
@@ -29,9 +29,9 @@ class Panels(NamedTuple):
         return add_axes(figure, left, top, *self.size)
 
     def right(self, columns: int) -> float:
-        """Right edge of the last of so many columns, from the sheet's left edge."""
+        """Right edge of the last of ``columns`` columns, from the sheet's left edge."""
         return self.left + columns * (self.size[0] + self.gaps[0]) - self.gaps[0]
 
     def bottom(self, rows: int) -> float:
-        """Lower edge of the last of so many rows, from the sheet's upper edge."""
+        """Lower edge of the last of ``rows`` rows, from the sheet's upper edge."""
         return self.top + rows * (self.size[1] + self.gaps[1]) - self.gaps[1]

@@ -1,4 +1,4 @@
-"""Weightings of a memory over the steps of a sequence: where it was written and read."""
+"""Write and read weightings of a memory over the steps of a sequence."""
 
 from math import ceil
 
@@ -14,25 +14,25 @@ from torch import Tensor
 from lightning_modules.pictures.layout import Panels, add_axes
 from lightning_modules.pictures.style import DPI, HEADING_INCHES, INK, QUIET, sheet, tidy
 
-#: Panels are as wide as the sheet allows between its margins, and all as high.
+#: Margins of the sheet, whose width the panels share, and the panels' height and gaps.
 LEFT_INCHES, RIGHT_INCHES, TOP_INCHES, FOOT_INCHES = 0.6, 1.0, HEADING_INCHES + 0.25, 0.72
 PANEL_INCHES, GAP_INCHES = 2.3, (0.25, 0.35)
 #: Distance of the colour bar from the sheet's right edge, and its width.
 BAR_INCHES = 0.85, 0.14
-# Columns, and the sheet's width in inches: one head that writes and five that read fill two rows of
-# three; five that write have a row, and five that read the next.
+# Columns, and the sheet's width in inches: one write head and five read heads fill two rows of
+# three; five write heads and five read heads have a row each.
 FEW_HEADS, FEW, MANY = 6, (3, 10.0), (5, 12.6)
 
 
 def expected_reads(write: Tensor, recalled_from: Tensor) -> list[tuple[int, int]]:
-    """Find (step, slot) where the answers of recalled steps were stored.
+    """Return (step, slot) pairs: where the answers of recalled steps were stored.
 
-    The latent of step s is written in step s + 1; its slot is the one that was written most, over
-    all heads. It may have been overwritten since. Where nothing was written there is no slot.
+    The latent of step s is written in step s + 1, to the slot with the largest weight summed over
+    heads. It may have been overwritten since. Steps that wrote nothing are skipped.
 
     Args:
         write: [T, H, N].
-        recalled_from: [T], the earlier step that holds the answer, -1 where none does.
+        recalled_from: [T], the earlier step that holds the answer; -1 if none.
     """
     strengths, slots = (part.tolist() for part in write.sum(1).max(1))
     return [
@@ -49,9 +49,9 @@ def memory_film(
 
     Args:
         read: weightings [T, R, N] of one sequence, with N at least 1.
-        write: weightings [T, H, N] of the same sequence; H is 0 if the core holds no single steps.
-        recalled_from: [T], the earlier step that holds the answer, -1 where none does. In read
-            panels, rings mark the slot to which that step was written.
+        write: weightings [T, H, N] of the same sequence; H is 0 if slots hold no single steps.
+        recalled_from: [T], the earlier step that holds the answer; -1 if none. In read panels,
+            rings mark the slot to which that step was written.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: the core's colour; full weight is drawn in a dark tone of it.
@@ -76,7 +76,7 @@ def memory_film(
 
 
 def shades(colour: str) -> Colormap:
-    """Make a colour map from white over the colour to a dark tone of it."""
+    """Return a colour map from white through the colour to a dark tone of it."""
     dark = tuple(0.45 * np.array(to_rgb(colour)))
     return LinearSegmentedColormap.from_list("weights", ["white", colour, dark])
 
@@ -88,7 +88,7 @@ def _panels(columns: int, width: float) -> Panels:
 
 
 def _heads(read: Tensor, write: Tensor) -> list[tuple[str, Tensor]]:
-    """Name and weightings [T, N] of every head, those that write first."""
+    """Return name and weightings [T, N] of every head, write heads first."""
     return [
         (f"{kind} head {head + 1}" if weights.shape[1] > 1 else f"{kind} head", weights[:, head])
         for kind, weights in (("write", write), ("read", read))
@@ -110,7 +110,7 @@ def _draw_weights(axes: Axes, weights: Tensor, colours: Colormap) -> AxesImage:
 
 
 def _draw_rings(axes: Axes, rings: list[tuple[int, int]], weights: Tensor) -> None:
-    """Put rings around weights, not over them, unless those are too small to be told apart."""
+    """Draw rings around weights, not over them, unless cells are too small to be visible."""
     cell = min(axes.bbox.width / weights.shape[0], axes.bbox.height / weights.shape[1]) * 72 / DPI
     steps, slots = torch.tensor(rings).reshape(-1, 2).add(1).unbind(1)
     (marks,) = axes.plot(

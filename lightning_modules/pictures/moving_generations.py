@@ -1,4 +1,4 @@
-"""Sequences as short films: the truth above what a model generates after a prefix."""
+"""Sequences as short films: the truth, and below it the generation after a prefix."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from lightning_modules.pictures.generation_grid import Generation
 from lightning_modules.pictures.layout import Panels
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, pixels, sheet
 
-# Lengths in inches. NAMES are left of the frames, the STEP is below them.
+# Lengths in inches. NAMES is the margin for row names, STEP the height of the step number.
 SIDE, GAP, NAMES, STEP, MARGIN = 1.25, 0.1, 0.95, 0.32, 0.12
-#: Milliseconds that a step is shown.
+#: Duration of a step in milliseconds.
 STEP_TIME = 250
 
 
@@ -21,10 +21,10 @@ def moving_generations(
     """Show the sequences side by side, one step after the other.
 
     Args:
-        generations: sequences of one benchmark, so of equal length.
+        generations: sequences of one benchmark, of equal length.
         title: bold, in the first line.
         subtitle: in the second line.
-        colour: the model's colour, for what it generates.
+        colour: the model's colour, for the label of generated frames.
     """
     panels = Panels(NAMES, HEADING_INCHES, (SIDE, SIDE), (GAP, GAP))
     width, bottom = panels.right(len(generations)) + MARGIN, panels.bottom(2)
@@ -34,8 +34,8 @@ def moving_generations(
         for row, frames in enumerate((generation.truth, generation.generated)):
             axes = panels.add(figure, row, column)
             axes.set_axis_off()
-            shown = pixels(frames)
-            images.append((axes.imshow(shown[0], interpolation="nearest"), shown))
+            film = pixels(frames)
+            images.append((axes.imshow(film[0], interpolation="nearest"), film))
     names = [
         figure.text(
             (NAMES - GAP) / figure.get_figwidth(),
@@ -53,11 +53,11 @@ def moving_generations(
     steps, prefix = len(generations[0].truth), generations[0].prefix
 
     def draw(t: int) -> list[Artist]:
-        for image, shown in images:
-            image.set_data(shown[t])
-        given = t < prefix
-        names[1].set_text("given" if given else "generated")
-        names[1].set_color(QUIET if given else colour)
+        for image, film in images:
+            image.set_data(film[t])
+        in_prefix = t < prefix
+        names[1].set_text("given" if in_prefix else "generated")
+        names[1].set_color(QUIET if in_prefix else colour)
         step.set_text(f"t = {t + 1} of {steps}")
         return [*(image for image, _ in images), *names, step]
 

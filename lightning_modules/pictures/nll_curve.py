@@ -1,4 +1,4 @@
-"""Target-NLL of each step of a sequence (Yoon et al. 2020, figure 4, top)."""
+"""Target-NLL at each step of a sequence (Yoon et al. 2020, figure 4, top)."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ from lightning_modules.pictures.step_axes import (
 from lightning_modules.pictures.style import INK
 
 NLL, CONTEXTS = "target-NLL (nats per target)", "steps with a context"
-#: Legend for the NLL of the oracle that knows the kernels.
+#: Label of the NLL of the oracle that knows the kernels.
 OPTIMUM = "optimum (knows the kernels)"
-#: Legend for the NLL of the oracle that must infer them.
+#: Label of the NLL of the oracle that must infer them.
 INFERRED = "inference (from contexts alone)"
 
 
@@ -26,9 +26,8 @@ def nll_curve(curves: Mapping[str, Tensor], title: str, subtitle: str, colour: s
     """Draw the NLL over the steps of a sequence.
 
     Args:
-        curves: ``Summary.curves``, each [T]: ``nll`` in nats; if it is there, ``optimal_nll`` as a
-            dashed line, and ``inferred_nll`` as a dotted one; ``context_share`` in [0, 1] as shaded
-            bars behind them.
+        curves: ``Summary.curves``, each [T]: ``nll`` in nats; optionally ``optimal_nll`` (dashed)
+            and ``inferred_nll`` (dotted); ``context_share`` in [0, 1] as shaded bars behind.
         title: bold, in the first line.
         subtitle: in the second line.
         colour: the model's colour.

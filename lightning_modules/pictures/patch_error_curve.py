@@ -1,4 +1,4 @@
-"""Error of rendered patches at each step of a sequence, with what guesses have."""
+"""Error of rendered patches at each step of a sequence, with that of two baselines."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from lightning_modules.pictures.step_axes import (
 from lightning_modules.pictures.style import INK
 
 ERROR = "error (half the squared error of a patch)"
-#: Legends of guesses that know no context, by their curves, and their lines.
+#: Labels and line styles of baselines that ignore the context, by curve.
 GUESSES = {
     "patch_error_mean_face": ("mean face, place known", "--"),
     "patch_error_mean_canvas": ("mean canvas", ":"),

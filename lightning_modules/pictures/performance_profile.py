@@ -27,17 +27,17 @@ class ModelProfile(NamedTuple):
 
     name: str
     colour: str
-    line_style: str  #: as Matplotlib names it
-    thresholds: NDArray[np.float64]  #: rising
-    shares: NDArray[np.float64]  #: of runs that score more than each
+    line_style: str  #: of Matplotlib
+    thresholds: NDArray[np.float64]  #: ascending
+    shares: NDArray[np.float64]  #: of runs that score above each threshold
 
 
 def performance_profile(profiles: Sequence[ModelProfile], of: str) -> Figure:
-    """Draw the share of runs that score more than a threshold, over the thresholds.
+    """Draw the share of runs that score above a threshold, over the thresholds.
 
     Args:
         profiles: the models' profiles.
-        of: of what, for the subtitle.
+        of: the subtitle, which names the scores.
     """
     figure = sheet(WIDTH, HEIGHT, "Share of runs with a higher score", of)
     foot = LABEL_INCHES + LEGEND_ROW_INCHES * -(-len(profiles) // COLUMNS)

@@ -8,7 +8,7 @@ from torch import Tensor
 class PredictedFunctions(NamedTuple):
     """T functions of one variable at context points and at targets, float32 on the CPU.
 
-    Where a mask is False there is no point.
+    Entries whose mask is False are padding.
     """
 
     context_x: Tensor  #: [T, N, 1]
@@ -19,8 +19,8 @@ class PredictedFunctions(NamedTuple):
     target_mask: Tensor  #: [T, M] bool
     mean: Tensor  #: [T, M, 1], predicted
     sigma: Tensor  #: [T, M, 1], predicted standard deviation
-    keys: Tensor | None  #: [T, K, 1], places that a memory imagines, if it does
-    x_range: float  #: the grid goes from -x_range to x_range
+    keys: Tensor | None  #: [T, K, 1], places of imaginary keys; None without any
+    x_range: float  #: the grid spans -x_range to x_range
 
     @property
     def with_context(self) -> Tensor:

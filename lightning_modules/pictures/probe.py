@@ -1,4 +1,4 @@
-"""Probe of a memory: recall after changes of what is stored, and of longer sequences."""
+"""Probe of a memory: recall after changes to the stored content, and on longer sequences."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -13,18 +13,18 @@ from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, sheet, 
 
 WIDTH, PANEL_INCHES, GAP_INCHES, LEFT_INCHES = 10.5, 2.35, 0.85, 1.05
 PANEL_HEIGHT, FOOT_INCHES, TOP_INCHES = 2.3, 0.75, 0.3
-#: Height of each of two bars that stand together.
+#: Height of each bar of a pair.
 HALF_BAR = 0.34
-#: Ratio of the largest to the smallest value above which a scale is logarithmic.
+#: Ratio of the largest to the smallest value above which the scale is logarithmic.
 WIDE = 20
 
 
 class Length(NamedTuple):
-    """What was measured on sequences of some length."""
+    """Result on sequences of one length."""
 
-    times: int  #: as long as in training
+    times: int  #: length as a multiple of that in training
     value: float
-    load: float  #: items stored for each thousand numbers of state; NaN if it is not known
+    load: float  #: items stored per thousand numbers of state; NaN if unknown
 
 
 def probe_figure(
@@ -35,15 +35,15 @@ def probe_figure(
     headings: tuple[str, str],
     colour: str,
 ) -> Figure:
-    """Draw a value for each change and, as far as they are known, shares of classes and lengths.
+    """Draw a value for each change and, if available, shares of classes and results by length.
 
     Args:
-        values: the measure by changes of what is stored, in their order from top to bottom.
-        shares: of generated frames of the own class and of the donor's, 0 to 1, by changes; NaN
-            where they are not known.
-        lengths: of sequences; drawn if there are two or more.
+        values: the measure by change of the stored content, from top to bottom.
+        shares: shares (0 to 1) of generated frames of the own class and of the donor's, by change;
+            NaN if unknown.
+        lengths: results by length; drawn if there are two or more.
         label: of the measure, with its unit.
-        headings: the first line, bold, and the second.
+        headings: title (bold) and subtitle.
         colour: the model's colour.
     """
     known = any(isfinite(share) for pair in shares.values() for share in pair)
@@ -135,7 +135,7 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def _entitle(axes: Axes, title: str, below: str) -> None:
+def _entitle(axes: Axes, title: str, xlabel: str) -> None:
     axes.set_title(title, size=9, color=INK, loc="left")
-    axes.set_xlabel(below, size=9, color=INK)
+    axes.set_xlabel(xlabel, size=9, color=INK)
     tidy(axes)

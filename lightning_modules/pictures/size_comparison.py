@@ -1,4 +1,4 @@
-"""A measure of several models over the size of their memory (Yoon et al. 2020, figure 6)."""
+"""A measure of several models over their memory size (Yoon et al. 2020, figure 6)."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from lightning_modules.pictures.style import INK, sheet, tidy
 
 #: Dashes of the first, second, ... level of one colour.
 DASHES = ((0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)), (0, (1, 1)))
-#: How far axes reach beyond the smallest and the largest memory, as a factor.
+#: Factor by which the x axis extends beyond the smallest and the largest memory.
 REACH = 1.25
 
 
@@ -32,10 +32,10 @@ def size_comparison(
     title: str,
     subtitle: str,
 ) -> Figure:
-    """Draw a line for each memory over its size, and a level for each model without one.
+    """Draw a line over size for each memory, and a level for each model without a size.
 
     Args:
-        curves: memories, each with its sizes as ``places``.
+        curves: memories, with their sizes as ``places``.
         levels: models without a size, each with one mean and margin.
         label: of the measure, with its unit.
         title: bold, in the first line.
@@ -51,8 +51,8 @@ def size_comparison(
     for curve in curves:
         draw_model(axes, curve, offset=0)
     for i, level in enumerate(levels):
-        before = [each.colour for each in levels[:i]]
-        _draw_level(axes, level, DASHES[before.count(level.colour) % len(DASHES)])
+        earlier = [each.colour for each in levels[:i]]
+        _draw_level(axes, level, DASHES[earlier.count(level.colour) % len(DASHES)])
     fit(axes)
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -65,12 +65,12 @@ def size_comparison(
 
 
 def _sizes(curve: ModelCurve) -> list[float]:
-    assert curve.places is not None, "a memory's sizes"
+    assert curve.places is not None, "places must be sizes"
     return curve.places.tolist()
 
 
 def _draw_level(axes: Axes, level: ModelCurve, dashes: tuple[int, tuple[float, ...]]) -> None:
-    """Draw a level over the whole width, with its interval as a band."""
+    """Draw a horizontal line over the whole width, with its interval as a band."""
     across, mean, margin = axes.get_xlim(), float(level.mean[0]), float(level.margin[0])
     name = level.name
     axes.plot(across, [mean, mean], color=level.colour, lw=1.6, ls=dashes, label=name, gid=name)

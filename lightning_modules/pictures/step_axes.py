@@ -1,4 +1,4 @@
-"""Axes over the steps of a sequence, or over the time of training."""
+"""Axes over the steps of a sequence, or over training time."""
 
 from math import isfinite
 from typing import Any
@@ -12,16 +12,16 @@ from torch import Tensor
 from lightning_modules.pictures.layout import add_axes
 from lightning_modules.pictures.style import FAINT, HEADING_INCHES, INK, QUIET, sheet, tidy
 
-#: Inches of a sheet with one curve over the steps, the legend above it and the labels below it.
+#: Size in inches of a sheet with one pair of axes, and of the legend above and labels below.
 WIDTH, HEIGHT, LEGEND_INCHES, FOOT_INCHES = 8.0, 4.4, 0.35, 0.528
-#: Where the axes begin, and how wide they are.
+#: Left edge and width of the axes.
 LEFT_INCHES, AXES_INCHES = 0.68, 6.64
-#: Most steps that are all numbered.
+#: Longest sequence with a number at every step.
 EACH = 12
 
 
 def step_sheet(title: str, subtitle: str) -> tuple[Figure, Axes]:
-    """Return a sheet with its headings, and the axes below them and a legend."""
+    """Return a sheet with headings, and axes that leave room for a legend."""
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
     top = HEADING_INCHES + LEGEND_INCHES
     height = HEIGHT - top - FOOT_INCHES
@@ -29,18 +29,18 @@ def step_sheet(title: str, subtitle: str) -> tuple[Figure, Axes]:
 
 
 def draw_curve(axes: Axes, curve: Tensor, name: str, **style: Any) -> None:
-    """Draw a line over steps 1 to T; where there are no such steps (NaN) it has a gap."""
+    """Draw a line over steps 1 to T, with gaps at NaN."""
     steps = torch.arange(1, len(curve) + 1)
     axes.plot(steps.numpy(), curve.float().numpy(force=True), label=name, gid=name, **style)
 
 
 def is_mixed(share: Tensor) -> bool:
-    """Tell whether a share [T] holds at some step for some sequences, but not for all."""
+    """Return whether a share [T] is strictly between 0 and 1 at any step."""
     return bool(((share > 0) & (share < 1)).any())
 
 
 def draw_share(axes: Axes, share: Tensor, name: str) -> None:
-    """Shade steps by a share of sequences, [T], with a scale if it is ever between 0 and 1."""
+    """Shade steps by a share of sequences, [T]; mixed shares also get a scale."""
     mixed = is_mixed(share)
     behind = axes.twinx()
     axes.set_zorder(behind.get_zorder() + 1)
@@ -57,7 +57,7 @@ def draw_share(axes: Axes, share: Tensor, name: str) -> None:
 
 
 def label_steps(axes: Axes, steps: int, name: str) -> None:
-    """Number the steps from 1 to T, and name the other axis."""
+    """Number the steps from 1 to T, and label the y axis."""
     axes.set_xlim(0.5, steps + 0.5)
     axes.set_xlabel("step t", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
@@ -66,7 +66,7 @@ def label_steps(axes: Axes, steps: int, name: str) -> None:
 
 
 def label_seconds(axes: Axes, name: str) -> None:
-    """Let the first axis be the time of training, and name the other one."""
+    """Label the x axis as training time, and the y axis by name."""
     axes.set_xlim(left=0)
     axes.set_xlabel("training time (wall-clock seconds)", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
@@ -74,7 +74,7 @@ def label_seconds(axes: Axes, name: str) -> None:
 
 
 def label_training_steps(axes: Axes, name: str) -> None:
-    """Let the first axis be the steps of training, and name the other one."""
+    """Label the x axis as training steps, and the y axis by name."""
     axes.set_xlim(left=0)
     axes.set_xlabel("training steps", size=9, color=INK)
     axes.set_ylabel(name, size=9, color=INK)
@@ -84,14 +84,14 @@ def label_training_steps(axes: Axes, name: str) -> None:
 
 
 def fit_from_zero(axes: Axes) -> None:
-    """Scale from zero to above what has been drawn, for quantities that are never negative."""
+    """Scale the y axis from zero, for quantities that are never negative."""
     highest = axes.dataLim.y1
-    # A run that diverged has nothing finite to show; its picture stays empty.
+    # A diverged run has no finite values; its picture stays empty.
     axes.set_ylim(0, 1.08 * highest if isfinite(highest) and highest > 0 else 1)
 
 
 def fit(axes: Axes) -> None:
-    """Scale from below to above what has been drawn."""
+    """Scale the y axis to the data, with a margin."""
     low, high = axes.dataLim.y0, axes.dataLim.y1
     if isfinite(low) and isfinite(high):
         margin = 0.06 * (high - low) or 0.5
@@ -100,7 +100,7 @@ def fit(axes: Axes) -> None:
 
 
 def draw_legend(axes: Axes) -> None:
-    """Name the lines above the axes, at the right."""
+    """Add a legend above the axes, at the right."""
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1, 1),

@@ -1,6 +1,6 @@
-"""Palette and sheet of all pictures, and pixels of frames.
+"""Palette and layout shared by all pictures.
 
-Figures are built without pyplot, so that none is registered anywhere and no display is needed.
+Figures are built without pyplot: no global state, and no display needed.
 """
 
 import os
@@ -24,7 +24,7 @@ HEADING_INCHES = 0.62
 
 
 def sheet(width: float, height: float, title: str, subtitle: str = "") -> Figure:
-    """Return a white figure of that many inches with its headings at the upper left."""
+    """Return a white figure of this size in inches, with headings at the upper left."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     left = 0.12 / width
     figure.text(
@@ -35,7 +35,7 @@ def sheet(width: float, height: float, title: str, subtitle: str = "") -> Figure
 
 
 def blank(axes: Axes, width: float, height: float) -> Axes:
-    """Take frame and ticks away, and let y point down.
+    """Remove frame and ticks, and let y point down.
 
     Args:
         axes: to change.
@@ -49,14 +49,14 @@ def blank(axes: Axes, width: float, height: float) -> Axes:
 
 
 def tidy(axes: Axes) -> None:
-    """Leave only the lower and the left spine, thin and quiet."""
+    """Keep only the lower and left spines, in grey."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(QUIET)
     axes.tick_params(colors=QUIET, labelsize=8, width=0.8)
 
 
 def legend_below(figure: Figure, key: Mapping[str, Artist], columns: int) -> None:
-    """Add a legend along the figure's lower edge, with what was drawn by name."""
+    """Add a legend at the figure's lower edge."""
     figure.legend(
         list(key.values()),
         list(key),
@@ -71,19 +71,19 @@ def legend_below(figure: Figure, key: Mapping[str, Artist], columns: int) -> Non
 
 
 def pixels(frames: Tensor) -> NDArray[np.float32]:
-    """Turn [T, C, H, W] in [0, 1], with one or three channels, into [T, H, W, 3] for ``imshow``.
+    """Convert [T, C, H, W] in [0, 1], with one or three channels, to [T, H, W, 3] for ``imshow``.
 
-    What is not a number, as after a divergence, becomes black.
+    NaN, as after a divergence, becomes black.
     """
     colours = frames.float().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
     return colours.nan_to_num(0).clamp(0, 1).numpy(force=True)
 
 
 def save(drawing: Figure | Animation, path: Path) -> None:
-    """Write a figure or a film in its full size; a reader sees the old one or the new one whole.
+    """Write a figure or a film atomically, at its full size.
 
     Args:
-        drawing: to write.
+        drawing: the figure or film.
         path: a PNG for a figure, a WebP or a GIF for a film.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,5 +96,5 @@ def save(drawing: Figure | Animation, path: Path) -> None:
 
 
 def in_two_lines(label: str) -> str:
-    """Give a model's core and settings, whose names may be long, a line of their own."""
+    """Break a label before the core and settings in brackets, which may be long."""
     return label.replace(" (", "\n(")

@@ -1,4 +1,4 @@
-"""What validations of several models found in the course of training, a panel for each measure.
+"""Validations of several models during training, with a panel for each measure.
 
 The left and middle panels of figures 4 to 14 of Gemici et al. 2017, over training steps; the lower
 row of figure 4 of Yoon et al. 2020, over seconds.
@@ -27,7 +27,7 @@ from lightning_modules.pictures.style import HEADING_INCHES, sheet
 
 HEIGHT_INCHES, FOOT_INCHES, RIGHT_INCHES, LEGEND_GAP_INCHES = 3.3, 0.525, 0.2, 0.1
 LEFT_INCHES, GAP_INCHES = 0.82, 0.92
-#: Widths of a panel where there is one, and where there are two.
+#: Width of a panel, by the number of panels.
 WIDTHS = {1: 6.98, 2: 3.9}
 
 
@@ -35,18 +35,18 @@ class MeasureInTraining(NamedTuple):
     """A panel: one measure of all models."""
 
     label: str  #: with its unit
-    from_zero: bool  #: whether it is never negative
+    from_zero: bool  #: whether the measure is never negative
     curves: Sequence[ModelCurve]  #: each with its ``places``
 
 
 def training_comparison(
     panels: Sequence[MeasureInTraining], in_seconds: bool, title: str, subtitle: str
 ) -> Figure:
-    """Draw one or two panels beside each other.
+    """Draw one or two panels side by side.
 
     Args:
         panels: measures of the same models.
-        in_seconds: whether places are seconds of training, else they are steps.
+        in_seconds: whether places are seconds of training rather than steps.
         title: bold, in the first line.
         subtitle: in the second line.
     """

@@ -1,8 +1,8 @@
-"""Maze as seen so far, with visits in colour channels (Gemici et al. 2017, figure 15).
+"""Visited part of a maze, with visits in colour channels (Gemici et al. 2017, figure 15).
 
-A cell's first visit goes to the red channel, its second to green, its third to blue. What is
-generated alike on all visits adds up to yellow, then white. The paper stops at three visits; here
-every later one replaces blue, so that incoherence shows up whenever it happens.
+A cell's first visit is drawn in the red channel, its second in green, its third in blue. Images
+that are equal on all visits add up to yellow, then white. The paper stops at three visits; here
+every later visit replaces blue, so that incoherence is visible whenever it occurs.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from lightning_modules.pictures.layout import Panels
 from lightning_modules.pictures.style import HEADING_INCHES, INK, QUIET, YELLOW, blank, sheet
 
 COLUMNS, LAST_MOVES = 5, 5
-UNSEEN = 0.82  #: grey of cells that were not visited yet
+UNSEEN = 0.82  #: grey of cells not visited yet
 GROUND = "#3C3C3C"
 
 SIDE_INCHES, GAP_INCHES, LABEL_INCHES, STEP_INCHES = 1.36, 0.1, 1.55, 0.24
@@ -39,7 +39,7 @@ def visit_numbers(place: Tensor) -> Tensor:
 
 
 def overlay(frames: Tensor, place: Tensor, grid: int, until: int) -> Tensor:
-    """Lay out what was seen in the first steps, each visit of a cell in its own channel.
+    """Lay out the frames of the first steps, each visit of a cell in its own channel.
 
     Args:
         frames: [T, 1, H, W] in [0, 1].
@@ -71,17 +71,17 @@ def last_moves(place: Tensor, until: int, count: int = LAST_MOVES) -> list[tuple
 
 
 def instants(steps: int) -> list[int]:
-    """Choose the numbers of steps after which the maze is drawn: five evenly spaced ones."""
+    """Return the numbers of steps after which the maze is drawn: five, evenly spaced."""
     return sorted({max(1, round(steps * i / COLUMNS)) for i in range(1, COLUMNS + 1)})
 
 
 def visit_overlay(
     rows: Mapping[str, Tensor], place: Tensor, grid: int, title: str, subtitle: str
 ) -> Figure:
-    """Draw the moves on top, then a row for each of the frames.
+    """Draw the moves on top, then a row of overlays for each model.
 
     Args:
-        rows: frames [T, 1, H, W] of one walk by the row's name, such as the truth and models.
+        rows: frames [T, 1, H, W] of one walk, by the row's name: the truth and models.
         place: [T], row * grid + column.
         grid: rows, and columns, of the maze.
         title: bold, in the first line.
@@ -115,16 +115,16 @@ def _draw_maze(axes: Axes, frames: Tensor, place: Tensor, grid: int, until: int)
 
 
 def shaded(picture: Tensor, place: Tensor, grid: int) -> NDArray[np.float32]:
-    """Make cells grey that are not among the places, to tell them from black.
+    """Colour unvisited cells grey, to distinguish them from black.
 
     Args:
         picture: [grid * H, grid * W, 3].
-        place: [t], row * grid + column, of the cells that were seen.
+        place: [t], row * grid + column, of the visited cells.
         grid: rows, and columns, of the maze.
     """
-    seen = torch.zeros(grid * grid, dtype=torch.bool)
-    seen[place] = True
-    mask = seen.view(grid, grid)
+    visited = torch.zeros(grid * grid, dtype=torch.bool)
+    visited[place] = True
+    mask = visited.view(grid, grid)
     for axis in (0, 1):
         mask = mask.repeat_interleave(picture.shape[axis] // grid, axis)
     grounded = picture.nan_to_num(0).clamp(0, 1).where(mask.unsqueeze(2), torch.tensor(UNSEEN))
@@ -147,7 +147,7 @@ def _draw_moves(axes: Axes, place: Tensor, grid: int, until: int) -> None:
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int]) -> FancyArrowPatch:
-    """Make an arrow between two cells (row, column), bent so that there and back stay apart."""
+    """Return an arrow between two cells (row, column), curved so that opposite moves differ."""
     tail, tip = ((column + 0.5, row + 0.5) for row, column in (start, end))
     return FancyArrowPatch(
         tail,

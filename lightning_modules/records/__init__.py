@@ -1,1 +1,1 @@
-"""Files that a run leaves on disk, and the one way to read, group and average them."""
+"""Files that a run writes, and the code that reads, groups and averages them."""

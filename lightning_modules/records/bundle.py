@@ -1,4 +1,4 @@
-"""Bundle of a step that was not finite: what it takes to make the step again."""
+"""Bundle of a training step that was not finite: all that is needed to repeat it."""
 
 import io
 from pathlib import Path
@@ -11,24 +11,24 @@ from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.problems import Unreadable
 
 FORMAT = 1
-#: A larger bundle is not written; the optimiser's state is left out first.
+#: Limit of a bundle; the optimiser's state is dropped first, then nothing is written.
 MOST_BYTES = 200_000_000
 FOLDER = "diverged"
 PARTS = {"format", "settings", "weights", "batches", "moments", "losses", "device", "versions"}
 
 
 def bundle_path(run: Path, step: int) -> Path:
-    """Return where the bundle of a step is kept.
+    """Return the path of a step's bundle.
 
     Args:
         run: the run's folder.
-        step: as it is logged, from 1 on.
+        step: as logged, from 1.
     """
     return run / FOLDER / f"step_{step}.pt"
 
 
 def bundles(run: Path) -> list[Path]:
-    """List the bundles in a run's folder; a run without any has not diverged."""
+    """List the bundles in a run's folder; empty if no step diverged."""
     return sorted((run / FOLDER).glob("step_*.pt"))
 
 
@@ -36,8 +36,8 @@ def write_bundle(path: Path, content: dict[str, Any]) -> bool:
     """Write a bundle of tensors and plain values, if it is small enough.
 
     Args:
-        path: of the file; it is replaced at one stroke.
-        content: ``PARTS``, and ``optimizer`` if that is wanted where there is room.
+        path: of the file; it is replaced atomically.
+        content: ``PARTS``, and optionally ``optimizer``, which is kept if there is room.
 
     Returns:
         Whether it was written.
@@ -56,26 +56,26 @@ def write_bundle(path: Path, content: dict[str, Any]) -> bool:
 
 
 def size(content: dict[str, Any]) -> int:
-    """Return the bytes of all tensors."""
+    """Return the size of all tensors in bytes."""
     tensors = (leaf for leaf in tree_leaves(content) if isinstance(leaf, torch.Tensor))
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def read_bundle(path: Path) -> dict[str, Any]:
-    """Read a bundle; code in it is refused.
+    """Read a bundle, without executing code in it.
 
     Raises:
-        Unreadable: it is missing, damaged, or something else.
+        Unreadable: the file is missing, damaged or not a bundle.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as failure:
         raise Unreadable(f"cannot be read: {failure.strerror}") from failure
     except Exception as failure:
-        # What another kind of file leads to depends on its first bytes.
+        # PyTorch raises many types, depending on the first bytes of the file.
         raise Unreadable("is not the bundle of a diverged step, or is damaged") from failure
     if not isinstance(content, dict) or not content.keys() >= PARTS:
         raise Unreadable("is not the bundle of a diverged step")
     if content["format"] != FORMAT:
-        raise Unreadable(f"has format {content['format']}; only {FORMAT} is known here")
+        raise Unreadable(f"has format {content['format']}; this version reads {FORMAT}")
     return content

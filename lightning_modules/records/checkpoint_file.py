@@ -1,4 +1,4 @@
-"""Files of checkpoints: written beside their destination, with a checksum at their end."""
+"""Checkpoint files, with a checksum at their end."""
 
 import os
 import shutil
@@ -7,8 +7,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-#: Version of what a checkpoint holds, its key ``format``. Files before 2 have neither this key nor
-#: a checksum, and training cannot go on exactly from them.
+#: Version of a checkpoint's content, its key ``format``. Files before 2 have neither this key nor a
+#: checksum, and cannot be resumed exactly.
 FORMAT = 2
 MARK = b"sha256:"
 TRAILER = len(MARK) + 2 * sha256().digest_size
@@ -18,12 +18,12 @@ CHUNK = 2**20
 def sealed(content: bytes | memoryview) -> bytearray:
     """Append a checksum to a checkpoint's bytes.
 
-    A checkpoint is a zip file, and the checksum its comment: it travels with the file, is replaced
-    together with it, and PyTorch reads the file as before. (A second file beside it could be lost
-    or be that of another state; zip's own checksums are not looked at by PyTorch.)
+    A checkpoint is a zip file, and the checksum is its comment: it is copied and replaced with the
+    file, and PyTorch ignores it. (A separate file could be lost or belong to another state;
+    PyTorch does not verify zip's own checksums.)
 
     Args:
-        content: what ``torch.save`` writes.
+        content: output of ``torch.save``.
     """
     file = bytearray(content)
     # A zip file ends with the length of its comment.
@@ -33,7 +33,7 @@ def sealed(content: bytes | memoryview) -> bytearray:
 
 
 def checksum_holds(path: Path) -> bool | None:
-    """Return whether a file is as it was written; None if it has no checksum.
+    """Return whether a file matches its checksum; None if it has none.
 
     Raises:
         OSError: the file cannot be read.
@@ -56,10 +56,10 @@ def checksum_holds(path: Path) -> bool | None:
 
 
 def second_name(path: Path, name: Path) -> bool:
-    """Give a file a second name, or a copy where the file system knows no links.
+    """Hard-link a file under a second name, or copy it where links are not supported.
 
     Returns:
-        Whether there is something of that name now.
+        Whether the second name exists now.
     """
     with suppress(OSError):
         name.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def second_name(path: Path, name: Path) -> bool:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what a process has left that died while it wrote into a folder."""
+    """Remove unfinished files of processes that died while writing into a folder."""
     for path in folder.glob(".*.unfinished"):
         with suppress(OSError):
             path.unlink()

@@ -1,4 +1,4 @@
-"""``results.json`` of a claim: the numbers of its runs, as far as its statements ask for them."""
+"""``results.json`` of a claim: the numbers of its runs that its statements need."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite, nan
@@ -15,41 +15,41 @@ from lightning_modules.records.run_folder import write_json
 from lightning_modules.records.significance import BySeed
 from lightning_modules.records.statements import Judgement, Quantity, Statement, heaviest
 
-#: Numbers of a run that are no measures of its family.
+#: Quantities that are not measures of a family.
 SIZES = ("parameters",)
 
 
 class Score(NamedTuple):
-    """What a tested run says of the quantities of a claim."""
+    """Values of a claim's quantities in one tested run."""
 
     data: str  #: benchmark
     model: str
     seed: int
-    numbers: Mapping[str, float | None]  #: by the quantity's name; None where it is not finite
+    numbers: Mapping[str, float | None]  #: by the quantity's name; None if not finite
     test_set: str
     training_steps: int
     seconds: float | None  #: of training
     hardware: str | None
-    #: By a quantity's name, how its seconds are known where they are not exact.
+    #: By a quantity's name: whether its seconds are a bound; absent if they are exact.
     bounds: Mapping[str, Known] = MappingProxyType({})
 
 
 class ClaimResults(NamedTuple):
-    """All that is kept of a claim's runs."""
+    """Everything that is stored of a claim's runs."""
 
-    seeds: int  #: how many were asked for
+    seeds: int  #: number requested
     sweeps: Sequence[Mapping[str, Any]]  #: settings of the runs
     scores: list[Score]
 
 
 def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -> Score:
-    """Take from a run what statements ask for.
+    """Return the quantities of some statements in a run.
 
     Args:
-        run: tested.
-        data: what the claim calls its benchmark.
-        model: what the claim calls its model.
-        statements: of the claim.
+        run: a tested run.
+        data: name of its benchmark in the claim.
+        model: name of its model in the claim.
+        statements: statements of the claim.
     """
     assert run.tested is not None and run.seed is not None
     quantities = dict.fromkeys(statement.quantity for statement in statements)
@@ -68,7 +68,7 @@ def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -
 
 
 def number_of(run: Run, quantity: Quantity) -> float:
-    """Return a quantity of a run, of times the known bound; NaN where nothing is known."""
+    """Return a quantity of a run; for times, possibly a bound; NaN if unknown."""
     if quantity.reaches is not None:
         time = time_of(run, quantity)
         return nan if time is None else time.seconds
@@ -83,17 +83,17 @@ def number_of(run: Run, quantity: Quantity) -> float:
 
 
 def time_of(run: Run, quantity: Quantity) -> Time | None:
-    """Return when a run reached a level; None where its validations are not known."""
+    """Return when a run reached a level; None if it has no validations of the measure."""
     level, family = quantity.reaches, run.family
-    known = quantity.measure in (measure.name for measure in family.measures)
-    if level is None or run.history is None or not known:
+    declared = quantity.measure in (measure.name for measure in family.measures)
+    if level is None or run.history is None or not declared:
         return None
     hardware = run.facts.get("hardware")
     return time_to(run.history, family[quantity.measure], level, hardware)
 
 
 def times_by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data: str) -> Times:
-    """Return the times until a level is reached by seed, of those that know it."""
+    """Return the times until a level is reached by seed; seeds without one are omitted."""
     own = [score for score in scores if (score.model, score.data) == (model, data)]
     name = str(quantity)
     return {
@@ -104,32 +104,32 @@ def times_by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data:
 
 
 def by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data: str) -> BySeed:
-    """Return a quantity by seed, of those that know it."""
+    """Return a quantity by seed; seeds without a value are omitted."""
     own = (score for score in scores if (score.model, score.data) == (model, data))
-    known = ((score.seed, score.numbers.get(str(quantity))) for score in own)
-    return {seed: number for seed, number in known if number is not None}
+    numbers = ((score.seed, score.numbers.get(str(quantity))) for score in own)
+    return {seed: number for seed, number in numbers if number is not None}
 
 
-def joined(stored: Sequence[Score], found: Sequence[Score]) -> list[Score]:
-    """Join results of before with runs that were found now, which count where both are there.
+def joined(stored: Sequence[Score], current: Sequence[Score]) -> list[Score]:
+    """Merge stored scores with those of current runs, which take precedence.
 
-    Results on another test set than that of the runs compare with none of them, and are left out.
+    Stored scores on a test set other than that of the runs are not comparable, and are dropped.
     """
-    test_sets = {score.data: score.test_set for score in found}
-    known = {(score.data, score.model, score.seed) for score in found}
+    test_sets = {score.data: score.test_set for score in current}
+    keys = {(score.data, score.model, score.seed) for score in current}
     old = (
         score
         for score in stored
-        if (score.data, score.model, score.seed) not in known
+        if (score.data, score.model, score.seed) not in keys
         and test_sets.get(score.data, score.test_set) == score.test_set
     )
-    return [*found, *old]
+    return [*current, *old]
 
 
 def write_claim_results(
     path: Path, scale: str, results: ClaimResults, judgements: Sequence[Judgement]
 ) -> None:
-    """Write a claim's verdict, its statements' numbers and its runs'."""
+    """Write a claim's verdict, with the numbers of its statements and of its runs."""
     content = {
         "scale": scale,
         "verdict": heaviest(each.verdict for each in judgements),
@@ -142,10 +142,10 @@ def write_claim_results(
 
 
 def read_claim_results(path: Path) -> ClaimResults:
-    """Read what was written.
+    """Read the file that ``write_claim_results`` wrote.
 
     Raises:
-        Unreadable: it is damaged.
+        Unreadable: the file is damaged.
     """
     content = read_json(path)
     try:
@@ -156,7 +156,7 @@ def read_claim_results(path: Path) -> ClaimResults:
 
 
 def _written(score: Score) -> dict[str, Any]:
-    """Leave bounds out of a score whose numbers are exact, as nearly all are."""
+    """Return a score as a mapping, without ``bounds`` if all numbers are exact."""
     content = score._asdict()
     return {name: value for name, value in content.items() if name != "bounds" or value}
 
@@ -175,13 +175,13 @@ def _judged(judgement: Judgement) -> dict[str, Any]:
 
 def _compared(judgement: Judgement) -> Iterator[dict[str, Any]]:
     for comparison in judgement.comparisons:
-        found = comparison.difference
+        difference = comparison.difference
         yield {
             "data": comparison.data,
             "of": comparison.of,
             "to": comparison.to,
-            "seeds": found.pairs,
-            "difference": found.mean if isfinite(found.mean) else None,
-            "half_interval": found.margin if isfinite(found.margin) else None,
+            "seeds": difference.pairs,
+            "difference": difference.mean if isfinite(difference.mean) else None,
+            "half_interval": difference.margin if isfinite(difference.margin) else None,
             "verdict": comparison.verdict,
         }

@@ -1,4 +1,4 @@
-"""Files that are replaced at one stroke: the old or the new one is there, whatever happens."""
+"""Atomic replacement of files: readers see the old or the new one, even after a crash."""
 
 import os
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of another once all of it is on the disk.
+    """Open a file that replaces another once it is completely on disk.
 
     It is written beside its destination: a temporary folder may be full, or on another file system,
-    from which nothing can be moved at one stroke. Its name is always the same, so that what a dead
-    writer left is written over.
+    where a move is not atomic. Its name is fixed, so that leftovers of a dead process are
+    overwritten.
 
     Raises:
-        OSError: the new file cannot be written; the old one is left as it was.
+        OSError: the new file cannot be written; the old one is unchanged.
     """
     unfinished = unfinished_file(path)
     try:
@@ -33,10 +33,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_durably(path: Path, content: bytes | bytearray) -> None:
-    """Replace a file by other content; its folder is made if there is none.
+    """Replace a file's content atomically; its folder is created if needed.
 
     Raises:
-        OSError: the new file cannot be written; the old one is left as it was.
+        OSError: the new file cannot be written; the old one is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
@@ -44,12 +44,12 @@ def write_durably(path: Path, content: bytes | bytearray) -> None:
 
 
 def unfinished_file(path: Path) -> Path:
-    """Return the name of a file while it is written."""
+    """Return the temporary name of a file while it is being written."""
     return path.with_name(f".{path.name}.unfinished")
 
 
 def sync_folder(folder: Path) -> None:
-    """Write a folder's entries to the disk, where the system can."""
+    """Flush a folder's entries to disk, where the system supports it."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

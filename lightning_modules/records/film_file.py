@@ -1,4 +1,4 @@
-"""``memory_film.npz``: a memory's weightings in the first test sequence."""
+"""``memory_film.npz``: read and write weightings in the first test sequence."""
 
 import zipfile
 from pathlib import Path
@@ -11,31 +11,28 @@ from torch import Tensor
 
 from lightning_modules.records.durable_file import replacing
 
-#: Unzipped; the largest that tests write have a hundredth of it.
+#: Limit of the uncompressed size; the largest real films have a hundredth of it.
 MOST_BYTES = 500_000_000
 DIMENSIONS = {"read": 3, "write": 3, "recalled_from": 1, "frames": 4}
-#: Of weights in half precision.
+#: Tolerance for weights in half precision.
 ROUNDING = 1e-2
 
 
 class Film(NamedTuple):
-    """A sequence of T steps, where the memory was read, and where it was written."""
+    """A sequence of T steps, with R read and H write weightings over N slots."""
 
     read: Tensor  #: [T, R, N]
     write: Tensor  #: [T, H, N]
-    recalled_from: Tensor  #: [T], the earlier step that holds the answer, -1 where none does
+    recalled_from: Tensor  #: [T], the earlier step that holds the answer; -1 if none
     frames: Tensor  #: [T, C, H, W] in [0, 1], the truth
 
 
 class NoFilm(Exception):
-    """The reason why a file holds no film."""
+    """A file holds no film; the message says why."""
 
 
 def save_film(film: Film, path: Path) -> None:
-    """Write a film in some kilobytes, its weightings in half precision.
-
-    A reader sees the old file or the new one whole.
-    """
+    """Write a film atomically, with weightings in half precision."""
     with replacing(path) as file:
         np.savez_compressed(
             file,
@@ -47,22 +44,22 @@ def save_film(film: Film, path: Path) -> None:
 
 
 def load_film(path: Path) -> Film:
-    """Read what ``save_film`` wrote.
+    """Read a film that ``save_film`` wrote.
 
     Raises:
-        NoFilm: the file is damaged, or of another version.
+        NoFilm: the file is damaged or was written by another version.
     """
     try:
-        # Zipped, a few kilobytes can hold any number of zeros.
+        # A few compressed kilobytes can expand to any number of zeros.
         with zipfile.ZipFile(path) as members:
             if sum(member.file_size for member in members.infolist()) > MOST_BYTES:
                 raise NoFilm(f"is damaged: a film takes less than {MOST_BYTES:,} bytes")
         with np.load(path) as content:
-            # A member that is no array is given as bytes.
+            # NumPy returns a member that is not an array as bytes.
             arrays = [np.asarray(content[name]) for name in Film._fields]
     except NoFilm:
         raise
-    except Exception as failure:  # NumPy and zipfile raise many kinds on bytes that are no film
+    except Exception as failure:  # NumPy and zipfile raise many types on other content
         raise NoFilm("is damaged, or was not written by `test`") from failure
     _require_film(*arrays)
     read, write, recalled_from, frames = map(torch.from_numpy, arrays)
@@ -70,10 +67,10 @@ def load_film(path: Path) -> Film:
 
 
 def _require_film(*arrays: NDArray[Any]) -> None:
-    """Refuse arrays that are no film: types, shapes and values.
+    """Check types, shapes and values of a film's arrays.
 
     Raises:
-        NoFilm: with the first reason.
+        NoFilm: with the first violation.
     """
     for name, array, kind in zip(Film._fields, arrays, ("f", "f", "i", "u"), strict=True):
         if array.dtype.kind != kind or array.ndim != DIMENSIONS[name] or 0 in array.shape[:1]:
@@ -86,8 +83,8 @@ def _require_film(*arrays: NDArray[Any]) -> None:
     if not (read.shape[1] and read.shape[2] and min(frames.shape[2:])):
         raise NoFilm("is damaged: it has no read head, no slot or no pixel")
     for name, weights in (("read", read), ("write", write)):
-        # What is not a number compares as false.
+        # NaN compares as false.
         if not ((weights >= 0) & (weights <= 1 + ROUNDING)).all():
-            raise NoFilm(f"is damaged: {name} holds weights that are not between 0 and 1")
+            raise NoFilm(f"is damaged: {name} has weights outside 0 to 1")
     if not ((recalled_from >= -1) & (recalled_from < np.arange(len(recalled_from)))).all():
         raise NoFilm("is damaged: a step is recalled from no earlier step")

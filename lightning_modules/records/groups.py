@@ -1,7 +1,7 @@
 """Groups of runs: one model and core on one benchmark, trained alike, with several seeds.
 
-One rule says which runs are averaged, in tables, figures and the page: runs are repetitions of each
-other if all settings that decide results are the same but the seed.
+One rule decides which runs are averaged in tables, figures and the page: runs are repetitions if
+all settings that affect results are equal, apart from the seed.
 """
 
 import re
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lightning_modules.names import counted, model_label
 from lightning_modules.records.run import Run
-from lightning_modules.records.settings import decisive, differing, short_names, told_apart
+from lightning_modules.records.settings import conflicting, decisive, differing, short_names
 from lightning_modules.records.significance import interval_factor, interval_in_words
 
 Stage = Literal["test", "validation"]
@@ -29,27 +29,27 @@ class Estimate(NamedTuple):
     """A mean over runs, with its 95% interval."""
 
     mean: Tensor
-    margin: Tensor  #: from the mean to both ends of Student's interval; NaN for a single run
+    margin: Tensor  #: half-width of Student's interval; NaN for a single run
 
     def in_words(self, digits: int) -> str:
-        """Write it as "0.33 [0.29, 0.37]", as far as mean and margin are known; else a dash."""
+        """Format as "0.33 [0.29, 0.37]"; without an interval if there is none; "-" if NaN."""
         return interval_in_words(self.mean.item(), self.margin.item(), digits)
 
 
-#: Settings that others lack are named if they are so few; versions between them have dozens.
+#: Most settings of a label that other groups lack; versions of the code may differ in dozens.
 MOST_NAMED = 2
-#: Estimate over no runs.
+#: Estimate without runs.
 NOTHING = Estimate(torch.tensor(nan), torch.tensor(nan))
 
 
 def estimate(values: Tensor, seeds: Sequence[int | None]) -> Estimate:
-    """Estimate the mean over seeds, and Student's interval of it.
+    """Estimate the mean over seeds, with Student's interval.
 
-    Runs of one seed are averaged first: they share what makes seeds differ, so that an interval
-    over all of them would be too narrow. Runs whose seed is not known count one by one.
+    Runs with the same seed are not independent and are averaged first; otherwise the interval would
+    be too narrow. Runs with an unknown seed count separately.
 
     Args:
-        values: [N, ...], of the runs.
+        values: [N, ...], one per run.
         seeds: of the N runs.
     """
     of_seed: dict[Hashable, list[Tensor]] = {}
@@ -63,12 +63,12 @@ def estimate(values: Tensor, seeds: Sequence[int | None]) -> Estimate:
 
 
 class Group(NamedTuple):
-    """Repetitions with other seeds."""
+    """Runs that differ only in their seeds."""
 
     runs: list[Run]
-    settings: tuple[str, ...]  #: those that tell it from others with this model and core
+    settings: tuple[str, ...]  #: those that differ from other groups of this model and core
     dash: str = DASHES[0]
-    stage: Stage = TEST  #: of all its runs; before ``by_stage`` it says nothing
+    stage: Stage = TEST  #: of all its runs; meaningless before ``by_stage``
 
     @property
     def model(self) -> str:
@@ -82,9 +82,9 @@ class Group(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Name of the model, with its core if that is a choice, and its settings."""
-        chosen = self.core if "model.memory" in self.runs[0].settings else None
-        return model_label(self.model, chosen, *self.settings)
+        """Name of the model, with its settings, and with its core if that is a setting."""
+        core = self.core if "model.memory" in self.runs[0].settings else None
+        return model_label(self.model, core, *self.settings)
 
     @property
     def colour(self) -> str:
@@ -98,58 +98,58 @@ class Group(NamedTuple):
 
     @property
     def contestant(self) -> str:
-        """Class that is compared: the core, or a baseline without one of its own."""
+        """Class that is compared: the core, or a baseline model without a core of its own."""
         return self.runs[0].contestant
 
     @property
     def seeds(self) -> list[str]:
-        """Seeds of the runs, in words."""
+        """Distinct seeds of the runs, as text."""
         return list(dict.fromkeys(run.seed_name for run in self.runs))
 
     @property
     def size(self) -> str:
-        """Number of seeds, in words; of runs, too, where some share one."""
+        """Number of seeds, as text; also the number of runs if some share a seed."""
         runs, seeds = len(self.runs), len(self.seeds)
         in_words = counted(seeds, "seed")
         return in_words if runs == seeds else f"{runs} runs of {in_words}"
 
     def knowing(self, name: str) -> "Group":
-        """Select the runs that have a number of this name; a test that diverged has none."""
+        """Select the runs with a finite value of this measure; a diverged test has none."""
         return self._replace(runs=[run for run in self.runs if isfinite(run.scalar(name))])
 
     def scalar(self, name: str) -> Estimate:
-        """Estimate a number over the seeds that know it, []."""
+        """Estimate a measure [] over the seeds that have it."""
         runs = self.knowing(name).runs
         values = torch.tensor([run.scalar(name) for run in runs], dtype=torch.float64)
         return estimate(values, [run.seed for run in runs]) if runs else NOTHING
 
     def number(self, name: str, digits: int) -> str:
-        """Write the mean with its interval, and of how many seeds it is where some have none."""
-        written = self.scalar(name).in_words(digits)
+        """Format the mean with its interval, and the number of seeds if some lack a value."""
+        text = self.scalar(name).in_words(digits)
         known, seeds = len(self.knowing(name).seeds), len(self.seeds)
-        return written if known in (0, seeds) else f"{written} ({known} of {seeds} seeds)"
+        return text if known in (0, seeds) else f"{text} ({known} of {seeds} seeds)"
 
     def by_seed(self, name: str) -> dict[int | None, float]:
-        """Return a number by seed, of those that know it; runs with the same seed are averaged."""
-        found: dict[int | None, list[float]] = {}
+        """Return a measure by seed, averaged over runs; seeds without a value are omitted."""
+        by_seed: dict[int | None, list[float]] = {}
         for run in self.knowing(name).runs:
-            found.setdefault(run.seed, []).append(run.scalar(name))
-        return {seed: sum(values) / len(values) for seed, values in found.items()}
+            by_seed.setdefault(run.seed, []).append(run.scalar(name))
+        return {seed: sum(values) / len(values) for seed, values in by_seed.items()}
 
     def with_curve(self, name: str) -> "Group":
-        """Select the runs that know a curve at all of its steps."""
+        """Select the runs with a full-length curve."""
         lengths = [0 if (curve := run.curve(name)) is None else len(curve) for run in self.runs]
         pairs = zip(self.runs, lengths, strict=True)
         return self._replace(runs=[run for run, length in pairs if 0 < length == max(lengths)])
 
     def curve(self, name: str) -> Estimate | None:
-        """Estimate a curve [T] over the runs that know it at all of its steps."""
+        """Estimate a curve [T] over the runs that have it in full length."""
         whole = self.with_curve(name).runs
         curves = [curve for run in whole if (curve := run.curve(name)) is not None]
         return estimate(torch.stack(curves), [run.seed for run in whole]) if curves else None
 
     def caveats(self) -> Iterator[str]:
-        """Yield reasons why the runs are less than repetitions with other seeds."""
+        """Yield warnings about seeds that are shared or unknown."""
         seeds = Counter(run.seed for run in self.runs)
         unknown = seeds.pop(None, 0)
         if any(count > 1 for count in seeds.values()):
@@ -159,7 +159,7 @@ class Group(NamedTuple):
 
 
 def by_group(runs: Sequence[Run]) -> list[Group]:
-    """Group repetitions; groups of one model and core are neighbours."""
+    """Group repetitions; groups of one model and core are adjacent."""
     kinds: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         kinds.setdefault((run.declared.model, run.declared.core), []).append(run)
@@ -167,7 +167,7 @@ def by_group(runs: Sequence[Run]) -> list[Group]:
 
 
 def by_stage(group: Group) -> Iterator[Group]:
-    """Yield a group's tested runs, then those only validated: their numbers do not mix."""
+    """Yield a group's tested runs, then those only validated: these are never averaged."""
     for stage in (TEST, VALIDATION):
         runs = [run for run in group.runs if (run.tested is None) == (stage == VALIDATION)]
         if runs:
@@ -175,7 +175,7 @@ def by_stage(group: Group) -> Iterator[Group]:
 
 
 def tested_groups(runs: Sequence[Run]) -> list[Group]:
-    """List the groups of tested runs, with the names that they have beside the others."""
+    """List the groups of tested runs, labelled as among all runs."""
     stages = (stage for group in by_group(runs) for stage in by_stage(group))
     return [group for group in stages if group.stage == TEST]
 
@@ -189,11 +189,11 @@ def _of_kind(runs: Sequence[Run]) -> Iterator[Group]:
 def _alike(
     settings: Sequence[Mapping[str, Any]], kept_as: Sequence[str | None]
 ) -> dict[tuple[str, ...], list[int]]:
-    """Group the places of equal settings by what tells them from others: "read_heads=1"."""
+    """Map labels such as "read_heads=1" to the indices of runs with equal settings."""
     names = short_names(differing(settings))
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, own in enumerate(settings):
-        # A setting that is not there is one of no value.
+        # A missing setting equals None.
         groups.setdefault(tuple(str(own.get(key)) for key in names), []).append(place)
     first = [settings[places[0]] for places in groups.values()]
     kept = [{kept_as[place] for place in places} for places in groups.values()]
@@ -205,34 +205,36 @@ def _labels(
     names: Mapping[str, str],
     kept_as: Sequence[set[str | None]],
 ) -> list[tuple[str, ...]]:
-    """Name settings by values that differ; only where these are the same, by what others lack.
+    """Label groups by settings that differ; if these are equal, by settings that others lack.
 
-    Where that would be a long list, records go by the name under which they are kept.
+    If labels would be long, groups of kept records are labelled by the records' names.
 
     Args:
         settings: of each group.
-        names: short names of the keys in which they differ.
+        names: short names of the differing keys.
         kept_as: names of each group's records.
     """
-    told = told_apart(settings)
-    lacked = [key for key in names if key not in told]
-    labels = [_values(own, told, names) for own in settings]
-    more = [
+    shared = conflicting(settings)
+    lacked = [key for key in names if key not in shared]
+    labels = [_values(own, shared, names) for own in settings]
+    additions = [
         _values(own, lacked, names) if labels.count(label) > 1 else ()
         for own, label in zip(settings, labels, strict=True)
     ]
-    kept = [name for each in kept_as for name in each if name is not None]
-    told_by_name = len({*kept}) == len(settings) == sum(map(len, kept_as))
-    if told_by_name and any(len(label) > 2 * MOST_NAMED for label in labels):
-        return [(name,) for name in kept]
-    brief = [each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in more]
-    few = [
+    records = [name for each in kept_as for name in each if name is not None]
+    one_name_each = len({*records}) == len(settings) == sum(map(len, kept_as))
+    if one_name_each and any(len(label) > 2 * MOST_NAMED for label in labels):
+        return [(name,) for name in records]
+    short_additions = [
+        each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in additions
+    ]
+    short_labels = [
         own if len(own) <= 2 * MOST_NAMED else (own[0], f"{len(own) - 1} more settings")
         for own in labels
     ]
     short, full = (
-        [(*label, *rest) for label, rest in zip(named, added, strict=True)]
-        for named, added in ((few, brief), (labels, more))
+        [(*label, *addition) for label, addition in zip(*parts, strict=True)]
+        for parts in ((short_labels, short_additions), (labels, additions))
     )
     return short if len(set(short)) == len(short) else full
 
@@ -244,12 +246,12 @@ def _values(
 
 
 def _natural(values: Sequence[str]) -> list[str]:
-    """Sort numbers by size: slots=8 comes before slots=16."""
+    """Return a sort key that orders numbers by size: slots=8 before slots=16."""
     return [re.sub(r"\d+", lambda digits: digits[0].zfill(12), value) for value in values]
 
 
 def dashes(colours: Sequence[str]) -> list[str]:
-    """Return a dash for each line, which tells it from earlier ones of its colour."""
+    """Return a line style for each colour; lines of equal colour get different ones."""
     return [DASHES[colours[:i].count(each) % len(DASHES)] for i, each in enumerate(colours)]
 
 

@@ -1,4 +1,4 @@
-"""Name of the machine part that trains, beside which seconds mean something."""
+"""Name of the processor or GPU that trains; times are comparable only on the same one."""
 
 import platform
 from pathlib import Path
@@ -9,10 +9,10 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def hardware(device: torch.device) -> str:
-    """Return the name of a GPU, or that of the processor and how many threads compute on it.
+    """Return the name of the GPU, or of the processor with its number of threads.
 
     Args:
-        device: where the model is.
+        device: device of the model.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -21,10 +21,10 @@ def hardware(device: torch.device) -> str:
 
 
 def processor() -> str:
-    """Return the processor's name as its maker writes it, as far as the system tells."""
+    """Return the processor's model name, or its architecture if the name is unknown."""
     try:
         lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(filter(None, named), "") or platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(filter(None, names), "") or platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""Records that are kept in the repository: one small file for a run that counts."""
+"""Records that are kept in the repository: one small file per published run."""
 
 import json
 import re
@@ -15,18 +15,18 @@ from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING, decisive
 from lightning_modules.records.validations import kept_validations
 
 MOST_BYTES = 20_000
-#: Digits of every number; standard errors over seeds are far larger.
+#: Significant digits of numbers; standard errors over seeds are far larger.
 DIGITS = 6
-#: They say where things were on one machine, and nothing about results.
+#: Keys that describe the machine, not the results.
 OF_THE_MACHINE = ("checkpoint", "command", "run", "stage")
-#: A list or mapping that holds no others, but for lists of words, as a measure's benchmarks are.
+#: A list or mapping without nested ones, other than lists of strings (a measure's benchmarks).
 FLAT = re.compile(r"[\[{](?:[^\[\]{}]|\[(?:\s*\"[^\"\[\]{}]*\",?)*\s*\])*[\]}]")
 
 
 def record_of(run: Run) -> str:
-    """Return what a test found as the text of a record, without what is of one machine.
+    """Return a test's results as the text of a record, without anything specific to the machine.
 
-    Of validations it has what the family follows over training.
+    Validations are limited to the measures that the family follows during training.
 
     Raises:
         Unreadable: the run was not tested, or the text is too long.
@@ -36,7 +36,7 @@ def record_of(run: Run) -> str:
     results = read_json(RunFolder(run.folder).results)
     own = {name: value for name, value in results.items() if name not in OF_THE_MACHINE}
     content = {**own, "format": FORMAT}
-    # Runs of before have the trainer's settings in config.yaml alone.
+    # Older runs have the trainer's settings only in config.yaml.
     trainer = {name: run.settings.get(f"trainer.{name}") for name in TRAINING}
     if f"trainer.{ON_DIVERGENCE}" in run.settings:
         trainer[ON_DIVERGENCE] = run.settings[f"trainer.{ON_DIVERGENCE}"]
@@ -55,30 +55,30 @@ def record_of(run: Run) -> str:
 
 
 def keep(text: str, path: Path) -> None:
-    """Write a record; by custom its path ends in ``<benchmark>/<model>/<seed>.json``."""
+    """Write a record; by convention its path ends in ``<benchmark>/<model>/<seed>.json``."""
     write_text(path, text)
 
 
 def distinct(runs: Iterable[Run]) -> list[Run]:
-    """Count tests once that come twice, as kept records and in the folders of their runs.
+    """Drop duplicates: tests that exist both as a kept record and in their run's folder.
 
-    Those of one seed that were trained alike and found the same on the same sequences are one. The
-    folder's is shown, which has all of its validations, and pictures.
+    Runs with the same model, settings, seed, test set and result are one. The folder takes
+    precedence, as it has all validations and pictures.
     """
-    found: dict[tuple[object, ...], Run] = {}
+    by_identity: dict[tuple[object, ...], Run] = {}
     for run in runs:
         key = _identity(run)
-        if not found.setdefault(key, run).folder.is_dir():
-            found[key] = run
-    return list(found.values())
+        if not by_identity.setdefault(key, run).folder.is_dir():
+            by_identity[key] = run
+    return list(by_identity.values())
 
 
 def _identity(run: Run) -> tuple[object, ...]:
     if run.tested is None:
         return (run.folder,)
-    # The rule of groups: a setting that is not there is one of no value.
-    known = {name: v for name, v in decisive(run.settings).items() if v is not None}
-    settings = json.dumps(rounded(known), sort_keys=True, default=str)
+    # As in groups, a missing setting equals None.
+    values = {name: v for name, v in decisive(run.settings).items() if v is not None}
+    settings = json.dumps(rounded(values), sort_keys=True, default=str)
     measured = rounded(run.scalar(run.family.criterion))
     return run.declared.model, settings, run.seed, run.tested.benchmark, measured
 
@@ -90,7 +90,7 @@ def _without_folder(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rounded(content: Any) -> Any:
-    """Round every number as records have it, but whole ones; what is not finite becomes None."""
+    """Round all numbers to ``DIGITS``, except whole ones; NaN and infinity become None."""
     if isinstance(content, float):
         if content.is_integer():
             return content
@@ -103,5 +103,5 @@ def rounded(content: Any) -> Any:
 
 
 def _brief(text: str) -> str:
-    """Put each list of numbers, and each mapping of numbers and words, on a line of its own."""
+    """Put each flat list or mapping on one line."""
     return FLAT.sub(lambda part: re.sub(r"\s*\n\s*", " ", part[0]), text)

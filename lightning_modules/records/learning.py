@@ -1,4 +1,4 @@
-"""Validations in the course of training, averaged over a group's runs."""
+"""Validations during training, averaged over a group's runs."""
 
 from typing import NamedTuple
 
@@ -10,22 +10,22 @@ from lightning_modules.records.metrics_file import History
 
 
 class Learning(NamedTuple):
-    """A group at the V validations that all of its runs had."""
+    """A group's mean at the V validations that all of its runs share."""
 
     steps: Tensor  #: [V], of training
-    seconds: Tensor  #: [V], of training, mean over runs; NaN where a version did not log them
+    seconds: Tensor  #: [V], of training, mean over runs; NaN if not logged
     values: Estimate  #: [V]
 
 
 def learning(group: Group, name: str) -> Learning | None:
-    """Average a measure over runs, validation by validation.
+    """Average a measure over runs at each validation.
 
     Args:
-        group: the group; runs without a history are left out.
+        group: the group; runs without a history are skipped.
         name: the name of the measure.
 
     Returns:
-        None where the runs have no validation at the same training step.
+        The means; None if the runs share no validation step.
     """
     validated_runs = [(run.seed, run.history) for run in group.runs if run.history is not None]
     if not validated_runs:
@@ -44,5 +44,5 @@ def learning(group: Group, name: str) -> Learning | None:
 
 
 def validated(history: History, name: str) -> Tensor:
-    """Return a measure at every validation, [V]; NaN where it is not known."""
+    """Return a measure at every validation, [V]; NaN where it was not logged."""
     return history.values.get(name, torch.full_like(history.steps, torch.nan))

@@ -1,4 +1,4 @@
-"""``model.json``: the declarations of a run's model, with which the run is shown without it."""
+"""``model.json``: declarations of a run's model, so that reports do not need its class."""
 
 import re
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from lightning_modules.declarations import Direction, Family
 from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reading import is_whole, read_json
 
-#: Markers as Matplotlib names them.
+#: Matplotlib's markers.
 MARKERS = tuple("ov^<>sp*hHDdPX+x|_.,12348")
-#: Decimal places that a table may show.
+#: Most decimal places in a table.
 MOST_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class DeclaredModel:
-    """A model, its core, and how both look.
+    """A model, its core, and their look in plots.
 
     Args:
         model: class of the model.
         core: class of the memory core.
-        contestant: class that is compared: the core, or a baseline without one of its own.
+        contestant: class that is compared: the core, or a baseline model without a core of its own.
         colour: its colour in every plot, "#RRGGBB".
         marker: its marker, as Matplotlib names it.
         family: the model's family.
@@ -38,7 +38,7 @@ class DeclaredModel:
     family: Family
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, for a file."""
+        """Return plain values for JSON."""
         return {**vars(self), "family": self.family.to_json()}
 
 
@@ -46,16 +46,16 @@ def read_model_file(path: Path) -> DeclaredModel:
     """Read ``model.json``.
 
     Raises:
-        Unreadable: it is missing, damaged, or of another form.
+        Unreadable: the file is missing, damaged or malformed.
     """
     return declared_model(read_json(path))
 
 
 def declared_model(content: Any) -> DeclaredModel:
-    """Read a declaration from the content of a file.
+    """Parse a declaration from the content of a file.
 
     Raises:
-        Unreadable: it has another form.
+        Unreadable: the content is malformed.
     """
     try:
         names = {n: content[n] for n in ("model", "core", "contestant", "colour", "marker")}
@@ -68,7 +68,7 @@ def declared_model(content: Any) -> DeclaredModel:
 
 
 def _family(content: Any) -> Family:
-    """Read a family, with values that tables and charts can use."""
+    """Parse a family, and check the values that tables and charts use."""
     if not isinstance(content, Mapping):
         raise TypeError
     family = Family.from_json(content)

@@ -1,4 +1,4 @@
-"""``probe.json``: what a model recalls when its memory is changed, and of longer sequences."""
+"""``probe.json``: recall after changes to the stored content, and on longer sequences."""
 
 from collections.abc import Mapping
 from math import isfinite, nan
@@ -11,26 +11,26 @@ from lightning_modules.records.run_folder import write_json
 
 
 class Changed(NamedTuple):
-    """What was measured under one change of what is stored."""
+    """Result after one change to the stored content."""
 
     change: str
     value: float
-    own: float  #: share of frames of the own class, 0 to 1; NaN where classes are not known
-    donor: float  #: of the donor's class
+    own: float  #: share of frames of the own class, 0 to 1; NaN if classes are unknown
+    donor: float  #: share of frames of the donor's class
 
 
 class Lengthened(NamedTuple):
-    """What was measured on sequences of some length."""
+    """Result on sequences of one length."""
 
-    times: int  #: as long as in training
+    times: int  #: length as a multiple of that in training
     steps: int
-    stored: float  #: items of a sequence
-    state: int | None  #: numbers that are carried from step to step; None if they grow
+    stored: float  #: items stored per sequence
+    state: int | None  #: numbers carried from step to step; None if the state grows
     value: float
 
     @property
     def load(self) -> float:
-        """Items stored for each thousand numbers that are carried; NaN if these grow."""
+        """Items stored per thousand numbers of state; NaN if the state grows."""
         return 1000 * self.stored / self.state if self.state else nan
 
 
@@ -43,16 +43,16 @@ class Probe(NamedTuple):
     sequences: int
     changed: list[Changed]
     lengthened: list[Lengthened]
-    notes: list[str]  #: what was left out, and why
+    notes: list[str]  #: what was skipped, and why
 
     @property
     def label(self) -> str:
-        """Measure and unit, for a heading or an axis."""
+        """Measure with its unit, for a heading or an axis."""
         return self.measure if self.unit == "-" else f"{self.measure} ({self.unit})"
 
 
 def save_probe(probe: Probe, path: Path) -> None:
-    """Write a probe's results; what is not finite becomes null."""
+    """Write a probe's results; NaN and infinity become null."""
     rows = {
         "changed": [row._asdict() for row in probe.changed],
         "lengthened": [row._asdict() for row in probe.lengthened],
@@ -61,10 +61,10 @@ def save_probe(probe: Probe, path: Path) -> None:
 
 
 def load_probe(path: Path) -> Probe:
-    """Read what ``save_probe`` wrote.
+    """Read results that ``save_probe`` wrote.
 
     Raises:
-        Unreadable: the file is damaged, or of another form.
+        Unreadable: the file is damaged or malformed.
     """
     content = read_json(path)
     try:
@@ -84,7 +84,7 @@ def load_probe(path: Path) -> Probe:
 
 
 def _row(kind: type[Any], content: Mapping[str, Any]) -> Any:
-    return kind(**{name: READ[name](content[name]) for name in kind._fields})
+    return kind(**{name: PARSERS[name](content[name]) for name in kind._fields})
 
 
 def _word(value: Any) -> str:
@@ -113,8 +113,8 @@ def _plain(content: Any) -> Any:
     return None if isinstance(content, float) and not isfinite(content) else content
 
 
-#: Readers of the fields of rows.
-READ: dict[str, Any] = {
+#: Parsers of the rows' fields.
+PARSERS: dict[str, Any] = {
     **dict.fromkeys(("value", "own", "donor", "stored"), _number),
     **dict.fromkeys(("times", "steps"), _whole),
     "change": _word,

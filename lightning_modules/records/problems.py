@@ -1,18 +1,18 @@
-"""Problems with reading runs."""
+"""Errors and warnings about runs that cannot be read."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-#: Begins the line on a run for whose fault no reader has words.
-LAST_RESORT = "cannot be shown, for a reason that was not foreseen: "
+#: Prefix of the message about a failure that no reader expects.
+LAST_RESORT = "cannot be shown, for an unexpected reason: "
 
 
 class Unreadable(Exception):
-    """A file holds nothing that can be used; the message says why."""
+    """A file cannot be used; the message says why."""
 
 
 class NewerFormat(Unreadable):
-    """A newer version of this code wrote a file, and with it the whole run."""
+    """A file, and thus its run, was written by a newer version of this code."""
 
 
 class NoRuns(Exception):
@@ -20,13 +20,13 @@ class NoRuns(Exception):
 
 
 class Problem(NamedTuple):
-    """A file or folder that is left out, and why."""
+    """A file or folder that is skipped, and why."""
 
     path: Path
     reason: str
 
 
-def unforeseen(path: Path, failure: Exception) -> Problem:
-    """Put a failure that no reader expects into a line."""
-    said = " ".join(f"{type(failure).__name__}: {failure}".split())
-    return Problem(path, f"{LAST_RESORT}{said[:200]}")
+def unexpected(path: Path, failure: Exception) -> Problem:
+    """Describe an unexpected failure in one line."""
+    message = " ".join(f"{type(failure).__name__}: {failure}".split())
+    return Problem(path, f"{LAST_RESORT}{message[:200]}")

@@ -1,4 +1,4 @@
-"""Groups of runs ranked by a headline, with how surely each differs from a good one."""
+"""Groups of runs ranked by a headline measure, with tests against a reference."""
 
 from collections.abc import Iterable, Sequence
 from math import nan
@@ -14,9 +14,9 @@ from lightning_modules.records.significance import (
     compared,
 )
 
-#: Of a difference that is of fewer than three seeds, or that is not significant.
+#: Marks a difference over fewer than three seeds, or one that is not significant.
 NO_CONCLUSION = "no conclusion"
-#: Stands for the difference of the group that the others are compared with.
+#: Shown in place of the reference's own difference.
 REFERENCE = "reference"
 
 
@@ -24,43 +24,43 @@ class Row(NamedTuple):
     """A group at one stage, compared with the reference: see ``reference_among``."""
 
     group: Group
-    best: bool  #: whether it may be called so: see ``is_best``
-    difference: PairedDifference | None  #: None for the reference, and validations
-    p: float  #: corrected for the number of groups; NaN where there is no test
+    best: bool  #: see ``is_best``
+    difference: PairedDifference | None  #: None for the reference and for validations
+    p: float  #: corrected for the number of groups; NaN without a test
 
     @property
     def is_reference(self) -> bool:
-        """Whether the others are compared with it."""
+        """Whether the other groups are compared with this one."""
         return self.group.stage == TEST and self.difference is None
 
     @property
     def conclusive(self) -> bool:
-        """Whether it differs from the reference; the corrected p decides, not the interval."""
+        """Whether it differs from the reference, by the corrected p, not by the interval."""
         return self.p < LEVEL
 
     def in_words(self, digits: int) -> str:
-        """Write the difference with its interval; where nothing follows from it, say so."""
+        """Format the difference with its interval, marked if it is inconclusive."""
         if self.difference is None:
             return REFERENCE if self.is_reference else ""
-        said = self.difference.in_words(digits)
-        return said if self.conclusive else f"{said}, {NO_CONCLUSION}"
+        text = self.difference.in_words(digits)
+        return text if self.conclusive else f"{text}, {NO_CONCLUSION}"
 
 
 class Ranking(NamedTuple):
     """All groups on one benchmark."""
 
     benchmark: BenchmarkRuns
-    headline: Measure  #: they are ranked by it
-    rows: list[Row]  #: the best tested first, then those that were only validated
+    headline: Measure  #: measure of the ranking
+    rows: list[Row]  #: tested groups, the best first, then those only validated
 
     @property
     def explanation(self) -> str:
-        """Say what the headline is."""
+        """Sentence that names and explains the headline."""
         return f"Ranked by {self.headline.header}: {self.headline.sentence}."
 
 
 def ranked(benchmark: BenchmarkRuns) -> Ranking:
-    """Rank groups by the first headline that all of them know."""
+    """Rank groups by the first headline that all of them have."""
     groups = [stage for group in by_group(benchmark.runs) for stage in by_stage(group)]
     measured = [group for group in groups if group.stage == TEST] or groups
     by = headline(benchmark.family, measured)
@@ -76,33 +76,33 @@ def ranked(benchmark: BenchmarkRuns) -> Ranking:
 
 
 def is_best(tested: Sequence[Group], by: Measure) -> bool:
-    """Tell whether the first of some groups is the best one, not just the first.
+    """Return whether the first group may be called the best.
 
-    It is if there is another, and if its mean is of three seeds or more: with fewer, no comparison
-    has a conclusion. A measure without a direction has no best value.
+    This needs another group to compare with, and a mean over three seeds or more: with fewer, no
+    comparison is conclusive. A measure without a direction has no best value.
 
     Args:
         tested: groups, in the order of their means.
-        by: the measure that they are ranked by.
+        by: measure of the ranking.
     """
-    known = tested[0].by_seed(by.name).keys() - {None}
+    seeds = tested[0].by_seed(by.name).keys() - {None}
     others = [group for group in tested[1:] if group.scalar(by.name).mean.isfinite()]
-    return by.better != "neither" and len(known) >= FEWEST_PAIRS and len(others) > 0
+    return by.better != "neither" and len(seeds) >= FEWEST_PAIRS and len(others) > 0
 
 
 def headline(family: Family, groups: Iterable[Group]) -> Measure:
-    """Choose the first headline that all groups know which know any; else the family's last one."""
+    """Return the first headline shared by all groups that have any; else the family's last one."""
     headlines = family.headlines
-    known = [
+    measured = [
         {each.name for each in headlines if group.scalar(each.name).mean.isfinite()}
         for group in groups
     ]
-    by_all = set.intersection(*filter(None, known)) if any(known) else set()
-    return next((each for each in headlines if each.name in by_all), headlines[-1])
+    shared = set.intersection(*filter(None, measured)) if any(measured) else set()
+    return next((each for each in headlines if each.name in shared), headlines[-1])
 
 
 def _rank(group: Group, by: Measure) -> tuple[bool, bool, float]:
     mean = float(group.scalar(by.name).mean)
     sign = 1 if by.better == "lower" else -1
-    # NaN (training diverged) comes last; ``mean != mean`` is how it shows.
+    # NaN (training diverged) comes last.
     return group.stage == VALIDATION, mean != mean, sign * mean

@@ -1,17 +1,16 @@
-"""Seconds of training until validations reach a level, and how models compare by them.
+"""Seconds of training until validations reach a level, and comparisons of models by them.
 
-Two models compare by the ratio of their times, in pairs of one seed on the same hardware. The ratio
-does not depend on how fast the machine is, as a difference in seconds does, so that claims can be
-about it.
+Two models are compared by the ratio of their times, paired by seed and on the same hardware.
+Unlike a difference in seconds, it does not depend on the machine's speed, so claims can be about
+it.
 
-A run that ends above the level has no time: it is known only that it needs longer than it was
-trained (a right-censored time), and nothing is made up in its place. What follows for the ratio is
-a bound. If the reference is the one that never got there, the true ratio is at most the one that is
-computed with the seconds of its whole training, and a claim that the ratio is small may hold by it
-and cannot fail. If the model itself never got there, its ratio is at least that much: the claim may
-fail and cannot hold. Where neither got there a pair says nothing, and the comparison is undecided,
-whatever other seeds found. The same goes for a run whose first validation is at the level already:
-when it got there is not known but for an upper bound.
+A run that ends above the level has a right-censored time: it needs longer than it was trained. Its
+training time then gives a bound on the ratio. If the reference never reached the level, the true
+ratio is at most the computed one: a claim that the ratio is small can hold, but cannot fail. If the
+model itself never reached it, the true ratio is at least the computed one: the claim can fail, but
+cannot hold. If neither did, the pair is uninformative and the comparison undecided, whatever the
+other seeds show. Likewise, a run whose first validation is already at the level has only an upper
+bound on its time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,16 +20,16 @@ from typing import Literal, NamedTuple
 from lightning_modules.declarations import Measure
 from lightning_modules.records.metrics_file import History
 
-#: How a time is known: interpolated, or as a bound.
+#: Whether a time is exact (interpolated) or a bound.
 Known = Literal["exactly", "at most", "at least"]
 
 
 class Time(NamedTuple):
     """When a run reached a level."""
 
-    seconds: float  #: of training, with validations
+    seconds: float  #: of training, including validations
     known: Known
-    hardware: str | None  #: that trained; seconds elsewhere are others
+    hardware: str | None  #: of training; times on different hardware are not comparable
 
 
 Times = Mapping[int | None, Time]
@@ -39,23 +38,23 @@ Times = Mapping[int | None, Time]
 class Ratios(NamedTuple):
     """Logs of the ratios of two models' times, by seed."""
 
-    logs: dict[int | None, float]  #: exact, or the bound that is known
-    has_upper: bool  #: whether each is the ratio or above it; so a mean of them is
-    has_lower: bool  #: whether each is the ratio or below it
-    apart: int  #: pairs that are left out, as their hardware differs or is not known
+    logs: dict[int | None, float]  #: exact, or a bound
+    has_upper: bool  #: whether each is at least the true one, and so their mean
+    has_lower: bool  #: whether each is at most the true one
+    apart: int  #: pairs excluded because their hardware differs or is unknown
 
 
 def time_to(history: History, measure: Measure, level: float, hardware: str | None) -> Time | None:
-    """Find when a run first reached a level, between two validations by a straight line.
+    """Find when a run first reached a level, by linear interpolation between validations.
 
     Args:
-        history: of the run; a validation without a finite number or time does not count.
-        measure: of the validations; it has a better direction.
-        level: reached where the measure is as good, or better.
-        hardware: that trained.
+        history: of the run; validations without a finite value and time are ignored.
+        measure: of the validations; one with a better direction.
+        level: reached when the measure is this good or better.
+        hardware: of training.
 
     Returns:
-        The time; None where no validation tells anything.
+        The time; None without usable validations.
     """
     if measure.name not in history.values:
         return None
@@ -74,25 +73,25 @@ def time_to(history: History, measure: Measure, level: float, hardware: str | No
     return Time(before + (at - before) * excess / (excess - above), "exactly", hardware)
 
 
-def ratios(ours: Times, others: Times) -> Ratios:
-    """Divide times by those of a reference, seed by seed.
+def ratios(ours: Times, reference: Times) -> Ratios:
+    """Divide a model's times by those of a reference with the same seed.
 
     Args:
-        ours: times of a model.
-        others: times of the reference.
+        ours: times of the model.
+        reference: times of the reference.
     """
-    shared = [seed for seed in ours if seed is not None and seed in others]
-    alike = [seed for seed in shared if _same_hardware(ours[seed], others[seed])]
+    shared = [seed for seed in ours if seed is not None and seed in reference]
+    alike = [seed for seed in shared if _same_hardware(ours[seed], reference[seed])]
     return Ratios(
-        {seed: log(ours[seed].seconds / others[seed].seconds) for seed in alike},
-        all(_is_upper(ours[seed], others[seed]) for seed in alike),
-        all(_is_upper(others[seed], ours[seed]) for seed in alike),
+        {seed: log(ours[seed].seconds / reference[seed].seconds) for seed in alike},
+        all(_is_upper(ours[seed], reference[seed]) for seed in alike),
+        all(_is_upper(reference[seed], ours[seed]) for seed in alike),
         len(shared) - len(alike),
     )
 
 
 def unreached(times: Iterable[Time]) -> int:
-    """Count the runs that ended before they reached the level."""
+    """Count the runs that never reached the level."""
     return sum(time.known == "at least" for time in times)
 
 
@@ -101,5 +100,5 @@ def _same_hardware(one: Time, other: Time) -> bool:
 
 
 def _is_upper(of: Time, by: Time) -> bool:
-    """Tell whether a quotient of two known times is the true one, or above it."""
+    """Return whether the quotient of two times is at least the true one."""
     return of.known != "at least" and by.known != "at most"

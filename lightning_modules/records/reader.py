@@ -1,4 +1,4 @@
-"""Reader of runs' folders: the runs that can be read, and what is wrong with the rest."""
+"""Reader of run folders: the runs that can be read, and the problems with others."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from lightning_modules.records.before_declarations import completed, declared_before
+from lightning_modules.records.before_declarations import declared_before, with_scoring
 from lightning_modules.records.metrics_file import History, read_history
 from lightning_modules.records.model_file import DeclaredModel, read_model_file
-from lightning_modules.records.problems import NewerFormat, Problem, Unreadable, unforeseen
+from lightning_modules.records.problems import NewerFormat, Problem, Unreadable, unexpected
 from lightning_modules.records.reading import read_bytes, read_json, require_plain
 from lightning_modules.records.run import Run, Tested, read_results, seed_of
 from lightning_modules.records.run_finder import find_runs
@@ -25,40 +25,40 @@ T = TypeVar("T")
 
 
 class Found(NamedTuple):
-    """Runs that were found, and what could not be read."""
+    """Runs that were found, and problems with files that could not be read."""
 
     runs: list[Run]
     problems: list[Problem]
 
 
-def read_runs(named: Iterable[Path]) -> Found:
+def read_runs(paths: Iterable[Path]) -> Found:
     """Read all runs in or below folders, and single records.
 
     Args:
-        named: folders, or files of runs: ``results.json``, records that are kept.
+        paths: folders, or files of runs: ``results.json`` or kept records.
 
     Raises:
         NoRuns: there is no such folder or file.
     """
-    paths, problems = find_runs(named)
+    run_paths, problems = find_runs(paths)
     runs = []
-    for path in paths:
+    for path in run_paths:
         try:
-            run, said = read_record(path) if path.is_file() else read_run(path)
+            run, own_problems = read_record(path) if path.is_file() else read_run(path)
         except NewerFormat as reason:
-            run, said = None, [Problem(path, str(reason))]
-        except Exception as failure:  # one run may not hide all others
-            run, said = None, [unforeseen(path, failure)]
-        problems += said
+            run, own_problems = None, [Problem(path, str(reason))]
+        except Exception as failure:  # one bad run must not hide the others
+            run, own_problems = None, [unexpected(path, failure)]
+        problems += own_problems
         runs += [run] if run is not None else []
     return Found(runs, problems)
 
 
 def read_record(path: Path) -> tuple[Run | None, list[Problem]]:
-    """Read a record that stands for a run by itself.
+    """Read a kept record, which stands for a run without its folder.
 
     Returns:
-        the run, None if it cannot be read; what is wrong with it.
+        The run, None if it cannot be read; the problems with it.
     """
     try:
         tested = read_results(path)
@@ -71,7 +71,7 @@ def read_run(path: Path) -> tuple[Run | None, list[Problem]]:
     """Read a run's folder.
 
     Returns:
-        the run, None if nothing was measured that can be read; what is wrong with its files.
+        The run, None without readable measurements; the problems with its files.
 
     Raises:
         NewerFormat: a newer version of this code wrote the run.
@@ -84,24 +84,24 @@ def read_run(path: Path) -> tuple[Run | None, list[Problem]]:
         problems += [Problem(folder.metrics, each) for each in history[1]]
     if tested is None and history is None:
         return None, problems
-    read = None if history is None else _by_trained_steps(history[0], folder)
+    validations = None if history is None else _by_trained_steps(history[0], folder)
     if tested is not None:
-        return _tested_run(path, tested, read, _trainer(tested, folder, problems)), problems
-    assert read is not None
-    blamed = folder.config
+        trainer = _trainer(tested, folder, problems)
+        return _tested_run(path, tested, validations, trainer), problems
+    assert validations is not None
+    source = folder.config
     try:
         config = _config(folder.config)
         settings, seed = flat(config), seed_of(config.get("seed_everything"))
-        # Either file says what the model is.
-        blamed = folder.model if folder.model.exists() else path
-        declared, sizes = _declared(folder, config, read), _sizes(folder)
-        return Run(path, declared, seed, settings, None, read, sizes), problems
+        source = folder.model if folder.model.exists() else path
+        declared, sizes = _declared(folder, config, validations), _sizes(folder)
+        return Run(path, declared, seed, settings, None, validations, sizes), problems
     except Unreadable as reason:
-        return None, [*problems, Problem(blamed, str(reason))]
+        return None, [*problems, Problem(source, str(reason))]
 
 
 def _if_readable(path: Path, read: Callable[[Path], T], problems: list[Problem]) -> T | None:
-    """Read a file if there is one; what is wrong with it joins the problems."""
+    """Read a file if it exists; a failure is appended to the problems."""
     if not os.path.lexists(path):
         return None
     try:
@@ -114,14 +114,14 @@ def _if_readable(path: Path, read: Callable[[Path], T], problems: list[Problem])
 
 
 def _by_trained_steps(history: History, folder: RunFolder) -> History:
-    """Count steps as trained ones; versions of before model.json had a format logged one less."""
-    found = _if_readable(folder.model, read_json, [])
-    now = isinstance(found, dict) and found.get("format", 0) >= 1
-    return history if now else history._replace(steps=history.steps + 1)
+    """Shift steps to completed ones; before model.json had a format, one less was logged."""
+    content = _if_readable(folder.model, read_json, [])
+    current = isinstance(content, dict) and content.get("format", 0) >= 1
+    return history if current else history._replace(steps=history.steps + 1)
 
 
 def _trainer(tested: Tested, folder: RunFolder, problems: list[Problem]) -> dict[str, Any]:
-    """Return the trainer's settings for results of before, which do not say how they came about."""
+    """Return the trainer's settings from config.yaml, for older results that lack them."""
     if any(key.startswith("trainer.") for key in tested.settings):
         return {}
     config = _if_readable(folder.config, _config, problems)
@@ -132,7 +132,7 @@ def _trainer(tested: Tested, folder: RunFolder, problems: list[Problem]) -> dict
 def _tested_run(
     path: Path, tested: Tested, history: History | None, trainer: Mapping[str, Any]
 ) -> Run:
-    # Settings beside the results are the tested training's; config.yaml is that of the last one.
+    # Settings in the results belong to the tested training, config.yaml to the latest one.
     return Run(
         folder=path,
         declared=tested.declared,
@@ -144,34 +144,34 @@ def _tested_run(
 
 
 def _declared(folder: RunFolder, config: Config, history: History) -> DeclaredModel:
-    """Return the declaration of a run that was not tested."""
+    """Return the declaration of an untested run."""
     if folder.model.exists():
-        return completed(read_model_file(folder.model))
+        return with_scoring(read_model_file(folder.model))
     model = config["model"]
     return declared_before(_class_name(model), _memory(model), [history.curve_name])
 
 
 def _sizes(folder: RunFolder) -> dict[str, Any]:
-    """Return the sizes of a run that was not tested, as far as its files say them."""
-    found = _if_readable(folder.model, read_json, [])
-    known = found if isinstance(found, Mapping) else {}
-    return {name: known[name] for name in SIZES if name in known}
+    """Return the sizes of an untested run, as far as its files have them."""
+    content = _if_readable(folder.model, read_json, [])
+    values = content if isinstance(content, Mapping) else {}
+    return {name: values[name] for name in SIZES if name in values}
 
 
 def _config(path: Path) -> Config:
-    """Read settings as they were written.
+    """Read the settings of a run.
 
     Raises:
-        Unreadable: they are missing, not whole, or do not say what was trained.
+        Unreadable: the file is missing, damaged, or names no model or data.
     """
-    content = read_bytes(path)
+    text = read_bytes(path)
     try:
-        found = yaml.load(content.decode("utf-8"), Loader)  # noqa: S506 (both loaders are safe)
-    except Exception as failure:  # the loader raises many kinds, on dates and numbers too
+        content = yaml.load(text.decode("utf-8"), Loader)  # noqa: S506 (both loaders are safe)
+    except Exception as failure:  # the loader raises many types, on dates and numbers too
         raise Unreadable("is damaged: it is not YAML, or incomplete") from failure
-    require_plain(found)
-    flat(found)
-    return dict(found)
+    require_plain(content)
+    flat(content)
+    return dict(content)
 
 
 def _class_name(setting: Mapping[str, Any]) -> str:
@@ -179,7 +179,7 @@ def _class_name(setting: Mapping[str, Any]) -> str:
 
 
 def _memory(model: Mapping[str, Any]) -> str | None:
-    """Return the class of the memory core if it is a choice."""
-    chosen = (model.get("init_args") or {}).get("memory")
-    path = chosen.get("class_path", "") if isinstance(chosen, Mapping) else str(chosen or "")
+    """Return the class of the memory core; None if the model has no such setting."""
+    memory = (model.get("init_args") or {}).get("memory")
+    path = memory.get("class_path", "") if isinstance(memory, Mapping) else str(memory or "")
     return path.rpartition(".")[2] or None

@@ -1,4 +1,4 @@
-"""Reading of a run's files: whatever is wrong with one is said in a line."""
+"""Safe reading of a run's files; every fault becomes a one-line ``Unreadable``."""
 
 import json
 import re
@@ -8,15 +8,15 @@ from typing import Any
 
 from lightning_modules.records.problems import NewerFormat, Unreadable
 
-#: Of the files of a run; this code writes 1, and files of before it name none.
+#: Format of a run's files; older files have none.
 FORMAT = 1
-#: Bytes of a file that is read whole; the largest that runs write have a thousandth of it.
+#: Size limit in bytes; the largest files of real runs have a thousandth of it.
 MOST_BYTES = 1_000_000_000
-#: Values in a file, and levels of nesting; YAML says a million values in ten lines.
+#: Limits on values and nesting; aliases let ten lines of YAML expand to a million values.
 MOST_VALUES, MOST_LEVELS = 500_000, 40
-#: Halves of letters, which JSON can hold and UTF-8 cannot.
+#: Lone surrogates, which JSON can contain but UTF-8 cannot encode.
 SURROGATES = re.compile("[\ud800-\udfff]")
-#: Bits of a whole number; a longer one is no count of anything.
+#: Most bits of an integer; no genuine count is larger.
 MOST_BITS = 64
 
 
@@ -24,11 +24,11 @@ def read_bytes(path: Path) -> bytes:
     """Read a file of a run.
 
     Raises:
-        Unreadable: it is missing, too large, or no file.
+        Unreadable: the file is missing, too large, or not a regular file.
     """
     try:
         state = path.stat()
-        # A pipe or a device would be read for ever.
+        # Reading a pipe or a device might never end.
         if not stat.S_ISREG(state.st_mode):
             raise Unreadable("is not a file")
         if state.st_size > MOST_BYTES:
@@ -49,52 +49,52 @@ def read_json(path: Path) -> Any:
     if not content.strip():
         raise Unreadable("is empty")
     try:
-        found = json.loads(content.decode("utf-8"))
+        parsed = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as failure:
         raise Unreadable("is damaged: it is not JSON, or incomplete") from failure
-    require_plain(found)
-    require_known_format(found)
-    return found
+    require_plain(parsed)
+    require_known_format(parsed)
+    return parsed
 
 
 def require_known_format(content: Any) -> None:
-    """Refuse what a newer version of this code wrote.
+    """Check that this version can read the format.
 
     Raises:
-        NewerFormat: its format is newer than ``FORMAT``.
-        Unreadable: its format is no number.
+        NewerFormat: the format is newer than ``FORMAT``.
+        Unreadable: the format is not a number.
     """
-    found = content.get("format", 0) if isinstance(content, dict) else 0
-    if not is_whole(found) or found < 0:
+    version = content.get("format", 0) if isinstance(content, dict) else 0
+    if not is_whole(version) or version < 0:
         raise Unreadable("is damaged: its format is not a number")
-    if found > FORMAT:
+    if version > FORMAT:
         raise NewerFormat(
-            f"was written by a newer version of this code: its format is {found}, and this version "
-            f"reads {FORMAT}"
+            f"was written by a newer version of this code: its format is {version}, and this "
+            f"version reads {FORMAT}"
         )
 
 
 def is_whole(value: Any) -> bool:
-    """Tell whether a value is a whole number; true and false are none."""
+    """Return whether a value is an integer, not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def require_plain(content: Any) -> None:
-    """Refuse what could not be shown, compared or written again, whatever its meaning.
+    """Check that a content can be shown, compared and written again.
 
     Raises:
-        Unreadable: there are too many values, or too deep ones, text that is no Unicode, names
-            that are no text, or whole numbers without end.
+        Unreadable: there are too many or too deeply nested values, text that is not Unicode, keys
+            that are not text, or oversized integers.
     """
     waiting, count = [([content], 0)], 0
     while waiting:
         values, level = waiting.pop()
         count += len(values)
         if count > MOST_VALUES or level > MOST_LEVELS:
-            raise Unreadable("is damaged: it has too many values, or they are nested too deep")
+            raise Unreadable("is damaged: it has too many values, or they are nested too deeply")
         for value in values:
             if isinstance(value, float):
-                continue  # most are, and all will do
+                continue  # the most frequent type; every float is valid
             if isinstance(value, dict | list | tuple | set):
                 waiting.append((_inside(value), level + 1))
             elif isinstance(value, int) and value.bit_length() > MOST_BITS:
@@ -108,10 +108,10 @@ def _inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...] | set[Any]) -> l
         return [*value]
     for name in value:
         if not isinstance(name, str):
-            raise Unreadable(f"is damaged: the name of a value is not text, {name!r:.40}")
+            raise Unreadable(f"is damaged: a key is not text, {name!r:.40}")
     return [*value, *value.values()]
 
 
 def _is_text(value: str) -> bool:
-    """Tell whether a text can be encoded, and drawn."""
+    """Return whether a text can be encoded and drawn."""
     return "\0" not in value and not SURROGATES.search(value)

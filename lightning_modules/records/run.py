@@ -1,6 +1,6 @@
-"""A run, as all code sees it that shows or compares runs, and the reader of ``results.json``.
+"""A run, as code that shows or compares runs sees it, and the reader of ``results.json``.
 
-Only what is needed is read, so that files of older and newer versions are read alike.
+Unused keys are ignored, so that files of older and newer versions can be read.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lightning_modules.declarations import Family
-from lightning_modules.records.before_declarations import completed, declared_before
+from lightning_modules.records.before_declarations import declared_before, with_scoring
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
 from lightning_modules.records.problems import Unreadable
@@ -21,38 +21,38 @@ from lightning_modules.records.reading import is_whole, read_json
 from lightning_modules.records.run_folder import readable
 from lightning_modules.records.settings import flat
 
-#: Digits of a hash; records from before records were kept have no more.
+#: Digits of a hash; old records have no more.
 DIGITS = 12
-#: Facts about a run that are neither settings nor measured by the test.
+#: Facts about a run that are neither settings nor test results.
 FACTS = ("parameters", "state_size", "wall_clock_seconds", "hardware", "torch", "revision")
 
 
 class Benchmark(NamedTuple):
-    """Test set of a run; only runs with the same one compare."""
+    """Test set of a run; only runs with the same one are compared."""
 
     name: str  #: class of the data module
     steps: int  #: T of every sequence
     source: str
-    sequences: int  #: how many of the test set were evaluated
+    sequences: int  #: evaluated sequences of the test set
     sha256: str  #: hash of the test set
 
     def __str__(self) -> str:
-        """Name the test set in a message."""
-        tested = f"{self.sequences:,} sequences of test set {self.sha256}"
-        return f"{self.name} ({self.steps} steps, {self.source}, {tested})"
+        """Describe the test set."""
+        test_set = f"{self.sequences:,} sequences of test set {self.sha256}"
+        return f"{self.name} ({self.steps} steps, {self.source}, {test_set})"
 
 
 class Tested(NamedTuple):
-    """A test of one run."""
+    """Results of the test of one run."""
 
     declared: DeclaredModel
     seed: int | None
     training_steps: int
-    settings: Mapping[str, Any]  #: of ``model``, ``data`` and, if known, ``trainer``, flattened
+    settings: Mapping[str, Any]  #: of ``model``, ``data`` and, if present, ``trainer``, flattened
     benchmark: Benchmark
-    scalars: Mapping[str, float]  #: the family's columns; NaN where nothing was averaged
-    curves: Mapping[str, Tensor]  #: [T] each, those that the family declares
-    facts: Mapping[str, Any]  #: ``FACTS``, as far as the file has them
+    scalars: Mapping[str, float]  #: by measure; NaN if it was not measured
+    curves: Mapping[str, Tensor]  #: those that the family declares, [T] each
+    facts: Mapping[str, Any]  #: those of ``FACTS`` in the file
 
 
 class Run(NamedTuple):
@@ -61,29 +61,29 @@ class Run(NamedTuple):
     folder: Path
     declared: DeclaredModel
     seed: int | None
-    settings: Mapping[str, Any]  #: all settings, by the keys of the command line
+    settings: Mapping[str, Any]  #: all settings, by command-line key
     tested: Tested | None
     history: History | None
-    sizes: Mapping[str, Any] = MappingProxyType({})  #: facts that are known before a test
+    sizes: Mapping[str, Any] = MappingProxyType({})  #: facts known before a test
 
     @property
     def name(self) -> str:
-        """Name of the experiment's folder, and of the run's own."""
+        """Names of the experiment's and of the run's folder."""
         return readable("/".join(self.folder.absolute().parts[-2:]))
 
     @property
     def path(self) -> Path:
-        """Folder of the run, or the file of a record that stands for it."""
+        """Folder of the run, or file of its kept record."""
         return self.folder if self.folder.is_dir() else self.folder.with_suffix(".json")
 
     @property
     def kept_as(self) -> str | None:
-        """Name of the model's file, by which records are kept; None for a run's folder."""
+        """Name of the model's folder in the kept records; None for a run's folder."""
         return None if self.folder.is_dir() else readable(self.folder.parent.name)
 
     @property
     def seed_name(self) -> str:
-        """Seed, in words."""
+        """Seed, as text."""
         return "unknown" if self.seed is None else str(self.seed)
 
     @property
@@ -93,12 +93,12 @@ class Run(NamedTuple):
 
     @property
     def contestant(self) -> str:
-        """Class that is compared: the memory core, or a baseline without one of its own."""
+        """Class that is compared: the core, or a baseline model without a core of its own."""
         return self.declared.contestant
 
     @property
     def training_steps(self) -> int:
-        """Steps of training behind the numbers that are shown."""
+        """Training steps after which the run was tested, or last validated."""
         if self.tested is not None:
             return self.tested.training_steps
         assert self.history is not None
@@ -106,23 +106,23 @@ class Run(NamedTuple):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Facts such as parameters and revision, which are no settings."""
+        """Facts that are not settings, such as the number of parameters."""
         return self.sizes if self.tested is None else self.tested.facts
 
     def part(self, name: str) -> dict[str, Any]:
         """Return the settings of the ``model`` or of the ``data``."""
-        inside = f"{name}."
-        return {k: v for k, v in self.settings.items() if k == name or k.startswith(inside)}
+        prefix = f"{name}."
+        return {k: v for k, v in self.settings.items() if k == name or k.startswith(prefix)}
 
     def scalar(self, name: str) -> float:
-        """Return a measure of the test, else of the last validation; NaN if it is not known."""
+        """Return a measure of the test, else of the last validation; NaN if missing."""
         if self.tested is not None:
             return self.tested.scalars.get(name, nan)
         assert self.history is not None
         return self.history.last(name)
 
     def curve(self, name: str) -> Tensor | None:
-        """Return a curve [T] of the test, else of the last validation; None if it is not known."""
+        """Return a curve [T] of the test, else of the last validation; None if missing."""
         if self.tested is not None:
             return self.tested.curves.get(name)
         assert self.history is not None
@@ -151,19 +151,19 @@ def read_results(path: Path) -> Tested:
 def _tested(content: Any) -> Tested:
     settings, scalars, core = content["settings"], content["scalars"], content.get("memory")
     if "declared" in content:
-        declared = completed(declared_model(content["declared"]))
+        declared = with_scoring(declared_model(content["declared"]))
     elif core is None or isinstance(core, str):
         declared = declared_before(content["model"], core, content["curves"])
     else:
         raise Unreadable(f"is damaged: its memory is not the name of a class, {core!r:.40}")
     family = declared.family
-    wanted = (*(curve.name for curve in family.curves), family.share, family.optimum)
-    found = content["curves"]
-    curves = {name: _numbers(found[name]) for name in wanted if name in found}
-    # Other versions may show what this one only measured.
+    names = (*(curve.name for curve in family.curves), family.share, family.optimum)
+    stored = content["curves"]
+    curves = {name: _numbers(stored[name]) for name in names if name in stored}
+    # Includes measures that are not columns in this version.
     numbers = {name: value for name, value in scalars.items() if isinstance(value, float)}
     columns = {m.name: _number(scalars.get(m.name)) for m in family.columns}
-    # A record from before records were kept has the length alone.
+    # Without `steps`, the length of a curve tells it.
     steps = content["steps"] if "steps" in content else len(curves[family.curves[0].name])
     return Tested(
         declared=declared,
@@ -178,10 +178,10 @@ def _tested(content: Any) -> Tested:
 
 
 def seed_of(seed: Any) -> int | None:
-    """Return the seed; None for a run without one, which settings write as ``false``.
+    """Return the seed; None for a run without one, written as ``false`` in settings.
 
     Raises:
-        Unreadable: it is no seed.
+        Unreadable: the value is not a seed.
     """
     if seed is None or isinstance(seed, bool):
         return None
@@ -197,25 +197,25 @@ def _count(value: Any) -> int:
 
 
 def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
-    # The training's where they are known, else the test's.
+    # Facts of the training take precedence over those of the test.
     training = {k: v for k, v in (content.get("training") or {}).items() if v is not None}
-    known = {**(content.get("versions") or {}), **content, **training}
-    return {name: known[name] for name in FACTS if name in known}
+    facts = {**(content.get("versions") or {}), **content, **training}
+    return {name: facts[name] for name in FACTS if name in facts}
 
 
 def _benchmark(content: Mapping[str, Any], steps: int) -> Benchmark:
-    settings, used = content["settings"]["data"], content["data"]
-    # Older files do not say how many were evaluated; by default all are.
-    known = "sequences" in content
-    sequences = content["sequences"] if known else settings["init_args"]["test_size"]
-    if not all(isinstance(used[name], str) for name in ("source", "test_sha256")):
+    settings, data = content["settings"]["data"], content["data"]
+    # Older files lack the number of evaluated sequences; by default all are.
+    has_number = "sequences" in content
+    sequences = content["sequences"] if has_number else settings["init_args"]["test_size"]
+    if not all(isinstance(data[name], str) for name in ("source", "test_sha256")):
         raise TypeError
     return Benchmark(
         name=settings["class_path"].rpartition(".")[2],
         steps=steps,
-        source=used["source"],
+        source=data["source"],
         sequences=_count(sequences),
-        sha256=used["test_sha256"][:DIGITS],
+        sha256=data["test_sha256"][:DIGITS],
     )
 
 

@@ -1,4 +1,4 @@
-"""Folder in which a run keeps everything: <root>/<experiment>/<run>/."""
+"""Folder of a run: <root>/<experiment>/<run>/."""
 
 import json
 import os
@@ -11,35 +11,35 @@ from typing import Any
 from lightning_modules.records.durable_file import write_durably
 
 CHECKPOINTS = "checkpoints"
-#: Bytes of a folder's name; most file systems take 255, and a number may be appended.
+#: Most bytes of a folder's name; file systems allow 255, and a number may be appended.
 LONGEST_NAME = 245
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run and the names of what is in it."""
+    """The folder of one run, and the paths of its files."""
 
     path: Path
 
     @classmethod
     def create(cls, root: Path, experiment: str, run: str, on_disk: bool = True) -> "RunFolder":
-        """Take a folder of its own for a new run; a name that is taken gets a number.
+        """Create a new folder for a run; if the name exists, a number is appended.
 
         Args:
-            root: the folder of all experiments.
-            experiment: the name of a folder of runs that belong together.
-            run: the wanted name.
-            on_disk: make the folder; processes that never write need only a name.
+            root: folder of all experiments.
+            experiment: name of the folder of related runs.
+            run: preferred name.
+            on_disk: create the folder; processes that never write need only its path.
 
         Raises:
-            OSError: the folder cannot be made.
+            OSError: the folder cannot be created.
         """
         for attempt in count(1):
             folder = cls(root / experiment / (run if attempt == 1 else f"{run}-{attempt}"))
             if not on_disk:
                 return folder
             try:
-                # Making it claims the name, also among runs that start at the same moment.
+                # Creating it claims the name, even among runs that start at the same moment.
                 folder.path.mkdir(parents=True)
                 return folder
             except FileExistsError:
@@ -48,20 +48,20 @@ class RunFolder:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Path) -> "RunFolder | None":
-        """Return the run that a checkpoint belongs to, None if it is in no run's folder."""
+        """Return the run of a checkpoint; None if it is not in a run's folder."""
         folder = checkpoint.parent
-        if not folder.name:  # the folder in which the command was typed
+        if not folder.name:  # the current directory
             folder = folder.absolute()
         return cls(folder.parent) if folder.name == CHECKPOINTS else None
 
     @property
     def wandb_id(self) -> Path:
-        """File with the id by which W&B knows the run."""
+        """File with the run's W&B id."""
         return self.path / ".wandb_id"
 
     @property
     def experiment(self) -> str:
-        """Name of the folder above."""
+        """Name of the parent folder."""
         return self.path.absolute().parent.name
 
     @property
@@ -76,37 +76,37 @@ class RunFolder:
 
     @property
     def last_checkpoint(self) -> Path:
-        """Newest state of training."""
+        """Newest training state."""
         return self.checkpoints / "last.ckpt"
 
     @property
     def previous_checkpoint(self) -> Path:
-        """State of training that was the newest before."""
+        """Training state before the newest."""
         return self.checkpoints / "previous.ckpt"
 
     @property
     def states(self) -> list[Path]:
-        """The states of training that there are, the newest first."""
+        """Existing training states, the newest first."""
         return [p for p in (self.last_checkpoint, self.previous_checkpoint) if p.is_file()]
 
     @property
     def best_checkpoint(self) -> Path:
-        """State that validated best."""
+        """State with the best validation."""
         return self.checkpoints / "best.ckpt"
 
     @property
     def config(self) -> Path:
-        """All settings; ``--config`` reads them again."""
+        """All settings, which ``--config`` can read."""
         return self.path / "config.yaml"
 
     @property
     def model(self) -> Path:
-        """Declarations of the model: its core, its look, its measures."""
+        """Declarations of the model: its core, look and measures."""
         return self.path / "model.json"
 
     @property
     def metrics(self) -> Path:
-        """All that was logged, a row for each logged step."""
+        """Everything that was logged, a row for each logged step."""
         return self.path / "metrics.csv"
 
     @property
@@ -116,7 +116,7 @@ class RunFolder:
 
     @property
     def film(self) -> Path:
-        """Weightings with which the memory was written and read in the first test sequence."""
+        """Write and read weightings in the first test sequence."""
         return self.path / "memory_film.npz"
 
     @property
@@ -126,12 +126,12 @@ class RunFolder:
 
     @property
     def probe_picture(self) -> Path:
-        """The same as a picture."""
+        """Figure of the probe's results."""
         return self.path / "probe.png"
 
     @property
     def pictures(self) -> Path:
-        """Folder of the pictures of validations and tests."""
+        """Folder of pictures from validations and tests."""
         return self.path / "pictures"
 
     @property
@@ -141,15 +141,16 @@ class RunFolder:
 
 
 def shown(path: Path) -> str:
-    """Write a path as the user would type it."""
+    """Return a path as the user would type it."""
     relative = os.path.relpath(path)
     return readable(str(path) if relative.startswith("..") else relative)
 
 
 def readable(path: str) -> str:
-    """Return a path as text that can be encoded: file names are bytes, as a rule UTF-8.
+    """Return a path as text that can be encoded.
 
-    Python decodes them by the locale's encoding, and keeps what is foreign to it as surrogates.
+    File names are bytes, usually UTF-8. Python decodes them with the locale's encoding, and keeps
+    undecodable bytes as surrogates.
     """
     try:
         return os.fsencode(path).decode("utf-8")
@@ -158,17 +159,17 @@ def readable(path: str) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write so that a reader sees the old file or the new one, never half of one."""
+    """Write JSON atomically: readers see the old file or the new one."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write so that a reader sees the old file or the new one, never half of one."""
+    """Write text atomically: readers see the old file or the new one."""
     write_durably(path, text.encode("utf-8", "backslashreplace"))
 
 
 def unusable(name: str) -> str | None:
-    """Say why a folder of a run or an experiment cannot have this name; None if it can."""
+    """Return why a run or an experiment cannot have this name; None if it can."""
     if not name.strip():
         return "is empty"
     if name[0] == ".":

@@ -1,4 +1,4 @@
-"""Groups of runs that differ in the size of the memory alone."""
+"""Groups of runs that differ only in their number of memory slots."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ SLOTS = "model.memory.slots"
 
 
 def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    """Yield variants that differ in slots alone, by number of slots, if there are two or more."""
+    """Yield sets of two or more groups that differ only in slots, ordered by slots."""
     families: dict[tuple[str, str, tuple[str, ...]], list[Group]] = {}
     for group in groups:
         if slots_of(group) is not None:
@@ -22,12 +22,12 @@ def scaling_families(groups: Sequence[Group]) -> Iterator[list[Group]]:
 
 
 def slots_of(group: Group) -> int | None:
-    """Return the slots of a group's memory; None where they follow from the sequence length."""
+    """Return the slots of a group's memory; None if they follow from the sequence length."""
     slots = decisive(group.runs[0].settings).get(SLOTS)
     return slots if isinstance(slots, int) else None
 
 
 def without_slots(group: Group) -> Group:
-    """Leave the slots out of a group's label."""
-    kept = tuple(each for each in group.settings if not each.startswith("slots="))
-    return group._replace(settings=kept)
+    """Return a group without the slots in its label."""
+    settings = tuple(each for each in group.settings if not each.startswith("slots="))
+    return group._replace(settings=settings)

@@ -1,42 +1,42 @@
-"""The guard of last resort: a run that cannot be shown is left out, and all others are shown."""
+"""Last resort: if a run cannot be shown, exclude it and show the others."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from lightning_modules.records.problems import NoRuns, Problem, unforeseen
+from lightning_modules.records.problems import NoRuns, Problem, unexpected
 from lightning_modules.records.reader import Found
 
 T = TypeVar("T")
 
 
 def shown_by(
-    how: Callable[[Found], T], found: Found, expected: type[Exception] = NoRuns
+    show: Callable[[Found], T], found: Found, expected: type[Exception] = NoRuns
 ) -> tuple[T, list[Problem]]:
-    """Show runs; where that fails, leave out those that cannot be shown by themselves.
+    """Show runs; if that fails, exclude those that cannot be shown alone.
 
     Args:
-        how: shows runs, and may be called again.
+        show: called with the runs, possibly several times.
         found: the runs, and what could not be read.
-        expected: raised where there is nothing to show; none of a run's faults.
+        expected: exception that means there is nothing to show, not that a run is faulty.
 
     Returns:
-        what ``how`` made of the runs; which of them are left out, and why.
+        The result of ``show``; the excluded runs, and why.
     """
     try:
-        return how(found), []
+        return show(found), []
     except expected:
         raise
-    except Exception:  # a reader let something pass: one run may not hide all others
+    except Exception:  # the readers missed a fault: one bad run must not hide the others
         good, problems = [], []
         for run in found.runs:
             try:
-                how(Found([run], []))
+                show(Found([run], []))
             except expected:
                 good.append(run)
             except Exception as failure:
-                problems.append(unforeseen(run.folder, failure))
+                problems.append(unexpected(run.folder, failure))
             else:
                 good.append(run)
         if not problems:
             raise
-        return how(Found(good, [*found.problems, *problems])), problems
+        return show(Found(good, [*found.problems, *problems])), problems

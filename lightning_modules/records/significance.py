@@ -1,14 +1,13 @@
 """Intervals over seeds, and tests of whether one model is better than another.
 
-Few seeds make wide intervals: Student's t has 4.303 standard errors at three of them, and a
-bootstrap of so few values would cover the mean in 75% of cases instead of 95%. A seed decides
-initial weights, the order of training data and noise, so its effect on two models cancels in
-their difference: intervals and tests are of the differences of pairs with the same seed. Comparing
-several models with one is several tests, so Holm's correction decides: it keeps the chance of any
-false alarm among them at the level of a single test. The model that the others are compared with
-has the best mean, and it was picked on the same seeds, which nothing here corrects: among eight
-models that are equally good, one table in ten still finds a difference, instead of one in twenty
-(it would be four in ten by intervals of single differences).
+Few seeds give wide intervals: with three, Student's interval spans 4.303 standard errors to each
+side, and a bootstrap would cover the mean in 75% of cases instead of 95%. A seed determines the
+initial weights, the order of the training data and the noise, so part of its effect cancels in the
+difference of two models: intervals and tests are paired by seed. Comparing several models with one
+takes several tests, so Holm's correction is applied, which keeps the probability of any false
+positive at the level of a single test. The reference is the model with the best mean, selected on
+the same seeds; this is not corrected for. Among eight equally good models, one table in ten
+therefore shows a difference, instead of one in twenty (uncorrected intervals: four in ten).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,35 +17,35 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-#: Relative spread below which differences are rounding errors, and no test is possible.
+#: Relative spread below which differences are rounding errors and cannot be tested.
 ROUNDING = 1e-9
-#: Share of repetitions in which an interval holds the true mean.
+#: Coverage of intervals.
 CONFIDENCE = 0.95
-#: Corrected p-values below it are conclusions.
+#: Significance level of corrected p-values.
 LEVEL = 0.05
-#: Fewer pairs decide nothing, whatever their interval.
+#: Fewer pairs are inconclusive, whatever their interval.
 FEWEST_PAIRS = 3
 
 BySeed = Mapping[int | None, float]
 
 
 def interval_factor(count: int) -> float:
-    """Return how many standard errors an interval has to both sides: 4.303 for three values.
+    """Return an interval's half-width in standard errors: 4.303 for three values.
 
     Args:
-        count: how many values the mean is of; NaN for a single one.
+        count: number of values in the mean; the result is NaN for a single one.
     """
     return float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) if count > 1 else nan
 
 
 def interval_in_words(mean: float, margin: float, digits: int, sign: str = "") -> str:
-    """Write it as "0.33 [0.29, 0.37]", as far as mean and margin are known; else a dash.
+    """Format as "0.33 [0.29, 0.37]"; without an interval if there is none; "-" if NaN.
 
     Args:
-        mean: in the middle of the interval.
-        margin: from there to both ends.
+        mean: centre of the interval.
+        margin: half-width of the interval.
         digits: decimal places.
-        sign: "+" for differences, whose signs are then always written.
+        sign: "+" to always write the sign, as for differences.
     """
     if not isfinite(mean):
         return "-"
@@ -56,30 +55,30 @@ def interval_in_words(mean: float, margin: float, digits: int, sign: str = "") -
 
 
 class PairedDifference(NamedTuple):
-    """Difference of a model from another."""
+    """Difference between two models, over pairs with the same seed."""
 
     pairs: int
     mean: float
-    margin: float  #: half of the 95% interval; NaN for a single pair
-    p: float  #: NaN where there are less than three pairs, or no spread to measure by
+    margin: float  #: half-width of the 95% interval; NaN for a single pair
+    p: float  #: NaN with fewer than three pairs, or without spread
 
     def in_words(self, digits: int) -> str:
-        """Write it as "+0.21 [+0.10, +0.32]"."""
+        """Format as "+0.21 [+0.10, +0.32]"."""
         return interval_in_words(self.mean, self.margin, digits, "+")
 
 
-def shared_seeds(ours: BySeed, others: BySeed) -> list[int]:
-    """List the seeds of which both models have a number."""
-    both = (s for s in ours if s is not None and isfinite(ours[s]))
-    return [seed for seed in both if isfinite(others.get(seed, nan))]
+def shared_seeds(ours: BySeed, theirs: BySeed) -> list[int]:
+    """List the seeds for which both models have a finite value."""
+    seeds = (s for s in ours if s is not None and isfinite(ours[s]))
+    return [seed for seed in seeds if isfinite(theirs.get(seed, nan))]
 
 
 def paired_difference(ours: BySeed, reference: BySeed) -> PairedDifference:
-    """Compare by seed; seeds that only one of the two has do not count.
+    """Compare a model with a reference over shared seeds, by Student's paired test.
 
     Args:
-        ours: values by seed.
-        reference: values by seed of the model to compare with.
+        ours: values of the model by seed.
+        reference: values of the reference by seed.
     """
     seeds = shared_seeds(ours, reference)
     differences = np.array([ours[seed] - reference[seed] for seed in seeds])
@@ -93,30 +92,30 @@ def paired_difference(ours: BySeed, reference: BySeed) -> PairedDifference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979); NaN is no test and stays NaN."""
+    """Correct p-values for multiple tests (Holm 1979); NaN is not a test and stays NaN."""
     tests = sorted((p, i) for i, p in enumerate(p_values) if isfinite(p))
     corrected, largest = [nan] * len(p_values), 0.0
     for rank, (p, i) in enumerate(tests):
-        # Never below a smaller p-value's correction, or the order of models would change.
+        # Corrected p-values keep the order of the uncorrected ones.
         largest = max(largest, min(1.0, (len(tests) - rank) * p))
         corrected[i] = largest
     return corrected
 
 
 def reference_among(values: Sequence[BySeed]) -> int:
-    """Choose the model that the others are compared with.
+    """Choose the reference that the other models are compared with.
 
-    It is the first one of those that share three seeds with the most others: where old runs of
-    other seeds, or a model with a single seed, came before, nothing could be said of the rest.
+    It is the best of those that share three seeds with the most other models. The best of all may
+    have other seeds or only one, and then no comparison with it would be conclusive.
 
     Args:
         values: each model's values by seed, the best mean first.
 
     Returns:
-        its place.
+        The index of the reference.
     """
     shared = [
-        # Less one: a model shares all of its seeds with itself.
+        # A model shares all seeds with itself, which does not count.
         sum(len(shared_seeds(own, other)) >= FEWEST_PAIRS for other in values)
         - (len(shared_seeds(own, own)) >= FEWEST_PAIRS)
         for own in values
@@ -131,7 +130,7 @@ def compared(values: Sequence[BySeed]) -> list[tuple[PairedDifference | None, fl
         values: each model's values by seed, the best mean first.
 
     Returns:
-        each model's difference, None for the reference itself, with its corrected p.
+        Each model's difference, None for the reference itself, and its corrected p.
     """
     if not values:
         return []

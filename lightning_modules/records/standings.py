@@ -1,9 +1,9 @@
-"""Standings: contestants over all benchmarks that they share.
+"""Standings: contestants ranked over the benchmarks that they share.
 
-A mean over the benchmarks that a contestant happens to have been run on says which benchmarks these
-were. So one ranking is of contestants that have all of its benchmarks: of the choices that there
-are, the one with the most cells, contestants times benchmarks. The others are listed with what they
-lack. Pairs are compared on whatever benchmarks the two share.
+A mean over whichever benchmarks a contestant was run on mostly reflects the choice of benchmarks.
+The ranking is therefore limited to contestants with scores on all of its benchmarks, and to the
+benchmarks that maximise contestants times benchmarks. Other contestants are listed with the
+benchmarks that they lack. Pairs are compared on all benchmarks that the two share.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from lightning_modules.records.sizes import UNKNOWN
 
 #: Decimal places of scores.
 DIGITS = 2
-#: What readers have to know of them.
+#: How to read the standings.
 EXPLANATION = (
     "Scores are comparable across benchmarks: 0 is the mean of the model without a memory that was "
     "trained alike, 1 is what a perfect memory reaches, by the measure that is named with the "
@@ -47,21 +47,21 @@ OF_PROFILE = "The share of runs that score above each value, each benchmark coun
 
 
 class Standing(NamedTuple):
-    """A contestant's place."""
+    """A contestant's row."""
 
     contestant: str
     group: Group  #: one of its groups, for its look
-    dash: str  #: of its line, which tells it from others of its colour
-    middle: Aggregate | None  #: interquartile mean; None for one that is not ranked
+    dash: str  #: line style, distinct among contestants of one colour
+    middle: Aggregate | None  #: interquartile mean; None if not ranked
     mean: Aggregate | None
-    lacks: list[str]  #: benchmarks of the ranking on which it has no score
+    lacks: list[str]  #: benchmarks of the ranking without a score of it
 
 
 class Improvement(NamedTuple):
-    """How often a contestant has a better score than another."""
+    """Probability that a contestant outscores another."""
 
     probability: Aggregate
-    benchmarks: int  #: that the two share
+    benchmarks: int  #: number that the two share
 
 
 class Standings(NamedTuple):
@@ -70,7 +70,7 @@ class Standings(NamedTuple):
     shared: list[ScoredBenchmark]  #: those of the ranking
     others: list[ScoredBenchmark]
     unscored: list[Unscored]
-    rows: list[Standing]  #: the best first, then those that are not ranked
+    rows: list[Standing]  #: ranked, the best first, then those not ranked
 
     @property
     def benchmarks(self) -> list[ScoredBenchmark]:
@@ -79,19 +79,19 @@ class Standings(NamedTuple):
 
     @property
     def ranked(self) -> list[Standing]:
-        """Rows that have a place."""
+        """Rows of the ranking."""
         return [row for row in self.rows if row.middle is not None]
 
     def means_in_words(self, row: Standing) -> list[str]:
-        """Write the interquartile mean and the mean."""
+        """Format the interquartile mean and the mean."""
         return [UNKNOWN if m is None else m.in_words(DIGITS) for m in (row.middle, row.mean)]
 
     def profile(self, contestant: str) -> Exceedance:
-        """Describe the distribution of a ranked contestant's scores."""
+        """Return the performance profile of a ranked contestant."""
         return exceedance(scores_on(self.shared, contestant))
 
     def improvement(self, contestant: str, other: str) -> Improvement | None:
-        """Compare two contestants on the benchmarks that they share; None if there are none."""
+        """Compare two contestants on the benchmarks that they share; None without any."""
         both = [b for b in self.benchmarks if contestant in b.groups and other in b.groups]
         if not both:
             return None
@@ -99,15 +99,15 @@ class Standings(NamedTuple):
         return Improvement(probability_of_improvement(ours, theirs), len(both))
 
     def improvement_in_words(self, contestant: str, other: str) -> str:
-        """Write how they compare, and of how many benchmarks it is if not of the ranking's."""
-        found = None if contestant == other else self.improvement(contestant, other)
-        if found is None:
+        """Format the probability, with the number of benchmarks if the ranking has another."""
+        result = None if contestant == other else self.improvement(contestant, other)
+        if result is None:
             return UNKNOWN
-        written = found.probability.in_words(DIGITS)
-        return written + f" ({found.benchmarks})" * (found.benchmarks != len(self.shared))
+        text = result.probability.in_words(DIGITS)
+        return text + f" ({result.benchmarks})" * (result.benchmarks != len(self.shared))
 
     def remarks(self) -> Iterator[str]:
-        """Yield what the ranking is of, and what it leaves out."""
+        """Yield notes on what the ranking covers, and what it excludes."""
         labels = "; ".join(benchmark.label for benchmark in self.shared)
         yield f"Ranked: {len(self.ranked)} contestants with scores on all of {labels}"
         if len(self.shared) < FEWEST_BENCHMARKS:
@@ -127,52 +127,55 @@ class Standings(NamedTuple):
 
 
 def standings(benchmarks: Sequence[BenchmarkRuns]) -> Standings | None:
-    """Rank contestants; None where no two of them share two benchmarks."""
-    found = [scored(benchmark) for benchmark in benchmarks if any(r.tested for r in benchmark.runs)]
-    having = [each for each in found if isinstance(each, ScoredBenchmark)]
-    shared = _largest(having)
+    """Rank contestants; None if no two of them share two benchmarks."""
+    tested = [benchmark for benchmark in benchmarks if any(run.tested for run in benchmark.runs)]
+    results = [scored(benchmark) for benchmark in tested]
+    scored_benchmarks = [each for each in results if isinstance(each, ScoredBenchmark)]
+    shared = _largest(scored_benchmarks)
     if not shared:
         return None
-    others = [benchmark for benchmark in having if benchmark not in shared]
-    contestants = dict.fromkeys(name for benchmark in having for name in benchmark.groups)
-    rows = [_standing(name, having, shared) for name in contestants]
-    told_apart = zip(rows, dashes([row.group.colour for row in rows]), strict=True)
-    rows = [row._replace(dash=dash) for row, dash in told_apart]
+    others = [benchmark for benchmark in scored_benchmarks if benchmark not in shared]
+    contestants = dict.fromkeys(
+        name for benchmark in scored_benchmarks for name in benchmark.groups
+    )
+    rows = [_standing(name, scored_benchmarks, shared) for name in contestants]
+    styled = zip(rows, dashes([row.group.colour for row in rows]), strict=True)
+    rows = [row._replace(dash=dash) for row, dash in styled]
     return Standings(
         shared,
         others,
-        [each for each in found if isinstance(each, Unscored)],
+        [each for each in results if isinstance(each, Unscored)],
         sorted(rows, key=_rank),
     )
 
 
 def scores_on(benchmarks: Sequence[ScoredBenchmark], contestant: str) -> Scores:
-    """Return a contestant's scores on benchmarks that it was run on."""
+    """Return a contestant's scores on benchmarks where it has some."""
     return [benchmark.scores(contestant) for benchmark in benchmarks]
 
 
-def _largest(having: Sequence[ScoredBenchmark]) -> list[ScoredBenchmark]:
-    """Choose the benchmarks of the ranking, two or more that two contestants share; else none."""
-    places: dict[str, frozenset[int]] = {}
-    for i, benchmark in enumerate(having):
+def _largest(scored_benchmarks: Sequence[ScoredBenchmark]) -> list[ScoredBenchmark]:
+    """Choose the ranking's benchmarks: at least two, shared by at least two contestants."""
+    indices: dict[str, frozenset[int]] = {}
+    for i, benchmark in enumerate(scored_benchmarks):
         for name in benchmark.groups:
-            places[name] = places.get(name, frozenset()) | {i}
-    # The benchmarks of a largest ranking are all that its contestants share.
-    choices = set(places.values())
-    while more := {a & b for a, b in combinations(choices, 2)} - choices:
-        choices |= more
-    sizes = {choice: sum(choice <= own for own in places.values()) for choice in choices}
-    possible = [choice for choice in choices if len(choice) > 1 and sizes[choice] > 1]
+            indices[name] = indices.get(name, frozenset()) | {i}
+    # The benchmarks of a largest ranking are an intersection of contestants' sets.
+    choices = set(indices.values())
+    while intersections := {a & b for a, b in combinations(choices, 2)} - choices:
+        choices |= intersections
+    sizes = {choice: sum(choice <= own for own in indices.values()) for choice in choices}
+    valid = [choice for choice in choices if len(choice) > 1 and sizes[choice] > 1]
     best = max(
-        possible, key=lambda c: (len(c) * sizes[c], len(c), sorted(c, reverse=True)), default=()
+        valid, key=lambda c: (len(c) * sizes[c], len(c), sorted(c, reverse=True)), default=()
     )
-    return [having[i] for i in sorted(best)]
+    return [scored_benchmarks[i] for i in sorted(best)]
 
 
 def _standing(
-    contestant: str, having: Sequence[ScoredBenchmark], shared: Sequence[ScoredBenchmark]
+    contestant: str, scored_benchmarks: Sequence[ScoredBenchmark], shared: Sequence[ScoredBenchmark]
 ) -> Standing:
-    group = next(b.groups[contestant] for b in having if contestant in b.groups)
+    group = next(b.groups[contestant] for b in scored_benchmarks if contestant in b.groups)
     lacks = [benchmark.label for benchmark in shared if contestant not in benchmark.groups]
     if lacks:
         return Standing(contestant, group, DASHES[0], None, None, lacks)

@@ -1,22 +1,21 @@
-"""Statements about models, each an inequality with a margin, and what runs say of them.
+"""Statements about models: inequalities with a margin, and their verdicts by runs.
 
-A claim of a paper is several statements, and a statement one or several comparisons: of a model
-with another or with a number, by one measure on one benchmark. Differences are of pairs with the
-same seed, each with its 95% interval (see ``significance``).
+A claim of a paper consists of statements, and a statement of comparisons: of a model with another
+or with a number, by one measure on one benchmark. Differences are paired by seed and have 95%
+intervals (see ``significance``).
 
 A comparison *holds* if its whole interval is on the claimed side of the margin. A claim holds only
-if all of its comparisons do, so no correction is needed: the chance that all of them hold by
-accident is smaller than that of any one. It *fails* if one of them does, which is as many chances
-of a false alarm as there are comparisons; so a comparison fails if the true difference is on the
-other side of the margin at p < 0.05 after Holm's correction for all comparisons of the claim. Of a
-single comparison that is the whole interval on the other side. Whatever is neither is *undecided*,
-as is anything that fewer than three seeds share; *open* are comparisons of which no seed has both
-numbers.
+if all of its comparisons do, so no correction is needed: the probability that all hold by chance is
+no larger than that of any one. A claim *fails* if any comparison does, and every comparison is a
+chance of a false positive; so a comparison fails if the difference is on the other side of the
+margin at p < 0.05 after Holm's correction for all comparisons of the claim. For a single comparison
+this means that the whole interval is on the other side. All else is *undecided*, as is every
+comparison with fewer than three shared seeds. A comparison without any shared seed is *open*.
 
-Seeds are added in stages where a verdict is undecided. That is not corrected for.
+Seeds are added in stages while a verdict is undecided. This is not corrected for.
 
-Times until a level is reached compare by the logs of their ratios (see ``reaching``), of which some
-pairs know only a bound. Then a comparison cannot have the verdict that the bound does not support.
+Times until a level is reached are compared by the logs of their ratios (see ``reaching``). If some
+pairs give only a bound, verdicts that the bound does not support are excluded.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,20 +37,20 @@ from lightning_modules.records.significance import (
 
 Relation = Literal["below", "above", "near"]
 Verdict = Literal["holds", "fails", "undecided", "open"]
-#: A statement has the first of these verdicts that any of its comparisons has, and so has a claim.
+#: Verdicts by precedence: a statement or claim has the first that any of its parts has.
 BY_WEIGHT: tuple[Verdict, ...] = ("fails", "open", "undecided", "holds")
 
 
 class Quantity(NamedTuple):
-    """A number of a run: a measure, its curve averaged over some steps, or the time it takes."""
+    """A number of a run: a measure, its mean over some steps, or the time until a level."""
 
     measure: str
-    steps: tuple[int, int] | None  #: first and last step of the sequence, from 1 on; None for all
-    #: A level; the quantity is then the seconds of training until validation first reaches it.
+    steps: tuple[int, int] | None  #: first and last step of the sequence, from 1; None for all
+    #: A level; the quantity is the seconds of training until validation first reaches it.
     reaches: float | None = None
 
     def __str__(self) -> str:
-        """Write it as "nll" or "nll, steps 1 to 10"; the name under which results have it."""
+        """Format as "nll" or "nll, steps 1 to 10", its key in results."""
         if self.reaches is not None:
             return f"seconds until {self.measure} is {self.reaches:g}"
         if self.steps is None:
@@ -60,34 +59,34 @@ class Quantity(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """An inequality, claimed of each pair of models on each benchmark."""
+    """An inequality, claimed for each pair of models on each benchmark."""
 
     quantity: Quantity
     of: tuple[str, ...]  #: models
     relation: Relation
     to: tuple[str, ...] | float  #: models, or a number
-    #: Of ``below`` and ``above``, how far at least; of ``near``, how far at most. Of times the log
-    #: of a factor: below 1.25 times the other's time is below it by at least -log 1.25.
+    #: Smallest difference for ``below`` and ``above``, largest for ``near``. For times the log of a
+    #: factor: below 1.25 times the other's time is below it by at least -log 1.25.
     margin: float
-    data: tuple[str, ...]  #: benchmarks; empty for all that the claim has
+    data: tuple[str, ...]  #: benchmarks; empty for all of the claim
     says: str  #: the statement in words; may be empty
 
     def in_words(self) -> str:
-        """Write it as its own words, else as "nll of anp below snp by 0.1"."""
+        """Return ``says``, else text such as "nll of anp below snp by 0.1"."""
         if self.says:
             return self.says
         others = f"{self.to:g}" if isinstance(self.to, float) else ", ".join(self.to)
         if self.quantity.reaches is not None:
             others = f"{self.factor:g} times that of {others}"
-        said = f"{self.quantity} of {', '.join(self.of)} {self.relation} {others}"
+        text = f"{self.quantity} of {', '.join(self.of)} {self.relation} {others}"
         if self.relation == "near":
-            return f"{said} within {self.margin:g}"
+            return f"{text} within {self.margin:g}"
         plain = not self.margin or self.quantity.reaches is not None
-        return said if plain else f"{said} by {self.margin:g}"
+        return text if plain else f"{text} by {self.margin:g}"
 
     @property
     def factor(self) -> float:
-        """Of times, the margin as a factor of the other's time."""
+        """For times, the margin as a factor of the other's time."""
         return exp(-self.margin if self.relation == "below" else self.margin)
 
 
@@ -98,15 +97,15 @@ class Comparison(NamedTuple):
     data: str
     of: str
     to: str | float
-    difference: PairedDifference  #: of the two, or of the model from the number; of times, of logs
+    difference: PairedDifference  #: between models, or from the number; for times, of logs
     verdict: Verdict = "open"
-    may_hold: bool = True  #: False where pairs have no bound on the side that could contradict it
+    may_hold: bool = True  #: False if a pair has no bound on the side that could contradict it
     may_fail: bool = True  #: likewise, on the other side
-    apart: int = 0  #: pairs of times that are left out, as they were trained on different hardware
+    apart: int = 0  #: pairs of times excluded, as they were trained on different hardware
 
     @property
     def excess(self) -> float:
-        """How far the difference is beyond its margin, on the side that contradicts the claim."""
+        """Distance of the difference beyond its margin, positive if it contradicts the claim."""
         relation, margin, mean = (
             self.statement.relation,
             self.statement.margin,
@@ -118,16 +117,15 @@ class Comparison(NamedTuple):
 
     @property
     def half_width(self) -> float:
-        """Half of the interval; 0 where all seeds agree, as they do on a number of parameters."""
+        """Half-width of the interval; 0 if all seeds agree, as for numbers of parameters."""
         return self.difference.margin if isfinite(self.difference.margin) else 0.0
 
     @property
     def p(self) -> float:
-        """Chance to see such an excess if the claim were true; NaN where it cannot fail.
+        """Probability of such an excess if the claim were true; NaN if it cannot fail.
 
-        It cannot with fewer than three pairs.
-
-        It is below 0.05 exactly where the whole 95% interval contradicts the claim.
+        It cannot fail with fewer than three pairs. The p-value is below 0.05 exactly if the whole
+        95% interval contradicts the claim.
         """
         pairs, excess = self.difference.pairs, self.excess
         if pairs < FEWEST_PAIRS or not self.may_fail:
@@ -139,7 +137,7 @@ class Comparison(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """A statement, and what runs say of it."""
+    """A statement with its comparisons."""
 
     statement: Statement
     comparisons: list[Comparison]
@@ -150,9 +148,9 @@ class Judgement(NamedTuple):
         return heaviest(comparison.verdict for comparison in self.comparisons)
 
 
-#: Returns a quantity by seed, of a model on a benchmark.
+#: Returns a quantity of a model on a benchmark, by seed.
 Numbers = Callable[[Quantity, str, str], BySeed]
-#: Returns the times until a level is reached, likewise.
+#: Returns the times until a level is reached, by seed.
 Clocks = Callable[[Quantity, str, str], Times]
 
 
@@ -162,11 +160,11 @@ def judge(
     numbers: Numbers,
     clocks: Clocks = lambda quantity, model, data: {},
 ) -> list[Judgement]:
-    """Judge the statements of one claim, as far as they are of its benchmarks.
+    """Judge the statements of one claim on its benchmarks.
 
     Args:
-        statements: of the claim.
-        benchmarks: on which its models were trained.
+        statements: statements of the claim.
+        benchmarks: those on which its models were trained.
         numbers: called with a quantity, a model and a benchmark.
         clocks: likewise, for quantities that are times.
     """
@@ -182,9 +180,9 @@ def judge(
 
 
 def heaviest(verdicts: Iterator[Verdict]) -> Verdict:
-    """Return the verdict of a whole by those of its parts; open where it has none."""
-    found = set(verdicts)
-    return next((verdict for verdict in BY_WEIGHT if verdict in found), "open")
+    """Return the verdict of a whole from those of its parts; open without parts."""
+    present = set(verdicts)
+    return next((verdict for verdict in BY_WEIGHT if verdict in present), "open")
 
 
 def _comparisons(
@@ -212,12 +210,19 @@ def _of_numbers(
 
 
 def _of_times(statement: Statement, data: str, of: str, to: str, clocks: Clocks) -> Comparison:
-    found = ratios(*(clocks(statement.quantity, model, data) for model in (of, to)))
-    difference = paired_difference(found.logs, dict.fromkeys(found.logs, 0.0))
-    bounded = found.has_upper, found.has_lower
+    quotients = ratios(*(clocks(statement.quantity, model, data) for model in (of, to)))
+    difference = paired_difference(quotients.logs, dict.fromkeys(quotients.logs, 0.0))
+    bounded = quotients.has_upper, quotients.has_lower
     may_hold, may_fail = bounded if statement.relation == "below" else bounded[::-1]
     return Comparison(
-        statement, data, of, to, difference, may_hold=may_hold, may_fail=may_fail, apart=found.apart
+        statement,
+        data,
+        of,
+        to,
+        difference,
+        may_hold=may_hold,
+        may_fail=may_fail,
+        apart=quotients.apart,
     )
 
 

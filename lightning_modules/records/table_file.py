@@ -1,4 +1,4 @@
-"""The table ``metrics.csv`` as it is continued: rows are appended, and columns may be added."""
+"""Appending to the table ``metrics.csv``: a resumed run adds rows, and possibly columns."""
 
 import csv
 import io
@@ -9,13 +9,12 @@ from lightning_modules.records.durable_file import unfinished_file, write_durabl
 
 
 def continue_table(path: Path) -> list[str]:
-    """Make a table ready to be continued, and return the names of its columns.
+    """Prepare a table for appending, and return the names of its columns.
 
-    A process that was killed may have left half a row, to which the next would be appended, or a
-    table that it was writing anew.
+    Removes what a killed process may have left: an incomplete last row, or a temporary file.
 
     Args:
-        path: the file; it need not exist, and is removed if it lacks a whole first line.
+        path: the file; it need not exist, and is removed if its first line is incomplete.
     """
     unfinished_file(path).unlink(missing_ok=True)
     if not path.is_file():
@@ -32,12 +31,11 @@ def continue_table(path: Path) -> list[str]:
 
 
 def widen_table(path: Path, columns: Sequence[str]) -> None:
-    """Write a table anew with more columns; the old table or the new one is there whole.
+    """Rewrite a table with more columns, atomically; rows with too many cells are dropped.
 
     Args:
         path: the file.
-        columns: all names, those of before among them. Damaged rows, of more cells than there were
-            columns, are left out.
+        columns: all names, including the existing ones.
     """
     rows = [row for row in csv.DictReader(_text(path.read_bytes())) if None not in row]
     text = io.StringIO(newline="")
@@ -48,5 +46,5 @@ def widen_table(path: Path, columns: Sequence[str]) -> None:
 
 
 def _text(content: bytes) -> io.StringIO:
-    """Decode; bytes that are no text are kept as they are."""
+    """Decode UTF-8; invalid bytes are preserved as surrogates."""
     return io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")

@@ -1,4 +1,4 @@
-"""Validations in the course of a training, as its kept record has them."""
+"""Validations during training, in the form of kept records."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil, nan
@@ -9,35 +9,35 @@ import torch
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.problems import Unreadable
 
-#: Names of the training steps and of the seconds, beside those of measures.
+#: Columns of training steps and seconds, beside those of measures.
 STEP, SECONDS = "step", "seconds"
-#: Validations that a record keeps; of longer histories every second one, or third, and the last.
+#: Most validations in a record; longer histories are thinned evenly, and keep the last.
 MOST = 150
 
 
 def kept_validations(history: History, names: Sequence[str]) -> dict[str, list[float]]:
-    """Return columns of numbers: steps and seconds of training, and some measures.
+    """Return columns of training steps, seconds and some measures.
 
     Args:
         history: of a run.
-        names: measures; one that validations did not log is left out.
+        names: measures; those that were not logged are skipped.
     """
     every = ceil(len(history.steps) / MOST)
-    # Counted from the last one, which says where training ended.
-    chosen = torch.arange(len(history.steps) - 1, -1, -every).flip(0)
+    # Counted from the last one, which is always kept.
+    kept = torch.arange(len(history.steps) - 1, -1, -every).flip(0)
     columns = {name: history.values[name] for name in names if name in history.values}
     return {
-        STEP: history.steps[chosen].long().tolist(),
-        SECONDS: history.seconds[chosen].tolist(),
-        **{name: values[chosen].tolist() for name, values in columns.items()},
+        STEP: history.steps[kept].long().tolist(),
+        SECONDS: history.seconds[kept].tolist(),
+        **{name: values[kept].tolist() for name, values in columns.items()},
     }
 
 
 def history_in(record: Mapping[str, Any]) -> History | None:
-    """Read the validations of a record; None for one of a version that kept none.
+    """Read the validations of a record; None for older records without them.
 
     Raises:
-        Unreadable: they have another form.
+        Unreadable: they are malformed.
     """
     columns = record.get("validations")
     if columns is None:
@@ -55,5 +55,5 @@ def history_in(record: Mapping[str, Any]) -> History | None:
 
 
 def _column(numbers: Sequence[float | None]) -> torch.Tensor:
-    known = [nan if number is None else float(number) for number in numbers]
-    return torch.tensor(known, dtype=torch.float64)
+    values = [nan if number is None else float(number) for number in numbers]
+    return torch.tensor(values, dtype=torch.float64)

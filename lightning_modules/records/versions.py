@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lightning_modules.installation import IN_CHECKOUT, ROOT
 
-#: Packages that decide results.
+#: Packages that affect results.
 PACKAGES = ("torch", "lightning", "jsonargparse", "gtmm")
 
 
@@ -28,16 +28,16 @@ def package_version(package: str) -> str | None:
 
 
 def revision() -> str | None:
-    """Return the commit of the checkout with this file, marked "+" if files were changed.
+    """Return the commit of this checkout, with "+" if files were changed.
 
-    It is None where there is no checkout, or no git: an environment that a wheel was installed into
-    may lie in somebody else's repository.
+    None outside a checkout or without git. An installed wheel is not in a checkout, even if its
+    environment lies in another repository.
     """
     if not IN_CHECKOUT:
         return None
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
     try:
-        found = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+        git = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return git.stdout.strip()

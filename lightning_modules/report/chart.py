@@ -1,4 +1,4 @@
-"""Charts: Plotly's traces and layout, which the page draws when they come into view."""
+"""Charts: Plotly traces and layouts, drawn by the page when they come into view."""
 
 from collections.abc import Sequence
 from html import escape
@@ -17,11 +17,11 @@ from lightning_modules.report.markup import Markup, data, join, tag
 from lightning_modules.report.thinning import kept, plain
 
 HEIGHT = 340
-#: Most points of a line with a marker at each.
+#: Longest line with a marker at each point.
 FEW_POINTS = 30
-#: Most numbers on a logarithmic axis, which have room on a phone.
+#: Most tick labels on a logarithmic axis that fit on a phone.
 MOST_TICKS = 6
-#: Numbers from 1 to 10 that count as round, the most of them first.
+#: Sets of round numbers from 1 to 10, the densest first.
 ROUND: Sequence[Sequence[float]] = (
     [digits / 100 for digits in range(100, 1000)],
     [digits / 10 for digits in range(10, 100)],
@@ -33,30 +33,30 @@ ROUND: Sequence[Sequence[float]] = (
 
 
 class Chart(NamedTuple):
-    """Traces that are drawn together, and their layout."""
+    """Traces of one chart, and their layout."""
 
     traces: Sequence[BaseTraceType]
     layout: go.Layout
-    extras: dict[str, Any] = {}  #: for the page's own script
+    extras: dict[str, Any] = {}  #: read by static/page.js
 
     def markup(self, label: str) -> Markup:
-        """Make an empty place of the right height, and the data that will be drawn there.
+        """Return a placeholder of the chart's height, followed by its data.
 
         Args:
-            label: what the chart shows, for readers who do not see it.
+            label: description for screen readers.
         """
         style = f"height:{self.layout.height}px"
         place = tag("div", class_="plot", role="img", aria_label=label, style=style)
         return join([place, data(self.content())])
 
     def content(self) -> dict[str, Any]:
-        """Return the chart as plain values, for JSON."""
+        """Return the chart as plain values for JSON."""
         traces = [trace.to_plotly_json() for trace in self.traces]
         return {"traces": traces, "layout": self.layout.to_plotly_json(), **self.extras}
 
 
 def axes_layout(x: str, y: str, height: int = HEIGHT, **settings: Any) -> go.Layout:
-    """Lay out a pair of axes with these titles."""
+    """Return the layout of a pair of axes with these titles."""
     layout = go.Layout(
         height=height,
         margin={"l": 58, "r": 10, "t": 10, "b": 46},
@@ -70,12 +70,12 @@ def axes_layout(x: str, y: str, height: int = HEIGHT, **settings: Any) -> go.Lay
 
 
 def log_axis(values: Sequence[float]) -> dict[str, Any]:
-    """Lay out a logarithmic axis, with round numbers written in full.
+    """Return a logarithmic axis with round numbers written in full.
 
-    Plotly itself writes bare digits between powers of ten, such as 5 for 5,000.
+    Plotly's default labels between powers of ten are bare digits, such as 5 for 5,000.
 
     Args:
-        values: what is drawn along the axis, above 0.
+        values: data along the axis, above 0.
     """
     low, high = log10(min(values)), log10(max(values))
     room = 0.06 * (high - low) or 0.1
@@ -91,15 +91,15 @@ def log_axis(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """Choose as many as have room between two powers of ten, given by their exponents."""
-    found: list[float] = []
+    """Return round numbers between two powers of ten (exponents), at most ``MOST_TICKS``."""
+    ticks: list[float] = []
     for steps in ROUND:
         decades = range(floor(low), floor(high) + 1)
-        found = [step * 10.0**decade for decade in decades for step in steps]
-        found = [each for each in found if low <= log10(each) <= high]
-        if len(found) <= MOST_TICKS:
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= log10(tick) <= high]
+        if len(ticks) <= MOST_TICKS:
             break
-    return found
+    return ticks
 
 
 #: The page's own background shows through.
@@ -111,17 +111,17 @@ PAPER: dict[str, Any] = {
 
 
 def unit_of(label: str) -> str:
-    """Return the unit in brackets behind a quantity; the panel's title names the quantity."""
+    """Return the unit in brackets at the end of a label."""
     return label.rpartition("(")[2].rstrip(")")
 
 
 def capitalised(label: str) -> str:
-    """Capitalise a label as a title; abbreviations stay as they are."""
+    """Capitalise the first letter of a label, and leave the rest."""
     return label[:1].upper() + label[1:]
 
 
 class Style(NamedTuple):
-    """Name and look of a line."""
+    """Name and style of a line."""
 
     name: str
     colour: str
@@ -130,7 +130,7 @@ class Style(NamedTuple):
 
 
 def line(x: Tensor, y: Tensor, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
-    """Draw a line through the points; ``meta`` is for the page's own script."""
+    """Return a line through the points; ``meta`` is read by static/page.js."""
     few = len(x) <= FEW_POINTS
     return go.Scatter(
         x=plain(x),
@@ -148,9 +148,9 @@ def line(x: Tensor, y: Tensor, style: Style, marks: Marks, **meta: Any) -> go.Sc
 
 
 def band(x: Tensor, estimate: Estimate, style: Style, marks: Marks, **meta: Any) -> go.Scatter:
-    """Draw the 95% interval as a band, an outline along x and back."""
-    known = (estimate.mean + estimate.margin).isfinite()
-    places, mean, margin = x[known], estimate.mean[known], estimate.margin[known]
+    """Return the 95% interval as a band, outlined along x and back."""
+    finite = (estimate.mean + estimate.margin).isfinite()
+    places, mean, margin = x[finite], estimate.mean[finite], estimate.margin[finite]
     return go.Scatter(
         x=plain(torch.cat([places, places.flip(0)])),
         y=plain(torch.cat([mean + margin, (mean - margin).flip(0)])),
@@ -168,6 +168,6 @@ def band(x: Tensor, estimate: Estimate, style: Style, marks: Marks, **meta: Any)
 
 
 def thinned(x: Tensor, *curves: Tensor) -> tuple[Tensor, ...]:
-    """Thin out curves, keeping the same points of all."""
+    """Thin out curves, keeping the same points of each."""
     places = kept(len(x))
     return tuple(curve[places] for curve in (x, *curves))

@@ -1,4 +1,4 @@
-"""Pictures inside the page: small copies, as many as its size allows."""
+"""Pictures embedded in the page: small copies, within a size budget."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from torch import Tensor
 from lightning_modules.pictures.style import pixels
 from lightning_modules.records.problems import Problem
 
-#: Longest side in pixels; letters in the runs' pictures can still be read.
+#: Largest width in pixels; text in the runs' pictures stays legible.
 MOST_PIXELS = 1100
-#: Quality, and Pillow's effort from 0 to 6: more effort saves little, and takes ten times as long.
+#: WebP quality, and Pillow's effort (0 to 6): more saves little and takes ten times as long.
 QUALITY, EFFORT = 70, 1
 
 
 class Budget:
-    """Characters left for large content; the first content that is too large uses up all.
+    """Remaining characters for large content; the first content that does not fit exhausts it.
 
     Args:
-        characters: how many there are at first.
+        characters: initial number.
     """
 
     def __init__(self, characters: int) -> None:
@@ -31,7 +31,7 @@ class Budget:
         self.refused = 0
 
     def take(self, make: Callable[[], str]) -> str | None:
-        """Make the content if there may be room for it; otherwise count it as refused: None."""
+        """Return the content if it fits; otherwise None, counted as refused."""
         content = make() if self.left > 0 else None
         if content is None or len(content) > self.left:
             self.left = 0
@@ -42,7 +42,7 @@ class Budget:
 
 
 def left_out_of(budget: Budget) -> str:
-    """Say in a sentence how many were refused, if any were."""
+    """Return a sentence on how many were refused; empty if none were."""
     return f" {budget.refused} more are left out, to keep the page small." * (budget.refused > 0)
 
 
@@ -50,7 +50,7 @@ class Embedded:
     """Pictures of runs as data URIs.
 
     Args:
-        characters: how many all of them may take together.
+        characters: limit on their total size.
     """
 
     def __init__(self, characters: int) -> None:
@@ -58,20 +58,20 @@ class Embedded:
         self.problems: list[Problem] = []
 
     def uri(self, path: Path) -> str | None:
-        """Return a small copy; None if the file is no picture, or there is no room for it."""
+        """Return a small copy; None if the file is not a picture or does not fit."""
         try:
             state = path.stat()
             return self.budget.take(lambda: _small_copy(path, state.st_mtime_ns, state.st_size))
-        except Exception:  # Pillow raises many kinds on bytes that are no picture
+        except Exception:  # Pillow raises many types on other content
             self.problems.append(Problem(path, "is damaged: it is not a picture, or incomplete"))
             return None
 
 
 @lru_cache(maxsize=2000)
 def _small_copy(path: Path, modified: int, size: int) -> str:
-    """Return a copy of a file as it was; made once, while a live page is built many times.
+    """Return a small copy, cached for live pages; time and size of the file are cache keys.
 
-    A film is small already.
+    Films are small already and are copied unchanged.
     """
     with Image.open(path) as picture:
         if getattr(picture, "is_animated", False):
@@ -82,7 +82,7 @@ def _small_copy(path: Path, modified: int, size: int) -> str:
 
 
 def film_strip(frames: Tensor) -> str:
-    """Lay frames [T, C, H, W] side by side in one picture."""
+    """Return frames [T, C, H, W] side by side as one picture."""
     side_by_side = np.concatenate(list(pixels(frames)), axis=1)
     return _uri(Image.fromarray((255 * side_by_side).round().astype(np.uint8)))
 

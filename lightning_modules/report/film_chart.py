@@ -1,4 +1,4 @@
-"""Film of a memory as a chart: heat maps over all steps, and every head at one of them."""
+"""Memory film as a chart: heat maps over all steps, and every head at one step."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from lightning_modules.records.film_file import Film
 from lightning_modules.report.chart import PAPER, Chart
 from lightning_modules.report.colours import on_dark, weight_scale
 
-#: Full weight; in the page weights are whole thousandths, to save space.
+#: Weight 1; the page stores weights as integer thousandths, to save space.
 FULL = 1000
 HEIGHT = 470
-#: Pixels for the names of all heads, one below the other.
+#: Height in pixels of the column of head names.
 LETTERS = 80
 MARGIN = {"l": 62, "r": 8, "t": 6, "b": 40}
 
 
 def film_chart(film: Film, colour: str) -> Chart:
-    """Draw heat maps of what is written and read, and all heads at one step."""
+    """Return heat maps of writes and reads, with all heads at one step."""
     write, read = film.write, film.read
     maps = [each for each in (("written", write), ("read", read)) if each[1].shape[1]]
     traces: list[BaseTraceType] = [
@@ -69,7 +69,7 @@ def _map(weights: Tensor, colour: str, axis: int, place: str) -> go.Heatmap:
 
 
 def _rings(film: Film, axis: int) -> go.Scatter:
-    """Draw rings around the slots in which the answers of recalled steps were stored."""
+    """Return rings around the slots that stored the answers of recalled steps."""
     expected = expected_reads(film.write, film.recalled_from)
     steps, slots = torch.tensor(expected).reshape(-1, 2).add(1).T.tolist()
     return go.Scatter(
@@ -85,14 +85,14 @@ def _rings(film: Film, axis: int) -> go.Scatter:
 
 
 def _encoded(weights: Tensor) -> dict[str, str]:
-    """Encode weights [rows, columns] as thousandths, in the form in which Plotly reads arrays."""
+    """Encode weights [rows, columns] as thousandths, in Plotly's binary array format."""
     whole = (FULL * weights.double()).round().numpy(force=True).astype(np.uint16)
     shape = ", ".join(map(str, whole.shape))
     return {"dtype": "u2", "bdata": b64encode(whole.tobytes()).decode(), "shape": shape}
 
 
 def _layout(maps: Sequence[str], steps: int, slots: int) -> go.Layout:
-    """Lay out maps one below the other, the last of which names the steps; then the heads."""
+    """Lay out maps one below the other, with step numbers at the last, then the heads."""
     axes: dict[str, Any] = {}
     heights = _heights(len(maps))
     for i, (name, domain) in enumerate(zip(maps, heights, strict=True), 1):

@@ -1,4 +1,4 @@
-"""Boxes to tick: benchmarks, cores and seeds."""
+"""Filter form: checkboxes for benchmarks, cores and seeds."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from lightning_modules.report.section import sample_line
 
 
 def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:
-    """Make the form, with everything ticked."""
+    """Return the form, with everything ticked."""
     runs = [run for benchmark in benchmarks for run in benchmark.runs]
     colours = {run.contestant: run.declared.colour for run in runs}
     seeds = sorted({run.seed_name for run in runs}, key=lambda name: (len(name), name))
@@ -22,7 +22,7 @@ def filters(benchmarks: Sequence[BenchmarkRuns]) -> Markup:
 
 
 def _group(name: str, boxes: Iterable[tuple[str, str, str | None]]) -> Markup:
-    ticked = [
+    labels = [
         tag(
             "label",
             tag("input", type="checkbox", name=name, value=value, checked=True),
@@ -31,4 +31,4 @@ def _group(name: str, boxes: Iterable[tuple[str, str, str | None]]) -> Markup:
         )
         for value, label, colour in boxes
     ]
-    return tag("fieldset", tag("legend", name.capitalize()), *ticked)
+    return tag("fieldset", tag("legend", name.capitalize()), *labels)

@@ -1,4 +1,4 @@
-"""Page that is served on this machine, and made again when a file of a run has changed."""
+"""Local server of a page that is rebuilt when a run's files change."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
@@ -21,20 +21,20 @@ HOST = "127.0.0.1"
 
 
 class LivePage:
-    """Newest page of some folders.
+    """Current page of some folders.
 
     Args:
-        folders: folders of runs, or with runs below them.
-        out: a file to write each page to, too.
+        folders: run folders, or folders above them.
+        out: file to which each page is also written.
     """
 
     def __init__(self, folders: Sequence[Path], out: Path | None = None) -> None:
         self.folders, self.out = folders, out
         self._lock = Lock()
-        self._made: tuple[str, str] | None = None
+        self._cached: tuple[str, str] | None = None
 
     def version(self) -> str:
-        """Return a version that changes with the files of the runs, and with the first of them."""
+        """Return a version that changes with the runs' files; "waiting" while there are none."""
         try:
             states = list(self._states())
         except NoRuns:
@@ -42,12 +42,12 @@ class LivePage:
         return sha256(repr(states).encode()).hexdigest()[:16]
 
     def content(self) -> str:
-        """Return the page, made again if a file has changed since the last one."""
+        """Return the page, rebuilt if a file has changed."""
         with self._lock:
             version = self.version()
-            if self._made is None or self._made[0] != version:
-                self._made = version, self._make(version)
-            return self._made[1]
+            if self._cached is None or self._cached[0] != version:
+                self._cached = version, self._make(version)
+            return self._cached[1]
 
     def _make(self, version: str) -> str:
         script = tag("script", static("live.js"), data_version=version, id="live")
@@ -83,12 +83,12 @@ def _shown_files(run: Path) -> list[Path]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the page, and with its version."""
+    """Serves the page and its version."""
 
     live: LivePage
 
     def do_GET(self) -> None:
-        """Answer only to names of this machine, so that no other site can read the page."""
+        """Answer only to local host names, so that no other site can read the page."""
         host = self.headers.get("Host", "").partition(":")[0]
         if host not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Leave the terminal alone."""
+        """Log nothing."""
 
     def _answer(self, text: str, kind: str) -> None:
         content = encoded(text)
@@ -113,13 +113,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def server(live: LivePage, port: int) -> ThreadingHTTPServer:
-    """Listen on this machine only.
+    """Return a server that listens on this machine only.
 
     Args:
         live: the page to serve.
-        port: the port to listen on; 0 for a free one.
+        port: port to listen on; 0 for any free one.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     return ThreadingHTTPServer((HOST, port), type("LiveHandler", (Handler,), {"live": live}))

@@ -1,4 +1,4 @@
-"""HTML, with everything escaped that a run's name or setting could hold."""
+"""HTML, with all text from runs escaped."""
 
 import json
 from collections.abc import Iterable
@@ -9,31 +9,31 @@ VOID = ("img", "input", "meta", "link")
 
 
 class Markup(str):
-    """Complete HTML, with everything escaped."""
+    """HTML that is already escaped."""
 
 
 def tag(name: str, /, *children: str, **attributes: object) -> Markup:
-    """Write an element; text among its children is escaped.
+    """Return an element; text among its children is escaped.
 
     Args:
         name: the element's name.
-        *children: text, or Markup, which stays as it is.
-        **attributes: ``data_core`` becomes data-core, ``class_`` class; True makes an attribute
-            without a value, False and None make none.
+        *children: text, or Markup, which is not escaped again.
+        **attributes: ``data_core`` becomes data-core, ``class_`` class; True gives an attribute
+            without a value, False and None give none.
     """
-    given = "".join(_attribute(key, value) for key, value in attributes.items())
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in VOID:
-        return Markup(f"<{name}{given}>")
-    return Markup(f"<{name}{given}>{join(children)}</{name}>")
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
 
 
 def join(parts: Iterable[str]) -> Markup:
-    """Join parts, one after the other."""
+    """Concatenate parts; text among them is escaped."""
     return Markup("".join(p if isinstance(p, Markup) else escape(p, quote=False) for p in parts))
 
 
 def data(content: Any) -> Markup:
-    """Write JSON that a script of the page reads; nothing in it can end the element."""
+    """Return a JSON element for the page's scripts; its content cannot end the element."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return tag("script", Markup(safe), type="application/json")

@@ -32,13 +32,13 @@ from lightning_modules.report.sections.standings import overall
 from lightning_modules.report.sections.state_size import state_size
 from lightning_modules.report.sections.step_curves import step_curves
 
-#: Characters for pictures and films; of a page's 20 million Plotly takes 5.
+#: Budgets in characters; a page has at most 20 million, of which Plotly takes 5.
 FOR_FILMS, FOR_PICTURES = 2_000_000, 4_000_000
 NOTHING_TO_SHOW = "no run has measurements that can be read"
 TITLE = "Which memory should my sequence model have?"
-#: Plotly's own templates, for light and dark.
+#: Plotly's templates for light and dark pages.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
-#: Nothing may be loaded from elsewhere; a live page asks its own server whether it is current.
+#: Nothing is loaded from elsewhere; a live page polls its own server.
 POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; connect-src 'self'"
@@ -46,11 +46,11 @@ POLICY = (
 
 
 def page(found: Found, *scripts: Markup) -> str:
-    """Write the whole file.
+    """Return the page as HTML.
 
     Args:
         found: the runs, and what could not be read.
-        *scripts: more elements at the end of the page.
+        *scripts: additional elements at the end of the page.
 
     Raises:
         NoRuns: there is nothing to show.
@@ -63,12 +63,12 @@ def page(found: Found, *scripts: Markup) -> str:
 
 
 def encoded(content: str) -> bytes:
-    """Encode a page; a lone surrogate, which JSON can hold and UTF-8 cannot, is escaped."""
+    """Encode a page as UTF-8; lone surrogates are escaped."""
     return content.encode("utf-8", "backslashreplace")
 
 
 def write(content: str, path: Path) -> None:
-    """Write the page; a reader sees the old one or the new one whole."""
+    """Write the page atomically."""
     write_durably(path, encoded(content))
 
 
@@ -76,7 +76,7 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
     for_films, for_pictures = Embedded(FOR_FILMS), Embedded(FOR_PICTURES)
     of_probes: list[Problem] = []
     rankings = [ranked(benchmark) for benchmark in benchmarks]
-    shown = [
+    sections = [
         answer(rankings),
         overall(benchmarks),
         league(rankings),
@@ -89,12 +89,13 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
         films(benchmarks, for_films),
         configuration(benchmarks),
     ]
+    # These are known only once all sections are built.
     later = (*for_pictures.problems, *for_films.problems, *of_probes)
-    return [*shown, left_out([*problems, *later])]
+    return [*sections, left_out([*problems, *later])]
 
 
 def content_of(found: Found) -> Markup:
-    """Return all that the page shows of runs."""
+    """Return the visible content of the page."""
     benchmarks = by_benchmark(found.runs)
     sections = [section for section in _sections(benchmarks, found.problems) if section.panels]
     return join([_header(sections, found), filters(benchmarks), _main(sections)])
@@ -116,10 +117,10 @@ def _head() -> Markup:
 def _header(sections: Sequence[Section], found: Found) -> Markup:
     links = [tag("a", section.title, href=f"#{section.key}") for section in sections]
     tested = sum(run.tested is not None for run in found.runs)
-    said = f"{counted(len(found.runs), 'run')}, {tested} tested"
-    left = counted(len(found.problems), "file or folder", "files or folders")
-    missed = f"; {left} left out" if found.problems else ""
-    return tag("header", tag("h1", TITLE), tag("p", said + missed), tag("nav", *links))
+    runs = f"{counted(len(found.runs), 'run')}, {tested} tested"
+    excluded = counted(len(found.problems), "file or folder", "files or folders")
+    note = f"; {excluded} left out" if found.problems else ""
+    return tag("header", tag("h1", TITLE), tag("p", runs + note), tag("nav", *links))
 
 
 def _main(sections: Sequence[Section]) -> Markup:
@@ -127,7 +128,7 @@ def _main(sections: Sequence[Section]) -> Markup:
 
 
 def _scripts() -> list[Markup]:
-    """Return the scripts, which come after all that is seen first."""
+    """Return the scripts, which follow the content so that it appears first."""
     templates = {shade: _template(name) for shade, name in TEMPLATES.items()}
     holder = tag("div", data(templates), id="templates", hidden=True)
     return [holder, tag("script", Markup(get_plotlyjs())), tag("script", static("page.js"))]
@@ -138,7 +139,7 @@ def _template(name: str) -> Any:
 
 
 def static(name: str) -> Markup:
-    """Read a file of this package."""
+    """Read a static file of this package."""
     return Markup(
         files("lightning_modules.report").joinpath("static", name).read_text(encoding="utf-8")
     )

@@ -1,4 +1,4 @@
-"""Parts of the page: sections, their panels, and keys to a panel's lines."""
+"""Building blocks of the page: sections, panels and legends."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,16 +10,16 @@ from lightning_modules.report.markup import Markup, join, tag
 
 
 class Section(NamedTuple):
-    """Section of the page, on one subject."""
+    """A section of the page."""
 
     key: str
     title: str
-    lead: str  #: what it shows, in a sentence or two; may be empty
+    lead: str  #: introduction in a sentence or two; may be empty
     panels: Sequence[Markup]
-    folded: Sequence[Markup] = ()  #: explanations below the lead, see ``folded``
+    folded: Sequence[Markup] = ()  #: collapsed explanations below the lead, see ``folded``
 
     def markup(self) -> Markup:
-        """Return the section; nothing where there is nothing to show."""
+        """Return the section; empty without panels."""
         if not self.panels:
             return Markup("")
         lead = [tag("p", self.lead, class_="lead")] if self.lead else []
@@ -28,19 +28,19 @@ class Section(NamedTuple):
 
 
 def folded(summary: str, *content: Markup) -> Markup:
-    """Make an explanation of which only the summary is seen until it is opened."""
+    """Return a collapsed explanation, of which only the summary is visible at first."""
     return tag("details", tag("summary", summary), *content, class_="folded")
 
 
 def panel(title: str, subtitle: str, *content: Markup, benchmark: str | None = None) -> Markup:
-    """Make a framed part that is hidden with its benchmark, or when nothing in it is left."""
+    """Return a framed panel, hidden with its benchmark or when all its content is hidden."""
     heading = [tag("h3", title), tag("p", subtitle, class_="subtitle")]
     marks = Marks(benchmark=benchmark)
     return tag("article", *heading, *content, class_="panel", **marks.attributes())
 
 
 def swatch(group: Group) -> Markup:
-    """Draw a short piece of a group's line."""
+    """Return a sample of a group's line."""
     return sample_line(group.colour, group.dash)
 
 
@@ -49,33 +49,33 @@ def key_of(
     *others: tuple[Markup, str],
     sample: Callable[[Group], Markup] = swatch,
 ) -> Markup:
-    """Make the key to a chart.
+    """Return the legend of a chart.
 
     Args:
-        groups: what is drawn.
-        *others: samples and names of lines that are no groups, which come last.
-        sample: draws how a group looks.
+        groups: groups in the chart.
+        *others: samples and names of other lines, which come last.
+        sample: returns the sample of a group.
     """
     entries = (
         tag("li", sample(v), v.label, **Marks(core=v.contestant).attributes())
         for v in unique(groups)
     )
-    more = (tag("li", drawn, name) for drawn, name in others)
-    return tag("ul", *entries, *more, class_="key")
+    last = (tag("li", drawn, name) for drawn, name in others)
+    return tag("ul", *entries, *last, class_="key")
 
 
 def unique(groups: Sequence[Group]) -> list[Group]:
-    """Keep one group of each label."""
+    """Return one group for each label."""
     return list({group.label: group for group in reversed(groups)}.values())[::-1]
 
 
 def sample_line(colour: str, dash: str = "solid") -> Markup:
-    """Draw a short piece of a line."""
+    """Return a sample of a line."""
     return _sample(colour, dash)
 
 
 def sample_symbol(colour: str, symbol: str) -> Markup:
-    """Draw a point of a chart: a circle, square, diamond or cross."""
+    """Return a sample of a marker: a circle, square, diamond or cross."""
     return _sample(colour, f"symbol {symbol}")
 
 
@@ -85,10 +85,10 @@ def _sample(colour: str, look: str) -> Markup:
 
 
 def name_cell(*content: str) -> Markup:
-    """Make the cell that names a row; it stays in sight, and a long name is wrapped."""
+    """Return the header cell of a row, which stays visible and wraps long names."""
     return tag("th", tag("span", *content, class_="name"), scope="row")
 
 
 def scrolling(*content: Markup) -> Markup:
-    """Put content that may be wider than the page in a frame that scrolls by itself."""
+    """Wrap content that may be wider than the page in a scrolling frame."""
     return tag("div", join(content), class_="scrolling", tabindex="0")

@@ -1,4 +1,4 @@
-"""Thinning of long curves, and numbers as the page holds them."""
+"""Thinning of long curves, and rounding of numbers in the page."""
 
 from collections.abc import Iterable
 from math import isfinite
@@ -6,20 +6,20 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-#: Most points of a curve; more lie too close in a panel for the eye to tell apart.
+#: Most points of a curve; more are indistinguishable in a panel.
 MOST_POINTS = 200
 DIGITS = 5
 
 
 def kept(count: int, most: int = MOST_POINTS) -> Tensor:
-    """Choose indices of evenly spaced points, the first and the last among them."""
+    """Return indices of evenly spaced points, including the first and the last."""
     if count <= most:
         return torch.arange(count)
     return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long().unique()
 
 
 def plain(values: Iterable[float]) -> list[float | int | None]:
-    """Write numbers with ``DIGITS`` significant digits, None for those that are not finite."""
+    """Round numbers to ``DIGITS`` significant digits; NaN and infinity become None."""
     return [_plain(float(value)) for value in values]
 
 

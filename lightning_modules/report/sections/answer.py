@@ -1,4 +1,4 @@
-"""The answer: which model is best on each benchmark, and how surely."""
+"""The answer: the best model on each benchmark, and how certain that is."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,22 @@ from lightning_modules.report.marks import Marks
 from lightning_modules.report.markup import Markup, tag
 from lightning_modules.report.section import Section, swatch
 
-#: What ticks cannot change: a comparison of other seeds would be another one.
+#: The filter does not apply: with other seeds it would be another comparison.
 LEAD = f"{EXPLANATION} All cores and seeds count here, whatever is ticked."
 
 
 def answer(rankings: Sequence[Ranking]) -> Section:
-    """Make the section; where no models were compared by three seeds, it says so."""
-    found = answers(rankings)
-    if not found:
+    """Return the section; without any comparison over three seeds, it says so."""
+    items = answers(rankings)
+    if not items:
         return Section("answer", TITLE, "", [tag("p", why_none(rankings))])
-    cards = tag("div", *map(_card, found), class_="cards")
-    return Section("answer", TITLE, LEAD, [tag("p", tally(found)), cards])
+    cards = tag("div", *map(_card, items), class_="cards")
+    return Section("answer", TITLE, LEAD, [tag("p", tally(items)), cards])
 
 
-def _card(found: Answer) -> Markup:
-    best = tag("p", swatch(found.best.group), tag("strong", found.best.group.label))
-    said = [tag("p", text, class_="subtitle") for text in (found.sizes(), *found.others())]
-    marks = Marks(benchmark=found.benchmark.key).attributes()
-    title = tag("h3", found.benchmark.label)
-    return tag("article", title, best, *said, class_="panel", **marks)
+def _card(item: Answer) -> Markup:
+    best = tag("p", swatch(item.best.group), tag("strong", item.best.group.label))
+    lines = [tag("p", text, class_="subtitle") for text in (item.sizes(), *item.others())]
+    marks = Marks(benchmark=item.benchmark.key).attributes()
+    title = tag("h3", item.benchmark.label)
+    return tag("article", title, best, *lines, class_="panel", **marks)

@@ -1,4 +1,4 @@
-"""Settings in which the runs differ."""
+"""Settings that differ between runs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ OF_THE_MACHINE = {
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
 }
-LEAD = "One run per row; only settings that differ between runs of the benchmark."
+LEAD = "One run per row, with the settings that differ between runs of the benchmark."
 FACTS = {
     **SIZES,
     "wall_clock_seconds": "seconds of training",
@@ -28,7 +28,7 @@ FACTS = {
 
 
 def configuration(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """Make a table for each benchmark."""
+    """Return the section, with a table for each benchmark."""
     panels = [_panel(benchmark) for benchmark in benchmarks]
     return Section("configuration", "Runs and their settings", LEAD, panels)
 
@@ -45,7 +45,7 @@ def _panel(benchmark: BenchmarkRuns) -> Markup:
 
 
 def differing_settings(runs: Sequence[Run]) -> list[str]:
-    """List the keys of the command line whose values are not the same in all runs."""
+    """List the command-line keys whose values differ between runs."""
     keys = differing([run.settings for run in runs])
     return [key for key in keys if key not in OF_THE_MACHINE]
 
@@ -67,5 +67,5 @@ def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:
 
 
 def _shown(fact: object) -> str:
-    """Write whole numbers, and the first letters of a revision."""
+    """Format a number without decimals, or the first characters of a revision."""
     return f"{fact:,.0f}" if isinstance(fact, int | float) else str(fact or "")[:9]

@@ -1,4 +1,4 @@
-"""Films of memories: where they are written and read, step by step with a slider."""
+"""Memory films: where the memory is written and read at the step of a slider."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -34,15 +34,15 @@ class FilmOfRun(NamedTuple):
 
 
 def films(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
-    """Make a panel for each benchmark, with a slider for all of its films."""
+    """Return the section, with a panel and a slider for each benchmark."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark, embedded)]
     return Section("film", "Memory film", LEAD + left_out_of(embedded.budget), panels)
 
 
 def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
     films, others = _found(benchmark, embedded)
-    made = [embedded.budget.take(partial(_box, film)) for film in films]
-    boxes = [Markup(box) for box in made if box is not None]
+    contents = [embedded.budget.take(partial(_box, film)) for film in films]
+    boxes = [Markup(content) for content in contents if content is not None]
     if boxes:
         content = _slider(films[0].film), tag("div", *boxes, class_="films")
         subtitle = f"First of {benchmark.details}"
@@ -61,7 +61,7 @@ def _panels(benchmark: BenchmarkRuns, embedded: Embedded) -> Iterator[Markup]:
 def _found(
     benchmark: BenchmarkRuns, embedded: Embedded
 ) -> tuple[list[FilmOfRun], list[tuple[Group, Run]]]:
-    """Find the films, and the runs that have only a picture of one."""
+    """Return the films, and the runs that have only a picture of one."""
     films, others = [], []
     for group, run in first_seeds_first(benchmark):
         film = _film(run, embedded)
@@ -88,13 +88,13 @@ def _film(run: Run, embedded: Embedded) -> Film | None:
 
 
 def _slider(film: Film) -> Markup:
-    """Make the slider over steps, with each step's frame and the place of its answer."""
+    """Return the slider over steps, with each step's frame and the step that it recalls."""
     steps = len(film.frames)
     bar = tag("input", type="range", min=1, max=steps, value=1, aria_label="step", step=1)
     frame = tag("div", class_="frame", role="img", aria_label="the frame of this step")
-    said = tag("output", "")
-    story = {"strip": film_strip(film.frames), "recalled_from": film.recalled_from.tolist()}
-    return tag("div", frame, tag("label", "Step ", bar), said, data(story), class_="slider")
+    output = tag("output", "")
+    content = {"strip": film_strip(film.frames), "recalled_from": film.recalled_from.tolist()}
+    return tag("div", frame, tag("label", "Step ", bar), output, data(content), class_="slider")
 
 
 def _box(each: FilmOfRun) -> Markup:

@@ -1,4 +1,4 @@
-"""Pictures that runs make of the same sequence, side by side."""
+"""Pictures of the same sequences by different runs, side by side."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ LEAD = (
 
 
 def gallery(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
-    """Make a panel for each benchmark and kind of picture."""
+    """Return the section, with a panel for each benchmark and kind of picture."""
     captioned = [[p for p in b.family.pictures if p.caption] for b in benchmarks]
     most = max(map(len, captioned), default=0)
     kinds = [
@@ -29,8 +29,8 @@ def gallery(benchmarks: Sequence[BenchmarkRuns], embedded: Embedded) -> Section:
         for benchmark, pictures in zip(benchmarks, captioned, strict=True)
         if place < len(pictures)
     ]
-    found = [p for kind in kinds for p in _panels(*kind, embedded)]
-    return Section("gallery", "Samples", LEAD + left_out_of(embedded.budget), found)
+    panels = [p for kind in kinds for p in _panels(*kind, embedded)]
+    return Section("gallery", "Samples", LEAD + left_out_of(embedded.budget), panels)
 
 
 def _panels(benchmark: BenchmarkRuns, kind: Picture, embedded: Embedded) -> Iterator[Markup]:
@@ -46,14 +46,14 @@ def _panels(benchmark: BenchmarkRuns, kind: Picture, embedded: Embedded) -> Iter
 
 
 def picture_of(run: Run, name: str) -> Path | None:
-    """Find a picture of the test set if there is one, else the newest of the validation set."""
+    """Return the path of a run's picture: of the test if there is one, else of validation."""
     folder = RunFolder(run.folder).pictures
     kinds = (folder / f"{name}{end}" for end in ("_test.png", "_test.webp", ".png"))
     return next(filter(Path.is_file, kinds), None)
 
 
 def first_seeds_first(benchmark: BenchmarkRuns) -> list[tuple[Group, Run]]:
-    """Order one run of each group before the next of each: repetitions are left out first."""
+    """List the first run of each group, then the second, ...: repetitions are cut first."""
     runs = [
         (place, group, run)
         for group in by_group(benchmark.runs)
@@ -63,7 +63,7 @@ def first_seeds_first(benchmark: BenchmarkRuns) -> list[tuple[Group, Run]]:
 
 
 def figure(run: Run, group: Group, uri: str) -> Markup:
-    """Make a picture with its caption."""
+    """Return a picture with its caption."""
     caption = f"{group.label}, seed {run.seed_name}"
     picture = tag("img", src=uri, alt=caption, decoding="async")
     marks = Marks(run.contestant, [run.seed_name])

@@ -1,4 +1,4 @@
-"""League table: cores by benchmarks, then every metric of each benchmark."""
+"""League table: models by benchmarks, then all measures of each benchmark."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,20 +20,20 @@ LEAD = (
 )
 EXPLANATION = (
     "Intervals are Student's. Models are ranked by one measure, the first column of their table. "
-    "Bold: the best mean of tests by it, if it is over three seeds or more and has something to be "
-    "compared with. Arrows: which values are better; a measure without one has no better values. "
-    "The reference is the best of the models that share three seeds with the most others. "
-    "Differences from it are between runs with the same seed, each with its own interval. p: "
-    "Student's t-test on these pairs, two-sided, with Holm's correction for the number of models; "
-    f"no conclusion: p of {LEVEL} or more, or fewer than three pairs. The reference was chosen on "
-    "the same seeds, which p does not account for. Italic: not tested yet, from the last "
-    "validation. A mean is shown while all of its seeds are ticked; otherwise its runs are shown "
-    "one by one, below the first table."
+    "Bold: the best mean over tests, if it is over three seeds or more and there is another model "
+    "to compare with. Arrows show which values are better; measures without an arrow have no "
+    "better direction. The reference is the best of the models that share three seeds with the "
+    "most others. Differences from it are between runs with the same seed, each with its own "
+    "interval. p: two-sided Student's t-test on these pairs, with Holm's correction for the number "
+    f"of models; no conclusion: p of {LEVEL} or more, or fewer than three pairs. The reference was "
+    "chosen on the same seeds, which p does not account for. Italic: not tested yet, values of the "
+    "last validation. A mean is shown while all of its seeds are ticked; otherwise its runs are "
+    "shown one by one, below the first table."
 )
 
 
 def league(rankings: Sequence[Ranking]) -> Section:
-    """Make all tables."""
+    """Return the section with all tables."""
     panels = [*_overviews(rankings), *map(_details, rankings)]
     glossary = folded("What the columns mean", *_glossary(rankings))
     tested = folded("How models are compared", tag("p", EXPLANATION))
@@ -41,15 +41,15 @@ def league(rankings: Sequence[Ranking]) -> Section:
 
 
 def _by_family(rankings: Sequence[Ranking]) -> dict[str, list[Ranking]]:
-    """Group rankings by the family of their models, under its name as a title."""
-    found: dict[str, list[Ranking]] = {}
+    """Group rankings by model family, under its name as a title."""
+    families: dict[str, list[Ranking]] = {}
     for ranking in rankings:
-        found.setdefault(capitalised(ranking.benchmark.family.name), []).append(ranking)
-    return found
+        families.setdefault(capitalised(ranking.benchmark.family.name), []).append(ranking)
+    return families
 
 
 def _glossary(rankings: Sequence[Ranking]) -> Iterator[Markup]:
-    """Yield what each family's measures mean that are shown, or named in these explanations."""
+    """Yield explanations of each family's shown measures, and of measures that these mention."""
     for title, own in _by_family(rankings).items():
         first, *others = (each.benchmark.family for each in own)
         columns = {column.name: column for each in own for column in _columns(each)}
@@ -64,7 +64,7 @@ def _entries(family: Family, columns: Iterable[Measure]) -> Iterator[Markup]:
 
 
 def _overviews(rankings: Sequence[Ranking]) -> Iterator[Markup]:
-    """Yield an overview for each family; no model has results on benchmarks of two."""
+    """Yield an overview for each family; families share no benchmarks."""
     for title, own in _by_family(rankings).items():
         yield panel("Cores by benchmarks", title, scrolling(_overview(own)))
 
@@ -94,17 +94,17 @@ def _unit(measure: Measure) -> Iterator[Markup]:
 
 
 def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
-    found = [[row for row in s.rows if row.group.label == label] for s in rankings]
-    first = next(row.group for rows in found for row in rows)
+    by_ranking = [[row for row in s.rows if row.group.label == label] for s in rankings]
+    first = next(row.group for rows in by_ranking for row in rows)
     cells = [
         tag("td", *(_overview_number(row, s.headline) for row in rows[:1]), **_on(s.benchmark))
-        for s, rows in zip(rankings, found, strict=True)
+        for s, rows in zip(rankings, by_ranking, strict=True)
     ]
     return tag("tr", _name_cell(first), *cells, **Marks(core=first.contestant).attributes())
 
 
 def _overview_number(row: Row, column: Measure) -> Markup:
-    """Write a mean, and below it the interval and the number of seeds."""
+    """Return a mean, and below it the interval and the number of seeds."""
     mean, _, interval = row.group.number(column.name, column.digits).partition(" ")
     text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", mean)
     below = tag("small", ", ".join(filter(None, (interval, row.group.size))))
@@ -129,12 +129,12 @@ def _details(ranking: Ranking) -> Markup:
 
 
 def _plain(*titles: str) -> list[Markup]:
-    """Make headings of columns that are no measures."""
+    """Return headings of columns that are not measures."""
     return [tag("th", title) for title in titles]
 
 
 def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:
-    """Yield the mean's row, then those of the runs that replace it when a seed is not ticked."""
+    """Yield the row of the mean, then the runs' rows, shown when a seed is not ticked."""
     runs, seeds = row.group.runs, row.group.seeds
     compared = _compared(row, ranking.headline.digits)
     numbers = _numbers(row.group, ranking, compared)
@@ -146,7 +146,7 @@ def _detail_rows(row: Row, ranking: Ranking) -> Iterator[Markup]:
 
 
 def _columns(ranking: Ranking) -> list[Measure]:
-    """List the headline, then the other measures that any run knows."""
+    """List the headline, then the other measures that any run has."""
     columns = ranking.benchmark.family.columns
     others = (column for column in columns if column != ranking.headline)
     return [ranking.headline, *(column for column in others if _is_known(column, ranking))]
@@ -157,7 +157,7 @@ def _is_known(column: Measure, ranking: Ranking) -> bool:
 
 
 def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[str]:
-    """List the headline's number, how it compares, then the other numbers."""
+    """List the headline's value, the comparison, then the other values."""
     columns = _columns(ranking)
     first, *others = (group.number(column.name, column.digits) for column in columns)
     return [first, *compared, *others]
@@ -176,12 +176,12 @@ def _detail_row(
 
 
 def _compared(row: Row, digits: int) -> list[str]:
-    """Write the difference from the reference, p and the number of pairs."""
+    """Return the difference from the reference, p and the number of pairs."""
     if row.difference is None:
         return [f"{'best, ' * row.best}{row.in_words(digits)}", "", ""]
     below = [] if row.conclusive else [tag("small", NO_CONCLUSION)]
-    said = join([row.difference.in_words(digits), *below])
-    return [said, _p_value(row.p), str(row.difference.pairs)]
+    difference = join([row.difference.in_words(digits), *below])
+    return [difference, _p_value(row.p), str(row.difference.pairs)]
 
 
 def _p_value(p: float) -> str:

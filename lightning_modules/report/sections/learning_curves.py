@@ -1,4 +1,4 @@
-"""Validations in the course of training, over steps or over seconds."""
+"""Validations during training, over steps or seconds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,14 +25,14 @@ from lightning_modules.report.section import Section, key_of, panel
 from lightning_modules.report.thinning import plain
 
 LEAD = (
-    "Mean over seeds at the validations that all of them have; band: its 95% interval (Student). "
+    "Mean over seeds at the validations that all of them share; band: 95% interval (Student). "
     "Seconds are wall-clock seconds of training, validations included."
 )
 STEPS, SECONDS = "training steps", "training time (seconds)"
 
 
 def learning_curves(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """Make a panel for each benchmark, and one switch for all."""
+    """Return the section, with a panel for each benchmark and one switch for all."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
     return Section("learning", "Learning", LEAD, [_switch(), *panels] if panels else [])
 
@@ -59,7 +59,7 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
 
 
 def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
-    """Draw the mean with its band, and the runs that can replace it."""
+    """Yield the mean with its band, and the runs that can replace it."""
     group = group._replace(runs=[run for run in group.runs if run.history is not None])
     mean = learning(group, name) if len(group.runs) > 1 else None
     if mean is not None:
@@ -68,8 +68,8 @@ def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
         yield _line_of_run(group, run, name, group.seeds if mean is not None else [])
 
 
-def _mean(group: Group, found: Learning) -> Iterator[BaseTraceType]:
-    steps, clock, *values = thinned(found.steps, found.seconds, *found.values)
+def _mean(group: Group, learned: Learning) -> Iterator[BaseTraceType]:
+    steps, clock, *values = thinned(learned.steps, learned.seconds, *learned.values)
     mean = Estimate(*values)
     style = Style(group.label, group.colour, group.dash)
     marks = Marks(group.contestant, group.seeds)
@@ -77,9 +77,9 @@ def _mean(group: Group, found: Learning) -> Iterator[BaseTraceType]:
     yield line(steps, mean.mean, style, marks, seconds=plain(clock))
 
 
-def _there_and_back(clock: Tensor, found: Estimate) -> list[float | int | None]:
-    known = clock[(found.mean + found.margin).isfinite()]
-    return plain(torch.cat([known, known.flip(0)]))
+def _there_and_back(clock: Tensor, estimate: Estimate) -> list[float | int | None]:
+    seconds = clock[(estimate.mean + estimate.margin).isfinite()]
+    return plain(torch.cat([seconds, seconds.flip(0)]))
 
 
 def _line_of_run(group: Group, run: Run, name: str, within: list[str]) -> BaseTraceType:

@@ -1,4 +1,4 @@
-"""Files that could not be shown, and why."""
+"""Files that could not be read, and why."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from lightning_modules.records.run_folder import shown
 from lightning_modules.report.markup import tag
 from lightning_modules.report.section import Section
 
-LEAD = "Files and folders that could not be read, or only in part; everything else is shown."
+LEAD = "Files and folders that could not be read, or only in part. Everything else is shown."
 
 
 def left_out(problems: Sequence[Problem]) -> Section:
-    """Make a list, with the path of each."""
+    """Return the section, with a list of paths and reasons."""
     entries = [tag("li", tag("code", shown(p.path)), f" {p.reason}") for p in problems]
     return Section("left_out", "Left out", LEAD, [tag("ul", *entries)] if entries else [])

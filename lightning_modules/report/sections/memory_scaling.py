@@ -1,4 +1,4 @@
-"""Results over memory size, where runs differ in their number of slots."""
+"""Results over memory size, for runs that differ in their number of slots."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,17 +24,17 @@ LEAD = (
 
 
 def memory_scaling(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """Make a panel for each benchmark with such runs."""
+    """Return the section, with a panel for each benchmark with such runs."""
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
     return Section("scaling", "More memory", LEAD, panels)
 
 
 def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
-    found = ranked(benchmark)
-    tested = [row.group for row in found.rows if row.group.stage == TEST]
+    ranking = ranked(benchmark)
+    tested = [row.group for row in ranking.rows if row.group.stage == TEST]
     families = list(scaling_families(tested))
     if families:
-        by = found.headline
+        by = ranking.headline
         dashed = list(zip(families, dashes([f[0].colour for f in families]), strict=True))
         traces = [_line(f, by.name, dash) for f, dash in dashed]
         sizes = sorted({slots_of(member) or 0 for family in families for member in family})
@@ -46,19 +46,22 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
 
 
 def _doubling(sizes: Sequence[int]) -> dict[str, Any]:
-    """Make an axis with equal steps for equal ratios."""
+    """Return a logarithmic axis with a tick at each size."""
     return {"type": "log", "tickmode": "array", "tickvals": list(sizes)}
 
 
 def _line(family: Sequence[Group], scalar: str, dash: str) -> go.Scatter:
-    found = [member.scalar(scalar) for member in family]
-    named = without_slots(family[0])
+    estimates = [member.scalar(scalar) for member in family]
+    group = without_slots(family[0])
     slots = torch.tensor([slots_of(member) for member in family])
-    means = torch.stack([each.mean for each in found])
+    means = torch.stack([each.mean for each in estimates])
     seeds = list(dict.fromkeys(seed for member in family for seed in member.seeds))
     drawn = line(
-        slots, means, Style(named.label, named.colour, dash), Marks(named.contestant, seeds)
+        slots, means, Style(group.label, group.colour, dash), Marks(group.contestant, seeds)
     )
-    drawn.error_y = {"array": plain(float(each.margin) for each in found), "color": named.colour}
-    drawn.meta["dark"]["error_y.color"] = on_dark(named.colour)
+    drawn.error_y = {
+        "array": plain(float(each.margin) for each in estimates),
+        "color": group.colour,
+    }
+    drawn.meta["dark"]["error_y.color"] = on_dark(group.colour)
     return drawn

@@ -1,4 +1,4 @@
-"""Probes: recall with another memory, and of sequences that are longer than in training."""
+"""Probes: recall with a changed memory, and on sequences longer than in training."""
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
@@ -20,19 +20,19 @@ from lightning_modules.report.section import Section, key_of, name_cell, panel, 
 from lightning_modules.report.sections.gallery import first_seeds_first
 
 LEAD = (
-    "What `probe` found, run by run: recall with what was stored untouched, zeroed, shuffled (each "
-    "slot holds the row of another one; where sets are stored, they come in another temporal "
-    "order) and transplanted from another sequence, the donor. Then the share of frames that the "
-    "transplanted model generates of its own class and of the donor's. Below: the same parameters "
-    "on longer sequences, by length and by load, the items stored for each thousand numbers that "
-    "are carried from step to step."
+    "Results of `probe`, run by run: recall with the stored content untouched, zeroed, shuffled "
+    "(each slot gets the row of another; stored sets get another temporal order) and transplanted "
+    "from another sequence, the donor. Then the shares of frames of its own class and of the "
+    "donor's that the model generates after the transplant. Below: the same parameters on longer "
+    "sequences, by length and by load, the items stored per thousand numbers carried from step to "
+    "step."
 )
 TRANSPLANTED = "transplanted"
 AXES = "length (times that of training)", "load (items stored per 1,000 numbers of state)"
 
 
 class Probed(NamedTuple):
-    """A run with the results of its probe."""
+    """A run and its probe."""
 
     group: Group
     run: Run
@@ -40,22 +40,22 @@ class Probed(NamedTuple):
 
 
 def probes(benchmarks: Sequence[BenchmarkRuns], problems: list[Problem]) -> Section:
-    """Make a panel for each benchmark with runs that were probed.
+    """Return the section, with a panel for each benchmark with probed runs.
 
     Args:
         benchmarks: all runs.
-        problems: gets those with files.
+        problems: list to which unreadable files are appended.
     """
     panels = [panel for benchmark in benchmarks for panel in _panels(benchmark, problems)]
     return Section("probes", "Probes", LEAD, panels)
 
 
 def _panels(benchmark: BenchmarkRuns, problems: list[Problem]) -> Iterator[Markup]:
-    found = list(_found(benchmark, problems))
-    if not found:
+    probed = list(_probed(benchmark, problems))
+    if not probed:
         return
-    label, key = found[0].probe.label, key_of([each.group for each in found])
-    lines = [each for each in found if len(each.probe.lengthened) > 1]
+    label, key = probed[0].probe.label, key_of([each.group for each in probed])
+    lines = [each for each in probed if len(each.probe.lengthened) > 1]
     charts = []
     for by_load, title in enumerate(AXES):
         traces = [trace for each in lines if (trace := _line(each, bool(by_load))).x]
@@ -65,11 +65,11 @@ def _panels(benchmark: BenchmarkRuns, problems: list[Problem]) -> Iterator[Marku
                 axis |= {"tickmode": "array", "tickvals": sorted({x for t in traces for x in t.x})}
             layout = axes_layout(title, label, xaxis=axis)
             charts.append(Chart(traces, layout).markup(f"{label} by {title}, {benchmark.label}"))
-    content = [scrolling(_table(found)), *([key, *charts] if charts else [])]
-    yield panel(benchmark.label, found[0].probe.sentence, *content, benchmark=benchmark.key)
+    content = [scrolling(_table(probed)), *([key, *charts] if charts else [])]
+    yield panel(benchmark.label, probed[0].probe.sentence, *content, benchmark=benchmark.key)
 
 
-def _found(benchmark: BenchmarkRuns, problems: list[Problem]) -> Iterator[Probed]:
+def _probed(benchmark: BenchmarkRuns, problems: list[Problem]) -> Iterator[Probed]:
     for group, run in first_seeds_first(benchmark):
         path = RunFolder(run.folder).probe
         if not path.is_file():
@@ -80,11 +80,11 @@ def _found(benchmark: BenchmarkRuns, problems: list[Problem]) -> Iterator[Probed
             problems.append(Problem(path, str(reason)))
 
 
-def _table(found: Sequence[Probed]) -> Markup:
-    changes = list(dict.fromkeys(row.change for each in found for row in each.probe.changed))
+def _table(probed: Sequence[Probed]) -> Markup:
+    changes = list(dict.fromkeys(row.change for each in probed for row in each.probe.changed))
     titles = ["model", "seed", *changes, "own class", "donor's class", "sequences", "left out"]
     head = tag("thead", tag("tr", *(tag("th", title) for title in titles)))
-    rows = tag("tbody", *(_row(each, changes) for each in found))
+    rows = tag("tbody", *(_row(each, changes) for each in probed))
     return tag("table", head, rows, class_="details")
 
 
@@ -109,7 +109,7 @@ def _line(each: Probed, by_load: bool) -> go.Scatter:
     places = torch.tensor([row.load if by_load else float(row.times) for row in rows])
     values = torch.tensor([row.value for row in rows])
     style = Style(each.group.label, each.group.colour, each.group.dash)
-    known = places.isfinite()
+    finite = places.isfinite()
     return line(
-        places[known], values[known], style, Marks(each.run.contestant, [each.run.seed_name])
+        places[finite], values[finite], style, Marks(each.run.contestant, [each.run.seed_name])
     )

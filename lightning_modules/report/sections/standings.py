@@ -1,4 +1,4 @@
-"""Standings over all benchmarks: the ranking, the performance profile, and all pairs."""
+"""Standings over all benchmarks: ranking, performance profile and pairwise comparisons."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -30,13 +30,13 @@ from lightning_modules.report.section import (
 )
 from lightning_modules.report.thinning import plain
 
-#: What ticks cannot change: an average over other benchmarks would be another ranking.
-REMARK = "All runs count here, whatever benchmarks and seeds are ticked."
+#: The filter does not apply: over other benchmarks it would be another ranking.
+REMARK = "All runs count here, whichever benchmarks and seeds are ticked."
 LEAD = "Scores on all benchmarks: 0 is the model without a memory, 1 is a perfect one."
 
 
 def overall(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """Make the section; empty where no two contestants share two benchmarks with scores."""
+    """Return the section; empty if no two contestants share two benchmarks with scores."""
     found = standings(benchmarks)
     panels = [] if found is None else list(_panels(found))
     explanation = folded("How scores are made and ranked", tag("p", f"{EXPLANATION} {REMARK}"))
@@ -90,7 +90,7 @@ def _profile(found: Standings, row: Standing) -> go.Scatter:
     thresholds, shares = found.profile(row.contestant)
     dark = on_dark(row.group.colour)
     return go.Scatter(
-        # From a little before 0, or before the lowest score, to what is perfect.
+        # From just below 0 or the lowest score, to a perfect score.
         x=plain([min(0.0, thresholds[0]) - 0.03, *thresholds, 1.0]),
         y=plain([1.0, *shares, 0.0]),
         name=escape(row.contestant, quote=False),

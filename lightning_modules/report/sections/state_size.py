@@ -1,4 +1,4 @@
-"""Results over state size: what a model makes of the numbers that it may carry."""
+"""Results over state size, the numbers that a model carries from step to step."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -17,23 +17,23 @@ from lightning_modules.report.section import Section, key_of, panel, sample_symb
 from lightning_modules.report.thinning import plain
 
 LEAD = (
-    "Tested runs: mean over seeds, bar: its 95% interval (Student), by the numbers that a sequence "
-    "carries from one step to the next. The current step's items do not count. Models whose "
-    "state grows with every item are left out, as are runs that do not say how large theirs is."
+    "Tested runs: mean over seeds, bar: its 95% interval (Student), by the numbers carried from "
+    "one step to the next. The current step's items do not count. Models whose state grows with "
+    "every item are left out, as are runs without a recorded state size."
 )
-#: Plotly's symbols of the first, second, ... group of one colour.
+#: Plotly symbols of the first, second, ... group of one colour.
 SYMBOLS = dict(zip(DASHES, ("circle", "square", "diamond", "cross"), strict=True))
 
 
 class Sized(NamedTuple):
-    """A group, and how many numbers its models carry."""
+    """A group and its state size."""
 
     group: Group
     state: int
 
 
 def state_size(rankings: Sequence[Ranking]) -> Section:
-    """Make a panel for each benchmark on which models carry different numbers."""
+    """Return the section, with a panel for each benchmark with different state sizes."""
     panels = [panel for ranking in rankings for panel in _panels(ranking)]
     return Section("state", "Quality by state size", LEAD, panels)
 
@@ -58,7 +58,7 @@ def _sample(group: Group) -> Markup:
 
 
 def _point(sized: Sized, scalar: str) -> go.Scatter:
-    group, found = sized.group, sized.group.scalar(scalar)
+    group, value = sized.group, sized.group.scalar(scalar)
     dark = on_dark(group.colour)
     meta: dict[str, Any] = {
         **dict(Marks(group.contestant, group.seeds).meta()),
@@ -66,8 +66,8 @@ def _point(sized: Sized, scalar: str) -> go.Scatter:
     }
     return go.Scatter(
         x=[sized.state],
-        y=plain([float(found.mean)]),
-        error_y={"array": plain([float(found.margin)]), "color": group.colour},
+        y=plain([float(value.mean)]),
+        error_y={"array": plain([float(value.margin)]), "color": group.colour},
         name=escape(group.label, quote=False),
         mode="markers",
         marker={"size": 9, "color": group.colour, "symbol": SYMBOLS[group.dash]},

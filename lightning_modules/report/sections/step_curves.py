@@ -32,7 +32,7 @@ LEAD = "Mean over seeds; band: its 95% interval (Student)."
 
 
 def step_curves(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """Make a panel for each benchmark and quantity."""
+    """Return the section, with a panel for each benchmark and quantity."""
     panels = [each for benchmark in benchmarks for each in _panels(benchmark)]
     return Section("steps", "Step by step", LEAD, panels)
 
@@ -45,9 +45,9 @@ def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
 
 
 def _shown(benchmark: BenchmarkRuns, name: str) -> list[Group]:
-    """Choose the groups with this curve; validations only where nothing was tested."""
-    found = (stage for v in by_group(benchmark.runs) for stage in list(by_stage(v))[:1])
-    return [group for group in found if group.curve(name) is not None]
+    """Return the groups with this curve, at validation only if nothing was tested."""
+    stages = (stage for v in by_group(benchmark.runs) for stage in list(by_stage(v))[:1])
+    return [group for group in stages if group.curve(name) is not None]
 
 
 def _panel(benchmark: BenchmarkRuns, groups: list[Group], curve: StepCurve) -> Markup:
@@ -56,8 +56,8 @@ def _panel(benchmark: BenchmarkRuns, groups: list[Group], curve: StepCurve) -> M
     layout = axes_layout("step t", unit_of(curve.label), **_axes(benchmark, curve))
     chart = Chart([*behind, *traces], layout).markup(f"{curve.label}, {benchmark.label}")
     only_tests = all(group.stage == TEST for group in groups)
-    found = "tests" if only_tests else "tests; dotted: last validations"
-    subtitle = f"{capitalised(curve.label)}, in {found}"
+    stage = "tests" if only_tests else "tests; dotted: last validations"
+    subtitle = f"{capitalised(curve.label)}, in {stage}"
     keys = key_of(groups, *names)
     return panel(benchmark.label, subtitle, keys, chart, benchmark=benchmark.key)
 
@@ -65,7 +65,7 @@ def _panel(benchmark: BenchmarkRuns, groups: list[Group], curve: StepCurve) -> M
 def _context(
     benchmark: BenchmarkRuns, name: str
 ) -> tuple[list[BaseTraceType], list[tuple[Markup, str]]]:
-    """Draw what all runs have in common, and its entries in the key."""
+    """Return what all runs share, the context and the optimum, and its legend entries."""
     family = benchmark.family
     traces, names = [], []
     share, optimum = _share(benchmark), _optimum(benchmark, name)
@@ -80,7 +80,7 @@ def _context(
 
 
 def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
-    """Draw the mean with its band, and the runs that can replace it."""
+    """Yield the mean with its band, and the runs that can replace it."""
     mean = group.curve(name)
     assert mean is not None
     style = Style(_name(group), group.colour, _dash(group))
@@ -111,7 +111,7 @@ def _dash(group: Group) -> str:
 
 
 def _optimum(benchmark: BenchmarkRuns, name: str) -> Tensor | None:
-    """Return the best possible values, which are known for the family's first curve alone."""
+    """Return the optimal values, which are known only for the family's first curve."""
     family = benchmark.family
     if name != family.curves[0].name:
         return None
@@ -148,9 +148,9 @@ def _bars_of_share(share: Tensor, name: str) -> go.Bar:
 
 
 def _axes(benchmark: BenchmarkRuns, curve: StepCurve) -> dict[str, Any]:
-    """Set the axis of the curves, from zero for a KL, and an unmarked one of shares behind it."""
-    known = [values for run in benchmark.runs if (values := run.curve(curve.name)) is not None]
-    steps = max(map(len, known))
+    """Return the axes of the curves and, hidden behind them, of the shares."""
+    curves = [values for run in benchmark.runs if (values := run.curve(curve.name)) is not None]
+    steps = max(map(len, curves))
     rangemode = "tozero" if curve.from_zero else None
     own = {"overlaying": "y2", "tickmode": "auto", "rangemode": rangemode}
     second = {"range": [0, 1], "visible": False, "fixedrange": True}

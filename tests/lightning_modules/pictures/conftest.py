@@ -1,4 +1,4 @@
-"""Made-up predictions that the tests of pictures share."""
+"""Synthetic predictions shared by the tests of pictures."""
 
 import pytest
 import torch

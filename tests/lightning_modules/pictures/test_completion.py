@@ -1,4 +1,4 @@
-"""Rows of images: pixels that were seen, the truth, means, standard deviations."""
+"""Rows of images: context pixels, truth, means, standard deviations."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""One line a model, bands where they are known, and lines that can be told apart without colour."""
+"""One line per model, bands if they are known, and lines that differ in more than colour."""
 
 import numpy as np
 import pytest
@@ -80,8 +80,8 @@ def test_long_sequences_have_fewer_markers_than_steps() -> None:
 
 @pytest.mark.parametrize(("share", "axes"), [(None, 1), ([0.0, 0, 0], 1), ([0.0, 0, 1], 2)])
 def test_recalled_steps_are_shaded_where_there_are_some(share, axes: int) -> None:
-    given = None if share is None else torch.tensor(share)
-    figure = figure_of(line("A", "DNC", KL, UNKNOWN), share=given)
+    shares = None if share is None else torch.tensor(share)
+    figure = figure_of(line("A", "DNC", KL, UNKNOWN), share=shares)
     assert len(figure.axes) == axes
     bars = [100 * value for value in share] if axes == 2 else []
     assert [bar.get_height() for bar in figure.axes[-1].patches] == bars

@@ -118,7 +118,7 @@ def test_a_model_that_diverged_is_drawn(prediction: PredictedFunctions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "steps", "rare"),
+    ("with_context", "steps", "rare"),
     [
         (range(10), 20, set()),
         ([t for t in range(50) if t not in (8, 30)], 50, {8, 30}),
@@ -128,10 +128,10 @@ def test_a_model_that_diverged_is_drawn(prediction: PredictedFunctions) -> None:
     ],
 )
 def test_steps_with_and_without_a_context_are_spread(
-    given: Iterable[int], steps: int, rare: set[int]
+    with_context: Iterable[int], steps: int, rare: set[int]
 ) -> None:
     mask = torch.zeros(steps, dtype=torch.bool)
-    mask[list(given)] = True
+    mask[list(with_context)] = True
     chosen = chosen_steps(mask, 8)
     assert chosen == sorted(set(chosen)) and len(chosen) == min(8, steps)
     assert chosen[0] == 0 and chosen[-1] == steps - 1 and rare <= set(chosen)

@@ -48,7 +48,7 @@ def test_the_recalled_steps_have_the_models_colour(colour: str) -> None:
     assert to_hex(line.get_color()) == colour
 
 
-def test_where_nothing_is_told_the_curve_lies_at_zero() -> None:
+def test_a_kl_of_zero_has_a_curve_at_zero() -> None:
     curves = {name: torch.zeros(3) for name in CURVES}
     assert kl_curve(curves, "", "", "#0072B2").axes[0].get_ylim() == (0, 1)
 

@@ -10,7 +10,7 @@ from lightning_modules.pictures.generation_grid import Generation
 from lightning_modules.pictures.moving_generations import moving_generations
 from lightning_modules.pictures.style import DPI, HEADING_INCHES, save
 
-#: What is seen at each of three steps, in red, green and blue.
+#: Colour of the frame at each of three steps: red, green and blue.
 TRUTH = torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
 GENERATED = torch.tensor([[1.0, 0, 0], [0, 0, 0], [1.0, 1.0, 0]])
 
@@ -25,8 +25,8 @@ def film(tmp_path: Path) -> list[Image.Image]:
     """The pictures of a saved film of two sequences, of which the second is reversed."""
     truth, generated = plain(TRUTH), plain(GENERATED)
     sequences = [
-        Generation(frames, frames, made, torch.full((3,), -1), prefix=1, old_age=5)
-        for frames, made in ((truth, generated), (truth.flip(0), generated.flip(0)))
+        Generation(frames, frames, generated_frames, torch.full((3,), -1), prefix=1, old_age=5)
+        for frames, generated_frames in ((truth, generated), (truth.flip(0), generated.flip(0)))
     ]
     path = tmp_path / "film.webp"
     save(moving_generations(sequences, "Title", "Subtitle", "#0072B2"), path)

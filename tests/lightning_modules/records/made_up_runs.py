@@ -1,4 +1,4 @@
-"""Runs as `fit` and `test` leave them, made up in no time."""
+"""Synthetic runs, with the files that `fit` and `test` write."""
 
 import csv
 import json
@@ -23,9 +23,9 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def frames(self, core: str = "DNC", seed: int = 0, kl: float = 2.0, **given: Any) -> Path:
+    def frames(self, core: str = "DNC", seed: int = 0, kl: float = 2.0, **overrides: Any) -> Path:
         """A tested GTMM on perfect recall, whose recall ratio is ``kl`` / 10."""
-        options = {"run": f"{core}-{seed}", "memory": {}, "steps": STEPS, "data": {}} | given
+        options = {"run": f"{core}-{seed}", "memory": {}, "steps": STEPS, "data": {}} | overrides
         rising = [kl * (t + 1) / options["steps"] for t in range(options["steps"])]
         curves = {"kl": rising, "recalled_share": [float(t > 5) for t in range(len(rising))]}
         scalars = {"bound": -100 * kl, "kl_new": 10.0, "recall_ratio": kl / 10}
@@ -74,9 +74,12 @@ class Runs:
 def settings_of(
     model: str, core: str, memory: Mapping[str, Any], data: str, of_data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    chosen = {"class_path": f"memory_cores.{core}", "init_args": dict(memory)}
+    choice = {"class_path": f"memory_cores.{core}", "init_args": dict(memory)}
     return {
-        "model": {"class_path": f"lightning_modules.{model}", "init_args": {"memory": chosen}},
+        "model": {
+            "class_path": f"lightning_modules.{model}",
+            "init_args": {"memory": choice},
+        },
         "data": {"class_path": f"datamodules.{data}", "init_args": {"test_size": 1000, **of_data}},
     }
 
@@ -84,7 +87,7 @@ def settings_of(
 def write_metrics(
     path: Path, validated: str, last: float, curves: Mapping[str, list[float]], rows: int = STEPS
 ) -> None:
-    """A validation at every row; the value falls to the last one, a second for every step."""
+    """A validation in every row; the value falls by 1 per row to ``last``."""
     name = next(iter(curves))
     by_step = {f"val/{name}_t/{t + 1:02d}": value for t, value in enumerate(curves[name])}
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -97,7 +100,7 @@ def write_metrics(
 
 
 def add_pictures(folder: Path, *names: str, size: tuple[int, int] = (700, 400)) -> None:
-    """Noise, which no format makes small."""
+    """Pictures of noise, which cannot be compressed."""
     (folder / "pictures").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     for name in names:
@@ -106,10 +109,10 @@ def add_pictures(folder: Path, *names: str, size: tuple[int, int] = (700, 400)) 
 
 def film(steps: int = 12, slots: int = 6, write_heads: int = 1) -> Film:
     """Step t writes slot t modulo N, and reads it; every second step is recalled from the first."""
-    chosen = torch.eye(slots).repeat(steps // slots, 1).unsqueeze(1)
+    one_hot = torch.eye(slots).repeat(steps // slots, 1).unsqueeze(1)
     recalled_from = torch.tensor([-1, 0] * (steps // 2))
-    write = chosen.expand(-1, write_heads, -1)
-    return Film(chosen.expand(-1, 2, -1), write, recalled_from, torch.rand(steps, 1, 28, 28))
+    write = one_hot.expand(-1, write_heads, -1)
+    return Film(one_hot.expand(-1, 2, -1), write, recalled_from, torch.rand(steps, 1, 28, 28))
 
 
 def add_film(folder: Path, **shape: int) -> None:
@@ -117,7 +120,7 @@ def add_film(folder: Path, **shape: int) -> None:
 
 
 def add_probe(folder: Path, zeroed: float = 1.0) -> None:
-    """What a probe found: recall of 0.2, of 0.4 at twice the length, and the donor's digits."""
+    """A probe's results: recall of 0.2, of 0.4 at twice the length, and the donor's digits."""
     changed = [
         Changed("untouched", 0.2, 0.8, 0.1),
         Changed("zeroed", zeroed, 0.1, 0.1),
@@ -130,7 +133,7 @@ def add_probe(folder: Path, zeroed: float = 1.0) -> None:
 
 
 def carrying(folder: Path, numbers: int | None) -> None:
-    """Let a run's model carry so many numbers; None if they grow."""
+    """Set the state size of a run's model; None if it grows."""
     file = folder / "results.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(content | {"state_size": numbers}), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Statistics over benchmarks, against SciPy's and against all resamples, one by one."""
+"""Statistics over benchmarks, against SciPy's and against an enumeration of all resamples."""
 
 from itertools import product
 from math import isnan
@@ -18,7 +18,7 @@ from lightning_modules.records.aggregates import (
 
 
 def scores(*sizes: int, seed: int = 0) -> list[np.ndarray]:
-    """Scores of so many runs on each benchmark."""
+    """Random scores, with these numbers of runs on the benchmarks."""
     generator = np.random.default_rng(seed)
     return [generator.normal(size=size) for size in sizes]
 
@@ -30,14 +30,14 @@ def test_the_middle_half_is_scipy_s_where_whole_runs_are_cut() -> None:
 
 
 def test_a_run_may_be_in_the_middle_half_in_part() -> None:
-    """Of six values, one and a half are cut at either end."""
+    """Of six values, one and a half are cut at each end."""
     of = [np.array([1.0, 2.0, 4.0]), np.array([8.0, 16.0, 32.0])]
     assert interquartile_mean(of).value == pytest.approx((0.5 * 2 + 4 + 8 + 0.5 * 16) / 3)
 
 
 def test_benchmarks_count_the_same_whatever_their_number_of_runs() -> None:
     of = scores(2, 5, 3)
-    # Thirty copies of each run make equal benchmarks, of which whole runs are cut.
+    # With thirty copies of each run, benchmarks are equally large and only whole runs are cut.
     repeated = np.concatenate([np.repeat(each, 60 // len(each)) for each in of])
     assert interquartile_mean(of).value == pytest.approx(trim_mean(repeated, 0.25))
     assert mean(of).value == pytest.approx(np.mean([each.mean() for each in of]))
@@ -69,7 +69,7 @@ def test_intervals_are_those_of_all_resamples_of_benchmarks() -> None:
         "improvement": probability_of_improvement(of, others),
     }
     for name, resampled in every.items():
-        # SciPy draws some of them, at random.
+        # SciPy draws a random sample of them.
         least, most, small, large = np.quantile(resampled, [0.02, 0.03, 0.97, 0.98])
         low, high = found[name].low, found[name].high
         rounding = 1e-12

@@ -1,4 +1,4 @@
-"""Answers: what may be called best, what is level with it, and where there is no answer."""
+"""Answers: which model is called best, which are tied with it, and when there is no answer."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_too_few_seeds_in_common_answer_nothing(
 
 
 def test_the_best_may_share_its_seeds_with_too_few(runs: Runs) -> None:
-    # Only the DNC was run with seeds of both of the others, so that it is the reference.
+    # Only the DNC shares seeds with both others, so it is the reference.
     for core, seeds, ratio in (("NTM", "012", 1), ("DNC", "012345", 2), ("LRU", "345", 3)):
         for seed in map(int, seeds):
             runs.frames(core, seed, ratio + seed / 10)

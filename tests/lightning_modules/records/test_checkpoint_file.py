@@ -1,4 +1,4 @@
-"""Files of checkpoints: every flipped bit is found, and no file is lost while one is written."""
+"""Checkpoint files: every flipped bit is detected, and an interrupted write loses no file."""
 
 import io
 import os
@@ -33,7 +33,7 @@ def test_every_flipped_bit_and_every_cut_is_found(content: bytes, tmp_path: Path
         flipped = bytearray(file)
         flipped[place] ^= 1 << place % 8
         path.write_bytes(flipped)
-        # A flip in its mark leaves a file without a checksum, which says of itself that it had one.
+        # A flip in the mark leaves a file without a checksum, but its format says that it had one.
         assert checksum_holds(path) is (None if 0 <= place - (len(file) - 71) < 7 else False)
     for length in (0, 10, 71, len(file) // 2, len(file) - 1):
         path.write_bytes(file[:length])

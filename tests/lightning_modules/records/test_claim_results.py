@@ -1,4 +1,4 @@
-"""Numbers that runs give to statements, and the file that keeps them."""
+"""Quantities of runs that statements need, and the file that stores them."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ RATIO = Quantity("recall_ratio", None)
 
 
 def run_of(runs: Runs, seed: int = 0, kl: float = 2.0, steps: int = 10) -> Run:
-    """Its KL rises to ``kl`` in equal steps; its recall ratio is ``kl`` / 10."""
+    """A run whose KL rises to ``kl`` in equal steps; its recall ratio is ``kl`` / 10."""
     (run,) = read_runs([runs.frames("DNC", seed, kl, steps=steps)]).runs
     return run
 
@@ -74,12 +74,12 @@ def test_times_are_read_from_validations_and_kept_with_their_bounds(
     assert times_by_seed([without], when, "rmr", "gp") == {}
 
 
-def test_numbers_are_of_the_model_and_benchmark_that_are_asked_for() -> None:
+def test_numbers_are_those_of_one_model_and_benchmark() -> None:
     scores = [score(), score(seed=32, number=0.7), score("ntm"), score()._replace(data="other")]
     assert by_seed(scores, RATIO, "dnc", "maze") == {31: 0.5, 32: 0.7}
 
 
-def test_found_runs_come_before_those_of_the_file_and_other_test_sets_are_left_out() -> None:
+def test_current_runs_replace_stored_ones_and_other_test_sets_are_dropped() -> None:
     stored = [score(number=0.1), score(seed=32), score(seed=33, test_set="other")]
     assert joined(stored, [score(number=0.9)]) == [score(number=0.9), score(seed=32)]
     assert joined(stored, []) == stored

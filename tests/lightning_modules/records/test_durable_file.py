@@ -1,4 +1,4 @@
-"""Files that are replaced at one stroke, when the writing fails at any moment."""
+"""Atomic replacement of files, also if writing fails at any moment."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The film's file: what was saved comes back, and what is damaged is refused."""
+"""The film file: films survive a round trip, and damaged files are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,8 @@ def written(path: Path, **changes: Any) -> Path:
         ({"frames": np.zeros((4, 2, 5, 5), np.uint8)}, "shapes do not match"),
         ({"read": np.zeros((4, 0, 3), np.float16)}, "no read head"),
         ({"frames": np.zeros((4, 1, 0, 5), np.uint8)}, "no pixel"),
-        ({"read": np.full((4, 2, 3), np.nan, np.float16)}, "read holds weights"),
-        ({"write": np.full((4, 1, 3), -0.5, np.float16)}, "write holds weights"),
+        ({"read": np.full((4, 2, 3), np.nan, np.float16)}, "read has weights"),
+        ({"write": np.full((4, 1, 3), -0.5, np.float16)}, "write has weights"),
         ({"recalled_from": np.array([-1, 1, 0, 1], np.int16)}, "recalled from no earlier step"),
         ({"recalled_from": np.array([-1, -2, 0, 1], np.int16)}, "recalled from no earlier step"),
         ({"recalled_from": np.array([None, 1, 0, 1])}, "was not written by `test`"),

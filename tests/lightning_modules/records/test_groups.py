@@ -1,4 +1,4 @@
-"""Groups of runs: which are averaged, which compare, and their numbers."""
+"""Groups of runs: which are averaged, which are compared, and their statistics."""
 
 import json
 
@@ -63,10 +63,10 @@ def test_what_is_null_now_is_what_was_the_default_before():
     before = {"model.memory": "RMR", "model.memory.slots": 25, "model.hidden_size": 64}
     null = {"model.memory": "RMR", "model.memory.slots": None, "model.hidden_size": None}
     assert decisive(null) == decisive(before) == before
-    # Other cores had null before.
+    # For other cores null is not new.
     other = {"model.memory": "DNC", "model.memory.slots": None}
     assert decisive(other) == other
-    # A budget decides.
+    # A budget determines null settings.
     budget = {"model.parameter_budget": 110_000}
     assert decisive(null | budget) == before | {"model.hidden_size": None} | budget
     budget = {"model.state_budget": 5_000}
@@ -92,7 +92,7 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
 
 
 def test_settings_that_old_records_lack_are_not_listed(runs):
-    """Old and new runs are no repetitions, and new ones are named by what was varied."""
+    """Old and new runs are not averaged, and labels of new ones show only what was varied."""
     new = {f"new{i}": i for i in range(30)}
     runs.frames("DNC", 0, run="old", memory={"slots": 8})
     for slots in (8, 16):
@@ -109,7 +109,7 @@ def test_settings_that_old_records_lack_are_not_listed(runs):
     ]
 
 
-def test_what_lacks_as_many_settings_is_told_apart_by_all(runs):
+def test_groups_that_lack_equally_many_settings_list_all_of_them(runs):
     for run in ("a", "b"):
         runs.frames("DNC", 0, run=run, memory={f"{run}{i}": i for i in range(3)})
     (benchmark,) = by_benchmark(records(runs))
@@ -174,14 +174,14 @@ def test_other_pictures_are_another_benchmark_without_a_test(runs):
 
 
 def test_settings_that_came_later_are_in_no_label(runs):
-    """An older record lacks ``source``, which says nothing of what sets its benchmark apart."""
+    """A setting that an older record lacks does not distinguish its benchmark."""
     for seed, data in enumerate(({"recall_length": 10, "source": "auto"}, {"recall_length": 20})):
         (runs.frames("DNC", seed, data=data) / "results.json").unlink()
     labels = [benchmark.label for benchmark in by_benchmark(records(runs))]
     assert labels == ["Perfect recall, recall length 10", "Perfect recall, recall length 20"]
 
 
-def test_benchmarks_are_told_apart_by_their_test_sets(runs):
+def test_benchmarks_are_distinguished_by_their_test_sets(runs):
     runs.frames("DNC", 0)
     runs.functions("RMR", 0)
     longer = runs.frames("NTM", 1, data={"recall_length": 20}, run="longer")
@@ -248,7 +248,7 @@ def test_families_of_memory_sizes(runs):
 
 
 def test_runs_of_one_seed_make_no_interval_narrower(runs):
-    """Three seeds of two runs each have the interval of three numbers, not of six."""
+    """Three seeds with two runs each have the interval of three values, not of six."""
     for seed, kl in enumerate([2.0, 3.0, 7.0]):
         for i in (0, 1):
             runs.frames("DNC", seed, kl + i - 0.5, run=f"{seed}-{i}")

@@ -1,4 +1,4 @@
-"""Names of what trains."""
+"""Names of processors and GPUs."""
 
 from pathlib import Path
 
@@ -22,9 +22,7 @@ def test_a_processor_is_named_with_its_threads(
     assert hardware(CPU) == f"AMD EPYC 9B45, {said}"
 
 
-def test_where_nothing_is_told_there_is_a_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_processor_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CPU_INFO", tmp_path / "none")
     monkeypatch.setattr(module.platform, "processor", lambda: "")
     monkeypatch.setattr(module.platform, "machine", lambda: "arm64")

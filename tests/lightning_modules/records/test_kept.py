@@ -1,4 +1,4 @@
-"""Records that are kept: read as the run is, small, and free of the machine; and those of docs/."""
+"""Kept records: equal to their runs, small, and without details of the machine; those in docs/."""
 
 import json
 from math import nan
@@ -39,7 +39,7 @@ def test_a_kept_record_is_read_as_its_run_is(runs, tmp_path: Path) -> None:
 
 
 def test_validations_are_kept_with_their_seconds(runs, tmp_path: Path) -> None:
-    """A hundred of them, 10 steps and 5 seconds apart; the NLL falls by 1 to its last value."""
+    """A hundred validations, 10 steps and 5 seconds apart; the NLL falls by 1 each."""
     path = tmp_path / "records/gp/rmr/0.json"
     ((run,), _) = read_runs([runs.functions("RMR", 0, nll=1 / 3)])
     keep(record_of(run), path)
@@ -101,7 +101,7 @@ def test_a_run_that_is_kept_and_in_its_folder_counts_once(runs, tmp_path: Path) 
 
 
 def test_what_was_not_tested_or_found_something_else_is_a_run_of_its_own(runs) -> None:
-    """Nobody may lose a run that goes on because one with its settings went before."""
+    """A run must not be dropped because an earlier one had the same settings."""
     for run, kl in (("a", 2.0), ("b", 2.1), ("c", 2.0), ("d", 2.0)):
         folder = runs.frames("DNC", 0, kl, run=run)
         if run in "cd":
@@ -122,7 +122,7 @@ def test_nothing_of_the_machine_is_kept(runs) -> None:
 
 
 def test_whole_numbers_are_not_rounded() -> None:
-    """A model of 1,170,963 parameters does not have 1,170,960."""
+    """1,170,963 parameters do not become 1,170,960."""
     assert rounded({"parameters": 1170963.0, "kl": [1234567.8, nan]}) == {
         "parameters": 1170963.0,
         "kl": [1234570.0, None],
@@ -130,7 +130,7 @@ def test_whole_numbers_are_not_rounded() -> None:
 
 
 def test_runs_of_before_keep_how_long_they_were_trained(runs, tmp_path: Path) -> None:
-    """Their trainer's settings are in config.yaml alone, which a record has not."""
+    """Their trainer's settings are only in config.yaml, which a record lacks."""
     for seed, steps in enumerate((50, 500)):
         folder = runs.frames("DNC", seed)
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
@@ -143,7 +143,7 @@ def test_runs_of_before_keep_how_long_they_were_trained(runs, tmp_path: Path) ->
 
 
 def test_a_long_neural_process_has_room(runs) -> None:
-    """Of its many curves only those that are drawn are kept, a line each."""
+    """Only the curves that are drawn are kept, one line each."""
     folder = runs.functions("RMR", 0)
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content["declared"] = declared_before("ASNP", "RMR", []).to_json()
@@ -162,7 +162,7 @@ def test_what_is_too_large_is_refused(runs) -> None:
 
 
 def test_a_record_and_a_run_on_the_same_test_set_compare(runs, tmp_path: Path) -> None:
-    """Records from before records were kept have the first digits of the test set's hash alone."""
+    """Old records have only the first digits of the test set's hash."""
     folder = runs.frames("DNC", 0)
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content["data"]["test_sha256"] = content["data"]["test_sha256"][:12]

@@ -1,4 +1,4 @@
-"""Validations' numbers, read from files that are whole, being written, or damaged."""
+"""Validations read from files that are complete, being written, or damaged."""
 
 from math import isnan
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_only_validations_count(file: Path):
 def test_half_a_line_is_left_out_and_named(file: Path):
     file.write_text(
         HEADER + ROWS + "0,59,14.5,,-2", encoding="utf-8"
-    )  # of -20.5: a number that looks whole
+    )  # cut off from -20.5, but still a valid number
     history, problems = read_history(file)
     assert history.steps.tolist() == [19, 39]
     assert problems == ["lacks the end of its last line, which is left out: 0,59,14.5,,-2..."]
@@ -77,7 +77,7 @@ def test_what_holds_no_validation_is_named(file: Path, content: bytes, reason: s
 
 
 def test_steps_of_long_sequences_keep_their_order(file: Path):
-    """Two digits are not enough for them: as texts, 100 comes before 11."""
+    """With two digits, sorting by text would put step 100 before 11."""
     steps = range(1, 121)
     names = [f"val/kl_t/{t:02d}" for t in steps]
     file.write_text(f"step,{','.join(names)}\n0,{','.join(map(str, steps))}\n", encoding="utf-8")

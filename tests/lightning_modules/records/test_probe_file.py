@@ -1,4 +1,4 @@
-"""``probe.json``: what is written is read again, and all else is refused in a line."""
+"""``probe.json``: results survive a round trip, and all else is refused with one line."""
 
 import json
 from math import isnan, nan

@@ -1,4 +1,4 @@
-"""Times until a level is reached, and the verdicts that bounds of them allow."""
+"""Times until a level is reached, and the verdicts that their bounds allow."""
 
 from math import exp, log
 
@@ -52,7 +52,7 @@ def times(*seconds: float, known: str = "exactly", hardware: str | None = "cpu")
 
 
 def compared(own: Times, other: Times, times: float = 1.25, by: Relation = "below") -> Comparison:
-    """Claim that a is below (or above) so many times b."""
+    """The claim that the time of a is below (or above) a multiple of that of b."""
     margin = -log(times) if by == "below" else log(times)
     claimed = Statement(Quantity("nll", None, 0.0), ("a",), by, ("b",), margin, (), "")
     assert claimed.factor == pytest.approx(times)
@@ -124,7 +124,7 @@ def test_seconds_on_different_hardware_are_left_out() -> None:
     assert (nowhere.difference.pairs, nowhere.apart, nowhere.verdict) == (0, 3, "undecided")
     unknown = times(1.0, 1.0, 1.0, hardware=None)
     assert ratios(unknown, unknown).apart == 3, "two unknown machines need not be the same"
-    # A machine for each pair is no obstacle: it divides out.
+    # Each pair may have its own machine, whose speed cancels in the ratio.
     each = {s: t._replace(hardware=str(s)) for s, t in fast.items()}
     others = {s: t._replace(hardware=str(s)) for s, t in HUNDRED.items()}
     assert compared(each, others).verdict == "holds"

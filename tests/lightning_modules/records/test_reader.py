@@ -1,4 +1,4 @@
-"""Runs of this version, of those before, and of versions to come."""
+"""Runs of this version, of older and of newer ones."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ INVENTED = DeclaredModel(
 
 
 def test_a_tested_run_needs_no_model(runs) -> None:
-    """Its results carry what its model declared, whether or not this code knows the class."""
+    """Results contain the model's declarations, whether or not its class exists here."""
     folder = runs.frames("DNC", 0)
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     content |= {"declared": INVENTED.to_json(), "model": "Invented"}
@@ -153,8 +153,8 @@ def test_a_damaged_declaration_is_a_problem_of_its_file(runs, name: str, value: 
     )
     other = runs.frames("DNC", 1)
     found = read_runs([folder, other])
-    said = {problem.path: problem.reason for problem in found.problems}
-    assert said == {folder / "results.json": "does not have the form that runs write"}
+    reasons = {problem.path: problem.reason for problem in found.problems}
+    assert reasons == {folder / "results.json": "does not have the form that runs write"}
     write_json(other / "model.json", declared)
     (other / "results.json").unlink()
     assert [problem.path for problem in read_runs([other]).problems] == [other / "model.json"]
@@ -173,7 +173,7 @@ def test_a_vrnn_has_no_choice_of_a_core(runs, memory) -> None:
 
 
 def change(path: Path, **values: Any) -> None:
-    """Put values into a JSON file."""
+    """Replace values in a JSON file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, **values}), encoding="utf-8")
 
@@ -203,7 +203,7 @@ def test_a_kept_record_of_a_newer_version_is_one_line(runs, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("content, first, trained", [({}, 10, 1000), ({"format": 1}, 9, 999)])
 def test_learning_is_drawn_at_trained_steps(runs, content, first: int, trained: int) -> None:
-    """Versions whose files have no format logged one step less than were trained."""
+    """Versions whose files have no format logged one step too few."""
     folder = runs.frames("DNC", 0)
     (folder / "results.json").unlink()
     write_json(folder / "model.json", {**content, **INVENTED.to_json()})
@@ -238,10 +238,10 @@ GTMM_ON_B = "model: {class_path: lightning_modules.GTMM}\ndata: {class_path: a.B
     ("model: {class_path: a.B}", "name no class of the data"),
     ("model: {class_path: a.}\ndata: {class_path: a.B}", "its model is not a class"),
     ("model: {class_path: a.B, init_args: [1]}\ndata: {class_path: a.B}", "its model is not a"),
-    (GTMM_ON_B + "trainer: 3", "its trainer's settings have no names"),
+    (GTMM_ON_B + "trainer: 3", "its trainer's settings are not a mapping"),
     (GTMM_ON_B + "seed_everything: [1]", "its seed is not a whole number"),
-    ("model: &m {class_path: a.B, init_args: *m}\ndata: *m", "nested too deep"),
-    ("1: 2", "the name of a value is not text, 1"),
+    ("model: &m {class_path: a.B, init_args: *m}\ndata: *m", "nested too deeply"),
+    ("1: 2", "a key is not text, 1"),
     ("a: 2026-13-45", "not YAML"),
 ])  # fmt: skip
 def test_odd_settings_are_named(runs, text: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Files that are none, or hold what could not be shown: each is said in a line."""
+"""Files that cannot be read, or hold what cannot be shown: each gives one line."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from lightning_modules.records.reading import read_json, require_plain
         (b'{"a": 1', "is damaged: it is not JSON"),
         (b'{"a": "\xff"}', "is damaged: it is not JSON"),
         (b"[" * 9999, "is damaged: it is not JSON"),
-        (b"[" * 100 + b"]" * 100, "nested too deep"),
+        (b"[" * 100 + b"]" * 100, "nested too deeply"),
         (b"[1" + b"0" * 400 + b"]", "a whole number has too many digits"),
         (b'{"a": ["\\ud800"]}', "text that is not Unicode"),
         (b'{"\\u0000": 1}', "text that is not Unicode"),
@@ -69,7 +69,7 @@ def test_a_few_lines_that_stand_for_millions_of_values_are_refused():
         require_plain(content)
     loop: dict[str, Any] = {}
     loop["memory"] = loop
-    with pytest.raises(Unreadable, match="nested too deep"):
+    with pytest.raises(Unreadable, match="nested too deeply"):
         require_plain(loop)
-    with pytest.raises(Unreadable, match="the name of a value is not text, 3"):
+    with pytest.raises(Unreadable, match="a key is not text, 3"):
         require_plain({"model": {3: 4}})

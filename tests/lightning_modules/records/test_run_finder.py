@@ -1,4 +1,4 @@
-"""Where runs are found, and what is said of folders that hold none or cannot be read."""
+"""Where runs are found, and messages on folders without runs or that cannot be read."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Names of runs and of what is in them."""
+"""Names of runs and of their files."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ import pytest
 
 import lightning_modules
 from lightning_modules.declarations import Family
-from lightning_modules.records.before_declarations import completed, declared_before
+from lightning_modules.records.before_declarations import declared_before, with_scoring
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.model_file import DeclaredModel
 from lightning_modules.records.reader import read_runs
@@ -20,7 +20,7 @@ RECORDS = Path(__file__).parents[3] / "docs/records"
 
 
 def found_in(runs: Runs) -> ScoredBenchmark | Unscored:
-    """What is said of the only benchmark."""
+    """Scores of the only benchmark, or the reason why it has none."""
     (benchmark,) = by_benchmark(read_runs([runs.root]).runs)
     return scored(benchmark)
 
@@ -58,7 +58,7 @@ def write(runs: Runs, core: str, data: str, **scalars: float) -> None:
 
 
 def test_a_share_that_should_be_large_counts_up(runs: Runs) -> None:
-    """Of parity recall the KL ratio would say that everything is remembered."""
+    """On parity recall the KL ratio would suggest that everything is remembered."""
     write(runs, "NoMemory", "ParityRecall", prior_recall_class_accuracy=0.5, recall_ratio=0.7)
     write(runs, "DNC", "ParityRecall", prior_recall_class_accuracy=0.9, recall_ratio=0.7)
     found = scores_in(runs)
@@ -75,7 +75,7 @@ def test_functions_have_the_oracle_as_1(runs: Runs) -> None:
 
 
 def test_functions_without_an_oracle_have_no_score(runs: Runs) -> None:
-    """No squared error is perfect there: nobody knows a function between its contexts."""
+    """Squared error has no perfect value there: functions are unknown between contexts."""
     write(runs, "NoMemory", "DriftingFunctions", nll=1.5, mse=0.4)
     write(runs, "RMR", "DriftingFunctions", nll=0.0, mse=0.1)
     found = found_in(runs)
@@ -166,7 +166,7 @@ def test_a_contestant_that_diverged_is_missing_and_named(runs: Runs) -> None:
 
 
 def test_records_of_before_scores_have_some() -> None:
-    """Their families do not say what is perfect; a VRNN's core is that of a GTMM without memory."""
+    """Their families lack perfect values; a VRNN and a GTMM without memory have one core."""
     (benchmark,) = by_benchmark(read_runs([RECORDS / "maze"]).runs)
     found = scored(benchmark)
     assert isinstance(found, ScoredBenchmark)
@@ -186,11 +186,11 @@ def without_scores(family: Family) -> Family:
 def test_old_declarations_are_completed_by_today_s(model: Any) -> None:
     today = declared_before(model.__name__, None, [])
     old = replace(today, family=without_scores(today.family))
-    assert completed(old) == today
+    assert with_scoring(old) == today
     unknown = replace(old, family=replace(old.family, name="things of somebody"))
-    assert completed(unknown) == unknown
+    assert with_scoring(unknown) == unknown
     other: DeclaredModel = replace(today, family=replace(today.family, memoryless=("Mine",)))
-    assert completed(other) == other
+    assert with_scoring(other) == other
 
 
 @pytest.mark.parametrize("family", lightning_modules.families(), ids=lambda family: family.name)

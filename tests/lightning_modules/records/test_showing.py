@@ -1,4 +1,4 @@
-"""The last resort: a run that no reader refuses and that cannot be shown hides no other."""
+"""The last resort: a run that can be read but not shown does not hide others."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from lightning_modules.report.page import content_of, page
 
 @pytest.fixture
 def found(runs) -> Found:
-    """Two runs, and one between them that lacks its declaration."""
+    """Three runs, of which the second lacks its declaration."""
     for seed, core in enumerate(("DNC", "NTM", "LRU")):
         runs.frames(core, seed)
     first, bad, last = sorted(read_runs([runs.root]).runs, key=lambda run: run.name)
@@ -31,9 +31,10 @@ def test_the_page_shows_the_others_and_names_it(found: Found):
 
 
 def test_the_table_shows_the_others(found: Found):
-    made, (problem,) = shown_by(lambda some: comparison(some, None), found, UsageError)
+    drawn, (problem,) = shown_by(lambda some: comparison(some, None), found, UsageError)
     assert problem.path == found.runs[1].folder
-    assert "DNC" in made.table and "NTM" in made.table and "LRU" not in made.table
+    table = drawn.table
+    assert "DNC" in table and "NTM" in table and "LRU" not in table
 
 
 def test_what_is_no_run_s_fault_is_raised(found: Found):

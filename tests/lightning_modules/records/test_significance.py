@@ -1,4 +1,4 @@
-"""Paired tests and their correction, against numbers worked out otherwise."""
+"""Paired tests and their correction, against independently computed values."""
 
 from math import isnan, sqrt
 
@@ -87,7 +87,7 @@ def test_what_is_no_test_does_not_count():
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_tables_of_equal_models_seldom_have_a_conclusion(seeds: int):
-    """Plain intervals have one in 41% of them with three seeds, and in 45% with five."""
+    """Uncorrected intervals have a false positive in 41% of tables (three seeds), 45% (five)."""
     random = np.random.default_rng(0)
     tables = 250
     found = plain = 0
@@ -97,12 +97,12 @@ def test_tables_of_equal_models_seldom_have_a_conclusion(seeds: int):
         found += any(p < LEVEL for _, p in rows)
         plain += any(each is not None and abs(each.mean) > each.margin for each, _ in rows)
     assert plain / tables > 0.3
-    # 9% and 10% in 4,000 tables; the first one is chosen by the same numbers.
+    # 9% and 10% in 4,000 tables, as the reference is selected on the same values.
     assert found / tables < 0.15
 
 
 def test_a_conclusion_is_of_all_comparisons_together():
-    """Each interval leaves 0 out; with seven of them p = 0.04 or so says nothing."""
+    """Each interval excludes 0, but among seven tests p = 0.04 is not significant."""
     reference = dict.fromkeys(range(3), 0.0)
     others = [{0: 1.0, 1: 1.5 + i / 100, 2: 2.0} for i in range(7)]
     rows = compared([reference, *others])
@@ -120,7 +120,7 @@ def test_a_conclusion_is_of_all_comparisons_together():
         ([[0, 1, 2], [31, 32, 33], [31, 32, 33]], 1),  # an old run before a new table
         ([[0, 1, 2], [0, 1, 2], [31, 32, 33], [31, 32, 33], [31, 32, 33]], 2),
         ([[31, 32], [31, 32, 33], [31, 32, 33, 34]], 1),  # one that lacks a seed
-        ([[0], [0, 1, 2]], 0),  # nothing to choose by
+        ([[0], [0, 1, 2]], 0),  # no model shares three seeds
         ([[0]], 0),
     ],
 )

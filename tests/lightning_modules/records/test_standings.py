@@ -1,4 +1,4 @@
-"""Standings: which benchmarks are shared, and that a missing one moves nobody."""
+"""Standings: which benchmarks are shared, and that a missing one does not change the order."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -16,7 +16,7 @@ from tests.lightning_modules.records.made_up_runs import Runs
 
 
 def write(runs: Runs, of_lengths: Mapping[int, Mapping[str, float]], seeds: int = 3) -> Runs:
-    """Runs of perfect recall of these lengths; their recall ratios, but for a seed's hundredth."""
+    """Runs of perfect recall with these lengths and recall ratios, plus 0.01 per seed."""
     for steps, ratios in of_lengths.items():
         for core, ratio in ratios.items():
             for seed in range(seeds):

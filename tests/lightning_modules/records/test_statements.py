@@ -1,4 +1,4 @@
-"""Verdicts on made-up numbers: either way, at the margin, with too few seeds, of several."""
+"""Verdicts on synthetic numbers: either way, at the margin, with few seeds, over several."""
 
 from collections.abc import Mapping
 from math import isnan
@@ -101,7 +101,7 @@ def test_too_few_seeds_decide_nothing_and_none_leave_it_open() -> None:
 
 
 def test_numbers_without_a_spread_are_exact() -> None:
-    """As numbers of parameters are."""
+    """Numbers of parameters are an example."""
     same = {31: 5, 32: 5, 33: 5}
     assert verdict(statement("near", 1.0, to=5.5), a=same) == "holds"
     assert verdict(statement("near", 0.4, to=5.5), a=same) == "fails"

@@ -1,4 +1,4 @@
-"""metrics.csv that is continued after its writer was killed."""
+"""Appending to metrics.csv after its writer was killed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chromium without a window, as a reader of the page uses it."""
+"""Headless Chromium, used like a reader of the page."""
 
 import shutil
 import time
@@ -35,7 +35,7 @@ class Browser:
         return self.driver.execute_script(f"return {script}", *arguments)
 
     def look(self, width: int, dark: bool = False) -> None:
-        """Set the window's width and the reader's taste."""
+        """Set the window's width and the colour scheme."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         taste = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -46,33 +46,33 @@ class Browser:
         self.driver.get(page.as_uri() if isinstance(page, Path) else page)
 
     def scroll_through(self) -> None:
-        """Bring everything into view once, so that all charts are drawn."""
+        """Scroll everything into view once, so that all charts are drawn."""
         for place in self.driver.find_elements("css selector", ".plot"):
             if place.is_displayed():
                 self.js("arguments[0].scrollIntoView({block: 'center'})", place)
                 self.wait(lambda place=place: self.js("!!arguments[0]._fullData", place))
 
     def click(self, selector: str) -> None:
-        """Click the first element, wherever it is."""
+        """Click the first matching element, even outside the view."""
         self.js("document.querySelector(arguments[0]).click()", selector)
 
     def shown(self, selector: str) -> list[str]:
-        """Texts of those elements that are shown."""
+        """Texts of the visible elements."""
         elements = f"[...document.querySelectorAll({selector!r})]"
         return self.js(f"{elements}.filter((e) => e.offsetParent).map((e) => e.innerText.trim())")
 
     def wait(self, until: Callable[[], Any]) -> None:
-        """Wait until it is so, at most 20 seconds."""
+        """Wait until the condition holds, at most 20 seconds."""
         WebDriverWait(self.driver, 20, poll_frequency=0.05).until(lambda _: until())
 
     def complaints(self) -> list[str]:
-        """Return what the console has said."""
+        """Return the console's messages."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start it, and end it."""
+    """Start the browser, and end it afterwards."""
     options = webdriver.ChromeOptions()
     for option in OPTIONS:
         options.add_argument(option)
@@ -86,7 +86,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def seconds_to_paint(browser: Browser) -> float:
-    """Until the first content of the open page was painted."""
+    """Seconds until the first content of the open page was painted."""
     paints = "performance.getEntriesByName('first-contentful-paint')"
     deadline = time.monotonic() + 20
     while not browser.js(f"{paints}.length") and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Folders with made-up runs."""
+"""Folders with synthetic runs."""
 
 import shutil
 from itertools import product

@@ -1,4 +1,4 @@
-"""Axes of charts: numbers that are read at a glance."""
+"""Axes of charts: round tick labels."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The page while runs go on: made again when a file changed, and only for this machine."""
+"""The live page: rebuilt when a file changes, and served only to this machine."""
 
 import http.client
 import threading
@@ -17,13 +17,13 @@ from tests.lightning_modules.records.made_up_runs import write_metrics
 def live(runs, tmp_path: Path) -> Iterator[tuple[LivePage, int]]:
     runs.frames("DNC", 0, 2.0)
     page = LivePage([runs.root], tmp_path / "out.html")
-    made = server(page, 0)
-    thread = threading.Thread(target=made.serve_forever)
+    web_server = server(page, 0)
+    thread = threading.Thread(target=web_server.serve_forever)
     thread.start()
-    yield page, made.server_port
-    made.shutdown()
+    yield page, web_server.server_port
+    web_server.shutdown()
     thread.join()
-    made.server_close()
+    web_server.server_close()
 
 
 def get(port: int, path: str, host: str | None = None) -> tuple[int, str]:
@@ -44,7 +44,7 @@ def test_the_page_follows_the_runs(live, runs, tmp_path: Path):
     assert get(port, "/version")[1] != version
     assert "GTMM (NTM)" in get(port, "/")[1]
     write_metrics(fresh / "metrics.csv", "bound", -1, {"kl": [1.0]}, rows=7)
-    assert get(port, "/version")[1] not in (version, page._made[0])
+    assert get(port, "/version")[1] not in (version, page._cached[0])
 
 
 def test_a_run_and_its_record_count_once(live, runs, tmp_path: Path):

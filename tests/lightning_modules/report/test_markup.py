@@ -1,4 +1,4 @@
-"""Names of runs can hold anything; none of it becomes part of the page's own HTML."""
+"""Escaping: names of runs may contain anything, but never become HTML of the page."""
 
 import json
 
@@ -10,8 +10,8 @@ EVIL = '</script><script>alert("1")</script> & \' <b>'
 
 def test_text_and_attributes_are_escaped():
     attributes = {"title": EVIL, "data_core": "a", "class_": "c", "hidden": True, "id": None}
-    made = tag("td", EVIL, tag("b", "x"), **attributes)
-    assert made == (
+    html = tag("td", EVIL, tag("b", "x"), **attributes)
+    assert html == (
         '<td title="&lt;/script&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#x27;'
         ' &lt;b&gt;" data-core="a" class="c" hidden>&lt;/script&gt;&lt;script&gt;alert("1")'
         "&lt;/script&gt; &amp; ' &lt;b&gt;<b>x</b></td>"
@@ -23,8 +23,8 @@ def test_empty_elements_have_no_end():
 
 
 def test_json_does_not_end_its_element():
-    made = data({EVIL: [1.5, None]})
-    inside = made.removeprefix('<script type="application/json">').removesuffix("</script>")
+    html = data({EVIL: [1.5, None]})
+    inside = html.removeprefix('<script type="application/json">').removesuffix("</script>")
     assert "<" not in inside
     assert json.loads(inside) == {EVIL: [1.5, None]}
 

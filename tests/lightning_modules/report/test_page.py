@@ -1,4 +1,4 @@
-"""The page as a file: what is in it, what is left out, and how large it is."""
+"""The page as a file: its content, what is left out, and its size."""
 
 import json
 import re
@@ -40,15 +40,15 @@ class Reader(HTMLParser):
         self.data: list[object] = []
 
     def handle_starttag(self, name, attributes):
-        given = dict(attributes)
+        attrs = dict(attributes)
         if name == "section":
-            self.sections.append(given["id"])
+            self.sections.append(attrs["id"])
         if name == "tr":
             self.rows.append([])
         if name in ("td", "th"):
             self.rows[-1].append("")
             self.open.append(name)
-        self.is_json = given.get("type") == "application/json"
+        self.is_json = attrs.get("type") == "application/json"
 
     def handle_endtag(self, name):
         if name in ("td", "th"):
@@ -160,9 +160,9 @@ def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
     found = read_runs([runs.root])
     assert len(found.runs) == 5
     listed = re.findall(r"<li><code>([^<]*)</code> ([^<]*)</li>", page(found))
-    said = {Path(path).relative_to(runs.root).as_posix(): reason for path, reason in listed}
+    reasons = {Path(path).relative_to(runs.root).as_posix(): reason for path, reason in listed}
     below = "datamodules.perfectrecall/DNC-"
-    assert {path.removeprefix(below): reason for path, reason in said.items()} == {
+    assert {path.removeprefix(below): reason for path, reason in reasons.items()} == {
         "1/results.json": "is empty",
         "2/results.json": "has no 'settings'; `test` did not write it",
         "3/metrics.csv": "lacks the end of its last line, which is left out: 1000,5...",
@@ -191,7 +191,7 @@ def test_foreign_settings_stop_nothing(runs, config: str, tested: bool):
     runs.frames("DNC", 1)
     found = read_runs([runs.root])
     assert len(found.runs) == 1 + tested
-    # Results of before do not say how the run was trained.
+    # Older results lack the trainer's settings.
     assert [problem.path for problem in found.problems] == [folder / "config.yaml"]
 
 

@@ -1,4 +1,4 @@
-"""The page in Chromium: panels, filter, switch and slider, on phones and in the dark, too."""
+"""The page in Chromium: panels, filter, switch and slider; also on phones and in dark mode."""
 
 import threading
 from collections.abc import Iterator
@@ -225,10 +225,10 @@ def test_a_page_of_two_hundred_runs_is_painted_soon(browser: Browser, many: Path
 def test_a_live_page_comes_again_and_keeps_what_was_set(browser: Browser, runs: Runs):
     add_film(runs.frames("DNC", 0))
     runs.frames("NTM", 0)
-    with server(LivePage([runs.root]), 0) as made:
-        thread = threading.Thread(target=made.serve_forever)
+    with server(LivePage([runs.root]), 0) as web_server:
+        thread = threading.Thread(target=web_server.serve_forever)
         thread.start()
-        browser.open(f"http://127.0.0.1:{made.server_port}/")
+        browser.open(f"http://127.0.0.1:{web_server.server_port}/")
         browser.click("#filters [value=NTM]")
         browser.click("#against [value=seconds]")
         browser.js("document.querySelector('#film input').value = 4")
@@ -246,6 +246,6 @@ def test_a_live_page_comes_again_and_keeps_what_was_set(browser: Browser, runs: 
             )
         )
         browser.open("about:blank")
-        made.shutdown()
+        web_server.shutdown()
         thread.join()
     assert browser.complaints() == []

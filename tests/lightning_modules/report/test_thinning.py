@@ -1,4 +1,4 @@
-"""Points that are kept, and numbers as the page has them."""
+"""Points that thinning keeps, and rounding of numbers."""
 
 from math import inf, nan
 

@@ -1,4 +1,4 @@
-"""The league table: numbers with units and intervals, what is bold, and what columns mean."""
+"""The league table: values with units and intervals, bold entries, and the glossary."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def test_each_family_has_its_own_overview(runs: Runs) -> None:
 
 
 def bold(html: str) -> list[str]:
-    """All that stands in bold."""
+    """Everything in bold."""
     return re.findall(r"<strong>([^<]*)</strong>", html)
 
 

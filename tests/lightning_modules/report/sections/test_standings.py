@@ -1,4 +1,4 @@
-"""The section on scores over benchmarks: what ranks, what is missing, and the chart's lines."""
+"""The section on scores over benchmarks: ranking, missing scores, and lines of the chart."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The section on state sizes: which models are drawn, and how they are told apart."""
+"""The section on state sizes: which models are drawn, and how they are distinguished."""
 
 import re
 
