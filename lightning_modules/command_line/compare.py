@@ -142,11 +142,11 @@ def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
         benchmark: the groups' benchmark.
         groups: tested runs.
     """
-    known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
+    measures = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
     sizes = [n for n in SIZES if any(size_in_words(g.runs, n) != UNKNOWN for g in groups)]
-    headings = (*(SIZES[name] for name in sizes), *(column.header for column in known))
+    headings = (*(SIZES[name] for name in sizes), *(measure.header for measure in measures))
     header = ["model", "core", "seeds", *headings]
-    rows = [row(group, sizes, known) for group in groups]
+    rows = [row(group, sizes, measures) for group in groups]
     if len(groups) > 1:
         ranking = ranked(benchmark)
         header.append(f"{ranking.headline.header} {FROM_REFERENCE}")

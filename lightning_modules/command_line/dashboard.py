@@ -52,9 +52,9 @@ def dashboard(args: list[str]) -> None:
         help="data class, such as MNISTMaze; default: average metrics over all",
     )
     options = parser.parse(args)
-    known = benchmarks()
-    if options.benchmark not in (None, *known):
-        other = nearest(options.benchmark, known)
+    valid = benchmarks()
+    if options.benchmark not in (None, *valid):
+        other = nearest(options.benchmark, valid)
         raise UsageError(f"--benchmark: there is no {options.benchmark}{other}")
     if options.wandb is None:
         print(as_json(workspace("ENTITY", "PROJECT", options.benchmark)))

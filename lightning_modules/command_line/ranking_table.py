@@ -111,8 +111,8 @@ def _numbers(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[st
 
 def _span(numbers: Sequence[int | None]) -> str:
     """Format the number that all runs share, or the least and the greatest."""
-    known = sorted({number for number in numbers if number is not None})
-    ends = dict.fromkeys(f"{number:,}" for number in (*known[:1], *known[-1:]))
+    values = sorted({number for number in numbers if number is not None})
+    ends = dict.fromkeys(f"{number:,}" for number in (*values[:1], *values[-1:]))
     return " to ".join(ends) or UNKNOWN
 
 

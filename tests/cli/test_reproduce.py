@@ -110,7 +110,7 @@ def test_kept_records_judge_the_first_claim_of_the_second_paper(
     # As on a machine that has MNIST.
     monkeypatch.setattr(KeptRuns, "_data_record", lambda *of: used)
     claim = read_claim(ROOT / "conf/claims/B1.yaml")
-    judged = ClaimRuns(claim, "cpu", None, tmp_path).known(KeptRuns(ROOT / "docs/records"))
+    judged = ClaimRuns(claim, "cpu", None, tmp_path).judged_so_far(KeptRuns(ROOT / "docs/records"))
     assert judged.missing == [] and judged.hours == 0
     below, drops, lowest = judged.judgements
     assert [one.of for one in below.comparisons] == [

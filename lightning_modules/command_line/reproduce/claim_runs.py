@@ -156,7 +156,7 @@ class ClaimRuns:
                 of_model.setdefault((each.data, each.model), []).append(runs[each])
         return self.judged(runs, []), of_model
 
-    def known(self, kept: KeptRuns) -> Judged:
+    def judged_so_far(self, kept: KeptRuns) -> Judged:
         """Judge the claim by kept records and stored results."""
         records = {each: kept.find(words) for each, words in self.needed().items()}
         return self.judged({each: run for each, run in records.items() if run}, self.stored)
@@ -170,8 +170,8 @@ class ClaimRuns:
         """
         statements = self.claim.statements
         new = [score_of(run, each.data, each.model, statements) for each, run in runs.items()]
-        known = {NeededRun(each.data, each.model, each.seed): each for each in joined(stored, new)}
-        scores = [known[each] for each in self.needed() if each in known]
+        by_run = {NeededRun(each.data, each.model, each.seed): each for each in joined(stored, new)}
+        scores = [by_run[each] for each in self.needed() if each in by_run]
 
         def numbers(quantity: Quantity, model: str, data: str) -> Mapping[int | None, float]:
             return by_seed(scores, quantity, model, data)
@@ -185,7 +185,7 @@ class ClaimRuns:
             self.scale,
             ClaimResults(self.seeds, [sweep.content for sweep in self.sweeps], scores),
             judge(statements, benchmarks, numbers, clocks),
-            [str(each) for each in self.needed() if each not in known],
+            [str(each) for each in self.needed() if each not in by_run],
         )
 
     @property

@@ -185,7 +185,7 @@ def show_status(claims: Sequence["Claim"], options: Namespace, out: Path) -> Non
         for scale in claim.scales:
             if scale == options.scale or folder_of(claim, scale, out).exists():
                 claim_runs = ClaimRuns(claim, scale, options.seeds, out)
-                judged = claim_runs.known(kept)
+                judged = claim_runs.judged_so_far(kept)
                 entries.append((judged, claim_runs.figures()))
                 print(line(judged), flush=True)
     if options.out is not None and options.all:

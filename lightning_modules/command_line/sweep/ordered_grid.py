@@ -43,11 +43,11 @@ class OrderedGrid(BaseSampler):
     ) -> Any:
         """Return the parameter's value in the first unused combination that fits the trial."""
         others = (each for each in study.get_trials(deepcopy=False) if each.number != trial.number)
-        taken = {tuple(each.params.get(name) for name in self.choices) for each in others}
+        used = {tuple(each.params.get(name) for name in self.choices) for each in others}
         index = list(self.choices).index(param_name)
         fixed = {list(self.choices).index(name): value for name, value in trial.params.items()}
         return next(
             combination[index]
             for combination in product(*self.choices.values())
-            if combination not in taken and all(combination[i] == v for i, v in fixed.items())
+            if combination not in used and all(combination[i] == v for i, v in fixed.items())
         )
