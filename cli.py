@@ -2,7 +2,7 @@
 
 python cli.py fit --config conf/dnc_gtmm_maze.yaml --model.memory=NoMemory
 
-``COMMANDS`` are those that neither train nor measure. In a wheel this file is ``gtmm.cli``, which
+``COMMANDS`` are those that are not Lightning's. In a wheel this file is ``gtmm.cli``, which
 the command ``gtmm`` runs.
 """
 
@@ -13,17 +13,17 @@ from types import FrameType
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    """End at once."""
+    """Exit immediately."""
     os.write(2, b"\nInterrupted before the run began.\n")
     os._exit(128 + number)
 
 
-#: Not imported by a test.
+#: Run as a program, not imported by a test.
 IS_PROGRAM = __name__ in ("__main__", "gtmm.cli")
 on_interrupt = signal.getsignal(signal.SIGINT)
 try:
-    # Imports take seconds in which there is nothing to lose, and may turn an interruption into any
-    # other error.
+    # Imports take seconds, and may turn an interruption into another error; nothing is lost by
+    # exiting.
     if IS_PROGRAM and on_interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
     from lightning_modules.callbacks.stop_signals import Stopped, StopSignals
@@ -47,7 +47,7 @@ finally:
     if IS_PROGRAM:
         signal.signal(signal.SIGINT, on_interrupt)
 
-#: Beside Lightning's; the first line of each one's docstring is its line in --help.
+#: Commands besides Lightning's; --help shows the first line of each docstring.
 COMMANDS: dict[str, Command] = {
     "parameters": parameters,
     "compare": compare,
@@ -89,13 +89,13 @@ def main(args: list[str] | None = None) -> None:
 
 
 def program() -> None:
-    """Run the process's own command line; end quietly when nobody reads on, as in ``| head``."""
+    """Run the process's command line; exit quietly if the output pipe closes, as in ``| head``."""
     ensure_utf8()
     try:
         main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more as it ends.
+        # Python flushes stdout again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNREAD)
 

@@ -1,4 +1,4 @@
-"""Compiled unrolls; the one place that says how."""
+"""Compiles unrolls as the models do."""
 
 import time
 from copy import copy
@@ -10,12 +10,12 @@ from lightning_modules.speed.compiled_steps import CompiledSteps
 from lightning_modules.speed.cuda_graphs import CapturedGraphs
 from recurrence import Recurrence
 
-#: All cores share the code of a step, and each needs graphs of its own.
+#: All cores share the code of a step, and each needs its own graphs.
 GRAPHS = 256
 
 
 def compiled(recurrence: Recurrence) -> Recurrence:
-    """The same parameters, compiled as the models' own recurrence is."""
+    """Return a compiled recurrence with the same parameters."""
     torch._dynamo.config.recompile_limit = GRAPHS
     twin = copy(recurrence)
     twin.compiled_steps = CompiledSteps(Recurrence.steps)
@@ -24,7 +24,7 @@ def compiled(recurrence: Recurrence) -> Recurrence:
 
 
 def compiled_contestant(contestant: Contestant) -> tuple[Contestant, float]:
-    """A contestant with a compiled unroll, and the seconds that compiling took."""
+    """Return the contestant with a compiled unroll, and the seconds that compiling took."""
     assert isinstance(contestant.module, Recurrence)
     fast = contestant._replace(module=compiled(contestant.module))
     start = time.perf_counter()

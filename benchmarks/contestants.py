@@ -1,4 +1,4 @@
-"""Contestants: every core in the same unroll, an LSTM as the floor, and a public DNC."""
+"""Contestants: every core in the same unroll, an LSTM as the baseline, and a public DNC."""
 
 import inspect
 import re
@@ -25,30 +25,30 @@ class Variant(NamedTuple):
     settings: dict[str, Any] = {}
 
     def builder(self, sizes: Sizes) -> Callable[[MemorySizes], MemoryCore[Any]]:
-        """Return what builds it, with those of the common sizes that it has."""
+        """Return a function that builds the core, with those common sizes that it accepts."""
         common = {"slots": sizes.slots, "word_size": sizes.word, "read_heads": sizes.read_heads}
-        settings = {name: value for name, value in common.items() if name in self.known}
+        settings = {name: value for name, value in common.items() if name in self.accepted}
         settings |= self.settings
         return lambda memory_sizes: self.core(memory_sizes, **settings)
 
     @property
-    def known(self) -> Set[str]:
-        """The settings that the core has."""
+    def accepted(self) -> Set[str]:
+        """Settings that the core accepts."""
         return inspect.signature(self.core).parameters.keys()
 
     @property
     def label(self) -> str:
-        """The call that would build it, for a legend."""
+        """Constructor call, for a legend."""
         settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
         return self.core.__name__ + (f"({settings})" if settings else "")
 
 
 def row_of(core: type[MemoryCore[Any]]) -> str:
-    """Name a core's row: ``ContextWindow`` is context_window, ``DNC`` dnc."""
+    """Return the name of a core's row: context_window for ``ContextWindow``, dnc for ``DNC``."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", core.__name__).lower()
 
 
-#: Variants by the names of their rows and keys: every core as it is, and some with options.
+#: Variants by row name: every core with its defaults, and some with options.
 VARIANTS: dict[str, Variant] = {
     **{row_of(core): Variant(core) for core in CORES},
     "dnc_two_write_heads": Variant(DNC, {"write_heads": 2}),
@@ -56,31 +56,31 @@ VARIANTS: dict[str, Variant] = {
     "rmr_stochastic_keys": Variant(RMR, {"stochastic_keys": True}),
 }
 NAMES = (LSTM, PYPI_DNC, *VARIANTS)
-#: With one more that only growth asks for.
+#: Includes one that only scaling.py uses.
 EVERY_VARIANT = VARIANTS | {"sam_full": Variant(FullSAM)}
 
 
 class Contestant(NamedTuple):
-    """A module with the inputs that it is trained on."""
+    """A module with its training inputs."""
 
     module: nn.Module
     inputs: Tensor
-    bf16: bool = False  #: under autocast, with the loss in float32
+    bf16: bool = False  #: use autocast, with the loss in float32
 
     def loss(self) -> Tensor:
-        """Forward, to a scalar."""
+        """Run the forward pass, and return a scalar loss."""
         with torch.autocast(self.inputs.device.type, torch.bfloat16, enabled=self.bf16):
             outputs = self.module(self.inputs)
         return outputs.float().square().mean()
 
     def step(self) -> None:
-        """Forward and backward."""
+        """Run the forward and backward pass."""
         self.module.zero_grad(set_to_none=True)
         self.loss().backward()
 
 
 class FirstOutput(nn.Module):
-    """The outputs of a recurrent network, without its last state."""
+    """Returns the outputs of a recurrent network without its last state."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -106,12 +106,12 @@ def module_of(name: str, sizes: Sizes, device: torch.device) -> nn.Module:
 def contestants(
     names: tuple[str, ...], sizes: Sizes, device: torch.device, bf16: bool
 ) -> Iterator[tuple[str, Contestant]]:
-    """Build those of these names that can take part here, all with the same inputs."""
+    """Yield the named contestants that are available, all with the same inputs."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(sizes.batch, sizes.steps, sizes.word, generator=generator).to(device)
     for name in names:
         if name == PYPI_DNC and not pypi_dnc.is_installed():
-            print("pypi_dnc is left out: pip install --no-deps dnc==1.1.0 brings it")
+            print("pypi_dnc is skipped; to include it: pip install --no-deps dnc==1.1.0")
             continue
         torch.manual_seed(0)
         yield name, Contestant(module_of(name, sizes, device).to(device), inputs, bf16)

@@ -2,7 +2,7 @@
 
     python benchmarks/cores.py --json results.json
 
-Prints a table and writes its numbers; docs/performance.md says what the columns mean.
+Prints a table and writes its numbers; docs/performance.md explains the columns.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -50,25 +50,27 @@ def parse(args: list[str] | None) -> Namespace:
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
     parser.add_argument("--rounds", type=int, default=21, metavar="N", help="(default: 21)")
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some rows")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="rows to measure")
     parser.add_argument(
         "--compile",
         nargs="+",
         choices=(*VARIANTS, "all", "none"),
         default=("dnc",),
-        help="cores to compile, too, which takes minutes (default: dnc)",
+        help="cores to also time compiled, which takes minutes (default: dnc)",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--bf16", action="store_true", help="under bfloat16 autocast")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
-    parser.add_argument("--keep", action="store_true", help="compare later runs here with this one")
-    parser.add_argument("--before", type=Path, metavar="FILE", help="earlier results (kept ones)")
+    parser.add_argument("--keep", action="store_true", help="store as the baseline of later runs")
+    parser.add_argument(
+        "--before", type=Path, metavar="FILE", help="earlier results (default: the stored ones)"
+    )
     add_sizes(parser)
     return parser.parse_args(args)
 
 
 def describe(contestant: Contestant, steps: int, device: torch.device) -> Row:
-    """Measure what needs no clock, after a warm-up."""
+    """Measure memory and operator counts, after a warm-up."""
     contestant.step()
     contestant.step()
     contestant.module.zero_grad(set_to_none=True)
@@ -84,7 +86,7 @@ def describe(contestant: Contestant, steps: int, device: torch.device) -> Row:
 
 
 def timed(times: Mapping[str, Times], name: str) -> Row:
-    """A contestant's times."""
+    """Return a contestant's times."""
     row: Row = {"eager_ms": times[name].median, "eager_least_ms": times[name].least}
     fast = times.get(name + COMPILED)
     row["compiled_ms"] = None if fast is None else fast.median
@@ -93,7 +95,7 @@ def timed(times: Mapping[str, Times], name: str) -> Row:
 
 
 def to_compile(names: Sequence[str], device: torch.device) -> Sequence[str]:
-    """Rows of these names; none on a CPU without a compiler. On CUDA graphs are captured."""
+    """Return the rows to compile: none on a CPU without a compiler. CUDA captures graphs."""
     if "none" in names:
         return ()
     try:
@@ -119,7 +121,7 @@ def measure(options: Namespace, sizes: Sizes, device: torch.device) -> dict[str,
 
 
 def with_ratios(results: dict[str, Any], earlier: Mapping[str, Any] | None, batch: int) -> None:
-    """Add what follows from the times."""
+    """Add ratios and speeds derived from the times."""
     results["lstm_ms"] = results[LSTM]["eager_ms"]
     results["pypi_dnc_ms"] = results.get(PYPI_DNC, {}).get("eager_ms")
     for name in results.keys() & set(NAMES):
@@ -133,7 +135,7 @@ def with_ratios(results: dict[str, Any], earlier: Mapping[str, Any] | None, batc
 
 
 def report(results: Mapping[str, Any]) -> str:
-    """Lay out the table without columns that nobody has anything in."""
+    """Format the table without empty columns."""
     rows = {name: results[name] for name in NAMES if name in results}
     shown = [c for c in COLUMNS if any(row.get(c[1]) is not None for row in rows.values())]
     cells = [

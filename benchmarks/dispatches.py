@@ -1,4 +1,4 @@
-"""Operators that PyTorch dispatches: on small tensors each costs about the same."""
+"""Counts the operators that PyTorch dispatches; on small tensors each costs about the same."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from contestants import Contestant
 
 
 class DispatchCounter(TorchDispatchMode):
-    """Counts every operator that reaches a backend, views too."""
+    """Counts every operator that reaches a backend, including views."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,14 +24,14 @@ class DispatchCounter(TorchDispatchMode):
 
 
 class Dispatches(NamedTuple):
-    """Operators of one training step."""
+    """Number of operators of one training step."""
 
     forward: int
     backward: int
 
 
 def count_dispatches(contestant: Contestant) -> Dispatches:
-    """Count the operators of a step, forward and backward apart."""
+    """Count the operators of a step's forward and backward pass."""
     contestant.module.zero_grad(set_to_none=True)
     with DispatchCounter() as forward:
         loss = contestant.loss()
@@ -41,7 +41,7 @@ def count_dispatches(contestant: Contestant) -> Dispatches:
 
 
 def count_kernels(contestant: Contestant) -> int:
-    """Count the kernels that a step launches on a CUDA device, copies and fills too."""
+    """Count the kernels that a step launches on a CUDA device, including copies and fills."""
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:
         contestant.step()

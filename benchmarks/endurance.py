@@ -1,9 +1,9 @@
-"""Memory and open files of a long training: neither may grow.
+"""Checks that memory and open files do not grow in a long training run.
 
     python benchmarks/endurance.py --steps 20000
 
-A small SNP trains by the command line, with all callbacks, loggers, pictures and checkpoints. The
-first fifth is left out: caches fill, and memory that was freed is kept for use.
+A small SNP trains from the command line, with all callbacks, loggers, pictures and checkpoints. The
+first fifth is ignored: caches fill, and freed memory is retained for reuse.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import cli  # noqa: E402
 from lightning_modules.command_line import experiment_cli  # noqa: E402
 
 MIB = 2**20
-#: MiB per 1,000 steps.
+#: Maximum growth, in MiB per 1,000 steps.
 MOST_GROWTH = 1.0
 SMALL = (
     "--config=conf/snp_gp_sparse.yaml",
@@ -46,16 +46,16 @@ SMALL = (
 
 
 class Growth(L.Callback):
-    """Notes memory in MiB and the number of open files, every 250 steps."""
+    """Records memory in MiB and the number of open files, every 500 steps."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.memory: list[float] = []
         self.files: list[int] = []
 
-    def on_train_batch_end(self, trainer: L.Trainer, *others: Any) -> None:
-        """Note them when it is time."""
-        # In the middle between two validations.
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        """Record them if it is due."""
+        # Halfway between two validations.
         if trainer.global_step % 500 == 250:
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
             self.steps.append(trainer.global_step)
@@ -64,27 +64,27 @@ class Growth(L.Callback):
 
 
 def main() -> None:
-    """Train, and print by how much memory and open files grow."""
+    """Train, and print the growth of memory and open files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=20_000)
     steps = parser.parse_args().steps
     os.chdir(ROOT)
     os.environ.setdefault("WANDB_MODE", "offline")
     growth, own = Growth(), experiment_cli.run_callbacks
-    experiment_cli.run_callbacks = lambda *given: [*own(*given), growth]  # type: ignore[assignment]
+    experiment_cli.run_callbacks = lambda *args: [*own(*args), growth]  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as runs:
         words = [*SMALL, f"--trainer.max_steps={steps}", f"--trainer.default_root_dir={runs}"]
         cli.main(["fit", *words, "--data.num_workers=1"])
     later = len(growth.steps) // 5
     slope = np.polyfit(growth.steps[later:], growth.memory[later:], 1)[0] * 1000
     files = growth.files[later:]
-    found = {
+    results = {
         "steps": steps,
         "mib_per_1000_steps": round(float(slope), 3),
         "mib": [round(growth.memory[later]), round(growth.memory[-1])],
         "open_files": [min(files), max(files)],
     }
-    print(json.dumps(found))
+    print(json.dumps(results))
     sys.exit(int(slope > MOST_GROWTH or files[0] != files[-1]))
 
 

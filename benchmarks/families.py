@@ -1,9 +1,9 @@
-"""Show what a training step of each family is spent on.
+"""Break down the time of a training step of each family.
 
     python benchmarks/families.py --json families.json --plot families.png
 
-Prints for each experiment the time of a step, the shares of it that encoder, decoder and matrix
-products take and that waiting for data takes, and the time of its matrix products alone.
+Prints for each experiment the time of a step, the shares of encoder and decoder, of other matrix
+products and of waiting for data, and the time of its matrix products alone.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -34,7 +34,7 @@ NAMES = (
     *(f"{model}_{data}" for data in DATA for model in PROCESSES),
     *SETS,
 )
-#: Pictures that need no network, by what benchmarks are called.
+#: Sources that need no download, by part of the benchmark's name.
 EMBEDDED = {"_gp_": None, "_faces_": "faces", "_one_shot_": "glyphs", "": "mnist5k"}
 COLUMNS = (
     ("step ms", "step_ms", "{:.0f}"),
@@ -60,25 +60,27 @@ def parse(args: list[str] | None) -> Namespace:
         choices=sorted({*NAMES, *(file.stem for file in (machine.ROOT / "conf").glob("*.yaml"))}),
         default=NAMES,
         metavar="NAME",
-        help="some rows; any experiment of conf/ can be one",
+        help="rows to measure; any experiment of conf/ is valid",
     )
-    parser.add_argument("--bf16", action="store_true", help="steps under autocast, too")
+    parser.add_argument("--bf16", action="store_true", help="also time steps under autocast")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of experiments")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of experiments"
+    )
     return parser.parse_args(args)
 
 
 def build(name: str, settings: list[str]) -> Trainee:
-    """A row's model."""
+    """Build a row's model."""
     if name in SETS:
         return rmr_trainee(*SETS[name])
     source = next(source for part, source in EMBEDDED.items() if part in name)
-    given = [f"--{setting}" for setting in settings]
-    return trainee_of(name, given if source is None else [f"--data.source={source}", *given])
+    options = [f"--{setting}" for setting in settings]
+    return trainee_of(name, options if source is None else [f"--data.source={source}", *options])
 
 
 def measure(trainee: Trainee, rounds: int, bf16: bool) -> dict[str, Any]:
-    """Measure a row; its step, its data and its products take turns."""
+    """Measure a row, with its step, data and products interleaved."""
     trainee.step()
     calls = products_of(trainee.step)
     steps = {
@@ -110,7 +112,7 @@ def summary(times: Mapping[str, Times]) -> dict[str, Any]:
 
 
 def report(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """The table."""
+    """Format the table."""
     shown = [c for c in COLUMNS if any(row[c[1]] is not None for row in rows.values())]
     cells = [[name, *(form.format(row[k]) for _, k, form in shown)] for name, row in rows.items()]
     return columns(["", *(heading for heading, *_ in shown)], cells, texts=1)

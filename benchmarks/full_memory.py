@@ -1,6 +1,6 @@
 """A sparse access memory that is full when a sequence begins, as after as many steps as slots.
 
-From an empty memory a short sequence fills few of 100,000 slots, and the others cost nothing.
+With an empty memory, a short sequence fills few of 100,000 slots, and the others cost nothing.
 """
 
 import torch
@@ -11,10 +11,10 @@ from memory_cores.sam import SAMState
 
 
 class FullSAM(SAM):
-    """A core whose slots all hold random rows of their own, in each sequence."""
+    """A SAM whose slots are all filled with random rows, separately for each sequence."""
 
     def initial_state(self, batch_size: int, like: Tensor) -> SAMState:
-        """Return a full journal where all slots fit it, else a full base."""
+        """Return a full journal if all slots fit in it, else a full base."""
         empty = super().initial_state(batch_size, like)
         generator = torch.Generator(like.device).manual_seed(0)
         rows = torch.randn(

@@ -5,12 +5,12 @@ from math import log
 from statistics import linear_regression
 from typing import NamedTuple
 
-#: Points at the large end that count; at the small end fixed costs hide what grows.
+#: Number of largest sizes that count; at small sizes fixed costs hide the growth.
 LAST = 3
 
 
 class Growth(NamedTuple):
-    """Times and peaks of one contestant, by size in rising order."""
+    """Times and peaks of one contestant, by ascending size."""
 
     sizes: list[int]
     median_ms: list[float]
@@ -19,7 +19,7 @@ class Growth(NamedTuple):
 
     @classmethod
     def none(cls) -> "Growth":
-        """Begin without any measurement."""
+        """Return a growth without measurements."""
         return cls([], [], [], [])
 
     @property
@@ -36,7 +36,7 @@ class Growth(NamedTuple):
 
 
 def slope(sizes: Sequence[float], values: Sequence[float]) -> float | None:
-    """Least-squares slope in log-log; None for a single point."""
+    """Return the least-squares slope in log-log; None for a single point."""
     if len(sizes) < 2:
         return None
     return linear_regression([log(x) for x in sizes], [log(y) for y in values]).slope

@@ -1,4 +1,4 @@
-"""Pictures of how times grow, both axes logarithmic."""
+"""Plots the growth of times on logarithmic axes."""
 
 from collections.abc import Mapping
 
@@ -12,12 +12,12 @@ from lightning_modules.pictures.style import FAINT, INK, legend_below, sheet, ti
 from memory_cores import CORES, Look
 
 WIDTH, HEIGHT = 8.0, 5.0
-#: Look of a contestant that is no core.
+#: Look of contestants that are not cores.
 NO_CORE = Look(INK, ".")
 
 
 def look(name: str) -> Look:
-    """Return the look of a contestant's core, if it is one."""
+    """Return the look of a contestant's core, or a neutral one."""
     return EVERY_VARIANT[name].core.look if name in EVERY_VARIANT else NO_CORE
 
 
@@ -28,7 +28,7 @@ def label(name: str, growth: Growth) -> str:
 
 
 def dash(name: str) -> str:
-    """Choose a line: solid for a core as it is, dotted for its variants, dashed for others."""
+    """Return a line style: solid for a plain core, dotted for its variants, dashed for others."""
     if name not in EVERY_VARIANT:
         return "--"
     variant = EVERY_VARIANT[name]
@@ -36,13 +36,13 @@ def dash(name: str) -> str:
 
 
 def growth_plot(curves: Mapping[str, Growth], title: str, subtitle: str, size: str) -> Figure:
-    """Draw the median times of contestants over a size.
+    """Plot the median times of contestants over a size.
 
     Args:
         curves: by the contestants' names.
-        title: bold, in the first line.
-        subtitle: in the second line.
-        size: names the horizontal axis.
+        title: first line, in bold.
+        subtitle: second line.
+        size: label of the horizontal axis.
     """
     figure = sheet(WIDTH, HEIGHT, title, subtitle)
     axes = figure.add_axes((0.09, 0.24, 0.87, 0.6))
@@ -69,7 +69,7 @@ def draw(axes: Axes, name: str, growth: Growth) -> Line2D:
 
 
 def number_sizes(axes: Axes, curves: Mapping[str, Growth]) -> None:
-    """Number the sizes that were measured, not powers of ten."""
+    """Put ticks at the measured sizes instead of powers of ten."""
     sizes = sorted({size for growth in curves.values() for size in growth.sizes})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.set_xticks([], minor=True)

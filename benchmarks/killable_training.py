@@ -1,4 +1,4 @@
-"""Trainings that may be killed: forked, in folders of their own, with checkpoints all the time."""
+"""Training runs to be killed: forked, in separate folders, with frequent checkpoints."""
 
 import csv
 import os
@@ -17,7 +17,7 @@ import cli  # noqa: E402
 from lightning_modules.callbacks.checkpoints import LastCheckpoint  # noqa: E402
 from lightning_modules.callbacks.pictures import Pictures  # noqa: E402
 
-#: First word of a process that is a training.
+#: First argument of a training process.
 TRAIN = "train"
 STEPS, EVERY = 150, 40
 FRAMES = (
@@ -42,7 +42,7 @@ MODELS = {
     "SNP": ("snp_gp_sparse", *FUNCTIONS),
     "ASNP-RMR": ("asnp_rmr_gp_sparse", *FUNCTIONS, "--model.memory.stochastic_keys=true"),
 }
-#: Ten batches an epoch, and three sequences more.
+#: Ten batches per epoch, plus three sequences.
 COMMON = (
     "--data.batch_size=4",
     "--data.train_size=43",
@@ -61,12 +61,12 @@ COMMON = (
 class Process:
     """A command of ``cli.py``, forked from this process, which has imported everything.
 
-    Imports take longer than the trainings. The second process of a training is one that Lightning
-    starts, as always.
+    Imports take longer than training. Lightning starts the second process of a run itself, as
+    usual.
 
     Args:
-        words: of the command line.
-        log: to which it writes.
+        words: arguments of the command line.
+        log: file for its output.
     """
 
     def __init__(self, words: list[str], log: Path) -> None:
@@ -88,17 +88,17 @@ class Process:
             os.setpgid(self.pid, self.pid)
 
     def poll(self) -> int | None:
-        """Return the status if it has ended, negative if a signal ended it."""
+        """Return the exit status if it has ended, negative if ended by a signal."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
     def wait(self, timeout: float) -> int:
-        """Wait for its end.
+        """Wait for the process to end.
 
         Raises:
-            TimeoutError: it has not ended by then.
+            TimeoutError: it has not ended in time.
         """
         until = time.monotonic() + timeout
         while (status := self.poll()) is None:
@@ -109,10 +109,10 @@ class Process:
 
 
 class Training:
-    """A training in a folder of its own, started as often as needed.
+    """A training run in its own folder, which can be restarted.
 
     Args:
-        root: of its runs.
+        root: folder of its runs.
         model: one of ``MODELS``.
         processes: 1 or 2.
     """
@@ -120,15 +120,15 @@ class Training:
     def __init__(self, root: Path, model: str, processes: int) -> None:
         config, *options = MODELS[model]
         self.root, self.folder = root, root / "kills" / "run"
-        several = ("--trainer.devices=2", "--trainer.strategy=ddp") if processes == 2 else ()
+        ddp = ("--trainer.devices=2", "--trainer.strategy=ddp") if processes == 2 else ()
         workers = f"--data.num_workers={1 if processes == 1 else 0}"
-        words = [f"--config=conf/{config}.yaml", *options, *COMMON, *several, workers]
+        words = [f"--config=conf/{config}.yaml", *options, *COMMON, *ddp, workers]
         words += ["--experiment=kills", f"--trainer.default_root_dir={root}"]
         self.command = ["fit", *words]
         self.log = root / "log.txt"
 
     def start(self) -> "Process":
-        """Start it, or start it again, as leader of a group of processes."""
+        """Start or restart it, as the leader of a process group."""
         return Process(self.command, self.log)
 
     def finish(self) -> None:
@@ -142,26 +142,26 @@ class Training:
             raise RuntimeError(f"ended with {process.returncode}: {tail(self.log)}")
 
     def rows(self) -> list[dict[str, str]]:
-        """Return the rows of metrics.csv; the last may be unfinished."""
+        """Return the rows of metrics.csv; the last may be incomplete."""
         with suppress(OSError), open(self.folder / "metrics.csv", encoding="utf-8") as file:
             return list(csv.DictReader(file))
         return []
 
     def step(self) -> int:
-        """Return the last step that was logged."""
+        """Return the last logged step."""
         rows = self.rows()
         with suppress(TypeError, ValueError, KeyError, IndexError):
             return int(float(rows[-1]["step"]))
         return 0
 
     def measures(self) -> dict[str, set[str]]:
-        """Collect the values of every step's loss and validation, as they were written."""
-        found: dict[str, set[str]] = {}
+        """Return all logged values of every step's loss and validation, as text."""
+        values: dict[str, set[str]] = {}
         for row in self.rows():
             for name in ("train/bound", "train/kl", "val/bound", "val/kl"):
                 if row.get(name):
-                    found.setdefault(f"{name} at {float(row['step']):.0f}", set()).add(row[name])
-        return found
+                    values.setdefault(f"{name} at {float(row['step']):.0f}", set()).add(row[name])
+        return values
 
     def weights(self) -> dict[str, Any]:
         """Load the final weights."""
@@ -172,7 +172,7 @@ class Training:
         return content["state_dict"]
 
     def writes(self, since: float = 0.0) -> bool:
-        """Tell whether a checkpoint is being written, by nobody who died before a time."""
+        """Return whether a checkpoint is being written since a time."""
         with suppress(OSError):
             for entry in os.scandir(self.folder / "checkpoints"):
                 if entry.name.startswith(".") and entry.stat().st_mtime > since:
@@ -180,14 +180,14 @@ class Training:
         return False
 
     def left(self) -> list[int]:
-        """List processes that belong to it."""
+        """List the ids of its remaining processes."""
         mark = os.fsencode(f"--trainer.default_root_dir={self.root}")
-        found = []
+        values = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
                 if mark in entry.read_bytes():
-                    found.append(int(entry.parent.name))
-        return found
+                    values.append(int(entry.parent.name))
+        return values
 
 
 def tail(log: Path) -> str:
@@ -196,10 +196,10 @@ def tail(log: Path) -> str:
 
 
 def train(words: list[str]) -> int:
-    """Be the training, with checkpoints as often as its seconds allow, and without pictures."""
-    sys.argv = [__file__, TRAIN, *words]  # what Lightning starts the second process by
+    """Run a command line with frequent checkpoints and without pictures; return its exit status."""
+    sys.argv = [__file__, TRAIN, *words]  # Lightning starts the second process with it
     LastCheckpoint.__init__.__defaults__ = (0.2, 0.4)  # type: ignore[attr-defined]
-    Pictures.on_validation_end = lambda *given: None  # type: ignore[method-assign]
+    Pictures.on_validation_end = lambda *args: None  # type: ignore[method-assign]
     try:
         cli.main(words)
     except SystemExit as end:
@@ -208,5 +208,5 @@ def train(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # The second process of a training, which Lightning starts.
+    # The second process of a run, started by Lightning.
     sys.exit(train(sys.argv[2:]))

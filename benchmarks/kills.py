@@ -1,13 +1,13 @@
-"""Kills trainings at any moment, resumes them, and compares them with those that nobody killed.
+"""Kills training runs at random moments, resumes them, and compares them with undisturbed ones.
 
     python benchmarks/kills.py --kills 200
 
-Chains of real processes: each training is killed several times, and started again each time by the
-same command, with ``--ckpt_path last``, until it ends. The reference is one training that nobody
-killed. Losses of all steps, validations and the final weights must be equal to the bit, no process
-and no unfinished file may be left, and each exit status must be what schedulers expect.
+Chains of real processes: each run is killed several times, and restarted each time by the
+same command, with ``--ckpt_path last``, until it ends. The reference is one undisturbed run.
+Losses of all steps, validations and the final weights must be bitwise equal, no process
+and no unfinished file may remain, and each exit status must be what schedulers expect.
 
-``docs/reliability.md`` has the outcome.
+``docs/reliability.md`` has the results.
 """
 
 import argparse
@@ -29,13 +29,13 @@ import torch
 
 from killable_training import MODELS, ROOT, STEPS, Training, tail
 
-#: In which a process may have no handlers of signals yet.
+#: Time in which a process may not have installed its signal handlers.
 START_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A way to end a training."""
+    """A way to kill a run."""
 
     name: str
     number: signal.Signals
@@ -44,7 +44,7 @@ class Kill:
 
     @property
     def statuses(self) -> set[int]:
-        """Statuses of a process that it ends as it should."""
+        """Expected exit statuses of a killed process."""
         if self.number == signal.SIGKILL:
             return {-signal.SIGKILL}
         return {128 + self.number}
@@ -63,7 +63,7 @@ KILLS = (
 
 @dataclass
 class Outcome:
-    """Faults of one chain, its kills by name, and the seconds until each process had ended."""
+    """Faults of one chain, its kills by name, and the seconds until each process ended."""
 
     faults: list[str] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
@@ -71,14 +71,14 @@ class Outcome:
 
 
 def kill(training: Training, how: Kill, after: int, draw: random.Random, outcome: Outcome) -> bool:
-    """Start a training, and kill it some time after a step; False if it ended before.
+    """Start a run, and kill it some time after a step; return False if it ended before.
 
     Args:
-        training: to start.
-        how: it is killed.
-        after: step.
-        draw: of the moment.
-        outcome: to add to.
+        training: the run to start.
+        how: the way to kill it.
+        after: step after which to kill it.
+        draw: source of the random moment.
+        outcome: collects the results.
     """
     began, started = time.time(), time.monotonic()
     process = training.start()
@@ -98,26 +98,26 @@ def kill(training: Training, how: Kill, after: int, draw: random.Random, outcome
     try:
         status = process.wait(timeout=60)
     except TimeoutError:
-        outcome.faults.append(f"{how.name}: still there after 60 s: {tail(training.log)}")
+        outcome.faults.append(f"{how.name}: still running after 60 s: {tail(training.log)}")
         os.killpg(process.pid, signal.SIGKILL)
         status = process.wait(timeout=10)
     outcome.seconds.append(time.monotonic() - sent)
-    # A training that was at its end anyhow may end well.
+    # A run that was about to finish may exit with 0.
     early = {-how.number} if sent - started < START_SECONDS else set()
     if status not in how.statuses | {0} | early:
         outcome.faults.append(f"{how.name}: status {status}: {tail(training.log)}")
     while training.left() and time.monotonic() < sent + 60:
         time.sleep(0.2)
-    if left := training.left():
-        outcome.faults.append(f"{how.name}: left processes {left}")
-        for number in left:
+    if orphans := training.left():
+        outcome.faults.append(f"{how.name}: left processes {orphans}")
+        for number in orphans:
             with suppress(OSError):
                 os.kill(number, signal.SIGKILL)
     return True
 
 
-def chain(model: str, processes: int, place: Path, kills: int, seed: int, whole: Any) -> Outcome:
-    """Kill one training several times, let it end, and compare it."""
+def chain(model: str, processes: int, place: Path, kills: int, seed: int, expected: Any) -> Outcome:
+    """Kill one run several times, let it end, and compare it with the reference."""
     draw, outcome = random.Random(seed), Outcome()
     with tempfile.TemporaryDirectory(dir=place, prefix="kills-") as folder:
         training = Training(Path(folder), model, processes)
@@ -129,20 +129,20 @@ def chain(model: str, processes: int, place: Path, kills: int, seed: int, whole:
             kill(training, how, after, draw, outcome)
         try:
             training.finish()
-            compare(training, whole, outcome)
+            compare(training, expected, outcome)
         except Exception as failure:
             outcome.faults.append(f"lost: {failure}")
         outcome.faults[:] = [f"{model}, {processes}, {place}, {f}" for f in outcome.faults]
     return outcome
 
 
-def compare(training: Training, whole: Any, outcome: Outcome) -> None:
-    """Compare a training that was killed with one that was not."""
-    measures, weights = whole
-    found = training.measures()
+def compare(training: Training, expected: Any, outcome: Outcome) -> None:
+    """Compare a killed run with the reference."""
+    measures, weights = expected
+    actual = training.measures()
     for name, value in measures.items():
-        if found.get(name) != value:
-            outcome.faults.append(f"differs: {name} is {found.get(name)}, not {value}")
+        if actual.get(name) != value:
+            outcome.faults.append(f"differs: {name} is {actual.get(name)}, not {value}")
             break
     changed = [n for n, value in training.weights().items() if not torch.equal(value, weights[n])]
     if changed:
@@ -152,7 +152,7 @@ def compare(training: Training, whole: Any, outcome: Outcome) -> None:
 
 
 def reference(model: str, processes: int) -> Any:
-    """Train without a kill; return all measures and the final weights."""
+    """Train undisturbed, and return all measures and the final weights."""
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         training = Training(Path(folder), model, processes)
         training.finish()
@@ -162,40 +162,42 @@ def reference(model: str, processes: int) -> Any:
 
 
 def chains(kills: int, each: int, places: list[Path]) -> Iterator[tuple[str, int, Path, int]]:
-    """List as many chains as make so many kills, over all models, processes and file systems."""
+    """Yield enough chains for the number of kills, over all models, processes and file systems."""
     for number in range(-(-kills // each)):
         models = list(MODELS)
-        # Every third one has two processes, which take twice the time.
+        # Every third one has two processes, which take twice as long.
         processes = 2 if number % 3 == 2 else 1
         place = places[number // len(models) % len(places)]
         yield models[number % len(models)], processes, place, number
 
 
 def main() -> None:
-    """Run all chains, and print what was found as a table."""
+    """Run all chains, and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--each", type=int, default=5, help="kills of one training")
-    parser.add_argument("--first", type=int, default=0, help="chains to leave out, made elsewhere")
+    parser.add_argument("--each", type=int, default=5, help="kills per run")
+    parser.add_argument("--first", type=int, default=0, help="number of chains to skip")
     parser.add_argument("--places", type=Path, nargs="+", default=[Path("/tmp"), Path("/dev/shm")])
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    # A shell lets its background jobs ignore Ctrl-C, and so do what these start.
+    options = parser.parse_args()
+    # A shell's background jobs ignore Ctrl-C, and their children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ |= {"OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONPATH": str(ROOT)}
     os.chdir(ROOT)
     torch.set_num_threads(1)
-    wholes: dict[tuple[str, int], Any] = {}
+    references: dict[tuple[str, int], Any] = {}
     outcomes = []
-    for model, processes, place, number in list(chains(given.kills, given.each, given.places)):
-        if number < given.first:
+    for model, processes, place, number in list(
+        chains(options.kills, options.each, options.places)
+    ):
+        if number < options.first:
             continue
-        if (model, processes) not in wholes:
-            wholes[model, processes] = reference(model, processes)
-        whole = wholes[model, processes]
-        outcome = chain(model, processes, place, given.each, given.seed + number, whole)
-        said = f"{number}: {model}, {processes} in {place}: {dict(outcome.kills)}"
-        print(said, *outcome.faults, sep="\n  ", flush=True)
+        if (model, processes) not in references:
+            references[model, processes] = reference(model, processes)
+        expected = references[model, processes]
+        outcome = chain(model, processes, place, options.each, options.seed + number, expected)
+        line = f"{number}: {model}, {processes} in {place}: {dict(outcome.kills)}"
+        print(line, *outcome.faults, sep="\n  ", flush=True)
         outcomes.append(outcome)
     kills = sum((outcome.kills for outcome in outcomes), Counter())
     faults = [fault for outcome in outcomes for fault in outcome.faults]

@@ -1,4 +1,4 @@
-"""The machine and the versions behind a measurement, to be stored with its numbers."""
+"""Records the machine and the versions of a measurement."""
 
 import os
 import platform
@@ -10,31 +10,30 @@ from typing import Any
 import torch
 
 ROOT = Path(__file__).parents[1]
-# What is measured is the checkout of these scripts, which import this module first: another one
-# may be installed.
+# Measure this checkout, since another one may be installed; scripts import this module first.
 sys.path.insert(0, str(ROOT))
 from lightning_modules.records.versions import package_version, revision  # noqa: E402
 
 
 def processor() -> str:
-    """Name the CPU with its family and model: virtual ones of all kinds share one name."""
+    """Return the CPU's name, family and model, since virtual CPUs of all kinds share a name."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
         first = ""
-    told = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", first, flags=re.M))
-    if len(told) < 3:
+    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", first, flags=re.M))
+    if len(fields) < 3:
         return platform.processor() or platform.machine()
-    return "{model name}, family {cpu family} model {model}".format_map(told)
+    return "{model name}, family {cpu family} model {model}".format_map(fields)
 
 
 def load() -> float | None:
-    """Return how many processes wanted to run in the last minute, on average."""
+    """Return the load average of the last minute; None if unavailable."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def record(device: torch.device, bf16: bool = False) -> dict[str, Any]:
-    """Record machine, versions, revision and threads."""
+    """Return machine, versions, revision and threads."""
     cuda = device.type == "cuda"
     return {
         "machine": {
@@ -55,7 +54,7 @@ def record(device: torch.device, bf16: bool = False) -> dict[str, Any]:
 
 
 def heading(record: dict[str, Any]) -> str:
-    """Put device, precision and threads into words."""
+    """Describe device, precision and threads."""
     threads = record["threads"]
     return (
         f"{record['machine']['device']}, {record['precision']}, "
@@ -64,7 +63,7 @@ def heading(record: dict[str, Any]) -> str:
 
 
 def results_file(record: dict[str, Any], benchmark: str) -> Path:
-    """Return the file that keeps this machine's results."""
+    """Return the file of this machine's results."""
     machine = record["machine"]
     name = machine["processor"] if machine["device"] == "cpu" else machine["device"]
     words = f"{benchmark} {name} {record['precision'].split()[0]} threads {record['threads']}"

@@ -1,9 +1,9 @@
-"""The most memory that a step holds at once, beside what was there before it.
+"""Measures the peak memory that a step allocates.
 
-That is what it saves for the backward pass, temporary results and gradients; the parameters were
-there before. On the CPU PyTorch's profiler tells every allocation and release of PyTorch's own
-allocator (not the scratch space of a library inside an operator); on CUDA the caching allocator
-keeps the maximum.
+This includes tensors saved for the backward pass, temporary results and gradients, but not the
+parameters. On the CPU, PyTorch's profiler records every allocation and release of PyTorch's own
+allocator (not the scratch space of libraries inside operators); on CUDA, the caching allocator
+tracks the maximum.
 """
 
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ MEBIBYTE = 2**20
 
 def peak_of(changes: Iterable[int]) -> int:
     """Return the highest running sum, at least 0."""
-    held = highest = 0
+    allocated = highest = 0
     for change in changes:
-        held += change
-        highest = max(highest, held)
+        allocated += change
+        highest = max(highest, allocated)
     return highest
 
 
@@ -46,5 +46,5 @@ def peak_on_cuda(step: Step) -> int:
 
 
 def peak_mebibytes(step: Step, device: torch.device) -> float:
-    """Measure the peak of a step that leaves nothing behind, in MiB."""
+    """Measure the peak of a step that leaves no allocations behind, in MiB."""
     return (peak_on_cuda if device.type == "cuda" else peak_on_cpu)(step) / MEBIBYTE

@@ -1,4 +1,4 @@
-"""The matrix products of a training step alone: nothing that needs them can be faster."""
+"""Times the matrix products of a training step alone: a lower bound on the step's time."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ ATTENTION = "_scaled_dot_product"
 
 
 class Layout(NamedTuple):
-    """All that a product's time depends on."""
+    """What a product's time depends on."""
 
     shape: tuple[int, ...]
     stride: tuple[int, ...]
@@ -31,7 +31,7 @@ class Layout(NamedTuple):
         return cls(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
 
     def filled(self) -> Tensor:
-        """Draw random numbers in this layout."""
+        """Return random numbers in this layout."""
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
         numbers = torch.randn(max(last, 0) + 1, dtype=torch.float32, device=self.device)
         return numbers.to(self.dtype).as_strided(self.shape, self.stride)
@@ -46,17 +46,17 @@ class Call(NamedTuple):
 
 
 def is_attention(operator: Any) -> bool:
-    """Tell whether an operator is a fused attention or its gradient."""
+    """Return whether an operator is a fused attention or its gradient."""
     return ATTENTION in str(operator)
 
 
 def is_product(operator: Any) -> bool:
-    """Tell whether an operator is a product, convolution or fused attention, or their gradient."""
+    """Return whether an operator is a product, convolution or fused attention, or a gradient."""
     return operator in PRODUCTS | CONVOLUTIONS or is_attention(operator)
 
 
 class ProductRecorder(TorchDispatchMode):
-    """Keeps the products of all that runs under it, backward passes too."""
+    """Records the products of everything that runs under it, including backward passes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class ProductRecorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Keep a product's layouts and call it."""
+        """Record a product's layouts, and call it."""
         kwargs = kwargs or {}
         if is_product(func):
             self.calls.append(Call(func, *tree_map_only(Tensor, Layout.of, (args, kwargs))))
@@ -73,7 +73,7 @@ class ProductRecorder(TorchDispatchMode):
 
 
 def repeated(calls: Iterable[Call]) -> Step:
-    """Make a step that does these products and nothing else; equal layouts share their numbers."""
+    """Return a step with only these products; equal layouts share their tensors."""
     tensors: dict[Layout, Tensor] = {}
 
     def filled(part: Any) -> Any:
@@ -99,7 +99,7 @@ def repeated(calls: Iterable[Call]) -> Step:
 
 
 def products_of(step: Step) -> list[Call]:
-    """Record the products of one step, with operators and compiled code taken in Python."""
+    """Record the products of one step, run in Python without C++ operators and compiled code."""
     eager = torch.compiler.set_stance("force_eager")
     with eager, building.left_out(), ProductRecorder() as recorder:
         step()

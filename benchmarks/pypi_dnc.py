@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sizes import Sizes
 
-#: Near-neighbour indices for its sparse memories, which are not used here.
+#: Nearest-neighbour libraries for its sparse memories, which are not used here.
 UNUSED = {
     "pyflann": ("FLANN",),
     "faiss": (
@@ -22,12 +22,12 @@ UNUSED = {
 
 
 def is_installed() -> bool:
-    """Tell whether the package is installed."""
+    """Return whether the package is installed."""
     return find_spec("dnc") is not None
 
 
 def stand_in(name: str, members: tuple[str, ...]) -> None:
-    """Let an import succeed whose members are never called, whether the package is there or not."""
+    """Stub a module whose members are never called, whether or not it is installed."""
     module: Any = ModuleType(name)
     for member in members:
         setattr(module, member, None)
@@ -35,11 +35,11 @@ def stand_in(name: str, members: tuple[str, ...]) -> None:
 
 
 class PypiDNC(nn.Module):
-    """One LSTM layer as controller, and its memory.
+    """A DNC with one LSTM layer as controller.
 
     Args:
-        sizes: those of controller and memory.
-        device: where it allocates its states.
+        sizes: of controller and memory.
+        device: device of its states.
     """
 
     def __init__(self, sizes: Sizes, device: torch.device) -> None:

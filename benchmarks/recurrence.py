@@ -1,13 +1,13 @@
-"""The work that is timed of a core: the same that a published DNC does.
+"""The workload that is timed for a core, the same as a published DNC's.
 
-A controller LSTM beside a memory is unrolled over T steps whose inputs are known beforehand, and
+A controller LSTM with a memory is unrolled over T steps whose inputs are known beforehand, and
 its outputs are mapped to the inputs' width:
 
     h_t = LSTM(h_{t-1}, [x_t; reads_{t-1}])
     memory_t = write x_t under h_t, with the key h_{t-1};   reads_t = read under h_t
     y_t = output map of [h_t; reads_t]
 
-It is made of the models' own pieces, as ``Backbone.advance`` puts them together.
+It uses the models' own parts, combined as in ``Backbone.advance``.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from sizes import Sizes
 
 
 class RecurrentState(NamedTuple):
-    """State that one step hands to the next."""
+    """State that one step passes to the next."""
 
     controller: ControllerState
     memory: NamedTuple
@@ -44,7 +44,7 @@ class Recurrence(nn.Module):
 
     Args:
         core: builds the core.
-        sizes: those of controller and core.
+        sizes: of controller and core.
     """
 
     def __init__(self, core: Callable[[MemorySizes], MemoryCore], sizes: Sizes) -> None:
@@ -53,7 +53,7 @@ class Recurrence(nn.Module):
         self.core = core(MemorySizes(control=H, key=H, value=W, steps=sizes.steps))
         self.controller = Controller(W, self.core.context_size, H)
         self.output = nn.Linear(H + self.core.context_size, W)
-        #: Both are for ``compilation.compiled``.
+        #: Both are set by ``compilation.compiled``.
         self.compiled_steps: CompiledSteps | None = None
         self.cuda_graphs: CapturedGraphs | None = None
 
@@ -64,7 +64,7 @@ class Recurrence(nn.Module):
         )
 
     def unroll(self, inputs: Tensor) -> Tensor:
-        """Take step after step, or chunk after chunk."""
+        """Run step by step, or chunk by chunk if compiled."""
         seen: list[Tensor] = []
         gates = self.controller.known_gates(inputs, seen)
         compiled = None if inputs.is_cuda else self.compiled_steps
@@ -74,8 +74,8 @@ class Recurrence(nn.Module):
         spans = (part.split(sizes) for part in (gates, inputs.transpose(0, 1)))
         for evidence, rows in zip(*spans, strict=True):
             run = compiled if compiled and len(evidence) == size else Recurrence.steps
-            state, more = run(self, state, evidence, rows)
-            outcomes.append(more)
+            state, outcome = run(self, state, evidence, rows)
+            outcomes.append(outcome)
         hidden, reads, last = (torch.cat(parts) for parts in zip(*outcomes, strict=True))
         seen.append(last)
         return self.output(torch.cat([hidden, reads], 2)).transpose(0, 1)
@@ -91,7 +91,7 @@ class Recurrence(nn.Module):
     def steps(
         self, state: RecurrentState, evidence: Tensor, inputs: Tensor
     ) -> tuple[RecurrentState, Outcome]:
-        """Take S steps, with evidence [S, B, 4 H] of the inputs [S, B, W]."""
+        """Run S steps, with evidence [S, B, 4 H] of the inputs [S, B, W]."""
         outcomes = []
         for step in zip(evidence.unbind(), inputs.unbind(), strict=True):
             state = self.step(state, *step)
@@ -99,7 +99,7 @@ class Recurrence(nn.Module):
         return state, Outcome(*(torch.stack(parts) for parts in zip(*outcomes, strict=True)))
 
     def step(self, state: RecurrentState, evidence: Tensor, inputs: Tensor) -> RecurrentState:
-        """Take one step, with evidence [B, 4 H] of the inputs [B, W]."""
+        """Run one step, with evidence [B, 4 H] of the inputs [B, W]."""
         controller = self.controller.step(state.controller, evidence, state.reads, late=True)
         present = torch.ones(len(inputs), 1, dtype=torch.bool, device=inputs.device)
         item = Items(state.controller.hidden.unsqueeze(1), inputs.unsqueeze(1), present)

@@ -3,7 +3,7 @@
     python benchmarks/scaling.py --json scaling.json --plots plots/
 
 Prints a table for each of these sizes, with the exponent of the growth: the slope of log time over
-log size at the three largest sizes. A contestant leaves where the next size would not fit.
+log size at the three largest sizes. A contestant is skipped at sizes that would not fit.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -27,7 +27,7 @@ from timing import interleaved, timer_of
 
 #: Every core, and a DNC whose links do not grow with the square of the slots.
 ROWS = (*(name for name, variant in VARIANTS.items() if not variant.settings), "dnc_sparse_links")
-SLOTTED = tuple(name for name in ROWS if "slots" in VARIANTS[name].known)
+SLOTTED = tuple(name for name in ROWS if "slots" in VARIANTS[name].accepted)
 Build = Callable[[str, int, torch.device], Contestant]
 
 
@@ -39,21 +39,21 @@ class Axis(NamedTuple):
     sizes: tuple[int, ...]
     names: tuple[str, ...]
     build: Build
-    power: int = 2  #: of the size, with which any of them may grow: 2 for links
+    power: int = 2  #: assumed maximum exponent of the growth: 2 for links
 
 
-def in_recurrence(field: str, **others: int) -> Build:
-    """Vary a size of the core beside a controller, with other sizes unlike those of all cores."""
+def in_recurrence(field: str, **fixed: int) -> Build:
+    """Vary one size of a core with a controller; ``fixed`` overrides other default sizes."""
 
     def build(name: str, size: int, device: torch.device) -> Contestant:
-        sizes = Sizes()._replace(**{**others, field: size})
+        sizes = Sizes()._replace(**{**fixed, field: size})
         return dict(contestants((name,), sizes, device, bf16=False))[name]
 
     return build
 
 
 def in_sets(field: str) -> Build:
-    """Vary a size of the core in a neural process."""
+    """Vary one size of a core in a neural process."""
 
     def build(name: str, size: int, device: torch.device) -> Contestant:
         sizes = SetSizes()._replace(**{field: size})
@@ -117,12 +117,12 @@ def parse(args: list[str] | None) -> Namespace:
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write a PNG for each size here")
-    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="some sizes")
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="sizes to vary")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: 5)")
     parser.add_argument("--quick", action="store_true", help="two smallest sizes, one round")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
-    limits = parser.add_argument_group("where a contestant leaves")
+    limits = parser.add_argument_group("limits at which a contestant is skipped")
     limits.add_argument("--most-mebibytes", type=float, default=8192, metavar="MIB")
     limits.add_argument("--most-seconds", type=float, default=20, metavar="S")
     return parser.parse_args(args)
@@ -152,19 +152,19 @@ def peak(contestant: Contestant, device: torch.device) -> float:
 
 
 def fits(name: str, growth: Growth, size: int, options: Namespace, power: int = 2) -> bool:
-    """Tell whether a size is within the limits if all grows with its power."""
+    """Return whether a size is within the limits if costs grow with its power."""
     if not growth.sizes:
         return True
     factor = (size / growth.sizes[-1]) ** power
     mebibytes, seconds = growth.peak_mebibytes[-1] * factor, growth.least_ms[-1] / 1000 * factor
     if mebibytes <= options.most_mebibytes and seconds <= options.most_seconds:
         return True
-    print(f"{name} is left out at {size:,}: up to {mebibytes:,.0f} MiB, {seconds:.0f} s a step")
+    print(f"{name} is skipped at {size:,}: up to {mebibytes:,.0f} MiB, {seconds:.0f} s per step")
     return False
 
 
 def report(curves: Mapping[str, Growth], unit: str) -> str:
-    """Lay out times in ms by size, and the exponent."""
+    """Format times in ms by size, and the exponent."""
     sizes = sorted({size for growth in curves.values() for size in growth.sizes})
     rows = []
     for name, growth in curves.items():

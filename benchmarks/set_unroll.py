@@ -1,4 +1,4 @@
-"""The work timed of a core in a neural process: writing sets step by step, then looking up.
+"""The workload of a core in a neural process: write sets step by step, then look up.
 
 memory_t = write the context points (x, value) of step t
 y_t(x)   = look-up of the targets x of all steps, in one call
@@ -14,13 +14,13 @@ from memory_cores import Items, MemoryCore, MemorySizes
 
 
 class SetSizes(NamedTuple):
-    """Sizes of sequences of sets, from the middle of transfer-prediction's ranges."""
+    """Sizes of sequences of sets, in the middle of transfer-prediction's ranges."""
 
     steps: int = 20  #: T
     batch: int = 16  #: B
     width: int = 64  #: h, of encodings
-    context: int = 25  #: N points a step
-    targets: int = 25  #: M places a step
+    context: int = 25  #: N points per step
+    targets: int = 25  #: M locations per step
     slots: int = 25  #: of every core that has slots; an RMR's K
 
 
@@ -29,7 +29,7 @@ class SetUnroll(nn.Module):
 
     Args:
         core: builds the core.
-        sizes: those of items and queries.
+        sizes: of items and queries.
     """
 
     items: Tensor

@@ -1,4 +1,4 @@
-"""A picture of what training steps are spent on."""
+"""Plots what training steps are spent on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,12 @@ PARTS = {
 
 
 def shares_plot(rows: Mapping[str, Mapping[str, Any]], title: str, subtitle: str) -> Figure:
-    """Draw a bar for each experiment, of the shares of its step in percent.
+    """Draw a bar per experiment with the shares of its step in percent.
 
     Args:
         rows: shares by the experiments' names.
-        title: bold, in the first line.
-        subtitle: in the second line.
+        title: first line, in bold.
+        subtitle: second line.
     """
     height = ABOVE + BELOW + ROW * len(rows)
     figure = sheet(WIDTH, height, title, subtitle)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Sizes(NamedTuple):
-    """Sizes of a controller with a memory, of the order of published comparisons of DNCs."""
+    """Sizes of a controller with a memory, similar to published comparisons of DNCs."""
 
     steps: int = 25  #: T of a sequence
     batch: int = 10  #: sequences B
@@ -23,5 +23,5 @@ def add_sizes(parser: ArgumentParser) -> None:
 
 
 def sizes_of(options: Namespace) -> Sizes:
-    """Return the sizes that were asked for."""
+    """Return the sizes given by the options."""
     return Sizes(*(getattr(options, name) for name in Sizes._fields))

@@ -1,4 +1,4 @@
-"""Shares of a training step's time: networks, other matrix products, everything else."""
+"""Profiles a training step's time: networks, other matrix products, everything else."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from timing import Step
 
 STEP, NETWORK = "benchmark: step", "benchmark: network"
-#: How PyTorch names a node of the backward pass.
+#: PyTorch's name for a node of the backward pass.
 BACKWARD = "autograd::engine::evaluate_function"
 PRODUCTS = {
     "aten::mm",
@@ -20,10 +20,10 @@ PRODUCTS = {
     "aten::baddbmm",
     "aten::convolution",
     "aten::convolution_backward",
-    # Of a whole LSTM, whose products cannot be told from its gates.
+    # A whole LSTM, whose products cannot be separated from its gates.
     "aten::mkldnn_rnn_layer",
     "aten::mkldnn_rnn_layer_backward",
-    # Within our own operators.
+    # Inside this project's operators.
     "linear::forward",
     "linear::backward",
 }
@@ -33,14 +33,14 @@ ATTENTION = "aten::_scaled_dot_product"
 class Shares(NamedTuple):
     """Shares of a step's time; they sum to 1."""
 
-    networks: float  #: encoder and decoder, whatever they do
+    networks: float  #: encoder and decoder, all of their operators
     products: float  #: matrix products and fused attention outside them
     elsewhere: float
 
 
 @contextmanager
 def marked(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Mark the calls of modules, and of those within them, for the profiler."""
+    """Mark the calls of modules and their submodules for the profiler."""
     ranges: list[record_function] = []
 
     def enter(module: nn.Module, args: Any) -> None:
@@ -63,8 +63,8 @@ def marked(modules: Iterable[nn.Module]) -> Iterator[None]:
 def profiled(step: Step, networks: Iterable[nn.Module]) -> Shares:
     """Profile one step.
 
-    The profiler itself costs a microsecond or two an operator, so that the share of what is made
-    of small ones is a little too large.
+    The profiler itself costs a microsecond or two per operator, so the share of parts with many
+    small operators is slightly too large.
     """
     cpu = [ProfilerActivity.CPU]
     with profile(activities=cpu) as profiler, marked(networks), record_function(STEP):
@@ -78,24 +78,24 @@ def profiled(step: Step, networks: Iterable[nn.Module]) -> Shares:
 
 
 def numbers_in_networks(events: Iterable[Any]) -> set[int]:
-    """Return sequence numbers by which the backward pass's nodes know the networks' operators."""
+    """Return the sequence numbers that link backward nodes to the networks' operators."""
     makers = {}
     for event in sorted(events, key=lambda event: event.time_range.start):
-        # The last operator with a number is the one that made the node.
+        # The last operator with a number created the node.
         if event.sequence_nr >= 0 and event.name.startswith("aten::"):
             makers[event.sequence_nr] = event
     return {number for number, event in makers.items() if is_in_network(event)}
 
 
 def is_in_network(event: Any) -> bool:
-    """Tell whether a marked module called the operator."""
+    """Return whether a marked module called the operator."""
     while event is not None and event.name != NETWORK:
         event = event.cpu_parent
     return event is not None
 
 
 def add_up(event: Any, numbers: set[int], spent: dict[str, float]) -> None:
-    """Add the time of an event, or of its parts, to what it was spent on."""
+    """Add the time of an event, or of its parts, to its categories."""
     backward = event.name.startswith(BACKWARD) and event.sequence_nr in numbers
     if event.name == NETWORK or backward:
         spent["networks"] += event.cpu_time_total

@@ -1,4 +1,4 @@
-"""Waits of the host for a CUDA device within a step."""
+"""Counts the host's waits for a CUDA device within a step."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import torch
 
 from timing import Step
 
-#: What PyTorch says where it waits.
+#: PyTorch's warning when it waits.
 WARNING = "called a synchronizing CUDA operation"
 
 

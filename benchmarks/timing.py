@@ -1,4 +1,4 @@
-"""Times that compare: contestants take turns, so that a noisy machine disturbs all alike."""
+"""Comparable times: contestants are interleaved, so that noise affects all of them equally."""
 
 import gc
 import time
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 Step = Callable[[], object]
-#: Runs a step and returns how long it took, in ms.
+#: Runs a step and returns its duration in ms.
 Timer = Callable[[Step], float]
 
 
@@ -22,12 +22,12 @@ class Times(NamedTuple):
 
     @classmethod
     def of(cls, milliseconds: Sequence[float]) -> "Times":
-        """Summarise what was measured."""
+        """Summarise measurements."""
         return cls(median(milliseconds), min(milliseconds))
 
 
 def host_timer(clock: Callable[[], float] = time.perf_counter) -> Timer:
-    """Time with a clock that counts seconds."""
+    """Return a timer based on a clock in seconds."""
 
     def timed(step: Step) -> float:
         start = clock()
@@ -38,7 +38,7 @@ def host_timer(clock: Callable[[], float] = time.perf_counter) -> Timer:
 
 
 def cuda_timer() -> Timer:
-    """Time with events on the device, from an idle device to the end of the step's last kernel."""
+    """Return a timer based on device events, from an idle device to the end of the last kernel."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
 
     def timed(step: Step) -> float:
@@ -53,20 +53,20 @@ def cuda_timer() -> Timer:
 
 
 def timer_of(device: torch.device) -> Timer:
-    """Choose the timer for steps on a device."""
+    """Return the timer for steps on a device."""
     return cuda_timer() if device.type == "cuda" else host_timer()
 
 
 def interleaved(
     steps: Mapping[str, Step], rounds: int, timer: Timer, warm_up: int = 2
 ) -> dict[str, Times]:
-    """Time each contestant once a round, every other round in reverse order.
+    """Time each contestant once per round, in reverse order every other round.
 
     Args:
-        steps: what each contestant does in its turn.
-        rounds: rounds that count.
+        steps: each contestant's step.
+        rounds: number of measured rounds.
         timer: times one step.
-        warm_up: rounds before them, which do not count.
+        warm_up: number of unmeasured rounds before them.
     """
     milliseconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
@@ -82,7 +82,7 @@ def interleaved(
 
 @contextmanager
 def without_garbage_collection() -> Iterator[Callable[[], object]]:
-    """Keep the collector out of the steps; what is yielded runs it between them."""
+    """Disable garbage collection; yield a function that collects between steps."""
     enabled = gc.isenabled()
     gc.disable()
     try:

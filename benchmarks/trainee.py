@@ -1,4 +1,4 @@
-"""A model in training, without a trainer: batches, steps, and what each of them costs."""
+"""Trains a model without a trainer, to measure batches and steps separately."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,12 +16,12 @@ from lightning_modules.speed.preparation import prepare
 from machine import ROOT
 from memory_cores import RMR
 
-#: Parts of models that are encoders and decoders.
+#: Names of the model parts that are encoders and decoders.
 NETWORKS = ("visual", "encoders", "decoder")
 
 
 class Experiment(Blueprint):
-    """An experiment's model with numbers, and its data."""
+    """An experiment's model with weights, and its data."""
 
     def instantiate_classes(self) -> None:
         """Build model and data as ``fit`` would."""
@@ -39,19 +39,19 @@ class Trainee:
 
     def __init__(self, model: SequenceModel, batches: Iterator[Any]) -> None:
         self.model, self.batches = model, batches
-        # Only a trainer can log.
+        # Logging needs a trainer.
         for name in ("log", "log_dict"):
             object.__setattr__(model, name, lambda *args, **kwargs: None)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=model.learning_rate, fused=True)
-        #: Always the same: the numbers of points differ, and steps are held against their products.
+        #: Fixed, since batches differ in size, and a step is compared with its own products.
         self.batch = self.fetch()
 
     def fetch(self) -> Any:
-        """Wait for the next batch."""
+        """Return the next batch."""
         return next(self.batches)
 
     def step(self, bf16: bool = False) -> None:
-        """Train on the first batch; ``bf16``: under autocast, with the loss in float32."""
+        """Train on the first batch; ``bf16`` uses autocast, with the loss in float32."""
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             loss: Any = self.model.training_step(self.batch, 0)
@@ -66,20 +66,20 @@ class Trainee:
 
 def trainee_of(experiment: str, settings: list[str]) -> Trainee:
     """Build an experiment of conf/."""
-    built = Experiment([f"--config={ROOT}/conf/{experiment}.yaml", *settings], run=False)
-    built.datamodule.setup("fit")
+    parsed = Experiment([f"--config={ROOT}/conf/{experiment}.yaml", *settings], run=False)
+    parsed.datamodule.setup("fit")
     prepare()
-    return Trainee(built.model, without_end(built.datamodule.train_dataloader()))
+    return Trainee(parsed.model, without_end(parsed.datamodule.train_dataloader()))
 
 
 def without_end(loader: Any) -> Iterator[Any]:
-    """Yield one epoch after another."""
+    """Yield batches of one epoch after another."""
     while True:
         yield from loader
 
 
 def rmr_trainee(context: int, targets: int, steps: int = 50, batch: int = 16) -> Trainee:
-    """Build an ASNP-RMR with K = 25 and h = 128 on random sets, always the same."""
+    """Build an ASNP-RMR with K = 25 and h = 128 on one batch of random sets."""
     torch.manual_seed(0)
     model = ASNP(
         memory=partial(RMR, slots=25),
@@ -100,16 +100,16 @@ def random_batch(batch: int, steps: int, context: int, targets: int) -> Function
     (context_x, target_x), (context_y, target_y) = (
         [torch.randn(batch, steps, size, 1) for size in sizes] for _ in range(2)
     )
-    real, asked = (torch.ones(batch, steps, size, dtype=torch.bool) for size in sizes)
+    context_mask, target_mask = (torch.ones(batch, steps, size, dtype=torch.bool) for size in sizes)
     task = torch.zeros(batch, steps, 0)
     return FunctionSequences(
         context_x,
         context_y,
-        real,
+        context_mask,
         target_x,
         target_y,
-        asked,
-        torch.zeros_like(asked),
+        target_mask,
+        torch.zeros_like(target_mask),
         task,
         torch.arange(batch),
     )

@@ -1,4 +1,4 @@
-"""Benchmarks as LightningDataModules: importing the package makes their names resolve."""
+"""Benchmarks as LightningDataModules; importing the package lets their short names resolve."""
 
 from datamodules.benchmark import BenchmarkDataModule
 from datamodules.drifting_functions import DriftingFunctions

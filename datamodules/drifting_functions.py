@@ -37,7 +37,7 @@ Kernels = Literal["text", "code"]
 
 @dataclass(frozen=True)
 class KernelSettings:
-    """Ranges in which the kernels of a regime start in the paper's text (appendix B.1)."""
+    """Initial ranges of a regime's kernels in the paper's text (appendix B.1)."""
 
     length_scale: Interval
     scale: Interval
@@ -47,7 +47,7 @@ KERNELS: dict[Regime, KernelSettings] = {
     "sparse": KernelSettings((0.7, 1.2), (1.0, 1.6)),
     "transfer": KernelSettings((1.2, 1.9), (1.6, 3.1)),
 }
-#: The authors' code gives each regime the kernels that the text gives the other.
+#: The authors' code swaps the kernels of the two regimes.
 OTHER: dict[Regime, Regime] = {"sparse": "transfer", "transfer": "sparse"}
 
 
@@ -57,7 +57,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
     `task` is the length scale and the scale of each step's kernel.
 
     By default, contexts have 1 point and a step at most 11 in the sparse regime; 5 to 50 and at
-    most 51 in the transfer regime. The `paper` protocol has two quirks more: kernels are those of
+    most 51 in the transfer regime. The `paper` protocol has two more quirks: kernels are those of
     the authors' `code`, unless `kernels` says otherwise, and l and s of validation and test
     sequences, and their velocities, are drawn with the same random numbers.
     """
@@ -90,8 +90,8 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         """Check the settings; null takes the paper's value for the regime (in parentheses).
 
         Args:
-            data_dir: folder in which the optimal NLL of fixed sets is kept.
-            kernels: which ranges of l and s a regime has: those of appendix B.1, "text", or the
+            data_dir: folder that stores the optimal NLL of fixed sets.
+            kernels: ranges of l and s of a regime: those of appendix B.1, "text", or the
                 other regime's, as in the authors' "code"; null: "code" in the `paper` protocol.
             length_scale: range of l in the first step (text: sparse 0.7 to 1.2, transfer 1.2 to
                 1.9); it overrides `kernels`, as does `scale`.
@@ -103,7 +103,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             test_points: points of the grid in validation and test.
             batch_size: as in `BenchmarkDataModule`, with the paper's value.
             eval_batch_size: as in `BenchmarkDataModule`; all points of a sequence are targets.
-            val_size: as in `BenchmarkDataModule`; a sequence is long and its targets are many.
+            val_size: as in `BenchmarkDataModule`; sequences are long and have many targets.
             test_size: as in `BenchmarkDataModule`.
             **settings: of `FunctionDataModule`.
 
@@ -124,11 +124,11 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
 
     @property
     def training_points(self) -> int:
-        """Number of points of the grid in training."""
+        """Number of grid points in training."""
         return self.hparams["train_points"]
 
     def make_datasets(self) -> dict[Split, FunctionDataset]:
-        """Build what generates the sequences of every split."""
+        """Build the datasets of all splits."""
         seed = self.hparams["seed"]
         return {
             split: FunctionDataset(self.recipe(split), seed, split, self.hparams[f"{split}_size"])
@@ -144,51 +144,51 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         return {"source": "generated", "reflected": f"{share:.3f}"}
 
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
-        """Mean NLL of each step, [T] in nats, of the oracle, which knows the kernels.
+        """Return the oracle's mean NLL per step, [T] in nats; it knows the kernels.
 
-        There is one for each group of steps and targets in `optimal_nll.py`. It takes a minute or
+        There is one curve per group of steps and targets in `optimal_nll.py`. It takes a minute or
         two for the default test set and a quarter of that for validation; then it is kept in
         `data_dir`. Needs `setup`.
         """
         if split not in self._optima:
-            self._optima[split] = self._known_to_all(
-                lambda: optimal_nll(self.dataset(split), self._kept(split))
+            self._optima[split] = self._broadcast(
+                lambda: optimal_nll(self.dataset(split), self._cache_file(split))
             )
         return self._optima[split]
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """Mean NLL of each test step, with kernels that are inferred from the contexts.
+        """Return the mean NLL of each test step, with kernels inferred from the contexts.
 
-        Empty before `infer_nll`, and where that found no bound. See
+        Empty before `infer_nll`, or if that found no bound. See
         `datamodules.points.gaussian_process.inferred_nll`. Needs `setup`.
         """
-        return self._known_to_all(lambda: inferred_nll(self._kept("test", ".inferred")))
+        return self._broadcast(lambda: inferred_nll(self._cache_file("test", ".inferred")))
 
-    def infer_nll(self, how: Inference) -> InferredNLL:
-        """Compute what `inferred_nll` finds from then on if it is a bound, in minutes.
+    def infer_nll(self, inference: Inference) -> InferredNLL:
+        """Compute, in minutes, what `inferred_nll` returns from then on if it is a bound.
 
         Args:
-            how: numbers of particles, sequences and targets.
+            inference: numbers of particles, sequences and targets.
 
         Returns:
-            The means and how far to trust them. Needs `setup`.
+            The means and their reliability. Needs `setup`.
         """
         optimal = self.optimal_nll("test")["nll"]
-        kept = self._kept("test", ".inferred")
-        return keep_inferred_nll(self.dataset("test"), how, optimal, kept)
+        kept = self._cache_file("test", ".inferred")
+        return keep_inferred_nll(self.dataset("test"), inference, optimal, kept)
 
-    def _known_to_all(self, find: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Let the first process find something, and return it in every process."""
+    def _broadcast(self, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Compute a result in the first process, and return it in every process."""
         rank, _ = self._process()
-        found = find() if rank == 0 else {}
-        return found if self.trainer is None else self.trainer.strategy.broadcast(found)
+        result = compute() if rank == 0 else {}
+        return result if self.trainer is None else self.trainer.strategy.broadcast(result)
 
-    def _kept(self, split: Split, kind: str = "") -> Path:
+    def _cache_file(self, split: Split, kind: str = "") -> Path:
         name = f"{self.sha256(split)[:16]}{kind}.json"
         return Path(self.hparams["data_dir"]) / "optimal_nll" / name
 
     def recipe(self, split: Split) -> Recipe:
-        """Say how the sequences of a split are made."""
+        """Return the recipe for a split's sequences."""
         paper, training = self.hparams["protocol"] == "paper", split == "train"
         return Recipe(
             drift=self._drift(tied=paper and not training),
@@ -214,7 +214,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
             require_at_least(0, velocities=velocity)
 
     def _check_grids(self, train_points: int, test_points: int) -> None:
-        # Where the user limits the points of a step, that limit is named, else the grid is.
+        # If the user limits the points of a step, the message names that limit, else the grid.
         if self.hparams["most_points"] is not None:
             most = min(train_points, test_points)
             require_at_most(most, most_points=self.hparams["most_points"])
@@ -222,7 +222,7 @@ class DriftingFunctions(FunctionDataModule[FunctionDataset]):
         require_at_least(most, train_points=train_points, test_points=test_points)
 
     def _start(self, name: str) -> Interval:
-        """Range of l or s in the first step: the user's, else the paper's for the regime."""
+        """Return the initial range of l or s: the user's, else the paper's for the regime."""
         if self.hparams[name] is not None:
             return self.hparams[name]
         regime: Regime = self.hparams["regime"]

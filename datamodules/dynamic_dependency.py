@@ -1,7 +1,7 @@
 """Dynamic dependency (Gemici et al. 2017, section 5.4 and algorithm 3).
 
 Digits are drawn at random, with replacement, for l steps. In each of the k steps after them the
-digit of the step before is an address, counted from 0: the picture of that step comes again. After
+digit of the step before is an address, counted from 0: the picture of that step is repeated. After
 an 8 comes the picture of step 8; if that is a 3, the picture of step 3 comes next, and so on.
 Algorithm 3 looks up the label of a step that was itself recalled, so labels are recalled along with
 their pictures.
@@ -43,8 +43,8 @@ class DynamicDependencyScript:
 class QuestionsScript:
     """Writes l digits below l and, until the sequence is full, questions with 1 to k answers each.
 
-    A question is a new digit. It is for training: of few addresses, reading helps before the right
-    one can be found.
+    A question is a new digit. This is for training: with few addresses, reading helps even before
+    it finds the right one.
     """
 
     pre_recall_length: int
@@ -69,9 +69,9 @@ class QuestionsScript:
 
 
 class DynamicDependency(RecallDataModule):
-    """Ten digits, after which each digit determines which of them comes next.
+    """Random digits, after which each digit determines which of them comes next.
 
-    `recalled_from` is the step of the address, even where a later step has recalled it before.
+    `recalled_from` is the step of the address, even if a later step has already repeated it.
     """
 
     def __init__(

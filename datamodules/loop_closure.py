@@ -1,7 +1,7 @@
-"""Loop closure in 3D: a camera that walks from A to B, then backwards through the same poses.
+"""Loop closure in 3D: a camera walks from A to B, then backwards through the same poses.
 
-World models are tested in this way: what they show on the way back must be what they showed, or
-were shown, on the way there. Frames of the way back equal those of the way there to the bit.
+This tests world models: what they show on the way back must match what they showed, or were shown,
+on the way there. Frames of the way back equal those of the way there bit for bit.
 """
 
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from datamodules.rooms.benchmark import RoomDataModule
 from datamodules.rooms.camera import TURN, short_way
 from datamodules.rooms.dataset import Meaning, Views
 
-#: The engine's units in a metre, roughly: a person is 56 high.
+#: The engine's units per metre, roughly: a person is 56 units tall.
 METRE = 32.0
 
 
@@ -43,12 +43,12 @@ class LoopClosure(RoomDataModule):
 
     @property
     def views(self) -> Meaning:
-        """Find the way there again."""
+        """Rule that matches the way back to the way there."""
         return views_of_ways
 
 
 def views_of_ways(poses: NDArray[np.int64]) -> Views:
-    """Express moves in the frame of the camera before them, and find the way there again.
+    """Express moves in the previous camera frame, and match the way back to the way there.
 
     Args:
         poses: of a camera that walks there and back, [B, T, 3].

@@ -17,13 +17,13 @@ from datamodules.frames.scripted import ScriptedDataModule
 from datamodules.loading.checks import require_at_least
 from datamodules.loading.stages import require_stages
 
-#: Actions; "none" is that of the first step, which no move leads to.
+#: Actions; the first step has "none".
 MOVES = ("none", "up", "down", "left", "right")
 
 
 @cache
 def exits(grid: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Possible (move, next cell) from every cell of a grid of so many rows and columns."""
+    """Return the possible (move, next cell) pairs from every cell of a square grid."""
     return tuple(_exits_of(*divmod(cell, grid), grid) for cell in range(grid * grid))
 
 
@@ -55,7 +55,7 @@ def random_walk(
         cells: [T], row * grid + column.
         moves: [T], index into `MOVES` of the move into each cell; "none" at the start.
     """
-    # One draw for the start and one for each move: scaled to what is possible there, it is uniform.
+    # One draw for the start and one per move, each scaled to the number of possibilities.
     draws = rng.random(steps).tolist()
     cells, moves = [int(draws[0] * grid * grid)], [MOVES.index("none")]
     for draw in draws[1:]:
@@ -86,8 +86,8 @@ class MazeScript:
 class GridStage(TypedDict):
     """A part of training."""
 
-    batches: int  #: how many, each of all devices together
-    grids: list[int]  #: what every sequence draws its grid from
+    batches: int  #: number of batches, each over all devices
+    grids: list[int]  #: choices of each sequence's grid
 
 
 class MNISTMaze(ScriptedDataModule):

@@ -12,9 +12,9 @@ from datamodules.sources import DIGITS, ImageKind
 class MovingDigits(MovingPictures):
     """A digit of 28 x 28 pixels moves over a canvas, of which some pixels are given.
 
-    MNIST's ink is white on black. The paper's text has a white canvas, on which that would be a
-    black square, so the image is inverted there: ink is black (-0.5), and around it nothing shows
-    where the picture ends. On the black canvas of the authors' code it is laid as it is.
+    MNIST's ink is white on black. On the white canvas of the paper's text that would be a black
+    square, so the image is inverted there: ink is black (-0.5), and the picture has no visible
+    border. On the black canvas of the authors' code it is unchanged.
     """
 
     y_size: ClassVar[int] = 1
@@ -35,7 +35,7 @@ class MovingDigits(MovingPictures):
 
     @property
     def asks_for_inked_pictures(self) -> bool:
-        """True where the canvas is white, so that ink is what is dark."""
+        """Whether the canvas is white, so that ink is dark."""
         return self.hparams["canvas"] == "white"
 
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from datamodules.sources import FACES, ImageKind
 class MovingFaces(MovingPictures):
     """A face of 32 x 32 pixels moves over a canvas, of which some pixels are given.
 
-    It has the background of its photograph; y is red, green, blue.
+    It keeps the background of its photograph; y is red, green, blue.
     """
 
     y_size: ClassVar[int] = 3

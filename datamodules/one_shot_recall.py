@@ -1,8 +1,8 @@
 """One-shot recall (Gemici et al. 2017, section 5.3 and algorithm 1).
 
-Perfect recall of drawn characters. The test shows three characters of each alphabet of which no
-drawing was ever trained on (see `sources.characters`): to recall them a model must represent, after
-one look, what it has never seen.
+Perfect recall of drawn characters. The test shows three characters of each alphabet that are held
+out from training (see `sources.characters`): to recall them, a model must represent, after one
+look, what it has never seen.
 """
 
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from datamodules.sources import CHARACTERS, ImageKind, Source
 
 
 class OneShotRecall(PerfectRecall):
-    """Characters of which the first k come again after l steps; tested on unseen characters."""
+    """Characters of which the first k are repeated after l steps; tested on unseen characters."""
 
     images_of: ClassVar[ImageKind] = CHARACTERS
 
@@ -29,8 +29,8 @@ class OneShotRecall(PerfectRecall):
 
         Args:
             pre_recall_length: l, frames of random characters.
-            recall_length: k, how many of them come again, at most l.
-            source: where characters come from; `auto` takes Omniglot if it is on disk or can be
+            recall_length: k, how many of them are repeated, at most l.
+            source: source of the characters; `auto` is Omniglot if it is on disk or can be
                 downloaded, else `glyphs`, letters drawn by simulated hands.
             **settings: of `ScriptedDataModule`.
 
@@ -40,7 +40,7 @@ class OneShotRecall(PerfectRecall):
         super().__init__(pre_recall_length, recall_length, source=source, **settings)
 
     def data_record(self) -> dict[str, str]:
-        """Say what was really used; `test_characters` says how many and which were held out."""
+        """Describe the data in use; `test_characters` lists those held out from training."""
         test = self.dataset("test")
         names = [test.names[number] for number in np.unique(test.labels)]
         return {

@@ -2,8 +2,8 @@
 
 Digits are drawn at random, with replacement, for l steps. Each of the k steps after them reports
 whether one of the first k digits, in their order, is even or odd: it shows a zero or a one, drawn
-afresh among all pictures of that digit. One bit per digit must be remembered; which zero or one
-comes cannot be known.
+afresh among all pictures of that digit. One bit per digit must be remembered; which picture of a
+zero or one comes is unpredictable.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from datamodules.loading.checks import require_at_most
 
 @dataclass(frozen=True)
 class PerfectRecallScript:
-    """Writes l random pictures and the first k of them once more."""
+    """Writes l random pictures, then repeats the first k of them."""
 
     pre_recall_length: int
     recall_length: int
@@ -30,7 +30,7 @@ class PerfectRecallScript:
 
 
 class PerfectRecall(RecallDataModule):
-    """Digits of which the first k come again after l steps."""
+    """Digits of which the first k are repeated after l steps."""
 
     def __init__(
         self, pre_recall_length: int = 10, recall_length: int = 5, **settings: Any
@@ -39,7 +39,7 @@ class PerfectRecall(RecallDataModule):
 
         Args:
             pre_recall_length: l, frames of random pictures.
-            recall_length: k, how many of them come again, at most l.
+            recall_length: k, how many of them are repeated, at most l.
             **settings: of `ScriptedDataModule`.
 
         Raises:

@@ -1,7 +1,7 @@
 """Dynamic 2D image rendering: patches of a moving face (Yoon et al. 2020, section 5.3).
 
-A step's task is a function from places to patches of a canvas on which a face moves. A model sees
-some patches of each step, or none, and renders others.
+A step's task is a function from locations to patches of a canvas on which a face moves. A model
+sees some patches of each step, or none, and renders others.
 """
 
 from dataclasses import replace
@@ -22,16 +22,16 @@ from datamodules.points.canvas.patches import first_pixels, patches_at
 from datamodules.points.context_sets import PointRecipe, Regime
 from datamodules.sources import LARGE_FACES, ImageKind, Split
 
-#: Faces that stand for all in a mean.
+#: Number of faces in the mean face.
 AVERAGED = 4_000
 
 
 class RenderedFaces(MovingPictures):
     """A face of 64 x 64 pixels moves over a canvas of 80 x 80, seen through patches of 8 x 8.
 
-    x is the place of a patch, y its 192 values, red first. The targets of every split are the
-    context and the m others that were drawn: all 5,329 patches would be a thousand canvases. With
-    100 patches a context covers some 70% of the canvas, with 325 about 98%.
+    x is the location of a patch, y its 192 values, red first. The targets of every split are the
+    context and m other patches: all 5,329 would amount to a thousand canvases. With 100 patches a
+    context covers some 70% of the canvas, with 325 about 98%.
     """
 
     regimes: ClassVar[dict[Regime, RegimeSettings]] = {
@@ -66,20 +66,20 @@ class RenderedFaces(MovingPictures):
 
     @property
     def training_points(self) -> int:
-        """Number of patches that there are."""
+        """Number of all patches."""
         return (self.hparams["canvas_size"] - self.patch_shape[1] + 1) ** 2
 
     @property
     def canvas_shape(self) -> None:
-        """There is none whose pixels are the points."""
+        """None: the points are not the pixels of a canvas."""
         return None
 
     def point_recipe(self, split: Split) -> PointRecipe:
-        """Say how the sequences of a split choose their patches: all as in training."""
+        """Return the recipe by which sequences choose patches, for all splits as in training."""
         return replace(super().point_recipe(split), everything=False)
 
     def recipe(self, split: Split) -> MovingRecipe:
-        """Say how the sequences of a split are made."""
+        """Return the recipe for a split's sequences."""
         return replace(super().recipe(split), patch=self.patch_shape[1])
 
     @cached_property
@@ -90,11 +90,11 @@ class RenderedFaces(MovingPictures):
 
     @cached_property
     def mean_canvas(self) -> Tensor:
-        """Mean face averaged over all places, float32 [side, side, 3]; needs `setup`."""
+        """Mean face averaged over all positions, float32 [side, side, 3]; needs `setup`."""
         return mean_canvas(self.mean_face, self.hparams["canvas_size"], self.recipe("val").free)
 
     def guesses(self, batch: FunctionSequences) -> dict[str, Tensor]:
-        """Patches of the mean training face: where the face is, or averaged over all places.
+        """Return patches of the mean training face, at the face or averaged over all positions.
 
         Returns:
             ``mean_face`` and ``mean_canvas``, [B, T, M, 192]; needs `setup`.

@@ -1,4 +1,4 @@
-"""Rotation in 3D: a camera that turns twice in place (Gemici et al. 2017, section 5.7, figure 16).
+"""Rotation in 3D: a camera turns twice in place (Gemici et al. 2017, section 5.7, figure 16).
 
 The camera stands in a random room and turns at a varying speed, once in about 15 steps. Views
 of the second turn lie between those of the first, so that copying a frame is not enough.
@@ -16,7 +16,7 @@ from datamodules.rooms.dataset import Meaning, Views
 
 
 class Rotation(RoomDataModule):
-    """A camera turns in place; `recalled_from` is the view of the first turn that is nearest."""
+    """A camera turns in place; `recalled_from` is the nearest view of the first turn."""
 
     camera: ClassVar[str] = "rotation"
 
@@ -43,12 +43,12 @@ class Rotation(RoomDataModule):
 
     @property
     def views(self) -> Meaning:
-        """Find what was seen before."""
+        """Rule that finds the nearest earlier views."""
         return partial(views_of_turns, angle_given=self.hparams["angle_given"])
 
 
 def views_of_turns(poses: NDArray[np.int64], angle_given: bool) -> Views:
-    """Find what was seen before: from a whole turn on, the nearest view of the first turn.
+    """Find earlier views: after a whole turn, the nearest view of the first turn.
 
     Args:
         poses: of a camera that turns in one direction, [B, T, 3].
@@ -63,5 +63,5 @@ def views_of_turns(poses: NDArray[np.int64], angle_given: bool) -> Views:
     place = np.where(first_turn, np.arange(turned.shape[1]), nearest)
     recalled_from = np.where(first_turn, -1, nearest)
     angle = 2 * np.pi / TURN * turned
-    given = np.stack([np.sin(angle), np.cos(angle)], 2)[..., : 2 * angle_given]
-    return Views(given.astype(np.float32), recalled_from, place)
+    actions = np.stack([np.sin(angle), np.cos(angle)], 2)[..., : 2 * angle_given]
+    return Views(actions.astype(np.float32), recalled_from, place)

@@ -1,8 +1,8 @@
 """Similarity-cued recall (Gemici et al. 2017, section 5.5 and algorithm 4).
 
-Pictures are drawn at random, with replacement, for l steps; then k successive ones of them come
-again. Which ones cannot be known, so the first of them is the cue: it cannot be recalled, but
-whoever finds where it was seen knows the k - 1 others.
+Pictures are drawn at random, with replacement, for l steps; then k successive ones of them are
+repeated. Which ones is unpredictable, so the first of them is the cue: it cannot be recalled, but
+its earlier position determines the other k - 1.
 
 Algorithm 4 draws r uniformly from 1 to l - k, both included, and repeats sequence[r : r + k]. Read
 as it stands, counted from 1 and without the step r + k, this starts at any of the first l - k steps
@@ -23,7 +23,7 @@ from datamodules.loading.checks import require_at_least, require_at_most
 
 @dataclass(frozen=True)
 class SimilarityCuedRecallScript:
-    """Writes l random pictures and k successive ones of them once more."""
+    """Writes l random pictures, then repeats k successive ones of them."""
 
     pre_recall_length: int
     recall_length: int
@@ -40,9 +40,9 @@ class SimilarityCuedRecallScript:
 
 @dataclass(frozen=True)
 class RehearsalScript:
-    """Writes fewer pictures and, until the sequence is full, cue after cue with its run.
+    """Writes fewer pictures, then cues with their runs until the sequence is full.
 
-    It is for training: among few pictures, reading helps before the right one can be found.
+    This is for training: with few pictures, reading helps even before it finds the right one.
     """
 
     pre_recall_length: int
@@ -63,7 +63,7 @@ class RehearsalScript:
 
 
 class SimilarityCuedRecall(RecallDataModule):
-    """Digits of which k successive ones come again after l steps.
+    """Digits of which k successive ones are repeated after l steps.
 
     The first of them, the cue, has the place of the step that it repeats, yet `recalled_from` -1.
     """
@@ -79,7 +79,7 @@ class SimilarityCuedRecall(RecallDataModule):
 
         Args:
             pre_recall_length: l, frames of random pictures.
-            recall_length: k, how many of them come again, the cue included; at least 2, below l.
+            recall_length: k, how many of them are repeated, including the cue; at least 2, below l.
             curriculum: stages that training begins with, none if empty or null; after them, all
                 sequences have the test's form. A stage has a number of `batches` and its
                 `pre_recall_lengths`, at least 4 each: every sequence draws its l from these, and
@@ -96,7 +96,7 @@ class SimilarityCuedRecall(RecallDataModule):
 
     @property
     def prefix_length(self) -> int:
-        """Number of frames before recall, and the cue, which cannot be known."""
+        """Number of frames before recall, plus the unpredictable cue."""
         return self.pre_recall_length + 1
 
     def script_writer(self, labels: NDArray[np.int64]) -> ScriptWriter:

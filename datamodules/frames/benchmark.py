@@ -13,13 +13,13 @@ Sequences = TypeVar("Sequences", bound=EpisodeDataset[FrameSequences])
 class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
     """Sequences of frames.
 
-    A benchmark says how long its sequences are and makes the datasets of its splits. It overrides
-    the properties below where it differs from them.
+    A benchmark defines the length of its sequences and the datasets of its splits, and overrides
+    the properties below where it differs.
     """
 
     action_names: ClassVar[tuple[str, ...]] = ()
-    """Names of the A actions, one of which leads to each step; empty where actions are numbers, or
-    nothing is known of a step beforehand."""
+    """Names of the A actions, one of which leads to each step; empty if actions are numbers or
+    there are none."""
 
     returns: ClassVar[bool] = False
     """Whether frames are views of a place to which a camera returns."""
@@ -31,9 +31,9 @@ class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
 
     @property
     def grid(self) -> int | None:
-        """Cells on a side of the maze that actions lead through; None where there is no maze.
+        """Cells along a side of the maze; None without a maze.
 
-        Where it is a number, `place` is row * grid + column, and actions are moves.
+        If it is a number, `place` is row * grid + column, and actions are moves.
         """
         return None
 
@@ -44,15 +44,15 @@ class SequenceDataModule(BenchmarkDataModule[Sequences], Generic[Sequences]):
 
     @property
     def prefix_length(self) -> int:
-        """First frames that a model is given before it generates the others; here, half of them."""
+        """Number of frames given to a model before it generates the rest; here, half of them."""
         return self.sequence_length // 2
 
     @property
     def classifier(self) -> Classifier | None:
-        """Classifier of generated frames, where a class is all that is recalled; else None."""
+        """Classifier of generated frames if only a class is recalled; else None."""
         return None
 
     @property
     def picture_classifier(self) -> Classifier | None:
-        """Classifier of any frame, where training shows the classes of tests; else None."""
+        """Classifier of any frame if training shows the test's classes; else None."""
         return None

@@ -1,4 +1,4 @@
-"""Stages of recall tasks: fewer pictures, and more to recall, than in the test."""
+"""Curriculum stages of recall tasks: fewer pictures and more recall than in the test."""
 
 from collections.abc import Callable, Sequence
 from typing import TypedDict
@@ -9,19 +9,19 @@ from datamodules.loading.stages import require_stages
 
 
 class LengthStage(TypedDict):
-    """A part of training, of which every sequence draws its l."""
+    """A part of training, in which every sequence draws its l."""
 
-    batches: int  #: how many, each of all devices together
-    pre_recall_lengths: list[int]  #: what l is drawn from; those above the test's are not used
+    batches: int  #: number of batches, each over all devices
+    pre_recall_lengths: list[int]  #: choices of l; those above the test's are ignored
 
 
 def require_length_stages(least: int, most: int, stages: Sequence[LengthStage] | None) -> None:
     """Check the stages of a recall task.
 
     Args:
-        least: smallest l that the task has a rule for.
+        least: smallest valid l.
         most: the test's l.
-        stages: one after the other; None for none.
+        stages: in order; None for none.
 
     Raises:
         ValueError: a setting is missing, unknown or out of range; the message names it.
@@ -39,8 +39,8 @@ def length_writers(
 
     Args:
         stages: one after the other.
-        most: the test's l; larger ones are left out.
-        writer: makes the rule of an l.
+        most: the test's l; larger ones are ignored.
+        writer: returns the rule for an l.
     """
     lengths = ([n for n in stage["pre_recall_lengths"] if n <= most] for stage in stages)
     return [Mixture(tuple(writer(n) for n in each)) for each in lengths]

@@ -11,12 +11,12 @@ from datamodules.sources import LabelledImages, Split
 
 
 class PictureDataset(EpisodeDataset[FrameSequences]):
-    """Sequences that a benchmark's rule writes and the split's images fill."""
+    """Sequences written by a benchmark's rule and filled with the split's images."""
 
     def __init__(
         self, writers: Curriculum, images: LabelledImages, seed: int, split: Split, size: int
     ) -> None:
-        """Take the rules, the split's images and the number of sequences in an epoch."""
+        """Store the rules and the split's images; `size` is the number of sequences in an epoch."""
         super().__init__(seed, split, size)
         self.writers = writers
         self.images = torch.tensor(images.images)

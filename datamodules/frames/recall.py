@@ -9,8 +9,7 @@ from datamodules.loading.checks import require_at_least
 class RecallDataModule(ScriptedDataModule):
     """Sequences of a pre-recall interval of length l and a recall interval of length k.
 
-    Gemici et al. 2017, sections 5.1 to 5.5 and the algorithms of appendix D. Nothing is known of a
-    step beforehand, so there are no actions.
+    Gemici et al. 2017, sections 5.1 to 5.5 and the algorithms of appendix D. There are no actions.
     """
 
     longer_by: ClassVar[str | None] = "pre_recall_length"

@@ -1,4 +1,4 @@
-"""A sequence before it has pixels: which picture every step shows."""
+"""Scripts: sequences before rendering, which say which picture every step shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ class Script(NamedTuple):
     """One sequence of T steps."""
 
     pictures: NDArray[np.int64]
-    """Which image of the split is shown, [T] in [0, N)."""
+    """Index of the image shown, [T] in [0, N)."""
     actions: NDArray[np.float32]
     """Known context of each step, one-hot [T, A]."""
     recalled_from: NDArray[np.int64]
-    """Earlier step that holds the answer to each step, [T]; -1 where there is none."""
+    """Earlier step that each step recalls, [T]; -1 where there is none."""
     place: NDArray[np.int64]
-    """Identity of what is seen, [T]; equal places are the same content."""
+    """Identity of what is seen, [T]; equal places show the same content."""
 
 
 class ScriptWriter(Protocol):
-    """A benchmark's rule; data workers pickle it, so it holds settings and no images."""
+    """A benchmark's rule; pickled for data workers, so it holds settings but no images."""
 
     def __call__(self, rng: np.random.Generator) -> Script:
-        """Write one sequence, which depends on nothing but the generator's draws."""
+        """Write one sequence, which depends only on the generator's draws."""
         ...
 
 
@@ -46,7 +46,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Curriculum:
-    """Knows the rule of every sequence of a split: those of the stages, then the test's."""
+    """The rule of every sequence of a split: those of the stages, then the test's."""
 
     stages: Stages[ScriptWriter]
     last: ScriptWriter
@@ -57,7 +57,7 @@ class Curriculum:
 
 
 def recalled_from(place: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Latest earlier step at the same place, [..., T]; -1 where a place is new."""
+    """Return the latest earlier step at the same place, [..., T]; -1 where a place is new."""
     steps = np.arange(place.shape[-1])
     same = place[..., :, None] == place[..., None, :]
     earlier = steps[None, :] < steps[:, None]
@@ -65,10 +65,10 @@ def recalled_from(place: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def with_recall(shown: NDArray[np.int64], answers: NDArray[np.int64]) -> Script:
-    """Write a script of random pictures, then once more those of the steps that are the answers.
+    """Write a script of random pictures, followed by repeats of the answers' pictures.
 
-    A place is the step that showed its picture first, so pictures that are equal by chance are
-    different places, and new. There are no actions.
+    A place is the step that showed its picture first, so pictures that are equal by chance count as
+    different places. There are no actions.
 
     Args:
         shown: pictures of the steps before recall, [l].
@@ -99,12 +99,12 @@ def render(
         episodes: ids of the sequences, [B].
     """
     pictures, actions, answers, place = (np.stack(parts) for parts in zip(*scripts, strict=True))
-    chosen = torch.from_numpy(pictures)
+    index = torch.from_numpy(pictures)
     return FrameSequences(
-        frames=images[chosen].unsqueeze(2).float().div_(255),
+        frames=images[index].unsqueeze(2).float().div_(255),
         actions=torch.from_numpy(actions),
         recalled_from=torch.from_numpy(answers),
         place=torch.from_numpy(place),
-        labels=labels[chosen],
+        labels=labels[index],
         episode=torch.tensor(episodes),
     )

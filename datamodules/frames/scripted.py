@@ -1,4 +1,4 @@
-"""Benchmarks whose sequences show pictures of a source, as a script says."""
+"""Benchmarks whose sequences show a source's pictures, in the order of a script."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ from datamodules.sources.image_benchmark import ImageBenchmark
 class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[PictureDataset]):
     """Sequences of pictures.
 
-    A benchmark says how a script is written. It may also override what the pictures are
-    (`images_of`), and what the stages of a setting `curriculum` are. Validation and test have the
-    test's form, and so has all of training after its stages.
+    A benchmark defines how scripts are written. It may also override the kind of pictures
+    (`images_of`) and the stages of a setting `curriculum`. Validation, test, and training after its
+    stages have the test's form.
     """
 
     images_of: ClassVar[ImageKind] = DIGITS
@@ -33,11 +33,11 @@ class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[Pict
         """Return the rule of the test, for pictures of these classes, [N]."""
 
     def stage_writers(self, labels: NDArray[np.int64]) -> Sequence[ScriptWriter]:
-        """Return the rules of the stages that training begins with; here, there are none."""
+        """Return the rules of the curriculum's stages; here, none."""
         return ()
 
     def setup(self, stage: str | None = None) -> None:
-        """Get every split ready, and say what training begins with."""
+        """Build every split's dataset, and announce the curriculum."""
         super().setup(stage)
         if stage == "fit" and self._stages:
             steps = -1 if self.trainer is None else self.trainer.max_steps
@@ -49,15 +49,15 @@ class ScriptedDataModule(ImageBenchmark[PictureDataset], SequenceDataModule[Pict
         stages: Stages[ScriptWriter] = ()
         if split == "train":
             _, devices = self._process()
-            together = self.hparams["batch_size"] * devices
-            stages = staged(self._stages, self.stage_writers(images.labels), together)
+            batch_size = self.hparams["batch_size"] * devices
+            stages = staged(self._stages, self.stage_writers(images.labels), batch_size)
         writers = Curriculum(stages, self.script_writer(images.labels))
         size = self.hparams[f"{split}_size"]
         return PictureDataset(writers, images, self.hparams["seed"], split, size)
 
     @cached_property
     def picture_classifier(self) -> DigitClassifier | None:
-        """Classifier by the training digits; None for other pictures. Needs `setup`."""
+        """Classifier based on the training digits; None for other pictures. Needs `setup`."""
         digits = self.dataset("train")
         return DigitClassifier(digits.images, digits.labels) if self.images_of == DIGITS else None
 

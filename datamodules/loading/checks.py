@@ -1,6 +1,6 @@
 """Checks of settings, all with one form of message: "<setting> must be ..., got <value>".
 
-A check takes the limit first and then settings by name. `memory_cores.parts.checks` has the same
+Checks take the limit first, then settings by name. `memory_cores.parts.checks` has the same
 for memory cores; neither package imports the other.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Collection
 def require_at_least(minimum: float, **settings: float) -> None:
     """Raise a ValueError that names the first setting below ``minimum``."""
     for name, value in settings.items():
-        if not value >= minimum:  # so that NaN is refused, too
+        if not value >= minimum:  # also rejects NaN
             raise ValueError(f"{name} must be at least {minimum}, got {value}")
 
 
@@ -29,7 +29,7 @@ def require_positive(**settings: float) -> None:
 
 
 def require_interval(minimum: float, **settings: tuple[float, float]) -> None:
-    """Raise a ValueError unless intervals start at ``minimum`` or above, the lower end first."""
+    """Raise a ValueError unless intervals start at ``minimum`` or above and are ordered."""
     for name, interval in settings.items():
         low, high = interval
         if not minimum <= low <= high:
@@ -42,7 +42,7 @@ def require_interval(minimum: float, **settings: tuple[float, float]) -> None:
 def require_lengths(minimum: int, maximum: int, **settings: list[int]) -> None:
     """Raise a ValueError unless a setting lists lengths of at least ``minimum``.
 
-    A length above ``maximum`` is allowed, and not used; at least one must be used.
+    Lengths above ``maximum`` are allowed but ignored; at least one must remain.
     """
     for name, lengths in settings.items():
         if not (lengths and minimum <= min(lengths) <= maximum):
@@ -53,16 +53,16 @@ def require_lengths(minimum: int, maximum: int, **settings: list[int]) -> None:
 
 
 def require_one_of(choices: Collection[str], **settings: str) -> None:
-    """Raise a ValueError that names the first setting that is none of the choices."""
+    """Raise a ValueError that names the first setting that is not one of the choices."""
     for name, value in settings.items():
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value}")
 
 
 def require_keys(keys: Collection[str], **settings: Collection[str]) -> None:
-    """Raise a ValueError unless a setting has each of the keys, and no other."""
-    for name, given in settings.items():
-        wrong = [f"no {key}" for key in keys if key not in given]
-        wrong += [f"an unknown {key}" for key in given if key not in keys]
+    """Raise a ValueError unless a setting has exactly these keys."""
+    for name, present in settings.items():
+        wrong = [f"no {key}" for key in keys if key not in present]
+        wrong += [f"an unknown {key}" for key in present if key not in keys]
         if wrong:
             raise ValueError(f"{name} must have the keys {', '.join(keys)}, got {', '.join(wrong)}")

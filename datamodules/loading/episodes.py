@@ -14,13 +14,13 @@ from datamodules.points.batch import FunctionSequences
 from datamodules.sources import Split
 
 SPLIT_KEYS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
-#: Sequences that a fingerprint generates at once; the fingerprint does not depend on this number.
+#: Sequences that a fingerprint generates at once, without effect on the result.
 TOGETHER = 16
 Batch = TypeVar("Batch", FrameSequences, FunctionSequences)
 
 
 def episode_rng(seed: int, split: Split, epoch: int, index: int) -> np.random.Generator:
-    """Make the generator from which everything in one sequence is drawn."""
+    """Return the random generator for everything in one sequence."""
     key = np.random.SeedSequence((seed, SPLIT_KEYS[split], epoch, index))
     return np.random.Generator(np.random.PCG64(key))
 
@@ -29,15 +29,15 @@ class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
     """Sequences of one split, addressed by the global episode id `epoch * size + index`.
 
     `__getitems__` generates a whole batch at once, see `loader.BatchLoader`. A sequence must depend
-    on nothing but its `rng`, so that batches, workers and devices change nothing.
+    only on its `rng`, so that batches, workers and devices do not affect it.
     """
 
     def __init__(self, seed: int, split: Split, size: int) -> None:
-        """Take the seed and the split, which select the sequences, and their number in an epoch."""
+        """Store the seed and split, which select the sequences, and their number in an epoch."""
         self.seed, self.split, self.size = seed, split, size
 
     def __len__(self) -> int:
-        """Count the sequences in one epoch."""
+        """Return the number of sequences in an epoch."""
         return self.size
 
     def __getitem__(self, episode: int) -> Batch:
@@ -50,21 +50,20 @@ class EpisodeDataset(Dataset[Batch], ABC, Generic[Batch]):
         """Generate the batch of the sequences with these ids."""
 
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
-        """Return what a batch is made of, the same to the bit on every machine; [B, ...] each.
+        """Return what a batch is generated from, bitwise equal on every machine; [B, ...] each.
 
-        It is the batch itself, without the ids, unless rounding makes that differ between
-        processors.
+        This is the batch itself without the ids, unless rounding differs between processors.
         """
         *origins, _ = self.__getitems__(episodes)
         return tuple(origins)
 
     def rng(self, episode: int) -> np.random.Generator:
-        """Make the generator of one sequence."""
+        """Return the random generator of one sequence."""
         return episode_rng(self.seed, self.split, *divmod(episode, self.size))
 
 
 def fingerprint(dataset: EpisodeDataset[Any]) -> str:
-    """Hex SHA-256 of the origins of the sequences of epoch 0, one sequence after the other."""
+    """Return the hex SHA-256 of the origins of epoch 0, sequence by sequence."""
     digest = hashlib.sha256()
     for first in range(0, len(dataset), TOGETHER):
         origins = dataset.origins(range(first, min(first + TOGETHER, len(dataset))))

@@ -1,4 +1,4 @@
-"""Loader of batches that are generated whole."""
+"""Loads batches that are generated whole."""
 
 import atexit
 import ctypes
@@ -16,22 +16,22 @@ from datamodules.loading.episodes import EpisodeDataset
 from datamodules.loading.packing import pack, unpack
 from datamodules.loading.sampler import EpisodeSampler
 
-#: An option of Linux's prctl: the signal that a process gets when the one that made it dies.
+#: Option of Linux's prctl: the signal sent to a process when its parent dies.
 PR_SET_PDEATHSIG = 1
 
 
 class BatchLoader(DataLoader[Any]):
-    """Batches of a dataset that generates whole ones, handed over quickly by other processes.
+    """Loads whole batches from a dataset, with fast transfer from worker processes.
 
     Args:
         dataset: generates batches.
         sampler: chooses the sequences.
-        num_workers: processes that generate; with 0, this one does.
+        num_workers: number of generating processes; 0 generates in this one.
         **settings: of ``DataLoader``.
     """
 
     sampler: EpisodeSampler
-    #: The iterator of the last ``iter``, where other processes generate.
+    #: Iterator of the last ``iter``, if worker processes generate.
     _ahead: Generator[Any, None, None] | None = None
 
     def __init__(
@@ -54,7 +54,7 @@ class BatchLoader(DataLoader[Any]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Iterate over one epoch."""
         if self._ahead is not None:
-            self._ahead.close()  # or two threads would fetch from the same workers
+            self._ahead.close()  # otherwise two threads would fetch from the same workers
         batches = super().__iter__()
         if self.num_workers == 0:
             return batches
@@ -63,33 +63,33 @@ class BatchLoader(DataLoader[Any]):
 
 
 def ahead(batches: Iterator[Any]) -> Generator[Any, None, None]:
-    """Yield the same batches, each fetched by a thread while the one before is trained on.
+    """Yield the same batches, each fetched by a thread while the previous one is in use.
 
-    Receiving a batch from another process takes one or two milliseconds, which counts beside a step
-    of 40.
+    Receiving a batch from another process takes one or two milliseconds, which matters for steps of
+    40.
     """
     thread = ThreadPoolExecutor(1, "next batch")
-    coming = thread.submit(next, batches, None)
+    upcoming = thread.submit(next, batches, None)
     try:
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = thread.submit(next, batches, None)
             yield batch
     except GeneratorExit:
-        wait([coming])  # the iterator must be idle before anybody else goes on with it
+        wait([upcoming])  # the iterator must be idle before anything else uses it
         raise
     finally:
-        # Without waiting: after Ctrl-C, or the end of a worker, no batch may come for seconds.
+        # Do not wait: after Ctrl-C or a worker's death, a batch may take seconds or never arrive.
         thread.shutdown(wait=False)
 
 
 def follow_trainer(worker: int) -> None:
-    """Let a process that generates data outlive signals to all of a run, and die with the trainer.
+    """Let a data worker ignore signals to the whole run, and die with the trainer.
 
-    The trainer decides when to stop; until then it needs batches. Without it, a worker that waits
-    for somebody to take its batches would wait for ever.
+    The trainer decides when to stop, and needs batches until then. A worker that outlived it would
+    wait for ever.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows lacks the last
+        if hasattr(signal, name):  # Windows lacks SIGHUP
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -97,9 +97,9 @@ def follow_trainer(worker: int) -> None:
 
 @atexit.register
 def end_workers() -> None:
-    """End what Python asks to end when it exits, and then waits for: workers would not hear it."""
+    """Kill workers at exit; Python would send them SIGTERM, which they ignore, and wait."""
     workers = [process for process in multiprocessing.active_children() if process.daemon]
-    # PyTorch raises an error wherever the process is when a worker dies.
+    # PyTorch's SIGCHLD handler would raise an error when a worker dies.
     main = threading.current_thread() is threading.main_thread() and sys.platform != "win32"
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if main and workers else None
     for worker in workers:
@@ -110,5 +110,5 @@ def end_workers() -> None:
 
 
 def as_is(batch: Any) -> Any:
-    """Return a batch that was generated whole: a collate function."""
+    """Return a batch unchanged: the collate function for whole batches."""
     return batch

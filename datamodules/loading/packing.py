@@ -1,8 +1,7 @@
-"""Packs batches for their way between processes: one buffer each, not one for each field.
+"""Packs a batch into one buffer, for transfer between processes.
 
-PyTorch hands every tensor over by a file descriptor, for which the receiver opens a connection to
-the sender: 0.3 to 0.5 ms a tensor, whatever its size. An array goes through a pipe, which is faster
-as long as it is small.
+PyTorch transfers every tensor by a file descriptor, for which the receiver connects to the sender:
+0.3 to 0.5 ms per tensor of any size. An array goes through a pipe, which is faster if it is small.
 """
 
 from dataclasses import dataclass, replace
@@ -14,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: Fields start at multiples of so many bytes, which suits numbers of any type.
+#: Fields start at multiples of this many bytes, which suits any number type.
 ALIGNMENT = 64
-#: Most bytes that go through a pipe.
+#: Maximum number of bytes sent through a pipe.
 SMALL = 1 << 19
 
 
@@ -32,7 +31,7 @@ class Packed:
     """Type and shape of each field."""
 
     def pin_memory(self) -> "Packed":
-        """Copy to memory from which a GPU can copy; a DataLoader calls this."""
+        """Copy to pinned memory; called by DataLoader."""
         return replace(self, buffer=torch.as_tensor(self.buffer).pin_memory())
 
 
@@ -49,7 +48,7 @@ def pack(batch: Any) -> Packed:
 
 
 def unpack(packed: Packed) -> Any:
-    """Rebuild the named tuple; its fields are views of the one buffer."""
+    """Rebuild the named tuple; its fields are views of the buffer."""
     buffer = torch.as_tensor(packed.buffer)
     fields, start = [], 0
     for dtype, shape in packed.layout:

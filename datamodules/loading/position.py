@@ -1,4 +1,4 @@
-"""Position of a training in its data."""
+"""The position of training in its data."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ import lightning as L
 def trained_batches(trainer: L.Trainer) -> int:
     """Count the batches behind a trainer's last optimiser step, over all epochs.
 
-    Batches whose gradients are still being accumulated do not count, and neither does one that is
-    in work. A training that was resumed goes on counting.
+    Batches whose gradients are still being accumulated do not count, nor does the current one. The
+    count continues when training resumes.
     """
     progress: Any = trainer.fit_loop.epoch_loop.batch_progress
-    # An epoch's last batch ends a step, whatever was accumulated.
+    # The last batch of an epoch always ends a step.
     ended = progress.current.processed >= trainer.num_training_batches
     waiting = 0 if ended else progress.current.processed % trainer.accumulate_grad_batches
     return progress.total.processed - waiting

@@ -1,4 +1,4 @@
-"""Divides sequences among processes."""
+"""Distributes sequences among processes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,10 +9,10 @@ from datamodules.loading.episodes import EpisodeDataset
 
 
 class EpisodeSampler(DistributedSampler[int], SequentialSampler):
-    """Deals global episode ids out to the processes, round robin.
+    """Distributes global episode ids to the processes, round robin.
 
-    Lightning leaves it alone because it is a DistributedSampler already, and a SequentialSampler,
-    so that nothing is to be done to repeat the same sequences (``overfit_batches``).
+    Lightning does not replace it, since it is a DistributedSampler, and for ``overfit_batches`` a
+    SequentialSampler.
 
     Training (with a `batch_size`): whole batches of the ids from `start` on, as many as `size` has,
     at least one. Since `start` moves on, every epoch has new sequences; those that fill no batch at
@@ -32,11 +32,11 @@ class EpisodeSampler(DistributedSampler[int], SequentialSampler):
         """Take the rank explicitly, so that no process group is needed.
 
         Args:
-            dataset: of the split.
+            dataset: the split's dataset.
             rank: of this process.
             world_size: number of processes.
-            batch_size: of training; None in evaluation.
-            start: returns the first episode, of all processes, of the iteration that begins.
+            batch_size: training batch size per process; None in evaluation.
+            start: returns the first episode, over all processes, of a new iteration.
         """
         super().__init__(dataset, num_replicas=world_size, rank=rank, shuffle=False)
         self.size, self.batch_size, self.start = len(dataset), batch_size, start
@@ -47,7 +47,7 @@ class EpisodeSampler(DistributedSampler[int], SequentialSampler):
         return iter(range(first, first + len(self) * self.num_replicas, self.num_replicas))
 
     def __len__(self) -> int:
-        """Count the sequences of this process in one epoch."""
+        """Return the number of this process's sequences in an epoch."""
         if self.batch_size is None:
             return len(range(self.rank, self.size, self.num_replicas))
         batches = self.size // (self.batch_size * self.num_replicas)
@@ -55,7 +55,7 @@ class EpisodeSampler(DistributedSampler[int], SequentialSampler):
 
 
 def even_batch_size(size: int, world_size: int, at_most: int) -> int:
-    """Largest evaluation batch size that gives every process the same number of batches.
+    """Return the largest evaluation batch size that gives all processes equally many batches.
 
     DistributedDataParallel broadcasts buffers (batch norm's) in every forward pass, in evaluation
     too: a process with one batch more than the others would wait for them for ever. Sequences per

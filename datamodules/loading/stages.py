@@ -1,8 +1,8 @@
-"""Curricula: stages that training begins with, each with its end.
+"""Curricula: stages at the start of training, each with its end.
 
-A sequence's stage depends on nothing but the sequence's id. The id counts on over epochs, devices
-and interruptions, so that a resumed training meets the stages of an uninterrupted one. Ends count
-batches of all devices together.
+A sequence's stage depends only on its id, which counts across epochs, devices and interruptions, so
+that resumed training has the same stages as uninterrupted training. Ends count batches over all
+devices.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ def require_stages(kind: type, stages: Sequence[Mapping[str, Any]]) -> None:
     """Check that each stage has the keys of its kind, and some batches.
 
     Args:
-        kind: typed dictionary that says which keys a stage has; one of them is `batches`.
-        stages: as a user wrote them.
+        kind: typed dictionary with a stage's keys, which include `batches`.
+        stages: as written by the user.
 
     Raises:
         ValueError: a key is missing or unknown, or there are no batches; the message names it.
@@ -32,16 +32,16 @@ def require_stages(kind: type, stages: Sequence[Mapping[str, Any]]) -> None:
 
 
 def staged(
-    stages: Sequence[Mapping[str, Any]], rules: Sequence[Rule], together: int
+    stages: Sequence[Mapping[str, Any]], rules: Sequence[Rule], batch_size: int
 ) -> Stages[Rule]:
     """Pair the rule of each stage with the number of the first sequence after it.
 
     Args:
         stages: one after the other.
-        rules: of each stage.
-        together: sequences of a batch, of all devices together.
+        rules: one per stage.
+        batch_size: sequences per batch, over all devices.
     """
-    ends = accumulate(stage["batches"] * together for stage in stages)
+    ends = accumulate(stage["batches"] * batch_size for stage in stages)
     return tuple(zip(ends, rules, strict=True))
 
 
@@ -51,12 +51,12 @@ def rule_at(stages: Stages[Rule], last: Rule, episode: int) -> Rule:
 
 
 def announcement(stages: Sequence[Mapping[str, Any]], later: str, steps: int) -> str:
-    """Say how long the stages are, and whether training ends within them.
+    """Describe the length of the stages, and whether training ends within them.
 
     Args:
         stages: one after the other.
-        later: rest of the sentence, about what comes after them.
-        steps: of the training; negative if it has no end.
+        later: end of the sentence, about what comes after them.
+        steps: training steps; negative if unlimited.
     """
     batches = sum(stage["batches"] for stage in stages)
     each = "one stage" if len(stages) == 1 else f"{len(stages)} stages"

@@ -1,4 +1,4 @@
-"""The batch that every benchmark of changing functions hands to a model."""
+"""The batch that every benchmark of changing functions passes to a model."""
 
 from typing import NamedTuple
 
@@ -9,21 +9,20 @@ class FunctionSequences(NamedTuple):
     """B sequences of T functions; one item of a dataset is the same tuple without B.
 
     Each step shows a function at up to N context points, and a model predicts it at up to M
-    targets. Real points come first; where a mask is False, x and y are 0. N and M are the most that
-    a regime can have, whatever the batch: all training batches (of a curriculum's stage) have the
-    same shapes, so that a model compiles once. That pads hardly more than a batch's own maximum
-    would, which is nearly always as large (in transfer-prediction, the largest of 160 draws from 5
-    to 50 is 50 in 97% of the batches).
+    targets. Real points come first; where a mask is False, x and y are 0. N and M are a regime's
+    maxima, whatever the batch: all training batches (of a curriculum's stage) have the same shapes,
+    so that a model compiles once. Padding to a batch's own maximum would save little (in
+    transfer-prediction, the largest of 160 draws from 5 to 50 is 50 in 97% of the batches).
     """
 
     context_x: Tensor
-    """Where the context is, float32 [B, T, N, Dx]."""
+    """Context locations, float32 [B, T, N, Dx]."""
     context_y: Tensor
     """The function there, float32 [B, T, N, Dy]."""
     context_mask: Tensor
     """Which context points are real, bool [B, T, N]; a step may have none."""
     target_x: Tensor
-    """Where the function is to be predicted, float32 [B, T, M, Dx]."""
+    """Target locations, float32 [B, T, M, Dx]."""
     target_y: Tensor
     """The function there, float32 [B, T, M, Dy]."""
     target_mask: Tensor
@@ -31,15 +30,15 @@ class FunctionSequences(NamedTuple):
     target_seen: Tensor
     """Which targets are context points of their own step, bool [B, T, M]; never padding."""
     task: Tensor
-    """Hidden state that each step's function was made from, float32 [B, T, P]; given to no model.
+    """Hidden state that generated each step's function, float32 [B, T, P]; not given to models.
 
     In 1D it is the kernel's length scale and scale; of images, the position."""
     episode: Tensor
-    """Id of the sequence in its split, int64 [B], which decides on its noise."""
+    """Id of the sequence in its split, int64 [B], which determines its noise."""
 
 
 def without_padding(batch: FunctionSequences) -> FunctionSequences:
-    """Put 0 wherever a mask is False, whatever stands there: NaN times 0 is NaN in gradients."""
+    """Set padding to 0, whatever its values: NaN times 0 is NaN in gradients."""
 
     def filled(points: Tensor, mask: Tensor) -> Tensor:
         return points.masked_fill(~mask.unsqueeze(-1), 0)

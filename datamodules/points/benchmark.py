@@ -41,15 +41,15 @@ class RegimeSettings:
 class FunctionDataModule(BenchmarkDataModule[Functions]):
     """Sequences of functions, known at a few points.
 
-    A benchmark gives the paper's settings of its `regimes`, says how wide its places and values
-    are, and builds what generates its sequences.
+    A benchmark defines the paper's settings of its `regimes`, the widths of its locations and
+    values, and the datasets of its splits.
     """
 
     regimes: ClassVar[dict[Regime, RegimeSettings]]
     x_size: ClassVar[int]
-    """Width Dx of a place."""
+    """Width Dx of a location."""
     x_range: ClassVar[float]
-    """Places go from -x_range to x_range in each dimension."""
+    """Locations range from -x_range to x_range in each dimension."""
     y_size: ClassVar[int]
     """Width Dy of a function's value."""
     patch_shape: ClassVar[tuple[int, int, int] | None] = None
@@ -71,19 +71,19 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         """Check the settings; null takes the paper's value for the regime.
 
         Args:
-            regime: "sparse": hardly any context, at random steps; "transfer": large contexts in the
+            regime: "sparse": small contexts at random steps; "transfer": large contexts in the
                 first steps, none after them.
             protocol: "strict", or "paper": the authors' code, where the sequences of a batch share
-                n, m and the places of their points, and n and m never reach their upper ends. The
-                targets of validation and test are all points there are in both.
+                n, m and their points' locations, and n and m never reach their upper ends. The
+                targets of validation and test are all points in both protocols.
             sequence_length: steps of a training sequence (sparse 50, transfer 20).
             test_length: steps of a validation or test sequence (as in training).
             context_steps: training steps with a context (sparse 45, transfer 10). In sparse, longer
                 test sequences have proportionally more; in transfer, equally many.
-            contexts: fewest and most context points n of such a step.
-            most_points: most context points and other targets, n + m, of a step; m is uniform from
-                1.
-            curriculum: stages that training begins with, before the sequences of the settings
+            contexts: minimum and maximum number n of context points of such a step.
+            most_points: maximum number of context points and other targets, n + m; m is uniform
+                from 1.
+            curriculum: stages at the start of training, before the sequences of the settings
                 above; each has a number of `batches`, and all of the settings above from
                 `sequence_length` to `most_points` but `test_length`.
             **settings: of `BenchmarkDataModule`.
@@ -97,7 +97,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         self._check_sizes()
 
     def setup(self, stage: str | None = None) -> None:
-        """Get every split ready, and say what training begins with."""
+        """Build every split's dataset, and announce the curriculum."""
         super().setup(stage)
         stages = self.hparams["curriculum"]
         if stage == "fit" and stages:
@@ -112,33 +112,33 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
 
     @property
     def asks_for_inked_pictures(self) -> bool:
-        """True where validation and test ask for all pixels of ink on a white canvas."""
+        """Whether validation and test targets are all pixels of ink on a white canvas."""
         return False
 
     @property
     def canvas_shape(self) -> tuple[int, int, int] | None:
         """Channels, height and width of the canvas whose pixels are the points; None without one.
 
-        `canvas.canvas.canvas_images` makes an image of the values of all pixels in their order.
+        `canvas.canvas.canvas_images` makes an image of the values of all pixels in order.
         """
         return None
 
     def guesses(self, batch: FunctionSequences) -> dict[str, Tensor]:
-        """Values that one would guess without a model, by name, [B, T, M, Dy]; on the CPU.
+        """Return values guessed without a model, by name, [B, T, M, Dy]; on the CPU.
 
-        Empty where none are known. Needs `setup`.
+        Empty if there are none. Needs `setup`.
         """
         return {}
 
     def optimal_nll(self, split: Split) -> dict[str, Tensor]:
-        """Least possible NLL in each step of a fixed set, [T] in nats, by names of metrics.
+        """Return the least possible NLL per step of a fixed set, [T] in nats, by metric.
 
         Empty where it is not known. Needs `setup`.
         """
         return {}
 
     def inferred_nll(self) -> dict[str, Tensor]:
-        """NLL in nats with inferred kernels, and effective samples, in each test step, [T].
+        """Return NLL in nats with inferred kernels, and effective samples, per test step, [T].
 
         Empty where it is not known. Needs `setup`.
         """
@@ -152,23 +152,23 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
     @property
     def test_length(self) -> int:
         """Steps T of a validation or test sequence."""
-        chosen = self.hparams["test_length"]
-        return self.sequence_length if chosen is None else chosen
+        test_length = self.hparams["test_length"]
+        return self.sequence_length if test_length is None else test_length
 
     def point_recipe(self, split: Split) -> PointRecipe:
-        """Say how the sequences of a split choose their points."""
+        """Return the recipe by which a split's sequences choose their points."""
         paper, training = self.hparams["protocol"] == "paper", split == "train"
         _, devices = self._process()
-        together = self.hparams["eval_batch_size"]
+        batch_size = self.hparams["eval_batch_size"]
         if training:
-            together = self.hparams["batch_size"] * devices
+            batch_size = self.hparams["batch_size"] * devices
         sets = self._sets(self.sequence_length if training else self.test_length)
         stages = (self.hparams["curriculum"] or []) if training else []
         return PointRecipe(
             sets=sets,
             everything=not training,
-            together=together if paper else 1,
-            stages=curriculum_sets(stages, sets, self.training_points, together),
+            group_size=batch_size if paper else 1,
+            stages=curriculum_sets(stages, sets, self.training_points, batch_size),
         )
 
     def _sets(self, steps: int) -> ContextSets:
@@ -186,7 +186,7 @@ class FunctionDataModule(BenchmarkDataModule[Functions]):
         )
 
     def _setting(self, name: str) -> Any:
-        """Look up the user's value, else the paper's for the regime."""
+        """Return the user's value, else the paper's for the regime."""
         if self.hparams[name] is not None:
             return self.hparams[name]
         return getattr(self.regimes[self.hparams["regime"]], name)

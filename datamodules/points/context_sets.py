@@ -1,4 +1,4 @@
-"""Draws which points of a function a model sees, and which ones it predicts."""
+"""Draws the points of a function that a model sees, and those that it predicts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ Regime = Literal["sparse", "transfer"]
 
 
 class PointSets(NamedTuple):
-    """The point sets of one sequence of T steps; with a dimension B in front, of a batch."""
+    """The point sets of one sequence of T steps, or of a batch, with a leading dimension B."""
 
     contexts: NDArray[np.int64]
-    """Context points n of every step, [T]."""
+    """Number n of context points of every step, [T]."""
     extras: NDArray[np.int64]
-    """Targets m of every step besides its context points, [T]."""
+    """Number m of every step's targets besides its context points, [T]."""
     order: NDArray[np.int64]
     """Distinct points of every step, [T, P]: its context points, then its other targets."""
 
@@ -36,26 +36,26 @@ class ContextSets:
     """Number of steps with a context: random ones (sparse) or the first ones (transfer)."""
     anywhere: bool
     contexts: tuple[int, int]
-    """Fewest and most context points n of a step with a context."""
+    """Minimum and maximum number n of context points of a step with a context."""
     most_points: int
-    """Most points n + m of a step: m is uniform from 1 to most_points - n."""
+    """Maximum number n + m of points of a step: m is uniform from 1 to most_points - n."""
     closed: bool = True
     """Whether n and m reach the upper ends of their intervals; in the authors' code they do not."""
 
     def sizes(self, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw how many context points and how many other targets every step has, [T] each."""
-        chosen = rng.permutation(self.steps) if self.anywhere else np.arange(self.steps)
-        chosen = chosen[: self.context_steps]
+        steps = rng.permutation(self.steps) if self.anywhere else np.arange(self.steps)
+        steps = steps[: self.context_steps]
         least, most = self.contexts
         contexts = np.zeros(self.steps, np.int64)
-        contexts[chosen] = rng.integers(least, max(most + self.closed, least + 1), len(chosen))
+        contexts[steps] = rng.integers(least, max(most + self.closed, least + 1), len(steps))
         extras = rng.integers(1, np.maximum(self.most_points - contexts + self.closed, 2))
         return contexts, extras
 
     def order(self, rng: np.random.Generator, points: int) -> NDArray[np.int64]:
-        """Draw distinct points for every step, of as many as there are, [T, P]."""
-        # The places of the smallest of random numbers are distinct and in random order. Only those
-        # are sorted: a picture has many pixels, and most of them are not chosen.
+        """Draw distinct indices of points for every step, [T, P]."""
+        # The indices of the smallest random numbers are distinct and in random order. Only those
+        # are sorted: most pixels of a picture are not chosen.
         keys = rng.random((self.steps, points))
         smallest = keys.argpartition(self.most_points - 1, axis=1)[:, : self.most_points]
         ranks = np.take_along_axis(keys, smallest, axis=1).argsort(axis=1)
@@ -68,32 +68,32 @@ class PointRecipe:
 
     sets: ContextSets
     everything: bool
-    """Targets are all points there are, not those that were drawn."""
-    together: int = 1
+    """Whether targets are all points instead of those drawn."""
+    group_size: int = 1
     """Number of successive sequences of an epoch that share their point sets: sizes and points."""
     stages: Stages[ContextSets] = ()
-    """A curriculum: the point sets of sequences before the one with this number."""
+    """A curriculum: rules for sequences before the one with this number."""
 
     def at(self, episode: int) -> "PointRecipe":
         """Return the recipe of a batch that begins with this sequence."""
         return replace(self, sets=rule_at(self.stages, self.sets, episode), stages=())
 
     def leader(self, episode: int, size: int) -> int:
-        """Return the episode whose point sets this one shares, in epochs of so many sequences."""
-        return episode - episode % size % self.together
+        """Return the episode whose point sets this one shares, in epochs of `size` sequences."""
+        return episode - episode % size % self.group_size
 
     def draw(self, rng: np.random.Generator, leader: np.random.Generator, points: int) -> PointSets:
-        """Draw the point sets of a sequence, of as many points as there are.
+        """Draw the point sets of a sequence.
 
         Args:
             rng: the sequence's own generator.
-            leader: the generator of its leader's sequence, fresh.
+            leader: a fresh generator of its leader's sequence.
             points: number of all points, at least `most_points`.
         """
-        # What is shared comes from a stream of its own, so that nothing else is.
+        # What is shared comes from a separate stream, so that nothing else is.
         (stream,) = leader.spawn(1)
         sizes = self.sets.sizes(stream)
-        return PointSets(*sizes, self.sets.order(stream if self.together > 1 else rng, points))
+        return PointSets(*sizes, self.sets.order(stream if self.group_size > 1 else rng, points))
 
 
 def show(
@@ -104,13 +104,13 @@ def show(
     task: Tensor,
     episodes: Sequence[int],
 ) -> FunctionSequences:
-    """Make a batch of the chosen points.
+    """Build a batch of the chosen points.
 
     Args:
-        recipe: of the batch's split; contexts are padded to the most that it can draw.
-        sets: of the batch.
-        x: all points in their order, float32 [G, Dx].
-        y: maps numbers of points [B, T, K] to the functions there, float32 [B, T, K, Dy].
+        recipe: the split's recipe; contexts are padded to its maximum.
+        sets: the batch's point sets.
+        x: locations of all points in order, float32 [G, Dx].
+        y: maps indices of points [B, T, K] to function values, float32 [B, T, K, Dy].
         task: hidden state of every step, float32 [B, T, P].
         episodes: ids of the sequences, [B].
     """
@@ -132,7 +132,7 @@ def show(
 
 
 def _first(counts: Tensor, size: int) -> Tensor:
-    """Mark the first places of each row, as many as in counts [...], bool [..., size]."""
+    """Mark the first counts [...] places of each row, bool [..., size]."""
     return torch.arange(size) < counts.unsqueeze(-1)
 
 

@@ -1,4 +1,4 @@
-"""Stages that training begins with: shorter sequences with larger contexts than the regime's."""
+"""Stages at the start of training: shorter sequences with larger contexts than the regime's."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -9,32 +9,32 @@ from datamodules.points.context_sets import ContextSets
 
 
 class Stage(TypedDict):
-    """A part of training; the regime decides whether steps with a context are the first ones."""
+    """A part of training; the regime determines whether steps with a context come first."""
 
-    batches: int  #: how many, each of all devices together
-    sequence_length: int  #: steps of each
+    batches: int  #: number of batches, each over all devices
+    sequence_length: int  #: steps per sequence
     context_steps: int  #: steps with a context
-    contexts: list[int]  #: fewest and most context points of such a step
-    most_points: int  #: most context points and other targets of a step
+    contexts: list[int]  #: minimum and maximum number of context points of such a step
+    most_points: int  #: maximum number of context points and other targets of a step
 
 
 def curriculum_sets(
-    stages: Sequence[Stage], regime: ContextSets, points: int, together: int
+    stages: Sequence[Stage], regime: ContextSets, points: int, batch_size: int
 ) -> Stages[ContextSets]:
-    """Point sets of each stage, with the number of the first sequence that comes after it.
+    """Return each stage's rule for point sets, with the number of the first sequence after it.
 
     Args:
         stages: one after the other.
-        regime: what comes after them all; no stage's sequences are longer.
+        regime: the rule after all stages, whose sequences are no longer than its.
         points: number of points at which a function is known.
-        together: sequences of a batch, of all devices together.
+        batch_size: sequences per batch, over all devices.
 
     Raises:
         ValueError: a stage's setting is missing, unknown or out of range; the message names it.
     """
     require_stages(Stage, stages)
     sets = [_sets(number, stage, regime, points) for number, stage in enumerate(stages)]
-    return staged(stages, sets, together)
+    return staged(stages, sets, batch_size)
 
 
 def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> ContextSets:
@@ -42,7 +42,7 @@ def _sets(number: int, stage: Stage, regime: ContextSets, points: int) -> Contex
         contexts = stage["contexts"]
         raise ValueError(f"curriculum[{number}].contexts must be two numbers, got {contexts}")
     least, most = stage["contexts"]
-    # Messages name a setting by its place in the whole configuration.
+    # Messages name settings by their full key.
     settings: dict[str, Any] = {**stage, "contexts": (least, most)}
     named = {key: {f"curriculum[{number}].{key}": value} for key, value in settings.items()}
     require_at_least(1, **named["sequence_length"])

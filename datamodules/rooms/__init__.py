@@ -1,1 +1,1 @@
-"""Rooms in 3D, and films of a camera in them: drawn at random, rendered once, kept on disk."""
+"""Films of a camera in random 3D rooms, rendered once and stored on disk."""

@@ -1,4 +1,4 @@
-"""The contract of benchmarks in 3D: films of random rooms, rendered once and kept on disk."""
+"""The contract of benchmarks in 3D: films of random rooms, rendered once and stored on disk."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from datamodules.rooms.film_script import SIZE, VERSION
 from datamodules.rooms.filming import complete, engine
 from datamodules.sources import SPLITS, Split
 
-#: Splits that evaluations show.
+#: Splits used in evaluation.
 EVALUATED: tuple[Split, ...] = ("val", "test")
 
 
 class RoomDataModule(SequenceDataModule[FilmDataset]):
-    """Films of a camera in rooms, each in a room of its own.
+    """Films of a camera, each in its own room.
 
-    A benchmark names the movement of its camera and says what the poses mean. Films are rendered by
-    ViZDoom in `prepare_data`, if they are not in `<data_dir>/rooms` yet: 10,000 of 30 frames take
-    one to three minutes on two processor cores, and 0.9 GB.
+    A benchmark names its camera's movement and interprets the poses. ViZDoom renders films in
+    `prepare_data`, if they are not in `<data_dir>/rooms` yet: 10,000 of 30 frames take one to three
+    minutes on two processor cores, and 0.9 GB.
     """
 
     camera: ClassVar[str]
@@ -36,8 +36,8 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
 
         Args:
             sequence_length: frames T of a film.
-            data_dir: folder of data sets; films are kept in `rooms` in it.
-            **settings: of `BenchmarkDataModule`; `seed` is that of rooms and movements.
+            data_dir: folder of data sets; films are stored in its folder `rooms`.
+            **settings: of `BenchmarkDataModule`; `seed` is for rooms and movements.
 
         Raises:
             ValueError: a setting is out of range.
@@ -49,7 +49,7 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
     @property
     @abstractmethod
     def views(self) -> Meaning:
-        """Rule that tells what poses of the camera mean; data workers pickle it."""
+        """Rule that interprets the camera's poses; pickled for data workers."""
 
     @property
     def sequence_length(self) -> int:
@@ -67,14 +67,14 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         Evaluations need no training films, which are most of the work.
 
         Raises:
-            FilmingFailed: films are missing, and cannot be rendered.
-            OSError: the disk is full, or the folder cannot be written.
+            FilmingFailed: films are missing and cannot be rendered.
+            OSError: the disk is full, or the folder is not writable.
         """
         trains = self.trainer is None or self.trainer.state.fn in (None, TrainerFn.FITTING)
         self._render(SPLITS if trains else EVALUATED)
 
     def prepare_test_data(self) -> None:
-        """Render what is missing, but no training films, which are most of the work.
+        """Render missing films, except training films, which are most of the work.
 
         Raises:
             FilmingFailed, OSError: see `prepare_data`.
@@ -82,20 +82,20 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
         self._render(EVALUATED)
 
     def prepare_data_record(self) -> None:
-        """Render nothing: films are told apart by what they are made of."""
+        """Render nothing: films are identified by their settings."""
 
-    def _render(self, wanted: Sequence[Split]) -> None:
-        splits = [split for split in wanted if split not in self._prepared]
+    def _render(self, requested: Sequence[Split]) -> None:
+        splits = [split for split in requested if split not in self._prepared]
         shards = [shard for split in splits for shard in self._shards(split)]
         complete(self._cache, shards, self._film_settings)
         self._prepared |= {*splits}
 
     def make_datasets(self) -> dict[Split, FilmDataset]:
-        """Name the films of all splits; a file is mapped into memory when it is first asked for."""
+        """Return the films of all splits; files are memory-mapped at first use."""
         return {split: self._dataset(split) for split in SPLITS}
 
     def source_record(self) -> dict[str, str]:
-        """`source`: the engine, which decides on the frames."""
+        """Return the `source`: the engine, which determines the frames."""
         return {"source": engine()}
 
     def _dataset(self, split: Split) -> FilmDataset:
@@ -113,11 +113,11 @@ class RoomDataModule(SequenceDataModule[FilmDataset]):
 
     @property
     def _cache(self) -> FilmCache:
-        # A folder for each engine: a training that is under way keeps the films that it opens.
-        settings, made_by = self._film_settings, engine()
+        # One folder per engine, so that a run in progress keeps the films that it has open.
+        settings, engine_name = self._film_settings, engine()
         name = (
             f"{self.camera}_{settings['steps']}_steps_seed_{settings['seed']}"
-            f"_{made_by.replace(' ', '_')}_v{VERSION}"
+            f"_{engine_name.replace(' ', '_')}_v{VERSION}"
         )
         folder = Path(self.hparams["data_dir"], "rooms", name)
-        return FilmCache(folder, {"version": VERSION, "engine": made_by, **settings})
+        return FilmCache(folder, {"version": VERSION, "engine": engine_name, **settings})

@@ -1,4 +1,4 @@
-"""Films on disk: shards that are memory-mapped, and a manifest that says which ones are whole."""
+"""Films on disk: memory-mapped shards, and a manifest of the complete ones."""
 
 import hashlib
 import json
@@ -20,15 +20,15 @@ MANIFEST = "manifest.json"
 
 
 class Shard(NamedTuple):
-    """A part of a split, in a file of its own."""
+    """A part of a split, in its own file."""
 
     split: Split
     number: int
-    films: int  #: how many of it are needed, at most `SHARD`
+    films: int  #: number of films needed, at most `SHARD`
 
     @property
     def first(self) -> int:
-        """Number of the first film in its split."""
+        """Index of the first film in its split."""
         return self.number * SHARD
 
     @property
@@ -44,17 +44,17 @@ def shards_of(split: Split, films: int) -> list[Shard]:
 
 
 def film_type(steps: int, size: int) -> np.dtype[Any]:
-    """Type of one film in a shard: frames [T, 3, size, size] and poses of the camera [T, 3]."""
+    """Return the type of a film: frames [T, 3, size, size] and camera poses [T, 3]."""
     return np.dtype([("frames", "u1", (steps, 3, size, size)), ("poses", "<i4", (steps, 3))])
 
 
 class Films:
-    """Films of a split, each shard mapped into memory when a process first asks for one of it.
+    """Films of a split; each shard is memory-mapped when a process first reads from it.
 
-    What is pickled for a data worker is their paths alone: NumPy pickles a map with all it shows.
+    Only the paths are pickled for data workers: NumPy would pickle a memory map's content.
 
     Args:
-        paths: of the shards, in order.
+        paths: paths of the shards, in order.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -62,14 +62,14 @@ class Films:
         self._shards: dict[int, NDArray[np.void]] = {}
 
     def __getitem__(self, number: int) -> np.void:
-        """Return a film, as `film_type` has it."""
+        """Return a film of type `film_type`."""
         shard, place = divmod(number, SHARD)
         if shard not in self._shards:
             self._shards[shard] = np.load(self.paths[shard], mmap_mode="r")
         return self._shards[shard][place]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is mapped."""
+        """Exclude the memory maps."""
         return {"paths": self.paths, "_shards": {}}
 
 
@@ -77,32 +77,32 @@ class FilmCache:
     """A folder of films with the same settings.
 
     Args:
-        folder: it need not exist.
-        made_of: what decides on the films, as JSON has it; films for which any of it differs are
-            taken for none.
+        folder: folder of the films, which need not exist.
+        made_of: settings that determine the films, as in JSON; films with other settings are
+            ignored.
     """
 
     def __init__(self, folder: Path, made_of: dict[str, Any]) -> None:
         self.folder, self.made_of = folder, made_of
 
     def path(self, shard: Shard) -> Path:
-        """Return where a shard is, or would be."""
+        """Return the path of a shard, whether or not it exists."""
         return self.folder / shard.file
 
     def missing(self, shards: Sequence[Shard]) -> list[Shard]:
-        """List the shards that are not there, too short, or damaged; reads all of them.
+        """List the shards that are missing, too short, or damaged; reads all of them.
 
-        One that had more films than are needed shall have as many again: others may read them.
+        A damaged shard keeps its number of films if larger than needed: others may read them.
         """
-        known = self._manifest()
+        entries = self._manifest()
         return [
-            shard._replace(films=max(shard.films, films_of(known.get(shard.file))))
+            shard._replace(films=max(shard.films, films_of(entries.get(shard.file))))
             for shard in shards
-            if not self._is_whole(shard, known.get(shard.file))
+            if not self._is_whole(shard, entries.get(shard.file))
         ]
 
     def add(self, shard: Shard, sha256: str) -> None:
-        """Note that a shard is whole."""
+        """Record that a shard is complete."""
         self.folder.mkdir(parents=True, exist_ok=True)
         shards = self._manifest() | {shard.file: {"films": shard.films, "sha256": sha256}}
         content = json.dumps({"made_of": self.made_of, "shards": shards}, indent=1)
@@ -114,35 +114,35 @@ class FilmCache:
         return Films([self.path(shard) for shard in shards])
 
     def _manifest(self) -> dict[str, Any]:
-        """Read what is known of each shard; nothing if that is of other films, or damaged."""
+        """Read the entries of all shards; empty if the manifest is damaged or does not apply."""
         try:
             content = json.loads((self.folder / MANIFEST).read_bytes())
             return content["shards"] if content["made_of"] == self.made_of else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def _is_whole(self, shard: Shard, known: Any) -> bool:
+    def _is_whole(self, shard: Shard, entry: Any) -> bool:
         try:
             return bool(
-                known["films"] >= shard.films and sha256(self.path(shard)) == known["sha256"]
+                entry["films"] >= shard.films and sha256(self.path(shard)) == entry["sha256"]
             )
         except (OSError, KeyError, TypeError):
             return False
 
 
-def films_of(known: Any) -> int:
-    """Read how many films a shard has, by its entry in the manifest; 0 if it has none."""
-    films = known.get("films") if isinstance(known, dict) else None
+def films_of(entry: Any) -> int:
+    """Return the number of films in a shard's manifest entry; 0 without a valid entry."""
+    films = entry.get("films") if isinstance(entry, dict) else None
     return min(films, SHARD) if isinstance(films, int) else 0
 
 
 def write_films(path: Path, films: NDArray[np.void]) -> str:
-    """Write films into the file of a shard, and return its hash.
+    """Write films to a shard's file, and return its hash.
 
     Raises:
-        OSError: the disk is full, or the file cannot be written.
+        OSError: the disk is full, or the file is not writable.
     """
-    # Given a file, NumPy writes past Python, and its error has no number that says what failed.
+    # NumPy would write to a file directly, and raise errors without an errno.
     buffer = BytesIO()
     np.save(buffer, films)
     content = buffer.getbuffer()
@@ -159,10 +159,10 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of another once all of it is written.
+    """Open a file that replaces `path` once it is completely written.
 
     Raises:
-        OSError: it cannot be written; its `filename` is set, as Python does not do.
+        OSError: it cannot be written; unlike Python's, its `filename` is set.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

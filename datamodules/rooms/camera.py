@@ -1,7 +1,7 @@
-"""How a camera moves through a room: poses of integers, so that it can return to the bit.
+"""A camera's movement through a room, in integer poses, so that it can return exactly.
 
-A pose is x and y in the engine's units and a heading in 1/65536 turns, counter-clockwise. Numbers
-between these would be rounded by the engine, and the camera would not come back.
+A pose is x and y in the engine's units and a heading in 1/65536 turns, counter-clockwise. The
+engine would round other numbers, and the camera would not return exactly.
 """
 
 import math
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 
 from datamodules.rooms.room import Cell, Room
 
-#: Headings in a turn.
+#: Headings per turn.
 TURN = 65_536
-#: One angle, or an array of them, in 1/65536 turns.
+#: One angle or an array of angles, in 1/65536 turns.
 Angle = TypeVar("Angle", int, NDArray[np.int64])
-#: Steps of a turn, in the mean and at the fastest and slowest.
+#: Mean number of steps per turn, and its relative spread.
 PERIOD, PERIOD_SPREAD = 15.0, 0.07
-#: Least and largest share by which the speed swings, and turns in which it does so once.
+#: Range of the speed's relative oscillation, and of its period in turns.
 SWING, SWING_TURNS = (0.1, 0.35), (0.7, 1.3)
-#: Distance from the middle of its cell at which a turning camera stands, at most.
+#: Maximum distance of a turning camera from the middle of its cell.
 OFF_CENTRE = 20
-#: A walking camera looks at where it will be in so many units, and a little around.
+#: A walking camera looks along its path, from BEHIND to AHEAD units, and sways by SWAY degrees.
 AHEAD, BEHIND, SWAY = 60.0, 20.0, 15.0
 
 
 def short_way(angle: Angle) -> Angle:
-    """Return the angle, of half a turn at most, that leads to the same heading."""
+    """Return the equivalent angle of at most half a turn."""
     return (angle + TURN // 2) % TURN - TURN // 2
 
 
@@ -38,9 +38,9 @@ def rotation(room: Room, steps: int, rng: np.random.Generator) -> NDArray[np.int
     A turn takes about 15 steps, so views of the second one lie between those of the first.
 
     Args:
-        room: where the camera stands, in the cell in the middle.
-        steps: poses T.
-        rng: draws place, direction and speed.
+        room: the room, whose middle cell contains the camera.
+        steps: number T of poses.
+        rng: source of position, direction and speed.
 
     Returns:
         Poses, [T, 3].
@@ -57,12 +57,12 @@ def rotation(room: Room, steps: int, rng: np.random.Generator) -> NDArray[np.int
 
 
 def there_and_back(room: Room, steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Walk to the cell that is farthest from a random one, then backwards through the same poses.
+    """Walk from a random cell to the farthest one, then backwards through the same poses.
 
     Args:
-        room: where the camera walks.
-        steps: poses T, an even number; the second half is the first in reverse.
-        rng: draws where the walk begins.
+        room: the room.
+        steps: number T of poses, even; the second half is the first in reverse.
+        rng: source of the start.
 
     Returns:
         Poses, [T, 3].
@@ -84,7 +84,7 @@ def there_and_back(room: Room, steps: int, rng: np.random.Generator) -> NDArray[
 
 
 def _way(room: Room, start: Cell) -> NDArray[np.float64]:
-    """Corners of the shortest way from a cell to the one that is farthest, [N, 2]."""
+    """Return the corners of the shortest path from a cell to the farthest one, [N, 2]."""
     before: dict[Cell, Cell | None] = {start: None}
     queue = deque([start])
     while queue:

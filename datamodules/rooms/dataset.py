@@ -17,27 +17,27 @@ from datamodules.sources import Split
 
 
 class Views(NamedTuple):
-    """What is known of the T steps of B films beside their frames."""
+    """What accompanies the frames of B films of T steps."""
 
     actions: NDArray[np.float32]  #: [B, T, A]
     recalled_from: NDArray[np.int64]  #: [B, T]
     place: NDArray[np.int64]  #: [B, T]
 
 
-#: Tells what poses of a camera [B, T, 3] mean.
+#: Interprets a camera's poses [B, T, 3].
 Meaning = Callable[[NDArray[np.int64]], Views]
 
 
 class FilmDataset(EpisodeDataset[FrameSequences]):
-    """The films of a split; each epoch has all of them, in an order of its own.
+    """The films of a split; each epoch has all of them, in its own order.
 
     Args:
-        films: of the split, by their numbers.
-        camera: name of their movement, in `film_script.CAMERAS`.
+        films: the split's films, by index.
+        camera: name of the camera's movement, in `film_script.CAMERAS`.
         steps: frames T of a film.
-        views: tells what poses mean.
-        seed: of the films, and of their order.
-        split: of the films.
+        views: interprets poses.
+        seed: seed of the films and their order.
+        split: split of the films.
         size: number of films.
     """
 
@@ -70,7 +70,7 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
         )
 
     def origins(self, episodes: Sequence[int]) -> tuple[Tensor, ...]:
-        """Return the generator's version and the poses, for which no film need be rendered."""
+        """Return the generator's version and the poses, which need no rendering."""
         drawn = [
             draw_poses(self.camera, self.steps, self.seed, self.split, self._number(episode))[1]
             for episode in episodes
@@ -81,7 +81,7 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
         return self.films[self._number(episode)]
 
     def _number(self, episode: int) -> int:
-        """Return the number of an episode's film in its split."""
+        """Return the index of an episode's film in its split."""
         epoch, number = divmod(episode, self.size)
         if epoch:
             number = int(_order(self.seed, SPLIT_KEYS[self.split], epoch, self.size)[number])
@@ -90,5 +90,5 @@ class FilmDataset(EpisodeDataset[FrameSequences]):
 
 @lru_cache(maxsize=2)
 def _order(seed: int, split: int, epoch: int, size: int) -> NDArray[np.int64]:
-    """Shuffle the films of an epoch after the first, whose films are drawn in no order anyhow."""
+    """Return the film order of an epoch after the first, whose films are in random order anyway."""
     return np.random.default_rng((seed, split, epoch)).permutation(size)

@@ -1,7 +1,7 @@
-"""The engine that draws rooms: ViZDoom, in the process of whoever asks (see `film_worker.py`).
+"""The engine that renders rooms: ViZDoom, in the calling process (see `film_worker.py`).
 
-It needs no display. A mistake in a map may crash the process or hold it for ever, and it writes
-files into the working directory, so nobody but a film worker should open it.
+It needs no display. An invalid map may crash or hang the process, and the engine writes files into
+the working directory, so only a film worker should open it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.textures import TEXTURES_FILE, object_kinds
 from datamodules.rooms.wad import Lump, write_wad
 
-#: Freedoom's second phase, which ViZDoom ships: all that is seen comes from it.
+#: Freedoom: Phase 2, which ViZDoom ships; all textures and sprites come from it.
 ASSETS = Path(vizdoom.__file__).with_name(TEXTURES_FILE)
 #: Height of the eye above the floor; lower while the camera lands from a jump.
 EYE = 41.0
@@ -33,16 +33,16 @@ LEFT_OUT = [
     "corpses",
     "screen_flashes",
 ]
-#: Tics from a map's start until turns are obeyed.
+#: Tics from a map's start until turns take effect.
 WARM_UP = 16
 
 
 class Engine:
-    """Films of cameras in maps.
+    """Films a camera in maps.
 
     Args:
-        folder: where it may write files.
-        maps: of rooms, as text.
+        folder: folder for its files.
+        maps: maps of rooms, as text.
     """
 
     def __init__(self, folder: Path, maps: Sequence[str]) -> None:
@@ -66,9 +66,9 @@ class Engine:
         for what in LEFT_OUT:
             getattr(game, f"set_render_{what}")(False)
         game.set_available_buttons([vizdoom.Button.TURN_LEFT_RIGHT_DELTA])
-        known = vizdoom.GameVariable
+        variables = vizdoom.GameVariable
         game.set_available_game_variables(
-            [known.POSITION_X, known.POSITION_Y, known.ANGLE, known.VIEW_HEIGHT]
+            [variables.POSITION_X, variables.POSITION_Y, variables.ANGLE, variables.VIEW_HEIGHT]
         )
         game.set_mode(vizdoom.Mode.PLAYER)
         game.set_episode_timeout(0)
@@ -80,7 +80,7 @@ class Engine:
         self._game = game
 
     def __enter__(self) -> "Engine":
-        """Return it."""
+        """Return the engine."""
         return self
 
     def __exit__(
@@ -96,8 +96,8 @@ class Engine:
         """Film a room.
 
         Args:
-            number: of the map.
-            poses: of the camera, [T, 3].
+            number: index of the map.
+            poses: poses of the camera, [T, 3].
 
         Returns:
             Frames in red, green and blue, [T, 3, 32, 32].
@@ -112,17 +112,17 @@ class Engine:
     def _frames(self, poses: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
         heading = round(self._variables()[2] * TURN / 360)
         place: tuple[int, int] | None = None
-        for x, y, wanted in poses.tolist():
+        for x, y, target in poses.tolist():
             if (x, y) != place:
                 self._game.send_game_command(f"warp {x} {y}")
             # Clockwise, in degrees, the short way round.
-            turn = short_way(heading - wanted)
+            turn = short_way(heading - target)
             self._game.make_action([turn * 360 / TURN])
             if (x, y) != place:
-                # In the tic of the jump itself the eye lies on the floor.
+                # In the tic of the warp itself, the eye is on the floor.
                 self._game.make_action([0.0])
-            place, heading = (x, y), wanted
-            self._require_at(x, y, wanted)
+            place, heading = (x, y), target
+            self._require_at(x, y, target)
             yield self._game.get_state().screen_buffer
 
     def _variables(self) -> NDArray[np.float64]:
@@ -132,7 +132,7 @@ class Engine:
 
     def _require_at(self, x: int, y: int, heading: int) -> None:
         found_x, found_y, angle, eye = self._variables()
-        # The engine tells an angle to 0.003 degrees.
+        # The engine reports angles to 0.003 degrees.
         off = (angle * TURN / 360 - heading + TURN / 2) % TURN - TURN / 2
         if (found_x, found_y, eye) != (x, y, EYE) or abs(off) > 1:
             raise RuntimeError(
@@ -142,9 +142,9 @@ class Engine:
 
 
 def shared_memory() -> list[str]:
-    """List the files through which this process and its engine talk, where Linux tells.
+    """List the shared-memory files of this process and its engine; Linux only.
 
-    The engine removes them, unless this process is killed: 11 MB of memory until the next start.
+    The engine removes them unless this process is killed; they take 11 MB of memory.
     """
     maps = Path("/proc/self/maps")
     if not maps.exists():

@@ -1,4 +1,4 @@
-"""What a film of a room is made of: a pure function of the benchmark's seed, split and number."""
+"""The script of a film: a pure function of the benchmark's seed, split and the film's number."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from datamodules.rooms.room import Room, draw_room, textmap
 from datamodules.rooms.textures import Textures
 from datamodules.sources import Split
 
-#: Raised whenever the same seed would give other films.
+#: Increased whenever the same seed would give other films.
 VERSION = 1
 #: Side of a frame, in pixels.
 SIZE = 32
@@ -22,7 +22,7 @@ CAMERAS: Mapping[str, Camera] = {"rotation": rotation, "loop_closure": there_and
 
 
 class FilmScript(NamedTuple):
-    """All that the engine must know of a film."""
+    """What the engine needs to render a film."""
 
     map_text: str
     poses: NDArray[np.int64]
@@ -32,15 +32,15 @@ class FilmScript(NamedTuple):
 def write_film(
     camera: str, steps: int, seed: int, split: Split, number: int, textures: Textures
 ) -> FilmScript:
-    """Draw a room and how the camera moves in it.
+    """Draw a room and the camera's movement in it.
 
     Args:
         camera: name of the movement.
         steps: frames T.
-        seed: of all films.
-        split: of the film; no two films have the same room.
-        number: of the film in its split.
-        textures: what rooms may look like.
+        seed: seed of all films.
+        split: split of the film; no two films have the same room.
+        number: index of the film in its split.
+        textures: available textures.
     """
     room, poses, rng = draw_poses(camera, steps, seed, split, number)
     return FilmScript(textmap(room, poses[:, :2], textures, rng), poses)
@@ -49,10 +49,10 @@ def write_film(
 def draw_poses(
     camera: str, steps: int, seed: int, split: Split, number: int
 ) -> tuple[Room, NDArray[np.int64], np.random.Generator]:
-    """Draw what is known of a film without the engine, for the arguments of `write_film`.
+    """Draw a film's room and poses, without textures; arguments as in `write_film`.
 
     Returns:
-        The room, the poses [T, 3], and the generator that draws what else there is.
+        The room, the poses [T, 3], and the generator for everything else.
     """
     rng = episode_rng(seed, split, 0, number)
     room = draw_room(rng)

@@ -1,4 +1,4 @@
-"""A film worker: a process that films rooms, and whoever asks it (see `serve.py`)."""
+"""Starts and supervises film workers: processes that film rooms (see `serve.py`)."""
 
 import json
 import os
@@ -13,20 +13,20 @@ from threading import Timer
 from types import TracebackType
 from typing import Any
 
-#: Seconds without a sign of life after which a worker is given up; starting takes a few, or half
-#: a minute where other programs keep all processors busy.
+#: Seconds without output after which a worker is killed; starting takes a few, or half a minute if
+#: other programs keep all processors busy.
 SILENCE = 120.0
 PACKAGE = Path(__file__).parents[2]
 
 
 class LostFilmWorker(Exception):
-    """A film worker ended or was silent for too long; the text says which."""
+    """A film worker ended or was silent for too long; the message says which."""
 
 
 class FilmWorker:
-    """A process with a folder of its own, which both go at the end.
+    """A worker process with its own folder, both removed at the end.
 
-    The engine is a process, too, and outlives a worker that is killed: both are ended together.
+    The engine is another process, which outlives a killed worker, so both are killed together.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class FilmWorker:
         paths = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                # -P: the working directory may be another checkout, which would come first.
+                # -P: the working directory may be another checkout, which would take precedence.
                 [sys.executable, "-P", "-m", "datamodules.rooms.serve", self._folder.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -48,7 +48,7 @@ class FilmWorker:
         self._shared_memory: list[str] = []
 
     def __enter__(self) -> "FilmWorker":
-        """Return it."""
+        """Return the worker."""
         return self
 
     def __exit__(
@@ -62,7 +62,7 @@ class FilmWorker:
         self._folder.cleanup()
 
     def kill(self) -> None:
-        """End the process and its engine at once, and remove what they leave in memory."""
+        """Kill the process and its engine, and remove their shared memory."""
         if self._ended:
             return
         with suppress(ProcessLookupError):
@@ -76,19 +76,19 @@ class FilmWorker:
         """Render a shard.
 
         Args:
-            request: as `serve.Request` has it.
-            progress: is called with the number of films that were rendered since.
+            request: fields of `serve.Request`.
+            progress: called with the number of films rendered since the last call.
 
         Returns:
             The hash of its file.
 
         Raises:
-            LostFilmWorker: the process crashed, was killed or hangs.
+            LostFilmWorker: the process crashed, hangs or was killed.
             OSError: the file cannot be written.
         """
         pipe = self._process.stdin
         assert pipe is not None
-        with suppress(BrokenPipeError):  # what is read next says what became of the process
+        with suppress(BrokenPipeError):  # the next read reports how the process ended
             print(json.dumps(request), file=pipe, flush=True)
         while True:
             answer = self._answer()
@@ -100,7 +100,7 @@ class FilmWorker:
                 return answer["sha256"]
 
     def _answer(self) -> dict[str, Any]:
-        """Wait for a line."""
+        """Wait for a line of output."""
         assert self._process.stdout is not None
         watchdog = Timer(SILENCE, self._give_up)
         watchdog.start()

@@ -1,4 +1,4 @@
-"""Filming of what a cache lacks, by processes that may crash, hang or be killed."""
+"""Renders the films missing from a cache, by processes that may crash, hang or be killed."""
 
 import importlib.util
 import os
@@ -23,25 +23,25 @@ from datamodules.rooms.film_worker import FilmWorker, LostFilmWorker
 from datamodules.rooms.textures import TEXTURES_FILE
 from datamodules.sources import UnreadableData
 
-#: Film workers at once: each takes 0.4 GB.
+#: Maximum number of parallel film workers; each takes 0.4 GB.
 MOST_WORKERS = 8
-#: Times that a shard is tried.
+#: Number of attempts per shard.
 TRIALS = 2
-#: The engine of `requirements.lock`.
+#: The engine in `requirements.lock`.
 TESTED = "vizdoom 1.3.2"
 
 
 class FilmingFailed(UnreadableData):
-    """Films cannot be rendered; the message is one line that says why."""
+    """Films cannot be rendered; the one-line message says why."""
 
 
 def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]) -> None:
-    """Render those of some shards that a cache lacks; of several processes, one does.
+    """Render the shards missing from a cache, in only one of several processes.
 
     Args:
-        cache: of the films.
-        shards: that it shall have.
-        settings: of all films, `camera`, `steps` and `seed`.
+        cache: the films' cache.
+        shards: the required shards.
+        settings: `camera`, `steps` and `seed` of all films.
 
     Raises:
         FilmingFailed: the engine is missing, or fails twice on the same shard.
@@ -63,7 +63,7 @@ def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]
 
 
 def acquired(lock: FileLock) -> AcquireReturnProxy:
-    """Acquire a lock, and say so where that may take minutes."""
+    """Acquire a lock, and announce if that may take minutes."""
     try:
         return lock.acquire(timeout=0)
     except Timeout:
@@ -72,10 +72,10 @@ def acquired(lock: FileLock) -> AcquireReturnProxy:
 
 
 def require_engine() -> None:
-    """Look for the engine before processes are started.
+    """Check that the engine is installed.
 
     Raises:
-        FilmingFailed: it or its textures are missing, or this is Windows.
+        FilmingFailed: the engine or its textures are missing, or this is Windows.
     """
     if sys.platform == "win32":
         raise FilmingFailed("rooms cannot be rendered on Windows; run this in WSL")
@@ -88,7 +88,7 @@ def require_engine() -> None:
 
 
 def engine() -> str:
-    """Name the engine, whose textures are in the films; where there is none, the tested one."""
+    """Return the name of the engine, which determines the films; by default, the tested one."""
     try:
         return f"vizdoom {version('vizdoom')}"
     except PackageNotFoundError:
@@ -96,27 +96,27 @@ def engine() -> str:
 
 
 def require_space(folder: Path, shards: Sequence[Shard], steps: int) -> None:
-    """Look whether films fit on the disk before they are rendered.
+    """Check that films fit on the disk.
 
     Raises:
-        FilmingFailed: they do not.
+        FilmingFailed: they do not fit.
     """
-    wanted = sum(shard.films for shard in shards) * film_type(steps, SIZE).itemsize
+    needed = sum(shard.films for shard in shards) * film_type(steps, SIZE).itemsize
     free = shutil.disk_usage(folder).free
-    if wanted > free:
-        megabytes = f"{wanted / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free"
+    if needed > free:
+        megabytes = f"{needed / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free"
         raise FilmingFailed(f"{folder}: films need {megabytes}")
 
 
 class Filming:
-    """Several film workers at work on the shards of a cache.
+    """Renders the shards of a cache by several film workers.
 
     Args:
-        cache: of the films.
-        shards: to render.
-        settings: of all films.
-        progress: is called with the number of films that were rendered since; it is below zero
-            where they were lost.
+        cache: the films' cache.
+        shards: shards to render.
+        settings: settings of all films.
+        progress: called with the number of films rendered since the last call; negative if films
+            were lost.
     """
 
     def __init__(
@@ -132,15 +132,15 @@ class Filming:
         self._reported: Counter[Shard] = Counter()
         self._workers: set[FilmWorker] = set()
         self._stopped = False
-        #: Around the manifest and the bar.
+        #: Guards the manifest and the progress bar.
         self._lock = Lock()
 
     def run(self) -> None:
-        """Render until nothing is left.
+        """Render all shards.
 
         Raises:
             FilmingFailed: a shard failed twice.
-            OSError: one could not be written.
+            OSError: a shard could not be written.
         """
         jobs = min(len(self._todo), cores(), MOST_WORKERS)
         with ThreadPoolExecutor(jobs) as pool:
@@ -155,7 +155,7 @@ class Filming:
             thread.result()
 
     def _work(self) -> None:
-        """Render shards until none is left, with a new worker where one was lost."""
+        """Render shards until none is left, with a new worker after each loss."""
         while self._todo and not self._stopped:
             with FilmWorker() as worker:
                 self._workers.add(worker)
@@ -172,8 +172,8 @@ class Filming:
                 return
             try:
                 path, films = str(self.cache.path(shard).absolute()), shard.films
-                asked = {"split": shard.split, "first": shard.first, "films": films, "path": path}
-                sha256 = worker.render(self.settings | asked, partial(self._report, shard))
+                request = {"split": shard.split, "first": shard.first, "films": films, "path": path}
+                sha256 = worker.render(self.settings | request, partial(self._report, shard))
             except LostFilmWorker as reason:
                 self._report(shard, -self._reported[shard])
                 self._failures[shard] += 1
@@ -192,7 +192,7 @@ class Filming:
 
 
 def cores() -> int:
-    """Count the processors that this process may use."""
+    """Return the number of CPU cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Random rooms: which cells of a grid are open, what their walls look like, what stands in them."""
+"""Random rooms: the open cells of a grid, their textures, and the objects in them."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,18 +10,18 @@ from datamodules.rooms.textures import FIRST_OBJECT, OBJECTS, SKY, Textures
 
 #: Rows, and columns, of the grid.
 GRID = 5
-#: Least and largest number of open cells.
+#: Minimum and maximum number of open cells.
 FEWEST_CELLS, MOST_CELLS = 5, 12
-#: Least and largest side of a cell, in the engine's units; a wall's texture is 128 high.
+#: Range of a cell's side, in the engine's units; a wall's texture is 128 high.
 NARROWEST, WIDEST = 120, 220
 HEIGHTS = (112, 128, 160)
-#: Share of the rooms without a ceiling.
+#: Share of rooms without a ceiling.
 OPEN_SHARE = 0.25
-#: Least distance of an object from walls, from other objects, and from where the camera goes.
+#: Minimum distance of an object from walls, other objects and the camera's path.
 FROM_WALLS, FROM_OBJECTS, FROM_CAMERA = 24, 36, 48
-#: Places that are tried for an object before it is left out.
+#: Number of positions to try for an object before it is omitted.
 TRIALS = 10
-#: Whom the engine takes for the camera's start.
+#: Thing type of the camera's start.
 PLAYER = 1
 
 Cell = tuple[int, int]
@@ -32,7 +32,7 @@ class Room(NamedTuple):
 
     rows: NDArray[np.int64]  #: y of the grid's lines, [GRID + 1]
     columns: NDArray[np.int64]  #: x of the grid's lines, [GRID + 1]
-    cells: tuple[Cell, ...]  #: row and column of the open cells, the first one in the middle
+    cells: tuple[Cell, ...]  #: row and column of the open cells, the middle one first
 
     def centre(self, cell: Cell) -> NDArray[np.float64]:
         """Return x and y of a cell's middle."""
@@ -40,7 +40,7 @@ class Room(NamedTuple):
         return np.array([self.columns[column : column + 2].mean(), self.rows[row : row + 2].mean()])
 
     def neighbours(self, cell: Cell) -> Iterator[Cell]:
-        """List the open cells beside a cell."""
+        """Yield the open cells beside a cell."""
         row, column = cell
         for beside in ((row, column - 1), (row + 1, column), (row, column + 1), (row - 1, column)):
             if beside in self.cells:
@@ -55,7 +55,7 @@ class Room(NamedTuple):
 
 
 def draw_room(rng: np.random.Generator) -> Room:
-    """Draw a room that grows from the middle of the grid, a cell at a time."""
+    """Draw a room, grown cell by cell from the middle of the grid."""
     cells = [(GRID // 2, GRID // 2)]
     size = rng.integers(FEWEST_CELLS, MOST_CELLS + 1)
     while len(cells) < size:
@@ -73,13 +73,13 @@ def draw_room(rng: np.random.Generator) -> Room:
 def textmap(
     room: Room, camera: NDArray[np.int64], textures: Textures, rng: np.random.Generator
 ) -> str:
-    """Furnish a room and write it down in UDMF, the engine's language for maps.
+    """Furnish a room, and return it in UDMF, the engine's map format.
 
     Args:
-        room: which cells are open.
-        camera: x and y of all places of the camera, [P, 2]; objects stay away from them.
-        textures: what walls, floors and ceilings may look like.
-        rng: draws how it looks.
+        room: the room.
+        camera: x and y of all camera positions, [P, 2], which objects avoid.
+        textures: available textures of walls, floors and ceilings.
+        rng: source of the room's appearance.
     """
     tint = "".join(f"{255 - value:02x}" for value in rng.integers(0, 70, 3))
     light = rng.integers(208, 256)
@@ -102,7 +102,7 @@ def textmap(
 
 
 def _walls(room: Room, palette: NDArray[np.str_], rng: np.random.Generator) -> Iterator[str]:
-    """Write corners, lines and their sides; a line's right side faces the cell that it is of."""
+    """Yield vertices, lines and their sides; a line's right side faces its cell."""
     corners: dict[Cell, int] = {}
     lines: list[str] = []
     sides: list[str] = []
@@ -113,7 +113,7 @@ def _walls(room: Room, palette: NDArray[np.str_], rng: np.random.Generator) -> I
         for begin, end, other in zip(ring, ring[1:] + ring[:1], beside, strict=True):
             between = number.get(other)
             if between is not None and between < sector:
-                continue  # The other cell has written it.
+                continue  # Written with the other cell.
             first, second = (corners.setdefault(corner, len(corners)) for corner in (begin, end))
             line = f"v1 = {first}; v2 = {second}; sidefront = {len(sides)};"
             if between is None:
@@ -130,23 +130,23 @@ def _walls(room: Room, palette: NDArray[np.str_], rng: np.random.Generator) -> I
 
 
 def _things(room: Room, camera: NDArray[np.int64], rng: np.random.Generator) -> Iterator[str]:
-    """Write one or two objects for each cell, where there is a place for them."""
-    taken = np.zeros((0, 2))
+    """Yield one or two objects for each cell, where there is room for them."""
+    occupied = np.zeros((0, 2))
     for row, column in room.cells:
         for _ in range(rng.integers(1, 3)):
             low = np.array([room.columns[column], room.rows[row]]) + FROM_WALLS
             high = np.array([room.columns[column + 1], room.rows[row + 1]]) - FROM_WALLS
             places = rng.uniform(low, high, (TRIALS, 2))
             turn, kind = 45 * int(rng.integers(8)), FIRST_OBJECT + int(rng.integers(len(OBJECTS)))
-            free = _away(places, camera, FROM_CAMERA) & _away(places, taken, FROM_OBJECTS)
+            free = _away(places, camera, FROM_CAMERA) & _away(places, occupied, FROM_OBJECTS)
             if free.any():
                 place = places[free.argmax()]
-                taken = np.concatenate([taken, place[None]])
+                occupied = np.concatenate([occupied, place[None]])
                 yield _thing(place, turn, kind)
 
 
 def _away(places: NDArray[np.float64], others: NDArray[Any], distance: float) -> NDArray[np.bool_]:
-    """Tell which places are so far from all others."""
+    """Return which places are farther than a distance from all others."""
     gaps = np.linalg.norm(places[:, None] - others[None], axis=-1)
     return (gaps > distance).all(axis=1)
 

@@ -1,8 +1,8 @@
 """Process that renders shards of films: `python -m datamodules.rooms.serve FOLDER`.
 
-It reads requests from standard input and says on standard output what became of each, both a line
-of JSON. FOLDER is its own to write in. When its input ends, or nobody listens any more, the process
-ends, too, and removes FOLDER: whoever asked may have been killed.
+It reads requests from standard input and writes responses to standard output, each a line of JSON.
+It has FOLDER to itself. When its input ends or its output is closed, for example because the parent
+was killed, the process removes FOLDER and ends.
 """
 
 import json
@@ -22,7 +22,7 @@ from datamodules.rooms.textures import Textures, textures_of
 from datamodules.rooms.wad import read_wad
 from datamodules.sources import Split
 
-#: Films after which it says that it is alive.
+#: Number of films between progress reports.
 REPORT = 10
 
 
@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 
 def render(request: Request, textures: Textures, folder: Path, out: TextIO) -> dict[str, Any]:
-    """Render a shard, and return what is to be said of it."""
+    """Render a shard, and return the final response."""
     numbers = range(request.first, request.first + request.films)
     scripts = [
         write_film(request.camera, request.steps, request.seed, request.split, number, textures)
@@ -47,17 +47,17 @@ def render(request: Request, textures: Textures, folder: Path, out: TextIO) -> d
     ]
     shard = np.zeros(request.films, film_type(request.steps, SIZE))
     with Engine(folder, [script.map_text for script in scripts]) as engine:
-        say({"shared_memory": shared_memory()}, out)
+        send({"shared_memory": shared_memory()}, out)
         for number, (film, script) in enumerate(zip(shard, scripts, strict=True)):
             film["frames"], film["poses"] = engine.film(number, script.poses), script.poses
             if number % REPORT == REPORT - 1:
-                say({"films": REPORT}, out)
+                send({"films": REPORT}, out)
     digest = write_films(Path(request.path), shard)
     return {"films": request.films % REPORT, "sha256": digest}
 
 
 def main(folder: Path) -> None:
-    """Serve requests until there are no more."""
+    """Serve requests until the input ends."""
     # The engine writes into the working directory, and some of its messages to standard output.
     os.chdir(folder)
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
@@ -69,17 +69,17 @@ def main(folder: Path) -> None:
         except BrokenPipeError:
             break
         except OSError as failure:
-            # What Python does not name is in the folder.
-            named = str(failure.filename or folder)
-            answer = {"error": [failure.errno, failure.strerror or str(failure), named]}
-        with suppress(BrokenPipeError):  # the next line is the end
-            say(answer, out)
-    # After any other exception it stays: its log has the reason.
+            # Errors without a file name are about the folder.
+            path = str(failure.filename or folder)
+            answer = {"error": [failure.errno, failure.strerror or str(failure), path]}
+        with suppress(BrokenPipeError):  # the loop ends at the next read
+            send(answer, out)
+    # After any other exception the folder stays, since its log has the reason.
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def say(answer: dict[str, Any], out: TextIO) -> None:
-    """Write a line at once."""
+def send(answer: dict[str, Any], out: TextIO) -> None:
+    """Write a line, and flush it."""
     print(json.dumps(answer), file=out, flush=True)
 
 

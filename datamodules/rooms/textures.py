@@ -1,4 +1,4 @@
-"""What walls, floors and objects may look like: Freedoom's textures and sprites."""
+"""Textures of walls and floors, and sprites of objects, from Freedoom."""
 
 import struct
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from datamodules.rooms.wad import Lump
 
 #: The engine's textures, beside its module.
 TEXTURES_FILE = "freedoom2.wad"
-#: What the engine animates: a frame must look the same later.
+#: Animated textures, excluded because a frame must look the same later.
 MOVING_WALLS = (
     *("BLODGR", "SLADRIP", "BLODRIP", "FIRE", "GSTFONT", "ROCKRED"),
     *("BFALL", "SFALL", "WFALL", "DBRAIN"),
 )
 MOVING_FLATS = ["NUKAGE", "FWATER", "SWATER", "LAVA", "BLOOD", "RROCK0", "SLIME"]
-#: Gratings that one sees through, switches, skies and place holders.
+#: Transparent gratings, switches, skies and placeholders.
 NO_WALLS = (*MOVING_WALLS, *["MID", "SW1", "SW2", "SKY", "AA", "WEB", "DUMMY", "PDUMMY"])
 NO_FLATS = (*MOVING_FLATS, "F_SKY", "DUMMY")
 #: Bytes of a floor's texture, 64 x 64.
@@ -38,14 +38,14 @@ FIRST_OBJECT = 20_000
 
 
 class Textures(NamedTuple):
-    """Names that a room may use."""
+    """Names of the textures that a room may use."""
 
     walls: tuple[str, ...]
     flats: tuple[str, ...]  #: of floors and ceilings
 
 
 def textures_of(lumps: Sequence[Lump]) -> Textures:
-    """List the textures of an archive that do not move and fit a wall."""
+    """List an archive's static textures that fit a wall or a floor."""
     names = [lump.name for lump in lumps]
     flats = [
         lump.name
@@ -67,7 +67,7 @@ def _walls(content: bytes) -> tuple[str, ...]:
 
 
 def object_kinds() -> bytes:
-    """Declare every object, in DECORATE, the engine's language."""
+    """Return the declarations of all objects, in DECORATE, the engine's language."""
     return "\n".join(_kind(number, *kind) for number, kind in enumerate(OBJECTS)).encode()
 
 

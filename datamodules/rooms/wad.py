@@ -20,7 +20,7 @@ def read_wad(path: Path) -> list[Lump]:
     """Read an archive.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a WAD file.
         OSError: it cannot be read.
     """
     archive = path.read_bytes()
@@ -38,7 +38,7 @@ def read_wad(path: Path) -> list[Lump]:
 
 
 def write_wad(path: Path, lumps: Sequence[Lump]) -> None:
-    """Write an archive that adds to another one (PWAD)."""
+    """Write a patch archive (PWAD)."""
     entries, first = [], HEADER.size
     for name, content in lumps:
         assert len(name) <= LONGEST_NAME, name

@@ -1,7 +1,7 @@
 """CelebA: 202,599 photographs of celebrities' faces (Liu et al. 2015), from the user's own files.
 
-The data folder holds `img_align_celeba.zip`, or the folder in it, and `list_eval_partition.txt`, as
-their authors, torchvision or Kaggle hand them out; nothing is downloaded. A split is decoded once,
+The data folder holds `img_align_celeba.zip`, or its unpacked folder, and `list_eval_partition.txt`,
+as provided by the authors, torchvision or Kaggle; nothing is downloaded. A split is decoded once,
 into a file beside them.
 """
 
@@ -32,21 +32,21 @@ LAYOUT = Layout(
 )
 #: Width and height of an aligned photograph.
 ALIGNED = (178, 218)
-#: Side of the square in its middle that is kept, and of the image that it is reduced to.
+#: Side of the central square that is cropped, and of the image that it is reduced to.
 CROP = 148
 SIZE = 32
-#: A grey photograph is one in colour, too.
+#: Grey photographs are converted to colour.
 MODES = ("RGB", "L")
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """List the files that are nowhere below the data folder, by the names that authors give."""
+    """List the files missing from the data folder, by their published names."""
     return LAYOUT.missing(data_dir)
 
 
 def download(data_dir: Path) -> None:
-    """Refuse: only its authors hand CelebA out."""
-    raise ValueError("CelebA cannot be downloaded automatically: fetch its files by hand")
+    """Raise an error: CelebA is only available from its authors."""
+    raise ValueError("CelebA cannot be downloaded automatically; download its files by hand")
 
 
 def read(data_dir: Path, split: Split, size: int = SIZE) -> LabelledImages:
@@ -78,25 +78,25 @@ def read(data_dir: Path, split: Split, size: int = SIZE) -> LabelledImages:
 def kept(
     decoded: Path, shape: tuple[int, ...], newer_than: tuple[Path, ...]
 ) -> NDArray[np.uint8] | None:
-    """Map a split that was decoded before; None if there is none, or it is out of date or cut."""
+    """Memory-map a decoded split; None if it is missing, out of date or damaged."""
     made_from = max((path.stat().st_mtime_ns for path in newer_than), default=0)
     if not decoded.exists() or decoded.stat().st_mtime_ns <= made_from:
         return None
     try:
-        # Mapped, not read: 500 MB that all processes of a machine share.
+        # Memory-mapped, so that all processes of a machine share the 500 MB.
         images = np.lib.format.open_memmap(decoded, mode="r")
-    except Exception:  # numpy meets damage with errors of many kinds, its tokeniser's among them
+    except Exception:  # numpy raises many kinds of errors for damaged files
         return None
     return images if images.dtype == np.uint8 and images.shape == shape else None
 
 
 def _keep(images: NDArray[np.uint8], path: Path) -> None:
-    """Write a file that is complete or absent, whatever other processes do."""
+    """Write a file atomically."""
     try:
         with TemporaryDirectory(prefix=".decoded-", dir=path.parent) as folder:
             np.save(Path(folder, path.name), images)
             os.replace(Path(folder, path.name), path)
-    except OSError as error:  # a shared folder that may only be read, or a full disk
+    except OSError as error:  # a read-only folder or a full disk
         rank_zero_info(
             f"source celeba: photographs are decoded again in every run, since {path} cannot be "
             f"written ({error.strerror})"
@@ -107,7 +107,7 @@ def read_photographs(tree: Tree, names: list[str], size: int = SIZE) -> NDArray[
     """Decode photographs in the order of their names, [N, size, size, 3].
 
     Raises:
-        ValueError: one of them is missing, damaged or no aligned photograph.
+        ValueError: one of them is missing, damaged or not an aligned photograph.
     """
     paths: dict[str, str] = {}
     for path in tree.files(".jpg"):
@@ -127,5 +127,5 @@ def _photograph(tree: Tree, name: str, path: str | None, size: int) -> NDArray[n
         raise ValueError(f"{name} {error}") from error
     left, top = ((length - CROP) // 2 for length in ALIGNED)
     middle = photograph.crop((left, top, left + CROP, top + CROP))
-    # The bilinear filter is stretched to the reduction, so that it does not alias.
+    # Pillow's bilinear filter scales with the reduction, so it does not alias.
     return np.asarray(middle.resize((size, size), Image.Resampling.BILINEAR))

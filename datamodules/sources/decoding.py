@@ -1,4 +1,4 @@
-"""Decodes pictures that others wrote, if they are what a data set is made of."""
+"""Decodes a data set's pictures, and rejects any others."""
 
 import io
 from collections.abc import Collection
@@ -10,20 +10,20 @@ from PIL import Image
 def decode(
     content: bytes, kind: Literal["PNG", "JPEG"], size: tuple[int, int], modes: Collection[str]
 ) -> Image.Image:
-    """Decode a picture; one of another size or mode is refused before it is unpacked.
+    """Decode a picture; another size or mode is rejected before decompression.
 
     Args:
-        content: of the file.
+        content: content of the file.
         kind: its format; no other decoder of Pillow's is tried.
         size: width and height in pixels.
-        modes: Pillow's names of pixel formats that may be converted without loss of meaning.
+        modes: Pillow's names of the accepted pixel formats.
 
     Raises:
-        ValueError: it is damaged, or another kind of picture.
+        ValueError: the picture is damaged or of another kind.
     """
     try:
         picture = Image.open(io.BytesIO(content), formats=(kind,))
-    except Exception as error:  # Pillow's decoders meet damage with errors of many kinds
+    except Exception as error:  # Pillow's decoders raise many kinds of errors
         raise ValueError(f"is not a {kind}") from error
     if picture.size != size:
         raise ValueError(f"has {picture.size} pixels, expected {size}")

@@ -13,15 +13,15 @@ CONNECT_SECONDS, READ_SECONDS = 5, 15
 def arrive_together(
     folder: Path, names: Sequence[str], fetch: Callable[[str, Path], None], suffix: str = ""
 ) -> None:
-    """Move files into a folder by atomic renaming, once all of them have arrived.
+    """Download files, and move them into a folder atomically once all have arrived.
 
     Args:
-        folder: destination; made if it is missing.
+        folder: destination; created if missing.
         names: names of the files, without the suffix.
-        fetch: puts the file of a name into a folder, or raises.
+        fetch: downloads the named file into a folder, or raises.
         suffix: suffix of every file.
     """
-    # Beside the destination, where renaming is atomic, yet creating no folder if this fails.
+    # Near the destination, so that renaming is atomic, but without creating it if this fails.
     nearby = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     with TemporaryDirectory(prefix=".download-", dir=nearby) as arrivals:
         for name in names:
@@ -32,13 +32,13 @@ def arrive_together(
 
 
 def retrieve(url: str, md5: str, folder: Path) -> None:
-    """Download one file, under the name that it has in its address.
+    """Download one file, named as in its URL.
 
     Raises:
         OSError: the server does not answer, or the folder cannot be written.
         ValueError: what was downloaded does not match its checksum.
     """
-    # pooch announces every attempt; the choice of the source is reported in one line instead.
+    # Silence pooch's announcements; the choice of the source is reported in one line instead.
     pooch.get_logger().setLevel("WARNING")
     pooch.retrieve(
         url,

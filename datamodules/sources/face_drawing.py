@@ -1,8 +1,7 @@
 """Draws faces: layers of soft-edged shapes, from a few dozen traits each.
 
-Coordinates are in [-1, 1], x to the right and y down; a face's own are relative to its centre and
-turned with the head. Edges are as wide as a pixel of 32 x 32, which is all the antialiasing there
-is.
+Coordinates are in [-1, 1], x to the right and y down; those of a face are relative to its centre
+and rotated with the head. Edges are as wide as a pixel of 32 x 32, which is the only antialiasing.
 """
 
 from typing import Any
@@ -38,9 +37,9 @@ WHITE = np.array((250, 248, 244), np.float32).reshape(3, 1, 1) / 255
 DARK = np.array((24, 20, 22), np.float32).reshape(3, 1, 1) / 255
 #: Brightness of skin in the shadow.
 SHADE = np.float32(0.6)
-#: Ranges that every trait is uniform in.
+#: Range of every trait, which is uniform in it.
 RANGES: dict[str, tuple[float, float]] = {
-    # Places in the palettes.
+    # Positions in the palettes.
     "skin": (0, len(SKIN) - 1),
     "hair": (0, len(HAIR) - 1),
     "iris": (0, len(IRIS) - 1),
@@ -49,13 +48,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "backdrop_slope": (-0.25, 0.25),
     "clothes_hue": (0, 1),
     "clothes_light": (0.15, 0.8),
-    # Where the head is, how it is held, and where the light comes from.
+    # Position and pose of the head, and direction of the light.
     "across": (-0.09, 0.09),
     "down": (0.0, 0.1),
     "tilt": (-0.14, 0.14),
     "turn": (-0.1, 0.1),
     "light": (-0.28, 0.28),
-    # Its shape, and what is in the face.
+    # Shape and features of the face.
     "width": (0.45, 0.54),
     "height": (0.6, 0.69),
     "jaw": (-0.05, 0.28),
@@ -74,7 +73,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "lip": (0.038, 0.06),
     "lip_red": (0.35, 0.75),
     "open": (-0.05, 0.05),
-    # Hair, and chances: a beard below a quarter, glasses below a sixth.
+    # Hair, and thresholds: a beard below 1/4, glasses below 1/6.
     "hairline": (0.34, 0.52),
     "volume": (1.08, 1.24),
     "parting": (-0.2, 0.2),
@@ -86,7 +85,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 class Portraits:
-    """N portraits being painted, one layer over the other, S x S pixels each."""
+    """N portraits of S x S pixels, painted layer by layer."""
 
     def __init__(self, traits: Traits, size: int) -> None:
         """Start with empty canvases of this size; see `RANGES` for the traits."""
@@ -101,17 +100,17 @@ class Portraits:
         self.hair = palette(HAIR, traits["hair"])
 
     def paint(self, mask: Array, colour: Array) -> None:
-        """Cover each pixel [N, 32, 32] to the share in the mask with colours [N, 3, S, S]."""
+        """Blend colours [N, 3, S, S] over each pixel, with the mask [N, S, S] as opacity."""
         self.colours += mask[:, None] * (colour - self.colours)
 
     def ellipse(
         self, x: Array | float, y: Array | float, a: Array | float, b: Array | float
     ) -> Array:
-        """Distance from an ellipse about (x, y), negative inside it, [N, S, S]."""
+        """Return the distance from an ellipse around (x, y), negative inside, [N, S, S]."""
         return (radius((self.x - x) / a, (self.y - y) / b) - 1) * np.minimum(a, b)
 
     def head(self) -> Array:
-        """Distance from the outline of the head."""
+        """Return the distance from the outline of the head."""
         t = self.traits
         narrow = 1 - t["jaw"] * np.clip(self.y / t["height"], 0, 1)
         return (radius(self.x / (t["width"] * narrow), self.y / t["height"]) - 1) * t["width"]
@@ -127,37 +126,37 @@ def draw(traits: Traits, size: int = SIZE) -> NDArray[np.uint8]:
 
 
 def inside(distance: Array, edge: float = PIXEL) -> Array:
-    """Share of a pixel that lies inside an outline at a signed distance, in [0, 1]."""
+    """Return the share of a pixel inside an outline at a signed distance, in [0, 1]."""
     return np.clip(0.5 - distance / np.float32(edge), 0, 1)
 
 
 def radius(x: Array, y: Array) -> Array:
-    """Distance from the origin; `np.hypot`, which guards against overflow, is far slower."""
+    """Return the distance from the origin, faster than `np.hypot`, which avoids overflow."""
     return np.sqrt(x * x + y * y)
 
 
 def palette(colours: tuple[tuple[int, int, int], ...], place: Array) -> Array:
-    """Colours between those of a palette, [N, 3, 1, 1] in [0, 1]."""
+    """Interpolate the colours of a palette, [N, 3, 1, 1] in [0, 1]."""
     points = np.array(colours, np.float32) / 255
     channels = [np.interp(place, range(len(points)), points[:, c]) for c in range(3)]
     return np.stack(channels, axis=1).astype(np.float32)
 
 
 def tint(hue: Array, light: Array, strength: float) -> Array:
-    """Muted colours of a hue in [0, 1), [N, 3, ...] where light is [N, ...]."""
+    """Return muted colours of a hue in [0, 1), [N, 3, ...] for light [N, ...]."""
     thirds = np.arange(3, dtype=np.float32).reshape(3, 1, 1) / 3
     return light[:, None] + strength * np.cos(2 * np.pi * (hue[:, None] - thirds))
 
 
 def backdrop(p: Portraits) -> None:
-    """A wall of one colour, lighter to one side."""
+    """Paint a wall of one colour, lighter on one side."""
     t = p.traits
     light = t["backdrop_light"] + t["backdrop_slope"] * (0.7 * p.page_x - 0.5 * p.page_y)
     p.paint(np.ones_like(light), tint(t["backdrop_hue"], light, 0.09))
 
 
 def long_hair(p: Portraits) -> None:
-    """Hair behind the head, to the shoulders where it is long."""
+    """Paint hair behind the head, down to the shoulders if long."""
     t = p.traits
     side = t["width"] * t["volume"] * 1.08
     falls = np.maximum(np.abs(p.x) - side, np.maximum(-p.y - 0.1, p.y - t["length"]))
@@ -166,7 +165,7 @@ def long_hair(p: Portraits) -> None:
 
 
 def body(p: Portraits) -> None:
-    """Neck, in the head's shadow, and shoulders."""
+    """Paint the neck, in the head's shadow, and the shoulders."""
     t = p.traits
     neck = np.maximum(np.abs(p.page_x - t["across"]) - 0.6 * t["width"], 0.3 - p.y)
     p.paint(inside(neck), p.skin * np.float32(0.74))
@@ -175,7 +174,7 @@ def body(p: Portraits) -> None:
 
 
 def face(p: Portraits) -> None:
-    """Ears and head, darker to the edges and away from the light."""
+    """Paint ears and head, darker towards the edges and away from the light."""
     t = p.traits
     for side in (-1, 1):
         ear = p.ellipse(side * t["width"] - 0.5 * t["turn"], 0.02, 0.08, 0.13)
@@ -186,7 +185,7 @@ def face(p: Portraits) -> None:
 
 
 def eyes(p: Portraits) -> None:
-    """White, iris, pupil, lid and brow of both eyes."""
+    """Paint white, iris, pupil, lid and brow of both eyes."""
     t = p.traits
     y, wide, high = t["eye_level"], t["eye_width"], t["eye_height"]
     for side in (-1, 1):
@@ -206,7 +205,7 @@ def eyes(p: Portraits) -> None:
 
 
 def nose(p: Portraits) -> None:
-    """A bridge in the light, a shadow below, two nostrils."""
+    """Paint a lit bridge, a shadow below it, and two nostrils."""
     t = p.traits
     x, y, wide = 1.3 * t["turn"], t["eye_level"] + 0.12 + t["nose_length"], t["nose_width"]
     side = x - np.sign(t["light"]) * 0.6 * wide
@@ -219,7 +218,7 @@ def nose(p: Portraits) -> None:
 
 
 def mouth(p: Portraits) -> None:
-    """Lips that bend with a smile, closed or with teeth between them."""
+    """Paint lips that curve with the smile, closed or with teeth between them."""
     t = p.traits
     x = p.x - 1.1 * t["turn"]
     bend = p.y - t["mouth_level"] + t["smile"] * x**2
@@ -234,7 +233,7 @@ def mouth(p: Portraits) -> None:
 
 
 def beard(p: Portraits) -> None:
-    """Hair on chin and cheeks, around the mouth."""
+    """Paint hair on chin and cheeks, around the mouth."""
     t = p.traits
     free = p.ellipse(1.1 * t["turn"], t["mouth_level"], 1.1 * t["mouth_width"], 0.09)
     free = np.minimum(free, p.ellipse(0, -0.06, 0.82 * t["width"], 0.36))
@@ -243,7 +242,7 @@ def beard(p: Portraits) -> None:
 
 
 def hair(p: Portraits) -> None:
-    """A cap of hair with a parting, lighter where the light comes from."""
+    """Paint hair with a parting, lighter towards the light."""
     t = p.traits
     a, b = t["width"] * t["volume"], t["height"] * (0.5 + 0.5 * t["volume"])
     edge = t["fringe"] * (p.x - t["parting"]) ** 2 - t["hairline"]
@@ -253,7 +252,7 @@ def hair(p: Portraits) -> None:
 
 
 def glasses(p: Portraits) -> None:
-    """Two dark rims and a bridge."""
+    """Paint two dark rims and a bridge."""
     t = p.traits
     worn = 0.85 * (t["glasses"] < 1 / 6)
     bridge = np.maximum(np.abs(p.y - t["eye_level"]) - 0.016, np.abs(p.x - t["turn"]) - 0.06)

@@ -1,4 +1,4 @@
-"""5,000 procedural faces, in colour: a stand-in for CelebA without files.
+"""5,000 procedural faces in colour: a stand-in for CelebA that needs no files.
 
 Every face is a pure function of its number: skin, hair, eyes, mouth, light and pose are drawn at
 random, uniformly, and so are a beard and glasses for some. Nobody is depicted.
@@ -18,7 +18,7 @@ NUMBERS: dict[Split, range] = {
     "val": range(4_000, 4_500),
     "test": range(4_500, 5_000),
 }
-#: Pixels that are drawn at once: their layers fit into a core's cache.
+#: Number of pixels drawn at once, to fit a core's cache.
 TOGETHER = 50 * SIZE**2
 
 
@@ -35,14 +35,14 @@ def read(split: Split, size: int = SIZE) -> LabelledImages:
 
 @cache
 def _drawn(numbers: range, size: int) -> NDArray[np.uint8]:
-    """Draw faces, and keep them: 4,000 of 32 x 32 take two seconds, of 64 x 64 seven."""
-    together = max(1, TOGETHER // size**2)
-    starts = range(0, len(numbers), together)
-    return np.concatenate([draw(traits(numbers[i : i + together]), size) for i in starts])
+    """Draw faces, cached: 4,000 of 32 x 32 take two seconds, of 64 x 64 seven."""
+    batch = max(1, TOGETHER // size**2)
+    starts = range(0, len(numbers), batch)
+    return np.concatenate([draw(traits(numbers[i : i + batch]), size) for i in starts])
 
 
 def traits(numbers: range) -> Traits:
-    """Draw the traits of the faces with these numbers; they depend on nothing else."""
+    """Draw the traits of faces, which depend only on their numbers."""
     drawn = [np.random.default_rng((SEED, number)).random(len(RANGES)) for number in numbers]
     columns = np.stack(drawn, axis=1).astype(np.float32)[..., None, None]
     ranges = zip(RANGES.items(), columns, strict=True)

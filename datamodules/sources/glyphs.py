@@ -1,8 +1,8 @@
 """Letters of 15 scripts in the font that matplotlib ships, drawn by simulated hands.
 
-A stand-in for Omniglot without a download. Each of 20 drawers has a slant, a size, proportions, a
-pen and a steadiness of their own; every drawing adds its own to them, bends the letter by a smooth
-random warp and inks it where the blurred letter is above the pen's threshold.
+A stand-in for Omniglot without a download. Each of 20 drawers has a characteristic slant, size,
+proportions, pen and steadiness. Every drawing varies these, bends the letter by a smooth random
+warp, and inks it where the blurred letter exceeds the pen's threshold.
 """
 
 import unicodedata
@@ -25,11 +25,11 @@ DRAWERS = 20
 SEED = 0
 SIZE = 28
 FONT_SIZE = 96
-#: Side of a letter's master, which is drawn from at twice the final resolution.
+#: Side of a letter's master, and of drawings before halving.
 MASTER, FINE = 84, 2 * SIZE
-#: Blur of a master in its pixels, about half a pen stroke: the ink's threshold moves its outline.
+#: Blur of a master in pixels, about half a pen stroke, so that the threshold moves the outline.
 BLUR = 2.5
-#: Letters whose masters differ by less of their own energy look alike: only the first is kept.
+#: Letters whose masters differ by less, relative to their energy, look alike; the first is kept.
 ALIKE = 0.1
 LETTERS = ("Lu", "Ll", "Lo")
 
@@ -41,7 +41,7 @@ def read(split: Split) -> LabelledImages:
 
 @cache
 def drawings(drawers: int) -> Drawings:
-    """Draw every letter by every drawer: with 20, about 25,000 in some seconds; they are kept."""
+    """Draw every letter by every drawer, cached: about 25,000 for 20 drawers, in some seconds."""
     names, masters = distinct_letters()
     images = np.concatenate([draw(masters, drawer) for drawer in range(1, drawers + 1)])
     drawer, character = np.divmod(np.arange(len(images)), len(names))
@@ -49,7 +49,7 @@ def drawings(drawers: int) -> Drawings:
 
 
 def distinct_letters() -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Find the letters that look different from all before them in the order of Unicode.
+    """Return the letters that look different from all earlier ones in Unicode order.
 
     Returns:
         names: `<script>/<Unicode name>`, N of them, sorted.
@@ -81,7 +81,7 @@ def draw(masters: NDArray[np.float32], drawer: int) -> NDArray[np.uint8]:
 
     Args:
         masters: [N, 84, 84] in [0, 1].
-        drawer: number from 1; the drawings depend on nothing else.
+        drawer: number from 1, on which alone the drawings depend.
 
     Returns:
         Drawings [N, 28, 28], ink bright.
@@ -89,7 +89,7 @@ def draw(masters: NDArray[np.float32], drawer: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng((SEED, drawer))
     grid = _affine_grid(rng, len(masters)) + _warp(rng, len(masters))
     ink = F.grid_sample(torch.from_numpy(masters)[:, None], grid, align_corners=False)
-    # A fixed share of the letter's own peak, so that thin letters do not vanish.
+    # Relative to the letter's own peak, so that thin letters do not vanish.
     peak = torch.from_numpy(masters).amax((1, 2)).view(-1, 1, 1, 1)
     threshold = rng.uniform(0.38, 0.6) + rng.normal(0, 0.03, (len(masters), 1, 1, 1))
     edge = (ink / peak - torch.from_numpy(threshold).float()).mul(6).add(0.5).clamp(0, 1)
@@ -97,7 +97,7 @@ def draw(masters: NDArray[np.float32], drawer: int) -> NDArray[np.uint8]:
 
 
 def _affine_grid(rng: np.random.Generator, count: int) -> torch.Tensor:
-    """Draw where in its master each pixel looks, before the warp, [N, 56, 56, 2] in [-1, 1]."""
+    """Draw each pixel's position in its master, before the warp, [N, 56, 56, 2] in [-1, 1]."""
     turn = rng.normal(0, 0.06) + rng.normal(0, 0.06, count)
     slant = rng.normal(0, 0.1) + rng.normal(0, 0.06, count)
     stretch = np.exp(rng.normal(0, 0.07) + rng.normal(0, 0.06, count))
@@ -122,7 +122,7 @@ def _warp(rng: np.random.Generator, count: int) -> torch.Tensor:
 
 
 def _is_simple(letter: str) -> bool:
-    """Tell whether a letter is neither composed of others nor another form of one."""
+    """Return whether a letter is neither composed of others nor a variant of one."""
     category, base = unicodedata.category(letter), unicodedata.normalize("NFKD", letter)
     return category in LETTERS and base == letter and unicodedata.name(letter, "") != ""
 
@@ -133,7 +133,7 @@ def _name(letter: str) -> str:
 
 
 def _different(masters: NDArray[np.float32]) -> list[int]:
-    """List the numbers of the letters that differ from all kept before them."""
+    """List the indices of the letters that differ from all kept before them."""
     flat = masters.reshape(len(masters), -1)
     energy = (flat**2).sum(1)
     distance = energy[:, None] + energy - 2 * flat @ flat.T

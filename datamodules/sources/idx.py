@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from datamodules.sources.unreadable import blame
 
 UNSIGNED_BYTE = 0x08
-#: Types of values by their code in the magic number.
+#: Value types by their code in the magic number.
 TYPES = {
     UNSIGNED_BYTE: "unsigned bytes",
     0x09: "signed bytes",
@@ -31,7 +31,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
     Args:
         path: the file.
-        shape: what it must hold; no more is unpacked.
+        shape: the expected shape; no more is unpacked.
 
     Raises:
         UnreadableData: the file is truncated, damaged, of another format or another size.
@@ -44,15 +44,15 @@ def parse_idx(file: IO[bytes], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Interpret an open IDX file: magic number, sizes, then the values.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the content is not as expected.
     """
     with _gunzipped(file) as stream:
         _require_header(stream, shape)
         count = math.prod(shape)
         values = np.frombuffer(stream.read(count + 1), np.uint8)
     if values.size != count:
-        held = f"only {values.size:,}" if values.size < count else "more"
-        raise ValueError(f"its header promises {count:,} values, but it holds {held}")
+        actual = f"only {values.size:,}" if values.size < count else "more"
+        raise ValueError(f"its header promises {count:,} values, but it holds {actual}")
     return values.reshape(shape)
 
 
@@ -67,9 +67,9 @@ def _require_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise ValueError("its header is cut off")
-    found = tuple(np.frombuffer(sizes, ">u4").tolist())
-    if found != shape:
-        raise ValueError(f"it holds {_times(found)} values, expected {_times(shape)}")
+    actual = tuple(np.frombuffer(sizes, ">u4").tolist())
+    if actual != shape:
+        raise ValueError(f"it holds {_times(actual)} values, expected {_times(shape)}")
 
 
 def _times(shape: tuple[int, ...]) -> str:
@@ -78,7 +78,7 @@ def _times(shape: tuple[int, ...]) -> str:
 
 @contextmanager
 def _gunzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Unzip while reading, so that a bomb is unpacked no further than it is read."""
+    """Unzip while reading, so that a zip bomb is unpacked no further than it is read."""
     zipped = file.read(len(GZIP)) == GZIP
     file.seek(0)
     try:

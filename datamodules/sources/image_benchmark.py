@@ -1,4 +1,4 @@
-"""A base class of benchmarks whose sequences are made of a source's images."""
+"""Base class of benchmarks whose sequences consist of a source's images."""
 
 from abc import ABC, abstractmethod
 from hashlib import sha256
@@ -22,14 +22,14 @@ from datamodules.sources import (
 
 
 class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
-    """Sequences made of images; a benchmark says of which kind, and how they become sequences.
+    """Sequences of images; a benchmark defines their kind, and how they become sequences.
 
-    It comes before the base class of the benchmark's kind of sequences, and passes settings on to
-    it: `class MovingPictures(ImageBenchmark, FunctionDataModule)`.
+    It precedes the base class for the benchmark's kind of sequences, and passes settings on to it:
+    `class MovingPictures(ImageBenchmark, FunctionDataModule)`.
     """
 
     images_of: ClassVar[ImageKind]
-    """Sources that the images may come from."""
+    """Possible sources of the images."""
     _datasets: dict[Split, Episodes]
 
     def __init__(self, data_dir: str = "data", source: Source = "auto", **settings: Any) -> None:
@@ -37,8 +37,8 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
 
         Args:
             data_dir: folder of the real data sets; downloads go there.
-            source: where images come from, one for the benchmark's kind of images; `auto` takes the
-                real ones if they are on disk or can be downloaded, else the embedded ones.
+            source: source of the images, valid for the benchmark's kind of images; `auto` is the
+                real one if it is on disk or can be downloaded, else the embedded one.
             **settings: of the base class that follows.
 
         Raises:
@@ -50,13 +50,13 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
 
     @abstractmethod
     def make_dataset(self, split: Split, images: LabelledImages) -> Episodes:
-        """Build what makes the sequences of a split from its images."""
+        """Build a split's dataset from its images."""
 
     def prepare_data(self) -> None:
         """Download what is missing; Lightning calls this in one process per machine.
 
         Raises:
-            ValueError: the source is neither on disk nor can be downloaded.
+            ValueError: the source is not on disk and cannot be downloaded.
             UnreadableData: a file of it is damaged.
         """
         if not self._datasets:
@@ -81,5 +81,5 @@ class ImageBenchmark(L.LightningDataModule, ABC, Generic[Episodes]):
         return {split: self.make_dataset(split, images[split]) for split in SPLITS}
 
     def source_record(self) -> dict[str, str]:
-        """`source`, never `auto`, and `sha256` of all its images and labels; needs `setup`."""
+        """Return `source`, never `auto`, and `sha256` of its images and labels; needs `setup`."""
         return dict(self._source_record)

@@ -1,4 +1,4 @@
-"""Families of sources: their images mean the same, so a benchmark works with any of them."""
+"""Kinds of images: interchangeable sources for a benchmark."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,11 @@ class RealSource(Protocol):
     LAYOUT: Layout
 
     def missing_files(self, data_dir: Path) -> list[str]:
-        """List the files that are nowhere below the data folder."""
+        """List the files missing from the data folder."""
         ...
 
     def download(self, data_dir: Path) -> None:
-        """Fetch what is missing; raises OSError or ValueError and leaves nothing behind."""
+        """Download missing files, or raise OSError or ValueError and leave nothing behind."""
         ...
 
     def read(self, data_dir: Path, split: Split) -> LabelledImages:
@@ -28,7 +28,7 @@ class RealSource(Protocol):
 
 
 class EmbeddedSource(Protocol):
-    """A module that needs no files but those of installed packages."""
+    """A module that needs only files of installed packages."""
 
     def read(self, split: Split) -> LabelledImages:
         """Read one split."""
@@ -36,7 +36,7 @@ class EmbeddedSource(Protocol):
 
 
 class ImageKind(NamedTuple):
-    """A real source and the embedded one that stands in for it."""
+    """A real source and the embedded one that replaces it."""
 
     real: RealSource
     real_name: str

@@ -1,4 +1,4 @@
-"""The images of a split, as every source delivers them."""
+"""The images of a split, as every source returns them."""
 
 import hashlib
 from typing import Literal, NamedTuple, get_args
@@ -20,7 +20,7 @@ class LabelledImages(NamedTuple):
     source: str
     """Name of the source that was read, never `auto`."""
     names: tuple[str, ...] = ()
-    """Name of each class, where classes have one: `<alphabet>/<character>`."""
+    """Name of each class, if classes have names: `<alphabet>/<character>`."""
 
     @property
     def sha256(self) -> str:

@@ -1,6 +1,6 @@
 """MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges), in the four IDX files.
 
-They may lie as LeCun publishes them, as torchvision does (`MNIST/raw/`), or gunzipped.
+They may be as LeCun publishes them, as torchvision stores them (`MNIST/raw/`), or unpacked.
 """
 
 from functools import lru_cache, partial
@@ -42,7 +42,7 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 
 LAYOUT = Layout(
-    # The second is torchvision's, whose other data sets are named alike: no `*/raw` is searched.
+    # "MNIST/raw" is torchvision's; `*/raw` would match its other data sets with the same names.
     places=(FOLDER, "MNIST/raw", "mnist/raw", ""),
     spellings={name: _spellings(name) for name in MD5},
     variants="gzipped or not, also named *.idx3-ubyte and *.idx1-ubyte",
@@ -50,12 +50,12 @@ LAYOUT = Layout(
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """List the IDX files that are nowhere below the data folder, plain or gzipped."""
+    """List the IDX files missing from the data folder, plain or gzipped."""
     return LAYOUT.missing(data_dir)
 
 
 def download(data_dir: Path) -> None:
-    """Complete `<data_dir>/mnist` from the first mirror that has everything that is missing.
+    """Complete `<data_dir>/mnist` from the first mirror that has all missing files.
 
     Files appear by atomic renaming and only once all have arrived and match their checksums.
 
@@ -77,16 +77,16 @@ def read(data_dir: Path, split: Split) -> LabelledImages:
     """
     part, selection = SPLITS[split]
     shape = (PUBLISHED_SIZE[part], 28, 28)
-    images = _kept(LAYOUT.path(data_dir, f"{part}-images-idx3-ubyte"), shape)
+    images = _cached(LAYOUT.path(data_dir, f"{part}-images-idx3-ubyte"), shape)
     path = LAYOUT.path(data_dir, f"{part}-labels-idx1-ubyte")
-    labels = _kept(path, shape[:1])
+    labels = _cached(path, shape[:1])
     if labels.max() >= CLASSES:
         raise UnreadableData(f"{path} is not MNIST's: it has a label {labels.max()}")
     return LabelledImages(images[selection], labels[selection].astype(np.int64), "mnist")
 
 
-def _kept(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read a file once, as training and validation share theirs, and again if it was changed."""
+def _cached(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read a file, cached until it changes, since training and validation share one."""
     written = path.stat().st_mtime_ns if path.exists() else 0
     return _read_once(path.absolute(), shape, written)
 

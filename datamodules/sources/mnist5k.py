@@ -19,7 +19,7 @@ OF_EACH_CLASS: dict[Split, slice] = {
     "val": slice(400, 450),
     "test": slice(450, 500),
 }
-#: Three digits and a comma for each number.
+#: Three digits and a separator per number.
 LONGEST_LINE = 4 * (PIXELS + 1)
 
 
@@ -49,7 +49,7 @@ def parse_table(file: IO[bytes], of_a_class: int) -> NDArray[np.uint8]:
     """Read the wheel's open file: 784 intensities and the class, uint8 [10 * of_a_class, 785].
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the content is not as expected.
     """
     lines = CLASSES * of_a_class
     most = lines * LONGEST_LINE

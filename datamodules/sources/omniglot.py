@@ -1,6 +1,6 @@
 """Omniglot: 1,623 characters of 50 alphabets, each by 20 people (Lake et al. 2015), in two zips.
 
-They may be unpacked, and lie where torchvision or a clone of the authors' repository has them.
+They may be unpacked, and located as by torchvision or a clone of the authors' repository.
 """
 
 import re
@@ -32,7 +32,7 @@ LAYOUT = Layout(
 )
 PUBLISHED_SIZE = {"images_background.zip": 19_280, "images_evaluation.zip": 13_180}
 SIZE, PUBLISHED_SIDE = 28, 105
-#: Black on white, stored in one bit or by a program that stores more.
+#: Black on white, in one bit or in a format with more.
 MODES = ("1", "L", "RGB")
 FILE = re.compile(r"(?:.*/)?([^/]+/[^/]+)/[0-9]+_([0-9]{1,2})\.png", re.IGNORECASE)
 
@@ -47,12 +47,12 @@ class Drawing(NamedTuple):
 
 
 def missing_files(data_dir: Path) -> list[str]:
-    """List the zips that are nowhere below the data folder, packed or unpacked."""
+    """List the zips missing from the data folder, packed or unpacked."""
     return LAYOUT.missing(data_dir)
 
 
 def download(data_dir: Path) -> None:
-    """Complete `<data_dir>/omniglot`; files appear once all have arrived and were checked.
+    """Complete `<data_dir>/omniglot`; files appear once all have arrived and passed their checks.
 
     Raises:
         OSError: the server does not answer, or the folder cannot be written.
@@ -96,24 +96,24 @@ def read_drawings(tree: Tree, count: int) -> list[Drawing]:
     """Read all drawings of a zip or a folder.
 
     Args:
-        tree: its files.
-        count: how many it must hold.
+        tree: the zip's or folder's files.
+        count: the expected number of drawings.
 
     Raises:
-        ValueError: they are fewer or more, or one of them is damaged.
+        ValueError: their number differs, or one of them is damaged.
     """
-    named = {path: FILE.fullmatch(path) for path in tree.files(".png")}
-    if (found := len({match.groups() for match in named.values() if match})) != count:
+    matches = {path: FILE.fullmatch(path) for path in tree.files(".png")}
+    if (found := len({match.groups() for match in matches.values() if match})) != count:
         raise ValueError(f"it holds {found:,} drawings, expected {count:,}")
     return [
         Drawing(match[1], int(match[2]), _page(tree, path))
-        for path, match in named.items()
+        for path, match in matches.items()
         if match
     ]
 
 
 def _page(tree: Tree, path: str) -> NDArray[np.uint8]:
-    """Reduce a drawing, black on white, 105 x 105; each pixel here averages over its box there."""
+    """Reduce a 105 x 105 drawing, black on white, by averaging over boxes."""
     try:
         page = decode(tree.read(path), "PNG", (PUBLISHED_SIDE, PUBLISHED_SIDE), MODES)
     except ValueError as error:

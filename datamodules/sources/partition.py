@@ -1,4 +1,4 @@
-"""CelebA's partition: which photographs are for training, for validation and for the test."""
+"""Reads CelebA's partition into training, validation and test photographs."""
 
 from pathlib import Path
 from typing import IO
@@ -7,9 +7,9 @@ from datamodules.sources.images import Split
 from datamodules.sources.unreadable import blame
 
 PARTS: dict[Split, str] = {"train": "0", "val": "1", "test": "2"}
-#: First line of the CSV that Kaggle makes of it.
+#: First line of Kaggle's CSV version.
 CSV_HEADER = ["image_id", "partition"]
-#: The published one has 2.8 MB.
+#: Upper limit; the published file has 2.8 MB.
 MOST_BYTES = 1 << 24
 
 
@@ -18,7 +18,7 @@ def read_partition(path: Path, split: Split) -> list[str]:
 
     Args:
         path: lines `<name> <0, 1 or 2>`, or `<name>,<0, 1 or 2>` below a header.
-        split: of which photographs.
+        split: split of the photographs.
 
     Raises:
         UnreadableData: it is no partition, or has no photograph of the split.
@@ -36,7 +36,7 @@ def parse_partition(file: IO[bytes], split: Split) -> list[str]:
     content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-    # Windows' editors begin a file with a byte-order mark.
+    # Windows editors may start a file with a byte-order mark.
     lines = content.decode("utf-8-sig").splitlines()
     rows = [line.replace(",", " ").split() for line in lines if line.strip()]
     if rows[:1] == [CSV_HEADER]:

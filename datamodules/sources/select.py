@@ -1,4 +1,4 @@
-"""Chooses the source of images: the real one where it can be had, else the embedded one."""
+"""Selects the source of images: the real one if available, else the embedded one."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,15 +9,15 @@ from datamodules.loading.checks import require_one_of
 from datamodules.sources.image_kinds import DIGITS, ImageKind
 from datamodules.sources.images import SPLITS, LabelledImages, Split
 
-#: Sources of all kinds of images; each benchmark takes those of one.
+#: Sources of all kinds of images; a benchmark accepts those of one kind.
 Source = Literal["auto", "mnist", "mnist5k", "omniglot", "glyphs", "celeba", "faces"]
 
 
 def fetch_images(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> None:
-    """Download what the source lacks on disk; under `auto`, a failure is not an error.
+    """Download the source's missing files; with `auto`, a failure is not an error.
 
     Raises:
-        ValueError: the real source was demanded, is not on disk and cannot be downloaded.
+        ValueError: the real source was requested, is not on disk and cannot be downloaded.
     """
     data_dir = Path(data_dir)
     if source == kind.embedded_name or not kind.real.missing_files(data_dir):
@@ -30,10 +30,10 @@ def fetch_images(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) ->
 
 
 def require_readable(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> None:
-    """Read the real source once, where it is on disk and may be chosen.
+    """Read the real source once, if it is on disk and may be selected.
 
-    In one process and before a run begins: damage is found early, and what a source decodes only
-    once is decoded by one process.
+    Called in one process before a run begins, so that damage is found early and decoding is done by
+    one process.
 
     Raises:
         UnreadableData: a file is damaged.
@@ -44,10 +44,10 @@ def require_readable(source: str, data_dir: str | Path, kind: ImageKind = DIGITS
 
 
 def resolve_source(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) -> str:
-    """Decide from what is on disk; under `auto`, say in one line which source was chosen.
+    """Select the source by the files on disk; with `auto`, report the choice in one line.
 
     Raises:
-        ValueError: the source is not of this kind, or the real one was demanded and is not on
+        ValueError: the source is not of this kind, or the real one was requested and is not on
             disk.
     """
     require_one_of(kind.choices, source=source)
@@ -56,22 +56,22 @@ def resolve_source(source: str, data_dir: str | Path, kind: ImageKind = DIGITS) 
         raise ValueError(_unavailable(Path(data_dir), kind))
     if source != "auto":
         return source
-    chosen = kind.embedded_name if missing else kind.real_name
-    rank_zero_info(f"source auto: {_reason(chosen, Path(data_dir), kind)}")
-    return chosen
+    selected = kind.embedded_name if missing else kind.real_name
+    rank_zero_info(f"source auto: {_reason(selected, Path(data_dir), kind)}")
+    return selected
 
 
 def load_images(
     source: str, data_dir: str | Path, split: Split, kind: ImageKind = DIGITS
 ) -> LabelledImages:
-    """Read one split from what is on disk (`fetch_images` is what downloads).
+    """Read one split from the files on disk (`fetch_images` downloads them).
 
     Args:
         source: name of the source; `auto` takes the real one of its kind if it is on disk, else the
             embedded one.
-        data_dir: folder that has or lacks the real source's files.
-        split: no image of one split occurs in another.
-        kind: the sources to choose from.
+        data_dir: folder that may have the real source's files.
+        split: the split; no image occurs in two splits.
+        kind: the sources to select from.
 
     Raises:
         ValueError: the source is not of this kind or not on disk.
@@ -82,12 +82,12 @@ def load_images(
     return kind.embedded.read(split)
 
 
-def _reason(chosen: str, data_dir: Path, kind: ImageKind) -> str:
+def _reason(selected: str, data_dir: Path, kind: ImageKind) -> str:
     layout = kind.real.LAYOUT
-    if chosen == kind.real_name:
-        return f"using {chosen}, {kind.real_contents} in {layout.folder(data_dir)}"
+    if selected == kind.real_name:
+        return f"using {selected}, {kind.real_contents} in {layout.folder(data_dir)}"
     return (
-        f"using {chosen}, {kind.embedded_contents}: "
+        f"using {selected}, {kind.embedded_contents}: "
         f"{kind.real_title} was not downloaded, and {layout.lack(data_dir)}"
     )
 

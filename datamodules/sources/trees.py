@@ -1,4 +1,4 @@
-"""A folder of pictures, or the zip of one: both are read by the paths of their files."""
+"""Reads pictures by path from a folder or a zip."""
 
 import os
 import zipfile
@@ -10,19 +10,19 @@ from typing import IO
 
 from datamodules.sources.unreadable import blame
 
-#: No picture of a data set is as large; bombs are, and are not unpacked.
+#: Limit above any picture of a data set, to stop zip bombs.
 MOST_BYTES = 1 << 20
-#: What every zip program writes; zipfile unpacks other kinds without a limit, or not at all.
+#: Common compression methods; zipfile unpacks others without a size limit, or not at all.
 PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class Tree(ABC):
-    """Files by their paths, without those that systems add."""
+    """Files by path, without those that operating systems add."""
 
     def files(self, ending: str) -> list[str]:
-        """List the paths of files with an ending, in upper or lower case, with "/" in them.
+        """List the paths of files with an ending, in either case; the separator is "/".
 
-        `.DS_Store`, `__MACOSX/.../._01.png` and other hidden files are none of the data set's.
+        Hidden files such as `.DS_Store` and `__MACOSX/.../._01.png` are excluded.
         """
         return [
             path
@@ -36,7 +36,7 @@ class Tree(ABC):
         """Read one file.
 
         Raises:
-            ValueError: it is larger than any picture, or damaged; the message follows its name.
+            ValueError: it is too large or damaged; the message continues the file's name.
         """
 
     @abstractmethod
@@ -66,22 +66,22 @@ class Folder(Tree):
 
 
 class Zip(Tree):
-    """A zip; its file stays the caller's to close."""
+    """A zip file, which the caller must close."""
 
     def __init__(self, file: IO[bytes]) -> None:
         try:
             self.archive = zipfile.ZipFile(file)
-            # Some programs write Windows' separators.
+            # Some programs write Windows separators.
             self.members = {
                 member.filename.replace("\\", "/"): member
                 for member in self.archive.infolist()
                 if not member.is_dir()
             }
-        except Exception as error:  # zipfile meets damage with errors of many kinds
+        except Exception as error:  # zipfile raises many kinds of errors for damaged files
             raise ValueError(str(error) or "File is not a zip file") from error
 
     def read(self, path: str) -> bytes:
-        """Unzip one file; its checksum is compared."""
+        """Unzip one file, and verify its checksum."""
         member = self.members[path]
         if member.compress_type not in PLAIN_METHODS:
             raise ValueError("is not deflated, but compressed in another way")
@@ -98,7 +98,7 @@ class Zip(Tree):
 
 @contextmanager
 def opened(path: Path, complaint: str) -> Iterator[Tree]:
-    """Open a folder or a zip; what is found wrong inside is reported of it, see `blame`."""
+    """Open a folder or a zip; errors inside are attributed to it, see `blame`."""
     with blame(path, complaint):
         if path.is_dir():
             yield Folder(path)

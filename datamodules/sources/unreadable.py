@@ -1,25 +1,25 @@
-"""Files that cannot be used are refused in one line that names them."""
+"""Rejects unusable files in one line that names them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 
-#: Characters of a library's text that are shown.
+#: Maximum number of characters of a library's message to show.
 LONGEST_REASON = 200
 
 
 class UnreadableData(ValueError):
-    """Data that cannot be had; the message is one line that names what is to blame."""
+    """Data that cannot be read; the one-line message names the cause."""
 
 
 @contextmanager
 def blame(path: Path, complaint: str) -> Iterator[None]:
-    """Turn whatever is found wrong with a file, or keeps it from being read, into one line.
+    """Turn errors in a file, or in reading it, into one line that names it.
 
     Args:
         path: the file.
-        complaint: what it is not, as the rest of a sentence that begins with its path.
+        complaint: rest of a sentence that begins with the path.
 
     Raises:
         UnreadableData: a ValueError or an OSError was raised inside.
@@ -29,6 +29,6 @@ def blame(path: Path, complaint: str) -> Iterator[None]:
     except UnreadableData:
         raise
     except (OSError, ValueError) as error:
-        # An OSError's text repeats the path, and a library's may have lines of the file's bytes.
+        # An OSError's text repeats the path, and a library's may quote the file's bytes.
         reason = shorten(getattr(error, "strerror", None) or str(error), LONGEST_REASON)
         raise UnreadableData(f"{path} {complaint}: {reason}") from error

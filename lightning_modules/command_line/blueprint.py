@@ -1,4 +1,4 @@
-"""An experiment's model without numbers: what it would be, in no time and without data."""
+"""Builds an experiment's model on the meta device: no weights, no data, no delay."""
 
 from typing import Any
 
@@ -17,31 +17,31 @@ class Blueprint(ExperimentParser):
     model: SequenceModel
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse; Lightning would warn that the process has arguments of its own."""
+        """Parse; without Lightning's warning about the process's own arguments."""
         self.config = parser.parse_args(options_in_order(args))
 
     def _set_seed(self) -> None:
-        """Leave random numbers alone: nothing is drawn."""
+        """Leave the random state alone: nothing is sampled."""
 
     def instantiate_classes(self) -> None:
-        """Build where nothing is allocated."""
+        """Build on the meta device, where nothing is allocated."""
         with torch.device("meta"):
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        """Build none; no command needs it."""
+        """Build no trainer; no command needs one here."""
 
 
 def blueprint(experiment: str, overlays: list[str], settings: list[str]) -> Blueprint:
     """Build an experiment's model as ``fit`` would.
 
     Args:
-        experiment: its file.
-        overlays: files that are laid over it, in their order.
-        settings: options that are laid over all files, each ``--key=value``.
+        experiment: path of its file.
+        overlays: files merged over it, in order.
+        settings: options that override all files, each ``--key=value``.
 
     Raises:
-        UsageError: something is wrong with a file or a setting.
+        UsageError: a file or a setting is invalid.
     """
     files = [f"--config={file}" for file in (experiment, *overlays)]
     try:

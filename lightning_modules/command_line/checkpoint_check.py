@@ -14,17 +14,17 @@ from lightning_modules.records.checkpoint_file import FORMAT, checksum_holds
 from lightning_modules.records.run_folder import RunFolder, shown
 from lightning_modules.records.settings import flattened
 
-#: Every checkpoint of Lightning's holds these.
+#: Keys of every Lightning checkpoint.
 PARTS = {"state_dict", "global_step", "pytorch-lightning_version"}
 MOST_DIFFERENCES = 2
 ABSENT = object()
 
 
 def require_file(path: str) -> None:
-    """Check that a checkpoint is there.
+    """Check that a checkpoint exists.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it does not exist.
     """
     if not Path(path).is_file():
         raise UsageError(f"ckpt_path: there is no file {path}{nearest_file(path)}")
@@ -33,19 +33,19 @@ def require_file(path: str) -> None:
 def require_restorable(
     path: Path, model: L.LightningModule, weights_only: bool = True, resumes: bool = False
 ) -> dict[str, Any]:
-    """Check a checkpoint against the model.
+    """Check that a checkpoint fits the model.
 
     Args:
-        path: of the checkpoint.
-        model: to restore into.
+        path: the checkpoint's file.
+        model: the model to restore into.
         weights_only: refuse a file that holds more than tensors and plain values.
-        resumes: training is to go on from it.
+        resumes: whether training will resume from it.
 
     Returns:
-        its content.
+        the checkpoint's content.
 
     Raises:
-        UsageError: the file is no checkpoint, one of another model, or too little to go on from.
+        UsageError: the file is not a checkpoint, is another model's, or lacks the training state.
     """
     checkpoint = read_checkpoint(path, weights_only)
     if resumes:
@@ -60,7 +60,7 @@ def require_restorable(
 def _require_state_of_training(path: Path, checkpoint: Mapping[str, Any]) -> None:
     if "optimizer_states" not in checkpoint:
         raise UsageError(
-            f"ckpt_path: {shown(path)} holds only weights; training needs the whole state"
+            f"ckpt_path: {shown(path)} has only weights; training needs the whole state"
         )
     if format_of(checkpoint) < FORMAT:
         raise UsageError(
@@ -73,7 +73,7 @@ def read_checkpoint(path: Path, weights_only: bool = True) -> dict[str, Any]:
     """Open a checkpoint; its tensors stay on disk until they are used.
 
     Raises:
-        UsageError: the file is no checkpoint, damaged, of a newer version, or holds code.
+        UsageError: not a checkpoint, or it is damaged, contains code, or is from a newer version.
     """
     try:
         intact = checksum_holds(path)
@@ -107,7 +107,7 @@ def read_checkpoint(path: Path, weights_only: bool = True) -> dict[str, Any]:
 
 
 def is_intact(path: Path) -> bool:
-    """Return whether a checkpoint is as it was written, as far as can be told."""
+    """Return whether a checkpoint is undamaged, as far as can be checked."""
     try:
         holds = checksum_holds(path)
         return holds if holds is not None else bool(read_checkpoint(path))
@@ -116,44 +116,44 @@ def is_intact(path: Path) -> bool:
 
 
 def format_of(checkpoint: Mapping[str, Any]) -> int:
-    """Return the version of what a checkpoint holds."""
+    """Return the version of a checkpoint's format."""
     found = checkpoint.get("format", 1)
     return found if isinstance(found, int) else 1
 
 
 def _damaged(path: Path, how: str = "is damaged: its checksum differs") -> str:
-    """Say that a checkpoint is damaged, and name an intact one of the same run."""
+    """Report a damaged checkpoint, and suggest an intact one of the same run."""
     folder = RunFolder.of_checkpoint(path)
-    others = [] if folder is None else folder.states
-    intact = [p for p in others if p != path and checksum_holds(p)]
+    candidates = [] if folder is None else folder.states
+    intact = [p for p in candidates if p != path and checksum_holds(p)]
     named = f"\nintact: --ckpt_path {shown(intact[0])}" if intact else ""
     return f"ckpt_path: {shown(path)} {how}{named}"
 
 
 def shapes(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """Names and shapes: what decides whether weights can be restored."""
+    """Return the shape of each tensor by name; weights can be restored where these agree."""
     return {name: getattr(value, "shape", None) for name, value in state_dict.items()}
 
 
-def differences(given: Mapping[str, Any], saved: Mapping[str, Any]) -> Iterator[str]:
-    """Settings of the model that differ, each in a line; those of a class only if it is the same.
+def differences(current: Mapping[str, Any], saved: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each model setting that differs; those of classes that differ are skipped.
 
     Args:
-        given: the model's hyperparameters.
-        saved: the checkpoint's.
+        current: the model's hyperparameters.
+        saved: the checkpoint's hyperparameters.
     """
-    before, now = named_settings(saved), named_settings(given)
+    before, now = named_settings(saved), named_settings(current)
     if before.get("model") != now.get("model"):
         now, before = ({"model": s.get("model")} for s in (now, before))
     owners = {key for key in now if now[key] != before.get(key, ABSENT)}
     for key in now:
-        known = key in before and key.rpartition(".")[0] not in owners
-        if known and now[key] != before[key]:
+        comparable = key in before and key.rpartition(".")[0] not in owners
+        if comparable and now[key] != before[key]:
             yield f"{key} is {now[key]} here, {before[key]} in the checkpoint"
 
 
 def named_settings(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by the keys of the command line, classes by their names."""
+    """Return settings by their command-line keys, and classes by name."""
     settings = {k: v for k, v in hyperparameters.items() if not k.startswith("_")}
     described = {"class_path": hyperparameters.get("_class_path", "unknown"), "init_args": settings}
     return dict(flattened("model", described))

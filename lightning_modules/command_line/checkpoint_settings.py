@@ -1,4 +1,4 @@
-"""A checkpoint on the command line brings the settings of its run, where no others are named."""
+"""Adds the settings of a checkpoint's run to a command line that names no others."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from lightning_modules.records.run_folder import RunFolder, shown
 
 
 def options_of(args: list[str]) -> dict[str, str]:
-    """Collect options with the last value of each, written ``--key=value`` or ``--key value``."""
+    """Return each option's last value, written ``--key=value`` or ``--key value``."""
     options = {}
     for argument, following in zip(args, [*args[1:], ""], strict=False):
         option, _, value = argument.partition("=")
@@ -20,13 +20,13 @@ def options_of(args: list[str]) -> dict[str, str]:
 
 
 def with_config_of_run(args: list[str]) -> list[str]:
-    """Add ``--config <run>/config.yaml`` where only a run's checkpoint is named.
+    """Add ``--config <run>/config.yaml`` if only a run's checkpoint is named.
 
     Args:
         args: a subcommand and its options.
 
     Raises:
-        UsageError: nothing says what the model and its data are.
+        UsageError: the model and its data are not specified.
     """
     options = options_of(args)
     checkpoint = options.get("--ckpt_path")
@@ -43,18 +43,18 @@ def with_config_of_run(args: list[str]) -> list[str]:
         return args
     place = "is not in a run's folder" if folder is None else "is in a run without a config.yaml"
     raise UsageError(
-        f"ckpt_path: {shown(Path(checkpoint))} {place}, so that its model is unknown;\n"
-        "name the settings of its run, too: --config RUN/config.yaml"
+        f"ckpt_path: {shown(Path(checkpoint))} {place}, so its model is unknown;\n"
+        "also name its run's settings: --config RUN/config.yaml"
     )
 
 
 def _newest(options: Mapping[str, str]) -> str:
-    """Find a checkpoint of an experiment that is only named."""
+    """Find the newest checkpoint of an experiment given only by name."""
     if "--experiment" not in options:
-        raise UsageError("ckpt_path: last needs --config or --experiment, which name the run")
+        raise UsageError("ckpt_path: last needs --config or --experiment to identify the run")
     root = Path(options.get("--trainer.default_root_dir", TRAINER_DEFAULTS["default_root_dir"]))
-    path, found = newest_checkpoint(root, options["--experiment"], options.get("--run"))
+    path, message = newest_checkpoint(root, options["--experiment"], options.get("--run"))
     if path is None:
-        raise UsageError(f"{found.partition(';')[0]}; name what to train with --config")
-    print(found, flush=True)
+        raise UsageError(f"{message.partition(';')[0]}; name the experiment to train with --config")
+    print(message, flush=True)
     return str(path)

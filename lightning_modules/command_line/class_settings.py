@@ -1,4 +1,4 @@
-"""Finds what can be named on the command line: classes, and their settings."""
+"""Finds the classes and settings that the command line accepts."""
 
 import inspect
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ from datamodules import BenchmarkDataModule
 from lightning_modules.records.run_folder import shown
 from lightning_modules.sequence_model import SequenceModel
 
-#: What is named by class on the command line.
+#: Base classes of the settings that take a class.
 ROOTS: dict[str, type] = {"model": SequenceModel, "data": BenchmarkDataModule}
 
 
 def plain_key(key: str) -> str:
-    """Write a key as on the command line."""
+    """Return a key as typed on the command line."""
     return key.replace(".init_args", "")
 
 
 def class_at(path: str) -> type:
-    """Find a class by its path."""
+    """Import a class by its path."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
 
 
 def unimportable(path: str) -> str | None:
-    """Say why a class cannot be imported by its full name; None if it can."""
+    """Return why a class cannot be imported by its full name; None if it can."""
     module, _, name = path.rpartition(".")
     try:
         found = import_module(module)
@@ -41,7 +41,7 @@ def unimportable(path: str) -> str | None:
         own = missing.name is not None and f"{module}.".startswith(f"{missing.name}.")
         hint = "; is its folder in PYTHONPATH?" if own else ""
         return f"cannot import {module}: {missing}{hint}"
-    except Exception as failure:  # whatever a module of the user's own raises
+    except Exception as failure:  # a user's own module may raise anything
         return f"cannot import {module}: {type(failure).__name__}: {failure}"
     if hasattr(found, name):
         return None
@@ -50,7 +50,7 @@ def unimportable(path: str) -> str | None:
 
 
 def concrete(base: type) -> Iterator[type]:
-    """Yield the classes that can be named where ``base`` is expected, each once."""
+    """Yield the concrete subclasses of ``base``, each once."""
     below: dict[type, None] = {}
 
     def add(owner: type) -> None:
@@ -64,7 +64,7 @@ def concrete(base: type) -> Iterator[type]:
 
 
 def class_names(key: str) -> list[str] | None:
-    """List the names that are valid for a key that takes a class; None for other keys."""
+    """List the valid class names for a key; None if the key takes no class."""
     root, _, name = key.partition(".")
     if root not in ROOTS:
         return None
@@ -79,15 +79,15 @@ def class_names(key: str) -> list[str] | None:
 
 @cache
 def settings_of(owner: type) -> dict[str, Any]:
-    """List the settings that a class can be given with their types, its base classes' included."""
+    """Return the settings of a class and its base classes, with their types."""
     hints = type_hints(owner)
-    # Without what the class decides on itself, as NP does on its memory.
+    # Excludes what the class fixes itself, as NP fixes its memory.
     names = ArgumentParser().add_class_arguments(owner, skip={"sizes"})
     return {name: hints.get(name) for name in names}
 
 
 def type_hints(owner: type) -> dict[str, Any]:
-    """Collect the types of what a class and its base classes are built from."""
+    """Return the types of the constructor arguments of a class and its base classes."""
     hints: dict[str, Any] = {}
     for part in reversed(owner.__mro__):
         hints |= get_type_hints(part.__init__)  # type: ignore[misc]
@@ -95,7 +95,7 @@ def type_hints(owner: type) -> dict[str, Any]:
 
 
 def _built(hint: Any) -> type | None:
-    """Find what a setting builds: the result of ``Callable[[Sizes], Result]``."""
+    """Return what a setting builds: the result of ``Callable[[Sizes], Result]``."""
     arguments = get_args(hint)
     callable_type = get_origin(hint) is not None and len(arguments) == 2
     return arguments[1] if callable_type and isinstance(arguments[1], type) else None

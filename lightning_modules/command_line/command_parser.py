@@ -1,4 +1,4 @@
-"""Options of a command that is none of Lightning's."""
+"""Parses the options of commands that are not Lightning's."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from lightning_modules.command_line.usage_error import UsageError, nearest
 
 
 def require_posix(name: str) -> None:
-    """Refuse a command that starts and ends processes where the system lacks what that takes.
+    """Reject Windows for a command that starts and ends processes.
 
     Raises:
         UsageError: this is Windows.
@@ -21,11 +21,11 @@ def require_posix(name: str) -> None:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Reports mistakes as the other commands do.
+    """Reports usage errors in the same form as Lightning's commands.
 
     Args:
-        name: of the command.
-        description: for --help, printed as it is.
+        name: the command's name.
+        description: printed verbatim by --help.
     """
 
     def __init__(self, name: str, description: str) -> None:
@@ -37,7 +37,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def parse(self, args: Sequence[str]) -> argparse.Namespace:
-        """Parse words in any order; argparse would miss a required option before a mistyped one."""
+        """Parse arguments in any order; report a mistyped option before a missing required one."""
         known = self._option_string_actions
         for word in takewhile(lambda word: word != "--", args):
             option = word.partition("=")[0]
@@ -46,7 +46,7 @@ class CommandParser(argparse.ArgumentParser):
         return self.parse_intermixed_args(args)
 
     def parse_with_settings(self, args: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-        """Parse this command's own words, and return experiments' settings as they are.
+        """Parse this command's own arguments, and return experiments' settings unparsed.
 
         Every other option is a setting, as ``--key=value``.
         """
@@ -55,7 +55,7 @@ class CommandParser(argparse.ArgumentParser):
         return self.parse([word for word in words if not self._is_setting(word)]), settings
 
     def _joined(self, args: Sequence[str]) -> list[str]:
-        """``--key value`` as ``--key=value``, so that no value is taken for a file's name."""
+        """Join ``--key value`` as ``--key=value``, so that no value is mistaken for a file name."""
         words: list[str] = []
         for arg in args:
             if words and self._lacks_value(words[-1]) and not arg.startswith("--"):
@@ -74,5 +74,5 @@ class CommandParser(argparse.ArgumentParser):
         return option.startswith("--") and option not in self._option_string_actions
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and where to find what would be right."""
+        """Raise a UsageError that points to --help."""
         raise UsageError(f"{message}\nhelp: {self.prog} --help")

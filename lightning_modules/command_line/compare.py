@@ -1,4 +1,4 @@
-"""``compare``: tested runs of several models as a figure and a table, or all runs as a page."""
+"""``compare``: tested runs as tables or a figure, or all runs as a page."""
 
 import sys
 from argparse import ArgumentTypeError, Namespace
@@ -35,23 +35,23 @@ from lightning_modules.table import columns
 NOT_TESTED = "no run has results that can be read"
 DESCRIPTION = """\
 Print how tested models compare on each benchmark and over all of them;
-or draw a curve over steps of several models on one benchmark, with a table;
-or write a document of all tests, or a page of everything that runs hold, which
-any browser shows without a network.
+or draw a curve over sequence steps for several models on one benchmark, with a table;
+or write a document of all tests, or a page with everything in the runs, which
+any browser shows offline.
 
   --out FILE.png   the curve
   --out FILE.md    tables of all tested runs, of any benchmark and model
   --out FILE.html  the page: tested runs and others, of any benchmark and model
   --live           the page, served on this machine and updated while runs go on
 
-Everywhere, runs are averaged if all settings that affect results are the same,
-except the seed: mean [its 95% interval, Student's], and the number of seeds.
-Runs of one seed are averaged first, and a run and its kept record count as one.
+Runs are averaged if all settings that affect results are the same,
+except the seed: mean [95% interval by Student's t], and the number of seeds.
+Runs with the same seed are averaged first; a run and its kept record count once.
 Differences are from the best group that shares three seeds with the most others;
-there is a conclusion where p < 0.05 after Holm's correction for their number.
+a conclusion needs p < 0.05 after Holm's correction for their number.
 
-The table and the curve are of tested runs, all tested on the same sequences.
-State size is how many numbers a sequence carries from step to step ("grows" where
+The table and the curve show tested runs, all tested on the same sequences.
+State size is how many numbers a sequence carries from step to step ("grows" if
 all items are kept).
 Other columns, with their names in docs/metrics.md:
 """
@@ -63,28 +63,28 @@ def compare(args: list[str]) -> None:
     Args:
         args: folders and options.
     """
-    given = parse(args)
+    options = parse(args)
     try:
-        if given.out is None and not given.live:
-            tables, problems = shown_by(tables_of, read(given.runs), UsageError)
+        if options.out is None and not options.live:
+            tables, problems = shown_by(tables_of, read(options.runs), UsageError)
             report(problems)
             print(tables)
-        elif given.live:
-            serve(given.runs, given.port or 0, given.out)
-        elif given.out.suffix.lower() == ".html":
-            write_page(given.runs, given.out)
-        elif given.out.suffix.lower() == ".md":
-            with writing(given.out):
-                write_results(read(given.runs), given.out)
-            print(f"The document is {shown(given.out)}")
+        elif options.live:
+            serve(options.runs, options.port or 0, options.out)
+        elif options.out.suffix.lower() == ".html":
+            write_page(options.runs, options.out)
+        elif options.out.suffix.lower() == ".md":
+            with writing(options.out):
+                write_results(read(options.runs), options.out)
+            print(f"The document is {shown(options.out)}")
         else:
-            draw(given)
+            draw(options)
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
 
 
 def tables_of(found: Found) -> str:
-    """A table for each benchmark, then the standings over all of them, if there are any.
+    """Return a table for each benchmark, then the standings over all of them, if any.
 
     Raises:
         UsageError: no run was tested.
@@ -96,33 +96,33 @@ def tables_of(found: Found) -> str:
     return "\n\n".join([*tables, *([in_text(over_all)] if over_all is not None else [])])
 
 
-def draw(given: Namespace) -> None:
-    """Draw the curve, and print the table."""
-    found = read(given.runs)
+def draw(options: Namespace) -> None:
+    """Write the figure, and print the table."""
+    found = read(options.runs)
     for run in found.runs:
         if run.tested is None:
             print(f"skipped: {shown(run.folder)} has not been tested yet", file=sys.stderr)
-    how = partial(comparison, against=given.against)
-    (table, notes, figure), problems = shown_by(how, found, UsageError)
+    compare_runs = partial(comparison, against=options.against)
+    (table, notes, figure), problems = shown_by(compare_runs, found, UsageError)
     report(problems)
     print(table)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    with writing(given.out):
-        save(figure, given.out)
-    print(f"\nThe figure is {shown(given.out)}")
+    with writing(options.out):
+        save(figure, options.out)
+    print(f"\nThe figure is {shown(options.out)}")
 
 
 class Comparison(NamedTuple):
     """Tested runs side by side."""
 
     table: str
-    notes: list[str]  #: why runs are less than repetitions with other seeds
+    notes: list[str]  #: how runs differ beyond their seeds
     figure: Figure
 
 
 def comparison(found: Found, against: str | None) -> Comparison:
-    """Compare the tested runs among some.
+    """Compare the tested runs.
 
     Raises:
         UsageError: there is nothing to compare.
@@ -136,24 +136,24 @@ def comparison(found: Found, against: str | None) -> Comparison:
 
 
 def table_of(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> str:
-    """A line for each group: numbers that any of them knows, and how it compares by the headline.
+    """Return a table with a row per group: measures, and the difference in the headline.
 
     Args:
-        benchmark: of the groups.
+        benchmark: the groups' benchmark.
         groups: tested runs.
     """
-    known = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
+    measures = [c for c in benchmark.family.columns if any(is_known(c, group) for group in groups)]
     sizes = [n for n in SIZES if any(size_in_words(g.runs, n) != UNKNOWN for g in groups)]
-    headings = (*(SIZES[name] for name in sizes), *(column.header for column in known))
+    headings = (*(SIZES[name] for name in sizes), *(measure.header for measure in measures))
     header = ["model", "core", "seeds", *headings]
-    rows = [row(group, sizes, known) for group in groups]
+    rows = [row(group, sizes, measures) for group in groups]
     if len(groups) > 1:
         ranking = ranked(benchmark)
         header.append(f"{ranking.headline.header} {FROM_REFERENCE}")
         tested = (row for row in ranking.rows if row.group.stage == TEST)
-        said = {row.group.label: row.in_words(ranking.headline.digits) for row in tested}
+        differences = {row.group.label: row.in_words(ranking.headline.digits) for row in tested}
         for line, group in zip(rows, groups, strict=True):
-            line.append(said[group.label])
+            line.append(differences[group.label])
     return columns(header, rows, texts=2)
 
 
@@ -163,16 +163,16 @@ def serve(folders: Sequence[Path], port: int, out: Path | None) -> None:
     from lightning_modules.report.live import LivePage, server
 
     try:
-        made = server(LivePage(folders, out), port)
+        live = server(LivePage(folders, out), port)
     except OSError as failure:
         raise UsageError(f"--port: cannot use {port}: {failure.strerror}") from failure
-    print(f"The page is http://127.0.0.1:{made.server_port}/ until Ctrl-C", flush=True)
-    with made, suppress(KeyboardInterrupt):
-        made.serve_forever()
+    print(f"The page is http://127.0.0.1:{live.server_port}/ until Ctrl-C", flush=True)
+    with live, suppress(KeyboardInterrupt):
+        live.serve_forever()
 
 
 def write_page(folders: Sequence[Path], out: Path) -> None:
-    """Write the page, and say what is left out."""
+    """Write the page, and print its size."""
     from lightning_modules.report.page import page, write
 
     found = read(folders)
@@ -185,21 +185,21 @@ def write_page(folders: Sequence[Path], out: Path) -> None:
 
 
 def read(folders: Sequence[Path]) -> Found:
-    """Read what can be read, each run once, and say what cannot."""
+    """Read each run once, and report those that cannot be read."""
     found = read_runs(folders)
     report(found.problems)
     return found._replace(runs=distinct(found.runs))
 
 
 def report(problems: Sequence[Problem]) -> None:
-    """Say what is left out."""
+    """Print the runs that are skipped."""
     for problem in problems:
         print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
 
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Name a file that cannot be written."""
+    """Turn a failure to write a file into a UsageError."""
     try:
         yield
     except OSError as failure:
@@ -207,7 +207,7 @@ def writing(out: Path) -> Iterator[None]:
 
 
 def the_benchmark(found: Found) -> BenchmarkRuns:
-    """The one benchmark on which all tested runs were tested.
+    """Return the one benchmark on which all tested runs were tested.
 
     Raises:
         UsageError: no run was tested, or they were tested on several benchmarks.
@@ -223,7 +223,7 @@ def the_benchmark(found: Found) -> BenchmarkRuns:
 
 
 def differ(run: Run, other: Run) -> str:
-    """Why two tested runs do not compare."""
+    """Return why two tested runs cannot be compared."""
     if run.family.name != other.family.name:
         return (
             f"{run.family.name} and {other.family.name} cannot be compared: "
@@ -231,21 +231,21 @@ def differ(run: Run, other: Run) -> str:
         )
     assert run.tested is not None and other.tested is not None
     return (
-        "runs that were tested on different sequences cannot be compared:\n"
+        "runs tested on different sequences cannot be compared:\n"
         f"{shown(run.folder)}: {run.tested.benchmark}\n"
         f"{shown(other.folder)}: {other.tested.benchmark}"
     )
 
 
 def is_known(column: Measure, group: Group) -> bool:
-    """Whether any test of the group has this number."""
+    """Return whether any test of the group has this measure."""
     return bool(group.knowing(column.name).runs)
 
 
-def row(group: Group, sizes: Sequence[str], wanted: Sequence[Measure]) -> list[str]:
-    """A group's line of the table."""
+def row(group: Group, sizes: Sequence[str], measures: Sequence[Measure]) -> list[str]:
+    """Return a group's row of the table."""
     core = ", ".join([group.core or "-", *group.settings])
-    numbers = [group.number(column.name, column.digits) for column in wanted]
+    numbers = [group.number(measure.name, measure.digits) for measure in measures]
     written = (size_in_words(group.runs, name) for name in sizes)
     return [group.model, core, str(len(group.seeds)), *written, *numbers]
 
@@ -254,69 +254,71 @@ def parse(args: list[str]) -> Namespace:
     """Read the command line.
 
     Raises:
-        UsageError: options do not go together.
+        UsageError: options contradict each other.
     """
-    made = parser()
-    given = made.parse(args)
-    kind = None if given.out is None else given.out.suffix.lower()
-    if given.live and kind not in (None, ".html"):
-        made.error(f"--live: makes a page; --out must end in .html, got {given.out}")
-    if given.port is not None and not given.live:
-        made.error("--port: is only for --live")
-    if given.against is not None and kind != ".png":
-        made.error("--against: is only for a .png; the page has a switch")
-    return given
+    command = parser()
+    options = command.parse(args)
+    kind = None if options.out is None else options.out.suffix.lower()
+    if options.live and kind not in (None, ".html"):
+        command.error(f"--live: writes a page; --out must end in .html, got {options.out}")
+    if options.port is not None and not options.live:
+        command.error("--port: needs --live")
+    if options.against is not None and kind != ".png":
+        command.error("--against: needs --out FILE.png; the page has a switch")
+    return options
 
 
 def parser() -> CommandParser:
-    """Folders of runs, what is made of them, and where it goes."""
+    """Return the parser of the command line."""
     families = (described(family) for family in lightning_modules.families())
-    made = CommandParser("compare", "\n".join([DESCRIPTION, *families]))
-    made.add_argument(
+    command = CommandParser("compare", "\n".join([DESCRIPTION, *families]))
+    command.add_argument(
         "runs",
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="a run's folder, its results.json, a kept record, or a folder that holds any of them",
+        help="a run's folder, its results.json, a kept record, or a folder of any of these",
     )
-    made.add_argument(
+    command.add_argument(
         "--out",
         type=picture_or_page,
         metavar="FILE",
         help="file to write: .png, .md or .html; default: tables in the terminal",
     )
-    made.add_argument("--live", action="store_true", help="serve the page, and keep it up to date")
-    made.add_argument(
+    command.add_argument(
+        "--live", action="store_true", help="serve the page and keep it up to date"
+    )
+    command.add_argument(
         "--port",
         type=port,
         metavar="NUMBER",
-        help="port of the live page; default: any that is free",
+        help="port of the live page; default: any free one",
     )
-    made.add_argument(
+    command.add_argument(
         "--against",
         choices=("steps", "seconds"),
         help="with --out FILE.png: draw tests by step of a sequence (default), or validations by "
         "seconds of training",
     )
-    return made
+    return command
 
 
 def described(family: Family) -> str:
-    """A family's columns, for --help; those that no test knows are left out of tables."""
+    """Return a family's columns for --help; tables omit those without a value."""
     width = max(len(column.header) for column in family.columns)
     lines = [f"  {column.header:<{width}}  {column.name}" for column in family.columns]
     return "\n".join([f"{family.name}, whose curve is the {family.curves[0].label}:", *lines, ""])
 
 
 def picture_or_page(path: str) -> Path:
-    """A path that says what is to be made."""
+    """Parse a path whose ending selects the output."""
     if Path(path).suffix.lower() not in (".png", ".md", ".html"):
         raise ArgumentTypeError(f"must end in .png, .md or .html, got {path}")
     return Path(path)
 
 
 def port(number: str) -> int:
-    """A port that a server may listen on."""
+    """Parse a port number."""
     if not number.isdecimal() or not 1 <= int(number) <= 65535:
         raise ArgumentTypeError(f"must be a number from 1 to 65535, got {number}")
     return int(number)

@@ -42,23 +42,22 @@ def comparison_figure(
     measured = f"{tested.benchmark.sequences:,} test sequences"
     curves = [curve for group in groups if (curve := by_step(group)) is not None]
     if not curves:
-        raise UsageError("these runs have kept no curve; a page (--out FILE.html) shows the rest")
+        raise UsageError("these runs have no curve; a page (--out FILE.html) shows the rest")
     return curve_comparison(curves, backdrop(benchmark, groups), *headings(groups, measured))
 
 
 def training_figure(
     benchmark: BenchmarkRuns, groups: Sequence[Group], in_seconds: bool
 ) -> Figure | None:
-    """Draw what the family is followed by in the course of training.
+    """Draw the measures that the family follows during training.
 
     Args:
         benchmark: of the groups.
         groups: tested runs.
-        in_seconds: draw over the time of training, if all runs had the same hardware; else, and
-            otherwise, over its steps.
+        in_seconds: draw over training time if all runs had the same hardware, else over steps.
 
     Returns:
-        None where a group has no validations in common.
+        None if a group has no validations in common.
     """
     hardware = {run.facts.get("hardware") for group in groups for run in group.runs}
     in_seconds = in_seconds and len(hardware) == 1 and None not in hardware
@@ -71,7 +70,7 @@ def training_figure(
                 break
             places = found.seconds if in_seconds else found.steps
             drawn = group._replace(runs=[run for run in group.runs if run.history is not None])
-            curves.append(ModelCurve(*known_by(group, drawn), *found.values, places))
+            curves.append(ModelCurve(*look_of(group, drawn), *found.values, places))
         if len(curves) == len(groups):
             main = benchmark.family.curves[0]
             last = name != benchmark.family.criterion
@@ -85,14 +84,14 @@ def training_figure(
 
 
 def sizes_figure(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Figure | None:
-    """Draw the criterion over the slots of the memory, and models without slots as levels.
+    """Draw the criterion over the number of memory slots, and models without slots as levels.
 
     Args:
         benchmark: of the groups.
         groups: tested runs.
 
     Returns:
-        None where no models differ in their slots alone.
+        None if no models differ only in their slots.
     """
     name = benchmark.family.criterion
     families = list(scaling_families(groups))
@@ -106,7 +105,7 @@ def sizes_figure(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Figure | 
         look = named.colour, named.marker, "-"
         curves.append(ModelCurve(f"{named.label}, {named.size}", *look, mean, margin, places))
     levels = [
-        ModelCurve(*known_by(group, group), *(part.unsqueeze(0) for part in group.scalar(name)))
+        ModelCurve(*look_of(group, group), *(part.unsqueeze(0) for part in group.scalar(name)))
         for group in groups
         if slots_of(group) is None
     ]
@@ -116,76 +115,75 @@ def sizes_figure(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Figure | 
 
 
 def by_step(group: Group) -> ModelCurve | None:
-    """The family's first curve, mean over the group's tests; None where none has kept it."""
+    """Return the family's first curve, averaged over the group's tests; None if none has it."""
     name = group.runs[0].family.curves[0].name
     found = group.curve(name)
-    return None if found is None else ModelCurve(*known_by(group, group.with_curve(name)), *found)
+    return None if found is None else ModelCurve(*look_of(group, group.with_curve(name)), *found)
 
 
 def by_seconds(group: Group, name: str) -> ModelCurve:
-    """What validations found in the course of training.
+    """Return the validations' curve over training time.
 
     Raises:
-        UsageError: a run does not say what or when its validations found, or they have none at the
-            same step.
+        UsageError: a run lacks the validations' values or times, or no step is common to all runs.
     """
     for run in group.runs:
         require_validations(run, name)
     found = learning(group, name)
     if found is None:
         raise UsageError(f"{group.label}: its runs have no validation at the same training step")
-    return ModelCurve(*known_by(group, group), *found.values, found.seconds)
+    return ModelCurve(*look_of(group, group), *found.values, found.seconds)
 
 
 def require_validations(run: Run, name: str) -> None:
-    """Refuse a run whose validations say nothing of a measure, or not when they were made."""
+    """Reject a run without the measure's validation values or their times."""
     path = RunFolder(run.folder).metrics if run.folder.is_dir() else run.path
     if run.history is None:
         of_folder = f"cannot read {shown(path)}"
-        of_record = f"{shown(path)} is a record from a version that kept no validations"
+        of_record = f"{shown(path)} is a record from a version that did not keep validations"
         raise UsageError(of_folder if run.folder.is_dir() else of_record)
     values = run.history.values.get(name)
     if values is None or not (values.isfinite() & run.history.seconds.isfinite()).any():
-        raise UsageError(f"{shown(path)} has no val/{name} with seconds beside it")
+        raise UsageError(f"{shown(path)} has no val/{name} with its training seconds")
 
 
-def known_by(group: Group, drawn: Group) -> tuple[str, str, str, str]:
-    """Name, colour, marker and line style.
+def look_of(group: Group, drawn: Group) -> tuple[str, str, str, str]:
+    """Return the label, colour, marker and line style of a group.
 
     Args:
-        group: all of its runs.
-        drawn: those of them that the curve is of.
+        group: with all of its runs.
+        drawn: with only the runs in the curve.
     """
     of = group.size if len(drawn.runs) == len(group.runs) else f"{len(drawn.seeds)} of {group.size}"
     return f"{group.label}, {of}", group.colour, group.marker, LINE_STYLES[group.dash]
 
 
 def backdrop(benchmark: BenchmarkRuns, groups: Sequence[Group]) -> Backdrop:
-    """What all runs have in common, from the first one that knows it."""
+    """Return what all runs share, from the first one that has it."""
     family = benchmark.family
     main = family.curves[0]
     return Backdrop(
         main.label,
         main.from_zero,
-        first_known(groups, family.share),
+        first_curve(groups, family.share),
         family.share_label,
-        first_known(groups, family.optimum),
+        first_curve(groups, family.optimum),
         family.optimum_label,
     )
 
 
-def first_known(groups: Sequence[Group], curve: str) -> Tensor | None:
-    """A curve of the first test that has it."""
+def first_curve(groups: Sequence[Group], curve: str) -> Tensor | None:
+    """Return a curve of the first test that has it."""
     return next((test.curves[curve] for test in tests(groups) if curve in test.curves), None)
 
 
 def tests(groups: Sequence[Group]) -> Iterator[Tested]:
-    """All tests of the groups."""
+    """Iterate over all tests of the groups."""
     return (run.tested for group in groups for run in group.runs if run.tested is not None)
 
 
 def headings(groups: Sequence[Group], measured: str) -> tuple[str, str]:
-    """Title: the benchmark and its source; subtitle: what was measured, and size of training."""
+    """Return the title (benchmark and source) and subtitle (measurement and training steps)."""
     runs = [run for group in groups for run in group.runs]
     benchmark = next(tests(groups)).benchmark
     title = f"{in_words(benchmark.name)}, {benchmark.steps} steps, {benchmark.source}"

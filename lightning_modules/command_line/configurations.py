@@ -1,4 +1,4 @@
-"""Where files of settings are found: in the working folder, and else among those that come with us.
+"""Finds configuration files: in the working folder, else among those installed with this package.
 
 ``conf/dnc_gtmm_maze.yaml`` is the user's own file if there is one, else the installation's.
 """
@@ -17,20 +17,20 @@ FILES = ("config", "model", "data", "trainer")
 
 
 def find(path: Path) -> Path:
-    """Return the installation's file or folder in place of one that is not there.
+    """Return the installation's file or folder in place of one that does not exist.
 
     Args:
-        path: as it was typed; only one that begins with ``conf/`` can be the installation's.
+        path: as typed; only paths that begin with ``conf/`` can be the installation's.
     """
     ours = _installed(path)
     return path if ours is None or path.exists() or not ours.exists() else ours
 
 
 def listed(folder: Path) -> list[Path]:
-    """List a folder's files, with the installation's if it is ``conf`` or below it.
+    """List a folder's files, including the installation's if it is ``conf`` or below it.
 
     Returns:
-        what a user would type.
+        paths as a user would type them.
     """
     ours = _installed(folder)
     folders = [each for each in (folder, ours) if each is not None and each.is_dir()]
@@ -38,20 +38,20 @@ def listed(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def found_words(words: Iterable[str]) -> list[str]:
-    """Find the files that a command line names.
+def resolve_words(words: Iterable[str]) -> list[str]:
+    """Resolve the configuration files named on a command line.
 
     Args:
         words: options, each joined with its value.
     """
-    return [_found_word(word) for word in words]
+    return [_resolve_word(word) for word in words]
 
 
-def found_within(content: str) -> str:
-    """Find the files that a file of settings names.
+def resolve_content(content: str) -> str:
+    """Resolve the configuration files named in another one.
 
-    Names in ``models/dnc_gtmm.yaml``'s form are relative to the file's folder, which is the working
-    folder while it is read; those that are not there may be the installation's.
+    Names such as ``models/dnc_gtmm.yaml`` are relative to the file's folder, which is the working
+    folder while the file is read; names not found there may be the installation's.
 
     Args:
         content: YAML.
@@ -62,8 +62,8 @@ def found_within(content: str) -> str:
         return content  # the parser says what is wrong
     if not isinstance(root, yaml.MappingNode):
         return content
-    # From the end, so that places before it stay; the rest is not written anew, since YAML's idea
-    # of numbers is not the parser's.
+    # Replace from the end, so that earlier offsets stay valid. The file is not dumped again, since
+    # YAML and the parser read numbers differently.
     for key, value in reversed(root.value):
         ours = CONFIGURATIONS / value.value if isinstance(value, yaml.ScalarNode) else None
         if key.value in FILES and ours and ours.is_file() and not Path(value.value).exists():
@@ -73,12 +73,12 @@ def found_within(content: str) -> str:
 
 
 def _installed(path: Path) -> Path | None:
-    """Return where the installation would have it; None for what is not below ``conf``."""
+    """Return a path's place in the installation; None for paths not below ``conf``."""
     first, *rest = path.parts or ("",)
     return CONFIGURATIONS.joinpath(*rest) if first == FOLDER else None
 
 
-def _found_word(word: str) -> str:
+def _resolve_word(word: str) -> str:
     option, equals, value = word.partition("=")
     is_file = option.lstrip("-") in (*FILES, "c") and value.startswith(f"{FOLDER}/")
     return f"{option}={find(Path(value))}" if equals and is_file else word

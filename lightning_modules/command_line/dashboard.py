@@ -1,4 +1,4 @@
-"""``dashboard``: a W&B workspace in which runs are grouped by model and memory core."""
+"""``dashboard``: a W&B workspace that groups runs by model and memory core."""
 
 from collections.abc import Sequence
 from inspect import isabstract
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Section, Workspace
 
 DESCRIPTION = """\
-Make a workspace in W&B: test metrics and curves over steps by memory core, learning
-curves against steps and seconds, samples, and what training costs.
+Create a W&B workspace: test metrics and curves over steps by memory core, learning
+curves against steps and seconds, samples, and training costs.
 
 Runs are in W&B if they were trained while logged in, or after `wandb sync`."""
 NAME = "Memory cores"
 GROUP = "config.model"
-#: W&B's own count of steps is of what was logged.
+#: W&B's own step counts log calls, not training steps.
 STEPS = "trainer/global_step"
 AXES = {STEPS: "training steps", "seconds": "seconds of training"}
-#: Agents of a sweep do not test, so that only validations have all runs.
+#: Sweep agents do not test, so only validations cover all runs.
 STAGES = {TESTED: "tests", VALIDATED: "last validation"}
 DIRECTIONS = {"lower": ", lower is better", "higher": ", higher is better", "neither": ""}
 
 
 def dashboard(args: list[str]) -> None:
-    """Make a W&B workspace that compares memory cores.
+    """Create a W&B workspace that compares memory cores.
 
     Args:
         args: options.
@@ -44,29 +44,29 @@ def dashboard(args: list[str]) -> None:
     parser.add_argument(
         "--wandb",
         metavar="ENTITY/PROJECT",
-        help="project of the runs; without it, print the workspace as JSON, without an account",
+        help="the runs' project; without it, print the workspace as JSON (needs no account)",
     )
     parser.add_argument(
         "--benchmark",
         metavar="DATA",
-        help="class of the data, such as MNISTMaze; default: metrics are averaged over all",
+        help="data class, such as MNISTMaze; default: average metrics over all",
     )
-    given = parser.parse(args)
-    known = benchmarks()
-    if given.benchmark not in (None, *known):
-        other = nearest(given.benchmark, known)
-        raise UsageError(f"--benchmark: there is no {given.benchmark}{other}")
-    if given.wandb is None:
-        print(as_json(workspace("ENTITY", "PROJECT", given.benchmark)))
+    options = parser.parse(args)
+    valid = benchmarks()
+    if options.benchmark not in (None, *valid):
+        other = nearest(options.benchmark, valid)
+        raise UsageError(f"--benchmark: there is no {options.benchmark}{other}")
+    if options.wandb is None:
+        print(as_json(workspace("ENTITY", "PROJECT", options.benchmark)))
         return
-    entity, slash, project = given.wandb.partition("/")
+    entity, slash, project = options.wandb.partition("/")
     if not (entity and slash and project) or "/" in project:
         raise UsageError("--wandb: must be ENTITY/PROJECT, such as me/memory-cores")
-    made = workspace(entity, project, given.benchmark)
+    new = workspace(entity, project, options.benchmark)
     try:
         if problem := objection():
             raise UsageError(f"--wandb: {problem}")
-        print(f"The workspace is {made.save().url}")
+        print(f"The workspace is {new.save().url}")
     except UsageError:
         raise
     except Exception as failure:  # W&B's client raises many kinds: no login, no such project, ...
@@ -74,10 +74,10 @@ def dashboard(args: list[str]) -> None:
 
 
 def workspace(entity: str, project: str, benchmark: str | None) -> "Workspace":
-    """Build the workspace of one benchmark's runs, or of all; nothing is sent.
+    """Build the workspace for one benchmark's runs, or for all, without sending it.
 
     Raises:
-        UsageError: the package that builds it is not installed.
+        UsageError: the package wandb-workspaces is not installed.
     """
     try:
         import wandb_workspaces.workspaces as ws
@@ -99,21 +99,21 @@ def workspace(entity: str, project: str, benchmark: str | None) -> "Workspace":
     )
 
 
-def as_json(made: "Workspace") -> str:
-    """Write a workspace as it would be sent."""
-    # The client has no public way to look at it before it is saved.
-    return made._to_model().model_dump_json(by_alias=True, exclude_none=True, indent=2)
+def as_json(new: "Workspace") -> str:
+    """Return a workspace as JSON, as it would be sent."""
+    # The client has no public way to inspect a workspace before it is saved.
+    return new._to_model().model_dump_json(by_alias=True, exclude_none=True, indent=2)
 
 
 def benchmarks() -> list[str]:
-    """Names of the data modules that are no base classes."""
+    """Return the names of the concrete data modules."""
     named = ((name, getattr(datamodules, name)) for name in datamodules.__all__)
     kind = datamodules.BenchmarkDataModule
     return [name for name, found in named if issubclass(found, kind) and not isabstract(found)]
 
 
 def colours() -> dict[object, object]:
-    """The colour of every model with every core, as everywhere."""
+    """Return the usual colour of every model with every core."""
     return {
         f"{model.__name__} {core.__name__}": (model.baseline_look or core.look).colour
         for model in lightning_modules.MODELS
@@ -122,7 +122,7 @@ def colours() -> dict[object, object]:
 
 
 def sections() -> list["Section"]:
-    """Results, curves, learning, samples and costs, as the families declare them."""
+    """Return sections for the measures and pictures that the families declare."""
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 
@@ -154,7 +154,7 @@ def sections() -> list["Section"]:
 
 
 def results(families: Sequence[Family]) -> dict[str, str]:
-    """Headings of the measures that tables show."""
+    """Return the headings of the measures in tables, by name."""
     return {
         measure.name: f"{measure.label}{DIRECTIONS[measure.better]}"
         for family in families
@@ -163,19 +163,19 @@ def results(families: Sequence[Family]) -> dict[str, str]:
 
 
 def headlines(families: Sequence[Family]) -> dict[str, str]:
-    """Labels of the measures that models are ranked by."""
+    """Return the labels of the measures that rank models, by name."""
     return {each.name: each.label for family in families for each in family.headlines}
 
 
 def curves(families: Sequence[Family]) -> dict[str, str]:
-    """Labels of the curves over steps, and of the best possible ones."""
+    """Return the labels of the curves over steps and of their optima, by name."""
     found = {curve.name: curve.label for family in families for curve in family.curves}
     optima = {f.optimum: f"{f.curves[0].label}, {f.optimum_label}," for f in families if f.optimum}
     return found | optima
 
 
 def line(metric: str, heading: str, x: str) -> "LinePlot":
-    """Draw means over the runs of a core, with their standard errors."""
+    """Plot means over the runs of each core, with standard errors."""
     import wandb_workspaces.reports.v2 as wr
 
     return wr.LinePlot(
@@ -190,7 +190,7 @@ def line(metric: str, heading: str, x: str) -> "LinePlot":
 
 
 def bar(metric: str, heading: str) -> "BarPlot":
-    """Draw a single number's means over the runs of a core, with their standard errors."""
+    """Draw bars of a metric's mean over the runs of each core, with standard errors."""
     import wandb_workspaces.reports.v2 as wr
 
     return wr.BarPlot(

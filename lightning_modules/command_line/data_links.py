@@ -1,4 +1,4 @@
-"""Links a model to its data: settings that it learns from them instead of from the user."""
+"""Links a model to its data: settings that come from the data instead of the user."""
 
 from collections.abc import Container
 
@@ -9,7 +9,7 @@ from lightning_modules.command_line.class_settings import ROOTS, class_at, concr
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
-#: Attributes of data modules, and settings of the models that need them.
+#: Attributes of data modules that are settings of models.
 FROM_DATA = (
     *("sequence_length", "prefix_length", "action_size", "frame_shape"),
     *("test_length", "x_size", "x_range", "y_size", "patch_shape"),
@@ -17,19 +17,19 @@ FROM_DATA = (
 
 
 def link_to_data(parser: LightningArgumentParser) -> None:
-    """Let models take these settings from the data, once the data module is built."""
+    """Set the model's linked settings from the data module once it is built."""
     for name in FROM_DATA:
         parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
 
 def refuse_linked(options: Container[str]) -> None:
-    """Refuse a setting of the model's that its data decide on.
+    """Reject model settings that the data determine.
 
     Args:
-        options: names on the command line, with their dashes.
+        options: option names on the command line, with their dashes.
 
     Raises:
-        UsageError: there is one among them.
+        UsageError: one of them is given.
     """
     for name in FROM_DATA:
         if f"--model.{name}" in options or f"--model.init_args.{name}" in options:
@@ -37,14 +37,14 @@ def refuse_linked(options: Container[str]) -> None:
 
 
 def require_fitting(model: str, data: str) -> None:
-    """Refuse a benchmark of another kind of sequences than the model's.
+    """Reject a benchmark whose sequences the model cannot handle.
 
     Args:
         model: class path.
         data: class path.
 
     Raises:
-        UsageError: the data lack something that the model learns from them.
+        UsageError: the data lack an attribute that the model needs.
     """
     needed = _from_data(class_at(model))
     benchmarks = [
@@ -52,23 +52,25 @@ def require_fitting(model: str, data: str) -> None:
         for benchmark in concrete(BenchmarkDataModule)
         if all(getattr(benchmark, name, None) is not None for name in needed)
     ]
-    name, chosen = (path.rpartition(".")[2] for path in (model, data))
+    name, benchmark_name = (path.rpartition(".")[2] for path in (model, data))
     if class_at(data) not in benchmarks:
         names = ", ".join(sorted(benchmark.__name__ for benchmark in benchmarks))
-        raise UsageError(f"data: {name} cannot model the sequences of {chosen}\nvalid: {names}")
+        raise UsageError(
+            f"data: {name} cannot model the sequences of {benchmark_name}\nvalid: {names}"
+        )
 
 
 def models_of_same_data(model: type) -> list[type]:
-    """List the models, without those that others derive from, that learn the same from data."""
+    """List the leaf model classes with the same data-linked settings as ``model``."""
     models = [c for c in concrete(SequenceModel) if not c.__subclasses__()]
     return [c for c in models if _from_data(c) == _from_data(model)]
 
 
 def choosable(key: str, owner: type) -> list[str]:
-    """List the settings of a class that a user can choose.
+    """List the settings of a class that a user can set.
 
     Args:
-        key: where the class stands, such as ``model`` or ``model.memory``.
+        key: the class's setting, such as ``model`` or ``model.memory``.
         owner: the class.
     """
     linked = FROM_DATA if ROOTS.get(key) is SequenceModel else ()

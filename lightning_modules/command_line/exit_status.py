@@ -1,10 +1,10 @@
-"""Statuses that a command ends with beside 0, 1 (failed) and 2 (a mistake in what was asked)."""
+"""Exit statuses besides 0 (success), 1 (failure) and 2 (usage error)."""
 
-#: A loss or a gradient was not finite; the last good checkpoint is as it was.
+#: A loss or gradient was not finite; the last good checkpoint is unchanged.
 DIVERGED = 3
-#: Ended by Ctrl-C, SIGINT, after its state was saved: 128 + the signal's number, as in shells.
+#: Ended by SIGINT (Ctrl-C) after saving the state: 128 + the signal's number, as in shells.
 INTERRUPTED = 130
-#: Nobody reads the output any more: 128 + the number of SIGPIPE.
+#: The reader of the output closed the pipe: 128 + the number of SIGPIPE.
 UNREAD = 141
-#: Ended by SIGTERM, as schedulers send it, after its state was saved.
+#: Ended by SIGTERM, as sent by schedulers, after saving the state.
 TERMINATED = 143

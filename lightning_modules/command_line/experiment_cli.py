@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test`` and ``predict``: Lightning's subcommands on our experiments."""
+"""``fit``, ``validate``, ``test`` and ``predict``: Lightning's subcommands for experiments."""
 
 import os
 import signal
@@ -55,41 +55,41 @@ from lightning_modules.command_line.word_order import in_order_of_effect
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.sequence_model import SequenceModel
 
-#: Settings of one command; a run's config.yaml holds those of the experiment only.
+#: Settings of a single command, which a run's config.yaml omits.
 OF_ONE_COMMAND = ("config", "run", "ckpt_path", "weights_only", "verbose", "return_predictions")
 
 
 class ExperimentCLI(ExperimentParser):
-    """Lightning's subcommands; every run has its own folder.
+    """Runs Lightning's subcommands, each run in its own folder.
 
     Args:
         args: command line; default: the process's own.
-        others: commands that are none of Lightning's, by name; only named for --help here.
-        signals: those that end the run; default: none is handled.
+        commands: other commands by name, only listed in --help.
+        signals: handler of the signals that end the run; default: none are handled.
     """
 
     model: SequenceModel
     folder: RunFolder | None = None
-    #: Keeps other trainings out of the folder.
+    #: Lock that keeps other training processes out of the folder.
     _lock: int | None = None
-    #: The folder was made by this command.
+    #: Whether this command created the folder.
     folder_is_new = False
 
     def __init__(
         self,
         args: list[str] | None = None,
-        others: Mapping[str, Command] | None = None,
+        commands: Mapping[str, Command] | None = None,
         signals: StopSignals | None = None,
     ) -> None:
         self.signals = signals or StopSignals()
         self.words = in_order_of_effect(sys.argv[1:] if args is None else args)
-        #: Of the command line alone, without those of files.
+        #: From the command line only, not from files.
         self.options = options_of(self.words)
-        self.others = others or {}
+        self.commands = commands or {}
         try:
             super().__init__(args, run=True)
         except BaseException:
-            # Whatever ends a run that has not begun: its folder is about nothing.
+            # Whatever the cause: if the run has not begun, its folder is useless.
             self._clear()
             raise
         finally:
@@ -98,18 +98,18 @@ class ExperimentCLI(ExperimentParser):
 
     def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
         super()._add_subcommands(parser, **kwargs)
-        list_commands(parser, self.others, Parser)
+        list_commands(parser, self.commands, Parser)
 
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
-        """Leave out the options of subcommands that are not asked for: adding them takes long."""
+        """Add options only to the subcommand in use, since adding them is slow."""
         if subcommand not in self.words:
             self._subcommand_method_arguments[subcommand] = []
             return self.init_parser(**kwargs)
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         assert isinstance(parser, Parser)
-        suit_options(parser, subcommand, self.others)
+        suit_options(parser, subcommand, self.commands)
         if TRAINER_HELP in self.words:
             show_first_what_matters(parser, of_trainer=True)
         elif {"-h", "--help"} & {*self.words}:
@@ -118,32 +118,34 @@ class ExperimentCLI(ExperimentParser):
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse; a checkpoint brings its run's settings where no others are named."""
+        """Parse; a checkpoint implies its run's settings if no others are named."""
         refuse_linked(self.options)
         words = with_memorys_model(without_trainer_help(self.words))
         self.config = parser.parse_args(with_config_of_run(words))
 
     def _parse_ckpt_path(self) -> None:
-        """Leave the settings alone: Lightning would let the checkpoint override them silently."""
+        """Do nothing: Lightning would let the checkpoint silently override settings."""
 
     def before_instantiate_classes(self) -> None:
-        """Find the newest checkpoint, or that one is missing, before anything is built."""
+        """Resolve and check the checkpoint before anything is built."""
         settings = self.settings
         if settings.get("ckpt_path") == LAST:
             root, experiment = settings.trainer.default_root_dir, self.experiment_name()
-            newest, found = newest_checkpoint(Path(root), experiment, settings.run)
+            newest, message = newest_checkpoint(Path(root), experiment, settings.run)
             settings.ckpt_path = None if newest is None else str(newest)
             if rank_zero():
-                print(found, flush=True)
+                print(message, flush=True)
         checkpoint = settings.get("ckpt_path")
         if checkpoint is not None:
             require_file(checkpoint)
-        # A dry run writes nothing that could be taken for a result.
+        # A dry run writes nothing that could be mistaken for a result.
         elif self.subcommand != "fit" and not self.settings.trainer.fast_dev_run:
-            raise UsageError(f"ckpt_path: {self.subcommand} needs a trained model's checkpoint")
+            raise UsageError(
+                f"ckpt_path: {self.subcommand} needs the checkpoint of a trained model"
+            )
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
-        """Give the run its folder, its loggers and its callbacks."""
+        """Build the trainer with the run's folder, loggers and callbacks."""
         trainer, checkpoint = self.settings.trainer, self.settings.get("ckpt_path")
         content: dict[str, Any] = {}
         if checkpoint is not None:
@@ -159,52 +161,52 @@ class ExperimentCLI(ExperimentParser):
         if trainer.logger is None or trainer.logger is True:
             seed = self.settings.seed_everything
             tags = run_tags(self.model, self.datamodule, self.folder.experiment, seed)
-            # Generating measures nothing.
+            # Prediction logs no metrics.
             logs = self.subcommand != "predict"
             kwargs["logger"] = run_loggers(self.folder, tags) if logs else False
-        given = self.config_init[self.subcommand].trainer.callbacks or []
-        given = given if isinstance(given, list) else [given]
+        callbacks = self.config_init[self.subcommand].trainer.callbacks or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
         if checkpoint is not None:
-            restore_tuned(content, given, self._named(), self.model, self.datamodule)
-            given = [each for each in given if not isinstance(each, TUNERS)]
+            restore_tuned(content, callbacks, self._overrides(), self.model, self.datamodule)
+            callbacks = [each for each in callbacks if not isinstance(each, TUNERS)]
         own = run_callbacks(
             self.folder, self.model, self.settings, self._saved_settings(), self.signals
         )
-        # Where Lightning leaves files for a moment, and a user's callbacks theirs.
+        # Lightning's temporary files and those of a user's callbacks go there.
         kwargs |= {"default_root_dir": self.folder.path, "plugins": self._plugins()}
-        built = self._build_trainer(**kwargs, callbacks=[*given, *own])
+        built = self._build_trainer(**kwargs, callbacks=[*callbacks, *own])
         make_expendable(built.loggers)
         return built
 
     def _plugins(self) -> list[Any]:
-        """The user's, and how checkpoints are written unless they say it."""
-        given = self.config_init[self.subcommand].trainer.plugins or []
-        given = given if isinstance(given, list) else [given]
-        decided = any(isinstance(plugin, CheckpointIO) for plugin in given)
-        return given if decided else [*given, CheckpointFiles()]
+        """Return the user's plugins, with ours for checkpoints if they have none for it."""
+        plugins = self.config_init[self.subcommand].trainer.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        has_io = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
+        return plugins if has_io else [*plugins, CheckpointFiles()]
 
     def _folder(self) -> RunFolder:
-        """The folder that the checkpoint comes from, else a new one."""
+        """Return the folder of the checkpoint's run, else a new one."""
         settings = self.settings
-        continued = continued_folder(settings.get("ckpt_path"), self._named())
+        continued = continued_folder(settings.get("ckpt_path"), self._overrides())
         if continued is not None:
             return continued
         self.folder_is_new = True
-        chosen = "memory" in settings.model.init_args
+        has_memory = "memory" in settings.model.init_args
         run = settings.run
         if run is None:
-            run = default_run(self.model, chosen, settings.seed_everything)
+            run = default_run(self.model, has_memory, settings.seed_everything)
         return new_folder(settings.trainer.default_root_dir, self.experiment_name(), run)
 
-    def _named(self) -> Mapping[str, str]:
-        """Options that are meant to change a run; who asks for the last state repeats a command."""
+    def _overrides(self) -> Mapping[str, str]:
+        """Return options that change a run; ``--ckpt_path last`` repeats a command unchanged."""
         return {} if self.options.get("--ckpt_path") == LAST else self.options
 
     def _build_trainer(self, **kwargs: Any) -> L.Trainer:
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (TypeError, ValueError, MisconfigurationException) as failure:
-            # Lightning checks the values of its settings only now.
+            # Lightning validates its settings only here.
             raise UsageError(f"trainer: {failure}") from failure
 
         trainer._signal_connector = Signals(trainer, self.signals)
@@ -212,7 +214,7 @@ class ExperimentCLI(ExperimentParser):
         return trainer
 
     def _clear(self) -> None:
-        """Remove the folder of a run that has not begun; its config.yaml would be there."""
+        """Remove this command's new folder if the run has not begun: it has no config.yaml."""
         if self.folder is None or not self.folder_is_new or not rank_zero():
             return
         if not self.folder.config.is_file():
@@ -220,12 +222,12 @@ class ExperimentCLI(ExperimentParser):
             remove_unbegun(self.folder)
 
     def _finish_loggers(self) -> None:
-        """End the loggers that have begun."""
+        """Close the loggers that have started."""
         loggers = self.trainer.loggers if hasattr(self, "trainer") else []
         finish([each for each in loggers if getattr(each, "_experiment", None) is not None])
 
     def _saved_settings(self) -> str:
-        """The run's config.yaml."""
+        """Return the run's config.yaml."""
         settings = self.settings.clone()
         for key in OF_ONE_COMMAND:
             settings.pop(key, None)
@@ -233,7 +235,7 @@ class ExperimentCLI(ExperimentParser):
         return self._parser(self.subcommand).dump(settings, skip_unset=False, skip_validation=True)
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run, and say how it ended."""
+        """Run, and report how it ended."""
         try:
             super()._run_subcommand(subcommand)
         except (Stopped, SIGTERMException) as stop:
@@ -242,7 +244,7 @@ class ExperimentCLI(ExperimentParser):
             self._end_diverged(divergence)
         except Exception as failure:
             if isinstance(failure, ValueError):
-                # Data that was asked for and is not there shows only now.
+                # Missing data is detected only here.
                 self.explain(failure)
             explanation = explain_run(failure)
             if explanation is None:
@@ -253,7 +255,7 @@ class ExperimentCLI(ExperimentParser):
             finish(self.trainer.loggers)
 
     def _end_at_signal(self, stop: BaseException) -> NoReturn:
-        """Say what a signal leaves, and exit as shells and schedulers expect it."""
+        """Report the saved state, and exit with the status that shells and schedulers expect."""
         received = self.signals.received or signal.SIGTERM
         self._end_other_process(128 + received)
         if self.folder is None or self.subcommand != "fit":
@@ -270,18 +272,18 @@ class ExperimentCLI(ExperimentParser):
         sys.exit(128 + received)
 
     def _end_diverged(self, divergence: Diverged) -> NoReturn:
-        """Say where training diverged, and what is left of it."""
+        """Report where training diverged and which checkpoints remain."""
         self._end_other_process(DIVERGED)
         self._finish_loggers()
-        left = [] if self.folder is None else [closing_message.after_divergence(self.folder)]
-        print("\n".join(["", str(divergence), *left]), file=sys.stderr, flush=True)
+        states = [] if self.folder is None else [closing_message.after_divergence(self.folder)]
+        print("\n".join(["", str(divergence), *states]), file=sys.stderr, flush=True)
         sys.exit(DIVERGED)
 
     def _end_other_process(self, status: int) -> None:
-        """End a process that is not the first."""
+        """Exit if this is not the first process."""
         environment = self.trainer._accelerator_connector.cluster_environment
         if not self.trainer.is_global_zero:
-            # Lightning kills the first process if one that it has started itself ends otherwise.
+            # Lightning kills the first process if one that it launched exits with another status.
             launched = isinstance(environment, LightningEnvironment)
             sys.exit(0 if launched else status)
 
@@ -291,11 +293,11 @@ class ExperimentCLI(ExperimentParser):
         if self.subcommand != "fit":
             return closing_message.files(folder)
         memory = self.settings.model.init_args.get("memory")
-        others = [c.__name__ for c in memory_cores.CORES if memory is not None]
-        other = next((c for c in others if not memory.class_path.endswith(f".{c}")), None)
+        cores = [c.__name__ for c in memory_cores.CORES if memory is not None]
+        other = next((c for c in cores if not memory.class_path.endswith(f".{c}")), None)
         return closing_message.after_fit(folder, self.trainer.global_step, other)
 
 
 def rank_zero() -> bool:
-    """Return whether this is the first process, or the only one."""
+    """Return whether this is the first or only process."""
     return getattr(rank_zero_only, "rank", 0) == 0

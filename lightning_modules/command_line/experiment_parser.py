@@ -1,4 +1,4 @@
-"""Reads experiments: files, overlays and options mean the same in every command."""
+"""Parses experiments: files, overlays and options work the same way in every command."""
 
 import re
 from argparse import HelpFormatter
@@ -11,7 +11,7 @@ from jsonargparse import Namespace, set_parsing_settings
 from jsonargparse._typehints import ActionTypeHint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-# Importing the packages makes short names of their classes resolve: --model.memory=NoMemory.
+# These imports let short class names resolve: --model.memory=NoMemory.
 import lightning_modules  # noqa: F401
 import memory_cores  # noqa: F401
 from datamodules import BenchmarkDataModule
@@ -19,7 +19,7 @@ from datamodules.sources import UnreadableData
 from lightning_modules.callbacks.flight_recorder import OnDivergence
 from lightning_modules.command_line.class_settings import ROOTS, class_names, plain_key
 from lightning_modules.command_line.closing_message import program
-from lightning_modules.command_line.configurations import found_within, found_words
+from lightning_modules.command_line.configurations import resolve_content, resolve_words
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
 from lightning_modules.command_line.memory_estimate import require_memory
 from lightning_modules.command_line.parsing_messages import explain_parsing
@@ -27,7 +27,7 @@ from lightning_modules.command_line.trainer_values import require_seed, require_
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
-#: What experiments have in common; files and options override it.
+#: Defaults of all experiments, which files and options override.
 TRAINER_DEFAULTS: dict[str, Any] = {
     "default_root_dir": "runs",
     # In steps, across epochs.
@@ -43,45 +43,45 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 
 
 class Parser(LightningArgumentParser):
-    """Reports mistakes in a few lines instead of the whole usage."""
+    """Reports errors in a few lines instead of the whole usage."""
 
-    #: What help ends with.
+    #: Text at the end of --help.
     listings = ""
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        """Write the help, with the settings of what a model is made of as they are typed."""
+        """Return the help, with the settings of a model's parts written as they are typed."""
         written = re.sub(r"--(?=(memory|visual)[.=])", "--model.", super().format_help(formatter))
         return f"{written}\n{self.listings}" if self.listings else written
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Explain a message; nested parsers pass theirs on to the outermost."""
+        """Raise a UsageError that explains the message; nested parsers pass theirs outwards."""
         if not self.exit_on_error:
             super().error(message, ex)
         raise UsageError(explain_parsing(message, self)) from ex
 
-    def parse_args(self, args: Any = None, *others: Any, **kwargs: Any) -> Any:
-        """Find the files that the words name; these are complete, ``--key=value``."""
+    def parse_args(self, args: Any = None, *more_args: Any, **kwargs: Any) -> Any:
+        """Parse, and resolve the files in the arguments, each of the form ``--key=value``."""
         if isinstance(args, list):
             require_class_of_help(args)
-            args = found_words(args)
-        return super().parse_args(args, *others, **kwargs)
+            args = resolve_words(args)
+        return super().parse_args(args, *more_args, **kwargs)
 
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Namespace:
-        """Find the files that a file names."""
-        return super().parse_string(found_within(content), *args, **kwargs)
+        """Parse a file's content, and resolve the files that it names."""
+        return super().parse_string(resolve_content(content), *args, **kwargs)
 
     def parse_path(self, *args: Any, **kwargs: Any) -> Namespace:
-        """Forget the files that a file names, so that ``config`` is what the command line names."""
+        """Parse a file without its own ``config``, so that only the command line's remains."""
         settings = super().parse_path(*args, **kwargs)
         settings.pop("config", None)
         return settings
 
 
 def keep_whole_numbers(parser: LightningArgumentParser) -> None:
-    """Let ``--trainer.limit_val_batches=1`` be a batch, not all of them, which is 1.0.
+    """Make ``--trainer.limit_val_batches=1`` mean one batch, not 1.0, which is all of them.
 
-    A union's types are tried in their order, and of ``Union[int, float]`` typing keeps the order in
-    which any package wrote it first.
+    A union's types are tried in order, and ``typing`` caches ``Union[int, float]`` in the order
+    that any package wrote first.
     """
     for action in parser._actions:
         if isinstance(action, ActionTypeHint) and action.dest.endswith("_batches"):
@@ -91,10 +91,10 @@ def keep_whole_numbers(parser: LightningArgumentParser) -> None:
 
 
 def require_class_of_help(words: Sequence[str]) -> None:
-    """Refuse ``--model.memory.help`` without a class, to which jsonargparse answers ``--model``.
+    """Reject ``--model.memory.help`` without a class; jsonargparse would show ``--model``.
 
     Raises:
-        UsageError: names the classes.
+        UsageError: no class is named; the message lists the valid ones.
     """
     for word in words:
         found = re.fullmatch(r"--(.+)\.help=?", word)
@@ -102,22 +102,22 @@ def require_class_of_help(words: Sequence[str]) -> None:
             continue
         key, names = found[1], class_names(found[1])
         if names:
-            known = ", ".join(names)
+            valid = ", ".join(names)
             raise UsageError(
-                f"--{key}.help: names no class; write --{key}.help=NAME, with one of {known}"
+                f"--{key}.help: names no class; write --{key}.help=NAME, with one of {valid}"
             )
 
 
 class ExperimentParser(LightningCLI):
-    """LightningCLI with the settings of our experiments; subclasses say what is done with them.
+    """LightningCLI with the settings of experiments; subclasses decide how to use them.
 
     Args:
         args: command line; default: the process's own.
-        run: one of Lightning's subcommands; else only a model and its data are built.
+        run: whether to run a Lightning subcommand; else only build the model and its data.
     """
 
     def __init__(self, args: list[str] | None, run: bool) -> None:
-        # Without this, `${...}` goes stale when several files or the command line override it.
+        # Otherwise `${...}` keeps a stale value when other files or options override its target.
         set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
         super().__init__(
             SequenceModel,
@@ -140,33 +140,33 @@ class ExperimentParser(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the names of the run, and link what the model learns from its data."""
+        """Add the run's options, and link the model's settings to its data."""
         parser.add_argument(
             "--experiment",
             type=str | None,
-            help="Folder of runs that belong together (default: the name of the first --config).",
+            help="Folder that groups related runs (default: the name of the first --config).",
         )
         parser.add_argument(
             "--run",
             type=str | None,
-            help="Folder of this run, inside the experiment's (default: time, model and seed).",
+            help="Folder of this run, within the experiment's (default: time, model and seed).",
         )
         parser.add_argument(
             "--on_divergence",
             type=OnDivergence,
             default="stop",
-            help="Stop at a loss or gradient that is not finite, or skip and count such steps.",
+            help="At a loss or gradient that is not finite: stop, or skip and count the step.",
         )
         link_to_data(parser)
         keep_whole_numbers(parser)
 
     @property
     def settings(self) -> Namespace:
-        """Parsed settings, of the subcommand if there is one."""
+        """Parsed settings, those of the subcommand if there is one."""
         return self.config if self.subcommand is None else self.config[self.subcommand]
 
     def experiment_name(self) -> str:
-        """Return what the user says, else the name of the command line's first file."""
+        """Return the user's --experiment, else the stem of the first configuration file."""
         files = self.settings.get("config") or []
         return self.settings.experiment or (Path(str(files[0])).stem if files else "unnamed")
 
@@ -175,7 +175,7 @@ class ExperimentParser(LightningCLI):
         super()._set_seed()
 
     def instantiate_classes(self) -> None:
-        """Build data, model and trainer; a setting out of range is the user's mistake."""
+        """Build data, model and trainer; a setting out of range is a usage error."""
         require_fitting(self.settings.model.class_path, self.settings.data.class_path)
         require_sensible(self.settings.trainer)
         try:
@@ -187,12 +187,12 @@ class ExperimentParser(LightningCLI):
             raise
 
     def _build_alone(self, settings: Namespace) -> tuple[SequenceModel, BenchmarkDataModule]:
-        """Build the model and its data, and nothing of the trainer's."""
+        """Build only the model and its data."""
         alone = settings.clone()
         alone.trainer = Namespace()
-        # Lightning takes hyperparameters from a dump of all settings, which it makes only once.
-        shown = self._parser(self.subcommand).dump(alone, skip_unset=False, skip_validation=True)
-        self.config_dump = yaml.safe_load(shown)
+        # Lightning reads hyperparameters from a dump of all settings, which it makes only once.
+        dump = self._parser(self.subcommand).dump(alone, skip_unset=False, skip_validation=True)
+        self.config_dump = yaml.safe_load(dump)
         try:
             config = Namespace({"subcommand": self.subcommand, self.subcommand: alone})
             built = self.parser.instantiate_classes(config)[self.subcommand]
@@ -201,7 +201,7 @@ class ExperimentParser(LightningCLI):
         return built.model, built.data
 
     def explain(self, failure: ValueError) -> None:
-        """Raise a UsageError if a setting or a data file is to blame."""
+        """Raise a UsageError if a setting or a data file is the cause."""
         if isinstance(failure, UnreadableData):
             raise UsageError(str(failure)) from failure
         explanation = explain_failure(failure, self.settings)
@@ -210,7 +210,7 @@ class ExperimentParser(LightningCLI):
 
 
 def explain_failure(failure: Exception, settings: Namespace) -> str | None:
-    """Name in full the setting that a constructor found out of range; else None."""
+    """Explain a constructor's error with the setting's full key; None if it names no setting."""
     found = re.search(r"(?:^|- )(\w+)(\S*) (must .*, got (.*))$", str(failure), re.MULTILINE)
     if found is None:
         return None
@@ -220,6 +220,6 @@ def explain_failure(failure: Exception, settings: Namespace) -> str | None:
         for key, value in vars(settings.as_flat()).items()
         if key.rpartition(".")[2] == name
     }
-    # A setting may stand for the default of another one, or for a list of which one is wrong.
+    # The value may be another setting's default, or one element of a list.
     keys = [key for key, value in values.items() if value == got] or list(values)
     return f"{keys[0]}{part} {complaint}" if keys else None

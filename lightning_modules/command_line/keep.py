@@ -1,4 +1,4 @@
-"""``keep``: the record of a run that counts, as a small file for the repository."""
+"""``keep``: stores the test results of runs as small files for the repository."""
 
 import re
 import sys
@@ -17,18 +17,18 @@ from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 
 DESCRIPTION = """\
-Keep the test results of runs, one small file for each:
+Keep the test results of runs, one small file each:
 docs/records/BENCHMARK/MODEL/SEED.json. `compare` reads such files, and folders
-of them, as it reads runs.
+of them, like runs.
 
 Without --name, runs of a table are kept under the names of their folders; those
-that are kept already or have not been tested yet are left alone."""
-#: Folders of a table's runs: files of the benchmark and of the model, and the seed between them.
+already kept or not yet tested are skipped."""
+#: Folder names of a table's runs: benchmark, seed, model.
 OF_TABLE = re.compile(r"(\w+)-seed\d+-(\w+)")
 
 
 def keep(args: list[str]) -> None:
-    """Keep the records of runs that count, as small files for the repository.
+    """Keep the test results of runs as small files for the repository.
 
     Args:
         args: folders and options.
@@ -40,7 +40,7 @@ def keep(args: list[str]) -> None:
     parser.add_argument(
         "--name",
         metavar="BENCHMARK/MODEL",
-        help="name to keep them under, such as maze/dnc_gtmm; default: those in the names of a "
+        help="name to keep them under, such as maze/dnc_gtmm; default: from the folder names of a "
         "table's runs",
     )
     parser.add_argument(
@@ -50,32 +50,32 @@ def keep(args: list[str]) -> None:
         metavar="FOLDER",
         help="folder of records (default: %(default)s)",
     )
-    given = parser.parse(args)
+    options = parser.parse(args)
     try:
-        found = read_runs(given.runs)
+        found = read_runs(options.runs)
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
     for problem in found.problems:
         print(f"skipped: {shown(problem.path)} {problem.reason}", file=sys.stderr)
-    if given.name is None:
+    if options.name is None:
         kinds = by_name(run for run in found.runs if run.tested is not None)
     else:
-        kinds = {name_of(given.name): found.runs}
+        kinds = {name_of(options.name): found.runs}
     texts = []
     for name, runs in kinds.items():
         require_repetitions(runs)
-        texts += [record(run, given.to / name) for run in runs]
-    for path, text in texts:  # all of them could be read
+        texts += [record(run, options.to / name) for run in runs]
+    for path, text in texts:  # only after all runs were read
         if not path.exists():
             keep_record(text, path)
             print(f"Kept {shown(path)}")
 
 
 def name_of(name: str) -> Path:
-    """Return the folder that a name stands for.
+    """Return the folder of a --name.
 
     Raises:
-        UsageError: the name is not of the form BENCHMARK/MODEL.
+        UsageError: the name does not have the form BENCHMARK/MODEL.
     """
     benchmark, _, model = name.partition("/")
     if not (benchmark and model) or "/" in model or ".." in (benchmark, model):
@@ -84,30 +84,30 @@ def name_of(name: str) -> Path:
 
 
 def by_name(runs: Iterable[Run]) -> dict[Path, list[Run]]:
-    """Sort runs of a table by the benchmark and the model that their folders name.
+    """Group runs of a table by the benchmark and model in their folders' names.
 
     Raises:
-        UsageError: a folder's name is not of a table's run.
+        UsageError: a folder is not named as a table's run.
     """
-    found: dict[Path, list[Run]] = {}
+    by_folder: dict[Path, list[Run]] = {}
     for run in runs:
-        named = OF_TABLE.fullmatch(run.folder.name)
-        if named is None:
+        match = OF_TABLE.fullmatch(run.folder.name)
+        if match is None:
             raise UsageError(f"--name: is missing; {shown(run.folder)} is not a run of a table")
-        found.setdefault(Path(named[1], named[2]), []).append(run)
-    return found
+        by_folder.setdefault(Path(match[1], match[2]), []).append(run)
+    return by_folder
 
 
 def require_repetitions(runs: Sequence[Run]) -> None:
-    """Refuse runs that one name cannot stand for.
+    """Reject runs that do not belong under one name.
 
     Raises:
-        UsageError: there are none, or they differ in more than their seeds.
+        UsageError: there are no runs, or they differ in more than their seeds.
     """
     if not runs:
         raise UsageError("no run has results that can be read")
     if len(by_benchmark(runs)) > 1:
-        raise UsageError("--name: these runs are from several benchmarks; keep them one by one")
+        raise UsageError("--name: these runs are from several benchmarks; keep them one at a time")
     labels = [group.label for group in by_group(runs)]
     if len(labels) > 1:
         raise UsageError(f"--name: these runs differ in more than their seeds: {', '.join(labels)}")
@@ -119,14 +119,14 @@ def require_repetitions(runs: Sequence[Run]) -> None:
 
 
 def record(run: Run, folder: Path) -> tuple[Path, str]:
-    """Return where a run's record goes, and its text.
+    """Return the path and the text of a run's record.
 
     Raises:
-        UsageError: the run was not tested, has no seed, or another run is kept there.
+        UsageError: the run was not tested, has no seed, or another run is kept at its path.
     """
     path = folder / f"{run.seed_name}.json"
     if run.seed is None:
-        raise UsageError(f"{shown(run.folder)}: its seed, which names the record, is not known")
+        raise UsageError(f"{shown(run.folder)}: its seed, which names the record, is unknown")
     try:
         text = record_of(run)
     except Unreadable as reason:

@@ -1,4 +1,4 @@
-"""Sends metrics to Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
+"""Loggers of a run: Weights & Biases, TensorBoard, and a CSV file in the run's folder."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from lightning_modules.records.run_folder import RunFolder, write_text
 from lightning_modules.records.table_file import continue_table, widen_table
 
 PROJECT = "memory-cores"
-#: W&B refuses a run with a longer one.
+#: W&B rejects runs with longer tags.
 LONGEST_TAG = 64
 
 
@@ -39,11 +39,11 @@ class MetricsFile(CSVLogger):
 
     @rank_zero_only
     def log_hyperparams(self, params: object = None) -> None:
-        """Nothing to do: the run's settings are in its config.yaml."""
+        """Do nothing: the run's settings are in its config.yaml."""
 
 
 class AppendingWriter(ExperimentWriter):
-    """Lightning's writer deletes a metrics.csv that it finds; this one goes on with it."""
+    """Appends to an existing metrics.csv, which Lightning's writer would delete."""
 
     def _check_log_dir_exists(self) -> None:
         self.metrics_keys = continue_table(Path(self.metrics_file_path))
@@ -53,20 +53,20 @@ class AppendingWriter(ExperimentWriter):
 
 
 class TensorBoardFiles(TensorBoardLogger):
-    """Writes what ``tensorboard --logdir runs`` shows into the run's folder ``tensorboard``."""
+    """Writes TensorBoard files into the run's folder ``tensorboard``."""
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__(folder.path, name="tensorboard", version="", default_hp_metric=False)
 
     @rank_zero_only
-    def log_hyperparams(self, params: object = None, *others: object, **settings: object) -> None:
-        """Show all that was said of the run in one row of the table of hyperparameters."""
+    def log_hyperparams(self, params: object = None, *args: object, **kwargs: object) -> None:
+        """Show all of the run's hyperparameters in one row of the table."""
         self.hparams.update(_convert_params(params))  # type: ignore[arg-type]
         super().log_hyperparams(self.hparams)
 
     @rank_zero_only
     def save(self) -> None:
-        """Write what is waiting, and no hparams.yaml: the run has its config.yaml."""
+        """Flush pending events, without an hparams.yaml: the run has its config.yaml."""
         self.experiment.flush()
 
     @rank_zero_only
@@ -74,9 +74,9 @@ class TensorBoardFiles(TensorBoardLogger):
         """Show pictures from files, as W&B's logger does.
 
         Args:
-            key: what they are called.
-            images: their files.
-            step: of training.
+            key: name of the pictures.
+            images: paths of their files.
+            step: training step.
         """
         for path in images:
             pixels = matplotlib.image.imread(path)
@@ -84,7 +84,7 @@ class TensorBoardFiles(TensorBoardLogger):
 
 
 def run_loggers(folder: RunFolder, tags: Sequence[str] = ()) -> list[Logger]:
-    """All loggers of a run; W&B asks nothing, and stays offline when nobody is logged in.
+    """Return all loggers of a run; W&B does not prompt, and stays offline without a login.
 
     Args:
         folder: of the run.
@@ -94,7 +94,7 @@ def run_loggers(folder: RunFolder, tags: Sequence[str] = ()) -> list[Logger]:
 
 
 def make_expendable(loggers: Iterable[Logger]) -> None:
-    """Let no logger delay or end a run, but that of the file that the run cannot do without."""
+    """Keep loggers from delaying or ending a run, except the required metrics file."""
     for logger in loggers:
         if type(logger) is WandbLogger:
             logger.__class__ = WandbRun
@@ -103,14 +103,14 @@ def make_expendable(loggers: Iterable[Logger]) -> None:
 
 
 def finish(loggers: Iterable[Logger]) -> None:
-    """End the W&B run, so that another one in this process is a run of its own."""
+    """End the W&B run, so that this process's next run is a new one."""
     for logger in loggers:
         if isinstance(logger, WandbRun):
             logger.finish()
 
 
 def _wandb_run(folder: RunFolder, tags: Sequence[str]) -> WandbRun:
-    # An agent names its runs itself; else the same run is continued by resume and test.
+    # A sweep agent sets the run's id itself; otherwise resume and test continue the same W&B run.
     named_by_agent = "WANDB_RUN_ID" in os.environ
     logger = WandbRun(
         save_dir=folder.path,
@@ -120,14 +120,14 @@ def _wandb_run(folder: RunFolder, tags: Sequence[str]) -> WandbRun:
         tags=[tag[:LONGEST_TAG] for tag in tags],
         id=None if named_by_agent else run_id(folder),
     )
-    # Lightning always passes it on, and W&B warns that it has no effect.
+    # Lightning always passes it, and W&B warns that it has no effect.
     logger._wandb_init.pop("anonymous", None)
     return logger
 
 
 @rank_zero_only
 def run_id(folder: RunFolder) -> str:
-    """W&B's name of the run, kept in its folder: a run of the same name elsewhere is another."""
+    """Return the run's W&B id, stored in its folder to tell apart runs of the same name."""
     if not folder.wandb_id.is_file():
         write_text(folder.wandb_id, f"{folder.experiment}-{folder.run}-{uuid4().hex[:8]}")
     return folder.wandb_id.read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""An estimate of the memory that a run needs, before anything of its size is allocated.
+"""Estimates the memory that a run needs, before anything large is allocated.
 
-It is a lower bound, so that nothing is refused that could run: weights with their gradients and
+The estimate is a lower bound, so that no feasible run is rejected: weights with their gradients and
 Adam's two moments, the memory core's state before and after a step, and a batch of sequences.
 """
 
@@ -23,32 +23,32 @@ from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.sequence_model import SequenceModel
 
 GIB = 1 << 30
-#: In training: weights, gradients and two moments; and a state before and after the step.
+#: In training: weights, gradients and two moments; the state before and after the step.
 COPIES_OF_WEIGHTS, COPIES_OF_STATE = 4, 2
-#: No tensor takes more bytes.
+#: Upper bound on a tensor's bytes.
 LARGEST = 2**63
 Build = Callable[[Namespace], tuple[SequenceModel, BenchmarkDataModule]]
 
 
 def require_memory(settings: Namespace, build: Build, training: bool) -> None:
-    """Refuse settings whose first step cannot fit into memory.
+    """Reject settings whose first step cannot fit into memory.
 
     Args:
-        settings: those of the command.
-        build: makes the model and its data from settings; called on the meta device only.
-        training: whether the model is trained, or only measured.
+        settings: the command's settings.
+        build: builds the model and its data from settings; called only on the meta device.
+        training: whether the model is trained, or only evaluated.
 
     Raises:
-        UsageError: it does not fit; the line names the setting, what is needed and what is there.
+        UsageError: it does not fit; the message names the setting, the need and what is available.
         ValueError: a setting is out of range.
     """
 
-    def needed(tried: Namespace) -> int:
+    def needed(candidate: Namespace) -> int:
         try:
             with torch.device("meta"):
-                return least_bytes(*build(tried), training)
+                return least_bytes(*build(candidate), training)
         except (RuntimeError, ValueError) as error:
-            # Sizes whose product is no 64-bit number; the parser makes another error of it.
+            # The product of sizes exceeds 64 bits; the parser turns this into another error type.
             if "overflow" not in str(error):
                 raise
             return LARGEST
@@ -58,11 +58,11 @@ def require_memory(settings: Namespace, build: Build, training: bool) -> None:
         return
     candidates: dict[str, int] = {}
     for key, default in _changed(settings).items():
-        tried = settings.clone()
-        tried[key] = default
+        candidate = settings.clone()
+        candidate[key] = default
         try:
-            less = needed(tried)
-        except ValueError:  # the default does not go with the others
+            less = needed(candidate)
+        except ValueError:  # the default is incompatible with the other settings
             continue
         if less < need:
             candidates[key] = less
@@ -75,10 +75,10 @@ def require_memory(settings: Namespace, build: Build, training: bool) -> None:
 
 
 def least_bytes(model: SequenceModel, data: BenchmarkDataModule, training: bool) -> int:
-    """Sum up what a step cannot do without, of a model on the meta device."""
+    """Return a lower bound on a step's memory in bytes, for a model on the meta device."""
     batch = data.hparams["batch_size" if training else "eval_batch_size"]
     state = model.core.initial_state(batch, torch.empty(0))
-    # A pixel takes four bytes in a batch, and one where it is generated.
+    # A pixel takes at least one byte, as generated; in a batch it takes four.
     pixels = getattr(data, "frame_shape", None) or getattr(data, "canvas_shape", None) or (1,)
     return (
         (COPIES_OF_WEIGHTS if training else 1) * _bytes(*model.parameters())
@@ -88,16 +88,16 @@ def least_bytes(model: SequenceModel, data: BenchmarkDataModule, training: bool)
 
 
 def available_bytes(accelerator: Any) -> int:
-    """Return the memory of the first GPU if it is used, else what the machine has left."""
+    """Return the memory of the first GPU if it is used, else the machine's available memory."""
     if torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda"):
         return torch.cuda.get_device_properties(0).total_memory
-    left = Path("/proc/meminfo")
-    if left.is_file():
-        rows = (line.split() for line in left.read_text(encoding="utf-8").splitlines())
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        rows = (line.split() for line in meminfo.read_text(encoding="utf-8").splitlines())
         sizes = {row[0]: int(row[1]) << 10 for row in rows}
         return sizes["MemAvailable:"] + sizes["SwapFree:"]
     if sys.platform == "win32":
-        return sys.maxsize  # nothing that Python has says it
+        return sys.maxsize  # the standard library cannot tell
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -106,7 +106,7 @@ def _bytes(*tensors: Tensor) -> int:
 
 
 def _changed(settings: Namespace) -> dict[str, Any]:
-    """Find whole numbers that are not their class's defaults, and return those, by full key."""
+    """Return the defaults of integer settings that differ from them, by full key."""
     found = {}
     for key, value in vars(settings.as_flat()).items():
         owner, _, name = key.rpartition(".init_args.")
@@ -119,7 +119,7 @@ def _changed(settings: Namespace) -> dict[str, Any]:
 
 
 def _default(owner: type, name: str) -> Any:
-    """Return the default of a setting, which a base class may have; ``empty`` without one."""
+    """Return a setting's default, possibly from a base class; ``empty`` if it has none."""
     for part in owner.__mro__:
         parameter = inspect.signature(part.__init__).parameters.get(name)  # type: ignore[misc]
         if parameter is not None:

@@ -1,4 +1,4 @@
-"""``--ckpt_path last``: the newest intact checkpoint of a run, or of an experiment's newest run."""
+"""``--ckpt_path last``: the newest intact checkpoint of a run or experiment."""
 
 import re
 from pathlib import Path
@@ -11,30 +11,30 @@ LAST = "last"
 
 
 def newest_checkpoint(root: Path, experiment: str, run: str | None) -> tuple[Path | None, str]:
-    """Find the state from which to go on.
+    """Find the checkpoint to resume from.
 
     Args:
         root: the folder of all experiments.
-        experiment: whose runs are meant.
-        run: name of the run; those that got a number because the name was taken are it, too.
+        experiment: name of the experiment.
+        run: name of the run, which also matches runs with a number appended; None for any run.
 
     Returns:
-        The file, None if no run has one yet; and what was found, in a line.
+        The file, None if no run has one yet; and a one-line message.
 
     Raises:
-        UsageError: the newest run has damaged ones only.
+        UsageError: the newest run has only damaged checkpoints.
     """
     runs = [RunFolder(path) for path in (root / experiment).glob("*") if _is_run(path, run)]
     saved = [folder for folder in runs if folder.states]
-    wanted = shown(root / experiment / (run or ""))
+    place = shown(root / experiment / (run or ""))
     if not saved:
-        return None, f"ckpt_path: {wanted} has no checkpoint yet; training starts from scratch"
+        return None, f"ckpt_path: {place} has no checkpoint yet; training starts from scratch"
     newest = max(saved, key=lambda folder: max(p.stat().st_mtime_ns for p in folder.states))
     damaged: list[str] = []
     for path in newest.states:
         if is_intact(path):
-            found = f"ckpt_path: continues from {shown(path)}"
-            return path, f"{found}; {', '.join(damaged)} is damaged" if damaged else found
+            message = f"ckpt_path: continues from {shown(path)}"
+            return path, f"{message}; {', '.join(damaged)} is damaged" if damaged else message
         damaged.append(shown(path))
     are = "is" if len(damaged) == 1 else "are"
     raise UsageError(

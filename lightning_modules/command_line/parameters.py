@@ -1,4 +1,4 @@
-"""``parameters``: how many each model has, and where (Gemici et al. 2017, table 1)."""
+"""``parameters``: parameter counts of models by part (Gemici et al. 2017, table 1)."""
 
 from collections.abc import Sequence
 
@@ -18,19 +18,19 @@ Count the parameters of each experiment's model, without reading data or trainin
   memory      the memory core
   maps        prior and posterior
   encoders    of points (neural processes)
-  latents     their recurrent network and its maps (neural processes)
+  latents     recurrent network of the latents and its maps (neural processes)
   decoder     of points (neural processes)
-  of budget   how far the total is from model.parameter_budget, which sets the units;
-              "-" where there is none, or the units are given instead
+  of budget   the total relative to model.parameter_budget, which sets the units;
+              "-" without a budget, or if the units are set instead
   state size  numbers that a sequence carries from step to step: the states of memory
               core and recurrent networks and what is fed back to them, but not the
-              present step's items; "grows" where all items are kept and attended to
-  to budget   how far the state size is from model.state_budget, which sets the slots and
-              then the units; "-" where there is none"""
+              current step's items; "grows" if all items are kept and attended to
+  to budget   the state size relative to model.state_budget, which sets the slots and
+              then the units; "-" without a budget"""
 EPILOG = """\
 Settings (--model.memory=NTM, --data.sequence_length=50, ...) apply to all experiments."""
 NAMES = ("experiment", "model", "core")
-#: How the other commands name experiments.
+#: How other commands take experiments.
 CONFIG_OPTIONS = ("--config", "-c")
 
 
@@ -44,10 +44,10 @@ def parameters(args: list[str]) -> None:
     for word in args:
         option = word.partition("=")[0]
         if option in CONFIG_OPTIONS:
-            parser.error(f"{option}: name experiments' files without an option here")
-    given, settings = parser.parse_with_settings(args)
-    blueprints = [blueprint(file, given.overlay, settings) for file in given.experiments]
-    # Models of one family have the same parts; those of all, in the order in which they come.
+            parser.error(f"{option}: here, name experiment files without an option")
+    options, settings = parser.parse_with_settings(args)
+    blueprints = [blueprint(file, options.overlay, settings) for file in options.experiments]
+    # Models of one family have the same parts; list those of all families in order of appearance.
     parts = list(dict.fromkeys(part for b in blueprints for part in b.model.parts()))
     header = (*NAMES, "units", *parts, "total", "of budget", "state size", "to budget")
     rows = [row(b.experiment_name(), b.model, parts) for b in blueprints]
@@ -70,13 +70,13 @@ def _parser() -> CommandParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="lay it over every experiment; several are laid in this order",
+        help="merged over every experiment; repeat for several, applied in order",
     )
     return parser
 
 
 def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str]:
-    """A model's line of the table; a dash for parts that only other models have."""
+    """Return a model's row of the table; a dash for parts that it lacks."""
     own = {name: sum(map(count_parameters, modules)) for name, modules in model.parts().items()}
     total = count_parameters(model)
     names = experiment, type(model).__name__, core_name(model) or "-"
@@ -88,11 +88,11 @@ def row(experiment: str, model: SequenceModel, parts: Sequence[str]) -> list[str
 
 
 def of_budget(number: int | None, budget: int | None) -> str:
-    """Say how far a number is from its budget, a dash where there is none."""
+    """Format a number's relative difference from its budget; a dash without a budget."""
     return "-" if number is None or budget is None else f"{number / budget - 1:+.2%}"
 
 
 def spread(totals: list[int]) -> str:
-    """Say how far apart the models are, as the paper says it of its own."""
+    """Compare the largest model with the smallest, as the paper does."""
     least, most = min(totals), max(totals)
     return f"The largest model has {most / least - 1:.2%} more parameters than the smallest."

@@ -1,8 +1,8 @@
-"""jsonargparse's messages in a few lines: the key, and what would be valid.
+"""Shortens jsonargparse's messages to a few lines: the key, and what is valid.
 
-They nest one parser's complaint in another's; the innermost one is what a reader needs. A message
-of another form is shown as it is, cut to its first lines. The prose differs between releases: tests
-provoke every form with the installed one, and setup.cfg says which releases passed it.
+jsonargparse nests one parser's complaint in another's; the innermost one matters. A message of
+unknown form is cut to its first lines. The wording differs between releases: tests provoke every
+form with the installed release, and setup.cfg lists the releases that passed.
 """
 
 import re
@@ -46,11 +46,11 @@ EXAMPLE = "conf/dnc_gtmm_maze.yaml"
 
 
 def explain_parsing(message: str, parser: ArgumentParser) -> str:
-    """Turn a message of jsonargparse's into a few lines.
+    """Explain a message of jsonargparse's in a few lines.
 
     Args:
-        message: as the outermost parser was given it.
-        parser: the outermost one.
+        message: as received by the outermost parser.
+        parser: the outermost parser.
     """
     for explain in EXPLANATIONS:
         explanation = explain(message, parser)
@@ -60,7 +60,7 @@ def explain_parsing(message: str, parser: ArgumentParser) -> str:
 
 
 def first_lines(message: str) -> str:
-    """Cut a message that has no known form."""
+    """Cut a message of unknown form to its first lines."""
     return "\n".join(line for line in message.splitlines()[:MOST_LINES] if line.strip())
 
 
@@ -76,7 +76,7 @@ def _broken_file(message: str, parser: ArgumentParser) -> str | None:
 
 def _not_of_keys(message: str, parser: ArgumentParser) -> str | None:
     found = re.search(r"^Unexpected config: (.*)$", message, re.MULTILINE)
-    return f"config: a file must hold keys and their values, got {found[1]}" if found else None
+    return f"config: a file must contain keys and values, got {found[1]}" if found else None
 
 
 def _missing_file(message: str, parser: ArgumentParser) -> str | None:
@@ -91,34 +91,34 @@ def _missing_file(message: str, parser: ArgumentParser) -> str | None:
         return None
     path, key = found[1], _key(message)
     if any((folder / path).exists() for folder in (Path(), Path(FOLDER))):
-        return f"{key}: {shown(Path(path))} is not a file of settings"
+        return f"{key}: {shown(Path(path))} is not a configuration file"
     near = nearest_file(path)
     others = _experiments() if key == "config" and not near else ""
     return f"{key}: there is no file {shown(Path(path))}{near}{others}"
 
 
 def _experiments() -> str:
-    """Name some experiments in a line."""
+    """List some experiments in one line."""
     files = [shown(file) for file in listed(Path(FOLDER)) if file.suffix == ".yaml"]
-    named, more = ", ".join(files[:MOST_EXPERIMENTS]), len(files) - MOST_EXPERIMENTS
-    rest = f" and {more} more in {FOLDER}/" if more > 0 else ""
-    return f"\nexperiments: {named}{rest}" if files else ""
+    names, unnamed = ", ".join(files[:MOST_EXPERIMENTS]), len(files) - MOST_EXPERIMENTS
+    suffix = f" and {unnamed} more in {FOLDER}/" if unnamed > 0 else ""
+    return f"\nexperiments: {names}{suffix}" if files else ""
 
 
 def _nothing_below(message: str, parser: ArgumentParser) -> str | None:
-    """Settings of a class that nothing names: an overlay without an experiment below it."""
+    """Explain settings of a class that no file names: an overlay without an experiment."""
     key = _key(message)
     below = "class path given previously" in message and "'init_args'" in _value(message)
     if key not in ROOTS or not below:
         return None
     return (
         f"{key}: these settings belong to a class that no file names; a file in conf/overlays is "
-        f"laid\nover an experiment, so name that first, for example: --config {EXAMPLE}"
+        f"merged\nover an experiment, so name that first, for example: --config {EXAMPLE}"
     )
 
 
 def _missing_class(message: str, parser: ArgumentParser) -> str | None:
-    # Of a class that cannot be built itself, jsonargparse says that it is no path.
+    # For an abstract class, jsonargparse complains that it is not a path.
     forms = r"(?:dot import path string: |import path format: |Expected a path but )(\S+)"
     found = re.search(forms, message)
     key = _key(message)
@@ -132,11 +132,11 @@ def _missing_class(message: str, parser: ArgumentParser) -> str | None:
 
 
 def _broken_class(message: str, parser: ArgumentParser) -> str | None:
-    """A class of the user's own whose module fails, of which jsonargparse says almost nothing."""
+    """Explain a user's class whose module fails to import, which jsonargparse hardly mentions."""
     if "Union subtypes" not in message:
         return None
-    given = message[message.rfind("Given value:") :]
-    own = dict.fromkeys(re.findall(r"'((?:[A-Za-z_]\w*\.)+[A-Z]\w*)'", given))
+    value = message[message.rfind("Given value:") :]
+    own = dict.fromkeys(re.findall(r"'((?:[A-Za-z_]\w*\.)+[A-Z]\w*)'", value))
     reason = next(filter(None, map(unimportable, own)), None)
     return f"{_key(message)}: {reason}" if reason else None
 
@@ -171,7 +171,7 @@ def _unknown_setting(message: str, parser: ArgumentParser) -> str | None:
 
 
 def _other_model(model: type) -> str:
-    """Name the models of the same data that take any core, as the end of a sentence."""
+    """Return a clause that names the models for the same data that take any core."""
     names = [c.__name__ for c in models_of_same_data(model) if "memory" in settings_of(c)]
     return f"; {' or '.join(names)} takes any core"
 
@@ -193,7 +193,7 @@ def _unknown_key(message: str, parser: ArgumentParser) -> str | None:
 
 
 def _all_keys(parser: ArgumentParser) -> list[str]:
-    """List every key of the command line, with those of all classes that can be named."""
+    """List every key of the command line, including those of all valid classes."""
     keys = [action.dest for action in parser._actions if action.dest != "help"]
     for action in parser._actions:
         if isinstance(action.choices, dict):
@@ -205,7 +205,7 @@ def _all_keys(parser: ArgumentParser) -> list[str]:
 
 
 def _wrong_stage(message: str, parser: ArgumentParser) -> str | None:
-    """Keys of a curriculum's stage; the message has the whole list, but not the stage's number."""
+    """Explain wrong keys in a curriculum's stage, whose number the message lacks."""
     forms = r"list\[([\w.]+)\].*?(?:Missing required|Unexpected) keys: .*?Given value: (\[.*?)$"
     found = re.search(forms, message, re.DOTALL | re.MULTILINE)
     if found is None:
@@ -222,16 +222,16 @@ def _wrong_type(message: str, parser: ArgumentParser) -> str | None:
     choices = re.findall(r"typing\.Literal\[(.*?)\]", message)
     if choices:
         names = list(dict.fromkeys(n.strip(" '") for part in choices for n in part.split(",")))
-        # A choice besides numbers: "all", or how many.
-        others = [words for kind, words in NUMBERS.items() if f"<class '{kind}'>" in message]
-        either = "".join(f" or {words}" for words in others)
+        # A choice or a number, such as "all" or how many.
+        types = [words for kind, words in NUMBERS.items() if f"<class '{kind}'>" in message]
+        either = "".join(f" or {words}" for words in types)
         return (
             f"{key} must be one of {', '.join(names)}{either}, got {value}{nearest(value, names)}"
         )
     inner = message[message.rfind("Parser key") :]
     found = re.findall(r"Expected (?:a )?(?:<class '([\w.]+)'>|tuple with (\d+) elements)", inner)
     expected = list(dict.fromkeys(TYPES.get(t, t) or f"a list of {n}" for t, n in found))
-    # The outermost union always allows null in place of the whole model.
+    # The outermost union always allows null for the whole model.
     if len(_parser_keys(message)) > 1 and "Union" not in inner:
         expected = expected[:1]
     if expected in ([], [TYPES["NoneType"]]):
@@ -253,7 +253,7 @@ def _nothing_to_run(message: str, parser: ArgumentParser) -> str | None:
     )
 
 
-#: The first that knows a message explains it.
+#: Tried in order; the first that recognises a message explains it.
 EXPLANATIONS = (
     _broken_file,
     _not_of_keys,
@@ -276,7 +276,7 @@ def _parser_keys(message: str) -> list[str]:
 
 
 def _key(message: str) -> str:
-    """Find the full key: each nested parser names its part, that of a trainer's file the whole."""
+    """Return the full key: nested parsers name their parts, that of a trainer's file the whole."""
     full = ""
     for key in _parser_keys(message):
         whole = not full or f"{key}.".startswith(f"{full}.")
@@ -285,6 +285,6 @@ def _key(message: str) -> str:
 
 
 def _value(message: str) -> str:
-    """Find the value that the innermost parser was given."""
+    """Return the value that the innermost parser received."""
     found = re.search(r"(?:Given|Got) value: (.*?)(?:\. Got value: .*)?$", message, re.MULTILINE)
     return found[1] if found else ""

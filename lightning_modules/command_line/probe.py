@@ -1,4 +1,4 @@
-"""``probe``: what a trained model's memory is for, and how far it reaches."""
+"""``probe``: tests what a trained model's memory is used for, and how far it reaches."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
@@ -35,31 +35,31 @@ from lightning_modules.speed.preparation import prepare
 from lightning_modules.table import columns
 
 DESCRIPTION = """\
-Explain a trained memory: change what is stored before recall, and measure what is
+Probe a trained memory: change what is stored before recall, and measure what is
 then recalled, on the test set.
 
   untouched     nothing is changed
-  zeroed        what was stored is gone
-  shuffled      each slot holds the row of another one: a core that reads by place
+  zeroed        the stored content is erased
+  shuffled      rows are permuted among the slots: a core that reads by location
                 (pointers, links) fails, one that reads by content does not. Neural
-                processes: the contexts come in another temporal order
-  transplanted  the memory of another sequence, the donor
+                processes: the contexts are reordered in time
+  transplanted  the memory is another sequence's, the donor's
   own, donor's  share of frames generated after the given ones that a classifier
-                takes for the class to be recalled, or for the donor's
+                assigns to the class to be recalled, or to the donor's
 
-Then the same parameters are measured on longer sequences, with more slots if the
-core sets their number by the length and its parameters allow it. Load: items
-stored for each thousand numbers that are carried from step to step.
+Then the same parameters are tested on longer sequences, with more slots if the core
+derives their number from the length and its parameters allow it. Load: items stored
+per thousand numbers of state.
 
-The run's folder gets probe.json, which the page of `compare` shows, and probe.png."""
+Writes probe.json, which the page of `compare` shows, and probe.png to the run's folder."""
 CHANGES: tuple[Change, ...] = get_args(Change)
 
 
 class Subject(Rebuilt):
-    """A run's model and its data, ready to be measured.
+    """A run's model and data, ready to be measured.
 
     Args:
-        words: options that say what they are.
+        words: options that specify them.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -67,13 +67,13 @@ class Subject(Rebuilt):
         self.words = words
 
     def restore(self, weights: dict[str, Any]) -> None:
-        """Take a checkpoint's weights, and get the data ready."""
+        """Load a checkpoint's weights, and prepare the test data."""
         self.model.load_state_dict(weights)
         self.datamodule.prepare_test_data()
         self.datamodule.setup("test")
 
     def varied(self, *settings: str) -> "Subject":
-        """Build the same with other settings, as wide as it is."""
+        """Build a variant with other settings and the same width."""
         width = f"--model.{self.model.width_setting}={self.model.units}"
         return Subject([*self.words, width, "--model.state_budget=null", *settings])
 
@@ -90,16 +90,16 @@ def probe(args: list[str]) -> None:
         args: a run's folder or a checkpoint, and options.
     """
     parser = _parser()
-    given, settings = parser.parse_with_settings(args)
-    if given.sequences < 2:
-        parser.error(f"--sequences must be at least 2, got {given.sequences}")
-    checkpoint = checkpoint_of(given.run)
+    options, settings = parser.parse_with_settings(args)
+    if options.sequences < 2:
+        parser.error(f"--sequences must be at least 2, got {options.sequences}")
+    checkpoint = checkpoint_of(options.run)
     words = with_config_of_run(["probe", *settings, f"--ckpt_path={checkpoint}"])
     subject = Subject([w for w in words[1:] if not w.startswith("--ckpt_path")])
     weights = require_restorable(checkpoint, subject.model)["state_dict"]
     prepare()
     try:
-        result = probed(subject, weights, given.times, given.sequences)
+        result = probed(subject, weights, options.times, options.sequences)
     except ValueError as failure:
         subject.explain(failure)
         raise
@@ -107,13 +107,13 @@ def probe(args: list[str]) -> None:
     print("\n".join([f"{title}, {shown(checkpoint)}", *report(result)]))
     folder = RunFolder.of_checkpoint(checkpoint) or RunFolder(checkpoint.parent)
     save_probe(result, folder.probe)
-    said = f"{subject.datamodule.data_record()['source']}, {result.sequences:,} test sequences"
+    subtitle = f"{subject.datamodule.data_record()['source']}, {result.sequences:,} test sequences"
     figure = probe_figure(
         {each.change: each.value for each in result.changed},
         {each.change: (each.own, each.donor) for each in result.changed},
         [Length(each.times, each.value, each.load) for each in result.lengthened],
         result.label,
-        (title, said),
+        (title, subtitle),
         subject.model.look.colour,
     )
     save(figure, folder.probe_picture)
@@ -136,7 +136,7 @@ def _parser() -> CommandParser:
         type=_times,
         default=[2, 4, 8, 16],
         metavar="N,N,...",
-        help='longer sequences, how many times as long (default: 2,4,8,16; "" for none)',
+        help='factors by which to lengthen sequences (default: 2,4,8,16; "" for none)',
     )
     return parser
 
@@ -149,10 +149,10 @@ def _times(text: str) -> list[int]:
 
 
 def checkpoint_of(path: Path) -> Path:
-    """Find the checkpoint that a path stands for: of a run, the best state, else the last.
+    """Return a path's checkpoint: the file itself, or a run's best one, else its last.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no checkpoint.
     """
     if path.is_file():
         return path
@@ -177,7 +177,7 @@ def probed(subject: Subject, weights: dict[str, Any], times: Sequence[int], at_l
     changes = [change for change in CHANGES if change != "shuffled" or rows or not probes.by_rows]
     if len(changes) < len(CHANGES):
         core = type(subject.model.core).__name__
-        notes.append(f"shuffled: left out, {core} has no slots whose rows could change places")
+        notes.append(f"shuffled: left out, {core} has no slots whose rows could be permuted")
     found = measure(subject.model, subject.datamodule, changes, rows, at_least)
     untouched = found.sums["untouched"]
     if untouched[PROBED].nowhere:
@@ -204,61 +204,61 @@ def probed(subject: Subject, weights: dict[str, Any], times: Sequence[int], at_l
 
 
 def rows_of(subject: Subject) -> SlotRows:
-    """Find the fields of the core's state with a row for each slot; none if it has no such."""
+    """Return the fields of the core's state that have a row per slot, if any."""
     core = subject.model.core
     if not names_slots(subject):
         return {}
     like = next(core.parameters(), torch.empty(0)).new_empty(0)
     state = core.initial_state(1, like)
-    # More than anything that the state counts, so more than its slots.
+    # Larger than any dimension of the state, and so than its number of slots.
     slots = 1 + max(size for part in state for size in part.shape)
     larger = subject.varied(f"--model.memory.slots={slots}").model.core
     return slot_rows(state, larger.initial_state(1, like), slots)
 
 
 def names_slots(subject: Subject) -> bool:
-    """Tell whether settings can name the slots of the core."""
+    """Return whether the number of the core's slots is a setting."""
     return type(subject.model).fixed_core is None and "slots" in settings_of(
         type(subject.model.core)
     )
 
 
-def unlike(subject: Subject, weights: dict[str, Any]) -> list[str]:
-    """List the weights that a model lacks, or has in other shapes."""
-    asked, made = shapes(weights), shapes(subject.model.state_dict())
-    return [name for name in {**asked, **made} if asked.get(name) != made.get(name)]
+def mismatched(subject: Subject, weights: dict[str, Any]) -> list[str]:
+    """List the weights that the model lacks or has in other shapes."""
+    saved, own = shapes(weights), shapes(subject.model.state_dict())
+    return [name for name in {**saved, **own} if saved.get(name) != own.get(name)]
 
 
 def lengthened(
     subject: Subject, weights: dict[str, Any], times: Sequence[int], at_least: int
 ) -> Iterator[Lengthened | str]:
-    """Yield what is measured on longer sequences, or one line on why it cannot be."""
+    """Yield the measurements on longer sequences, or one line on why there are none."""
     data, setting = subject.datamodule, subject.datamodule.longer_by
     if setting is None:
         yield f"longer: left out, sequences of {type(data).__name__} have a fixed length"
         return
-    # A source that is named is not announced again.
-    known = data.source_record().get("source") if "source" in data.hparams else None
-    source = [] if known is None else [f"--data.source={known}"]
+    # Naming the source keeps it from being announced again.
+    source_name = data.source_record().get("source") if "source" in data.hparams else None
+    source = [] if source_name is None else [f"--data.source={source_name}"]
     for number in times:
         length = f"--data.{setting}={number * getattr(data, setting)}"
         try:
             longer = subject.varied(length, *source)
-            wrong = unlike(longer, weights)
-            if wrong and names_slots(subject):
-                # Some parameters are as many as the slots: more of them would be another model.
+            mismatches = mismatched(longer, weights)
+            if mismatches and names_slots(subject):
+                # Some parameter shapes depend on the number of slots, which then must not change.
                 slots = f"--model.memory.slots={subject.model.core.slots}"
                 longer = subject.varied(length, *source, slots)
-                wrong = unlike(longer, weights)
+                mismatches = mismatched(longer, weights)
         except UsageError as mistake:
             reason = str(mistake).partition("\n")[0]
             yield f"{number} times as long: left out, {reason}"
             continue
-        if wrong:
+        if mismatches:
             core = type(subject.model.core).__name__
             yield (
                 f"longer: left out, the parameters of {core} depend on the sequence length "
-                f"({', '.join(wrong[:1])})"
+                f"({', '.join(mismatches[:1])})"
             )
             return
         longer.restore(weights)
@@ -274,7 +274,7 @@ def _length(subject: Subject, times: int, found: Measured) -> Lengthened:
 
 
 def report(result: Probe) -> Iterator[str]:
-    """Yield the lines of the terminal: what was measured, two tables, and what was left out."""
+    """Yield the terminal's output: the measure, two tables, and what was left out."""
     yield f"{result.sentence}; {result.sequences:,} test sequences\n"
     classes = any(isfinite(each.own) for each in result.changed)
     header = ["stored", result.label, *(["own class", "donor's class"] if classes else [])]

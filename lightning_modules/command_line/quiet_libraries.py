@@ -1,15 +1,15 @@
-"""Keeps libraries from saying what no user of ours needs to know."""
+"""Silences messages of libraries that are of no use to users."""
 
 import logging
 import os
 import warnings
 
-#: Warnings about what is meant to be so, or that only concern Lightning itself.
+#: Warnings about intended behaviour, or that only concern Lightning itself.
 HARMLESS = (
     ".*does not have many workers.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*smaller than the logging interval.*",
-    # Ours are: the data module knows where training stopped.
+    # They are resumable: the data module stores where training stopped.
     ".*your dataloader is not resumable.*",
     "Checkpoint directory .* exists and is not empty.*",
 )

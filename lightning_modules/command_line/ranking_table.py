@@ -1,4 +1,4 @@
-"""Rankings as tables: one for each benchmark, a line for each group of tested runs."""
+"""Formats rankings as tables: one per benchmark, with a row per group of tested runs."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import fill
@@ -13,29 +13,29 @@ from lightning_modules.records.run import Run
 from lightning_modules.records.sizes import sizes_in_words
 from lightning_modules.table import WIDTH, columns, markdown
 
-#: First columns that are words.
+#: Number of leading text columns.
 TEXTS = 2
 UNKNOWN = "-"
-#: Heading of the differences from the group that the others are compared with.
+#: Heading of the differences from the reference group.
 FROM_REFERENCE = "from the reference"
 
 
 class RankingTable(NamedTuple):
-    """A ranking's cells."""
+    """The cells of a ranking's table."""
 
     ranking: Ranking
     header: list[str]
     rows: list[list[str]]  #: the best group first
 
     def in_text(self) -> str:
-        """Lay it out for a terminal, below the benchmark's name."""
+        """Format it for a terminal, below the benchmark's name."""
         benchmark = self.ranking.benchmark
         return "\n".join(
             [f"{benchmark.label}: {benchmark.details}", columns(self.header, self.rows, TEXTS)]
         )
 
     def in_markdown(self) -> str:
-        """Lay it out for a document, below a heading."""
+        """Format it as Markdown, below a heading."""
         benchmark = self.ranking.benchmark
         explanation = fill(self.ranking.explanation, WIDTH)
         table = markdown(self.header, self.rows)
@@ -45,13 +45,13 @@ class RankingTable(NamedTuple):
 
 
 def rankings(runs: Sequence[Run]) -> list[Ranking]:
-    """Rank the tested runs among some on each of their benchmarks."""
+    """Rank the tested runs on each of their benchmarks."""
     tested = [run for run in runs if run.tested is not None]
     return [ranked(benchmark) for benchmark in by_benchmark(tested)]
 
 
 def brief(ranking: Ranking) -> RankingTable:
-    """Make a table of the headlines, for a terminal."""
+    """Build a table of the headline measures, for a terminal."""
     measures = _known(ranking, ranking.benchmark.family.headlines)
     header = ["model", "core", "seeds", *_headings(ranking, measures)]
     rows = [
@@ -62,7 +62,7 @@ def brief(ranking: Ranking) -> RankingTable:
 
 
 def full(ranking: Ranking) -> RankingTable:
-    """Make a table of all columns, with what the numbers were made with."""
+    """Build a table of all columns, with training steps, time and versions."""
     measures = _known(ranking, ranking.benchmark.family.columns)
     first, *others = _headings(ranking, measures)
     header = ["model", "core", "parameters", "state size", "seeds", first, *others]
@@ -85,11 +85,11 @@ def _full_row(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[s
 
 
 def _known(ranking: Ranking, measures: Sequence[Measure]) -> list[Measure]:
-    """List the measure that ranks, then those of some others that any group knows."""
+    """List the ranking measure, then those others that any group has."""
     groups = [row.group for row in ranking.rows]
     others = (measure for measure in measures if measure != ranking.headline)
-    known = (m for m in others if any(group.scalar(m.name).mean.isfinite() for group in groups))
-    return [ranking.headline, *known]
+    finite = (m for m in others if any(group.scalar(m.name).mean.isfinite() for group in groups))
+    return [ranking.headline, *finite]
 
 
 def _headings(ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
@@ -98,9 +98,9 @@ def _headings(ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
 
 
 def _names(group: Group) -> list[str]:
-    """Return the model, and its core if that is a choice, with the settings that vary."""
-    chosen = [group.core] if "model.memory" in group.runs[0].settings else []
-    return [group.model, ", ".join([*chosen, *group.settings]) or UNKNOWN]
+    """Return the model, and its core if that is a setting, with the settings that vary."""
+    core = [group.core] if "model.memory" in group.runs[0].settings else []
+    return [group.model, ", ".join([*core, *group.settings]) or UNKNOWN]
 
 
 def _numbers(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
@@ -110,28 +110,28 @@ def _numbers(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[st
 
 
 def _span(numbers: Sequence[int | None]) -> str:
-    """Write what all runs have, or the least and the most."""
-    known = sorted({number for number in numbers if number is not None})
-    ends = dict.fromkeys(f"{number:,}" for number in (*known[:1], *known[-1:]))
+    """Format the number that all runs share, or the least and the greatest."""
+    values = sorted({number for number in numbers if number is not None})
+    ends = dict.fromkeys(f"{number:,}" for number in (*values[:1], *values[-1:]))
     return " to ".join(ends) or UNKNOWN
 
 
 def _seconds(group: Group) -> Iterator[str]:
-    """Yield the least of the runs on each kind of hardware: only these compare.
+    """Yield the least training time on each kind of hardware; times compare only within one.
 
-    What else a machine does adds to a mean, and less to the least.
+    Other load on a machine affects a minimum less than a mean.
     """
-    found: dict[str, list[float]] = {}
+    by_hardware: dict[str, list[float]] = {}
     for run in group.runs:
         if run.facts.get("wall_clock_seconds"):
-            on = run.facts.get("hardware") or "unknown hardware"
-            found.setdefault(on, []).append(run.facts["wall_clock_seconds"])
-    for on, seconds in found.items():
-        yield f"{min(seconds):,.0f} on {on}"
+            hardware = run.facts.get("hardware") or "unknown hardware"
+            by_hardware.setdefault(hardware, []).append(run.facts["wall_clock_seconds"])
+    for hardware, seconds in by_hardware.items():
+        yield f"{min(seconds):,.0f} on {hardware}"
 
 
 def _versions(run: Run) -> str:
-    """Write which torch, and which revision of this code, as far as they are known."""
+    """Format the versions of torch and of this code, as far as known."""
     torch, revision = run.facts.get("torch"), run.facts.get("revision")
     short = short_revision(revision) if revision else ""
     return ", ".join(filter(None, (f"torch {torch}" if torch else "", short)))

@@ -1,4 +1,4 @@
-"""``release``: a tested run as a small folder that can be published, with a card."""
+"""``release``: writes a tested run as a small folder to publish, with a model card."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -20,18 +20,18 @@ from lightning_modules.records.run_folder import RunFolder, shown, write_text
 from lightning_modules.table import markdown
 
 DESCRIPTION = """\
-Write a tested run as a folder that can be published: its weights without the
-state of training, its settings, what its test found, and a card (README.md).
-`test`, `predict` and `probe` take the folder's checkpoint as they take a run's."""
-#: Parts of a checkpoint that only training needs, or that say where it was trained.
+Write a tested run as a folder to publish: its weights without the training state,
+its settings, its test results, and a model card (README.md). `test`, `predict` and
+`probe` accept the folder's checkpoint like a run's."""
+#: Parts of a checkpoint that only training needs, or that reveal where it was trained.
 OF_TRAINING = ("optimizer_states", "lr_schedulers", "loops", "callbacks")
 CARD = "README.md"
-#: What the test found; a repeated test writes results.json beside it.
+#: The test's results; a repeated test writes results.json beside it.
 RECORD = "record.json"
 
 
 def release(args: list[str]) -> None:
-    """Write a tested run as a small folder that can be published.
+    """Write a tested run as a small folder to publish.
 
     Args:
         args: the run's folder and the new one.
@@ -39,11 +39,11 @@ def release(args: list[str]) -> None:
     parser = CommandParser("release", DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a tested run")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="new folder to write to")
-    given = parser.parse(args)
-    folder = RunFolder(given.folder)
+    options = parser.parse(args)
+    folder = RunFolder(options.folder)
     if folder.path.exists():
         raise UsageError(f"{shown(folder.path)} exists; name a new folder")
-    run = run_with_weights(given.run)
+    run = run_with_weights(options.run)
     own = RunFolder(run.folder)
     try:
         record = record_of(run)
@@ -61,17 +61,17 @@ def release(args: list[str]) -> None:
 
 
 def run_with_weights(path: Path) -> Run:
-    """Read a run.
+    """Read a run that has weights.
 
     Raises:
-        UsageError: it is none, or has no weights.
+        UsageError: the path is not one run, or the run has no weights.
     """
     try:
         found = read_runs([path])
     except NoRuns as reason:
         raise UsageError(str(reason)) from reason
     if len(found.runs) != 1:
-        raise UsageError(f"{shown(path)} holds {len(found.runs)} runs; name one run's folder")
+        raise UsageError(f"{shown(path)} has {len(found.runs)} runs; name one run's folder")
     (run,) = found.runs
     if not RunFolder(run.folder).best_checkpoint.is_file():
         raise UsageError(f"{shown(path)} has no checkpoints/best.ckpt")
@@ -79,18 +79,18 @@ def run_with_weights(path: Path) -> Run:
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checkpoint without what only training needs."""
+    """Return a checkpoint without the parts that only training needs."""
     return {name: value for name, value in checkpoint.items() if name not in OF_TRAINING}
 
 
 def card(run: Run, folder: RunFolder) -> str:
-    """Write the card: what was trained, what its test found, how to use it."""
+    """Return the model card: what was trained, its test results, and how to use it."""
     tested = run.tested
-    assert tested is not None, "required before"
+    assert tested is not None, "record_of has required a test"
     (group,) = by_group([run])
     table = markdown(["measure", "test", "what"], list(measured(run)))
     path = Path(shown(folder.path))
-    # A card is for other machines: a folder elsewhere on this one is only named.
+    # The card is read on other machines, so it does not show an absolute path.
     published = RunFolder(Path(folder.run) if path.is_absolute() else path)
     checkpoint, config = (
         shlex.quote(str(file)) for file in (published.best_checkpoint, published.config)
@@ -106,7 +106,7 @@ def card(run: Run, folder: RunFolder) -> str:
             "",
             f"Trained for {trained}. {'; '.join(filter(None, facts))}.",
             "",
-            f"What its test found on {tested.benchmark}:",
+            f"Test results on {tested.benchmark}:",
             "",
             table,
             "",
@@ -117,7 +117,7 @@ def card(run: Run, folder: RunFolder) -> str:
             "```",
             "",
             "The first line repeats the test, the second generates, the third trains such a model "
-            "from the start.",
+            "from scratch.",
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""``rerun``: the step in which a training diverged, made again."""
+"""``rerun``: repeats the step at which training diverged."""
 
 import sys
 import tempfile
@@ -24,15 +24,15 @@ from lightning_modules.speed.preparation import prepare
 from lightning_modules.table import columns
 
 DESCRIPTION = """\
-Repeat the step in which a training diverged, from the record in its run's
+Repeat the step at which training diverged, from the record in its run's
 folder, diverged/step_N.pt. Print the first tensor and the first module that are
-not finite, the sequences, and the largest numbers of each module.
+not finite, the sequences, and the largest values of each module.
 
 Exit status 3: it diverges again. 0: it is finite this time."""
 
 
 class Rebuilt(Blueprint):
-    """An experiment's model with numbers; no data are read."""
+    """Builds an experiment's model with weights, but reads no data."""
 
     def instantiate_classes(self) -> None:
         """Build on the CPU."""
@@ -40,10 +40,10 @@ class Rebuilt(Blueprint):
 
 
 def rerun(args: list[str]) -> None:
-    """Repeat the step in which a training diverged, and say where it did.
+    """Repeat the step at which training diverged, and locate the divergence.
 
     Args:
-        args: the file.
+        args: the record's path.
     """
     parser = CommandParser("rerun", DESCRIPTION)
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the record of the step")
@@ -65,7 +65,7 @@ def rerun(args: list[str]) -> None:
 
 
 def repeat(bundle: dict[str, Any]) -> Diagnosis:
-    """Rebuild the model of a bundle, and make its step again.
+    """Rebuild the model of a bundle, and repeat its step.
 
     Raises:
         UsageError: this code cannot build the model.
@@ -96,14 +96,14 @@ def repeat(bundle: dict[str, Any]) -> Diagnosis:
         kind(*tree_map_only(torch.Tensor, lambda part: part.to(device), batch))
         for batch in bundle["batches"]
     ]
-    # Ids stay on the host in trainings too.
+    # As in training, ids stay on the host.
     batches = [batch._replace(episode=batch.episode.cpu()) for batch in batches]
     moments = [Moment(*moment) for moment in bundle["moments"]]
     return diagnose(model, batches, moments, precision.train_step_context)
 
 
 def rebuilt(settings: str) -> Rebuilt:
-    """Build a run's model from its config.yaml; nothing is compiled, so that modules are seen."""
+    """Build a run's model from its config.yaml, uncompiled, so that modules can be inspected."""
     content = yaml.safe_load(settings)
     if "compile" in content["model"]["init_args"]:
         content["model"]["init_args"]["compile"] = False
@@ -114,7 +114,7 @@ def rebuilt(settings: str) -> Rebuilt:
 
 
 def largest(diagnosis: Diagnosis) -> str:
-    """Lay out the largest absolute output of each module and gradient of its weights."""
+    """Return a table of each module's largest absolute output and weight gradient."""
     modules = dict.fromkeys([*diagnosis.outputs, *diagnosis.gradients])
     parts = diagnosis.outputs, diagnosis.gradients
     rows = [[name, *(f"{p[name]:.3g}" if name in p else "-" for p in parts)] for name in modules]

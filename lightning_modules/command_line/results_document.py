@@ -1,4 +1,4 @@
-"""The document of all kept results: a table and, where runs kept their curves, a figure of each."""
+"""The document of all kept results: per benchmark a table and, if runs have curves, a figure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class Part(NamedTuple):
     """A benchmark's part of the document."""
 
     text: str
-    picture: str | None  #: name of its figure's file; None where no run has kept its curve
+    picture: str | None  #: file name of its figure; None if no run has a curve
     ranking: Ranking
 
     def figure(self) -> Figure:
@@ -65,27 +65,27 @@ class Part(NamedTuple):
 
 
 def results_text(found: Found) -> str:
-    """Return the document of some runs."""
+    """Return the document of these runs."""
     return _document(found, standings(by_benchmark(found.runs)), list(_parts(found)))
 
 
-def _document(found: Found, over_all: Standings | None, of_benchmarks: Sequence[Part]) -> str:
-    answered = answers([part.ranking for part in of_benchmarks])
-    parts = [_answers(answered)] if answered else []
+def _document(found: Found, over_all: Standings | None, sections: Sequence[Part]) -> str:
+    best = answers([part.ranking for part in sections])
+    parts = [_answers(best)] if best else []
     parts += [in_markdown(over_all, f"{FIGURES}/{PROFILE}")] if over_all is not None else []
-    parts += [part.text for part in of_benchmarks]
+    parts += [part.text for part in sections]
     left_out = [f"- {each}" for each in _left_out(found)]
     parts += ["\n".join(["## Left out", "", *left_out])] if left_out else []
     return "\n".join([INTRODUCTION, *(f"{part}\n" for part in parts)])
 
 
-def _answers(found: Sequence[Answer]) -> str:
+def _answers(best: Sequence[Answer]) -> str:
     lines = (
         f"- **{each.benchmark.label}: {each.best.group.label}**, "
         f"{'. '.join((each.sizes(), *each.others()))}"
-        for each in found
+        for each in best
     )
-    parts = [f"## {TITLE}", fill(EXPLANATION, WIDTH), "\n".join(lines), fill(tally(found), WIDTH)]
+    parts = [f"## {TITLE}", fill(EXPLANATION, WIDTH), "\n".join(lines), fill(tally(best), WIDTH)]
     return "\n\n".join(parts)
 
 
@@ -114,10 +114,10 @@ def _parts(found: Found) -> Iterator[Part]:
 
 
 def _left_out(found: Found) -> Iterator[str]:
-    """Yield what could not be read, and the runs that are in no mean since they diverged."""
+    """Yield what could not be read, and the diverged runs, which no mean includes."""
     for problem in found.problems:
         yield f"{shown(problem.path)} {problem.reason}"
     for run in found.runs:
-        goes_on = run.settings.get(f"trainer.{ON_DIVERGENCE}") == "skip"
-        if run.tested is None and not goes_on and bundles(run.folder):
+        skips = run.settings.get(f"trainer.{ON_DIVERGENCE}") == "skip"
+        if run.tested is None and not skips and bundles(run.folder):
             yield f"{shown(run.folder)} diverged in training and was not tested"

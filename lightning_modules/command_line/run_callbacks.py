@@ -36,11 +36,11 @@ def run_callbacks(
     """Build a run's callbacks.
 
     Args:
-        folder: of the run.
-        model: says by which measure its best state is kept.
-        settings: of the command.
-        saved: those of the experiment, as YAML; a run's config.yaml.
-        signals: those that end the run.
+        folder: the run's folder.
+        model: its family declares the measure that selects the best checkpoint.
+        settings: the command's settings.
+        saved: the experiment's settings as YAML, for the run's config.yaml.
+        signals: handler of the signals that end the run.
     """
     seed, stopwatch, throughput = settings.seed_everything, Stopwatch(), Throughput()
     recorder = FlightRecorder(folder.path, saved, settings.on_divergence, program())
@@ -48,7 +48,7 @@ def run_callbacks(
     callbacks = [
         recorder,
         StopAtSignal(signals),
-        # First, so that the others see what it finds at the end of a training.
+        # Before the others, so that they see its results at the end of training.
         ClosingValidation(),
         ConfigFile(folder.config, saved),
         ModelFile(folder.model),

@@ -1,4 +1,4 @@
-"""What ended a run, in a few lines, if it is the user's to mend."""
+"""Explains failures of a run that the user can fix, in a few lines."""
 
 import errno
 import re
@@ -10,12 +10,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning_modules.callbacks.checkpoint_io import UnsavedState
 
 MOST_CHARACTERS = 400
-#: What the system refuses, which no change of the program would help.
+#: Errors of the system, not of this program.
 OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE}
 
 
 def explain_run(failure: BaseException) -> str | None:
-    """Explain what ended a run; None if it is a bug, of which the traceback tells more."""
+    """Explain what ended a run; None for a bug, which needs its traceback."""
     if isinstance(failure, UnsavedState):
         return str(failure)
     for explain in (_of_lightning, _of_callback, _of_the_system, _out_of_memory, _lost_worker):
@@ -26,7 +26,7 @@ def explain_run(failure: BaseException) -> str | None:
 
 
 def _of_lightning(failure: BaseException) -> str | None:
-    """Settings that do not fit together, and callbacks that refuse them."""
+    """Explain incompatible settings, and callbacks that reject them."""
     if not isinstance(failure, MisconfigurationException):
         return None
     words = re.sub(r"[`\s]+", " ", str(failure)).strip()
@@ -34,7 +34,7 @@ def _of_lightning(failure: BaseException) -> str | None:
 
 
 def _of_callback(failure: BaseException) -> str | None:
-    """A complaint of one of Lightning's callbacks, such as about a metric that is not there."""
+    """Explain an error of one of Lightning's callbacks, such as a missing metric."""
     if failure.__traceback__ is None or not isinstance(failure, RuntimeError | ValueError):
         return None
     *_, (frame, _) = walk_tb(failure.__traceback__)
@@ -48,8 +48,8 @@ def _of_callback(failure: BaseException) -> str | None:
 def _of_the_system(failure: BaseException) -> str | None:
     if not isinstance(failure, OSError) or failure.errno not in OF_THE_SYSTEM:
         return None
-    named = f"{failure.filename}: " if failure.filename else ""
-    return f"{named}{failure.strerror}"
+    file = f"{failure.filename}: " if failure.filename else ""
+    return f"{file}{failure.strerror}"
 
 
 def _out_of_memory(failure: BaseException) -> str | None:
@@ -57,9 +57,9 @@ def _out_of_memory(failure: BaseException) -> str | None:
     full = isinstance(failure, torch.OutOfMemoryError | MemoryError)
     if not full and "DefaultCPUAllocator" not in words:
         return None
-    asked = re.search(r"(?:allocate|allocating) ([\d.]+ \w+)", words)
-    more = f" ({asked[1]} more were requested)" if asked else ""
-    return f"the memory is full{more}; reduce data.batch_size, data.eval_batch_size or the model"
+    requested = re.search(r"(?:allocate|allocating) ([\d.]+ \w+)", words)
+    size = f" ({requested[1]} more were requested)" if requested else ""
+    return f"out of memory{size}; reduce data.batch_size, data.eval_batch_size or the model"
 
 
 def _lost_worker(failure: BaseException) -> str | None:
@@ -68,6 +68,5 @@ def _lost_worker(failure: BaseException) -> str | None:
     if found is None:
         return None
     return (
-        f"a process that generates data {found[1]}: memory (or /dev/shm) was probably full; "
-        "reduce data.num_workers"
+        f"a data worker {found[1]}: memory (or /dev/shm) was probably full; reduce data.num_workers"
     )

@@ -1,4 +1,4 @@
-"""Keeps two trainings from writing into the same run's folder."""
+"""Keeps two training processes from writing into the same run's folder."""
 
 import errno
 import os
@@ -9,46 +9,46 @@ from lightning_modules.command_line.sweep.lock import locked
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import RunFolder, shown
 
-#: Seconds to wait for the workers of a killed training to end.
+#: Seconds to wait for the workers of a killed training process to end.
 PATIENCE = 5.0
 
 
 def hold(folder: RunFolder) -> int | None:
-    """Lock a run's folder until what is returned is closed, or this process ends.
+    """Lock a run's folder until the returned descriptor is closed or this process ends.
 
     Returns:
-        its descriptor; None where the file system has no locks.
+        the lock's descriptor; None if the file system has no locks.
 
     Raises:
-        UsageError: another process trains in it.
+        UsageError: another process is training in the folder.
     """
     if sys.platform == "win32":
         print(
-            f"Windows cannot lock {shown(folder.path)}: run only one training in it at a time",
+            f"Windows cannot lock {shown(folder.path)}: train only one run in it at a time",
             flush=True,
         )
         return None
-    held = os.open(folder.path, os.O_RDONLY)
+    descriptor = os.open(folder.path, os.O_RDONLY)
     try:
-        return _wait_for(folder, held)
+        return _wait_for(folder, descriptor)
     except OSError as failure:
-        os.close(held)
+        os.close(descriptor)
         if failure.errno != errno.EBADF:
             print(f"{shown(folder.path)} cannot be locked: {failure.strerror}", flush=True)
             return None
-    # NFS locks only what may be written, which a folder may not.
-    held = os.open(folder.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    return _wait_for(folder, held)
+    # NFS locks only writable files, and a folder cannot be opened for writing.
+    descriptor = os.open(folder.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    return _wait_for(folder, descriptor)
 
 
-def _wait_for(folder: RunFolder, held: int) -> int:
+def _wait_for(folder: RunFolder, descriptor: int) -> int:
     until = time.monotonic() + PATIENCE
-    while not locked(held):
+    while not locked(descriptor):
         if time.monotonic() > until:
-            os.close(held)
+            os.close(descriptor)
             raise UsageError(
                 f"ckpt_path: another process trains in {shown(folder.path)}, perhaps a job of this "
                 "run; wait until it ends, or train in a copy of the folder"
             )
         time.sleep(0.1)
-    return held
+    return descriptor

@@ -1,4 +1,4 @@
-"""Finds a run its folder and its name: new ones, or those of the run that it continues."""
+"""Chooses a run's folder and name: new ones, or those of the run that it continues."""
 
 import os
 import shutil
@@ -16,14 +16,14 @@ from lightning_modules.records.run_folder import RunFolder, readable, shown, unu
 
 
 def continued_folder(checkpoint: str | None, options: Mapping[str, str]) -> RunFolder | None:
-    """Find the folder of the run that a checkpoint comes from; None if it lies in no run.
+    """Return the folder of a checkpoint's run; None if it is not in a run's folder.
 
     Args:
-        checkpoint: the file, if there is one.
-        options: of the command line; none may ask for another run.
+        checkpoint: path of the file, if any.
+        options: command-line options, which must not name another run.
 
     Raises:
-        UsageError: another run is asked for, or the folder cannot be written.
+        UsageError: the options name another run, or the folder is not writable.
     """
     folder = RunFolder.of_checkpoint(Path(checkpoint)) if checkpoint else None
     if folder is None:
@@ -35,47 +35,42 @@ def continued_folder(checkpoint: str | None, options: Mapping[str, str]) -> RunF
                 f"leave out --{name}"
             )
     if not os.access(folder.path, os.W_OK):
-        raise UsageError(f"ckpt_path: cannot write into its run, {shown(folder.path)}")
+        raise UsageError(f"ckpt_path: cannot write to its run, {shown(folder.path)}")
     return folder
 
 
 def new_folder(root: str, experiment: str, run: str) -> RunFolder:
-    """Make a run's folder, from one process.
+    """Create a run's folder, from the first process only.
 
     Args:
         root: the folder of all runs.
-        experiment: name of the folder below it.
-        run: name of the folder below that, with a number appended if it is taken.
+        experiment: name of the experiment's folder in it.
+        run: name of the run's folder in that, with a number appended if it is taken.
 
     Raises:
-        UsageError: the folder cannot be made, or would not be where runs are looked for.
+        UsageError: a name is not a valid folder name, or the folder cannot be created.
     """
     for setting, name in {"experiment": experiment, "run": run}.items():
         if reason := unusable(name):
-            raise UsageError(
-                f"{setting}: must be the name of a folder; {readable(name)!r} {reason}"
-            )
+            raise UsageError(f"{setting}: must be a folder name; {readable(name)!r} {reason}")
     on_disk = getattr(rank_zero_only, "rank", 0) == 0
     try:
         return RunFolder.create(Path(root), experiment, run, on_disk=on_disk)
     except OSError as failure:
         raise UsageError(
-            f"trainer.default_root_dir: cannot make {failure.filename}: {failure.strerror}"
+            f"trainer.default_root_dir: cannot create {failure.filename}: {failure.strerror}"
         ) from failure
 
 
 def remove_unbegun(folder: RunFolder) -> None:
-    """Leave nothing behind of a run that this command has made a folder for, and that ended early.
-
-    What loggers wrote there is about nothing.
-    """
+    """Remove the folder of a run that ended before it began, with its loggers' files."""
     shutil.rmtree(folder.path, ignore_errors=True)
     with suppress(OSError):
         folder.path.parent.rmdir()
 
 
 def default_run(model: L.LightningModule, core_is_chosen: bool, seed: int) -> str:
-    """Name a run by time, family, core where it is a choice, and seed."""
+    """Name a run by time, model, core if it is a setting, and seed."""
     core = core_name(model) if core_is_chosen else None
     names = "-".join(filter(None, (type(model).__name__, core))).lower()
     return f"{datetime.now():%Y%m%d-%H%M%S}-{names}-seed{seed}"
@@ -84,6 +79,6 @@ def default_run(model: L.LightningModule, core_is_chosen: bool, seed: int) -> st
 def run_tags(
     model: L.LightningModule, data: L.LightningDataModule, experiment: str, seed: int
 ) -> list[str]:
-    """List what a run is found by in W&B: family, core, benchmark, experiment and seed."""
+    """List a run's tags in W&B: model, core, benchmark, experiment and seed."""
     names = type(model).__name__, core_name(model), type(data).__name__, experiment
     return [*filter(None, names), f"seed{seed}"]

@@ -1,4 +1,4 @@
-"""Standings over all benchmarks, for a terminal and for a document."""
+"""Formats the standings over all benchmarks, for a terminal or a document."""
 
 from textwrap import fill
 
@@ -19,56 +19,62 @@ TITLE = "Over all benchmarks"
 Cells = tuple[list[str], list[list[str]]]
 
 
-def in_text(found: Standings) -> str:
-    """Lay out the ranking and the comparison of pairs for a terminal."""
-    ranking, pairs = (columns(*cells, texts=1) for cells in (_ranking(found), _pairs(found)))
-    return "\n".join([TITLE, ranking, *found.remarks(), "", OF_IMPROVEMENT, pairs])
+def in_text(standings: Standings) -> str:
+    """Format the ranking and the pairwise comparison for a terminal."""
+    ranking, pairs = (
+        columns(*cells, texts=1) for cells in (_ranking(standings), _pairs(standings))
+    )
+    return "\n".join([TITLE, ranking, *standings.remarks(), "", OF_IMPROVEMENT, pairs])
 
 
-def in_markdown(found: Standings, picture: str) -> str:
-    """Lay out all of it for a document.
+def in_markdown(standings: Standings, picture: str) -> str:
+    """Format all of the standings as Markdown.
 
     Args:
-        found: the standings.
-        picture: path of the figure, from the document.
+        standings: over all benchmarks.
+        picture: path of the figure, relative to the document.
     """
-    remarks = (f"- {each}" for each in found.remarks())
-    ranking, pairs = (markdown(*cells) for cells in (_ranking(found), _pairs(found)))
+    remarks = (f"- {each}" for each in standings.remarks())
+    ranking, pairs = (markdown(*cells) for cells in (_ranking(standings), _pairs(standings)))
     figure = f"![{OF_PROFILE}]({picture})"
     parts = [f"## {TITLE}", fill(EXPLANATION, WIDTH), ranking, "\n".join(remarks)]
     parts += [fill(f"{OF_IMPROVEMENT}.", WIDTH), pairs, f"{OF_PROFILE}.", figure]
     return "\n\n".join(parts)
 
 
-def profile_figure(found: Standings) -> Figure:
-    """Draw the performance profile of the ranked contestants."""
+def profile_figure(standings: Standings) -> Figure:
+    """Draw the performance profiles of the ranked contestants."""
     profiles = [
         ModelProfile(
             row.contestant,
             row.group.colour,
             LINE_STYLES[row.dash],
-            *found.profile(row.contestant),
+            *standings.profile(row.contestant),
         )
-        for row in found.ranked
+        for row in standings.ranked
     ]
-    return performance_profile(profiles, f"{len(found.shared)} benchmarks, each counting the same")
+    return performance_profile(
+        profiles, f"{len(standings.shared)} benchmarks, each counting the same"
+    )
 
 
-def _ranking(found: Standings) -> Cells:
+def _ranking(standings: Standings) -> Cells:
     header = ["contestant", "interquartile mean", "mean"]
-    header += [benchmark.heading for benchmark in found.benchmarks]
+    header += [benchmark.heading for benchmark in standings.benchmarks]
     rows = [
         [
             row.contestant,
-            *found.means_in_words(row),
-            *(benchmark.in_words(row.contestant, DIGITS) for benchmark in found.benchmarks),
+            *standings.means_in_words(row),
+            *(benchmark.in_words(row.contestant, DIGITS) for benchmark in standings.benchmarks),
         ]
-        for row in found.rows
+        for row in standings.rows
     ]
     return header, rows
 
 
-def _pairs(found: Standings) -> Cells:
-    names = [row.contestant for row in found.rows]
-    rows = [[own, *(found.improvement_in_words(own, other) for other in names)] for own in names]
+def _pairs(standings: Standings) -> Cells:
+    names = [row.contestant for row in standings.rows]
+    rows = [
+        [own, *(standings.improvement_in_words(own, other) for other in names)] for own in names
+    ]
     return ["better than", *names], rows

@@ -1,4 +1,4 @@
-"""What --help says of Lightning's subcommands, and of the commands beside them."""
+"""--help for Lightning's subcommands and the other commands."""
 
 import argparse
 import shutil
@@ -14,30 +14,30 @@ from lightning_modules.command_line.class_settings import concrete
 from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.word_order import name_of
 
-#: Runs a command on the words that follow its name.
+#: Runs a command on the arguments that follow its name.
 Command = Callable[[list[str]], None]
 WORDS = "{fit,validate,test,predict} --config FILE [--config FILE] [--KEY=VALUE ...]"
-#: Lightning's subcommands, in our words.
+#: Descriptions of Lightning's subcommands.
 SUBCOMMANDS = {
-    "fit": "Train a model, or resume a training.",
+    "fit": "Train a model, or resume training.",
     "validate": "Measure a trained model on the validation sequences.",
     "test": "Measure a trained model on the test sequences, draw them, and write results.json.",
     "predict": "Write predictions for the test sequences into predictions.npz.",
 }
 OPTIONS = {
     "seed_everything": "Seed of weights and noise; `true` draws one (default: 0).",
-    "ckpt_path": "A checkpoint file to continue from. One in a run's folder brings that run's "
+    "ckpt_path": "Checkpoint file to continue from. One in a run's folder implies that run's "
     "settings, if no --config is named, and the command continues in that folder. `last` is the "
     "newest intact one.",
     "weights_only": "`false` also loads checkpoints that hold Python objects; these can run code "
     "(default: true).",
 }
-#: What help leaves out: that which `listings` has, and what Lightning offers to Python.
+#: Omitted from help: what `listings` shows, and options that only make sense from Python.
 ELSEWHERE = ("model", "data", "verbose", "return_predictions")
-#: Shows what --help leaves out: the options of Lightning's Trainer, which are many.
+#: Shows the many options of Lightning's Trainer, which --help omits.
 TRAINER_HELP = "--trainer.help"
 TRAINER_OPTIONS = {
-    "--trainer.max_steps": "Steps of training.",
+    "--trainer.max_steps": "Training steps.",
     "--trainer.max_time": "Training time, as DD:HH:MM:SS. Whichever limit comes first ends it.",
     "--trainer.val_check_interval": "Steps between validations.",
     "--trainer.precision": "Precision: 32-true, or bf16-mixed where the processor has bfloat16.",
@@ -47,32 +47,32 @@ TRAINER_OPTIONS = {
 }
 
 
-def usage(others: Mapping[str, Command]) -> str:
-    """Say how commands are called: Lightning's, and the others."""
+def usage(commands: Mapping[str, Command]) -> str:
+    """Return the usage of Lightning's subcommands and the other commands."""
     own = f"{program()} {WORDS}"
-    return f"{own}\n       {program()} {{{','.join(others)}}} --help" if others else own
+    return f"{own}\n       {program()} {{{','.join(commands)}}} --help" if commands else own
 
 
 def list_commands(
     parser: LightningArgumentParser,
-    others: Mapping[str, Command],
+    commands: Mapping[str, Command],
     parser_class: type[LightningArgumentParser],
 ) -> None:
-    """Name the other commands beside Lightning's, for --help and for mistyped names."""
-    parser.usage = usage(others)
+    """Add the other commands to the parser, for --help and for mistyped names."""
+    parser.usage = usage(commands)
     listed = parser._subcommands_action
     assert listed is not None
     for command in listed._choices_actions:
         command.help = SUBCOMMANDS[command.dest]
-    for name, run in others.items():
+    for name, run in commands.items():
         listed.add_subcommand(name, parser_class(), help=str(run.__doc__).partition("\n")[0])
 
 
 def suit_options(
-    parser: LightningArgumentParser, subcommand: str, others: Mapping[str, Command]
+    parser: LightningArgumentParser, subcommand: str, commands: Mapping[str, Command]
 ) -> None:
-    """Fit the options of one of Lightning's subcommands to what they do here."""
-    parser.usage = usage(others)
+    """Adapt the options of one of Lightning's subcommands to what they do here."""
+    parser.usage = usage(commands)
     parser.description = SUBCOMMANDS[subcommand]
     for group in parser._action_groups:
         if any(action.dest == "ckpt_path" for action in group._group_actions):
@@ -80,18 +80,18 @@ def suit_options(
     for action in parser._actions:
         if action.dest in OPTIONS:
             action.help = OPTIONS[action.dest]
-            # The text says type and default where they matter.
+            # The text names type and default where they matter.
             action._jsonargparse_preexpanded_help = True  # type: ignore[attr-defined]
         elif action.dest == "verbose":
-            # The run prints a table of its own.
+            # The run prints its own table.
             action.default = False
 
 
 def show_first_what_matters(parser: LightningArgumentParser, of_trainer: bool) -> None:
-    """Leave the options of Lightning's Trainer out of a subcommand's help, or all others.
+    """Hide the options of Lightning's Trainer from a subcommand's help, or all other options.
 
-    Models and data are named by `listings`, and what links them is nobody's to set. The parser is
-    good for nothing but help then: it forgets values of options that have none.
+    `listings` names models and data, and linked settings cannot be set. Afterwards the parser is
+    only good for help: it drops the values of hidden options.
     """
     for group in parser._action_groups:
         for action in group._group_actions:
@@ -101,24 +101,24 @@ def show_first_what_matters(parser: LightningArgumentParser, of_trainer: bool) -
 
 
 def without_trainer_help(words: Sequence[str]) -> list[str]:
-    """Turn a request for the Trainer's options into one for help."""
+    """Replace the request for the Trainer's options by --help."""
     return ["--help" if name_of(word) == TRAINER_HELP else word for word in words]
 
 
 def with_memorys_model(words: Sequence[str]) -> list[str]:
-    """Name a model where help on a memory core is asked for and no experiment has named one.
+    """Add a model if help on a memory core is requested and no model is named.
 
     Args:
-        words: a subcommand and its options, in the order of their effect.
+        words: a subcommand and its options, in order of effect.
     """
-    asks = any(name_of(word) == "--model.memory.help" for word in words)
-    if not asks or any(name_of(word) in ("--config", "-c", "--model") for word in words):
+    wants_help = any(name_of(word) == "--model.memory.help" for word in words)
+    if not wants_help or any(name_of(word) in ("--config", "-c", "--model") for word in words):
         return list(words)
     return [*words[:1], f"--model={MODELS[0].__name__}", *words[1:]]
 
 
 def listings(subcommand: str) -> str:
-    """List models, memory cores, benchmarks and what most people set of the training."""
+    """List models, memory cores, benchmarks and the most common training options."""
     benchmarks = concrete(datamodules.BenchmarkDataModule)
     parts = [
         listing(
@@ -144,7 +144,7 @@ def first_sentences(classes: Iterable[type]) -> dict[str, str]:
 
 
 def listing(heading: str, meanings: Mapping[str, str]) -> str:
-    """Lay out names and what they mean below a heading, as argparse does."""
+    """Format names and their meanings below a heading, as argparse does."""
     lines, gap, width = [heading], " " * 24, shutil.get_terminal_size().columns - 2
     for name, meaning in meanings.items():
         label = f"  {name}"

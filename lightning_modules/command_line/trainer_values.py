@@ -1,4 +1,4 @@
-"""Settings of the trainer that Lightning takes, though no training could mean them."""
+"""Checks trainer settings that Lightning accepts although they make no sense."""
 
 from collections.abc import Callable
 from math import isfinite
@@ -8,12 +8,12 @@ from jsonargparse import Namespace
 
 from lightning_modules.command_line.usage_error import UsageError
 
-#: What numpy takes as a seed.
+#: Largest seed that numpy accepts.
 LARGEST_SEED = 2**32 - 1
 
 
 class Rule(NamedTuple):
-    """What a setting must be, in words and as a condition on a number."""
+    """A constraint on a number, in words and as a predicate."""
 
     valid: str
     holds: Callable[[float], bool]
@@ -24,7 +24,7 @@ AT_LEAST_1 = Rule("at least 1", lambda value: value >= 1)
 LIMIT = Rule("at least 1, or -1 for no limit", lambda value: value >= 1 or value == -1)
 SOME_BATCHES = Rule("above 0: a number of batches, or a share of them", lambda value: value > 0)
 RULES = {
-    # 0 clips nothing.
+    # 0 disables clipping.
     "gradient_clip_val": Rule("at least 0", lambda value: value >= 0 and isfinite(value)),
     "accumulate_grad_batches": AT_LEAST_1,
     "log_every_n_steps": AT_LEAST_0,
@@ -41,20 +41,20 @@ RULES = {
 
 
 def require_sensible(trainer: Namespace) -> None:
-    """Refuse values that train nothing, for ever, or in the wrong direction.
+    """Reject values that train nothing, never end, or train in the wrong direction.
 
     Args:
         trainer: the trainer's settings.
 
     Raises:
-        UsageError: there is one; the line names the setting, the value and what is valid.
+        UsageError: a value is invalid; the message names setting, value and what is valid.
     """
     for name, rule in RULES.items():
         value = trainer.get(name)
         if _is_number(value) and not rule.holds(value):
             raise UsageError(f"trainer.{name} must be {rule.valid}, got {value}")
     interval = trainer.get("val_check_interval")
-    # A float is a share of an epoch; times, which Lightning checks, are no numbers.
+    # A float is a fraction of an epoch; times are not numbers, and Lightning checks them.
     share = isinstance(interval, float)
     if _is_number(interval) and not (0 < interval <= 1 if share else interval >= 1):
         valid = "at least 1 step, or a share of an epoch above 0 and up to 1.0"
@@ -62,7 +62,7 @@ def require_sensible(trainer: Namespace) -> None:
 
 
 def require_seed(seed: Any) -> None:
-    """Refuse a seed that numpy does not take.
+    """Reject a seed that numpy does not accept.
 
     Raises:
         UsageError: it is negative or too large.

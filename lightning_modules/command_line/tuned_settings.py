@@ -1,4 +1,4 @@
-"""What Lightning's tuners have found stays what it was where a training is resumed."""
+"""Restores the settings found by Lightning's tuners when training resumes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,22 +13,22 @@ TUNERS = (BatchSizeFinder, LearningRateFinder)
 def restore_tuned(
     checkpoint: Mapping[str, Any],
     callbacks: Iterable[L.Callback],
-    named: Iterable[str],
+    overrides: Iterable[str],
     model: L.LightningModule,
     data: L.LightningDataModule,
 ) -> None:
-    """Set what tuners had found before the training that wrote a checkpoint.
+    """Restore the settings that tuners found before the training that wrote a checkpoint.
 
-    If they ran again, training would go on with other settings.
+    If tuners ran again, training would continue with other settings.
 
     Args:
-        checkpoint: its content.
-        callbacks: those of the training.
-        named: options of the command line, which win.
-        model: to be trained on.
-        data: its data.
+        checkpoint: the checkpoint's content.
+        callbacks: callbacks of the run.
+        overrides: command-line options, which take precedence.
+        model: the model to train.
+        data: the model's data.
     """
-    settings = {option.rpartition(".")[2] for option in named}
+    settings = {option.rpartition(".")[2] for option in overrides}
     of_model = checkpoint.get("hyper_parameters", {})
     of_data = checkpoint.get("datamodule_hyper_parameters", {})
     for callback in callbacks:

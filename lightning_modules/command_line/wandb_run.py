@@ -1,4 +1,4 @@
-"""A run in W&B, which is kept offline wherever W&B's server does not take it."""
+"""A W&B logger that falls back to offline mode if the server does not accept the run."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ from lightning_modules.command_line.wandb_server import is_logged_in, objection
 from lightning_modules.records.run_folder import shown
 
 MODE = "WANDB_MODE"
-#: All that W&B knows: those that ask a server, and those that do not.
+#: W&B's modes: those that contact a server, and those that do not.
 ONLINE, OFFLINE = ("online", "shared", "run"), ("offline", "disabled", "dryrun")
-#: W&B's own settings, unless the user has others: seconds for a run's beginning, and at its end for
-#: what is not sent yet; and no reports of its errors, which hold the end up for ten seconds.
+#: Defaults of W&B's settings: timeouts in seconds for the start of a run and for sending the rest
+#: at its end; and no error reports, which would delay the end by ten seconds.
 LIMITS = {
     "WANDB_INIT_TIMEOUT": "15",
     "WANDB_FINISH_TIMEOUT": "15",
@@ -26,22 +26,22 @@ LIMITS = {
 
 
 class WandbRun(Expendable, WandbLogger):
-    """Lightning's logger, with limits to how long W&B may take and to what it may end."""
+    """Lightning's W&B logger with timeouts, whose failures do not end the run."""
 
     @property
     def experiment(self) -> Any:
-        """Return W&B's run, which begins with the first call."""
+        """Return W&B's run, which starts at the first access."""
         on_zero = getattr(rank_zero_only, "rank", 0) == 0
-        if self._experiment is None and not self.left_out and on_zero:
+        if self._experiment is None and not self.is_disabled and on_zero:
             self._attempt(self._begin)
         return super().experiment
 
     def finish(self) -> None:
-        """End the run in W&B, so that another one in this process is a run of its own."""
+        """End the W&B run, so that this process's next run is a new one."""
         if self._experiment is None:
             return
-        if self.left_out:
-            # Its process may be dead: else it is told the end at exit, in a traceback of 30 lines.
+        if self.is_disabled:
+            # W&B's process may be dead, and would then fail at exit with a traceback of 30 lines.
             with suppress(Exception):
                 import wandb
 
@@ -50,42 +50,42 @@ class WandbRun(Expendable, WandbLogger):
         try:
             self._experiment.finish()
         except TimeoutError:
-            later = f"wandb sync {self._kept_in()}"
-            print(f"W&B did not receive all of the run in time; send the rest: {later}", flush=True)
-        except Exception as failure:  # whatever it is, the run is over
+            sync = f"wandb sync {self._kept_in()}"
+            print(f"W&B did not receive the whole run in time; upload the rest: {sync}", flush=True)
+        except Exception as failure:  # the run is over in any case
             print(f"W&B failed at the run's end: {in_a_line(failure)}", flush=True)
 
     def _begin(self) -> None:
         for name, seconds in LIMITS.items():
             os.environ.setdefault(name, seconds)
-        asked = self._wandb_init.get("mode") or os.environ.get(MODE)
-        mode, problem = possible_mode("offline" if self._offline else asked)
+        requested = self._wandb_init.get("mode") or os.environ.get(MODE)
+        mode, problem = possible_mode("offline" if self._offline else requested)
         if problem is None:
             before = self._folders()
             try:
                 return self._start(mode)
             except Exception as failure:  # W&B's client raises many kinds
                 problem = in_a_line(failure)
-                self._forget(self._folders() - before)
+                self._discard(self._folders() - before)
         self._start("offline")
-        later = f"wandb sync {self._kept_in()}"
-        print(f"W&B: {problem}; the run is kept offline; send it later: {later}", flush=True)
+        sync = f"wandb sync {self._kept_in()}"
+        print(f"W&B: {problem}; the run is stored offline; upload it later: {sync}", flush=True)
 
     def _start(self, mode: str) -> None:
         import wandb
 
         own = wandb.Settings(silent=True, console="off", finish_timeout_raises=True)
         self._wandb_init = {"settings": own, **self._wandb_init, "mode": mode}
-        # Lightning's own, past the class that would leave it out.
+        # Lightning's property, bypassing Expendable, so that failures are raised.
         _ = super(Expendable, self).experiment
 
     @staticmethod
-    def _forget(begun: set[Path]) -> None:
-        """Clear away what did not begin; W&B has the run's name in use else."""
+    def _discard(folders: set[Path]) -> None:
+        """Remove a run that failed to start, whose name would otherwise stay in use."""
         import wandb
 
         wandb.teardown()
-        for folder in begun:
+        for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _kept_in(self) -> str:
@@ -95,21 +95,21 @@ class WandbRun(Expendable, WandbLogger):
         return {*Path(self.save_dir or ".", "wandb").glob("run-*")}
 
 
-def possible_mode(asked: str | None) -> tuple[str, str | None]:
-    """How W&B can be asked to keep a run, and what is wrong if that is not how it should be.
+def possible_mode(requested: str | None) -> tuple[str, str | None]:
+    """Return a usable W&B mode, and the problem if it is not the requested one.
 
     Args:
-        asked: W&B's name of how; without it, online if this user is logged in.
+        requested: W&B's name of the mode; default: online if the user is logged in.
     """
-    if asked and asked not in (*ONLINE, *OFFLINE):
-        # W&B itself reads it, too.
+    if requested and requested not in (*ONLINE, *OFFLINE):
+        # W&B also reads the environment.
         os.environ[MODE] = "offline"
-        return "offline", f"{MODE} must be one of {', '.join((*ONLINE, *OFFLINE))}, got {asked}"
+        return "offline", f"{MODE} must be one of {', '.join((*ONLINE, *OFFLINE))}, got {requested}"
     try:
-        if asked in OFFLINE:
-            return asked, None
-        if not asked and not is_logged_in():
+        if requested in OFFLINE:
+            return requested, None
+        if not requested and not is_logged_in():
             return "offline", None
-        return asked or "online", objection()
-    except Exception as failure:  # a key or a setting that is none
+        return requested or "online", objection()
+    except Exception as failure:  # an invalid key or setting
         return "offline", in_a_line(failure)

@@ -1,4 +1,4 @@
-"""The order of the words of a command line: files first, and classes before their settings."""
+"""Orders a command line's arguments: files first, and classes before their settings."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,10 +6,10 @@ FILES = ("--config", "-c")
 
 
 def in_order_of_effect(words: Sequence[str]) -> list[str]:
-    """Put the subcommand first, and its options into the order of ``options_in_order``.
+    """Put the subcommand first, then its options in the order of ``options_in_order``.
 
     Args:
-        words: a subcommand and options, in any order; left alone if there is no subcommand.
+        words: a subcommand and options in any order; unchanged if there is no subcommand.
     """
     joined = list(with_values(words))
     subcommand = next((word for word in joined if not word.startswith("-")), None)
@@ -20,11 +20,11 @@ def in_order_of_effect(words: Sequence[str]) -> list[str]:
 
 
 def options_in_order(words: Sequence[str]) -> list[str]:
-    """Let options win over files wherever they stand, and settings of a class over its name.
+    """Order options so that they override files, and settings of a class follow its name.
 
-    jsonargparse applies words in their order: a file drops the options before it without a word,
-    and so does the name of a class. Options of the same rank keep their order, and so do those of a
-    list: ``--key+=CLASS`` appends to it, and ``--key.setting`` is of what was appended last.
+    jsonargparse applies arguments in order: a file silently discards the options before it, and so
+    does the name of a class. Options of the same rank keep their order, and so do those of a list:
+    ``--key+=CLASS`` appends to it, and ``--key.setting`` applies to the last element.
 
     Returns:
         The same options, each joined with its value.
@@ -54,7 +54,7 @@ def with_values(words: Sequence[str]) -> Iterator[str]:
 
 
 def rank(word: str, lists: Sequence[str]) -> int:
-    """Put files first, then options by how far down they reach, those in a list with the list."""
+    """Return the sort rank: files first, then options by depth, those in a list with the list."""
     name = name_of(word)
     if name in FILES:
         return 0
@@ -68,7 +68,7 @@ def name_of(word: str) -> str:
 
 
 def is_number(word: str) -> bool:
-    """Tell a negative value from an option."""
+    """Return whether a word is a number, such as a negative value, rather than an option."""
     try:
         float(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Benchmarks' scripts as a user would run them, at tiny sizes; no time is ever asserted."""
+"""Runs benchmark scripts as a user would, at tiny sizes; tests do not assert times."""
 
 import os
 import subprocess

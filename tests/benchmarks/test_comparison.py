@@ -1,4 +1,4 @@
-"""Ratios within a run, and beside those of an earlier one."""
+"""Ratios within a run, and compared with an earlier one."""
 
 from pathlib import Path
 from typing import Any

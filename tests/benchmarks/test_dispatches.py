@@ -1,4 +1,4 @@
-"""Operators of functions that are known by heart."""
+"""Operator counts of functions with known operators."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Exponents of growth, who leaves, and the picture."""
+"""Exponents of growth, skipped contestants, and the plot."""
 
 from argparse import Namespace
 
@@ -39,7 +39,7 @@ def test_who_may_not_fit_next_leaves(
     options = Namespace(most_mebibytes=limits[0], most_seconds=limits[1])
     growth = Growth([25], [1.0], [1.0], [1.0])
     assert fits("dnc", growth, 100, options, power) is stays
-    assert ("left out at 100" in capsys.readouterr().out) is not stays
+    assert ("skipped at 100" in capsys.readouterr().out) is not stays
 
 
 def test_a_report_has_dashes_where_someone_left() -> None:
@@ -89,7 +89,7 @@ def test_a_core_with_options_is_told_from_the_core() -> None:
     assert [text.partition(", exp")[0] for text in texts] == ["DNC", "DNC(sparse_links=8)"]
 
 
-def test_a_full_memory_is_told_from_the_core_and_is_full() -> None:
+def test_a_full_memory_is_full_and_looks_different_from_the_core() -> None:
     curves = {"sam": grown(1, 1), "sam_full": grown(1, 2)}
     figure = growth_plot(curves, "Slots", "cpu", "slots N")
     lines = {line.get_gid(): line for line in figure.axes[0].lines}
@@ -102,12 +102,12 @@ def test_a_full_memory_is_told_from_the_core_and_is_full() -> None:
         assert (state.rows.shape[1] == slots) == (slots == 5)
         item = Items(*torch.randn(2, 2, 1, 2), torch.ones(2, 1, dtype=torch.bool))
         reads, *_ = core.write_and_read(state, torch.randn(2, 3), item)
-        held = torch.cat([state.rows, state.base], 1)[:, -slots:]
-        assert held.abs().sum(2).gt(0).all() and reads.abs().sum() > 0
+        rows = torch.cat([state.rows, state.base], 1)[:, -slots:]
+        assert rows.abs().sum(2).gt(0).all() and reads.abs().sum() > 0
 
 
 def test_a_step_with_100_000_slots_in_use_holds_little_more_than_they_are() -> None:
-    """Four sequences of 25 steps: the rows are 49 MiB; a copy a step would be 1,200 more."""
+    """Four sequences of 25 steps: the rows are 49 MiB; a copy per step would be 1,200 more."""
     contestant = AXES["long"].build("sam_full", 100_000, torch.device("cpu"))
     assert contestant.inputs.shape[:2] == (4, 25)
     assert 49 < peak_mebibytes(contestant.step, torch.device("cpu")) < 100

@@ -1,4 +1,4 @@
-"""What a script measures is the checkout that it lies in."""
+"""A script measures its own checkout."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.benchmarks.commands import ROOT
 
 @pytest.mark.parametrize("script", ["cores", "families", "scaling"])
 def test_another_checkout_is_left_alone(script: str, tmp_path: Path) -> None:
-    """It may be installed, or lie in the working folder."""
+    """Another one may be installed, or in the working folder."""
     for package in ("lightning_modules", "memory_cores", "datamodules"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("raise SystemExit(9)", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Bytes that are held at once."""
+"""Peak memory: the most bytes allocated at once."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Matrix products of functions that are known by heart."""
+"""Matrix products of functions with known products."""
 
 import pytest
 import torch

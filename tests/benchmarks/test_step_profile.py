@@ -1,4 +1,4 @@
-"""Shares of a step's time: whose products are whose."""
+"""Shares of a step's time: products are attributed correctly."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Turns and statistics, with a clock that only steps move."""
+"""Interleaving and statistics, with a clock that only steps advance."""
 
 import gc
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from timing import Step, Times, host_timer, interleaved
 
 
 class Clock:
-    """Seconds that pass where someone says so."""
+    """A clock that is advanced explicitly."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
     def spend(self, name: str, *seconds: float) -> Step:
-        """A step that takes so long the first time, so long the second, and so on."""
+        """Return a step with these durations, one per call."""
         durations = iter(seconds)
 
         def step() -> None:

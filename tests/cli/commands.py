@@ -1,4 +1,4 @@
-"""Parts of command lines that build a model and data in no time, and what commands print."""
+"""Parts of command lines for small models and data, and parsers of commands' output."""
 
 import inspect
 import re
@@ -47,7 +47,7 @@ MAZE = "--config=conf/dnc_gtmm_maze.yaml"
 
 
 def benchmark_of(experiment: Path) -> type[BenchmarkDataModule]:
-    """Class of the data of an experiment in conf/."""
+    """Return the data class of an experiment in conf/."""
     fragment = yaml.safe_load(experiment.read_text(encoding="utf-8"))["data"]
     return getattr(
         datamodules, yaml.safe_load((CONF / fragment).read_text(encoding="utf-8"))["class_path"]
@@ -55,7 +55,7 @@ def benchmark_of(experiment: Path) -> type[BenchmarkDataModule]:
 
 
 def benchmark_named(options: Sequence[str]) -> type[BenchmarkDataModule]:
-    """Class of the data of the first experiment in conf/ among some options, else the maze."""
+    """Return the data class of the first experiment in conf/ among the options, else the maze."""
     paths = (ROOT / option.removeprefix("--config=") for option in options)
     experiments = (path for path in paths if path.parent == CONF and path.is_file())
     return next(map(benchmark_of, experiments), MNISTMaze)
@@ -78,7 +78,7 @@ def shortened(benchmark: type[BenchmarkDataModule]) -> tuple[str, ...]:
 
 
 def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """A process in the project's folder, all that it says in one stream of text."""
+    """Start a process in the project's folder, with all of its output in one text stream."""
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -88,12 +88,12 @@ def begun(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.
         encoding="utf-8",
         # A group of its own, so that signals to all of it leave the tests alone.
         process_group=0,
-        # Whoever runs the tests in the background passes a deaf ear to Ctrl-C on.
+        # Tests in the background of a shell would make the process ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
 def cells(said: str) -> dict[str, list[str]]:
-    """Rows of the table that `compare` prints, by core."""
+    """Return the rows of the table that `compare` prints, by core."""
     rows = [re.split(r"\s{2,}", line.strip()) for line in said.split("\n\n")[0].splitlines()[2:]]
     return {row[1]: row for row in rows}

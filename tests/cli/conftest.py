@@ -1,4 +1,4 @@
-"""Commands in this process, on a model and data that are built in no time."""
+"""Commands in this process, with a small model and data."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 @pytest.fixture(autouse=True)
 def drawing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave pictures out, which take longer than the rest of a small run, but where marked."""
+    """Skip pictures, which take longer than the rest of a small run, unless marked."""
     if request.node.get_closest_marker("pictures") is None:
         monkeypatch.setattr(pictures, "draws", lambda trainer: False)
 
@@ -51,7 +51,7 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny(runs: Path) -> Callable[..., list[str]]:
-    """Completes a subcommand and options to a small command line."""
+    """Completes a subcommand and options to the command line of a small run."""
 
     def complete(subcommand: str, *options: str) -> list[str]:
         benchmark = benchmark_named(options)
@@ -87,7 +87,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExperimentCLI]:
 
 @pytest.fixture
 def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command that must fail, and returns what it says."""
+    """Runs a command that must fail, and returns its message."""
 
     def fail(*arguments: str) -> str:
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""docs/add_a_core.md: its core is short, keeps the contract, and trains without a change here."""
+"""docs/add_a_core.md: its core is short, fulfils the contract, and trains without changes here."""
 
 import os
 import re

@@ -22,7 +22,7 @@ def damage(path: Path) -> None:
 
 
 def rewrite(path: Path, **changes: Any) -> Path:
-    """Write a checkpoint with some of its parts changed, None for left out, as a whole file."""
+    """Write an intact checkpoint with changed parts; None removes a part."""
     state = torch.load(path, weights_only=True) | changes
     buffer = io.BytesIO()
     torch.save({key: value for key, value in state.items() if value is not None}, buffer)
@@ -96,7 +96,7 @@ def test_versions(fit: Callable[..., Path], complaint: Callable[..., str]) -> No
 
 
 class Code:
-    """What weights never hold."""
+    """A class that weights never contain."""
 
 
 def test_code_is_refused(fit: Callable[..., Path], complaint: Callable[..., str]) -> None:
@@ -117,7 +117,7 @@ def test_a_copy_needs_the_settings_of_its_run(
 
 
 def test_options_win_over_files_wherever_they_stand(build: Callable[..., ExperimentCLI]) -> None:
-    """All options before ``--config`` were lost, without a word."""
+    """All options before ``--config`` were silently lost."""
     words = ["--trainer.max_steps", "7", "--model.memory.slots=3", "--model.memory=NTM", MAZE]
     settings = build(*words, "-c", "conf/overlays/paper_maze.yaml").settings
     memory = settings.model.init_args.memory

@@ -1,4 +1,4 @@
-"""Comparing tested runs: the table, what the figure is given, what is skipped, and mistakes."""
+"""Comparing tested runs: the table, the figure's data, skipped runs, and usage errors."""
 
 import json
 from collections.abc import Callable
@@ -234,7 +234,7 @@ def test_other_test_sets_are_refused(write, complaint, out: str, tmp_path: Path,
     write("DNC", 0, SEEDS[0])
     write("NTM", 0, SEEDS[1], **{changed: OTHERS[changed]})
     said = complaint("compare", f"{tmp_path}/runs", out)
-    assert said.startswith("error: runs that were tested on different sequences")
+    assert said.startswith("error: runs tested on different sequences")
     both = [line.partition("_recall/seed0: ")[2] for line in said.splitlines()[1:]]
     assert both[0] == "PerfectRecall (3 steps, mnist5k, 1,000 sequences of test set aaaaaaaaaaaa)"
     assert both[1] != both[0] and both[1].startswith(("PerfectRecall (3", "MNISTMaze (3"))

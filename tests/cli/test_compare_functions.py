@@ -143,7 +143,7 @@ def test_runs_without_seconds_are_named(write, out: str, tmp_path: Path, complai
     seconds = ("compare", str(run), out, "--against", "seconds")
     assert f"cannot read {run}/metrics.csv" in complaint(*seconds)
     (run / "metrics.csv").write_text("step,val/nll\n9,2.0\n", encoding="utf-8")
-    assert f"{run}/metrics.csv has no val/nll with seconds beside it" in complaint(*seconds)
+    assert f"{run}/metrics.csv has no val/nll with its training seconds" in complaint(*seconds)
     write_metrics(run, "9,10,,2.0")
     other = write("NP", "ContextWindow", 1, NLL[1])
     write_metrics(other, "8,10,,2.0")

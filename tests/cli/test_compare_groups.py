@@ -1,4 +1,4 @@
-"""Terminal, figure and page show the same groups of the same runs, each named by what it has."""
+"""Terminal, figure and page show the same groups of the same runs, with the same labels."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from lightning_modules.records.reader import read_runs
 from tests.cli.commands import cells
 from tests.lightning_modules.records.made_up_runs import Runs
 
-#: Settings of two runs beside which two others have the usual ones, and how they are told apart.
+#: Settings of two runs beside which two others have the usual ones, and how they are distinguished.
 OTHERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "training length": ({"max_steps": 500}, ["max_steps=500", "max_steps=3000"]),
     "clipping": ({"gradient_clip_val": 1.0}, ["gradient_clip_val=1.0", "gradient_clip_val=None"]),
@@ -27,7 +27,7 @@ CORE = {"read_heads": 5}
 
 
 def write(runs: Runs, seed: int, kl: float, changed: dict[str, Any]) -> None:
-    """A tested run with the usual settings but those that are changed."""
+    """Write a tested run with the usual settings, except those changed."""
     memory, data, trainer = (
         {name: changed.get(name, value) for name, value in part.items()}
         for part in (CORE, DATA, USUAL)
@@ -69,7 +69,7 @@ def test_the_same_groups_everywhere(kind: str, drawn, tmp_path: Path, capsys) ->
 
 
 def test_runs_and_their_records_count_once(tmp_path: Path) -> None:
-    """With both of each, an interval would be 2.4 times too narrow."""
+    """Counting both would make an interval 2.4 times too narrow."""
     runs = Runs(tmp_path / "runs")
     for seed in range(3):
         write(runs, seed, 3.0 + seed, {})
@@ -82,7 +82,7 @@ def test_runs_and_their_records_count_once(tmp_path: Path) -> None:
 
 
 def test_runs_that_only_were_fitted_give_the_others_no_other_names(tmp_path: Path, capsys) -> None:
-    """They take part in the grouping of the page, so that they do in that of the table."""
+    """They affect the grouping of the page, and so that of the table."""
     runs = Runs(tmp_path / "runs")
     write(runs, 0, 3.0, {})
     write(runs, 1, 9.0, {"max_steps": 500})

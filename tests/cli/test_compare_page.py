@@ -1,4 +1,4 @@
-"""`compare` as a page: from a run that was really trained and tested, and mistakes."""
+"""`compare` as a page: from a run that is trained and tested here, and usage errors."""
 
 import json
 import signal
@@ -38,8 +38,10 @@ def test_mistakes(runs: Path, complaint: Callable[..., str], tmp_path: Path):
     folder = str(tmp_path / "empty")
     page = f"--out={tmp_path}/a.html"
     assert "no run has measurements" in complaint("compare", folder, page)
-    assert "--against: is only for a" in complaint("compare", folder, page, "--against=seconds")
-    assert "--port: is only for --live" in complaint("compare", folder, page, "--port=8000")
+    assert "--against: needs --out FILE.png" in complaint(
+        "compare", folder, page, "--against=seconds"
+    )
+    assert "--port: needs --live" in complaint("compare", folder, page, "--port=8000")
     said = complaint("compare", folder, "--live", "--port=70000")
     assert "--port: must be a number from 1 to 65535, got 70000" in said
     said = complaint("compare", folder, "--live", "--out=a.png")

@@ -1,4 +1,4 @@
-"""Every file under conf/ works, alone or laid over the others, and the command line has its way."""
+"""Every file under conf/ works, alone or merged over others, and the command line overrides it."""
 
 import re
 import subprocess
@@ -82,7 +82,7 @@ def text_of(path: Path) -> str:
 
 
 def model_of(experiment: Path) -> str:
-    """The fragment that its model is."""
+    """Return an experiment's model file."""
     return yaml.safe_load(experiment.read_text(encoding="utf-8"))["model"]
 
 
@@ -158,7 +158,7 @@ def test_every_experiment_says_what_it_is():
 
 @pytest.mark.parametrize("experiment", PICTURES, ids=named)
 def test_moving_pictures_have_the_stages_of_their_regime(experiment: Path):
-    """Settings that experiments share are laid over model and data, and each one has them."""
+    """Shared settings are merged over model and data, and all experiments have them."""
     built = blueprint(str(experiment), [], [])
     model, data = built.settings.model.init_args, built.datamodule.hparams
     assert built.experiment_name() == experiment.stem
@@ -175,7 +175,7 @@ def test_moving_pictures_have_the_stages_of_their_regime(experiment: Path):
 
 
 def test_no_two_files_say_the_same_of_a_setting():
-    """Each value of models and trainers stands in one place; overlays have reasons of their own.
+    """Each value of models and trainers is in one place, except in overlays.
 
     Learning rates and slots are chosen for each model.
     """
@@ -210,7 +210,7 @@ def test_the_papers_models_of_rooms_have_its_parameters(experiment: Path):
 
 
 def test_fragments_have_no_interpolation():
-    """It would not find its key from a file that another one names."""
+    """Its key would not be found from a file named in another one."""
     files = set(CONF.glob("*/*.yaml")) - {*SWEEPS, *(CONF / "claims").glob("*.yaml")}
     below = [path for path in files if "${" in path.read_text(encoding="utf-8")]
     assert not below
@@ -234,7 +234,7 @@ def test_sweep_says_what_it_answers_and_can_begin(path: Path):
 
 
 def contestants(of: Collection[str]) -> Counter[str]:
-    """Count the cores of models that files name; models without one count as themselves."""
+    """Count the cores of the files' models; models without one count as themselves."""
     models = [yaml.safe_load(text_of(ROOT / file)) for file in of]
     cores = [model.get("init_args", {}).get("memory") for model in models]
     named = [core["class_path"] if isinstance(core, dict) else core for core in cores]
@@ -339,7 +339,7 @@ def is_staged(text: str) -> bool:
     ids=named,
 )
 def test_training_ends_with_sequences_of_the_tests_form(experiment: Path) -> None:
-    """Moving pictures may have more targets than in tests, but no other contexts."""
+    """Moving pictures may have more targets than in tests, but the same contexts."""
     built = blueprint(str(experiment), [], [])
     data, steps = built.datamodule, built.settings.trainer.max_steps
     stages = data.hparams.get("curriculum") or []

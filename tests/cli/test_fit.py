@@ -1,4 +1,4 @@
-"""`fit`: files in a run's folder, going on from them, and mistakes that it finds."""
+"""`fit`: files in a run's folder, resuming from them, and usage errors."""
 
 import csv
 import errno
@@ -18,7 +18,7 @@ from lightning_modules.records.run_folder import RunFolder
 from tests.cli.commands import MAZE, SMALL_CONTROLLER
 from tests.datamodules.rooms.painter import Painter
 
-#: What only building the model, its data or the trainer shows.
+#: Errors detected only when the model, its data or the trainer is built.
 MISTAKES = {
     "--model.memory.slots=-1": ["model.memory.slots must be at least 1, got -1"],
     "--model.latent_size=0": ["model.latent_size must be above 0, got 0"],
@@ -31,15 +31,15 @@ MISTAKES = {
     "--trainer.devices=-2": ["trainer: `devices` selected with `CPUAccelerator`"],
     "--trainer.gradient_clip_val=-1": ["trainer.gradient_clip_val must be at least 0, got -1.0"],
     "--seed_everything=-1": ["seed_everything must be from 0 to 4294967295, got -1"],
-    # What only the data know.
+    # Detected only with the data.
     "--model.prefix_length=3": ["model.prefix_length: comes from the data; leave it out"],
     "--model.init_args.prefix_length=3": ["model.prefix_length: comes from the data"],
     "--ckpt_path=nowhere.ckpt": ["ckpt_path: there is no file nowhere.ckpt"],
     "--ckpt_path=README.md": ["ckpt_path: README.md is not a checkpoint"],
-    # What the parser finds ends here, too.
+    # Detected by the parser.
     "--model.memori=NoMemory": ["model.memori:", "did you mean model.memory?"],
 }
-#: What ends rendering, and what is said of it.
+#: Causes that end rendering, and their messages.
 FAILURES = {
     "an engine that crashes": (
         [LostFilmWorker("the engine ended with status -11")] * 2,
@@ -64,9 +64,9 @@ LOG_ALL = ("--trainer.log_every_n_steps=1", "--trainer.val_check_interval=2")
 def test_fit_leaves_everything_in_one_folder(fit: Callable[..., Path], capsys):
     run = fit(*LOG_ALL, "--run=mine")
     assert run.parts[-2:] == ("dnc_gtmm_maze", "mine")
-    held = {path.name for path in run.iterdir()} - {"wandb", ".wandb_id"}
+    entries = {path.name for path in run.iterdir()} - {"wandb", ".wandb_id"}
     files = {"config.yaml", "metrics.csv", "model.json"}
-    assert held == {"checkpoints", "pictures", "tensorboard"} | files
+    assert entries == {"checkpoints", "pictures", "tensorboard"} | files
     pictures = {path.name for path in (run / "pictures").iterdir()}
     assert {"generations.png", "visit_overlay.png", "kl_curve.png", "memory_film.png"} <= pictures
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
@@ -189,7 +189,7 @@ def test_switched_off_callbacks(tiny: Callable[..., list[str]], runs: Path, caps
 def test_no_place_for_runs(complaint: Callable[..., str], tmp_path: Path):
     (tmp_path / "file").touch()
     said = complaint("fit", MAZE, f"--trainer.default_root_dir={tmp_path}/file")
-    assert f"trainer.default_root_dir: cannot make {tmp_path}/file/dnc_gtmm_maze" in said
+    assert f"trainer.default_root_dir: cannot create {tmp_path}/file/dnc_gtmm_maze" in said
 
 
 def test_failed_resume_leaves_the_run_alone(complaint: Callable[..., str], fit, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""`compare` where neither the terminal nor the file system speaks UTF-8."""
+"""`compare` if neither the terminal nor the file system uses UTF-8."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Commands by their names: the help that lists them, and names that are none."""
+"""Commands by name: the help that lists them, and unknown names."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.cli.commands import MAZE
 def help_of(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
-    """Return what a command that asks for help prints on a terminal of 80 columns."""
+    """Return a command's help for a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def printed(*words: str) -> str:
@@ -55,7 +55,7 @@ def test_options_of_the_trainer_have_a_help_of_their_own(help_of: Callable[..., 
 
 @pytest.mark.parametrize("before", [[], [MAZE], ["--model=ASNP"]])
 def test_help_on_a_memory_core_needs_no_experiment(help_of: Callable[..., str], before: list[str]):
-    """Its settings have the names that are typed."""
+    """Settings have the names that users type."""
     said = help_of("fit", "--model.memory.help=NTM", *before)
     assert "  --model.memory.write_heads" in said and " --memory." not in said
 

@@ -1,4 +1,4 @@
-"""Neural processes from `fit` to results, and their users' mistakes."""
+"""Neural processes from `fit` to results, and usage errors."""
 
 import json
 from collections.abc import Callable
@@ -112,8 +112,8 @@ def test_a_run_is_trained_tested_and_generates(
     options = ("--run=a", f"--data.data_dir={tmp_path}", "--trainer.max_steps=2")
     ExperimentCLI(tiny("fit", EXPERIMENT, *options, "--trainer.val_check_interval=2"))
     run = runs / "asnp_rmr_gp_transfer" / "a"
-    held = {path.name for path in (run / "pictures").iterdir()}
-    assert {"functions.png", "nll_curve.png", "imaginary_keys.png"} <= held
+    pictures = {path.name for path in (run / "pictures").iterdir()}
+    assert {"functions.png", "nll_curve.png", "imaginary_keys.png"} <= pictures
     checkpoint = f"--ckpt_path={run}/checkpoints/best.ckpt"
     for subcommand in ("test", "predict"):
         main([subcommand, checkpoint])

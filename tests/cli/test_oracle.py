@@ -1,4 +1,4 @@
-"""``oracle``: what it refuses; test_neural_processes.py has it compute."""
+"""``oracle``: invalid uses; test_neural_processes.py tests its results."""
 
 from collections.abc import Callable
 

@@ -162,8 +162,8 @@ MISTAKES = {
     ],
     "conf/vrnn_maze.yaml --overlay=conf/nope.yaml": ["there is no file conf/nope.yaml"],
     "conf/vrnn_maze.yaml --overlay": ["--overlay: expected one argument", "parameters --help"],
-    "--config conf/vrnn_maze.yaml": ["--config: name experiments' files without an"],
-    "conf/dnc_gtmm_maze.yaml -c=conf/vrnn_maze.yaml": ["-c: name experiments' files without"],
+    "--config conf/vrnn_maze.yaml": ["--config: here, name experiment files without an"],
+    "conf/dnc_gtmm_maze.yaml -c=conf/vrnn_maze.yaml": ["-c: here, name experiment files without"],
     "--overlay=conf/overlays/paper.yaml": ["required: EXPERIMENT", "parameters --help"],
 }
 

@@ -1,4 +1,4 @@
-"""Every family trains in every precision, and what is measured and drawn is in single precision."""
+"""Every family trains in every precision, with measures and figures in single precision."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``probe``: trained runs are probed as a user would, and what cannot be is said in a line."""
+"""``probe``: probes of trained runs, and one-line messages for what cannot be probed."""
 
 import json
 import re

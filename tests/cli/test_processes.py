@@ -32,13 +32,13 @@ TWO = ("--trainer.devices=2", "--trainer.strategy=ddp")
 def start(
     arguments: list[str], launcher: tuple[str, ...] = (), **environment: str
 ) -> subprocess.Popen[str]:
-    """Start a command in a group of processes of its own."""
+    """Start a command in its own process group."""
     quiet = {**os.environ, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
     return begun([sys.executable, *launcher, "cli.py", *arguments], quiet | environment)
 
 
 def said_by(process: subprocess.Popen[str], until: str) -> str:
-    """Wait for a word."""
+    """Wait for a text in the output."""
     assert process.stdout is not None
     said = ""
     while until not in said:
@@ -49,7 +49,7 @@ def said_by(process: subprocess.Popen[str], until: str) -> str:
 
 
 def processes_of(run: Path) -> list[str]:
-    """Command lines of processes that name a run's folder."""
+    """Return command lines of processes that name a run's folder."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
@@ -84,7 +84,7 @@ def test_interrupt_leaves_a_checkpoint_that_resumes(tiny: Callable[..., list[str
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes")
 def test_a_group_of_processes_ends_as_schedulers_expect(tiny: Callable[..., list[str]], runs: Path):
-    """Data workers were the first to die, and one of two trainers waited for ever."""
+    """Data workers died first, and one of two trainers waited for ever."""
     process = start([*tiny("fit", MAZE, *TWO, *ENDLESS), "--data.num_workers=1"])
     said = said_by(process, "step 1 ")
     os.killpg(process.pid, signal.SIGTERM)
@@ -172,7 +172,7 @@ def test_two_processes_log_once(tiny: Callable[..., list[str]], runs: Path):
 def test_two_processes_predict_into_one_folder(
     tiny: Callable[..., list[str]], fit: Callable[..., Path], runs: Path
 ):
-    """The checkpoint lies in no run, so that the folder's name holds the time."""
+    """The checkpoint is in no run's folder, so the new folder's name contains the time."""
     checkpoint = (fit(steps=1) / "checkpoints/last.ckpt").rename(runs / "copied.ckpt")
     two = (*TWO, "--experiment=generated")
     process = start(tiny("predict", MAZE, *two, f"--ckpt_path={checkpoint}"))

@@ -1,4 +1,4 @@
-"""README and guide: their commands build what they name, and their links lead somewhere."""
+"""README and guide: their commands are valid, and their links are not broken."""
 
 import re
 import shlex
@@ -42,11 +42,11 @@ def test_the_first_two_blocks_are_one_command_each() -> None:
 
 
 class Parsed(Exception):
-    """A command's words were understood; it is not carried out."""
+    """Raised once a command's arguments are parsed, to stop it there."""
 
 
 def documented() -> Iterator[tuple[str, list[str]]]:
-    """Commands and their words on all pages, in scripts and over several lines, too."""
+    """Yield the commands on all pages, including those in scripts and over several lines."""
     for page in PAGES:
         if page.name == "add_a_core.md":  # its commands need a file: test_add_a_core.py
             continue
@@ -58,7 +58,7 @@ def documented() -> Iterator[tuple[str, list[str]]]:
 
 
 def on_one_device(words: list[str]) -> list[str]:
-    """Leave out what needs processes (test_processes.py runs it) or a run's checkpoint."""
+    """Skip what needs processes (see test_processes.py) or a run's checkpoint."""
     left_out = {"--ckpt_path", "--trainer.devices", "--trainer.num_nodes", "--trainer.strategy"}
     pairs = zip(["", *words], words, strict=False)
     return [word for before, word in pairs if not {before, word} & left_out]

@@ -1,4 +1,4 @@
-"""Releasing a tested run: what is left of it, that its test repeats, and mistakes."""
+"""Releasing a tested run: its files, that its test can be repeated, and usage errors."""
 
 import json
 import shutil
@@ -53,7 +53,7 @@ def test_a_release_is_small_and_repeats_the_test(
     assert " compare pretrained --out report.html" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["fit", f"--ckpt_path={weights}"])
-    assert "holds only weights; training needs the whole state" in capsys.readouterr().err
+    assert "has only weights; training needs the whole state" in capsys.readouterr().err
 
 
 def test_the_card_says_what_the_test_found(tested: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_card_says_what_the_test_found(tested: Path, tmp_path: Path) -> None
 def test_the_card_names_no_folder_of_this_machine(
     tested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever publishes may name the new folder by its whole path."""
+    """The new folder may be an absolute path."""
     monkeypatch.chdir(tmp_path)
     main(["release", str(tested), str(tmp_path / "pretrained/maze")])
     text = (tmp_path / "pretrained/maze/README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Claims of the papers: every file, what kept records say of one, and a whole small one."""
+"""Claims of the papers: every file, a verdict by kept records, and a complete small one."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from tests.cli.commands import ROOT, SHORT_RECALL, SMALL_CONTROLLER, TINY, UNVAL
 
 CLAIMS = sorted((ROOT / "conf/claims").glob("*.yaml"))
 NAMES = [f"A{i}" for i in range(1, 9)] + [f"B{i}" for i in range(1, 9)]
-#: Most hours of two cores that a claim may take from nothing.
+#: Maximum hours on two cores for a claim from scratch.
 MOST_HOURS = 4.0
 MODEL, DATA = "gtmm_without_memory", "conf/data/perfect_recall_l10.yaml"
 
@@ -63,7 +63,7 @@ def test_seeds_and_budgets_are_those_that_were_fixed(path: Path) -> None:
 @pytest.mark.cross
 @pytest.mark.parametrize("path", CLAIMS, ids=lambda path: path.stem)
 def test_sweeps_of_a_claim_can_begin(path: Path) -> None:
-    """Every model is built, as the first seed would be."""
+    """Every model is built, as for the first seed."""
     for scale in scales_of(path):
         for sweep in scale.with_seeds(1):
             one = sweep.parameters | {SEED: type(sweep.parameters[SEED])([json.dumps(31)])}
@@ -111,7 +111,7 @@ def test_kept_records_judge_the_first_claim_of_the_second_paper(
     # As on a machine that has MNIST.
     monkeypatch.setattr(KeptRuns, "_data_record", lambda *of: used)
     claim = read_claim(ROOT / "conf/claims/B1.yaml")
-    judged = ClaimRuns(claim, "cpu", None, tmp_path).known(KeptRuns(ROOT / "docs/records"))
+    judged = ClaimRuns(claim, "cpu", None, tmp_path).judged_so_far(KeptRuns(ROOT / "docs/records"))
     assert judged.missing == [] and judged.hours == 0
     below, drops, lowest = judged.judgements
     assert [one.of for one in below.comparisons] == [
@@ -167,7 +167,7 @@ def claims(tmp_path: Path, small: list[str]) -> Path:
 def reproduce(
     claims: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
-    """Runs the command on the small claim, and returns what it says."""
+    """Runs the command on the small claim, and returns its output."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(process, "PROGRAM", ROOT / "tests/cli/without_pictures.py")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -203,7 +203,7 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
     reproduce: Callable[..., str], claims: Path, runs: Path
 ) -> None:
     out, folder = claims.parent / "out/Z1", runs / "claims_Z1_cpu"
-    assert "Z1: 1 of 3 runs are to be trained, about 0.1 hours" in reproduce("Z1", "--dry_run")
+    assert "Z1: 1 of 3 runs to train, about 0.1 hours" in reproduce("Z1", "--dry_run")
     said = reproduce("Z1", "--status")
     assert "Z1 undecided at cpu scale: 2 undecided; 3 seeds; 1 of 3 runs missing, 0.1 h" in said
     assert not runs.exists()
@@ -231,7 +231,7 @@ def test_a_claim_is_trained_judged_and_gone_on_with(
     shutil.copy(claims / "Z1.yaml", claims / "Z2.yaml")
     said = reproduce("Z2", "--dry_run")
     assert f"seed33: is kept in {folder}/seed33" in said
-    assert "Z2: 0 of 3 runs are to be trained" in said
+    assert "Z2: 0 of 3 runs to train" in said
 
     shutil.rmtree(runs)
     shutil.rmtree(claims.parent / "records/recall")
@@ -300,7 +300,7 @@ def test_a_claim_without_a_measure_trains_nothing(
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     content |= {"statements": [], "missing": "a number of moons"}
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    assert "Z1: nothing is trained. Not measured yet: a number of moons" in reproduce("--all")
+    assert "Z1: nothing to train. Not measured yet: a number of moons" in reproduce("--all")
     assert "no statement; 3 seeds; not measured yet: a number of moons" in reproduce(
         "Z1", "--status"
     )

@@ -1,4 +1,4 @@
-"""Whole sweeps: what a kill leaves is gone on with, Ctrl-C ends all runs, and results are used.
+"""Whole sweeps: they resume after a kill, Ctrl-C ends all runs, and results are used.
 
 Starting a process that trains takes seconds: sweeps themselves run in this process, but for the one
 that is killed, and a script stands in for runs where what they do is not the point.
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.processes
 
 #: Words of a command line, for a sweep's parameters and options.
 Words = Callable[..., list[str]]
-#: What a sweep says, and its exit status.
+#: A sweep's output and exit status.
 Sweep = Callable[..., tuple[str, int]]
 #: No seed can be so large: runs with it build, and fail when they begin.
 TOO_LARGE = 2**32
@@ -87,7 +87,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def killed(words: Words) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts sweeps as processes, and ends what is left of them."""
+    """Starts sweeps as processes, and ends those that remain."""
     started: list[subprocess.Popen[str]] = []
 
     def start(parameters: dict[str, Any], *options: str) -> subprocess.Popen[str]:
@@ -102,7 +102,7 @@ def killed(words: Words) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def read_until(process: subprocess.Popen[str], part: str) -> str:
-    """What it says up to a line with this part."""
+    """Return the output up to a line with this text."""
     assert process.stdout is not None
     said = ""
     while part not in said:
@@ -113,14 +113,14 @@ def read_until(process: subprocess.Popen[str], part: str) -> str:
 
 
 def trials(runs: Path) -> list[FrozenTrial]:
-    """What Optuna knows, as its own tools read it."""
+    """Load the study as Optuna's own tools do."""
     return optuna.load_study(
         study_name="sweep", storage=f"sqlite:///{runs}/s/sweep.db"
     ).get_trials()
 
 
 def wait_for(log: Path, part: str, seconds: float = 120) -> None:
-    """Wait until a run's log has this part."""
+    """Wait until a run's log contains this text."""
     end = time.monotonic() + seconds
     while not log.exists() or part not in log.read_text(encoding="utf-8"):
         assert time.monotonic() < end, part
@@ -130,7 +130,7 @@ def wait_for(log: Path, part: str, seconds: float = 120) -> None:
 def test_a_killed_sweep_goes_on(
     killed: Callable[..., subprocess.Popen[str]], sweep: Sweep, runs: Path
 ) -> None:
-    """One run is finished, one has begun, one is to fail, and a fourth is beyond the limit.
+    """One run is finished, one has started, one will fail, and a fourth is beyond the limit.
 
     Optuna shuffles a grid, always in the same way.
     """
@@ -152,7 +152,7 @@ def test_a_killed_sweep_goes_on(
     known = [(trial.params["seed_everything"], trial.state.name) for trial in trials(runs)]
     assert known == [("0", "COMPLETE"), ("1", "RUNNING")]
     saved = (finished / "checkpoints/last.ckpt").stat().st_mtime_ns
-    if sys.platform == "linux":  # elsewhere it trains on, and is waited for
+    if sys.platform == "linux":  # elsewhere it keeps training, and the sweep waits
         wait_for(log, "; the state is in")
 
     said, status = sweep(parameters, *options, "--jobs=2")
@@ -171,7 +171,7 @@ def test_a_killed_sweep_goes_on(
     assert [trial.state.name for trial in trials(runs)] == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
-#: Stands for a cluster's launcher: says what it starts, and becomes that.
+#: A stand-in for a cluster's launcher: prints the command, and becomes it.
 LAUNCHER = '#!/bin/sh\necho "$1 $2" >> {said}\nshift\nexec "$@"\n'
 
 
@@ -191,7 +191,7 @@ def test_a_launcher_starts_trainings_and_tests(sweep: Sweep, runs: Path, tmp_pat
 def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
     sweep: Sweep, runs: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever is at a validation first goes on, so the worse run is one that validates seldom.
+    """The first run at a validation continues, so the worse run is one that validates rarely.
 
     It has learned more until its second validation, for which this sweep rewards nobody.
     """
@@ -233,7 +233,7 @@ def test_worse_runs_are_pruned_and_ctrl_c_ends_the_others(
 
 @pytest.mark.usefixtures("undrawn")
 def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) -> None:
-    """One run of Bayesian search with all that follows it."""
+    """A run of Bayesian search, followed by all later steps."""
     validated = "--trainer.max_steps=2", "--trainer.val_check_interval=2"
     rate = {"min": 1.0e-4, "max": 1.0e-2, "distribution": "log_uniform_values"}
     said, status = sweep({"model.learning_rate": rate}, "--trials=1", *validated, method="bayes")
@@ -249,7 +249,7 @@ def test_search_uses_results_and_tests_the_best_state(sweep: Sweep, runs: Path) 
     )
     assert trial.value is not None and trial.value < 0
     assert "train/bound" in said
-    # What Optuna says of itself, and of what it finds experimental.
+    # Optuna's own messages, and its warnings about experimental features.
     assert "[I " not in said and "Warning" not in said
     # What training and the test say, in processes of their own.
     log = (runs / "s" / f"{name}.log").read_text(encoding="utf-8")

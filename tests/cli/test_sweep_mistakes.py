@@ -1,4 +1,4 @@
-"""What is wrong with a sweep is said in a line: the setting, its value, and what is valid."""
+"""Errors in a sweep are reported in one line: the setting, its value, and what is valid."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -156,7 +156,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "target": (
         {"metric": {"name": "x", "goal": "minimize", "target": 0}},
-        ["metric.target: is not supported here: a sweep here goes on to its last run; Ctrl-C"],
+        ["metric.target: is not supported here: a sweep here continues to its last run; Ctrl-C"],
     ),
     "metric's setting": ({"metric": {"name": "x", "gaol": "maximize"}}, ["metric.gaol: there is"]),
     "job": ({"job": "x"}, ["job: is not supported here: W&B's Launch runs jobs"]),
@@ -178,7 +178,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["parameters.x.min must be above 0 for log_uniform_values, got 0"],
     ),
     "no end": ({"method": "random"}, ["--trials: is missing; random has no end of its own"]),
-    # What only the experiments know.
+    # Detected only by the experiments.
     "unknown": (
         varying(model__memori={"values": [1]}),
         ["model.memori: GTMM has no such setting; did you mean model.memory?"],
@@ -199,7 +199,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.fixture
 def sweep_file(tmp_path: Path) -> Callable[..., str]:
-    """Writes a sweep with some settings changed; None leaves one out."""
+    """Writes a sweep with changed settings; None removes one."""
 
     def write(**changes: Any) -> str:
         content = {k: v for k, v in {**GOOD, **changes}.items() if v is not None}

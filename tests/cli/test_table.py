@@ -1,4 +1,4 @@
-"""A table of sweeps: what it would run, what is kept already, and how all compare in the end."""
+"""A table of sweeps: what it would run, what is already kept, and the final ranking."""
 
 import json
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def test_a_test_of_a_part_of_the_set_stands_for_none(kept: Path, small: list[str
 def test_data_are_read_only_where_all_else_agrees(
     kept: Path, small: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They may have to be downloaded."""
+    """Data may have to be downloaded."""
     words, records = [MAZE, *small, *SETTINGS, *OF_RUN], KeptRuns(kept.parents[2])
 
     def read(*of: object) -> dict[str, str]:
@@ -148,10 +148,10 @@ def test_a_plan_says_what_would_be_done(
     assert capsys.readouterr().out.splitlines() == [
         f"{runs}/s0:",
         "  LRU-seed2: starts",
-        "  LRU-seed0: goes on",
+        "  LRU-seed0: continues",
         "  DNC-seed2: finished",
         "  DNC-seed0: starts",
-        "  in all: 1 finished, 1 to go on, 2 to start",
+        "  in all: 1 finished, 1 to continue, 2 to start",
         f"{runs}/s1:",
         "  run: starts",
         "  in all: 1 to start",
@@ -174,8 +174,8 @@ def test_mistakes_in_a_table_are_explained(
     table: Callable[..., Path], complaint: Callable[..., str], tmp_path: Path
 ) -> None:
     file = str(table((["NoMemory"], [1]), (["NoMemory"], [2])))
-    assert "--trials: is for a single sweep" in complaint("sweep", file, "--trials=1")
-    assert "needs a folder of its own" in complaint("sweep", file, "--experiment=one")
+    assert "--trials: applies to a single sweep" in complaint("sweep", file, "--trials=1")
+    assert "needs its own folder" in complaint("sweep", file, "--experiment=one")
     random = str(table((["NoMemory"], [1]), method="random", run_cap=1))
     assert "s0.yaml: method must be grid in a table, got random" in complaint("sweep", random)
     for content, part in {

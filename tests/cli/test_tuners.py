@@ -1,4 +1,4 @@
-"""Lightning's tuners: what they find is what trains, is recorded, and is what a resumed run has."""
+"""Lightning's tuners: their results are trained with, recorded, and restored on resume."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_what_is_tuned_is_recorded_and_goes_on_exactly(
         assert each["DriftingFunctions"]["next_episode"] == 7 * 4
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     assert settings["model"]["init_args"]["learning_rate"] == rate
-    # What the command line names wins over what was found.
+    # The command line overrides tuned values.
     words = [f"--ckpt_path={runs}/snp/parts/checkpoints/last.ckpt", "--model.learning_rate=0.003"]
     main(["fit", *words, "--trainer.max_steps=8"])
     named = last(runs, "parts")

@@ -111,7 +111,7 @@ def test_untrained_model_is_not_measured(
     complaint: Callable[..., str], tiny: Callable[..., list[str]], runs: Path, subcommand: str
 ):
     said = complaint(*tiny(subcommand, MAZE))
-    assert f"ckpt_path: {subcommand} needs a trained model's checkpoint" in said
+    assert f"ckpt_path: {subcommand} needs the checkpoint of a trained model" in said
     assert not runs.exists()
     main(tiny(subcommand, MAZE, "--trainer.fast_dev_run=true"))
 

@@ -1,4 +1,4 @@
-"""A training under a W&B whose server accepts and never answers, as a process of its own."""
+"""Training in its own process, with a W&B server that accepts connections but never answers."""
 
 import os
 import sys
@@ -31,7 +31,8 @@ def test_a_silent_server_costs_a_line_and_seconds(
     (folder,) = runs.glob("*/*")
     (offline,) = (folder / "wandb").glob("*run-*")
     line = (
-        f"W&B: {address} gave no answer in 5 s; the run is kept offline; send it later: wandb sync"
+        f"W&B: {address} did not answer within 5 s; the run is stored offline; "
+        "upload it later: wandb sync"
     )
     assert [words for words in said.splitlines() if "W&B" in words] == [f"{line} {offline}"]
     assert "Traceback" not in said

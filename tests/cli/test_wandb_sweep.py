@@ -101,7 +101,7 @@ def kill_run(pid: int) -> None:
 
 
 def run_of(agent: subprocess.Popen[str], interpreter: Path) -> tuple[str, int]:
-    """Name and process of the first run that an agent starts."""
+    """Return name and process id of the first run that an agent starts."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         for file in interpreter.glob(f"*.{agent.pid}.pid"):

@@ -1,4 +1,4 @@
-"""A wheel is whole: in an environment and a folder of its own it does what a checkout does."""
+"""A wheel is complete: in its own environment and folder it works like a checkout."""
 
 import json
 import os
@@ -26,7 +26,7 @@ Gtmm = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Builds it from a copy: leaves nothing here, and takes nothing that an earlier build left."""
+    """Builds the wheel from a copy, without leaving or using build files here."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     for name in SOURCES:
         if (ROOT / name).is_dir():
@@ -42,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installs it into an environment that borrows all other packages."""
+    """Installs the wheel into an environment that shares all other packages."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = str(folder / "bin/python")
@@ -59,7 +59,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def gtmm(environment: Path, tmp_path: Path) -> Gtmm:
-    """Runs the command in an empty folder, and returns what it says."""
+    """Runs the command in an empty folder, and returns its output."""
     # Neither may take the place of ours.
     (tmp_path / "conf.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
     (tmp_path / "cli.py").write_text("raise SystemExit('not ours')", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""On Windows what does not work says so in a line (simulated: nobody runs these tests there)."""
+"""On Windows (simulated), unsupported features report that in one line."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from memory_cores.kernels import building
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claims to be Windows, without what only Linux has."""
+    """Simulates Windows, without Linux's features."""
     monkeypatch.setattr(sys, "platform", "win32")
     for name in ("fcntl", "resource"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -47,7 +47,7 @@ def test_a_training_goes_on_without_locks_and_operators(
     assert hold(RunFolder(tmp_path)) is None
     prepare()
     lock, operators = capsys.readouterr().out.splitlines()
-    assert lock == f"Windows cannot lock {tmp_path}: run only one training in it at a time"
+    assert lock == f"Windows cannot lock {tmp_path}: train only one run in it at a time"
     assert operators.endswith("written for gcc and clang, not for Windows' compiler")
     monkeypatch.setattr(Path, "is_file", lambda path: False)
     assert available_bytes("cpu") > 2**60, "nothing is refused for want of memory"

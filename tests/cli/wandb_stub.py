@@ -1,4 +1,4 @@
-"""A stand-in for W&B's server: all that `wandb sweep`, `wandb agent` and their runs ask of it.
+"""A stand-in for W&B's server: all requests of `wandb sweep`, `wandb agent` and their runs.
 
 It keeps one sweep, a grid, and hands its runs out; one of which nothing is heard any more has
 crashed, and is handed out again.
@@ -27,11 +27,11 @@ OPERATION = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 
 @dataclass
 class Run:
-    """A run as the server knows it."""
+    """The server's record of a run."""
 
     values: dict[str, Any]
     state: str = "pending"
-    #: All states that it was in.
+    #: All of its past states.
     states: list[str] = field(default_factory=list)
     heard: float = 0.0
     #: Metrics by name, as last logged.
@@ -45,7 +45,7 @@ class Run:
 
 
 class Sweeps:
-    """Answers to what is asked.
+    """Answers to requests.
 
     Args:
         patience: seconds after which a run that is silent has crashed.
@@ -59,7 +59,7 @@ class Sweeps:
         self._agents = count(1)
 
     def answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Data for a GraphQL operation; nothing for those that nobody misses."""
+        """Return data for a GraphQL operation; empty for those that clients can do without."""
         answers = {
             "UpsertSweep": self.create,
             "SweepWithRuns": lambda given: {"project": {"sweep": self.sweep()}},
@@ -90,7 +90,7 @@ class Sweeps:
         return {"upsertSweep": {"sweep": self.sweep(), "configValidationWarnings": []}}
 
     def sweep(self) -> dict[str, Any]:
-        """The sweep, as agents ask for it."""
+        """Return the sweep, as agents request it."""
         project = {"id": "p", "name": PROJECT, "entity": {"id": "e", "name": ENTITY}}
         return {
             "id": SWEEP,
@@ -101,12 +101,12 @@ class Sweeps:
         }
 
     def heartbeat(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Hear which runs an agent has, and give it one if it has none."""
-        held = json.loads(given["runState"])
-        for name in held:
+        """Handle an agent's heartbeat with its runs, and assign it one if it has none."""
+        run_state = json.loads(given["runState"])
+        for name in run_state:
             self.hear(self.runs[name])
         self.find_crashed()
-        commands = [] if held else self.commands(given["id"])
+        commands = [] if run_state else self.commands(given["id"])
         return {"agentHeartbeat": {"agent": {"id": given["id"]}, "commands": json.dumps(commands)}}
 
     def commands(self, agent: str) -> list[dict[str, Any]]:
@@ -123,17 +123,17 @@ class Sweeps:
         return []
 
     def find_crashed(self) -> None:
-        """Runs that nobody speaks for have crashed."""
+        """Mark runs without a heartbeat as crashed."""
         for run in self.runs.values():
             if run.state == "running" and time.monotonic() > run.heard + self.patience:
                 run.become("crashed")
 
     def hear(self, run: Run) -> None:
-        """Note that a run is alive."""
+        """Record that a run is alive."""
         run.heard = time.monotonic()
 
     def upsert_run(self, given: dict[str, Any]) -> dict[str, Any]:
-        """A run introduces itself."""
+        """Handle a new run."""
         self.hear(self.runs[given["name"]])
         bucket = {
             "id": given["name"],
@@ -146,7 +146,7 @@ class Sweeps:
         return {"upsertBucket": {"bucket": bucket, "inserted": True}}
 
     def stream(self, name: str, sent: dict[str, Any]) -> None:
-        """A run's metrics, and its end."""
+        """Handle a run's metrics and its end."""
         with self.lock:
             run = self.runs[name]
             self.hear(run)
@@ -173,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
     sweeps: Sweeps
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -201,7 +201,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(patience: float) -> Iterator[tuple[str, Sweeps]]:
-    """Serve on a free port; gives the address, and what is known there."""
+    """Serve on a free port; yield the address and the server's state."""
     sweeps = Sweeps(patience)
     handler = type("BoundHandler", (Handler,), {"sweeps": sweeps})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

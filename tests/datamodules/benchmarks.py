@@ -1,4 +1,4 @@
-"""Benchmarks that the package exports, so that a new one is tested with the others unasked."""
+"""Benchmarks that the package exports, so that new ones are tested automatically."""
 
 from inspect import isabstract
 from typing import TypeVar

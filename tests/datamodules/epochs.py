@@ -1,4 +1,4 @@
-"""All sequences that a loader gives in an epoch."""
+"""All sequences of a loader's epoch."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The contract of benchmarks: sizes that make sense, and defaults of what others may ask."""
+"""The contract of benchmarks: valid sizes, and defaults of their properties."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def test_every_benchmark_can_be_built_from_its_defaults(kind: type[BenchmarkData
 
 
 class Echo(PerfectRecall):
-    """A benchmark that decides on a setting of its base class itself."""
+    """A benchmark that fixes a setting of its base class."""
 
     def __init__(self, pre_recall_length: int = 4, **settings: Any) -> None:
         super().__init__(

@@ -1,1 +1,1 @@
-"""Pictures that move on a canvas, as functions from places to intensities."""
+"""Pictures that move on a canvas, as functions from locations to intensities."""

@@ -1,7 +1,7 @@
 """Dynamic 2D image completion (Yoon et al. 2020, section 5.2 and appendix B.2).
 
-A step's task is a function from the pixels of a canvas to their intensities. On the canvas lies a
-picture that moves from step to step. A model sees a few pixels of each step, or none, and predicts
+A step's task is a function from the pixels of a canvas to their intensities. A picture on the
+canvas moves from step to step. A model sees a few pixels of each step, or none, and predicts
 others.
 """
 
@@ -28,15 +28,15 @@ class MovingPictures(
 ):
     """A picture that bounces between the edges of a canvas.
 
-    x is the place of a pixel, first its row and then its column, from -1 to 1; y its intensity
-    minus 0.5, white being 0.5; `task` the place of the picture's centre (see `canvas.canvas`). By
+    x is the location of a pixel, row before column, from -1 to 1; y is its intensity minus 0.5, so
+    white is 0.5; `task` is the location of the picture's centre (see `canvas.canvas`). By
     default, contexts have 30 points and a step at most 51 in the sparse regime; 5 to 500 and at
     most 501 in the transfer regime.
 
-    The authors' code cuts the picture's position to a whole number of pixels, with which it never
-    touches the far walls; here it is rounded, in both protocols: half a pixel further on average.
+    The authors' code truncates the picture's position to whole pixels, so that it never touches the
+    far walls; here it is rounded, in both protocols: half a pixel further on average.
 
-    A benchmark says what the pictures are.
+    A benchmark defines the pictures.
     """
 
     regimes: ClassVar[dict[Regime, RegimeSettings]] = {
@@ -64,7 +64,7 @@ class MovingPictures(
         Args:
             canvas_size: rows, and columns, of the canvas.
             speed: pixels that the picture moves per step.
-            velocity_noise: standard deviation of each step's velocity, as a share of it.
+            velocity_noise: standard deviation of each step's velocity, relative to it.
             canvas: colour around the picture; "white" in the paper's text, "black" in its code.
             eval_batch_size: as in `BenchmarkDataModule`; all pixels of a sequence are targets.
             val_size: as in `BenchmarkDataModule`.
@@ -94,7 +94,7 @@ class MovingPictures(
 
     @abstractmethod
     def pictures(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Make what is laid on the canvas, [N, S, S, Dy], of a source's images."""
+        """Return the pictures to put on the canvas, [N, S, S, Dy], from a source's images."""
 
     def make_dataset(self, split: Split, images: LabelledImages) -> MovingPictureDataset:
         """Build the sequences of a split from its pictures."""
@@ -102,9 +102,9 @@ class MovingPictures(
         return MovingPictureDataset(self.recipe(split), pictures, self.hparams["seed"], split, size)
 
     def recipe(self, split: Split) -> MovingRecipe:
-        """Say how the sequences of a split are made."""
+        """Return the recipe for a split's sequences."""
         side = self.hparams["canvas_size"]
         room = side - self.picture_size
         motion = Bouncing(room, self.hparams["speed"], self.hparams["velocity_noise"])
-        free = WHITE if self.hparams["canvas"] == "white" else BLACK
-        return MovingRecipe(motion, self.point_recipe(split), side, free)
+        background = WHITE if self.hparams["canvas"] == "white" else BLACK
+        return MovingRecipe(motion, self.point_recipe(split), side, background)

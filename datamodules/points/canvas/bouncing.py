@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Bouncing:
-    """A start and a direction at random, a constant speed, a little noise, elastic walls.
+    """Motion with a random start and direction, constant speed, a little noise and elastic walls.
 
     Every step adds v (1 + noise e) to the row and to the column, with e ~ N(0, 1) for each and a
-    velocity v that is drawn once: the noise is that of drifting kernels. At a wall the picture
-    turns back with the speed it had.
+    velocity v that is drawn once: the same noise as for drifting kernels. At a wall the picture is
+    reflected with the same speed.
     """
 
     room: int
@@ -20,10 +20,10 @@ class Bouncing:
     speed: float
     """Pixels per step."""
     noise: float
-    """Standard deviation of a step's velocity, as a share of it."""
+    """Standard deviation of a step's velocity, relative to it."""
 
     def path(self, rng: np.random.Generator, steps: int) -> NDArray[np.float64]:
-        """Draw where the picture's first pixel is in every step, [steps, 2] in [0, room]."""
+        """Draw the position of the picture's first pixel at every step, [steps, 2] in [0, room]."""
         start, angle = self.room * rng.random(2), 2 * np.pi * rng.random()
         velocity = self.speed * np.array([np.sin(angle), np.cos(angle)])
         moves = velocity * (1 + self.noise * rng.standard_normal((steps - 1, 2)))
@@ -31,5 +31,5 @@ class Bouncing:
 
 
 def bounce(free: NDArray[np.float64], room: int) -> NDArray[np.float64]:
-    """Fold paths that know no walls at 0 and at room, as often as necessary."""
+    """Reflect unbounded paths at 0 and at room, as often as necessary."""
     return room - np.abs(free % (2 * room) - room)

@@ -1,6 +1,6 @@
-"""A canvas with a picture on it, as a function from places to intensities.
+"""A canvas with a picture on it, as a function from locations to intensities.
 
-The first coordinate of a place runs down the rows, the second along the columns; the centres of the
+The first coordinate of a location is that of the row, the second of the column; the centres of the
 outermost pixels are at -1 and 1. Pixels are numbered row by row. A value is an intensity in [0, 1]
 minus 0.5: white is 0.5.
 """
@@ -15,17 +15,17 @@ WHITE, BLACK = 255, 0
 
 
 def place(pixel: Tensor, side: int) -> Tensor:
-    """Coordinate of a row or column of a canvas of side x side pixels, float32 in [-1, 1].
+    """Return the coordinate of a row or column of a canvas, float32 in [-1, 1].
 
     Args:
-        pixel: number of the row or column from 0, of any type; half of one lies between two.
-        side: pixels, at least 2.
+        pixel: index of the row or column, of any type; fractions lie between pixels.
+        side: pixels per side, at least 2.
     """
     return (2 * pixel.double() / (side - 1) - 1).float()
 
 
 def places(side: int) -> Tensor:
-    """Coordinates of all pixels, float32 [side * side, 2]."""
+    """Return the coordinates of all pixels, float32 [side * side, 2]."""
     line = place(torch.arange(side), side)
     return torch.cartesian_prod(line, line)
 
@@ -33,20 +33,20 @@ def places(side: int) -> Tensor:
 def values_at(
     index: Tensor, pictures: Tensor, corners: Tensor, side: int, free: int = WHITE
 ) -> Tensor:
-    """Values of some pixels of canvases on each of which lies a picture.
+    """Return the values of some pixels of canvases with a picture each.
 
     Args:
-        index: numbers of the pixels, int64 [B, T, K].
+        index: indices of the pixels, int64 [B, T, K].
         pictures: one for all canvases of a sequence, uint8 [B, S, S, C].
         corners: row and column of each picture's first pixel, int64 [B, T, 2]; the whole picture
             is on the canvas.
         side: rows, and columns, of a canvas.
-        free: intensity of what a picture leaves free, from 0 to 255.
+        free: intensity of the background, from 0 to 255.
 
     Returns:
         Values in [-0.5, 0.5], float32 [B, T, K, C].
     """
-    # A frame of one pixel stands for all of the canvas that the picture leaves free.
+    # A border of one pixel stands for all of the background.
     size = pictures.shape[1]
     framed = F.pad(pictures, (0, 0, 1, 1, 1, 1), value=free).flatten(1, 2).float() / WHITE - 0.5
     pixels = torch.stack([index // side, index % side])
@@ -60,7 +60,7 @@ def canvas_images(values: Tensor) -> Tensor:
 
     Args:
         values: in the order of the pixels, [..., side * side, C]; what a model predicts may be
-            outside [-0.5, 0.5], and is cut.
+            outside [-0.5, 0.5], and is clamped.
 
     Returns:
         Intensities in [0, 1], [..., C, side, side].

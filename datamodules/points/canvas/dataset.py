@@ -19,14 +19,14 @@ from datamodules.sources import Split
 
 @dataclass(frozen=True)
 class MovingRecipe:
-    """Everything that the sequences of a split have in common."""
+    """Everything that a split's sequences have in common."""
 
     motion: Bouncing
     points: PointRecipe
     side: int
     """Rows, and columns, of the canvas."""
     free: int
-    """Intensity of what the picture leaves free, from 0 (black) to 255."""
+    """Intensity of the background, from 0 (black) to 255."""
     patch: int = 1
     """Rows, and columns, of the patches that are points."""
 
@@ -39,8 +39,8 @@ class MovingRecipe:
 class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
     """One picture of the split per sequence, seen at a few pixels, or patches, of each step.
 
-    A picture is drawn at the whole pixels nearest to its path; `task` is the place of its centre as
-    drawn, halfway between two pixels where its side is even.
+    A picture is drawn at the whole pixels nearest to its path; `task` is the location of its centre
+    as drawn, halfway between two pixels if its side is even.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MovingPictureDataset(EpisodeDataset[FunctionSequences]):
         split: Split,
         size: int,
     ) -> None:
-        """Take the recipe, the pictures [N, S, S, C] and the number of sequences in an epoch."""
+        """Store recipe and pictures [N, S, S, C]; `size` is the number of sequences in an epoch."""
         super().__init__(seed, split, size)
         self.recipe, self.pictures = recipe, pictures
 

@@ -1,7 +1,7 @@
-"""Patches of a canvas on which a picture lies, as points of a function.
+"""Patches of a canvas with a picture on it, as points of a function.
 
-A patch is known by the place of its first pixel among all first pixels that there may be. The text
-has it centred at its location, which is the same but for the scale.
+A patch is located by its first pixel, among all possible first pixels. The paper's text centres
+patches at their locations, which differs only by the scale.
 """
 
 from math import isqrt
@@ -15,17 +15,16 @@ from datamodules.points.canvas.canvas import WHITE
 def patches_at(
     index: Tensor, pictures: Tensor, corners: Tensor, side: int, patch: int, free: int = WHITE
 ) -> Tensor:
-    """Values of some patches of canvases on each of which lies a picture.
+    """Return the values of some patches of canvases with a picture each.
 
     Args:
-        index: numbers of the patches' first pixels, row by row of the side - patch + 1 that there
-            are, int64 [B, T, K].
+        index: indices of the patches' first pixels, in rows of side - patch + 1, int64 [B, T, K].
         pictures: one for all canvases of a sequence, [B, S, S, C]; from 0 to 255, of any type.
         corners: row and column of each picture's first pixel, int64 [B, T, 2]; the whole picture
             is on the canvas.
         side: rows, and columns, of a canvas.
         patch: rows, and columns, of a patch.
-        free: intensity of what a picture leaves free, from 0 to 255.
+        free: intensity of the background, from 0 to 255.
 
     Returns:
         Values in [-0.5, 0.5], float32 [B, T, K, C * patch * patch], channel by channel.
@@ -39,7 +38,7 @@ def patches_at(
 
 
 def canvases_of(tiles: Tensor, patch: tuple[int, int, int]) -> Tensor:
-    """Lay patches that cover a canvas beside each other.
+    """Assemble canvases from patches that cover them.
 
     Args:
         tiles: values of the patches row by row, as many rows as columns, [..., K, C * P * P].
@@ -56,15 +55,15 @@ def canvases_of(tiles: Tensor, patch: tuple[int, int, int]) -> Tensor:
 
 
 def first_pixels(x: Tensor, side: int, patch: int) -> Tensor:
-    """Return row and column of the first pixel of patches at places x in [-1, 1], [..., 2]."""
+    """Return row and column of the first pixel of patches at locations x in [-1, 1], [..., 2]."""
     return ((x + 1) / 2 * (side - patch)).round().long()
 
 
 def covered(x: Tensor, mask: Tensor, side: int, patch: int) -> Tensor:
-    """Tell which pixels of a canvas patches show, bool [T, side, side].
+    """Return which pixels of a canvas the patches cover, bool [T, side, side].
 
     Args:
-        x: places of the patches, [T, N, 2].
+        x: locations of the patches, [T, N, 2].
         mask: which of them are real, bool [T, N].
         side: rows, and columns, of the canvas.
         patch: rows, and columns, of a patch.
@@ -78,7 +77,7 @@ def covered(x: Tensor, mask: Tensor, side: int, patch: int) -> Tensor:
 
 
 def painted(pictures: Tensor, corners: Tensor, side: int, free: int) -> Tensor:
-    """Lay pictures [B, S, S, C] on canvases, [B, T, side, side, C] of the same type."""
+    """Paint pictures [B, S, S, C] on canvases, [B, T, side, side, C] of the same type."""
     (count, size), steps = pictures.shape[:2], corners.shape[1]
     canvases = pictures.new_full((count, steps, side, side, pictures.shape[3]), free)
     for b in range(count):

@@ -1,1 +1,1 @@
-"""Functions drawn from Gaussian processes whose kernels drift, and how well they can be known."""
+"""Functions from Gaussian processes with drifting kernels, and their Bayes-optimal prediction."""

@@ -18,25 +18,25 @@ from datamodules.sources import Split
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that the sequences of a split have in common."""
+    """Everything that a split's sequences have in common."""
 
     drift: KernelDrift
     points: PointRecipe
     grid: int
-    """Points G of the grid."""
+    """Number G of grid points."""
 
 
 class FunctionDataset(EpisodeDataset[FunctionSequences]):
     """Functions from Gaussian processes whose kernels drift, seen at a few points.
 
-    The functions of a fixed split are kept: they cost far more than what is drawn beside them.
+    The functions of a fixed split are cached: they are by far the most expensive part.
     """
 
     def __init__(self, recipe: Recipe, seed: int, split: Split, size: int) -> None:
-        """Take the recipe and the number of sequences in an epoch."""
+        """Store the recipe; `size` is the number of sequences in an epoch."""
         super().__init__(seed, split, size)
         self.recipe = recipe
-        self._kept: dict[int, Tensor] = {}
+        self._cache: dict[int, Tensor] = {}
 
     def __getitems__(self, episodes: Sequence[int]) -> FunctionSequences:
         """Generate the batch of the sequences with these ids."""
@@ -56,7 +56,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         return kernels, white, *(torch.from_numpy(field) for field in sets)
 
     def reflected_share(self) -> float:
-        """Compute the share of the sequences of epoch 0 whose kernel touches the floor."""
+        """Return the share of epoch 0's sequences whose kernel touches the floor."""
         steps = self.recipe.points.sets.steps
         free = [self.recipe.drift.free_paths(self.rng(e), 1, steps) for e in range(len(self))]
         return float(reflected(np.concatenate(free)).mean())
@@ -67,7 +67,7 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         """Draw kernels float32 [B, T, 2], white vectors float64 [B, G] and point sets."""
         drawn = [self._draw(episode, points) for episode in episodes]
         free, white, *sets = (np.stack(parts) for parts in zip(*drawn, strict=True))
-        # In float32, as they are in `task`: whoever is given the kernels knows them exactly.
+        # In float32, as in `task`, so that the kernels in a batch are exact.
         kernels = torch.from_numpy(reflect(free)).float()
         return kernels, torch.from_numpy(white), PointSets(*sets)
 
@@ -80,11 +80,11 @@ class FunctionDataset(EpisodeDataset[FunctionSequences]):
         return free, white, *points.draw(rng, leader, recipe.grid)
 
     def _functions(self, episodes: Sequence[int], kernels: Tensor, white: Tensor) -> Tensor:
-        """Compute the functions on the grid, float32 [B, T, G], or look them up."""
+        """Return the functions on the grid, float32 [B, T, G], computed or cached."""
         if self.split == "train":
             return draw_functions(kernels, white).float()
-        new = [row for row, episode in enumerate(episodes) if episode not in self._kept]
+        new = [row for row, episode in enumerate(episodes) if episode not in self._cache]
         if new:
             values = draw_functions(kernels[new], white[new]).float()
-            self._kept |= {episodes[row]: value for row, value in zip(new, values, strict=True)}
-        return torch.stack([self._kept[episode] for episode in episodes])
+            self._cache |= {episodes[row]: value for row, value in zip(new, values, strict=True)}
+        return torch.stack([self._cache[episode] for episode in episodes])

@@ -1,10 +1,10 @@
-"""Functions from Gaussian processes on a regular grid, through one white vector.
+"""Functions from Gaussian processes on a regular grid, each from one white vector.
 
 A function is y = L w, with K = L L^T the kernel's matrix on the grid and w white. With w fixed and
 K drifting, y drifts smoothly. K is Toeplitz, because the grid is regular and the kernel stationary,
-so L comes column by column from K's first column (Schur's algorithm): G^2 operations instead of
-G^3, elementwise over all matrices at once. So a result is the same to the bit in every batch, which
-no batched Cholesky of a linear algebra library promises.
+so Schur's algorithm computes L column by column from K's first column: G^2 operations instead of
+G^3, elementwise over all matrices at once. So results are bitwise equal in every batch, which no
+library's batched Cholesky guarantees.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from torch import Tensor
 LEFT, RIGHT = -4.0, 4.0
 #: Standard deviation of the white noise in every function; it makes K safe to factor in float64.
 JITTER = 0.02
-#: Matrices that are factored together: their work fits into a core's cache.
+#: Number of matrices factored at once, to fit a core's cache.
 TOGETHER = 800
 
 
@@ -27,16 +27,16 @@ def grid(points: int) -> Tensor:
 
 
 def grid_index(x: Tensor, points: int) -> Tensor:
-    """Number of the grid's point that every x is, int64 of the same shape."""
+    """Return the index of every x on the grid, int64 of the same shape."""
     return ((x.double() - LEFT) * points / (RIGHT - LEFT)).round().long()
 
 
 def first_column(kernels: Tensor, points: int) -> Tensor:
-    """First column of the squared-exponential kernel's matrix on the grid, with jitter.
+    """Return the first column of the squared-exponential kernel's matrix, with jitter.
 
     Args:
         kernels: length scale and scale, both positive, [..., 2].
-        points: number G of points of the grid.
+        points: number G of grid points.
 
     Returns:
         s^2 exp(-d^2 / (2 l^2)) + 0.02^2 [d = 0] at distances d from the grid's first point,
@@ -54,7 +54,7 @@ def first_column(kernels: Tensor, points: int) -> Tensor:
 def cholesky_columns(column: Tensor) -> Iterator[Tensor]:
     """Yield the columns of L, where L L^T is the Toeplitz matrix with this first column.
 
-    Each is a buffer that the next one overwrites.
+    Each column's buffer is overwritten by the next.
 
     Args:
         column: first columns of positive definite matrices, [G, ...].
@@ -67,7 +67,7 @@ def cholesky_columns(column: Tensor) -> Iterator[Tensor]:
     yield upper
     for _ in range(1, len(column)):
         upper, lower = upper[:-1], lower[1:]
-        # A hyperbolic rotation puts a zero on top of `lower`; in this order it is stable.
+        # A hyperbolic rotation zeroes the first entry of `lower`; this order is stable.
         sine = lower[0] / upper[0]
         cosine = ((1 - sine) * (1 + sine)).sqrt()
         upper.sub_(sine * lower).mul_(1 / cosine)
@@ -79,7 +79,7 @@ def factors(kernels: Tensor, points: int) -> Tensor:
     """Compute the factors L of kernels [..., 2] on a grid of G points, float64 [..., G, G]."""
     column = first_column(kernels, points).movedim(0, -1)
     lags = torch.cat([column.flip(-1)[..., :-1], column], dim=-1)
-    # Row i of the Toeplitz matrix is a window of this, i places from its right end.
+    # Row i of the Toeplitz matrix is the window of `lags` that ends i places from its right end.
     return torch.linalg.cholesky(lags.unfold(-1, points, 1).flip(-2))
 
 

@@ -1,8 +1,8 @@
-"""Rows of factors L between tabulated kernels, so that inference may try millions of kernels.
+"""Interpolates rows of factors L from a table, so that inference can try millions of kernels.
 
-A factor L of its own costs a kernel G^2 operations (`draws.py`), and inference needs a few rows of
-each. L is smooth in log l and in log s: rows of L / s are interpolated by cubics in both. The error
-of a row is below 1e-3, the jitter's share of it 0.02 or more.
+Factoring a kernel costs G^2 operations (`draws.py`), but inference needs only a few rows of L. L is
+smooth in log l and log s, so rows of L / s are interpolated by cubics in both. A row's error is
+below 1e-3, far less than the jitter in it, which is 0.02 or more.
 """
 
 from math import ceil
@@ -20,19 +20,19 @@ SPACING = (0.04, 0.2)
 class FactorTable:
     """Factors L / s of a grid of G points at regular nodes of log l and log s.
 
-    It takes 4 G^2 bytes a node: 1.2 GB for the 400 points and 1,900 nodes of sparse contexts.
+    It takes 4 G^2 bytes per node: 1.2 GB for the 400 points and 1,900 nodes of sparse contexts.
     """
 
     def __init__(self, low: Tensor, high: Tensor, points: int) -> None:
-        """Tabulate the kernels from the least to the largest, in a few seconds.
+        """Tabulate the factors of the kernels from low to high, in a few seconds.
 
         Args:
             low: least length scale and scale, both positive, [2].
             high: largest length scale and scale, [2].
-            points: number G of points of the grid.
+            points: number G of grid points.
         """
         spacing = torch.tensor(SPACING, dtype=torch.float64)
-        # A node more at either end, since a cubic needs two on each side.
+        # One extra node at either end, since a cubic needs two on each side.
         self.first = low.double().log() - spacing
         sizes = ((high.double().log() - self.first) / spacing).tolist()
         self.nodes = [max(4, ceil(size) + 2) for size in sizes]
@@ -53,7 +53,7 @@ class FactorTable:
 
         Args:
             kernels: length scale and scale within the table, float64 [..., 2].
-            point: number of the row, which is a point of the grid, int64 [...].
+            point: index of the row, that is, of the grid point, int64 [...].
 
         Returns:
             Row `point` of the kernel's L, float64 [..., G].
@@ -66,17 +66,17 @@ class FactorTable:
         node = near[..., 0, :, None] * self.nodes[1] + near[..., 1, None, :]
         index = node * self.points + point[..., None, None]
         weight = weights[..., 0, :, None] * weights[..., 1, None, :] * kernels[..., 1, None, None]
-        found = embedding_bag(
+        rows = embedding_bag(
             index.reshape(-1, 16),
             self.table,
             per_sample_weights=weight.reshape(-1, 16).float(),
             mode="sum",
         )
-        return found.view(*point.shape, self.points).double()
+        return rows.view(*point.shape, self.points).double()
 
 
 def _cubic(place: Tensor) -> Tensor:
-    """Weights of the values at -1, 0, 1 and 2 in Lagrange's cubic at a place, [..., 4]."""
+    """Return the Lagrange weights of the values at -1, 0, 1 and 2 at a place, [..., 4]."""
     x = place.unsqueeze(-1)
     return torch.cat(
         [

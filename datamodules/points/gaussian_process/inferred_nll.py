@@ -1,12 +1,11 @@
-"""Target-NLL of a fixed set, step by step, of one who infers the kernels (`kernel_inference.py`).
+"""Target NLL of a fixed set per step, with inferred kernels (`kernel_inference.py`).
 
-It takes minutes, so no test computes it: a command does, once for all models, and the result is
-kept beside `optimal_nll`'s, in a file named by the set's hash. What has not converged is no bound:
-it is kept for its reader, and no model is compared with it.
+It takes minutes, so tests do not compute it: the command `oracle` does, once for all models, and
+stores the result beside `optimal_nll`'s, in a file named by the set's hash. A result that has not
+converged is not a bound: it is stored for information, but models are not compared with it.
 
-A part of the sequences and of their targets is enough: what is averaged is how much more those who
-infer the kernels pay than those who know them, on the same targets, and the optimum of the whole
-set is added.
+A subset of the sequences and targets is enough: the excess NLL of inferred over known kernels is
+averaged on the same targets, and the optimum of the whole set is added.
 """
 
 import json
@@ -29,28 +28,28 @@ from datamodules.points.gaussian_process.oracle import nll, predict
 
 #: Independent runs for each sequence.
 RUNS = 2
-#: Paths from the prior whose extremes, widened by `MARGIN`, are the table's.
-TRIED, MARGIN = 20_000, 1.1
-#: Fewest effective samples with which a mixture counts as the posterior.
+#: Number of paths from the prior whose extremes, widened by `MARGIN`, bound the table.
+PATHS, MARGIN = 20_000, 1.1
+#: Minimum number of effective samples for a mixture to count as the posterior.
 LEAST_SAMPLES = 10
-#: Largest difference of the runs' mean NLLs, in nats per target, with which they count as agreeing.
+#: Maximum difference of the runs' mean NLLs, in nats per target, for them to count as agreeing.
 MOST_DIFFERENCE = 0.02
 
 
 @dataclass(frozen=True)
 class Inference:
-    """Settings of inference of kernels (`datamodules.points.gaussian_process.kernel_inference`).
+    """Settings of kernel inference (`datamodules.points.gaussian_process.kernel_inference`).
 
     Raises:
         ValueError: a number is out of range.
     """
 
     particles: int = 96
-    """Kernels of each sequence."""
+    """Number of kernels per sequence."""
     sequences: int = 48
-    """Test sequences, from the first; all where there are fewer."""
+    """Number of test sequences, from the first; at most all."""
     targets: int = 10
-    """Targets of each step, drawn at random from all."""
+    """Number of targets per step, drawn at random."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -59,7 +58,7 @@ class Inference:
 
 
 class InferredNLL(NamedTuple):
-    """NLL on a fixed set where the kernels are inferred from the contexts."""
+    """NLL on a fixed set with kernels inferred from the contexts."""
 
     curves: dict[str, Tensor]
     """``nll`` in nats per target and ``effective_samples``, means over sequences, float32 [T]."""
@@ -72,7 +71,7 @@ class InferredNLL(NamedTuple):
 
     @property
     def doubt(self) -> str:
-        """Say why this is no bound; empty where it is one."""
+        """Why this is not a bound; empty if it is one."""
         if not self.least_samples >= LEAST_SAMPLES:
             return f"{self.least_samples:.1f} effective samples, below {LEAST_SAMPLES}"
         if not self.difference <= MOST_DIFFERENCE:
@@ -81,43 +80,43 @@ class InferredNLL(NamedTuple):
 
 
 def keep_inferred_nll(
-    dataset: FunctionDataset, how: Inference, optimal: Tensor, kept: Path
+    dataset: FunctionDataset, inference: Inference, optimal: Tensor, path: Path
 ) -> InferredNLL:
-    """Compute what `inferred_nll` finds in the file, and write it there.
+    """Compute the inferred NLL, and store it for `inferred_nll`.
 
     Args:
         dataset: the test set.
-        how: numbers of particles, sequences and targets.
-        optimal: NLL of one who knows the kernels, over the whole set, [T].
-        kept: file of the result.
+        inference: numbers of particles, sequences and targets.
+        optimal: NLL with known kernels over the whole set, [T].
+        path: file of the result.
     """
-    found = infer_nll(dataset, how, optimal)
-    content = {"inference": asdict(how), "is_bound": not found.doubt} | found._asdict()
-    write(kept, content | {"curves": plain(found.curves)})
-    return found
+    result = infer_nll(dataset, inference, optimal)
+    content = {"inference": asdict(inference), "is_bound": not result.doubt} | result._asdict()
+    write(path, content | {"curves": plain(result.curves)})
+    return result
 
 
-def inferred_nll(kept: Path) -> dict[str, Tensor]:
-    """Read `InferredNLL.curves` that were kept; empty where there are none or they are no bound."""
-    content = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    # Files of former versions, whose figures were no bounds, do not have the word.
+def inferred_nll(path: Path) -> dict[str, Tensor]:
+    """Read the stored `InferredNLL.curves`; empty if there are none or they are not a bound."""
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    # Files of earlier versions, whose results were not bounds, lack this key.
     return tensors(content["curves"]) if content.get("is_bound", False) else {}
 
 
-def infer_nll(dataset: FunctionDataset, how: Inference, optimal: Tensor) -> InferredNLL:
-    """Compute what `keep_inferred_nll` keeps."""
+def infer_nll(dataset: FunctionDataset, inference: Inference, optimal: Tensor) -> InferredNLL:
+    """Compute what `keep_inferred_nll` stores."""
     recipe, table = dataset.recipe, factor_table(dataset)
     generator = torch.Generator().manual_seed(dataset.seed)
-    count = min(how.sequences, len(dataset))
+    count = min(inference.sequences, len(dataset))
     above, samples = [], []
     for number in range(count):
         if number % 8 == 0:
             print(f"Sequence {number + 1:,} of {count:,}", flush=True)
-        sequence = thinned(dataset.__getitems__([number]), how.targets, generator)
-        known = predict(sequence, recipe.grid)
-        optimum = nll(sequence.target_y[..., 0].double(), known.mean, known.variance)[0]
+        sequence = thinned(dataset.__getitems__([number]), inference.targets, generator)
+        exact = predict(sequence, recipe.grid)
+        optimum = nll(sequence.target_y[..., 0].double(), exact.mean, exact.variance)[0]
         runs = [
-            KernelInference(recipe.drift, table, sequence, generator).run(how.particles)
+            KernelInference(recipe.drift, table, sequence, generator).run(inference.particles)
             for _ in range(RUNS)
         ]
         real = sequence.target_mask[0]
@@ -142,23 +141,23 @@ def _summary(above: Tensor, samples: Tensor, optimal: Tensor) -> InferredNLL:
 
 
 def factor_table(dataset: FunctionDataset) -> FactorTable:
-    """Tabulate factors of all kernels that the sequences of a set may have."""
+    """Tabulate factors of all kernels that a set's sequences may have."""
     drift, steps = dataset.recipe.drift, dataset.recipe.points.sets.steps
     generator = torch.Generator().manual_seed(0)
-    tried = paths(drift, coordinates(drift, TRIED, steps, generator))
-    low, high = tried.amin((0, 1)) / MARGIN, tried.amax((0, 1)) * MARGIN
+    candidates = paths(drift, coordinates(drift, PATHS, steps, generator))
+    low, high = candidates.amin((0, 1)) / MARGIN, candidates.amax((0, 1)) * MARGIN
     return FactorTable(low.clamp_min(FLOOR), high, dataset.recipe.grid)
 
 
 def thinned(
     batch: FunctionSequences, targets: int, generator: torch.Generator
 ) -> FunctionSequences:
-    """Keep at most so many targets of each step, drawn at random from the real ones."""
+    """Keep at most `targets` targets of each step, drawn at random from the real ones."""
     keys = torch.rand(batch.target_mask.shape, generator=generator)
-    chosen = keys.masked_fill(~batch.target_mask, 2).argsort(2)[..., :targets]
+    index = keys.masked_fill(~batch.target_mask, 2).argsort(2)[..., :targets]
     return batch._replace(
-        target_x=batch.target_x.take_along_dim(chosen.unsqueeze(3), 2),
-        target_y=batch.target_y.take_along_dim(chosen.unsqueeze(3), 2),
-        target_mask=batch.target_mask.take_along_dim(chosen, 2),
-        target_seen=batch.target_seen.take_along_dim(chosen, 2),
+        target_x=batch.target_x.take_along_dim(index.unsqueeze(3), 2),
+        target_y=batch.target_y.take_along_dim(index.unsqueeze(3), 2),
+        target_mask=batch.target_mask.take_along_dim(index, 2),
+        target_seen=batch.target_seen.take_along_dim(index, 2),
     )

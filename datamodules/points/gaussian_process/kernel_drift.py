@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 DriftNoise = Literal["multiplicative", "additive"]
-#: Standard deviation of a step's noise: a share of the velocity, or an absolute change.
+#: Standard deviation of a step's noise, relative to the velocity or absolute.
 NOISE = 0.1
-#: Least length scale and scale. Not below the spacing of the training grid, 0.08, where a function
-#: would be white noise, nor below five times the jitter, 0.02, where it would drown.
+#: Minimum length scale and scale: above the spacing of the training grid, 0.08, below which a
+#: function would be white noise, and five times the jitter, 0.02, which would drown it.
 FLOOR = 0.1
 
 
@@ -31,11 +31,11 @@ class KernelDrift:
     """Largest change of l and of s per step."""
     noise: DriftNoise = "multiplicative"
     tied: bool = False
-    """Whether one random number is l's start, s's and both velocities', each in its own range, and
-    the noise of s is that of l: in the authors' test data all are drawn with the same seed."""
+    """Whether one random number sets the starts and velocities of l and s, each in its own range,
+    and s has the noise of l: the authors' test data draw all of them with the same seed."""
 
     def free_paths(self, rng: np.random.Generator, count: int, steps: int) -> NDArray[np.float64]:
-        """Draw paths that know no floor.
+        """Draw paths without the floor.
 
         Returns:
             l and s of every step, [count, steps, 2]; any sign.
@@ -46,11 +46,11 @@ class KernelDrift:
     def walk(
         self, start: NDArray[np.float64], velocity: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Compute the paths that know no floor from the random numbers of l and of s.
+        """Compute paths without the floor from the random numbers of l and s.
 
         Args:
-            start: where in its range each begins, from 0 to 1, [count, 1, 2].
-            velocity: where in its range each velocity is, from 0 to 1, [count, 1, 2].
+            start: starts relative to their ranges, from 0 to 1, [count, 1, 2].
+            velocity: velocities relative to their ranges, from 0 to 1, [count, 1, 2].
             noise: standard normal numbers of the moves, [count, steps - 1, 2].
 
         Returns:
@@ -71,14 +71,14 @@ class KernelDrift:
 
 
 def reflect(free: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fold paths at the floor, so that what reaches it turns back with the speed it had.
+    """Reflect paths at the floor, with the same speed.
 
-    The authors' code has no floor, but squares l and s, which folds their paths at 0. This differs
-    only in values that are numerically useless. Rejecting such paths would bias velocities.
+    The authors' code has no floor, but squares l and s, which reflects their paths at 0. The two
+    differ only in values that are numerically useless. Rejecting such paths would bias velocities.
     """
     return FLOOR + np.abs(free - FLOOR)
 
 
 def reflected(free: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which paths [count, T, 2] touch the floor with l or with s, [count]."""
+    """Return which paths [count, T, 2] touch the floor with l or s, [count]."""
     return np.any(free <= FLOOR, axis=(1, 2))

@@ -1,4 +1,4 @@
-"""Kernels' paths as functions of standard normal coordinates, for samplers that walk over them."""
+"""Kernels' paths as functions of standard normal coordinates, for samplers."""
 
 from math import sqrt
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 from datamodules.points.gaussian_process.kernel_drift import KernelDrift, reflect
 
-#: Coordinates [STARTS, W] of a path tell where it starts and how fast it moves; others are noise.
+#: The first STARTS rows of a path's coordinates are its start and velocity; the rest are noise.
 STARTS = 2
 
 
 def coordinates(drift: KernelDrift, count: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Draw coordinates of paths from their prior, which is standard normal.
+    """Draw coordinates of paths from their standard normal prior.
 
-    Row 0 is the start, row 1 the velocity, row 1 + t the noise of the move to step t; a column is
-    that of l or of s, or of both where they are tied.
+    Row 0 is the start, row 1 the velocity, row 1 + t the noise of the move to step t; columns are
+    for l and s, or one for both if they are tied.
 
     Returns:
         float64 [count, steps + 1, W].

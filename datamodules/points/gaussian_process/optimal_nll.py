@@ -1,7 +1,7 @@
-"""The oracle's target-NLL and calibration on a fixed set, step by step, to compare models with.
+"""The oracle's target NLL and calibration on a fixed set per step, to compare models with.
 
-It takes minutes (every step of every sequence needs the Cholesky factor of a matrix as large as the
-grid) and is the same for all models, so it is kept in a file named by the set's hash.
+It takes minutes (every step of every sequence needs a Cholesky factor of the grid's size) and is
+the same for all models, so it is stored in a file named by the set's hash.
 """
 
 import json
@@ -16,20 +16,18 @@ from datamodules.points.batch import FunctionSequences
 from datamodules.points.gaussian_process.dataset import FunctionDataset
 from datamodules.points.gaussian_process.oracle import nll, predict, squared_z
 
-#: Sequences that are conditioned on together.
+#: Number of sequences conditioned at once.
 TOGETHER = 8
 
 
-def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
-    """Find the mean optimal NLL of each step, by groups of steps and targets, in nats per target.
+def optimal_nll(dataset: FunctionDataset, path: Path) -> dict[str, Tensor]:
+    """Return the mean optimal NLL per step, by groups of steps and targets, in nats per target.
 
-    Beside it stands how well the oracle is calibrated.
-
-    Every sequence has the same weight, as in the models' metrics.
+    It includes the oracle's calibration. Every sequence has the same weight, as in models' metrics.
 
     Args:
-        dataset: a fixed one.
-        kept: file of the result; read if it is there and whole.
+        dataset: of a fixed set.
+        path: file of the result; read if it exists and is complete.
 
     Returns:
         Curves float32 [T]: ``nll`` of all targets, ``nll_with_context`` and ``nll_without_context``
@@ -37,13 +35,14 @@ def optimal_nll(dataset: FunctionDataset, kept: Path) -> dict[str, Tensor]:
         context points of their step and of others, ``squared_z`` of all targets (squared errors
         over variances, which are `FLOOR`^2 at least); NaN where a step has none.
     """
-    content = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     # Files of earlier versions lack the calibration.
     if "squared_z" not in content:
-        of_set = f"{len(dataset):,} {'test' if dataset.split == 'test' else 'validation'} sequences"
-        print(f"Computing the optimal NLL of {of_set} once, to keep it in {kept}", flush=True)
+        kind = "test" if dataset.split == "test" else "validation"
+        of_set = f"{len(dataset):,} {kind} sequences"
+        print(f"Computing the optimal NLL of {of_set} once; it is stored in {path}", flush=True)
         content = plain(curves(dataset))
-        write(kept, content)
+        write(path, content)
     return tensors(content)
 
 
@@ -73,13 +72,12 @@ def by_group(values: Tensor, batch: FunctionSequences) -> dict[str, Tensor]:
         "nll_unseen": real & ~seen,
     }
     return {
-        name: values.masked_fill(~chosen, 0).sum(2) / chosen.sum(2)
-        for name, chosen in groups.items()
+        name: values.masked_fill(~mask, 0).sum(2) / mask.sum(2) for name, mask in groups.items()
     }
 
 
 def plain(curves: dict[str, Tensor]) -> dict[str, list[float | None]]:
-    """Turn curves to lists for JSON, which has no NaN."""
+    """Convert curves to lists for JSON, which has no NaN."""
     return {
         name: [None if value.isnan() else value.item() for value in curve]
         for name, curve in curves.items()
@@ -87,7 +85,7 @@ def plain(curves: dict[str, Tensor]) -> dict[str, list[float | None]]:
 
 
 def tensors(curves: dict[str, list[float | None]]) -> dict[str, Tensor]:
-    """Turn lists back to curves, float32 [T]."""
+    """Convert lists back to curves, float32 [T]."""
     return {
         name: torch.tensor([float("nan") if value is None else value for value in curve])
         for name, curve in curves.items()
@@ -95,7 +93,7 @@ def tensors(curves: dict[str, list[float | None]]) -> dict[str, Tensor]:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that no reader sees half of the file."""
+    """Write JSON atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.write_text(json.dumps(content) + "\n", encoding="utf-8")

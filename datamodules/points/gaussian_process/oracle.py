@@ -1,16 +1,16 @@
-"""The oracle: the Bayes optimum for drifting functions of one who knows their kernels.
+"""The oracle: the Bayes optimum for drifting functions with known kernels.
 
-Given the kernels, y_t = L_t w with one white vector w per sequence, so all context points of all
-steps so far are linear observations of w, and given these any target is Gaussian with known mean m
-and variance v. The decoder cannot express every Gaussian: its sigma is at least `FLOOR`. There are
-two figures for the negative log-likelihood (NLL) of the best Gaussian that it can express:
+Given the kernels, y_t = L_t w with one white vector w per sequence. So all context points so far
+are linear observations of w, given which any target is Gaussian with known mean m and variance v.
+The decoder cannot express every Gaussian: its sigma is at least `FLOOR`. There are two figures for
+the negative log-likelihood (NLL) of the best Gaussian that it can express:
 
 - `expected_nll`, in expectation over the target under N(m, v). E[-log N(y; m, sigma^2)] is
   log sigma + log(2 pi) / 2 + v / (2 sigma^2), least where sigma^2 is v, or FLOOR^2 if v is less.
-  It depends on where the context is, not on its values, and is -1.38 where v is 0. Mixtures, which
-  a latent variable can make of the decoder's Gaussians, do no better: if v >= FLOOR^2, N(m, v)
-  itself is best of all densities; else the derivative of the expected NLL towards a component at
-  m + d is 1 - exp(-d^2 (FLOOR^2 - v) / (2 FLOOR^4)) >= 0, so none is worth its weight.
+  It depends on the context's locations, not on its values, and is -1.38 where v is 0. Mixtures of
+  the decoder's Gaussians, as from a latent variable, do no better: if v >= FLOOR^2, N(m, v) is the
+  best of all densities; else the derivative of the expected NLL towards a component at m + d is
+  1 - exp(-d^2 (FLOOR^2 - v) / (2 FLOOR^4)) >= 0, so no other component helps.
 - `nll`, of the actual target. Its mean over sequences estimates the expected one, with the noise
   that models have on the same sequences: subtract it from a model's NLL for the gap.
 """
@@ -24,10 +24,10 @@ from torch import Tensor
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.gaussian_process.draws import factors, grid_index
 
-#: Least standard deviation of the decoder (its sigma is 0.1 + 0.9 softplus).
+#: Minimum standard deviation of the decoder (its sigma is 0.1 + 0.9 softplus).
 FLOOR = 0.1
-#: Standard deviation of the error that observations are assumed to have: far above the rounding of
-#: float32 and far below the jitter, it lets observations repeat each other.
+#: Assumed standard deviation of the observations' error: far above float32 rounding and far below
+#: the jitter, so that observations may coincide.
 NOISE = 1e-4
 LOG_2_PI = log(2 * pi)
 
@@ -36,11 +36,11 @@ class OraclePrediction(NamedTuple):
     """Distribution of the targets of step t given the contexts of steps 1 to t and the kernels."""
 
     mean: Tensor
-    """Of every target, float64 [B, T, M]; meaningless where it is padding."""
+    """Mean of every target, float64 [B, T, M]; undefined for padding."""
     variance: Tensor
-    """Of every target, float64 [B, T, M], the function's own: no floor, no noise."""
+    """Variance of every target's function value, without floor or noise, float64 [B, T, M]."""
     log_evidence: Tensor
-    """Log density of these context points' values, float64 [B, T]; 0 without any."""
+    """Log density of the context points' values, float64 [B, T]; 0 without any."""
 
 
 class Observations(NamedTuple):
@@ -49,7 +49,7 @@ class Observations(NamedTuple):
     step: Tensor
     """int64 [B, N]."""
     point: Tensor
-    """Place on the grid, int64 [B, N]."""
+    """Index on the grid, int64 [B, N]."""
     value: Tensor
     """float64 [B, N], 0 where it is padding."""
     real: Tensor
@@ -61,13 +61,13 @@ def predict(sequences: FunctionSequences, points: int) -> OraclePrediction:
 
     Args:
         sequences: B drifting functions.
-        points: number G of points of the grid that they were generated on.
+        points: number G of points of the grid that generated them.
     """
     return joined([_predict_one(sequences, row, points) for row in range(len(sequences.task))])
 
 
 def joined(parts: list[OraclePrediction]) -> OraclePrediction:
-    """Join the predictions of several batches to those of one."""
+    """Concatenate the predictions of several batches."""
     return OraclePrediction(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
@@ -90,17 +90,17 @@ def condition(factor: Tensor, sequences: FunctionSequences) -> OraclePrediction:
     steps = torch.arange(len(factor), device=factor.device)
     visible = seen.real.unsqueeze(1) & (seen.step.unsqueeze(1) <= steps.unsqueeze(-1))
     rows = factor[steps.view(-1, 1), grid_index(sequences.target_x[..., 0], points)]
-    # [B, T, M, N]: how each target depends on each whitened observation.
-    known = (rows.flatten(1, 2) @ basis.mT).unflatten(1, rows.shape[1:3])
-    mean = (known @ (coordinates.unsqueeze(1) * visible).unsqueeze(-1)).squeeze(-1)
-    explained = (known.square_() @ visible.to(known).unsqueeze(-1)).squeeze(-1)
+    # [B, T, M, N]: loadings of the targets on the whitened observations.
+    loadings = (rows.flatten(1, 2) @ basis.mT).unflatten(1, rows.shape[1:3])
+    mean = (loadings @ (coordinates.unsqueeze(1) * visible).unsqueeze(-1)).squeeze(-1)
+    explained = (loadings.square_() @ visible.to(loadings).unsqueeze(-1)).squeeze(-1)
     variance = torch.linalg.vector_norm(rows, dim=-1).square() - explained
     log_evidence = (log_density.unsqueeze(1) * visible).sum(-1)
     return OraclePrediction(mean, variance.clamp_min(0), log_evidence)
 
 
 def observations(sequences: FunctionSequences, points: int) -> Observations:
-    """List the context points of B sequences, padded to the most that one of them has."""
+    """List the context points of B sequences, padded to the largest number in one of them."""
     real = sequences.context_mask.flatten(1)
     first = real.int().argsort(dim=1, descending=True, stable=True)
     first = first[:, : int(real.sum(1).max())]
@@ -115,17 +115,17 @@ def observations(sequences: FunctionSequences, points: int) -> Observations:
 
 
 def whiten(rows: Tensor, seen: Observations, noise: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Make the observations independent of those before them (Cholesky of their covariance).
+    """Whiten the observations (by the Cholesky factor of their covariance).
 
     Args:
-        rows: of the factor L that each observation is made with, float64 [B, N, G].
-        seen: observations.
-        noise: standard deviation of the error that they are assumed to have.
+        rows: row of the factor L for each observation, float64 [B, N, G].
+        seen: the observations.
+        noise: assumed standard deviation of their error.
 
     Returns:
         basis: Z [B, N, G]; conditioned on the first n, w has the covariance I - Z_n^T Z_n.
         coordinates: [B, N]; conditioned on the first n, w has the mean Z_n^T times the first n.
-        log_density: of each value given those before it, [B, N]; 0 where it is padding.
+        log_density: of each value given those before it, [B, N]; 0 for padding.
     """
     rows = rows * seen.real.unsqueeze(-1)
     error = noise**2 * torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
@@ -151,25 +151,25 @@ def nll(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
 def squared_z(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """Divide squared errors by the variances of the decoder's best Gaussians, [..., M].
 
-    The arguments are those of `nll`. On average it is 1 where no variance is below `FLOOR`^2.
+    Arguments are those of `nll`. The average is 1 if no variance is below `FLOOR`^2.
     """
     return (target - mean).square() / variance.clamp_min(FLOOR**2)
 
 
 def expected_nll(variance: Tensor) -> Tensor:
-    """Mean of `nll` in nats over targets that are distributed as predicted, [..., M]."""
+    """Return the mean of `nll` in nats over targets distributed as predicted, [..., M]."""
     floored = variance.clamp_min(FLOOR**2)
     return 0.5 * (LOG_2_PI + floored.log() + variance / floored)
 
 
-def step_means(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean over the chosen points of every step.
+def step_means(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over the selected points of every step.
 
     Args:
         values: such as NLLs, [B, T, M].
-        chosen: such as `target_mask & ~target_seen`, bool [B, T, M].
+        mask: such as `target_mask & ~target_seen`, bool [B, T, M].
 
     Returns:
-        [T]; NaN where nothing was chosen.
+        [T]; NaN where nothing is selected.
     """
-    return (values * chosen).sum((0, 2)) / chosen.sum((0, 2))
+    return (values * mask).sum((0, 2)) / mask.sum((0, 2))

@@ -1,1 +1,1 @@
-"""``reproduce``: claims of the papers, trained, judged and written down."""
+"""``reproduce``: trains, judges and documents claims of the papers."""

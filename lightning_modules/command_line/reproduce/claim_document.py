@@ -1,4 +1,4 @@
-"""What is said of claims: a report of each, a document of all, a line in a terminal."""
+"""Writes about claims: a report of each, a document of all, a line in a terminal."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from lightning_modules.records.significance import interval_in_words
 from lightning_modules.records.statements import BY_WEIGHT, Comparison, Judgement, Quantity
 from lightning_modules.table import markdown
 
-#: Missing runs that are named.
+#: Maximum number of missing runs to name.
 MOST_NAMED = 6
 INTRODUCTION = """\
 # The papers' claims
@@ -44,11 +44,11 @@ A verdict applies to its scale only.
 
 
 def line(judged: Judged) -> str:
-    """Say in a line where a claim stands, and what it would still cost."""
+    """Summarise a claim's state and remaining cost in one line."""
     counts = Counter(each.verdict for each in judged.judgements)
-    said = [f"{counts[v]} {v}" for v in BY_WEIGHT[::-1] if counts[v]] or ["no statement"]
+    verdicts = [f"{counts[v]} {v}" for v in BY_WEIGHT[::-1] if counts[v]] or ["no statement"]
     runs = len(judged.missing) + len(judged.results.scores)
-    parts = [", ".join(said), f"{judged.results.seeds} seeds"]
+    parts = [", ".join(verdicts), f"{judged.results.seeds} seeds"]
     if judged.claim.missing and not judged.judgements:
         parts.append(f"not measured yet: {judged.claim.missing}")
     elif judged.missing:
@@ -58,8 +58,8 @@ def line(judged: Judged) -> str:
     )
 
 
-def spoken(judged: Judged) -> str:
-    """Write statements and their numbers for a terminal."""
+def judgement_text(judged: Judged) -> str:
+    """Format statements and their numbers for a terminal."""
     lines = [f"{judged.claim.name}: {judged.claim.claim}"]
     for judgement in judged.judgements:
         lines.append(f"  {judgement.verdict}: {judgement.statement.in_words()}")
@@ -68,18 +68,18 @@ def spoken(judged: Judged) -> str:
 
 
 def shows(figure: Path) -> str:
-    """Say what a figure shows by its name: "by step of a sequence", "visits"."""
+    """Return what a figure shows, from its file name: "by step of a sequence", "visits"."""
     return figure.stem.removeprefix("figure").replace("_", " ").strip() or "by step of a sequence"
 
 
 def report(judged: Judged, figures: Sequence[Path], folder: Path, level: str = "#") -> str:
-    """Write all that is known of a claim as Markdown.
+    """Return a claim's report as Markdown.
 
     Args:
         judged: the claim.
-        figures: files of its pictures.
-        folder: where the text is to lie.
-        level: of its heading.
+        figures: files of its figures.
+        folder: where the report will be stored.
+        level: heading level, as hash signs.
     """
     claim, scale = judged.claim, judged.scale
     parts = [
@@ -96,11 +96,11 @@ def report(judged: Judged, figures: Sequence[Path], folder: Path, level: str = "
 
 
 def document(claims: Sequence[tuple[Judged, Sequence[Path]]], folder: Path) -> str:
-    """Write the document of all claims as Markdown.
+    """Return the document of all claims as Markdown.
 
     Args:
-        claims: each with the files of its pictures.
-        folder: where the document is to lie.
+        claims: each with the files of its figures.
+        folder: where the document will be stored.
     """
     rows = ["| claim | verdict | scale | what |", "|---|---|---|---|"]
     for judged, _ in claims:
@@ -111,28 +111,28 @@ def document(claims: Sequence[tuple[Judged, Sequence[Path]]], folder: Path) -> s
 
 
 def compared(one: Comparison) -> str:
-    """Write a comparison with its numbers, what was claimed of them, and its verdict."""
+    """Format a comparison: its numbers, what is claimed of them, and its verdict."""
     statement, found = one.statement, one.difference
     digits = digits_of(statement.quantity)
     seeds = f"{found.pairs} seed{'s' * (found.pairs != 1)}"
     if statement.quantity.reaches is not None:
         return _compared_times(one, seeds)
     if isinstance(one.to, str):
-        what, said = f"{one.of} - {one.to}", found.in_words(digits)
+        what, numbers = f"{one.of} - {one.to}", found.in_words(digits)
         bound = -statement.margin if statement.relation == "below" else statement.margin
         claimed = f"{statement.relation} {bound or 0:g}"
     else:
-        what, said = one.of, interval_in_words(found.mean + one.to, found.margin, digits)
+        what, numbers = one.of, interval_in_words(found.mean + one.to, found.margin, digits)
         claimed = f"{statement.relation} {one.to:g}"
     if statement.relation == "near":
         claimed = f"within {statement.margin:g} of {0 if isinstance(one.to, str) else one.to:g}"
     if found.pairs == 0:
         return f"{what} on {one.data}: not run (claimed: {claimed})"
-    return f"{what} on {one.data}: {said} (claimed: {claimed}; {seeds}): {one.verdict}"
+    return f"{what} on {one.data}: {numbers} (claimed: {claimed}; {seeds}): {one.verdict}"
 
 
 def _compared_times(one: Comparison, seeds: str) -> str:
-    """Write the ratio of two models' times, and what is not known of it."""
+    """Format the ratio of two models' times, and its limitations."""
     found, statement = one.difference, one.statement
     claimed = f"claimed: {statement.relation} {statement.factor:g} times"
     what = f"{one.of} / {one.to} on {one.data}"
@@ -143,16 +143,16 @@ def _compared_times(one: Comparison, seeds: str) -> str:
         notes.append("only a bound, so that it cannot fail")
     if one.apart:
         notes.append(f"{one.apart} left out, trained on different hardware")
-    said = "; ".join(notes)
+    remarks = "; ".join(notes)
     if found.pairs == 0:
-        return f"{what}: {'not comparable' if one.apart else 'not run'} ({said})"
+        return f"{what}: {'not comparable' if one.apart else 'not run'} ({remarks})"
     middle, low, high = (exp(found.mean + end * found.margin) for end in (0, -1, 1))
     interval = f" [{low:.2f}, {high:.2f}]" if isfinite(found.margin) else ""
-    return f"{what}: {middle:.2f}{interval} ({said}): {one.verdict}"
+    return f"{what}: {middle:.2f}{interval} ({remarks}): {one.verdict}"
 
 
 def digits_of(quantity: Quantity) -> int:
-    """Return the decimal places that tables have of a measure; seconds and parameters have none."""
+    """Return a measure's decimal places in tables; 0 for seconds and parameter counts."""
     if quantity.reaches is not None:
         return 0
     measures = (each for family in lightning_modules.families() for each in family.measures)
@@ -166,7 +166,7 @@ def _statements(judgements: Sequence[Judgement]) -> Iterator[str]:
 
 
 def _trained(scores: Sequence[Score]) -> str:
-    """Say with which seeds, how long and on what the runs were trained."""
+    """Summarise the runs' seeds, training steps, hardware and test sets."""
     if not scores:
         return "Nothing has been run yet."
     seeds = sorted({score.seed for score in scores})
@@ -179,7 +179,7 @@ def _trained(scores: Sequence[Score]) -> str:
 
 
 def _numbers(judged: Judged) -> Iterator[str]:
-    """Yield a table: a line for each model on each benchmark, a column for each quantity."""
+    """Yield a table: a row per model and benchmark, a column per quantity."""
     scores = judged.results.scores
     quantities = list(dict.fromkeys(each.statement.quantity for each in judged.judgements))
     pairs = list(dict.fromkeys((score.data, score.model) for score in scores))
@@ -195,21 +195,21 @@ def _numbers(judged: Judged) -> Iterator[str]:
 
 
 def _mean(scores: Sequence[Score], quantity: Quantity, model: str, data: str) -> str:
-    known = by_seed(scores, quantity, model, data)
-    if not known:
+    values_by_seed = by_seed(scores, quantity, model, data)
+    if not values_by_seed:
         return "-"
-    values = torch.tensor(list(known.values()), dtype=torch.float64)
-    said = estimate(values, list(known)).in_words(digits_of(quantity))
+    values = torch.tensor(list(values_by_seed.values()), dtype=torch.float64)
+    mean = estimate(values, list(values_by_seed)).in_words(digits_of(quantity))
     late = unreached(times_by_seed(scores, quantity, model, data).values())
-    return f"at least {said}; {late} of {len(known)} never" if late else said
+    return f"at least {mean}; {late} of {len(values_by_seed)} never" if late else mean
 
 
 def _missing(judged: Judged) -> str:
-    said = f"Not measured yet: {judged.claim.missing}" if judged.claim.missing else ""
+    unmeasured = f"Not measured yet: {judged.claim.missing}" if judged.claim.missing else ""
     if not judged.missing or not judged.judgements:
-        return said
-    named = "; ".join(judged.missing[:MOST_NAMED])
-    others = len(judged.missing) - MOST_NAMED
-    named += f" and {others} more" if others > 0 else ""
+        return unmeasured
+    names = "; ".join(judged.missing[:MOST_NAMED])
+    unnamed = len(judged.missing) - MOST_NAMED
+    names += f" and {unnamed} more" if unnamed > 0 else ""
     cost = f"they would take {judged.hours:.1f} hours on two cores" if judged.hours else ""
-    return " ".join(filter(None, [said, f"Missing runs: {named}{'; ' * bool(cost)}{cost}."]))
+    return " ".join(filter(None, [unmeasured, f"Missing runs: {names}{'; ' * bool(cost)}{cost}."]))

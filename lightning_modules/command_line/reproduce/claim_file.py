@@ -1,4 +1,4 @@
-"""Files of claims: a sentence of a paper, the inequalities that it comes to, and their runs."""
+"""Reads claim files: a paper's sentence, the inequalities that it implies, and their runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -23,20 +23,20 @@ RELATIONS: tuple[Relation, ...] = ("below", "above", "near")
 MARGINS = ("by", "within", "times")
 OF_STATEMENT = ("says", "measure", "steps", "reaches", "of", *RELATIONS, *MARGINS, "data")
 SEED = "seed_everything"
-#: How many seeds a claim begins with, of which its hours are.
+#: Number of seeds that a claim begins with, and to which its hours refer.
 FIRST_SEEDS = 3
 
 
 class Scale(NamedTuple):
-    """Runs that a claim is judged by."""
+    """The runs that a claim is judged by."""
 
     name: str  #: cpu or paper
-    hours: float  #: of two cores, for three seeds and from nothing
+    hours: float  #: on two cores, for three seeds, from scratch
     sweeps: list[SweepFile]
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds, fixed beforehand, in the order in which they are taken."""
+        """Seeds, fixed beforehand, in the order of use."""
         return list(examples(self.sweeps[0].parameters[SEED]))
 
     def with_seeds(self, count: int) -> list[SweepFile]:
@@ -47,35 +47,35 @@ class Scale(NamedTuple):
         ]
 
     def hours_of(self, runs: int) -> float:
-        """Estimate what some of the runs cost, in hours of two cores."""
+        """Estimate the cost of a number of runs, in hours on two cores."""
         return self.hours * runs / sum(sweep.run_cap or 0 for sweep in self.with_seeds(FIRST_SEEDS))
 
     def contestants(self) -> Iterator[tuple[str, str]]:
-        """Yield each benchmark with each model that is trained on it."""
+        """Yield each pair of a benchmark and a model trained on it."""
         for sweep in self.with_seeds(1):
             yield from map(contestant, islice(sweep.combinations(), sweep.run_cap))
 
 
 class Claim(NamedTuple):
-    """What a file says."""
+    """The content of a claim file."""
 
     name: str  #: such as A2
     claim: str
     source: str  #: paper, section, figure or table
     statements: list[Statement]
     scales: Mapping[str, Scale]
-    missing: str  #: what cannot be measured yet; empty if nothing
-    comment: str  #: where it differs from the paper, and why; empty if nothing is to be said
+    missing: str  #: what cannot be measured yet; may be empty
+    comment: str  #: differences from the paper and their reasons; may be empty
 
 
 def contestant(values: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the benchmark and the model of a run by the files that name them.
+    """Return the names of a run's benchmark and model, from their files.
 
     Args:
-        values: of the run, by setting: ``model`` and ``data``, or ``config``, an experiment.
+        values: the run's settings: ``model`` and ``data``, or ``config``, an experiment.
 
     Raises:
-        UsageError: they do not say both.
+        UsageError: they do not name both.
     """
     files: dict[str, Any] = {}
     if isinstance(values.get("config"), str):
@@ -91,14 +91,14 @@ def contestant(values: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def find_claims(folder: Path, names: Sequence[str]) -> list[Claim]:
-    """Read some claims of a folder, or all of them.
+    """Read the named claims of a folder, or all of them.
 
     Raises:
-        UsageError: there is no such claim, or its file is wrong.
+        UsageError: there is no such claim, or its file is invalid.
     """
     files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if not files:
-        raise UsageError(f"--claims: there is no claim in {shown(folder)}")
+        raise UsageError(f"--claims: there are no claims in {shown(folder)}")
     for name in names:
         if name not in files:
             near = nearest(name, files)
@@ -107,7 +107,7 @@ def find_claims(folder: Path, names: Sequence[str]) -> list[Claim]:
 
 
 def read_claim(path: Path) -> Claim:
-    """Read a file.
+    """Read a claim file.
 
     Raises:
         UsageError: a setting is missing or wrong.
@@ -117,10 +117,10 @@ def read_claim(path: Path) -> Claim:
         require_known(content, SETTINGS)
         scales = _scales(path, content.get("scales"))
         contestants = [pair for scale in scales.values() for pair in scale.contestants()]
-        said = content.get("statements")
-        if not isinstance(said, list):
-            raise UsageError(f"statements must be a list, got {said}")
-        if not said and "missing" not in content:
+        statements = content.get("statements")
+        if not isinstance(statements, list):
+            raise UsageError(f"statements must be a list, got {statements}")
+        if not statements and "missing" not in content:
             raise UsageError(
                 "statements: there are none; missing must say what cannot be measured yet"
             )
@@ -128,7 +128,7 @@ def read_claim(path: Path) -> Claim:
             path.stem,
             _text(content, "claim"),
             _text(content, "source"),
-            [_statement(f"statements.{i}", each, contestants) for i, each in enumerate(said, 1)],
+            [_statement(f"statements.{i}", s, contestants) for i, s in enumerate(statements, 1)],
             scales,
             str(content.get("missing", "")).strip(),
             str(content.get("comment", "")).strip(),
@@ -147,7 +147,7 @@ def _text(content: Mapping[str, Any], name: str) -> str:
 def _scales(path: Path, content: Any) -> dict[str, Scale]:
     if not isinstance(content, Mapping) or not content:
         raise UsageError(f"scales must be cpu, paper or both, got {content}")
-    return {name: _scale(path, name, said) for name, said in content.items()}
+    return {name: _scale(path, name, value) for name, value in content.items()}
 
 
 def _scale(path: Path, name: str, content: Any) -> Scale:
@@ -161,12 +161,12 @@ def _scale(path: Path, name: str, content: Any) -> Scale:
     read = [_sweep(f"{key}.sweeps.{i}", path, each) for i, each in enumerate(sweeps, 1)]
     if any(each.parameters[SEED] != read[0].parameters[SEED] for each in read):
         raise UsageError(f"{key}.sweeps: all must have the same seeds")
-    made = Scale(name, hours, read)
-    pairs = list(made.contestants())
+    scale = Scale(name, hours, read)
+    pairs = list(scale.contestants())
     for data, model in pairs:
         if pairs.count((data, model)) > 1:
             raise UsageError(f"{key}.sweeps: {model} is trained on {data} twice")
-    return made
+    return scale
 
 
 def _sweep(key: str, path: Path, content: Mapping[str, Any]) -> SweepFile:
@@ -221,31 +221,35 @@ def _quantity(key: str, content: Mapping[str, Any]) -> Quantity:
 
 
 def _level(key: str, content: Mapping[str, Any], families: Sequence[Family]) -> float:
-    """Read the level that a time is counted to, of a measure that records follow over training."""
+    """Read the level that a time is measured to, for a measure that is followed in training."""
     if "steps" in content:
-        raise UsageError(f"{key}.steps: does not go with reaches, which is about whole validations")
+        raise UsageError(
+            f"{key}.steps: cannot be combined with reaches, which is about whole validations"
+        )
     followed = [n for family in families for n in family.followed if family[n].better != "neither"]
     one_of(f"{key}.measure", content["measure"], followed)
     return _number(f"{key}.reaches", content["reaches"])
 
 
 def _margin(key: str, content: Mapping[str, Any], relation: Relation, numeric: bool) -> float:
-    """Return the margin; that of a number's side is the number itself, of a time the log of it."""
+    """Return the margin: 0 for a number, itself the bound; for times, the factor's signed log."""
     timed = "reaches" in content
     if timed and (numeric or relation == "near"):
         raise UsageError(f"{key}.{relation}: times must be below or above those of models")
     name = "times" if timed else "within" if relation == "near" else "by"
-    unfit = [other for other in MARGINS if other != name and other in content]
+    invalid = [other for other in MARGINS if other != name and other in content]
     if name == "by" and numeric and name in content:
-        unfit.append(name)
-    if unfit:
-        raise UsageError(f"{key}.{unfit[0]}: does not go with {relation}: {content[relation]}")
+        invalid.append(name)
+    if invalid:
+        raise UsageError(
+            f"{key}.{invalid[0]}: cannot be combined with {relation}: {content[relation]}"
+        )
     if numeric and relation != "near":
         return 0.0
     margin = content.get(name)
     if margin is None:
         neutral = "1.0" if timed else "0.0"
-        raise UsageError(f"{key}.{name}: is missing, the margin of {relation}; {neutral} is valid")
+        raise UsageError(f"{key}.{name}: is missing; {relation} needs a margin, such as {neutral}")
     number = _number(f"{key}.{name}", margin)
     if not timed:
         return number

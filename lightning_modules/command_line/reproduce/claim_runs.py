@@ -1,4 +1,4 @@
-"""Runs of a claim at one scale: which there are, which are missing, and what they say."""
+"""The runs of a claim at one scale: which exist, which are missing, and how they judge it."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -35,14 +35,14 @@ from lightning_modules.records.statements import Judgement, Quantity, Verdict, h
 if TYPE_CHECKING:
     from lightning_modules.command_line.sweep.execution import Execution
 
-#: Numbers of seeds: a claim begins with the first; the last is that of a paper's replicas.
+#: Numbers of seeds: a claim begins with the first; the last is a paper's number of replicas.
 STAGES = (FIRST_SEEDS, 5, 8, 20)
-#: Folders of claims' runs begin with it: claims_A2_cpu.
+#: Prefix of the folders of claims' runs: claims_A2_cpu.
 OURS = "claims_"
 RESULTS, REPORT, FIGURES = "results.json", "report.md", "figure*.png"
 
 
-class Wanted(NamedTuple):
+class NeededRun(NamedTuple):
     """A run that a claim needs."""
 
     data: str
@@ -50,12 +50,12 @@ class Wanted(NamedTuple):
     seed: int
 
     def __str__(self) -> str:
-        """Name it in words."""
+        """Describe it in words."""
         return f"{self.model} on {self.data}, seed {self.seed}"
 
 
 class Judged(NamedTuple):
-    """A claim at one scale, and what is known of it."""
+    """A claim at one scale, with its results so far."""
 
     claim: Claim
     scale: Scale
@@ -65,12 +65,12 @@ class Judged(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Verdict of the claim."""
+        """The claim's verdict."""
         return heaviest(each.verdict for each in self.judgements)
 
     @property
     def hours(self) -> float:
-        """What the missing runs would cost, in hours of two cores."""
+        """Cost of the missing runs, in hours on two cores."""
         return self.scale.hours_of(len(self.missing))
 
 
@@ -78,9 +78,9 @@ class ClaimRuns:
     """The runs that a claim needs at one scale.
 
     Args:
-        claim: from its file.
+        claim: content of its file.
         scale: cpu or paper.
-        seeds: how many; default: the first stage, or as many as were asked for before.
+        seeds: how many; default: the first stage, or as many as before.
         out: folder of all claims' results.
 
     Raises:
@@ -99,15 +99,15 @@ class ClaimRuns:
 
     @cached_property
     def plans(self) -> list[Plan]:
-        """Plans of the sweeps; their models are built, which takes a second or two."""
+        """Plans of the sweeps; building their models takes a second or two."""
         name = f"{OURS}{self.claim.name}_{self.scale.name}"
         return [
             Plan(sweep, [f"--experiment={name}{'' if i == 1 else f'_{i}'}"])
             for i, sweep in enumerate(self.sweeps, 1)
         ]
 
-    def wanted(self) -> dict[Wanted, list[str]]:
-        """Return every run with its options of ``fit``, the first seed's runs of a sweep first."""
+    def needed(self) -> dict[NeededRun, list[str]]:
+        """Return the needed runs with their ``fit`` options, a sweep's first seed first."""
         return {
             run_with(values): sweep.words(values)
             for sweep in self.sweeps
@@ -115,35 +115,35 @@ class ClaimRuns:
         }
 
     def kept(self, records: Sequence[Path]) -> KeptRuns:
-        """Return runs that are not trained again: kept records, and those of other claims here."""
+        """Return the runs to reuse: kept records, and other claims' runs in the same place."""
         own = {plan.folder for plan in self.plans}
-        ours = {found for folder in own for found in folder.parent.glob(f"{OURS}*")}
-        return KeptRuns(*records, *sorted(ours - own))
+        of_claims = {path for folder in own for path in folder.parent.glob(f"{OURS}*")}
+        return KeptRuns(*records, *sorted(of_claims - own))
 
     @property
     def written(self) -> Path:
-        """File of the claim's results."""
+        """Path of the claim's results."""
         return self.out / RESULTS
 
     @property
     def report(self) -> Path:
-        """File of the claim's report."""
+        """Path of the claim's report."""
         return self.out / REPORT
 
     def figures(self) -> list[Path]:
-        """List the files of the claim's pictures."""
+        """List the files of the claim's figures."""
         return sorted(self.out.glob(FIGURES))
 
     def trained(
         self, executions: "Sequence[Execution]"
     ) -> tuple[Judged, dict[tuple[str, str], list[Run]]]:
-        """Judge the claim by the runs that its sweeps have ended with.
+        """Judge the claim by the results of its sweeps.
 
         Args:
             executions: of all plans.
 
         Returns:
-            the verdict; the runs by benchmark and model.
+            the judged claim; the runs by benchmark and model.
         """
         outcomes = [outcome for execution in executions for outcome in execution.outcomes]
         done = {each.run.folder.path: run_with(each.run.proposal.values) for each in outcomes}
@@ -151,27 +151,27 @@ class ClaimRuns:
         runs = {done[run.folder]: run for run in here if run.tested is not None}
         runs |= {done[each.run.folder.path]: each.record for each in outcomes if each.record}
         of_model: dict[tuple[str, str], list[Run]] = {}
-        for each in self.wanted():
+        for each in self.needed():
             if each in runs:
                 of_model.setdefault((each.data, each.model), []).append(runs[each])
         return self.judged(runs, []), of_model
 
-    def known(self, kept: KeptRuns) -> Judged:
-        """Judge the claim by kept records, and by what was found before."""
-        records = {each: kept.find(words) for each, words in self.wanted().items()}
+    def judged_so_far(self, kept: KeptRuns) -> Judged:
+        """Judge the claim by kept records and stored results."""
+        records = {each: kept.find(words) for each, words in self.needed().items()}
         return self.judged({each: run for each, run in records.items() if run}, self.stored)
 
-    def judged(self, runs: Mapping[Wanted, Run], stored: Sequence[Score]) -> Judged:
+    def judged(self, runs: Mapping[NeededRun, Run], stored: Sequence[Score]) -> Judged:
         """Judge the claim.
 
         Args:
-            runs: those that are at hand.
-            stored: numbers of runs that are somewhere else.
+            runs: results that are available here.
+            stored: scores of runs that are elsewhere.
         """
         statements = self.claim.statements
-        found = [score_of(run, each.data, each.model, statements) for each, run in runs.items()]
-        known = {Wanted(each.data, each.model, each.seed): each for each in joined(stored, found)}
-        scores = [known[each] for each in self.wanted() if each in known]
+        new = [score_of(run, each.data, each.model, statements) for each, run in runs.items()]
+        by_run = {NeededRun(each.data, each.model, each.seed): each for each in joined(stored, new)}
+        scores = [by_run[each] for each in self.needed() if each in by_run]
 
         def numbers(quantity: Quantity, model: str, data: str) -> Mapping[int | None, float]:
             return by_seed(scores, quantity, model, data)
@@ -179,18 +179,18 @@ class ClaimRuns:
         def clocks(quantity: Quantity, model: str, data: str) -> Times:
             return times_by_seed(scores, quantity, model, data)
 
-        benchmarks = list(dict.fromkeys(each.data for each in self.wanted()))
+        benchmarks = list(dict.fromkeys(each.data for each in self.needed()))
         return Judged(
             self.claim,
             self.scale,
             ClaimResults(self.seeds, [sweep.content for sweep in self.sweeps], scores),
             judge(statements, benchmarks, numbers, clocks),
-            [str(each) for each in self.wanted() if each not in known],
+            [str(each) for each in self.needed() if each not in by_run],
         )
 
     @property
     def stored(self) -> list[Score]:
-        """Numbers of before, unless they are of other settings than the claim now has."""
+        """Stored scores, unless the claim's settings have changed since."""
         before = self._before()
         now = [sweep.content for sweep in self.sweeps]
         if before is None or before.sweeps != now:
@@ -206,25 +206,25 @@ class ClaimRuns:
         except Unreadable as reason:
             raise UsageError(f"--out: {shown(self.written)} {reason}") from reason
 
-    def _seeds(self, asked: int | None) -> int:
+    def _seeds(self, count: int | None) -> int:
         valid = [stage for stage in STAGES if stage <= len(self.scale.seeds)]
-        if asked is None:
+        if count is None:
             before = self._before()
-            asked = valid[0] if before is None else before.seeds
-        if asked not in valid:
+            count = valid[0] if before is None else before.seeds
+        if count not in valid:
             names = ", ".join(map(str, valid))
             raise UsageError(
                 f"--seeds: {self.claim.name} has {len(self.scale.seeds)} at {self.scale.name} "
-                f"scale, taken in stages, got {asked}; valid: {names}"
+                f"scale, taken in stages, got {count}; valid: {names}"
             )
-        return asked
+        return count
 
 
-def run_with(values: Mapping[str, Any]) -> Wanted:
-    """Return the run that has these values."""
-    return Wanted(*contestant(values), values[SEED])
+def run_with(values: Mapping[str, Any]) -> NeededRun:
+    """Return the needed run with these values."""
+    return NeededRun(*contestant(values), values[SEED])
 
 
 def folder_of(claim: Claim, scale: str, out: Path) -> Path:
-    """Return the folder of a claim's results: docs/claims/A2, of another scale A2_paper."""
+    """Return the folder of a claim's results: docs/claims/A2, at paper scale A2_paper."""
     return out / (claim.name if scale == "cpu" else f"{claim.name}_{scale}")

@@ -1,4 +1,4 @@
-"""The first test sequence as all models of a claim see it, from their runs' checkpoints."""
+"""Draws the first test sequence side by side for all models of a claim, from checkpoints."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.speed.preparation import prepare
 
-#: Of the noise, the same for all models.
+#: Seed of the noise, the same for all models.
 SEED = 0
 
 
 def side_by_side(groups: Sequence[Group]) -> Iterator[tuple[str, Figure]]:
-    """Draw the family's figures of several models, each by its first run that is on disk.
+    """Draw the family's figures of several models, each from its first run on disk.
 
-    A record that is kept in place of a run has no weights, so that its model is left out; with
-    fewer than two models nothing is drawn.
+    A model with only kept records has no weights, so it is left out; fewer than two models yield no
+    figure.
 
     Args:
-        groups: a model each, of one benchmark.
+        groups: one per model, all on one benchmark.
     """
     found = [(group, run) for group in groups if (run := _trained(group.runs)) is not None]
     if len(found) < 2:
@@ -41,7 +41,7 @@ def side_by_side(groups: Sequence[Group]) -> Iterator[tuple[str, Figure]]:
 
 
 def restore(subject: Subject, run: Run) -> None:
-    """Take a run's best weights, and get its data ready."""
+    """Load a run's best weights, and prepare its data."""
     checkpoint = checkpoint_of(run.folder)
     weights: dict[str, Any] = require_restorable(checkpoint, subject.model)["state_dict"]
     subject.restore(weights)

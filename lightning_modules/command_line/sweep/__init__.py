@@ -1,1 +1,1 @@
-"""``sweep``: many runs of one experiment, without an account, from a file in W&B's sweep format."""
+"""``sweep``: runs sweeps from files in W&B's format, locally and without an account."""

@@ -1,4 +1,4 @@
-"""Checks of a sweep's file; complaints name the setting, its value and what is valid."""
+"""Checks of a sweep file; errors name the setting, its value and what is valid."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ Name = TypeVar("Name", bound=str)
 
 
 def require_known(names: Iterable[Any], valid: Sequence[str], prefix: str = "") -> None:
-    """Refuse settings that would have no effect."""
+    """Reject unknown settings, which would have no effect."""
     for name in names:
         if name not in valid:
             near = nearest(str(name), valid)
@@ -19,7 +19,7 @@ def require_known(names: Iterable[Any], valid: Sequence[str], prefix: str = "") 
 
 
 def one_of(key: str, value: Any, choices: Iterable[Name]) -> Name:
-    """A value that must be one of a few."""
+    """Return a value that must be one of the choices."""
     names = list(choices)
     if value in names:
         return names[names.index(value)]
@@ -28,7 +28,7 @@ def one_of(key: str, value: Any, choices: Iterable[Name]) -> Name:
 
 
 def whole_number(key: str, value: Any, least: int = 1) -> int:
-    """A number of something."""
+    """Return a value that must be a whole number of at least ``least``."""
     if type(value) is not int or value < least:
         raise UsageError(f"{key} must be a whole number above {least - 1}, got {value}")
     return value

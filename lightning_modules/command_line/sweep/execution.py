@@ -1,4 +1,4 @@
-"""Runs a sweep: so many runs at a time, each in processes of its own."""
+"""Executes a sweep: several runs in parallel, each in its own processes."""
 
 import os
 import signal
@@ -26,52 +26,52 @@ from lightning_modules.command_line.sweep.study import SweepStudy, require_own
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 
-#: Seconds between two looks at a process, and at what it has logged.
+#: Seconds between polls of a process, and of its logged metrics.
 PAUSE, LOOK = 0.1, 1.0
-#: What processes are sent when they are asked for the end the first and the second time.
+#: Signals sent to processes at the first and the second stop request.
 STOPPING = {1: signal.SIGINT, 2: signal.SIGKILL}
-#: Status of a process that the sweep's end has not let begin.
-NOT_BEGUN = 256
-#: Statuses of processes that somebody ended, before they could answer or after they saved.
+#: Status of a process that was not started because the sweep was stopped.
+NOT_STARTED = 256
+#: Statuses of processes ended from outside, with or without saving their state.
 OF_INTERRUPTION = (INTERRUPTED, TERMINATED, -signal.SIGINT, -signal.SIGTERM)
 
 
 class Outcome(NamedTuple):
-    """End of a run."""
+    """How a run ended."""
 
     run: PlannedRun
-    how: str  #: finished, kept before, pruned, diverged, interrupted or failed
-    record: Run | None = None  #: what was kept
+    how: str  #: finished, kept, pruned, diverged, interrupted or failed
+    record: Run | None = None  #: its kept record
 
 
 @dataclass
 class Execution:
-    """Runs what a study proposes, a thread for each of the runs that go at a time."""
+    """Runs what a study proposes, with one thread per parallel run."""
 
     plan: Plan  #: turns proposals into runs
-    study: SweepStudy  #: proposes, and keeps results
+    study: SweepStudy  #: proposes runs and stores results
     total: int  #: number of runs
-    jobs: int  #: runs at a time
-    threads: int  #: of each process
-    test: bool  #: every run after training
-    #: Signals that ask for the end: the first lets runs save what they have, the second does not.
+    jobs: int  #: number of parallel runs
+    threads: int  #: threads per process
+    test: bool  #: whether to test each run after training
+    #: Stop signals: at the first, runs save their state; at the second, they are killed.
     stop: list[int]
-    kept: KeptRuns | None = None  #: what is in there is not trained again
-    launcher: Sequence[str] = ()  #: begins the command line of each process
-    outcomes: list[Outcome] = field(default_factory=list)  #: in the order of their ends
+    kept: KeptRuns | None = None  #: runs that are not trained again
+    launcher: Sequence[str] = ()  #: prefix of each process's command line
+    outcomes: list[Outcome] = field(default_factory=list)  #: in the order in which runs ended
 
     def __post_init__(self) -> None:
         self._proposals = self.study.proposals(self.total)
-        self._going: set[str] = set()
+        self._running: set[str] = set()
         self._pruned: set[str] = set()
-        #: Seconds of each run that began and ended here; the rest of a resumed one says little.
+        #: Seconds of each run that started and ended here; resumed runs would bias estimates.
         self._took: list[float] = []
-        #: Around all that is shared; nobody waits for a process inside.
+        #: Guards all shared state; not locked while waiting for a process.
         self._lock = RLock()
 
     @property
     def ended(self) -> Counter[str]:
-        """How many runs finished, were kept before, pruned, diverged, were interrupted, failed."""
+        """Number of runs by outcome."""
         return Counter(outcome.how for outcome in self.outcomes)
 
     @property
@@ -80,14 +80,14 @@ class Execution:
         return sorted(each.run.name for each in self.outcomes if each.how == "diverged")
 
     def run(self) -> None:
-        """Run until all runs have ended, or somebody wants the end."""
+        """Run until all runs have ended or a stop is requested."""
         with ThreadPoolExecutor(self.jobs) as pool:
             workers = [pool.submit(self._work) for _ in range(self.jobs)]
             while wait(workers, PAUSE).not_done and not self.stop:
                 pass
-            if going := len(self._going):
-                whose = f"{going} runs to save their" if going > 1 else "1 run to save its"
-                print(f"\nWaiting for {whose} state", flush=True)
+            if running := len(self._running):
+                owner = f"{running} runs to save their" if running > 1 else "1 run to save its"
+                print(f"\nWaiting for {owner} state", flush=True)
         for worker in workers:
             worker.result()
 
@@ -104,19 +104,19 @@ class Execution:
                 else:
                     self.outcomes.append(Outcome(run, proposal.ended))
         except BaseException:
-            # The other runs shall save what they have.
+            # Let the other runs save their state.
             self.stop.append(signal.SIGINT)
             raise
 
     def _carry_out(self, run: PlannedRun) -> None:
-        """Do what is left of a run: training, and the test."""
+        """Do what remains of a run: training, then its test."""
         trial, code, began = run.proposal.trial, 0, time.monotonic()
         whole = not run.folder.states
         if trial is not None and self._is_kept(run):
             return
         test = self.test and not (trial is None and run.folder.results.exists())
         if trial is not None:
-            doing = "starts" if whole else "goes on"
+            doing = "starts" if whole else "continues"
             code = self._process(run, process.training, doing)
             if code == 0 and run.name not in self._pruned:
                 with self._lock:
@@ -130,7 +130,7 @@ class Execution:
             self._conclude(run, code, time.monotonic() - began, whole)
 
     def _is_kept(self, run: PlannedRun) -> bool:
-        """Say where the record of a run is, if there is one; its trial stays one that may begin."""
+        """Return whether a run has a kept record, and report it; its trial stays open."""
         if self.kept is None:
             return False
         with self._lock:
@@ -140,72 +140,72 @@ class Execution:
         return record is not None
 
     def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:
-        """Run a command, say what it is ``doing`` unless that is known, and return its status."""
-        self._going.add(run.name)
+        """Run a command, report what it is ``doing`` unless empty, and return its exit status."""
+        self._running.add(run.name)
         try:
-            started = self._started(run, command, doing)
-            if started is None:
-                return NOT_BEGUN
+            running = self._start(run, command, doing)
+            if running is None:
+                return NOT_STARTED
             sent, look = 0, 0.0
-            while (code := started.poll()) is None:
+            while (code := running.poll()) is None:
                 if command is process.training and not sent and time.monotonic() > look:
                     self._judge(run)
                     look = time.monotonic() + LOOK
-                wanted = min(len(self.stop), 2) or int(run.name in self._pruned)
-                if wanted > sent:
-                    process.send(started, STOPPING[wanted])
-                    sent = wanted
+                level = min(len(self.stop), 2) or int(run.name in self._pruned)
+                if level > sent:
+                    process.send(running, STOPPING[level])
+                    sent = level
                 time.sleep(PAUSE)
             return code
         finally:
-            self._going.discard(run.name)
+            self._running.discard(run.name)
 
-    def _started(
+    def _start(
         self, run: PlannedRun, command: process.Command, doing: str
     ) -> subprocess.Popen[bytes] | None:
-        """Start a command once nobody else is at the run; None if the end comes first.
+        """Start a command once no other process writes to the run; None if stopped before.
 
-        Whoever is left of an earlier sweep is asked for the end, too.
+        A stop is passed on to processes left over from an earlier sweep.
         """
         sent = 0
         while not self.stop:
             started = process.start(run, command, self.threads, self.launcher)
             if doing:
-                said = doing if started else "waits for its earlier process"
-                self._say(run, f"{said}, log: {shown(run.log)}")
+                status = doing if started else "waits for its earlier process"
+                self._say(run, f"{status}, log: {shown(run.log)}")
             if started is not None:
                 return started
             doing = ""
             time.sleep(PAUSE)
-        while left := process.orphans(run):
-            wanted = min(len(self.stop), 2)
-            if wanted > sent:
-                for orphan in left:
+        while orphans := process.orphans(run):
+            level = min(len(self.stop), 2)
+            if level > sent:
+                for orphan in orphans:
                     with suppress(ProcessLookupError):
-                        os.kill(orphan, STOPPING[wanted])
-                sent = wanted
+                        os.kill(orphan, STOPPING[level])
+                sent = level
             time.sleep(PAUSE)
         return None
 
     def _judge(self, run: PlannedRun) -> None:
-        """Give a run up if it is among the worse ones so far."""
+        """Prune a run if it is among the worse ones so far."""
         trial = run.proposal.trial
         if trial is None or self.plan.file.early_termination is None:
             return
         with self._lock:
             if self.study.report(trial, self._logged(run)):
-                # Before its process ends, so that no kill between leaves it to be gone on with.
+                # Recorded before its process ends, so that a kill in between cannot resume it.
                 self.study.prune(trial)
                 self._pruned.add(run.name)
 
     def _conclude(self, run: PlannedRun, code: int, seconds: float, whole: bool) -> None:
-        """Say how a run ended, and write down if it diverged or failed.
+        """Report how a run ended, and record if it diverged or failed.
 
         Args:
             run: the run.
-            code: status of its last process.
-            seconds: how long it took here.
-            whole: it began here.
+            code: exit status of its last process.
+            seconds: time that it took here.
+            whole: whether it started here.
         """
         trial, took = run.proposal.trial, duration(seconds)
         if whole:
@@ -219,7 +219,7 @@ class Execution:
                 self.study.diverge(trial)
             self._count(run, "diverged", f"diverged after {took} ({shown(run.log)})")
         elif code in OF_INTERRUPTION:
-            # It stays one that is to go on.
+            # Its trial stays open, to be resumed.
             self._count(run, "interrupted", f"interrupted after {took}, not by this sweep")
         else:
             if trial is not None:
@@ -228,11 +228,11 @@ class Execution:
             why = process.reason(run, code)
             self._count(run, "failed", f"failed after {took}: {why} ({shown(run.log)})")
 
-    def _count(self, run: PlannedRun, how: str, said: str, record: Run | None = None) -> None:
+    def _count(self, run: PlannedRun, how: str, message: str, record: Run | None = None) -> None:
         with self._lock:
             self.outcomes.append(Outcome(run, how, record))
             left = self.total - len(self.outcomes)
-            self._say(run, said + to_go(self._took, left, len(self._going), self.jobs))
+            self._say(run, message + to_go(self._took, left, len(self._running), self.jobs))
 
     def _scored(self, run: PlannedRun) -> str:
         metric, values = self.plan.file.metric, self._logged(run)
@@ -246,9 +246,9 @@ class Execution:
         metric = self.plan.file.metric
         return metric_values(run.folder.metrics, metric.name) if metric else []
 
-    def _say(self, run: PlannedRun, what: str) -> None:
+    def _say(self, run: PlannedRun, message: str) -> None:
         with self._lock:
-            print(f"{run.proposal.number}/{self.total} {run.name}: {what}", flush=True)
+            print(f"{run.proposal.number}/{self.total} {run.name}: {message}", flush=True)
 
 
 def execute(
@@ -260,10 +260,10 @@ def execute(
     kept: KeptRuns | None,
     launcher: Sequence[str],
 ) -> Execution:
-    """Run a sweep until all runs have ended, or somebody wants the end.
+    """Run a sweep until all runs have ended or a stop is requested.
 
     Raises:
-        UsageError: it cannot begin, or go on.
+        UsageError: it cannot start or continue.
     """
     total = plan.file.number_of_runs(trials)
     require_own(plan.folder)
@@ -274,25 +274,25 @@ def execute(
     return execution
 
 
-def to_go(took: Sequence[float], left: int, going: int, jobs: int) -> str:
-    """Estimate how long the other runs will take; say nothing where nothing is known or left.
+def to_go(took: Sequence[float], left: int, running: int, jobs: int) -> str:
+    """Estimate the remaining time as a clause; empty if no run has ended or none is left.
 
     Args:
         took: seconds of each run that ended.
-        left: how many have not ended.
-        going: how many of these have begun; half of their time is behind them.
-        jobs: runs at a time.
+        left: number of runs that have not ended.
+        running: number of these that have started, assumed half done.
+        jobs: number of parallel runs.
     """
     if not (took and left):
         return ""
-    seconds = mean(took) * (left - going / 2) / min(jobs, left)
+    seconds = mean(took) * (left - running / 2) / min(jobs, left)
     return f"; {left} left, about {duration(seconds)}"
 
 
 def duration(seconds: float) -> str:
-    """Rounded so that two numbers say it."""
-    minutes, rest = divmod(round(seconds), 60)
+    """Format seconds with at most two units."""
+    minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,4 +1,4 @@
-"""Runs whose records are kept, so that a table does not train them again."""
+"""Finds runs with kept records, so that a table does not train them again."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,32 +19,32 @@ SEED, NAME = "--seed_everything=", "--run="
 
 
 class Settings(Blueprint):
-    """An experiment's settings; no model is built, which would take ten times as long."""
+    """Parses an experiment's settings without building its model, which is ten times slower."""
 
     def instantiate_classes(self) -> None:
         """Build nothing."""
 
 
 class Experiment(NamedTuple):
-    """What a command line would train, whatever its seed."""
+    """What a command line would train, apart from the seed."""
 
-    settings: Mapping[str, Any]  #: the decisive ones
-    classes: tuple[str, ...]  #: options that name the classes of model and data, and nothing else
-    sequences: int  #: of its test set
+    settings: Mapping[str, Any]  #: those that affect results
+    classes: tuple[str, ...]  #: options that only name the classes of model and data
+    sequences: int  #: size of its test set
     data: str  #: all settings of the data, as text
-    words: tuple[str, ...]  #: options of ``fit``, but for the seed
+    words: tuple[str, ...]  #: options of ``fit`` without the seed
 
 
 class KeptRuns:
     """Finds the record of a run that was trained before, here or elsewhere.
 
-    A record stands for a run with the same decisive settings, by the rule that says which runs are
-    averaged, with the same seed and a test of the same whole test set. A setting that the record
-    does not name came later: such a run has its default. Where settings agree, data that are
-    missing are downloaded, as training would: only then is known what it would train on.
+    A record matches a run with the same decisive settings (the rule that decides which runs are
+    averaged), the same seed, and a test on the same whole test set. A setting that the record lacks
+    was added later, and must have its default. If the settings agree, missing data are downloaded,
+    as in training, since only then is the data source known.
 
     Args:
-        *folders: where records are kept, or runs are.
+        *folders: folders of records or runs.
 
     Raises:
         UsageError: there is no such folder.
@@ -61,37 +61,42 @@ class KeptRuns:
         self._defaults: dict[tuple[str, ...], Mapping[str, Any]] = {}
 
     def find(self, words: Sequence[str]) -> Run | None:
-        """Return the record of a run, None if there is none.
+        """Return the record of a run; None if there is none.
 
         Args:
-            words: options of ``fit``, a seed among them or the default one.
+            words: options of ``fit``; without a seed, the default one.
         """
         seed = next((w.removeprefix(SEED) for w in words[::-1] if w.startswith(SEED)), "0")
         of_seed = [run for run in self.runs if str(run.seed) == seed]
         if not of_seed:
             return None
-        wanted = self._experiment(tuple(w for w in words if not w.startswith((SEED, NAME))))
-        return next((run for run in of_seed if self._is_of(run, wanted)), None)
+        experiment = self._experiment(tuple(w for w in words if not w.startswith((SEED, NAME))))
+        return next((run for run in of_seed if self._is_of(run, experiment)), None)
 
-    def _is_of(self, run: Run, wanted: Experiment) -> bool:
+    def _is_of(self, run: Run, experiment: Experiment) -> bool:
         assert run.tested is not None
-        found, known = run.tested.benchmark, decisive(run.settings)
-        later = wanted.settings.keys() - known.keys()
-        named = {key: value for key, value in wanted.settings.items() if key in known}
-        if found.sequences != wanted.sequences or differing([known, named]):
+        benchmark, recorded = run.tested.benchmark, decisive(run.settings)
+        later = experiment.settings.keys() - recorded.keys()
+        common = {key: value for key, value in experiment.settings.items() if key in recorded}
+        if benchmark.sequences != experiment.sequences or differing([recorded, common]):
             return False
-        # Parsed only where they are asked for.
-        defaults = self._defaults_of(wanted) if later else {}
-        if any(wanted.settings[key] != defaults.get(key) for key in later):
+        # Parsed only if needed.
+        defaults = self._defaults_of(experiment) if later else {}
+        if any(experiment.settings[key] != defaults.get(key) for key in later):
             return False
-        used = self._data_record(wanted)
-        return (found.source, found.sha256) == (used["source"], used["test_sha256"][:DIGITS])
+        used = self._data_record(experiment)
+        return (benchmark.source, benchmark.sha256) == (
+            used["source"],
+            used["test_sha256"][:DIGITS],
+        )
 
-    def _defaults_of(self, wanted: Experiment) -> Mapping[str, Any]:
+    def _defaults_of(self, experiment: Experiment) -> Mapping[str, Any]:
         """Return the defaults of an experiment's classes."""
-        if wanted.classes not in self._defaults:
-            self._defaults[wanted.classes] = decisive(flat(rounded(self._dumped(wanted.classes))))
-        return self._defaults[wanted.classes]
+        if experiment.classes not in self._defaults:
+            self._defaults[experiment.classes] = decisive(
+                flat(rounded(self._dumped(experiment.classes)))
+            )
+        return self._defaults[experiment.classes]
 
     def _experiment(self, words: tuple[str, ...]) -> Experiment:
         if words not in self._experiments:
@@ -106,23 +111,23 @@ class KeptRuns:
         return self._experiments[words]
 
     def _dumped(self, words: Sequence[str]) -> dict[str, Any]:
-        """Return all settings of a command line, defaults and all."""
-        read = Settings(list(words), run=False)
-        dumped = read.parser.dump(read.config, skip_unset=False, skip_validation=True)
+        """Return all settings of a command line, including defaults."""
+        parsed = Settings(list(words), run=False)
+        dumped = parsed.parser.dump(parsed.config, skip_unset=False, skip_validation=True)
         return yaml.safe_load(dumped)
 
-    def _data_record(self, wanted: Experiment) -> Mapping[str, str]:
-        """Return what is really used with some settings of the data, which are read once."""
-        if wanted.data not in self._data:
-            data = Blueprint(list(wanted.words), run=False).datamodule
+    def _data_record(self, experiment: Experiment) -> Mapping[str, str]:
+        """Return the data record of an experiment; data with the same settings are read once."""
+        if experiment.data not in self._data:
+            data = Blueprint(list(experiment.words), run=False).datamodule
             data.prepare_data_record()
             data.setup()
-            self._data[wanted.data] = data.data_record()
-        return self._data[wanted.data]
+            self._data[experiment.data] = data.data_record()
+        return self._data[experiment.data]
 
 
 def classes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the keys of all classes that settings name, outer ones first, and their paths."""
+    """Yield the key and path of every class in the settings, outer ones first."""
     for key, value in settings.items():
         if isinstance(value, Mapping) and "class_path" in value:
             yield key, value["class_path"]

@@ -1,7 +1,7 @@
-"""A script: becomes a program that is interrupted when the process that started it dies.
+"""A script that becomes a program which is interrupted when its parent process dies.
 
-Even SIGKILL of a sweep then leaves no run behind: each saves its state and ends. It takes the
-number of the process that starts it, and the program's command line.
+So even SIGKILL of a sweep leaves no run behind: each saves its state and ends. Arguments: the
+parent's process id, and the program's command line.
 """
 
 import ctypes
@@ -9,22 +9,22 @@ import os
 import signal
 import sys
 
-#: An option of Linux's prctl; a program keeps it in place of which another one is executed.
+#: Option of Linux's prctl that sets the parent-death signal; it survives exec.
 PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, words: list[str]) -> None:
-    """Take the leash, and become the program.
+    """Set the parent-death signal, and become the program.
 
     Args:
-        parent: the process at whose death the program ends.
-        words: of the program's command line.
+        parent: id of the process at whose death the program is interrupted.
+        words: the program's command line.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
     if os.getppid() == parent:
         os.execvp(words[0], words)
-    # It died before that.
+    # Otherwise the parent died before prctl took effect.
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Locks that the system lets go of when their holder ends, however it ends."""
+"""Locks that the system releases when their holder ends, however it ends."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from lightning_modules.records.run_folder import shown
 
 
 def locked(file: int) -> bool:
-    """Lock an open file for all processes that inherit it; False if others hold it.
+    """Lock an open file for all processes that inherit it; False if others have locked it.
 
     Args:
-        file: its descriptor.
+        file: the file's descriptor.
     """
     import fcntl  # which Windows lacks
 
@@ -29,12 +29,12 @@ def only_sweep_in(folder: Path) -> Iterator[None]:
     """Keep other sweeps out of a folder.
 
     Raises:
-        UsageError: one is in there.
+        UsageError: a sweep is already running there.
     """
-    held = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if not locked(held):
+        if not locked(descriptor):
             raise UsageError(f"a sweep is already running in {shown(folder)}")
         yield
     finally:
-        os.close(held)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A grid in the order of its file, where the first runs are those that are wanted first."""
+"""A grid sampler that keeps the file's order, so that the most important runs come first."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -11,12 +11,12 @@ from optuna.trial import FrozenTrial
 
 
 class OrderedGrid(BaseSampler):
-    """Proposes the first combination that no other trial has; the last parameter varies fastest.
+    """Proposes the first combination without a trial; the last parameter varies fastest.
 
-    What is taken is read from the study, so that it goes on after any end.
+    The state is read from the study, so that a sweep can resume after any interruption.
 
     Args:
-        choices: values of each parameter, as Optuna keeps them.
+        choices: values of each parameter, as stored by Optuna.
     """
 
     def __init__(self, choices: Mapping[str, Sequence[Any]]) -> None:
@@ -31,7 +31,7 @@ class OrderedGrid(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw nothing."""
+        """Sample nothing jointly."""
         return {}
 
     def sample_independent(
@@ -41,13 +41,13 @@ class OrderedGrid(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Return a parameter's value in the first free combination that has the trial's others."""
+        """Return the parameter's value in the first unused combination that fits the trial."""
         others = (each for each in study.get_trials(deepcopy=False) if each.number != trial.number)
-        taken = {tuple(each.params.get(name) for name in self.choices) for each in others}
-        place = list(self.choices).index(param_name)
-        given = {list(self.choices).index(name): value for name, value in trial.params.items()}
+        used = {tuple(each.params.get(name) for name in self.choices) for each in others}
+        index = list(self.choices).index(param_name)
+        fixed = {list(self.choices).index(name): value for name, value in trial.params.items()}
         return next(
-            combination[place]
+            combination[index]
             for combination in product(*self.choices.values())
-            if combination not in taken and all(combination[i] == v for i, v in given.items())
+            if combination not in used and all(combination[i] == v for i, v in fixed.items())
         )

@@ -1,4 +1,4 @@
-"""A sweep's parameters: what a file in W&B's format says of them, as Optuna's distributions."""
+"""Translates a sweep's parameters from W&B's format into Optuna's distributions."""
 
 import json
 import math
@@ -23,14 +23,14 @@ from lightning_modules.command_line.sweep.transformed import (
 )
 from lightning_modules.command_line.usage_error import UsageError
 
-#: The settings that say where each distribution's values come from, and those that have defaults.
+#: The settings that each distribution needs, and those that have defaults.
 NEEDED: dict[str, tuple[str, ...]] = {
     "constant": ("value",),
     "categorical": ("values",),
     "int_uniform": ("min", "max"),
     "uniform": ("min", "max"),
     "log_uniform_values": ("min", "max"),
-    # The same: the logarithm of 1 / x is uniform where that of x is.
+    # Equivalent: log(1 / x) is uniform if log(x) is.
     "inv_log_uniform_values": ("min", "max"),
     "normal": (),
     "log_normal": (),
@@ -40,54 +40,54 @@ OPTIONAL = {
     "normal": ("mu", "sigma"),
     "log_normal": ("mu", "sigma"),
 }
-#: Before the name of a distribution whose values are rounded to multiples of `q`.
+#: Prefix of distributions whose values are rounded to multiples of `q`.
 ROUNDED = "q_"
 DISTRIBUTIONS = (
     *NEEDED,
     *(f"{ROUNDED}{name}" for name in ("uniform", "log_uniform_values", "normal", "log_normal")),
 )
-#: W&B's former names, whose ends are exponents, and what is meant by values instead.
+#: W&B's former names, whose bounds are exponents.
 OF_EXPONENTS = ("log_uniform", "q_log_uniform", "inv_log_uniform")
 SETTINGS = ("value", "values", "probabilities", "min", "max", "mu", "sigma", "q", "distribution")
 
 
 def read_parameter(key: str, content: Any) -> BaseDistribution:
-    """Read a parameter's part of a sweep's file.
+    """Read a parameter's section of a sweep file.
 
-    Choices become JSON text: Optuna takes no lists, and takes 1 and true for the same.
+    Choices become JSON text: Optuna accepts no lists, and treats 1 and true as equal.
 
     Args:
-        key: its name in the file, for complaints.
-        content: what the file says of it.
+        key: its key in the file, for error messages.
+        content: its value in the file.
 
     Raises:
-        UsageError: it says nothing that can be drawn from.
+        UsageError: it does not define a valid distribution.
     """
     if not isinstance(content, Mapping):
         raise UsageError(f"{key} must have values, value, or min and max, got {content}")
     require_known(content, SETTINGS, f"{key}.")
-    named = content.get("distribution", _inferred(content))
-    if named in OF_EXPONENTS:
-        raise UsageError(f"{key}.distribution: {_by_values(named, content)}")
-    distribution = one_of(f"{key}.distribution", named, DISTRIBUTIONS)
+    name = content.get("distribution", _inferred(content))
+    if name in OF_EXPONENTS:
+        raise UsageError(f"{key}.distribution: {_by_values(name, content)}")
+    distribution = one_of(f"{key}.distribution", name, DISTRIBUTIONS)
     base = distribution.removeprefix(ROUNDED)
-    for name in NEEDED[base]:
-        if name not in content:
-            raise UsageError(f"{key}.{name}: is missing; {distribution} needs it")
+    for setting in NEEDED[base]:
+        if setting not in content:
+            raise UsageError(f"{key}.{setting}: is missing; {distribution} needs it")
     q = ("q",) if distribution.startswith(ROUNDED) else ()
     valid = (*NEEDED[base], *OPTIONAL.get(base, ()), *q)
-    for name in content:
-        if name not in (*valid, "distribution"):
-            raise UsageError(f"{key}.{name}: {distribution} has {', '.join(valid)}")
-    drawn = _unrounded(key, content, base)
+    for setting in content:
+        if setting not in (*valid, "distribution"):
+            raise UsageError(f"{key}.{setting}: {distribution} has {', '.join(valid)}")
+    unrounded = _unrounded(key, content, base)
     if not q:
-        return drawn
-    assert isinstance(drawn, FloatDistribution)
-    return quantised(drawn, _number(f"{key}.q", content.get("q", 1), above=0))
+        return unrounded
+    assert isinstance(unrounded, FloatDistribution)
+    return quantised(unrounded, _number(f"{key}.q", content.get("q", 1), above=0))
 
 
 def examples(distribution: BaseDistribution) -> list[Any]:
-    """All choices, or both ends of an interval, of 95% of it where it has none."""
+    """Return all choices, or an interval's bounds; for a normal, those of its central 95%."""
     if isinstance(distribution, CategoricalDistribution):
         return [json.loads(str(choice)) for choice in distribution.choices]
     if isinstance(distribution, Transformed):
@@ -96,8 +96,8 @@ def examples(distribution: BaseDistribution) -> list[Any]:
     return [distribution.low, distribution.high]
 
 
-def drawn_value(trial: BaseTrial, key: str, distribution: BaseDistribution) -> Any:
-    """A trial's value, drawn now unless it has one."""
+def suggested_value(trial: BaseTrial, key: str, distribution: BaseDistribution) -> Any:
+    """Return a trial's value, sampled now unless it has one."""
     if isinstance(distribution, CategoricalDistribution):
         return json.loads(str(trial.suggest_categorical(key, distribution.choices)))
     if isinstance(distribution, IntDistribution):
@@ -108,12 +108,12 @@ def drawn_value(trial: BaseTrial, key: str, distribution: BaseDistribution) -> A
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number; true and false are none."""
+    """Return whether a value is a finite number; booleans are not."""
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 
 def _inferred(content: Mapping[str, Any]) -> str:
-    """The distribution of a parameter that names none, as W&B understands it."""
+    """Return the default distribution of a parameter that names none, as W&B infers it."""
     if "value" in content:
         return "constant"
     if "values" in content:
@@ -122,17 +122,17 @@ def _inferred(content: Mapping[str, Any]) -> str:
     return "int_uniform" if all(type(end) is int for end in ends) else "uniform"
 
 
-def _by_values(named: str, content: Mapping[str, Any]) -> str:
-    """Say how a distribution by exponents is written by its values."""
+def _by_values(name: str, content: Mapping[str, Any]) -> str:
+    """Explain how to write a distribution by values instead of exponents."""
     least: Any = content.get("min")
     most: Any = content.get("max")
     values = ["exp(min)", "exp(max)"]
     if is_number(least) and is_number(most):
-        # The one of 1 / x has them the other way round.
-        ends = (-most, -least) if "inv" in named else (least, most)
+        # Inverse distributions have bounds of 1 / x, so the order is reversed.
+        ends = (-most, -least) if "inv" in name else (least, most)
         values = [f"{math.exp(x):.4g}" if abs(x) < 700 else f"e^{x}" for x in ends]
     return (
-        f"{named} takes min and max as exponents of e; use {named}_values, which takes values: "
+        f"{name} takes min and max as exponents of e; use {name}_values, which takes values: "
         f"min {values[0]}, max {values[1]}"
     )
 
@@ -144,8 +144,8 @@ def _unrounded(key: str, content: Mapping[str, Any], distribution: str) -> BaseD
         choice = _choice(f"{key}.values", content["values"])
         if "probabilities" not in content:
             return choice
-        given = content["probabilities"]
-        return weighted(content["values"], _probabilities(key, given, len(choice.choices)))
+        probabilities = content["probabilities"]
+        return weighted(content["values"], _probabilities(key, probabilities, len(choice.choices)))
     if distribution in ("normal", "log_normal"):
         mu = _number(f"{key}.mu", content.get("mu", 0.0))
         sigma = _number(f"{key}.sigma", content.get("sigma", 1.0), above=0)
@@ -153,13 +153,17 @@ def _unrounded(key: str, content: Mapping[str, Any], distribution: str) -> BaseD
     return _interval(key, content["min"], content["max"], distribution)
 
 
-def _probabilities(key: str, given: Any, number: int) -> list[float]:
-    good = isinstance(given, list) and len(given) == number
-    if not good or not all(is_number(p) and p >= 0 for p in given) or not 0.99 < sum(given) < 1.01:
+def _probabilities(key: str, content: Any, number: int) -> list[float]:
+    matches = isinstance(content, list) and len(content) == number
+    if (
+        not matches
+        or not all(is_number(p) and p >= 0 for p in content)
+        or not 0.99 < sum(content) < 1.01
+    ):
         raise UsageError(
-            f"{key}.probabilities must be {number} numbers that add up to 1, got {given}"
+            f"{key}.probabilities must be {number} numbers that add up to 1, got {content}"
         )
-    return [float(p) for p in given]
+    return [float(p) for p in content]
 
 
 def _choice(key: str, values: Any) -> CategoricalDistribution:
@@ -188,9 +192,9 @@ def _interval(key: str, least: Any, most: Any, distribution: str) -> BaseDistrib
 
 
 def _number(key: str, value: Any, above: float = -math.inf) -> Any:
-    """A number as it stands there: whole or not."""
+    """Return a number unchanged: an int or a float."""
     if not is_number(value):
-        # YAML takes 1e-3 for text.
+        # YAML reads 1e-3 as text.
         hint = "; a number with an exponent needs a point, 1.0e-3" if "e" in str(value) else ""
         raise UsageError(f"{key} must be a number, got {value}{hint}")
     if value <= above:

@@ -1,4 +1,4 @@
-"""The runs of a sweep: their settings, and the folder that they share."""
+"""Plans the runs of a sweep: their settings and their common folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,20 +15,20 @@ from lightning_modules.records.run_folder import RunFolder, shown
 
 
 class PlannedRun(NamedTuple):
-    """A run that has not begun, or was begun before."""
+    """A run of a sweep, whether or not it has started."""
 
     proposal: Proposal  #: its values
-    folder: RunFolder  #: where it goes
+    folder: RunFolder  #: its folder
     arguments: tuple[str, ...]  #: options of ``fit``
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         return self.folder.run
 
     @property
     def log(self) -> Path:
-        """What its processes say; beside its folder, which only the run itself may make."""
+        """Its processes' output; beside its folder, which only the run itself may create."""
         return self.folder.path.with_name(f"{self.name}.log")
 
 
@@ -36,21 +36,21 @@ class Plan:
     """Turns proposals into runs.
 
     Args:
-        file: the sweep's.
-        settings: options that hold for all runs.
+        file: the sweep's file.
+        settings: options for all runs.
 
     Raises:
-        UsageError: no run could begin with these settings.
+        UsageError: runs cannot start with these settings.
     """
 
     def __init__(self, file: SweepFile, settings: Sequence[str]) -> None:
         self.file, self.settings = file, tuple(settings)
         self.folder = self._checked_folder()
         self.varied = [key for key, parameter in file.parameters.items() if not parameter.single()]
-        self.numbered = file.method != "grid" or self._alike()
+        self.numbered = file.method != "grid" or self._names_collide()
 
     def run(self, proposal: Proposal) -> PlannedRun:
-        """The run that tries these values."""
+        """Return the run that tries these values."""
         number = proposal.number if self.numbered else None
         name = run_name(number, proposal.values, self.varied)
         own = (f"--experiment={self.folder.name}", f"--run={name}")
@@ -63,13 +63,13 @@ class Plan:
         for number, values in enumerate(runs, 1):
             yield self.run(Proposal(number, values, None))
 
-    def _alike(self) -> bool:
-        """Whether runs of a grid have the same name: rounded, numbers may be equal."""
+    def _names_collide(self) -> bool:
+        """Return whether any runs of a grid share a name, since names round numbers."""
         grid = [*self.file.combinations()]
         return len({run_name(None, values, self.varied) for values in grid}) < len(grid)
 
     def _checked_folder(self) -> Path:
-        """Build each value's model without numbers, and ask the first one where runs go."""
+        """Build each value's model on the meta device, and return the folder of the runs."""
         try:
             built = [
                 Blueprint([*self.file.words(values), *self.settings], run=False)
@@ -86,9 +86,9 @@ class Plan:
 
 
 def one_by_one(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Combinations in which every value is once, the others at their first one."""
-    first = {key: several[0] for key, several in values.items()}
+    """Yield combinations that cover every value once, with the other settings at their first."""
+    first = {key: choices[0] for key, choices in values.items()}
     yield first
-    for key, several in values.items():
-        for value in several[1:]:
+    for key, choices in values.items():
+        for value in choices[1:]:
             yield {**first, key: value}

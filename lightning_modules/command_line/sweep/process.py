@@ -1,4 +1,4 @@
-"""A run's processes: training, and then the test."""
+"""The processes of a run: training, then testing."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from lightning_modules.command_line.sweep.plan import PlannedRun
 from lightning_modules.installation import PROGRAM
 
 LEASH = Path(__file__).with_name("leash.py")
-#: Torch reads it; unset, every process would take all cores.
+#: Read by torch; if unset, every process would use all cores.
 THREADS = "OMP_NUM_THREADS"
 Command = Callable[[PlannedRun], list[str]]
 
@@ -23,13 +23,13 @@ Command = Callable[[PlannedRun], list[str]]
 def start(
     run: PlannedRun, command: Command, threads: int, launcher: Sequence[str] = ()
 ) -> subprocess.Popen[bytes] | None:
-    """Start a command; None as long as a process of an earlier sweep is still at the run.
+    """Start a command; None while a process of an earlier sweep still writes to the run.
 
     Args:
-        run: whose log is locked until all its writers have ended.
-        command: asked for its words once nobody else is at the run.
-        threads: of the process, unless the user set them; a launcher's machine has its own number.
-        launcher: begins the command line, such as ``srun --ntasks=1``.
+        run: the run, whose log stays locked until all its writers have ended.
+        command: returns the arguments; called once no other process writes to the run.
+        threads: of the process, unless set by the user; not used with a launcher.
+        launcher: prefix of the command line, such as ``srun --ntasks=1``.
     """
     with run.log.open("ab") as log:
         if not locked(log.fileno()):
@@ -40,13 +40,13 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # Its log is a text file, whatever the locale is.
+            # The log is UTF-8, whatever the locale.
             env={
                 **({} if launcher else {THREADS: str(threads)}),
                 **os.environ,
                 "PYTHONIOENCODING": "utf-8",
             },
-            # The sweep hands signals on itself, so that no run sees one twice.
+            # The sweep forwards signals itself, so that no run receives one twice.
             start_new_session=True,
         )
 
@@ -58,35 +58,35 @@ def send(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def orphans(run: PlannedRun) -> list[int]:
-    """Find the processes of an earlier sweep that write a run's log; only Linux tells."""
-    found = []
+    """Return the ids of an earlier sweep's processes that write to a run's log; Linux only."""
+    pids = []
     for output in Path("/proc").glob("[0-9]*/fd/1"):
         with suppress(OSError):
             if output.samefile(run.log):
-                found.append(int(output.parts[2]))
-    return found
+                pids.append(int(output.parts[2]))
+    return pids
 
 
 def training(run: PlannedRun) -> list[str]:
-    """Train from the start, or go on."""
+    """Return the arguments that train from scratch, or resume."""
     if states := run.folder.states:
-        # Of two damaged ones the first is named when it is refused.
+        # If all are damaged, fit rejects the first by name.
         intact = next(filter(is_intact, states), states[0])
         return ["fit", *run.arguments, f"--ckpt_path={intact}"]
-    # Of a run that ended before it could save anything; else it would take another name.
+    # Left over from a run that ended before saving; otherwise the new run would get another name.
     shutil.rmtree(run.folder.path, ignore_errors=True)
     return ["fit", *run.arguments]
 
 
 def testing(run: PlannedRun) -> list[str]:
-    """Test the state that validated best."""
+    """Return the arguments that test the best checkpoint."""
     last, best = run.folder.last_checkpoint, run.folder.best_checkpoint
     return ["test", f"--ckpt_path={best if best.exists() else last}"]
 
 
 def reason(run: PlannedRun, code: int) -> str:
-    """Why a process failed: the last that it said, or what ended it."""
+    """Return why a process failed: the signal that ended it, or its last line of output."""
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
-    said = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(said) if line.strip()), "printed nothing")
+    lines = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "printed nothing")

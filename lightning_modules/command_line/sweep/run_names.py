@@ -1,4 +1,4 @@
-"""Names of runs' folders, which say the values that were varied."""
+"""Names of runs' folders, which include the varied values."""
 
 import hashlib
 import json
@@ -9,20 +9,20 @@ from typing import Any
 
 from lightning_modules.command_line.sweep.parameter import is_number
 
-#: W&B's names have at most 128 characters, of which the experiment's takes some.
+#: W&B's names have at most 128 characters, including the experiment's name.
 LONGEST = 80
 DIGEST = 6
-#: As in the names of other runs.
+#: Short forms, as in the names of other runs.
 SHORT = {"seed_everything": "seed"}
 
 
 def run_name(number: int | None, values: Mapping[str, Any], varied: Sequence[str]) -> str:
-    """A name such as ``NTM-learning_rate0.001-slots16``.
+    """Return a name such as ``NTM-learning_rate0.001-slots16``.
 
     Args:
-        number: stands first, where values alone may not tell runs apart.
-        values: of all settings.
-        varied: settings that are not the same for all runs.
+        number: first part of the name, if values may not tell runs apart.
+        values: by setting.
+        varied: settings that differ between runs.
     """
     keys = short_keys(varied)
     first = [] if number is None else [f"{number:03d}"]
@@ -34,14 +34,14 @@ def run_name(number: int | None, values: Mapping[str, Any], varied: Sequence[str
 
 
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
-    """The last word of each setting, all words of those that share it."""
+    """Return each key's last word, or the full key if others share that word."""
     full = {key: SHORT.get(key, key) for key in keys}
     last = [key.rpartition(".")[2] for key in full.values()]
     return {k: end if last.count(end) == 1 else full[k] for k, end in zip(full, last, strict=True)}
 
 
 def part(key: str, value: Any) -> str:
-    """Text says itself what it is; other values follow their setting."""
+    """Return a value's part of the name: text alone, other values after their key."""
     if isinstance(value, str):
         text = Path(value).stem if value.endswith((".yaml", ".yml")) else value
     elif is_number(value):

@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin, to be answered when it suits."""
+"""Collects Ctrl-C and similar signals, to be handled later."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
-    """Collect the numbers of signals instead of dying of them."""
+    """Collect signal numbers instead of being ended by them."""
     received: list[int] = []
     before = {
         number: signal.signal(number, lambda number, frame: received.append(number))

@@ -1,4 +1,4 @@
-"""``sweep.db``: an Optuna study, which proposes trials and keeps what became of each."""
+"""``sweep.db``: an Optuna study that proposes trials and stores their outcomes."""
 
 import json
 import sqlite3
@@ -21,47 +21,47 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from lightning_modules.command_line.sweep.ordered_grid import OrderedGrid
-from lightning_modules.command_line.sweep.parameter import drawn_value
+from lightning_modules.command_line.sweep.parameter import suggested_value
 from lightning_modules.command_line.sweep.sweep_file import LASTING, SweepFile
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.run_folder import shown
 
 NAME = "sweep.db"
-#: What kept the state before Optuna did.
+#: The state's file in versions before Optuna.
 FORMER = "sweep.json"
 OTHER_FOLDER = "name another folder with --experiment=NAME"
-#: A trial's attribute: the number of the failed one that it tries again.
+#: Trial attribute: number of the failed trial that it retries.
 AGAIN = "again"
-#: A trial's attribute: its training diverged, and would do so again.
+#: Trial attribute: its training diverged, and would again.
 DIVERGED = "diverged"
 
 
 class Proposal(NamedTuple):
-    """A combination of values to train with, or one that a run was trained with before."""
+    """A combination of values, for a new run or from an earlier one."""
 
-    number: int  #: from 1 on, in the order of proposal
+    number: int  #: counts from 1 in the order of proposal
     values: Mapping[str, Any]  #: by setting
-    trial: Trial | None  #: to be told of results; None if it was told them before
-    ended: str | None = None  #: how it ended before, if not with all its training
+    trial: Trial | None  #: receives results; None if it already has them
+    ended: str | None = None  #: how it ended earlier, if not fully trained
 
 
 class Grid(GridSampler):
-    """Optuna's, which would stop a loop that is not there: trials are asked for one by one."""
+    """Optuna's grid, without stopping ``study.optimize``, which is not used here."""
 
     def after_trial(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing to do: the sweep counts its runs itself."""
+        """Do nothing: the sweep counts its runs itself."""
 
 
 class SweepStudy:
-    """The state of a sweep; what it is told is on disk when the method returns.
+    """The state of a sweep; every update is on disk when its method returns.
 
     Args:
-        folder: of the runs.
-        file: of the sweep.
-        settings: options that hold for all runs.
+        folder: folder of the runs.
+        file: the sweep's file.
+        settings: options for all runs.
 
     Raises:
-        UsageError: the folder has another sweep, or its state cannot be read.
+        UsageError: the folder belongs to another sweep, or its state cannot be read.
     """
 
     def __init__(self, folder: Path, file: SweepFile, settings: Sequence[str] = ()) -> None:
@@ -85,33 +85,33 @@ class SweepStudy:
             ) from failure
 
     def proposals(self, total: int) -> Iterator[Proposal]:
-        """Yield those of before, unfinished ones first, then new ones, each when its turn comes.
+        """Yield earlier trials, unfinished ones first, then new ones, created lazily.
 
         Args:
             total: number of runs.
         """
         for _ in self.study.get_trials(states=[TrialState.WAITING]):
-            # A kill came before it could begin.
+            # Killed before it could start.
             self.fail(self.study.ask())
         latest: dict[int, FrozenTrial] = {}
         for trial in self.study.get_trials():
             latest[trial.user_attrs.get(AGAIN, trial.number)] = trial
-        known = list(zip(range(1, total + 1), latest.items(), strict=False))
-        known.sort(key=lambda item: item[1][1].state is not TrialState.RUNNING)
-        for number, (first, trial) in known:
-            yield self._known(number, first, trial)
+        earlier = list(zip(range(1, total + 1), latest.items(), strict=False))
+        earlier.sort(key=lambda item: item[1][1].state is not TrialState.RUNNING)
+        for number, (first, trial) in earlier:
+            yield self._earlier(number, first, trial)
         for number in range(len(latest) + 1, total + 1):
-            # A seed for each: a sweep that goes on draws what it would have drawn.
+            # One seed per trial, so that a resumed sweep samples what it would have sampled.
             self.study.sampler = _sampler(self.file, seed=number)
             new = self.study.ask()
             yield Proposal(number, self._values(new), new)
 
     def report(self, trial: Trial, values: Sequence[float]) -> bool:
-        """Report validations that are new; whether the run is among the worse ones.
+        """Report new validations, and return whether the run should be pruned.
 
         Args:
-            trial: of the run.
-            values: all that it has logged of the metric.
+            trial: the run's trial.
+            values: all values of the metric that it has logged.
         """
         rules = self.file.early_termination
         if rules is None:
@@ -124,34 +124,34 @@ class SweepStudy:
         return False
 
     def prune(self, trial: Trial) -> None:
-        """Note that a run is given up."""
+        """Record that a run was pruned."""
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def diverge(self, trial: Trial) -> None:
-        """Note that a run diverged: a search takes it for the worst, as it does pruned ones."""
+        """Record that a run diverged; a search treats it like pruned ones, as the worst."""
         trial.set_user_attr(DIVERGED, True)
         self.prune(trial)
 
     def complete(self, trial: Trial, values: Sequence[float]) -> None:
-        """Note that a run is trained: its score is the last value, and none is worse than no score.
+        """Record that a run is trained; its score is the last value, or the worst if there is none.
 
         Args:
-            trial: of the run.
-            values: all that it has logged of the metric.
+            trial: the run's trial.
+            values: all values of the metric that it has logged.
         """
         while self.report(trial, values):
-            # Too late to give it up; others are judged by it.
+            # Too late to prune it, but others are judged by its values.
             continue
         score = values[-1] if values and isfinite(values[-1]) else self._worst
         self.study.tell(trial, score)
 
     def fail(self, trial: Trial) -> None:
-        """Note that a run failed; one that is trained stays so, whatever became of its test."""
+        """Record that a run failed; a trained run stays complete even if its test failed."""
         self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
-    def _require_same(self, folder: Path, asked: Mapping[str, str]) -> None:
-        """Runs are comparable, and found by their names, only if nothing has changed."""
-        for key, value in asked.items():
+    def _require_same(self, folder: Path, contents: Mapping[str, str]) -> None:
+        """Reject changed settings: runs would not be comparable, or found by their names."""
+        for key, value in contents.items():
             before = self.study.user_attrs.get(key)
             if before is None:
                 self.study.set_user_attr(key, value)
@@ -161,7 +161,7 @@ class SweepStudy:
                     f"repeat them, or {OTHER_FOLDER}"
                 )
 
-    def _known(self, number: int, first: int, trial: FrozenTrial) -> Proposal:
+    def _earlier(self, number: int, first: int, trial: FrozenTrial) -> Proposal:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             lost = "diverged" if trial.user_attrs.get(DIVERGED) else "pruned"
             ended = lost if trial.state is TrialState.PRUNED else None
@@ -170,23 +170,23 @@ class SweepStudy:
         if trial.state is TrialState.FAIL:
             params = self.study.get_trials()[first].params
             self.study.enqueue_trial(params, user_attrs={AGAIN: first})
-            going = self.study.ask()
+            resumed = self.study.ask()
         else:
-            # Optuna has no public way to take up what a killed process has left.
-            going = Trial(self.study, trial._trial_id)
+            # Optuna has no public way to resume a trial left by a killed process.
+            resumed = Trial(self.study, trial._trial_id)
             self._reported[trial.number] = len(trial.intermediate_values)
-        return Proposal(number, self._values(going), going)
+        return Proposal(number, self._values(resumed), resumed)
 
     def _values(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
         parameters = self.file.parameters.items()
-        return {key: drawn_value(trial, key, parameter) for key, parameter in parameters}
+        return {key: suggested_value(trial, key, parameter) for key, parameter in parameters}
 
 
 def require_own(folder: Path) -> None:
-    """Make a sweep's folder.
+    """Create a sweep's folder.
 
     Raises:
-        UsageError: it is something else's.
+        UsageError: the folder has other content.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -203,13 +203,13 @@ def require_own(folder: Path) -> None:
 
 
 def _storage(path: Path) -> RDBStorage:
-    """A database in a file, opened by its path: in a URL, signs in a folder's name would count."""
+    """Open a database by its path, since special characters would change the meaning of a URL."""
     engine = {"creator": partial(sqlite3.connect, path), "poolclass": NullPool}
     return RDBStorage("sqlite://", engine_kwargs=engine)
 
 
 def _lasting(file: SweepFile) -> dict[str, str]:
-    """What the file says of all that cannot change, as text that keeps the parameters' order."""
+    """Return the content that must not change, as JSON that keeps the parameters' order."""
     return {key: json.dumps(file.content.get(key), default=str) for key in LASTING}
 
 
@@ -225,12 +225,12 @@ def _sampler(file: SweepFile, seed: int) -> BaseSampler:
         return RandomSampler(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # Runs that are going count as bad ones, so that two jobs do not try the same.
+        # Unfinished runs count as bad ones, so that parallel jobs do not try the same values.
         return TPESampler(seed=seed, constant_liar=True)
 
 
 def _pruner(file: SweepFile) -> BasePruner:
-    """Successive halving: W&B's Hyperband has one row of rungs, Optuna's has several."""
+    """Return the pruner: successive halving, since W&B's Hyperband has a single bracket."""
     rules = file.early_termination
     if rules is None:
         return NopPruner()

@@ -1,4 +1,4 @@
-"""A sweep's file, in W&B's format: what is varied, how, and what is run."""
+"""Reads sweep files in W&B's format: what is varied, how, and what is run."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,52 +22,52 @@ from lightning_modules.records.run_folder import shown
 Goal = Literal["minimize", "maximize"]
 METHODS = ("grid", "random", "bayes")
 GOALS: tuple[Goal, ...] = get_args(Goal)
-#: What cannot change while a sweep goes on.
+#: Settings that must not change during a sweep.
 LASTING = ("command", "method", "metric", "parameters", "early_terminate")
 SETTINGS = ("program", *LASTING, "run_cap")
-#: Mean something only where W&B keeps the sweep.
+#: Settings with a meaning only for sweeps on W&B's server.
 OF_WANDB = ("name", "description", "project", "entity", "apiVersion", "kind", "controller")
-#: W&B's settings that are not followed here, and why.
+#: W&B's settings that are not supported here, and why.
 NOT_HERE = {
     "job": "W&B's Launch runs jobs, a sweep here runs its program",
     "image_uri": "W&B's Launch runs images, a sweep here runs its program",
     "scheduler": "a sweep here is its own scheduler",
     "metrics": "runs are judged by one metric here",
-    "metric.target": "a sweep here goes on to its last run; Ctrl-C ends it",
+    "metric.target": "a sweep here continues to its last run; Ctrl-C ends it",
     "metric.impute": "a run without a score counts as the worst here",
     "metric.impute_while_running": "unfinished runs count as bad ones here",
     "early_terminate.strict": "runs are judged by the best 1 / eta of those that got as far here",
 }
-#: Names of the program: in a checkout, and where it is installed.
+#: Names of the program: in a checkout, and as installed.
 PROGRAMS = ("cli.py", "gtmm")
-#: What W&B puts the parameters in place of, each ``--key=value``.
+#: Placeholder for the parameters, each ``--key=value``.
 ARGUMENTS = "${args}"
-#: Words of a command that stand before the program's own.
+#: Words of a command before the program's own arguments.
 BEFORE = ("${env}", "${interpreter}", "${program}")
 
 
 class Metric(NamedTuple):
-    """What runs are judged by."""
+    """The metric that runs are judged by."""
 
     name: str  #: a column of ``metrics.csv``
-    goal: Goal  #: what is better
+    goal: Goal  #: the better direction
 
 
 class SweepFile(NamedTuple):
-    """What a file says."""
+    """The content of a sweep file."""
 
     path: Path
     method: str  #: how combinations are chosen
     metric: Metric | None  #: None if runs are not judged
-    parameters: Mapping[str, BaseDistribution]  #: by the setting that each stands for
-    command: tuple[str, ...]  #: options of ``fit``, with ``${args}`` in the parameters' place
-    run_cap: int | None  #: most runs
+    parameters: Mapping[str, BaseDistribution]  #: by setting
+    command: tuple[str, ...]  #: options of ``fit``, with ``${args}`` for the parameters
+    run_cap: int | None  #: maximum number of runs
     early_termination: EarlyTermination | None  #: None if every run is trained to its end
-    content: Mapping[str, Any]  #: all of it, as it stands there
-    in_order: bool = False  #: a grid is run in the order of the file, as in a table
+    content: Mapping[str, Any]  #: the unparsed content
+    in_order: bool = False  #: whether a grid runs in the file's order, as in a table
 
     def combinations(self) -> Iterator[dict[str, Any]]:
-        """Yield the values of every run of a grid; those of the last parameter vary fastest."""
+        """Yield the values of every run of a grid; the last parameter varies fastest."""
         choices = map(examples, self.parameters.values())
         return (dict(zip(self.parameters, values, strict=True)) for values in product(*choices))
 
@@ -78,13 +78,13 @@ class SweepFile(NamedTuple):
             words += [argument(*item) for item in values.items()] if word == ARGUMENTS else [word]
         return words
 
-    def number_of_runs(self, asked: int | None) -> int:
-        """As many as asked for; a grid has an end of its own.
+    def number_of_runs(self, requested: int | None) -> int:
+        """Return the number of runs: as requested, but at most the size of a grid.
 
         Raises:
-            UsageError: nothing says where to end.
+            UsageError: no limit is set, and the method has none of its own.
         """
-        limit = self.run_cap if asked is None else asked
+        limit = self.run_cap if requested is None else requested
         if self.method == "grid":
             size = prod(len(examples(parameter)) for parameter in self.parameters.values())
             return size if limit is None else min(size, limit)
@@ -97,15 +97,15 @@ class SweepFile(NamedTuple):
 
 
 def argument(key: str, value: Any) -> str:
-    """A setting as the command line takes it."""
+    """Format a setting for the command line."""
     return f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def read_sweep(path: Path) -> SweepFile:
-    """Read a file.
+    """Read a sweep file.
 
     Raises:
-        UsageError: it is no sweep, or one that cannot be run here.
+        UsageError: it is not a sweep, or it cannot be run here.
     """
     content = read_yaml(path)
     try:
@@ -115,7 +115,7 @@ def read_sweep(path: Path) -> SweepFile:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A file's settings by name."""
+    """Return a file's settings by name."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -131,8 +131,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
-    """Check and read each setting."""
-    refuse_not_here(content)
+    """Check and parse each setting."""
+    reject_unsupported(content)
     require_known([name for name in content if name not in OF_WANDB], SETTINGS)
     program = content.get("program")
     if not isinstance(program, str) or Path(program).name not in PROGRAMS:
@@ -157,8 +157,8 @@ def sweep_of(path: Path, content: Mapping[str, Any]) -> SweepFile:
     )
 
 
-def refuse_not_here(content: Mapping[str, Any]) -> None:
-    """Say why a setting of W&B's is not followed."""
+def reject_unsupported(content: Mapping[str, Any]) -> None:
+    """Reject W&B's settings that are not supported here."""
     for key, reason in NOT_HERE.items():
         outer, _, inner = key.rpartition(".")
         inside = content.get(outer) if outer else content
@@ -167,7 +167,7 @@ def refuse_not_here(content: Mapping[str, Any]) -> None:
 
 
 def metric_of(content: Any) -> Metric | None:
-    """Name and goal; W&B minimises what has no goal."""
+    """Return name and goal; as in W&B, the default goal is to minimise."""
     if content is None:
         return None
     if not isinstance(content, Mapping) or not isinstance(content.get("name"), str):
@@ -177,37 +177,37 @@ def metric_of(content: Any) -> Metric | None:
 
 
 def parameters_of(content: Any, method: str) -> dict[str, BaseDistribution]:
-    """Every parameter; a grid's are all choices."""
+    """Return every parameter; those of a grid must all be choices."""
     if not isinstance(content, Mapping) or not content:
         raise UsageError(f"parameters must name at least one setting, got {content}")
-    found = flattened(content)
-    parameters = {key: read_parameter(f"parameters.{key}", said) for key, said in found.items()}
+    flat = flattened(content)
+    parameters = {key: read_parameter(f"parameters.{key}", value) for key, value in flat.items()}
     for key, parameter in parameters.items():
-        if "probabilities" in found[key] and method != "random":
+        if "probabilities" in flat[key] and method != "random":
             raise UsageError(f"parameters.{key}.probabilities: only method random uses them")
         if method == "grid" and not isinstance(parameter, CategoricalDistribution):
-            kind = found[key].get("distribution", "min and max")
+            kind = flat[key].get("distribution", "min and max")
             raise UsageError(f"parameters.{key}: a grid needs values, got {kind}")
     return parameters
 
 
 def flattened(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name nested parameters as the command line does: ``model.memory``."""
-    found: dict[str, Any] = {}
-    for name, said in content.items():
-        key, new = f"{prefix}{name}", {f"{prefix}{name}": said}
-        if isinstance(said, Mapping) and isinstance(said.get("parameters"), Mapping):
-            if others := [str(other) for other in said if other != "parameters"]:
+    """Flatten nested parameters into command-line keys such as ``model.memory``."""
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        key, new = f"{prefix}{name}", {f"{prefix}{name}": value}
+        if isinstance(value, Mapping) and isinstance(value.get("parameters"), Mapping):
+            if others := [str(other) for other in value if other != "parameters"]:
                 raise UsageError(f"parameters.{key} has parameters and also {others[0]}")
-            new = flattened(said["parameters"], f"{key}.")
-        for twice in found.keys() & new.keys():
+            new = flattened(value["parameters"], f"{key}.")
+        for twice in flat.keys() & new.keys():
             raise UsageError(f"parameters.{twice} is given twice")
-        found |= new
-    return found
+        flat |= new
+    return flat
 
 
 def command_of(content: Any) -> tuple[str, ...]:
-    """Options of ``fit`` in the command; without one, the parameters are all of them."""
+    """Return the ``fit`` options of the command; by default, only the parameters."""
     if content is None:
         return (ARGUMENTS,)
     if not isinstance(content, list):

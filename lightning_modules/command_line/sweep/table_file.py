@@ -1,4 +1,4 @@
-"""A table of results: several sweeps that are run one after the other, the first one first."""
+"""Reads table files: several sweeps to run in order, one after the other."""
 
 import os
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ SETTINGS = ("sweeps", "records")
 
 
 class Table(NamedTuple):
-    """What a file names: one sweep, or the sweeps that fill a table."""
+    """The sweeps in a file: one sweep, or those of a table."""
 
-    sweeps: list[SweepFile]  #: in their order
-    records: Path | None  #: folder of kept records; what is in there is not trained again
+    sweeps: list[SweepFile]  #: in order of execution
+    records: Path | None  #: folder of kept records; their runs are not trained again
 
 
 def read_table(path: Path) -> Table:
-    """Read a file of sweeps, each in W&B's format, or a sweep's own file.
+    """Read a table file, or a single sweep's file.
 
     Raises:
         UsageError: it is neither, or one of its sweeps cannot be run here.
@@ -48,9 +48,9 @@ def _table(path: Path, content: Mapping[str, Any]) -> Table:
 
 
 def _records(folder: Path) -> Path | None:
-    """Return the folder of records, of the working folder where there is no checkout.
+    """Return the folder of records; without a checkout, the one in the working folder.
 
-    An installed table names ``docs/records`` of a checkout; in a new folder nothing is kept yet.
+    An installed table names a checkout's ``docs/records``; a new working folder has none yet.
     """
     if IN_CHECKOUT or not folder.is_relative_to(CONFIGURATIONS):
         return folder
@@ -59,7 +59,7 @@ def _records(folder: Path) -> Path | None:
 
 
 def _grid(path: Path) -> SweepFile:
-    """Read a sweep whose runs are known before it begins."""
+    """Read a sweep that must be a grid, whose runs are known beforehand."""
     file = read_sweep(path)
     if file.method != "grid":
         raise UsageError(f"{shown(path)}: method must be grid in a table, got {file.method}")

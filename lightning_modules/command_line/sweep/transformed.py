@@ -1,4 +1,4 @@
-"""Distributions that Optuna lacks: it draws a number, and a value is made of it."""
+"""Distributions that Optuna lacks: it samples a number, which is transformed into a value."""
 
 import math
 from bisect import bisect_right
@@ -9,22 +9,22 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution
 
-#: How far a quantile stays from 0 and 1, where a normal distribution has no number.
+#: Distance of quantiles from 0 and 1, where a normal distribution is infinite.
 EDGE = 1e-9
-#: Quantiles between which a normal distribution has 95% of its numbers.
+#: Quantiles that enclose the central 95% of a normal distribution.
 TYPICAL = (0.025, 0.975)
 Make = Callable[[float], Any]
 
 
 class Transformed(FloatDistribution):
-    """Draws a number from an interval, of which ``make`` makes the value.
+    """Samples a number from an interval, which ``make`` transforms into the value.
 
     Args:
-        low: end of the interval.
-        high: the other end.
-        log: draw its logarithm uniformly.
-        make: of the number, the value.
-        typical: numbers whose values any run must be able to take; default: both ends.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        log: whether to sample the logarithm uniformly.
+        make: transforms the number into the value.
+        typical: numbers whose values must be valid settings; default: both ends.
     """
 
     def __init__(
@@ -36,34 +36,34 @@ class Transformed(FloatDistribution):
 
 
 def normal(mu: float, sigma: float) -> Transformed:
-    """N(mu, sigma^2), by its quantiles."""
+    """Return N(mu, sigma^2), sampled by its quantiles."""
     return Transformed(EDGE, 1 - EDGE, False, NormalDist(mu, sigma).inv_cdf, TYPICAL)
 
 
 def log_normal(mu: float, sigma: float) -> Transformed:
-    """exp(X) of a normal X."""
+    """Return the distribution of exp(X) for X ~ N(mu, sigma^2)."""
     quantile = NormalDist(mu, sigma).inv_cdf
-    return Transformed(EDGE, 1 - EDGE, False, lambda drawn: math.exp(quantile(drawn)), TYPICAL)
+    return Transformed(EDGE, 1 - EDGE, False, lambda number: math.exp(quantile(number)), TYPICAL)
 
 
 def weighted(values: Sequence[Any], probabilities: Sequence[float]) -> Transformed:
-    """One of some values, each with its probability."""
+    """Return a choice of values with these probabilities."""
     ends = [*accumulate(probabilities)]
     middles = [end - p / 2 for end, p in zip(ends, probabilities, strict=True) if p]
     return Transformed(
-        0.0, 1.0, False, lambda drawn: values[bisect_right(ends[:-1], drawn)], middles
+        0.0, 1.0, False, lambda number: values[bisect_right(ends[:-1], number)], middles
     )
 
 
 def quantised(base: FloatDistribution, q: float) -> Transformed:
-    """round(X / q) q of an X that is drawn otherwise; whole numbers where q is one."""
+    """Return the distribution of round(X / q) q for X ~ base; integers if q is one."""
     make: Make = float
     typical: Sequence[float] | None = None
     if isinstance(base, Transformed):
         make, typical = base.make, base.typical
 
-    def rounded(drawn: float) -> float:
-        steps = round(make(drawn) / q)
+    def rounded(number: float) -> float:
+        steps = round(make(number) / q)
         # 0.3, not 0.30000000000000004.
         return steps * q if isinstance(q, int) else float(f"{steps * q:.12g}")
 

@@ -1,4 +1,4 @@
-"""Trials of a sweep, ranked by what their validations found: how a search ends."""
+"""Tables of a search's trials, ranked by their validations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, nan
@@ -25,33 +25,33 @@ class Trial(NamedTuple):
     """A run of a search."""
 
     outcome: Outcome
-    score: float  #: the metric's last value; NaN where there is none
-    run: Run  #: as validated, whether or not it was tested, too
+    score: float  #: the metric's last value; NaN if there is none
+    run: Run  #: as validated, without its test if it has one
 
 
 def trial_tables(execution: Execution) -> Iterator[str]:
-    """Yield a table for each benchmark, the best trial first, and what has no place in any.
+    """Yield a table per benchmark, the best trial first, then a line of trials without validations.
 
-    Nothing of a test counts: whoever chooses settings by a test set cannot report on it.
+    Tests are ignored: settings chosen by a test set would bias its results.
     """
     metric = execution.plan.file.metric
     if metric is None:
         return
     trials = {trial.run.folder: trial for trial in _trials(execution, metric)}
     for benchmark in by_benchmark(trial.run for trial in trials.values()):
-        here = [trials[run.folder] for run in benchmark.runs]
-        here.sort(key=lambda trial: _place(trial, 1 if metric.goal == "minimize" else -1))
+        ranked = [trials[run.folder] for run in benchmark.runs]
+        ranked.sort(key=lambda trial: _rank(trial, 1 if metric.goal == "minimize" else -1))
         yield "\n".join(
             [
                 f"{benchmark.label}, by the last {metric.name}:",
-                _table(here, execution, metric),
-                f"Train the best again: {repetition(here[0].outcome.run.folder)}",
+                _table(ranked, execution, metric),
+                f"Train the best again: {repetition(ranked[0].outcome.run.folder)}",
             ]
         )
     lost = [each for each in execution.outcomes if each.run.folder.path not in trials]
     if lost and trials:
-        named = ", ".join(f"{each.run.name} ({each.how})" for each in lost)
-        yield f"No validation here: {named}"
+        names = ", ".join(f"{each.run.name} ({each.how})" for each in lost)
+        yield f"No validation: {names}"
 
 
 def _trials(execution: Execution, metric: Metric) -> Iterator[Trial]:
@@ -89,8 +89,8 @@ def _table(trials: Sequence[Trial], execution: Execution, metric: Metric) -> str
     return columns(header, rows, texts=len(keys))
 
 
-def _place(trial: Trial, sign: int) -> tuple[bool, bool, float]:
-    """Sort what did not finish behind what did: it was judged after fewer steps."""
+def _rank(trial: Trial, sign: int) -> tuple[bool, bool, float]:
+    """Return a sort key that puts unfinished trials, judged after fewer steps, last."""
     return trial.outcome.how != "finished", not isfinite(trial.score), sign * trial.score
 
 

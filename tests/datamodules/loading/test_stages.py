@@ -16,14 +16,14 @@ STAGES = [{"batches": 2, "size": 5}, {"batches": 1_000, "size": 6}]
 
 
 def test_ends_count_batches_of_all_devices() -> None:
-    stages = staged(STAGES, ["small", "large"], together=12)
+    stages = staged(STAGES, ["small", "large"], batch_size=12)
     assert stages == ((24, "small"), (12_024, "large"))
     found = [rule_at(stages, "full", episode) for episode in (0, 23, 24, 12_023, 12_024, 10**9)]
     assert found == ["small", "small", "large", "large", "full", "full"]
 
 
 def test_without_stages_all_sequences_are_like_the_last() -> None:
-    assert rule_at(staged([], [], together=3), "full", 0) == "full"
+    assert rule_at(staged([], [], batch_size=3), "full", 0) == "full"
 
 
 def test_it_says_how_long_the_stages_are() -> None:

@@ -71,7 +71,7 @@ def test_points_of_a_step_are_distinct_and_uniform(points: int) -> None:
 def test_point_sets_are_shared_within_batches_of_every_epoch() -> None:
     """12 sequences in batches of 8: the second epoch begins with a batch of its own."""
     sets = ContextSets(3, 2, True, (1, 5), 9)
-    recipe = PointRecipe(sets, everything=False, together=8)
+    recipe = PointRecipe(sets, everything=False, group_size=8)
     leaders = [recipe.leader(episode, 12) for episode in range(24)]
     assert leaders == [0] * 8 + [8] * 4 + [12] * 8 + [20] * 4
 

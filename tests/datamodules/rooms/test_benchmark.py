@@ -95,7 +95,7 @@ def test_a_machine_without_the_engine_speaks_of_the_tested_one(
 
 
 def test_a_shard_is_mended_whole_for_those_who_read_more_of_it(tmp_path: Path) -> None:
-    """Trainings with many films and with few share shards, and map them when first asked for."""
+    """Runs with many films and with few share shards, which are mapped at first use."""
     many = Rotation(data_dir=str(tmp_path), sequence_length=4, train_size=8, test_size=30)
     few = Rotation(data_dir=str(tmp_path), sequence_length=4, train_size=8, test_size=3)
     many.prepare_data()

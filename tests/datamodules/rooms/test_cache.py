@@ -1,4 +1,4 @@
-"""The cache of films: what it takes for whole, and what it does not."""
+"""The cache of films: which shards it accepts as complete."""
 
 import errno
 import json
@@ -25,7 +25,7 @@ SHARDS = shards_of("train", SHARD + 3)
 
 @pytest.fixture
 def cache(tmp_path: Path) -> FilmCache:
-    """Two whole shards of made-up films."""
+    """Two complete shards of synthetic films."""
     made = FilmCache(tmp_path, MADE_OF)
     rng = np.random.default_rng(0)
     for shard in SHARDS:

@@ -1,4 +1,4 @@
-"""Movements of the camera: what they promise of turns, speeds and the way back."""
+"""Movements of the camera: turns, speeds and the way back."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_the_way_back_is_the_way_there() -> None:
 
 
 def test_the_camera_looks_ahead() -> None:
-    """It sways by 15 degrees and looks round corners before it is there."""
+    """It sways by 15 degrees and looks round corners before reaching them."""
     within = []
     for seed in SEEDS:
         room, rng = drawn(seed)

@@ -160,7 +160,7 @@ def test_an_engine_that_hangs_is_given_up_and_leaves_nothing(
 
 
 def processes_of(lost: FilmWorker) -> list[int]:
-    """The worker and its engine, of those that live."""
+    """Return the running processes of the worker and its engine."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -171,12 +171,12 @@ def processes_of(lost: FilmWorker) -> list[int]:
 
 
 def left_by(lost: FilmWorker) -> list[int | str]:
-    """What a film worker has not cleared away."""
+    """Return what a film worker has not cleaned up."""
     return [*processes_of(lost), *filter(os.path.exists, lost._shared_memory)]
 
 
 def test_a_killed_program_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    """Film workers notice that nobody listens any more, and clear up."""
+    """Film workers notice that their output is closed, and clean up."""
     (tmp_path / "temporary").mkdir()
     sizes = "train_size=40, val_size=1, test_size=1, num_workers=0"
     code = f"from datamodules import Rotation; Rotation(data_dir={str(tmp_path)!r}, {sizes})"
@@ -215,7 +215,7 @@ def test_a_full_disk_is_named_and_healed(tmp_path: Path) -> None:
 
 
 def test_a_film_worker_that_fails_says_why(tmp_path: Path) -> None:
-    """It has the code of whoever asks it, and not what is in the working directory."""
+    """It uses the parent's code, not that in the working directory."""
     Path("datamodules").mkdir()
     Path("datamodules/__init__.py").write_text("raise ValueError('another')", encoding="utf-8")
     cache = FilmCache(tmp_path / "films", {"version": 1})

@@ -1,4 +1,4 @@
-"""Archives: a file written by hand, byte by byte, and files that are none."""
+"""Archives: a file written byte by byte, and invalid files."""
 
 import struct
 from pathlib import Path

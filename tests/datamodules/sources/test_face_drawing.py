@@ -6,7 +6,7 @@ from datamodules.sources.face_drawing import RANGES, draw
 
 
 def test_what_is_drawn_is_where_it_belongs() -> None:
-    """Cheeks have skin's hue, pupils are darker than cheeks, and hair is what its palette says."""
+    """Cheeks have the skin's hue, pupils are darker than cheeks, hair has its palette's colour."""
     plain = {name: np.full((2, 1, 1), (low + high) / 2) for name, (low, high) in RANGES.items()}
     plain = {name: trait.astype(np.float32) for name, trait in plain.items()}
     plain["skin"][:] = 0

@@ -1,4 +1,4 @@
-"""Benchmarks of images: which sources they take, and who decides on one."""
+"""Benchmarks of images: valid sources, and which process selects one."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ def test_a_source_of_another_kind_is_refused(task: type, source: str, choices: s
 def test_the_first_process_decides_on_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This process would take MNIST, which the first one does not have."""
+    """This process would select MNIST, which the first one lacks."""
     own = []
     monkeypatch.setattr(image_benchmark, "resolve_source", lambda *_: "mnist")
     data = PerfectRecall(data_dir=str(tmp_path), test_size=2)

@@ -46,15 +46,15 @@ def imitation(tmp_path: Path) -> Path:
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of files whose download was tried; every one fails."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     def refuse(mirror: str, name: str, folder: Path) -> None:
-        asked.append(name)
+        requests.append(name)
         (folder / name).write_bytes(b"half")
         raise ConnectionError("no network")
 
     monkeypatch.setattr(mnist, "_retrieve", refuse)
-    return asked
+    return requests
 
 
 @pytest.fixture

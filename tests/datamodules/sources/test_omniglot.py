@@ -27,15 +27,15 @@ DRAWERS = 4
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of files whose download was tried; every one fails."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     def refuse(name: str, folder: Path) -> None:
-        asked.append(name)
+        requests.append(name)
         (folder / name).write_bytes(b"half")
         raise ConnectionError("no network")
 
     monkeypatch.setattr(omniglot, "_retrieve", refuse)
-    return asked
+    return requests
 
 
 def page(alphabet: str, character: int, drawer: int) -> np.ndarray:

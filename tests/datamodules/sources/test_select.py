@@ -1,4 +1,4 @@
-"""The choice of a source; `auto` is tested beside the real sources that it looks for."""
+"""The choice of a source; `auto` is tested with the real sources that it looks for."""
 
 import pytest
 

@@ -52,7 +52,9 @@ def test_a_checkpoint_of_no_run_brings_nothing(tmp_path: Path) -> None:
 def test_the_newest_checkpoint_of_an_experiment_brings_its_config(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "maze", "run")
     place = ["--experiment=maze", f"--trainer.default_root_dir={tmp_path}"]
-    with pytest.raises(UsageError, match="maze has no checkpoint yet; name what to train with"):
+    with pytest.raises(
+        UsageError, match="maze has no checkpoint yet; name the experiment to train with"
+    ):
         with_config_of_run(["fit", "--ckpt_path=last", *place])
     write_durably(folder.last_checkpoint, sealed(b"PK??"))
     folder.config.touch()

@@ -7,7 +7,12 @@ import yaml
 
 from lightning_modules.command_line import configurations
 from lightning_modules.command_line.blueprint import blueprint
-from lightning_modules.command_line.configurations import find, found_within, found_words, listed
+from lightning_modules.command_line.configurations import (
+    find,
+    listed,
+    resolve_content,
+    resolve_words,
+)
 from lightning_modules.command_line.experiment_parser import ExperimentParser
 from lightning_modules.command_line.reproduce.claim_file import contestant
 from lightning_modules.command_line.sweep import table_file
@@ -55,9 +60,9 @@ def test_only_options_that_name_files_are_completed() -> None:
         f"--x={MAZE}",
     ]
     found = f"--config={CONFIGURATIONS}/dnc_gtmm_maze.yaml"
-    assert found_words(words) == ["fit", found, *words[2:]]
+    assert resolve_words(words) == ["fit", found, *words[2:]]
     for option in ("-c", "--model", "--data", "--trainer"):
-        (word,) = found_words([f"{option}=conf/models/vrnn.yaml"])
+        (word,) = resolve_words([f"{option}=conf/models/vrnn.yaml"])
         assert word == f"{option}={CONFIGURATIONS}/models/vrnn.yaml"
 
 
@@ -80,7 +85,7 @@ def steps_of(trainer: Path) -> int:
 
 @pytest.mark.parametrize("text", ["a: [", "- a\n", "model: models/none.yaml\n", "data: {a: 1}\n"])
 def test_what_names_nothing_is_read_as_it_stands(text: str) -> None:
-    assert found_within(text) == text
+    assert resolve_content(text) == text
 
 
 def test_numbers_of_a_file_stay_what_they_are() -> None:
@@ -108,8 +113,8 @@ class ExperimentBlueprint(ExperimentParser):
 def test_a_near_name_is_suggested_as_it_would_be_typed(elsewhere: Path) -> None:
     assert nearest_file("conf/dnc_gtmm_mazes.yaml").endswith("mean conf/dnc_gtmm_maze.yaml?")
     # What the parser complains of has the whole path.
-    asked = str(elsewhere / "conf/sweeps/maze_replica.yaml")
-    assert nearest_file(asked).endswith("did you mean conf/sweeps/maze_replicas.yaml?")
+    mistyped = str(elsewhere / "conf/sweeps/maze_replica.yaml")
+    assert nearest_file(mistyped).endswith("did you mean conf/sweeps/maze_replicas.yaml?")
     write(Path("conf/mine.yaml"), "")
     assert {Path("conf/mine.yaml"), MAZE} < {*listed(Path("conf"))}
     assert listed(Path("nowhere")) == []

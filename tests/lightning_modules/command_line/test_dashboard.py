@@ -44,9 +44,9 @@ def test_panels_are_grouped_by_model_with_standard_errors():
 
 def test_every_metric_is_documented():
     known = set(re.findall(r"`([a-z0-9_/]+)`", DOCUMENTED.read_text(encoding="utf-8")))
-    asked = [m for listed in panels(sent(None)).values() for p in listed for m in metrics(p)]
-    assert len(asked) > 15
-    for metric in asked:
+    shown = [m for listed in panels(sent(None)).values() for p in listed for m in metrics(p)]
+    assert len(shown) > 15
+    for metric in shown:
         stage, _, name = metric.rpartition("/")
         assert (
             metric in known
@@ -99,7 +99,7 @@ def test_mistakes_are_named(args: list[str], message: str):
 
 
 def test_without_a_place_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is asked of a server: no account is needed."""
+    """No server is contacted, so no account is needed."""
     cli.main(["dashboard", "--benchmark", "MNISTMaze"])
     printed = json.loads(capsys.readouterr().out)
     titles, expected = (
@@ -142,6 +142,6 @@ def test_what_wandb_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_server_that_takes_nobody_is_one_line(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "objection", lambda: "http://here gave no answer in 5 s")
-    with pytest.raises(UsageError, match="^--wandb: http://here gave no answer in 5 s$"):
+    monkeypatch.setattr(module, "objection", lambda: "http://here did not answer within 5 s")
+    with pytest.raises(UsageError, match="^--wandb: http://here did not answer within 5 s$"):
         dashboard(["--wandb", "me/cores"])

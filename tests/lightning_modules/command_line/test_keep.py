@@ -37,7 +37,7 @@ def test_what_was_not_tested_or_has_no_seed_is_refused(runs, tmp_path: Path) -> 
     options = [str(folder), "--name=a/b", f"--to={tmp_path}/records"]
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     (folder / "results.json").write_text(json.dumps({**content, "seed": False}), encoding="utf-8")
-    with pytest.raises(UsageError, match="seed, which names the record, is not known"):
+    with pytest.raises(UsageError, match="seed, which names the record, is unknown"):
         keep(options)
     (folder / "results.json").unlink()
     with pytest.raises(UsageError, match="has not been tested yet"):

@@ -1,4 +1,4 @@
-"""W&B is told of a run, TensorBoard reads it, and metrics.csv is one table per run."""
+"""W&B receives a run, TensorBoard reads it, and metrics.csv is one table per run."""
 
 import csv
 from pathlib import Path
@@ -20,10 +20,10 @@ def test_wandb_is_told_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WANDB_MODE", "offline")
     folder = RunFolder.create(tmp_path, "maze", "run")
     *_, logger = run_loggers(folder, ["GTMM", "DNC", "maze", "x" * 70])
-    told = logger._wandb_init
-    assert told["tags"] == ["GTMM", "DNC", "maze", "x" * 64]
-    assert (told["name"], told["group"]) == ("maze/run", "maze")
-    assert "anonymous" not in told
+    settings = logger._wandb_init
+    assert settings["tags"] == ["GTMM", "DNC", "maze", "x" * 64]
+    assert (settings["name"], settings["group"]) == ("maze/run", "maze")
+    assert "anonymous" not in settings
 
 
 def test_a_run_keeps_its_wandb_id_and_no_other_has_it(tmp_path: Path):

@@ -88,7 +88,7 @@ OPTIONS = {
     # Missing files.
     "--config=conf/dnc_gtm_maze.yaml": ["no file conf/dnc_gtm", "mean conf/dnc_gtmm_maze.yaml?"],
     "--config=nowhere/x.yaml": ["config: there is no file nowhere/x.yaml"],
-    "--config=conf": ["config: conf is not a file of settings"],
+    "--config=conf": ["config: conf is not a configuration file"],
     "--model=models/dnc_gtm.yaml": ["no file models/dnc_gtm", "mean conf/models/dnc_gtmm.yaml?"],
     "--trainer=trainer/defalt.yaml": ["trainer: there is no file trainer/d", "mean conf/trainer/d"],
     "--config=conf/nope.yaml": [
@@ -110,7 +110,7 @@ FILES = {
     "model: [": ["config: a file is not YAML at line 2, column 1"],
     "model: broken.yaml": ["model: broken.yaml is not YAML at line 2, column 1"],
     "model: [3]": ["model must be a class or its settings, got [3]\nvalid: ANP, ASNP, ATGQN, GTMM"],
-    "- 3": ["config: a file must hold keys and their values, got - 3"],
+    "- 3": ["config: a file must contain keys and values, got - 3"],
     "config: nothere.yaml": ["config: there is no file nothere.yaml"],
     "trainer: {max_steps: many}": ["trainer.max_steps must be a whole number, got many"],
     "trainer: {max_step: 3}": ["trainer.max_step:", "did you mean trainer.max_steps?"],

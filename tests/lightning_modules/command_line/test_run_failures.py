@@ -16,14 +16,14 @@ from lightning_modules.command_line.run_failures import explain_run
         (OSError(28, "No space left on device", "runs/metrics.csv"), "runs/metrics.csv: No space"),
         (OSError(13, "Permission denied"), "Permission denied"),
         (torch.OutOfMemoryError("Tried to allocate 20.00 GiB. GPU"), "20.00 GiB more were"),
-        (MemoryError(), "the memory is full; reduce data.batch_size"),
+        (MemoryError(), "out of memory; reduce data.batch_size"),
         (
             RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
             "is killed by signal: Killed: memory (or /dev/shm)",
         ),
         (
             RuntimeError("DataLoader worker (pid(s) 7, 8) exited unexpectedly"),
-            "a process that generates data exited unexpectedly",
+            "a data worker exited unexpectedly",
         ),
     ],
 )

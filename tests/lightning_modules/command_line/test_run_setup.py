@@ -37,5 +37,5 @@ def test_a_checkpoint_is_continued_in_its_run_only(tmp_path: Path) -> None:
 
 def test_a_place_that_is_a_file_holds_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="^trainer.default_root_dir: cannot make .*file/maze"):
+    with pytest.raises(UsageError, match="^trainer.default_root_dir: cannot create .*file/maze"):
         new_folder(str(tmp_path / "file"), "maze", "run")

@@ -76,11 +76,11 @@ def test_a_server_that_takes_no_run(
         log(logger)
         assert time.monotonic() - began < 20
     (line,) = capfd.readouterr().out.splitlines()
-    reason, _, rest = line.partition("; the run is kept offline; send it later: wandb sync ")
+    reason, _, rest = line.partition("; the run is stored offline; upload it later: wandb sync ")
     if server is refusing:
         assert f"credentials with {address}: returned error 401" in reason
     else:
-        assert reason == f"W&B: {address} gave no answer in 1 s"
+        assert reason == f"W&B: {address} did not answer within 1 s"
     assert Path(rest).is_dir()
     assert kept(tmp_path) == ["offline-run"]
 
@@ -89,7 +89,7 @@ def test_a_server_that_takes_no_run(
     ("values", "said"),
     [
         ({"WANDB_API_KEY": "short"}, "WANDB_API_KEY invalid: API key must have 40+ characters"),
-        ({"WANDB_API_KEY": "", "WANDB_MODE": "online"}, "nobody is logged in (`wandb login`)"),
+        ({"WANDB_API_KEY": "", "WANDB_MODE": "online"}, "not logged in (`wandb login`)"),
         ({"WANDB_MODE": "offlin"}, "WANDB_MODE must be one of online, shared, run, offline, "),
         ({"WANDB_BASE_URL": "nowhere"}, "1 validation error for Settings base_url Input should"),
         ({"WANDB_API_KEY": ""}, None),
@@ -156,7 +156,9 @@ def test_a_server_that_is_silent_from_the_middle_on(
         log(logger)
         assert time.monotonic() - began < 10
     (line,) = capfd.readouterr().out.splitlines()
-    assert line.startswith("W&B did not receive all of the run in time; send the rest: wandb sync ")
+    assert line.startswith(
+        "W&B did not receive the whole run in time; upload the rest: wandb sync "
+    )
     assert Path(line.rpartition(" ")[2]).is_dir()
 
 
@@ -175,7 +177,7 @@ def test_a_run_that_breaks_is_left_out(
     assert capsys.readouterr().out == (
         "WandbRun failed and is disabled from here on: [Errno 32] Broken pipe\n"
     )
-    logger.left_out = False
+    logger.is_disabled = False
     finish([logger])
     assert capsys.readouterr().out == "W&B failed at the run's end: [Errno 32] Broken pipe\n"
 

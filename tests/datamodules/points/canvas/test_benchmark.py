@@ -1,4 +1,4 @@
-"""Dynamic 2D image completion: what batches hold, in both regimes and both protocols."""
+"""Dynamic 2D image completion: the content of batches, in both regimes and protocols."""
 
 from dataclasses import replace
 from functools import cache
@@ -26,7 +26,7 @@ from tests.datamodules.epochs import sequences
 
 SMALL = {"num_workers": 0, "train_size": 12, "val_size": 4, "test_size": 4, "eval_batch_size": 4}
 SHORT = {"sequence_length": 6, "context_steps": 4}
-#: Those whose points are pixels; test_patches.py has the others.
+#: Benchmarks whose points are pixels; test_patches.py tests the others.
 BENCHMARKS = [kind for kind in benchmarks(MovingPictures) if kind is not RenderedFaces]
 REGIMES = ["sparse", "transfer"]
 VAL_SHA256 = {

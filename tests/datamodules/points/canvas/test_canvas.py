@@ -1,4 +1,4 @@
-"""The canvas: places, and values against pictures that are pasted naively."""
+"""The canvas: locations, and values against naively pasted pictures."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Patches of a moving face: against loops over pixels, and what a batch promises."""
+"""Patches of a moving face: against loops over pixels, and the contract of a batch."""
 
 from typing import Any
 
@@ -50,11 +50,11 @@ def test_a_canvas_is_free_but_for_the_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("regime", "told", "contexts", "most"),
+    ("regime", "context_steps", "contexts", "most"),
     [("sparse", 5, (100, 100), 151), ("transfer", 3, (300, 350), 351)],
 )
 def test_batches_have_the_papers_sizes(
-    regime: str, told: int, contexts: tuple[int, int], most: int
+    regime: str, context_steps: int, contexts: tuple[int, int], most: int
 ) -> None:
     data = RenderedFaces(regime=regime, **SMALL)
     data.setup()
@@ -62,7 +62,7 @@ def test_batches_have_the_papers_sizes(
     for split in ("train", "test"):
         batch = data.dataset(split).__getitems__([0, 1, 2])
         known = batch.context_mask.sum(2)
-        assert ((known > 0).sum(1) == told).all()
+        assert ((known > 0).sum(1) == context_steps).all()
         assert contexts[0] <= known[known > 0].min() and known.max() <= contexts[1]
         assert batch.target_y.shape == (3, 6, most, 192)
         assert (batch.target_mask.sum(2) > known).all() and batch.target_mask.sum(2).max() <= most
@@ -141,7 +141,7 @@ def test_guesses_are_those_of_one_who_knows_the_mean_face() -> None:
         "mean_face": pytest.approx(2.69, rel=0.02),
         "mean_canvas": pytest.approx(4.75, rel=0.02),
     }
-    # Where all faces are one, who knows its place knows everything.
+    # If all faces are the same, its position determines everything.
     data = RenderedFaces(**SMALL)
     data.setup()
     for split in ("train", "test"):

@@ -1,4 +1,4 @@
-"""The NLL of a fixed set for one who infers the kernels: its means, its doubts, and its file."""
+"""The NLL of a fixed set with inferred kernels: its means, its reliability, and its file."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Inference of kernels: against brute force, and between the oracle and whoever is wrong."""
+"""Inference of kernels: against brute force, and between the oracle and wrong kernels."""
 
 import math
 
@@ -37,7 +37,7 @@ def drawn(data: DriftingFunctions) -> FunctionSequences:
 def infer(
     data: DriftingFunctions, sequences: FunctionSequences, number: int, seed: int = 0
 ) -> MixtureNLL:
-    """Infer each sequence's kernels, and join what is found: [B, T, M] and [B, T]."""
+    """Infer each sequence's kernels, and return NLLs [B, T, M] and sample sizes [B, T]."""
     dataset = data.dataset("test")
     generator = torch.Generator().manual_seed(seed)
     drift, table = dataset.recipe.drift, factor_table(dataset)
@@ -68,10 +68,10 @@ def by_brute_force(sequences: FunctionSequences, kernels: Tensor) -> Tensor:
     found = []
     for t in range(kernels.shape[1]):
         visible = (seen.step[0] <= t) & seen.real[0]
-        asked = factor[:, t, oracle.grid_index(copies.target_x[0, t, :, 0], POINTS)]
-        known = (asked @ basis.mT) * visible
+        target_rows = factor[:, t, oracle.grid_index(copies.target_x[0, t, :, 0], POINTS)]
+        known = (target_rows @ basis.mT) * visible
         mean = (known @ coordinate.unsqueeze(2)).squeeze(2)
-        variance = (asked.square().sum(2) - known.square().sum(2)).clamp_min(0)
+        variance = (target_rows.square().sum(2) - known.square().sum(2)).clamp_min(0)
         log_weight = (log_density * visible).sum(1).log_softmax(0)
         target = sequences.target_y[0, t, :, 0].double()
         found.append(mixture_nll(target, mean, variance, log_weight))
@@ -79,7 +79,7 @@ def by_brute_force(sequences: FunctionSequences, kernels: Tensor) -> Tensor:
 
 
 def assert_agrees(data: DriftingFunctions, expected: Tensor) -> None:
-    """Independent runs differ from brute force by what they differ from each other."""
+    """Independent runs differ from brute force as much as from each other."""
     runs = torch.stack([infer(data, drawn(data), 200, seed).nll[0].mean(1) for seed in range(6)])
     error = runs.std(0) / len(runs) ** 0.5
     assert error.max() < 0.02
@@ -164,7 +164,7 @@ def test_many_sharp_observations_leave_many_particles() -> None:
 
 
 def test_a_mixture_is_as_wide_as_the_posterior_where_the_floor_lets_it() -> None:
-    """Components that the floor widens come nearer to each other."""
+    """Components that the floor widens move closer to each other."""
     y = torch.linspace(-8, 8, 16_001, dtype=torch.float64)
     log_weight = torch.tensor([0.25, 0.75], dtype=torch.float64).log()
 
@@ -183,7 +183,7 @@ def test_a_mixture_is_as_wide_as_the_posterior_where_the_floor_lets_it() -> None
 
 
 def test_evidence_that_fits_no_longer_waits_for_the_particles_to_move() -> None:
-    """Where half are effective already, nothing more can come in before they are resampled."""
+    """If only half are effective, they must be resampled before evidence is added."""
     data = benchmark(1)
     dataset = data.dataset("test")
     generator = torch.Generator().manual_seed(0)
@@ -192,6 +192,6 @@ def test_evidence_that_fits_no_longer_waits_for_the_particles_to_move() -> None:
     first = int(run.seen.step[0, 0])
     place = coordinates(run.drift, 8, first + 1, generator)
     weight = torch.tensor([0.9] + [0.1 / 7] * 7, dtype=torch.float64)
-    few = Particles.alike(place)._replace(log_weight=weight.log())
-    after, least = run._take_in(few, first)
+    few = Particles.uniform(place)._replace(log_weight=weight.log())
+    after, least = run._condition(few, first)
     assert least < 4 < after.place[:, 0, 0].unique().numel()

@@ -1,4 +1,4 @@
-"""The oracle, against brute force and its own promises."""
+"""The oracle, against brute force and its own contract."""
 
 import math
 from itertools import pairwise
@@ -49,8 +49,8 @@ def brute_force(one: FunctionSequences, step: int) -> tuple[np.ndarray, np.ndarr
             if real:
                 where.append(roots[s][np.abs(x - float(place)).argmin()])
                 values.append(float(value))
-    asked = [roots[step][np.abs(x - float(p)).argmin()] for p in one.target_x[step, :, 0]]
-    n, joint = len(values), np.array(where + asked)
+    targets = [roots[step][np.abs(x - float(p)).argmin()] for p in one.target_x[step, :, 0]]
+    n, joint = len(values), np.array(where + targets)
     covariance = joint @ joint.T
     seen = covariance[:n, :n] + NOISE**2 * np.eye(n)
     solved = np.linalg.solve(seen, np.column_stack([np.array(values), covariance[:n, n:]]))
@@ -146,7 +146,7 @@ def test_the_future_is_not_known() -> None:
 
 
 def test_sequences_with_the_same_kernels_are_conditioned_together() -> None:
-    """Padding, which is as long as the largest of them needs, changes nothing."""
+    """Padding to the longest of them changes nothing."""
     sequences = draw(3, velocities=(0.0, 0.0), length_scale=(1.5, 1.5), scale=(2.0, 2.0))
     together = condition(factors(sequences.task[0], POINTS), sequences)
     for alone, batched in zip(predict(sequences, POINTS), together, strict=True):

@@ -10,21 +10,21 @@ from datamodules.points.gaussian_process.particles import Particles
 
 def particles(weights: list[float], now: list[float]) -> Particles:
     log_weight = torch.tensor(weights, dtype=torch.float64).log()
-    start = Particles.alike(torch.arange(len(weights)).double().view(-1, 1, 1))
+    start = Particles.uniform(torch.arange(len(weights)).double().view(-1, 1, 1))
     return start._replace(log_weight=log_weight, now=torch.tensor(now, dtype=torch.float64))
 
 
 def test_evidence_comes_in_as_far_as_half_stay_effective() -> None:
     sharp = particles([0.25] * 4, [0.0, 30, -30, 10])
-    change = sharp.next_change(1.0)
+    change = sharp.next_increment(1.0)
     assert 0 < change < 0.2
-    assert sharp.heated(change).effective_samples() == pytest.approx(2, abs=1e-6)
-    assert sharp.next_change(1e-6) == 1e-6
-    assert particles([0.25] * 4, [0.0, 0.1, 0.2, 0.3]).next_change(1.0) == 1
+    assert sharp.tempered(change).effective_samples() == pytest.approx(2, abs=1e-6)
+    assert sharp.next_increment(1e-6) == 1e-6
+    assert particles([0.25] * 4, [0.0, 0.1, 0.2, 0.3]).next_increment(1.0) == 1
 
 
 def test_heated_weights_are_those_of_the_evidence_to_a_power() -> None:
-    weights = particles([0.5, 0.5], [0.0, math.log(9)]).heated(0.5)
+    weights = particles([0.5, 0.5], [0.0, math.log(9)]).tempered(0.5)
     assert weights.log_weight.exp().tolist() == pytest.approx([0.25, 0.75])
 
 
@@ -55,6 +55,6 @@ def test_the_spread_is_a_root_of_the_covariance() -> None:
     place = torch.randn(5, 4, 2, dtype=torch.float64)
     weight = torch.rand(5, dtype=torch.float64)
     weight /= weight.sum()
-    root = Particles.alike(place)._replace(log_weight=weight.log()).spread()
+    root = Particles.uniform(place)._replace(log_weight=weight.log()).spread()
     expected = torch.cov(place.flatten(1).T, correction=0, aweights=weight)
     torch.testing.assert_close(root.T @ root, expected)

@@ -115,10 +115,10 @@ TIMED = {"measure": "bound", "reaches": -100, "times": 1.25}
         ({"measure": "bound", "steps": [1, 2]}, "statements.1.measure must be one of kl, nll, got"),
         ({"steps": [0, 2]}, "steps must be a first and a last step from 1 on, got [0, 2]"),
         ({"steps": [3, 2]}, "got [3, 2]"),
-        ({"by": None}, "statements.1.by: is missing, the margin of below; 0.0 is valid"),
+        ({"by": None}, "statements.1.by: is missing; below needs a margin, such as 0.0"),
         ({"by": "x"}, "statements.1.by must be a number, got x"),
-        ({"within": 1}, "statements.1.within: does not go with below: dnc_gtmm"),
-        ({"below": 0.5}, "statements.1.by: does not go with below: 0.5"),
+        ({"within": 1}, "statements.1.within: cannot be combined with below: dnc_gtmm"),
+        ({"below": 0.5}, "statements.1.by: cannot be combined with below: 0.5"),
         ({"above": "vrnn"}, "statements.1 must have one of below, above, near, got 2"),
         (
             {"of": "dnc"},
@@ -127,13 +127,16 @@ TIMED = {"measure": "bound", "reaches": -100, "times": 1.25}
         ({"below": []}, "statements.1.below must be one of dnc_gtmm, vrnn, or a list, got []"),
         ({"data": "mase"}, "statements.1.data must be one of maze, got mase; did you mean maze?"),
         ({"margin": 1}, "statements.1.margin: there is no such setting here"),
-        ({"times": 2}, "statements.1.times: does not go with below: dnc_gtmm"),
-        ({**TIMED, "times": None}, "statements.1.times: is missing, the margin of below; 1.0 is"),
+        ({"times": 2}, "statements.1.times: cannot be combined with below: dnc_gtmm"),
+        (
+            {**TIMED, "times": None},
+            "statements.1.times: is missing; below needs a margin, such as 1.0",
+        ),
         ({**TIMED, "times": 0}, "statements.1.times must be a factor above 0, got 0"),
         ({**TIMED, "reaches": "low"}, "statements.1.reaches must be a number, got low"),
-        ({**TIMED, "by": 0.0}, "statements.1.by: does not go with below: dnc_gtmm"),
+        ({**TIMED, "by": 0.0}, "statements.1.by: cannot be combined with below: dnc_gtmm"),
         ({**TIMED, "below": 100}, "statements.1.below: times must be below or above those of"),
-        ({**TIMED, "steps": [1, 2]}, "statements.1.steps: does not go with reaches"),
+        ({**TIMED, "steps": [1, 2]}, "statements.1.steps: cannot be combined with reaches"),
         ({**TIMED, "measure": "kl"}, "statements.1.measure must be one of bound, nll, got kl"),
     ],
 )
@@ -200,5 +203,5 @@ def test_claims_are_found_by_name(write: Callable[..., Path], tmp_path: Path) ->
     assert [claim.name for claim in find_claims(tmp_path, [])] == ["Z1"]
     with pytest.raises(UsageError, match=r"there is no claim Z; did you mean Z1\?\nvalid: Z1"):
         find_claims(tmp_path, ["Z"])
-    with pytest.raises(UsageError, match="--claims: there is no claim in"):
+    with pytest.raises(UsageError, match="--claims: there are no claims in"):
         find_claims(tmp_path / "none", [])

@@ -47,7 +47,7 @@ def test_a_table_says_how_much_of_it_is_left(tmp_path: Path) -> None:
     assert progress([first, second, third], executions).splitlines() == [
         "The table: 3 of 12 runs finished, 1 kept, 1 pruned, 1 diverged, 1 interrupted, 1 failed, "
         "6 left at most: 1 sweep was not started",
-        f"Diverged, left out of all means: {shown(tmp_path / 's1/b')}",
+        f"Diverged, excluded from all means: {shown(tmp_path / 's1/b')}",
     ]
     assert progress([second], [executed(second, **dict.fromkeys("abcd", "finished"))]) == (
         "The table: 4 of 4 runs finished, 0 left"
@@ -82,5 +82,5 @@ def test_the_best_is_repeated_with_a_new_seed(tmp_path: Path, capsys: Any) -> No
     plan = sweep(runs.root, *(f"perfectrecall/{name}" for name in names))
     rank([plan], [executed(plan)])
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("Train the best again, with another seed: ")
+    assert last.startswith("Train the best again with another seed: ")
     assert "DNC" in last and last.endswith("config.yaml --seed_everything 33")

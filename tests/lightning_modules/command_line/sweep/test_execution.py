@@ -274,7 +274,7 @@ def test_a_stop_lets_runs_save_what_they_have(
     then.run()
     assert then.ended == {"finished": 3}
     said = lines(capsys)
-    assert said[::2] == ["2/3 002: goes on", "3/3 003: goes on"]
+    assert said[::2] == ["2/3 002: continues", "3/3 003: continues"]
     # What was left of a resumed run says nothing about a whole one.
     assert "; 1 left" not in said[1]
 

@@ -13,7 +13,7 @@ from optuna.distributions import (
 )
 from optuna.samplers import RandomSampler
 
-from lightning_modules.command_line.sweep.parameter import drawn_value, examples, read_parameter
+from lightning_modules.command_line.sweep.parameter import examples, read_parameter, suggested_value
 from lightning_modules.command_line.sweep.transformed import Transformed
 
 
@@ -80,7 +80,7 @@ def test_what_optuna_lacks_is_distributed_as_wandb_says(name: str) -> None:
 def test_rounded_values_are_multiples_of_q(content: dict[str, Any], values: list[float]) -> None:
     distribution = read_parameter("parameters.x", content)
     study = create_study(sampler=RandomSampler(0))
-    drawn = {drawn_value(study.ask(), "x", distribution) for _ in range(200)}
+    drawn = {suggested_value(study.ask(), "x", distribution) for _ in range(200)}
     assert sorted(drawn) == pytest.approx(values)
     assert all(len(str(value)) <= 3 for value in drawn)
     whole = isinstance(content.get("q", 1), int)

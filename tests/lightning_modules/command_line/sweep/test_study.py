@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from lightning_modules.command_line.sweep.parameter import drawn_value
+from lightning_modules.command_line.sweep.parameter import suggested_value
 from lightning_modules.command_line.sweep.study import NAME, SweepStudy, _sampler, require_own
 from lightning_modules.command_line.usage_error import UsageError
 
@@ -100,7 +100,7 @@ def test_draws_fill_their_intervals(opened: Opened) -> None:
     for seed in range(400):
         study.sampler = _sampler(file, seed)
         trial = study.ask()
-        drawn.append({key: drawn_value(trial, key, p) for key, p in file.parameters.items()})
+        drawn.append({key: suggested_value(trial, key, p) for key, p in file.parameters.items()})
     assert {values["core"] for values in drawn} == {"DNC", "NTM"}
     slots = [values["slots"] for values in drawn]
     assert all(type(number) is int for number in slots)

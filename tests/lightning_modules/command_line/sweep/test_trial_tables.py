@@ -116,7 +116,7 @@ def test_benchmarks_have_tables_of_their_own(
     functions, recall, lost = trial_tables(searched(*ended, metric=Metric("val/nll", "minimize")))
     assert functions.startswith("Drifting functions, by") and cells(functions)[1] == ["gp", "1.000"]
     assert recall.startswith("Perfect recall, by") and cells(recall)[1] == ["recall", "-", "-200.0"]
-    assert lost == "No validation here: never (diverged)"
+    assert lost == "No validation: never (diverged)"
 
 
 def test_without_a_metric_there_is_no_order(runs: Runs, searched: Callable[..., Any]) -> None:
