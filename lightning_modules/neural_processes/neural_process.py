@@ -73,8 +73,7 @@ class NeuralProcess(SequenceModel):
         objective: "elbo", the variational bound; "paper", the weighted bound of the authors' code:
             a step's log-likelihood averaged over targets, minus its undivided KL.
         pooling: how encodings are pooled for latents and controls; the paper's text says "sum", its
-            code "mean". Sums over large contexts start with enormous variances and need a small
-            learning rate.
+            code "mean". Sums over large contexts start with huge variances: use a small rate.
         latent_layers: layers of the encoder whose encodings the latents pool.
         deterministic_layers: layers of the encoder whose encodings the memory stores.
         place_range: half the width of the range to which the model scales places; the paper uses 1
@@ -226,7 +225,7 @@ class NeuralProcess(SequenceModel):
         context_pool = Pool.of(values, real_contexts)
         pooled = context_pool.pooled(self.pooling)
         items = Items(context_x, real_contexts.padded(values), batch.context_mask)
-        recollections = self._unroll(pooled, items, *self._posterior_inputs(target, noise))
+        recollections = self._unroll(pooled, items, *self._core_extra(target, noise))
         reads = self.memory.lookup(recollections.snapshot, target_x, real_targets)
         if self._unroll_path is not None:
             path = self._unroll_path(pooled).unsqueeze(2)
@@ -255,9 +254,7 @@ class NeuralProcess(SequenceModel):
         """
         return Pool.of(self.latent_encoder(*target), target[2])
 
-    def _posterior_inputs(
-        self, target: Points | None, noise: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def _core_extra(self, target: Points | None, noise: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the posterior's controls [B, T, h] and the noise of a stochastic core."""
         if not self.memory.noise_size:
             return ()
@@ -311,10 +308,7 @@ class NeuralProcess(SequenceModel):
     def predictions(
         self, batch: FunctionSequences, samples: int, noise: Tensor | None = None
     ) -> Iterator[Targets]:
-        """Yield the K predictions one by one, [B, T, M, Dy], to save memory on images.
-
-        Takes the arguments of ``predict``.
-        """
+        """Yield the K predictions of ``predict`` one by one, [B, T, M, Dy], to save memory."""
         noise = self._random_noise(batch, samples) if noise is None else noise
         # A stochastic core is written anew for each sample; otherwise one recall serves all.
         for part in noise.split(1) if self.memory.noise_size else [noise]:
