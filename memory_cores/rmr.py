@@ -34,8 +34,8 @@ from memory_cores.parts.trackers import make_tracker
 
 #: The initial values are drawn from -0.5 to 0.5.
 VALUE_RANGE = 0.5
-#: Log sigmas of stochastic keys are clamped to +-this value, or exponentials might overflow.
-LOG_SIGMA_RANGE = 10.0
+#: Log sigmas of stochastic keys are clamped to this range, or exponentials might overflow.
+LOG_SIGMA_RANGE = (-10.0, 10.0)
 
 
 class RMRState(NamedTuple):
@@ -327,8 +327,7 @@ class RMR(MemoryCore[RMRState]):
         parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
         if self.noise_size:
             means, log_sigmas = parameters.chunk(2, 2)
-            log_sigmas = log_sigmas.clamp(-LOG_SIGMA_RANGE, LOG_SIGMA_RANGE)
-            parameters = torch.cat([means, log_sigmas], 2)
+            parameters = torch.cat([means, log_sigmas.clamp(*LOG_SIGMA_RANGE)], 2)
         return state._replace(key_hidden=hidden, key_cell=cell, key_parameters=parameters)
 
     def _draw_keys(

@@ -88,7 +88,7 @@ def test_versions(fit: Callable[..., Path], complaint: Callable[..., str]) -> No
     rewrite(last, format=3)
     assert "is from a newer version of this program (format 3; known" in complaint("test", option)
     rewrite(last, format=2, optimizer_states=None)
-    assert "holds only weights" in complaint("fit", option)
+    assert "has only weights" in complaint("fit", option)
     older: dict[str, Any] = {"format": None, "noise_seed": None, "MNISTMaze": {"next_episode": 2}}
     rewrite(last, optimizer_states=[], **older)
     assert "whose noise cannot be continued" in complaint("fit", option, "--trainer.max_steps=2")
