@@ -207,6 +207,8 @@ def _labels(
 ) -> list[tuple[str, ...]]:
     """Label groups by settings that differ; if these are equal, by settings that others lack.
 
+    Switches that are off are left out where labels remain distinct.
+
     If labels would be long, groups of kept records are labelled by the records' names.
 
     Args:
@@ -217,14 +219,20 @@ def _labels(
     shared = conflicting(settings)
     lacked = [key for key in names if key not in shared]
     labels = [_values(own, shared, names) for own in settings]
-    additions = [
-        _values(own, lacked, names) if labels.count(label) > 1 else ()
-        for own, label in zip(settings, labels, strict=True)
-    ]
     records = [name for each in kept_as for name in each if name is not None]
     one_name_each = len({*records}) == len(settings) == sum(map(len, kept_as))
     if one_name_each and any(len(label) > 2 * MOST_NAMED for label in labels):
         return [(name,) for name in records]
+    on = [
+        _values(own, [key for key in shared if own.get(key) is not False], names)
+        for own in settings
+    ]
+    if len({*on}) == len(on):
+        labels = on
+    additions = [
+        _values(own, lacked, names) if labels.count(label) > 1 else ()
+        for own, label in zip(settings, labels, strict=True)
+    ]
     short_additions = [
         each if len(each) <= MOST_NAMED else (f"{len(each)} more settings",) for each in additions
     ]
@@ -242,7 +250,12 @@ def _labels(
 def _values(
     own: Mapping[str, Any], keys: Sequence[str], names: Mapping[str, str]
 ) -> tuple[str, ...]:
-    return tuple(f"{names[key]}={own[key]}" for key in keys if key in own)
+    return tuple(_in_words(names[key], own[key]) for key in keys if key in own)
+
+
+def _in_words(name: str, value: Any) -> str:
+    """Write a setting as ``slots=8``, and a switch that is on by its name."""
+    return name.replace("_", " ") if value is True else f"{name}={value}"
 
 
 def _natural(values: Sequence[str]) -> list[str]:

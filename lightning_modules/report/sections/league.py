@@ -104,12 +104,12 @@ def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
 
 
 def _overview_number(row: Row, column: Measure) -> Markup:
-    """Return a mean, and below it the interval and the number of seeds."""
+    """Return a mean, below it the interval, and below that the number of seeds."""
     mean, _, interval = row.group.number(column.name, column.digits).partition(" ")
     text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", mean)
-    below = tag("small", ", ".join(filter(None, (interval, row.group.size))))
+    below = (tag("small", each) for each in (interval, row.group.size) if each)
     star = "*" * row.conclusive
-    return tag("span", text, star, below, **Marks(seeds=row.group.seeds).attributes())
+    return tag("span", text, star, *below, **Marks(seeds=row.group.seeds).attributes())
 
 
 def _on(benchmark: BenchmarkRuns) -> dict[str, str]:

@@ -69,7 +69,7 @@ def _heading(benchmark: ScoredBenchmark) -> Markup:
 def _ranking_rows(found: Standings) -> Iterator[Markup]:
     for row in found.rows:
         scores = (each.in_words(row.contestant, DIGITS) for each in found.benchmarks)
-        cells = (tag("td", text) for text in (*found.means_in_words(row), *scores))
+        cells = (_number(text) for text in (*found.means_in_words(row), *scores))
         yield _row(row, cells)
 
 
@@ -83,7 +83,13 @@ def _pairs(found: Standings) -> Markup:
 def _compared(found: Standings, row: Standing) -> Iterator[Markup]:
     for other in found.rows:
         text = found.improvement_in_words(row.contestant, other.contestant)
-        yield tag("td", text, **_mark(other))
+        yield _number(text, **_mark(other))
+
+
+def _number(text: str, **attributes: str) -> Markup:
+    """Return a cell with a number, and below it what follows: its interval, for example."""
+    number, _, rest = text.partition(" ")
+    return tag("td", number, *([tag("small", rest)] if rest else []), **attributes)
 
 
 def _profile(found: Standings, row: Standing) -> go.Scatter:

@@ -59,6 +59,19 @@ def test_settings_tell_groups_apart_but_compilation_does_not(runs):
     assert labels == [("GTMM (DNC, slots=8)", 2, "solid"), ("GTMM (DNC, slots=16)", 1, "dash")]
 
 
+def test_switches_are_named_where_they_are_on(runs):
+    for name, without_links, sparse in (("a", False, False), ("b", True, False), ("c", True, True)):
+        switches = {"without_links": without_links, "sparse": sparse}
+        runs.frames("DNC", 0, run=name, memory=switches)
+    (benchmark,) = by_benchmark(records(runs))
+    labels = {group.label for group in by_group(benchmark.runs)}
+    assert labels == {
+        "GTMM (DNC)",
+        "GTMM (DNC, without links)",
+        "GTMM (DNC, without links, sparse)",
+    }
+
+
 def test_what_is_null_now_is_what_was_the_default_before():
     before = {"model.memory": "RMR", "model.memory.slots": 25, "model.hidden_size": 64}
     null = {"model.memory": "RMR", "model.memory.slots": None, "model.hidden_size": None}

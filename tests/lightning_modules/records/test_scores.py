@@ -138,8 +138,8 @@ def test_of_variants_the_plainest_counts(runs: Runs) -> None:
     found = scores_in(runs)
     assert found.scores("DNC").tolist() == pytest.approx([0.8])
     (note,) = found.notes
-    assert note.startswith("Perfect recall: DNC is GTMM (DNC, slots=None, sparse=False), not")
-    assert "slots=9" in note and "sparse=True" in note
+    assert note.startswith("Perfect recall: DNC is GTMM (DNC, slots=None), not")
+    assert "slots=9" in note and "slots=None, sparse" in note
 
 
 def test_of_variants_that_are_equally_plain_none_counts(runs: Runs) -> None:

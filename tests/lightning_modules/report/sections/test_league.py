@@ -42,7 +42,7 @@ def test_the_league_table_has_means_intervals_and_significance(runs: Runs) -> No
     margin = 4.302653 * np.std(ntm, ddof=1) / 10 / 3**0.5
     interval = f"0.443 [{0.44333 - margin:.3f}, {0.44333 + margin:.3f}]"
     below = interval.removeprefix("0.443 ")
-    assert overview == ["GTMM (NTM)", f"0.443*{below}, 3 seeds"]
+    assert overview == ["GTMM (NTM)", f"0.443*{below}3 seeds"]
     mean, first, second, third = [r for r in rows if r[0] == "GTMM (NTM)" and len(r) > 2]
     difference = np.subtract(ntm, dnc) / 10
     assert mean[1] == interval

@@ -29,10 +29,10 @@ def test_standings_come_before_tables_and_miss_nothing(runs: Runs) -> None:
         ["NoMemory", "0.00", "0.00"],
         ["LRU", "-", "-"],
     ]
-    assert sorted(ranking[3][3:]) == ["-", "0.90 [0.90, 0.90]"]
+    assert sorted(ranking[3][3:]) == ["-", "0.90[0.90, 0.90]"]
     assert all("Perfect recall" in heading for heading in header[3:])
     pairs = next(i for i, row in enumerate(found.rows) if row[0] == "better than")
-    assert found.rows[pairs + 1] == ["DNC", "-", "1.00", "1.00", "0.00 (1)"]
+    assert found.rows[pairs + 1] == ["DNC", "-", "1.00", "1.00", "0.00(1)"]
     charts = [data["traces"] for data in found.data if "traces" in data]
     assert [trace["name"] for trace in charts[0]] == ["DNC", "NTM", "NoMemory"]
     dnc = charts[0][0]
