@@ -16,7 +16,7 @@ A word is the code of a key next to its value. A read knows the code alone: its 
 regression on that part of R, and it returns the rest. M is integrated out, and addresses are
 functions of words, so that there is no KL. With ``latent_addresses`` a read's address is drawn from
 a Gaussian with that mean: a prior given the control, or a posterior given the observation, too.
-Their KL is part of the bound.
+Their KL is part of the bound. A read may exceed all stored values, so it is ``limited``.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from memory_cores.core import Items, MemorySizes
 from memory_cores.kernels import building
 from memory_cores.kernels.dkm import complete, condition
-from memory_cores.parts.associative_map import AssociativeMap, Coded
+from memory_cores.parts.associative_map import AssociativeMap, Coded, limited
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
 from memory_cores.parts.range import Range
@@ -215,7 +215,7 @@ class DKM(AssociativeMap[DKMState]):
         if not self.noise_size:
             return super()._read(state, control)
         values = state.mean[..., self.slots :]
-        reads = state.addresses.unflatten(1, (self.heads, self.queries)) @ values
+        reads = limited(state.addresses.unflatten(1, (self.heads, self.queries)) @ values)
         return reads.flatten(1), state
 
     def maps(self, state: DKMState) -> tuple[Tensor, ...]:
@@ -225,9 +225,9 @@ class DKM(AssociativeMap[DKMState]):
     def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Complete words from their codes."""
         if queries.shape[-2] <= FEW and building.serve(maps[0], queries):
-            return complete(maps[0], queries, self.noise.to(queries), CODE_GAIN)
+            return limited(complete(maps[0], queries, self.noise.to(queries), CODE_GAIN))
         codes, values = maps[0].split([self.slots, self.sizes.value], -1)
-        return self._addresses(codes, queries) @ values
+        return limited(self._addresses(codes, queries) @ values)
 
     def _addresses(self, codes: Tensor, queries: Tensor) -> Tensor:
         """Regress queries [..., H, M, D] on codes of rows [..., H, N, D]; return [..., H, M, N]."""

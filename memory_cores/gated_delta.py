@@ -10,11 +10,8 @@ A set of items is one block step, with rows k_i in K and v_i in V. It is not in 
 
 It does not depend on the items' order; for one item it is the rule above, for none alpha S.
 
-A read r = S^T q can exceed every stored value by a factor of sqrt(D). A generative model that
-stores its own samples and computes the next one from its reads then diverges. The paper normalises
-every read; here only large reads are scaled down:
-
-    r <- r min(1, 4 / rms(r))
+A read S^T q can exceed every stored value by a factor of sqrt(D). The paper normalises every read;
+here only large reads are scaled down (``limited``).
 """
 
 from typing import NamedTuple
@@ -23,7 +20,7 @@ import torch
 from torch import Tensor
 
 from memory_cores.core import MemorySizes
-from memory_cores.parts.associative_map import AssociativeMap, Coded
+from memory_cores.parts.associative_map import AssociativeMap, Coded, limited
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.solving import solved
 
@@ -31,9 +28,6 @@ from memory_cores.parts.solving import solved
 LEARNS = 3.0
 #: Largest raw beta; beyond it a set's step is ill-conditioned in single precision.
 MOST = 8.0
-
-#: Largest root mean square of a read; that of a latent is about 1.
-LARGEST = 4.0
 
 
 class GatedDeltaState(NamedTuple):
@@ -121,8 +115,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
 
     def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Apply the maps to codes, and limit the reads' root mean square."""
-        reads = queries @ maps[0]
-        return reads * LARGEST * reads.square().mean(-1, keepdim=True).clamp(min=LARGEST**2).rsqrt()
+        return limited(queries @ maps[0])
 
     def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the rows of a map, one value per place; average over the maps."""

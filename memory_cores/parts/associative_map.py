@@ -22,6 +22,9 @@ from memory_cores.parts.solving import exact_type, exactly
 #: Raw decay at the start: a map keeps 0.9975 of itself in a step.
 KEPT = 6.0
 
+#: Largest root mean square of a limited read; that of a latent is about 1.
+LARGEST = 4.0
+
 
 class Coded(NamedTuple):
     """A step's items encoded for the maps. H heads, codes of D places."""
@@ -222,6 +225,17 @@ class AssociativeMap(MemoryCore[State]):
             seed = torch.randn(self.slots, sizes.key)
             self.key_codes.start_at_times(written, sizes.steps, sizes.clock, seed)
             self.read_codes.start_at_times(read, sizes.steps, sizes.clock, seed)
+
+
+def limited(reads: Tensor) -> Tensor:
+    """Scale down large reads [..., V], of maps whose reads can exceed all stored values.
+
+    A generative model that stores its own samples and computes the next one from its reads would
+    otherwise diverge:
+
+        r <- r min(1, 4 / rms(r))
+    """
+    return reads * LARGEST * reads.square().mean(-1, keepdim=True).clamp(min=LARGEST**2).rsqrt()
 
 
 def mean_code(codes: Tensor, mask: Tensor) -> Tensor:

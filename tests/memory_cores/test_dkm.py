@@ -78,6 +78,22 @@ def test_a_read_completes_the_word_of_a_code() -> None:
         np.testing.assert_allclose(found[b, h, m], address @ values, atol=1e-9)
 
 
+@pytest.mark.parametrize("latent_addresses", [False, True])
+def test_a_large_read_is_scaled_down(latent_addresses: bool) -> None:
+    """In one direction: to 4 in the root mean square, where values are thousands."""
+    torch.manual_seed(0)
+    core = DKM(SIZES, heads=H, latent_addresses=latent_addresses).double()
+    with torch.no_grad():
+        core.prior_mean[..., N:] = 1e3 * torch.tensor([1.0, -1.0, 1.0, -1.0])
+    state = core.initial_state(B, torch.zeros(1).double())
+    if latent_addresses:
+        state = state._replace(addresses=torch.rand_like(state.addresses))
+    reads, _ = core.read(state, torch.randn(B, SIZES.control).double())
+    reads = reads.unflatten(1, (-1, V))
+    expected = reads[..., :1].sign() * torch.tensor([4.0, -4.0, 4.0, -4.0]).double()
+    torch.testing.assert_close(reads, expected.expand_as(reads))
+
+
 @pytest.mark.parametrize("number", [1, 3])
 def test_the_covariance_stays_positive_definite_in_single_precision(number: int) -> None:
     core = built().float()
