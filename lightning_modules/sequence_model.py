@@ -191,7 +191,7 @@ class SequenceModel(L.LightningModule, ABC):
             draw: index of the draw, if the same sequences are drawn several times.
 
         Returns:
-            noise: float32 [B, *shape], on the model's device.
+            noise: float32 [B, ...], on the model's device.
         """
         key = 0, Purpose.EVALUATION, draw, 0
         if self._repeated is not None:
