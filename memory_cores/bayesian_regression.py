@@ -23,7 +23,7 @@ from memory_cores.parts.solving import identity_like, solved
 #: Initial precision lambda of the prior; ranges of its logarithm and of that of the noise
 #: precision 1 / sigma^2, an item's gate. Beyond them regressions are ill-conditioned in single
 #: precision.
-PRIOR, LOG_PRIOR, LOG_PRECISION = 1.0, Range(-2.0, 5.0), (-6.0, 6.0)
+PRIOR, LOG_PRIOR, LOG_PRECISION = 1.0, Range(-2.0, 5.0), Range(-6.0, 6.0)
 
 
 class BayesianRegressionState(NamedTuple):
@@ -102,7 +102,7 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     ) -> BayesianRegressionState:
         """Forget, then add the items."""
         kept = decay.sigmoid()[..., None, None]
-        per_sigma = ((items.gates.clamp(*LOG_PRECISION) / 2).exp() * items.mask).unsqueeze(3)
+        per_sigma = ((LOG_PRECISION.kept(items.gates) / 2).exp() * items.mask).unsqueeze(3)
         keys, values = per_sigma * items.keys, per_sigma * items.values
         precision, cross = kept * state.precision, kept * state.cross
         if keys.shape[2] == 1:  # one item a step: no matrix product needed
@@ -124,8 +124,9 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
         """Return mean and variance of the values at codes."""
         precision, cross, prior = maps
         weights = solved(precision, queries, prior)
-        # Rounding could make it negative.
-        variance = (weights * queries).sum(-1, keepdim=True).clamp(min=0)
+        # Rounding could make it 0 or negative.
+        least = torch.finfo(weights.dtype).tiny
+        variance = (weights * queries).sum(-1, keepdim=True).clamp(min=least)
         return torch.cat([weights @ cross, variance], -1)
 
     def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

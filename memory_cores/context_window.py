@@ -178,7 +178,7 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         noise: Tensor | None = None,
     ) -> Recollections:
         """Write all steps at once: each sees a range of rows of one store."""
-        most = self._capacity(items.mask[0].numel())
+        most = self._capacity(items.mask.shape[1] * items.mask.shape[2])
         return recollected(items, most, lambda rows, steps: self.attention.prepare(*rows))
 
     def _capacity(self, rows: int) -> int:

@@ -24,7 +24,8 @@ defaults. ``tests/conformance/`` checks these guarantees for every core:
 - No later step depends on the fields that it names in ``not_carried``, except through what the
   other fields determine. Each number that ``state_size`` counts influences later steps.
 - Shapes are the same in all steps, except those of the current step's items, unless
-  ``graph_steps`` is 0. No call branches on data, so that a whole unroll can be compiled.
+  ``graph_steps`` is 0 or ``state_size`` None. No call branches on data, so that a whole unroll can
+  be compiled.
 - No call changes its inputs. The same inputs give the same outputs, also in training; a
   stochastic core (``noise_size`` above 0) draws with the noise passed to it.
 - Sequences of a batch do not see each other, and steps do not see later ones.
@@ -266,10 +267,11 @@ class MemoryCore(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def pool(self, state: State) -> tuple[Tensor, Tensor]:
-        """Return sum [B, Dv] and number [B, 1] of the stored values, without the current items.
+        """Return sum [B, Dv] and number [B, 1] of the stored values.
 
-        Latents may pool them together with the context. Cores that store items in slots have the
-        current ones there, too. Used only by models that read by query.
+        Latents may pool them together with the context. Caches and windows leave the current items
+        out; other cores cannot tell them from older ones. Those with maps count their places. Used
+        only by models that read by query.
         """
 
     def unroll(

@@ -48,7 +48,7 @@ CODE_GAIN = 4.0
 #: Standard deviation of the values in the initial memory.
 FAINT = 0.1
 #: Log standard deviation of a latent address: initial value and range.
-SPREAD, LOG_SPREAD = -3.0, (-6.0, 2.0)
+SPREAD, LOG_SPREAD = -3.0, Range(-6.0, 2.0)
 
 
 class DKMState(NamedTuple):
@@ -207,7 +207,7 @@ class DKM(AssociativeMap[DKMState]):
         with exactly(codes):
             rows = state.mean[..., : self.slots].to(kind)
             mean = self._addresses(rows, queries.to(kind)).flatten(1, 2).to(state.mean.dtype)
-        log_sigma = self.address_spread(control).clamp(*LOG_SPREAD).unsqueeze(2)
+        log_sigma = LOG_SPREAD.kept(self.address_spread(control)).unsqueeze(2)
         return DiagonalGaussian(mean, log_sigma.expand_as(mean))
 
     def _read(self, state: DKMState, control: Tensor) -> tuple[Tensor, DKMState]:

@@ -14,6 +14,7 @@ A read S^T q can exceed every stored value by a factor of sqrt(D). The paper nor
 here only large reads are scaled down (``limited``).
 """
 
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -22,12 +23,13 @@ from torch import Tensor
 from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded, limited
 from memory_cores.parts.attention import AttentionKind
+from memory_cores.parts.range import Range
 from memory_cores.parts.solving import solved
 
 #: Initial raw beta: beta is 0.95.
 LEARNS = 3.0
-#: Largest raw beta; beyond it a set's step is ill-conditioned in single precision.
-MOST = 8.0
+#: Range of a raw beta; beyond it a set's step is ill-conditioned in single precision.
+RAW_BETA = Range(-inf, 8.0)
 
 
 class GatedDeltaState(NamedTuple):
@@ -91,7 +93,7 @@ class GatedDelta(AssociativeMap[GatedDeltaState]):
     def follow(self, state: GatedDeltaState, decay: Tensor, items: Coded) -> GatedDeltaState:
         """Decay the maps, then write the items."""
         maps = decay.sigmoid()[..., None, None] * state.maps
-        raw = items.gates.clamp(max=MOST)
+        raw = RAW_BETA.kept(items.gates)
         beta = (raw.sigmoid() * items.mask).unsqueeze(3)
         if items.keys.shape[2] == 1:  # one item a step: no matrix product needed
             key = items.keys.mT

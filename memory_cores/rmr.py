@@ -29,13 +29,12 @@ from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least,
 from memory_cores.parts.gaussian import kl_divergence
 from memory_cores.parts.hand_attention import ask_for_lags, attend_by_hands, hands_at
 from memory_cores.parts.lstm import LSTMCell
+from memory_cores.parts.range import Range
 from memory_cores.parts.real_points import RealPoints
 from memory_cores.parts.trackers import make_tracker
 
-#: The initial values are drawn from -0.5 to 0.5.
-VALUE_RANGE = 0.5
-#: Log sigmas of stochastic keys are clamped to this range, or exponentials might overflow.
-LOG_SIGMA_RANGE = (-10.0, 10.0)
+#: Range of initial values, and of log sigmas of stochastic keys: exponentials might overflow.
+VALUE_RANGE, LOG_SIGMA_RANGE = 0.5, Range(-10.0, 10.0)
 
 
 class RMRState(NamedTuple):
@@ -327,7 +326,7 @@ class RMR(MemoryCore[RMRState]):
         parameters = self.key_output(hidden).unflatten(1, (self.slots, -1))
         if self.noise_size:
             means, log_sigmas = parameters.chunk(2, 2)
-            parameters = torch.cat([means, log_sigmas.clamp(*LOG_SIGMA_RANGE)], 2)
+            parameters = torch.cat([means, LOG_SIGMA_RANGE.kept(log_sigmas)], 2)
         return state._replace(key_hidden=hidden, key_cell=cell, key_parameters=parameters)
 
     def _draw_keys(

@@ -11,9 +11,9 @@ Slots that were never written cost nothing here. They would be read as zeros, so
 at all, and they are written before any other; a memory of N slots therefore stores written rows
 only. If all N fit the journal (``JournaledRows``), each has a place from the start and shapes are
 constant. In a longer memory the journal grows by a place per step; when it is full, after more
-steps than a training sequence has, its rows move to a base that later steps share. Then a step
-copies the rows it touches and compares its keys with all rows, in time linear in their number; the
-backward pass does not reach the base.
+steps than a training sequence has, its rows move to a base that later steps share. From then on it
+also grows by the rows read in the base: a step copies the rows it touches and compares its keys
+with all rows, in time linear in their number; the backward pass does not reach the base.
 """
 
 from typing import NamedTuple

@@ -73,6 +73,9 @@ void copy_rows(const T* from, int64_t width, T* to, int64_t stride, int64_t rows
   }
 }
 
+// Shifts that are tried: the last one is far above the diagonal, unless that is not finite.
+constexpr int kRounds = 20;
+
 // Factors a shifted matrix [size, size]. One that rounding made indefinite is shifted further, ten
 // times as far each time: pivots that are merely raised would multiply errors.
 template <typename T>
@@ -82,12 +85,12 @@ void factorise_shifted(const T* matrix, T shift, T* factor, int64_t size, int64_
     largest = std::max(largest, std::abs(matrix[i * size + i] + shift));
   const T least = std::numeric_limits<T>::epsilon() * largest;
   T more = 0;
-  do {
+  for (int round = 0; round < kRounds; round++) {
     copy_rows(matrix, size, factor, stride, size);
     for (int64_t i = 0; i < size; i++) factor[i * stride + i] += shift + more;
     if (factorise(factor, size, stride, least)) break;
     more = std::max(10 * more, size * least);
-  } while (more <= size * largest);
+  }
 }
 
 }  // namespace cholesky

@@ -12,12 +12,17 @@ def solve(matrices: Tensor, rows: Tensor, shifts: Tensor) -> Tensor:
     Args:
         matrices: [..., D, D], symmetric and, shifted, positive definite.
         rows: [..., M, D].
-        shifts: [...], trailing batch dimensions; added to diagonals.
+        shifts: [...], trailing batch dimensions, or one for all; added to diagonals.
 
     Returns:
         X: [..., M, D], with ``X @ (matrices + shifts I) = rows``.
+
+    Raises:
+        ValueError: shifts do not have the batch's last dimensions.
     """
     batch = torch.broadcast_shapes(matrices.shape[:-2], rows.shape[:-2])
+    if shifts.numel() > 1 and shifts.shape != batch[len(batch) - shifts.dim() :]:
+        raise ValueError(f"shifts must be of the batch {list(batch)}, got {list(shifts.shape)}")
     inputs = (
         x.expand(*batch, *x.shape[-2:]).reshape(prod(batch), *x.shape[-2:]).contiguous()
         for x in (matrices, rows)

@@ -1,7 +1,7 @@
-"""Base of cores that hold linear maps from codes of keys to values, one for each head.
+"""Base of cores with one map of fixed size per head, from codes of keys to values.
 
-A read is S^T q, with q the code of the query: its cost does not depend on how many items were
-stored. Codes are soft one-hot vectors (``SoftCodes``) of unit length.
+The cost of a read does not depend on how many items were stored. Codes are soft one-hot vectors
+(``SoftCodes``) of unit length.
 """
 
 from abc import abstractmethod
@@ -41,9 +41,11 @@ class AssociativeMap(MemoryCore[State]):
     With a clock, the codes of the first head start by content and those of the others by time. The
     first Q read heads query the first map, the next Q the second, and so on.
 
-    Look-ups add attention over the step's items and the answers of the maps:
+    Look-ups add attention over the step's items and a linear map of all heads' answers:
 
-        read(x) = Attend(items_t; x) + maps_t(x)
+        read(x) = Attend(items_t; x) + W [maps_t(x)]
+
+    A variance is the mean of the maps' variances; it does not include W and the attention.
 
     Every subclass's state has the last step's codes, for plots: ``written_code``, [B, H, D], and
     ``query_codes``, [B, R, D].

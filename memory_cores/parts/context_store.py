@@ -122,7 +122,7 @@ def extents(start: Tensor, end: Tensor, items: int, most: int) -> tuple[tuple[in
     Reading these numbers would synchronise with a GPU, and a compiled graph has fixed shapes: there
     they are the bounds for sets without padding.
     """
-    if torch.compiler.is_compiling() or not end.is_cpu:
+    if torch.compiler.is_compiling() or not end.is_cpu or not len(end):
         steps = range(1, end.shape[1] + 1)
         return tuple(step * items for step in steps), min(most, (len(steps) - 1) * items) + items
     *reach, width = torch.cat([end.amax(0), (end - start).amax().unsqueeze(0)]).tolist()

@@ -170,7 +170,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
         noise: Tensor | None = None,
     ) -> Recollections:
         """Write all steps at once: each sees a range of rows of one store."""
-        most = self._capacity(items.mask[0].numel())
+        most = self._capacity(items.mask.shape[1] * items.mask.shape[2])
         return recollected(items, most, self.attention.prepare_at)
 
     def _capacity(self, rows: int) -> int:

@@ -7,13 +7,17 @@ from torch import Tensor
 
 
 class Range(NamedTuple):
-    """Range of a sigmoid of raw numbers; a clamp would have no gradient beyond its bounds."""
+    """Range of numbers; a clamp would have no gradient beyond its bounds."""
 
     least: float
     most: float
 
+    def kept(self, numbers: Tensor) -> Tensor:
+        """Return the numbers within the range as they are, others at the bound; gradients pass."""
+        return numbers.detach().clamp(self.least, self.most) + (numbers - numbers.detach())
+
     def of(self, raw: Tensor) -> Tensor:
-        """Map raw numbers of any size into the range."""
+        """Map raw numbers of any size into the range, by a sigmoid."""
         return torch.add(self.least, raw.sigmoid(), alpha=self.most - self.least)
 
     def raw(self, numbers: Tensor) -> Tensor:

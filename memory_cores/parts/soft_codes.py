@@ -15,7 +15,7 @@ from memory_cores.kernels import building
 from memory_cores.kernels.soft_codes import soft_codes
 from memory_cores.parts.associative import STEADY
 from memory_cores.parts.clock import centre, turned
-from memory_cores.parts.hand_attention import hands_at
+from memory_cores.parts.hand_attention import LENGTH, hands_at
 from memory_cores.parts.solving import exactly
 
 #: Log ratio of a centre's share at its own step to that one step away.
@@ -101,7 +101,7 @@ class SoftCodes(nn.Module):
         ends = (hands_at(times, clock) - middle).unflatten(1, (-1, 2))
         ends = F.normalize(ends, dim=2).flatten(1)
         angles = 2 * torch.pi / torch.tensor(clock)
-        gain = SHARP / (0.4 * (1 - angles.cos()).sum())
+        gain = SHARP / (LENGTH * (1 - angles.cos()).sum())
         rows = (part.split(self.places) for part in self.rows)
         for weight, bias, lag in zip(*rows, lags, strict=True):
             weight.zero_(), bias.zero_()

@@ -24,7 +24,8 @@ class StepPositions(nn.Module):
 
     The scores are q'^T k' / sqrt(E'). Rotary positions turn the first half of the entries, with
     periods from ``FASTEST`` steps to more than a sequence; the others compare content regardless of
-    the step. ALiBi positions add one entry.
+    the step. ALiBi positions add two entries: a position, and what rounding it to the codes' type
+    leaves, since bfloat16 cannot tell step 257 from step 258.
 
     Args:
         kind: kind of positions.
@@ -65,8 +66,9 @@ class StepPositions(nn.Module):
             return self._turned(codes, steps)
         exact = torch.promote_types(codes.dtype, torch.float32)
         heads = torch.arange(1, self.heads + 1, device=codes.device, dtype=exact)
-        place = torch.pow(2.0, -8 * heads / self.heads) * steps.unsqueeze(-1)
-        return torch.cat([codes, place.unsqueeze(-1).to(codes.dtype)], -1)
+        place = (torch.pow(2.0, -8 * heads / self.heads) * steps.unsqueeze(-1)).unsqueeze(-1)
+        rounded = place.to(codes.dtype)
+        return torch.cat([codes, rounded, (place - rounded).to(codes.dtype)], -1)
 
     def in_queries(self, codes: Tensor, steps: Tensor | None = None) -> Tensor:
         """Add positions to queries [..., M, H, E] in steps [..., M]; return [..., M, H, E'].
@@ -76,9 +78,9 @@ class StepPositions(nn.Module):
         if self.kind == "rotary":
             return codes if steps is None else self._turned(codes, steps)
         # Scores are divided by sqrt(E'): content should be by sqrt(E), positions not at all.
-        scale = (self.width + 1) ** 0.5
-        one = codes.new_full((*codes.shape[:-1], 1), scale)
-        return torch.cat([codes * (scale / self.width**0.5), one], -1)
+        scale = (self.width + 2) ** 0.5
+        ones = codes.new_full((*codes.shape[:-1], 2), scale)
+        return torch.cat([codes * (scale / self.width**0.5), ones], -1)
 
     def _turned(self, codes: Tensor, steps: Tensor) -> Tensor:
         P = self.pairs

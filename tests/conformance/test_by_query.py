@@ -12,6 +12,7 @@ from tests.conformance.cores import (
     Sequences,
     build_by_query,
     every_core,
+    every_way,
     random_sequences,
     recall,
     recall_step_by_step,
@@ -35,7 +36,7 @@ def test_padding_queries_may_be_skipped(core_class: type[MemoryCore]) -> None:
     assert found.isfinite().all()
 
 
-@every_core
+@every_way
 @pytest.mark.parametrize("shape", ["small", "wide"])
 @pytest.mark.parametrize(("steps", "items"), [(7, 4), (1, 4), (7, 0), (1, 0)])
 def test_all_steps_at_once_equal_step_by_step(
@@ -49,7 +50,7 @@ def test_all_steps_at_once_equal_step_by_step(
     assert_close((found, total, number, kl), recall_step_by_step(core, sequences))
 
 
-@every_core
+@every_way
 @pytest.mark.parametrize("shape", ["small", "wide"])
 def test_gradients_of_recall_reach_every_parameter(
     core_class: type[MemoryCore], shape: str
@@ -62,6 +63,14 @@ def test_gradients_of_recall_reach_every_parameter(
     (found * torch.randn_like(found)).sum().add((total * torch.randn_like(total)).sum()).backward()
     for name, parameter in core.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
+
+
+@every_core
+def test_a_batch_may_be_empty(core_class: type[MemoryCore]) -> None:
+    core, (controls, items, queries) = build_by_query(core_class), random_sequences()
+    none = Sequences(controls[:0], Items(*(part[:0] for part in items)), queries[:0])
+    shapes = [(0, *part.shape[1:]) for part in recall(core, Sequences(controls, items, queries))]
+    assert [part.shape for part in recall(core, none)] == shapes
 
 
 @every_core
@@ -82,7 +91,7 @@ def test_permuting_a_batch_permutes_recall(core_class: type[MemoryCore]) -> None
     assert_close(recall(core, permuted), straight)
 
 
-@every_core
+@every_way
 def test_nan_in_padding_changes_neither_recall_nor_gradients(
     core_class: type[MemoryCore],
 ) -> None:

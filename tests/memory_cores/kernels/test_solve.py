@@ -97,6 +97,19 @@ def test_solutions_for_a_matrix_made_indefinite_by_rounding_are_moderate(size: i
     assert found.abs().max() < 100 and rounded.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+def test_what_is_not_finite_ends(value: float) -> None:
+    """With NaN, or anything else that a trainer can see."""
+    matrix = torch.diag(torch.tensor([value, 1.0, 1.0]))
+    assert solved(matrix, torch.ones(1, 3), torch.ones(())).shape == (1, 3)
+
+
+def test_shifts_of_another_batch_are_refused() -> None:
+    matrices, rows, _ = drawn(1, 3, batch=(4, 2))
+    with pytest.raises(ValueError, match=r"shifts must be of the batch \[4, 2\], got \[3\]"):
+        solved(matrices, rows, torch.ones(3).double())
+
+
 def test_threads_share_large_batches() -> None:
     matrices, right, shifts = drawn(2, 5, batch=(64,))
     threads = torch.get_num_threads()

@@ -44,6 +44,18 @@ def test_alibi_is_a_slope_for_each_head() -> None:
     torch.testing.assert_close(scores(positions, queries, keys, 0, -5), plain - 5 * slopes)
 
 
+def test_alibi_tells_late_steps_apart_in_bfloat16() -> None:
+    """Without the remainder, steps 257 and 258 have the same score in half of the heads."""
+    positions = StepPositions("alibi", H, E, 1000)
+    codes = torch.zeros(H, E, dtype=torch.bfloat16)
+    slopes = torch.tensor([1 / 4, 1 / 16, 1 / 64, 1 / 256]).double()
+    for step in (257, 258, 999):
+        key = positions.in_keys(codes[None], torch.tensor([step]))
+        query = positions.in_queries(codes[None], torch.tensor([0]))
+        score = (query.double() * key.double()).sum(2)[0] / query.shape[2] ** 0.5
+        torch.testing.assert_close(score, step * slopes, rtol=2e-3, atol=0)
+
+
 def test_rotary_positions_turn_half_of_a_code_and_keep_its_length() -> None:
     positions = StepPositions("rotary", H, E, 20)
     code = torch.randn(1, H, E).double()
