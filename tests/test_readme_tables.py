@@ -39,12 +39,20 @@ def contestant(cell: str) -> str:
     return re.findall(r"\w+", cell)[0]
 
 
+def complete() -> set[str]:
+    """Contestants with three seeds in every column; others are in docs/results.md until then."""
+    columns = (groups_of(folder).items() for folder, _ in RECALL.values())
+    return set.intersection(
+        *({name for name, group in each if group.size == "3 seeds"} for each in columns)
+    )
+
+
 @pytest.mark.parametrize("column", RECALL)
 def test_recall(column: str) -> None:
     folder, measure = RECALL[column]
     groups = groups_of(folder)
     rows = rows_of("What recalls?")
-    assert {contestant(row["memory"]) for row in rows} == {*groups}
+    assert {contestant(row["memory"]) for row in rows} == complete()
     for row in rows:
         group = groups[contestant(row["memory"])]
         assert group.size == "3 seeds"
