@@ -1,6 +1,7 @@
 """The README's tables have the numbers of docs/records, and bold those that it says."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def rows_of(section: str) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+@cache
 def groups_of(benchmark: str) -> dict[str, Group]:
     """Groups of the seeds that tables report, by core, or by model where there is none."""
     runs = read_runs([ROOT / "docs/records" / benchmark]).runs

@@ -31,7 +31,6 @@ using operators::Saved;
 using sequences::data;
 using sequences::require_shape;
 
-using Two = std::tuple<Tensor, Tensor>;
 using Three = std::tuple<Tensor, Tensor, Tensor>;
 using Five = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 
