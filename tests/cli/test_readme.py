@@ -19,42 +19,38 @@ from tests.cli.commands import ROOT
 
 README, GUIDE = ROOT / "README.md", ROOT / "docs/guide.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    block
-    for page in (README, GUIDE)
-    for block in re.findall(
-        r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M
-    )
-]
-#: Options of the commands that are none of Lightning's. The first two blocks are the newcomer's
-#: commands, which `.ci/run` runs as they are.
-OPTIONS = [
-    (words[2], words[3:])
-    for words in map(shlex.split, "".join(BLOCKS[2:]).splitlines())
-    if words[2] in COMMANDS
-]
+
+
+def blocks(*pages: Path) -> Iterator[str]:
+    """Yield what pages show as commands, an unmarked block for a scheduler's script."""
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        fences = re.findall(r"^```(.*?)\n(.*?)^```$", text, flags=re.S | re.M)
+        yield from (block for language, block in fences if language in ("", "sh"))
+
+
+def documented(*pages: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the commands of pages, including those in scripts and over several lines."""
+    for block in blocks(*pages):
+        for command in re.findall(r"(?:cli\.py|gtmm) ([a-z]+ .+)", block.replace("\\\n", " ")):
+            name, *words = shlex.split(command, comments=True)
+            yield name, words
+
+
+#: All pages but one, whose commands need a file: test_add_a_core.py.
+DOCUMENTED = [*documented(*(page for page in PAGES if page.name != "add_a_core.md"))]
+OPTIONS = [*documented(README, GUIDE)]
 
 
 def test_the_first_two_blocks_are_one_command_each() -> None:
-    assert [block.count("\n") for block in BLOCKS[:2]] == [1, 1]
-    assert "cli.py fit --config conf/dnc_gtmm_maze.yaml" in BLOCKS[0]
-    assert "-m pytest" in BLOCKS[1]
+    first, second, *_ = blocks(README)
+    assert (first.count("\n"), second.count("\n")) == (1, 1)
+    assert "cli.py fit --config conf/dnc_gtmm_maze.yaml" in first
+    assert "-m pytest" in second
 
 
 class Parsed(Exception):
     """Raised once a command's arguments are parsed, to stop it there."""
-
-
-def documented() -> Iterator[tuple[str, list[str]]]:
-    """Yield the commands on all pages, including those in scripts and over several lines."""
-    for page in PAGES:
-        if page.name == "add_a_core.md":  # its commands need a file: test_add_a_core.py
-            continue
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        for block in re.findall(r"^```(?:sh)?\n(.*?)^```$", text, flags=re.S | re.M):
-            for command in re.findall(r"(?:cli\.py|gtmm) ([a-z]+ .+)", block):
-                name, *words = shlex.split(command, comments=True)
-                yield name, words
 
 
 def on_one_device(words: list[str]) -> list[str]:
@@ -65,7 +61,7 @@ def on_one_device(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), documented(), ids=[f"{name}-{words[0]}" for name, words in documented()]
+    ("name", "words"), DOCUMENTED, ids=[f"{name}-{words[0]}" for name, words in DOCUMENTED]
 )
 def test_every_documented_command_is_understood(
     name: str,
@@ -91,7 +87,7 @@ def test_every_documented_command_is_understood(
 
 
 def test_all_commands_are_documented() -> None:
-    names = {name for name, _ in documented()}
+    names = {name for name, _ in DOCUMENTED}
     assert {*COMMANDS, "fit", "test", "predict"} == names
 
 
@@ -105,9 +101,9 @@ def test_parameters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_comparisons_have_runs_and_make_tables_a_picture_and_a_page() -> None:
     given = [parser().parse_args(options) for command, options in OPTIONS if command == "compare"]
-    assert [len(each.runs) for each in given] == [1] * 5
+    assert [len(each.runs) for each in given] == [1] * 6
     endings = [each.out.suffix if each.out else "tables" for each in given]
-    assert endings == [".png", "tables", ".html", ".html", ".md"]
+    assert endings == [".png", "tables", ".html", ".html", ".md", ".html"]
 
 
 def test_sweeps_can_begin() -> None:
@@ -120,10 +116,10 @@ def test_sweeps_can_begin() -> None:
     plans = [
         Plan(table.sweeps[0], settings) for table, settings in tables if len(table.sweeps) == 1
     ]
-    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores"]
+    assert [plan.folder.name for plan in plans] == ["maze_replicas", "maze_cores", "maze_replicas"]
     # test_conf.py begins a table's sweeps, as they are here.
     assert [settings for table, settings in tables if len(table.sweeps) > 1] == [[]]
-    assert [options.jobs for options, _ in given] == [2, 1, 2]
+    assert [options.jobs for options, _ in given] == [2, 1, 2, 2]
 
 
 def test_claims_are_reproduced_and_listed() -> None:
