@@ -43,8 +43,9 @@ from memory_cores.parts.solving import (
 #: Initial standard deviation of the noise, and the range of its logarithm, beyond which regressions
 #: are ill-conditioned in single precision.
 NOISE, LOG_NOISE = 0.3, Range(-2.0, 3.0)
-#: Gain of codes in words: codes have unit length, values about sqrt(V).
-CODE_GAIN = 4.0
+#: Squared length of codes in words over that of typical values, V. A word's address is a regression
+#: of both, a query's of its code alone: the more values count, the less the two addresses agree.
+OUTWEIGHS = 8.0
 #: Standard deviation of the values in the initial memory.
 FAINT = 0.1
 #: Log standard deviation of a latent address: initial value and range.
@@ -120,9 +121,10 @@ class DKM(AssociativeMap[DKMState]):
         codes = torch.stack(
             [torch.linalg.qr(torch.randn(2 * [self.slots]))[0] for _ in range(heads)]
         )
+        self.code_gain = (OUTWEIGHS * sizes.value) ** 0.5
         values = FAINT * torch.randn(heads, self.slots, sizes.value)
         #: [H, N, W], R before the first word
-        self.prior_mean = nn.Parameter(torch.cat([CODE_GAIN * codes, values], 2))
+        self.prior_mean = nn.Parameter(torch.cat([self.code_gain * codes, values], 2))
 
     @property
     def state_size(self) -> int:
@@ -147,10 +149,10 @@ class DKM(AssociativeMap[DKMState]):
         if items.keys.shape[2] == 1 and building.serve(state.mean, items.keys):
             word = items.keys.squeeze(2), items.values.flatten(1), items.mask.flatten()
             noise = self.noise.to(state.mean)
-            mean, U = condition(state.mean, state.covariance, *word, noise, CODE_GAIN)
+            mean, U = condition(state.mean, state.covariance, *word, noise, self.code_gain)
             return state._replace(mean=mean, covariance=U)
         values = items.values.expand(-1, self.heads, -1, -1)
-        words = torch.cat([CODE_GAIN * items.keys, values], 3)
+        words = torch.cat([self.code_gain * items.keys, values], 3)
         mean, U, words = (part.flatten(0, 1) for part in (state.mean, state.covariance, words))
         present = items.mask.expand(-1, self.heads, -1).flatten(0, 1).unsqueeze(2)
         noise = self.noise.to(mean).expand(len(items.mask), -1).flatten()
@@ -225,7 +227,7 @@ class DKM(AssociativeMap[DKMState]):
     def answer(self, maps: tuple[Tensor, ...], queries: Tensor) -> Tensor:
         """Complete words from their codes."""
         if queries.shape[-2] <= FEW and building.serve(maps[0], queries):
-            return limited(complete(maps[0], queries, self.noise.to(queries), CODE_GAIN))
+            return limited(complete(maps[0], queries, self.noise.to(queries), self.code_gain))
         codes, values = maps[0].split([self.slots, self.sizes.value], -1)
         return limited(self._addresses(codes, queries) @ values)
 
@@ -233,7 +235,7 @@ class DKM(AssociativeMap[DKMState]):
         """Regress queries [..., H, M, D] on codes of rows [..., H, N, D]; return [..., H, M, N]."""
         memories, noise = codes.flatten(0, -3), self.noise.to(codes)
         noise = noise.expand(len(memories) // self.heads, -1).flatten()
-        addresses = regressed(memories, CODE_GAIN * queries.flatten(0, -3), noise)
+        addresses = regressed(memories, self.code_gain * queries.flatten(0, -3), noise)
         return addresses.unflatten(0, codes.shape[:-2])
 
     def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
