@@ -17,7 +17,12 @@ from lightning_modules.callbacks.throughput import Throughput
 from lightning_modules.callbacks.training_origin import TrainingOrigin
 from lightning_modules.records.reading import FORMAT
 from lightning_modules.records.run_folder import RunFolder, write_json
-from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING
+from lightning_modules.records.settings import (
+    ON_DIVERGENCE,
+    RECORDED_LATER,
+    TRAINING,
+    WORLD_SIZE,
+)
 from lightning_modules.records.versions import versions
 from lightning_modules.table import table
 
@@ -77,7 +82,10 @@ class ResultsFile(L.Callback):
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings of model and data, and those of the trainer that affect results."""
-        trainer = {name: self.settings["trainer"].get(name) for name in TRAINING}
+        names = *TRAINING, *(name for name in RECORDED_LATER if name != WORLD_SIZE)
+        trainer = {name: self.settings["trainer"].get(name) for name in names}
+        if self.origin.world_size is not None:
+            trainer[WORLD_SIZE] = self.origin.world_size
         if self.recorder.on_divergence != "stop":
             # Only then: earlier runs lack this setting, and must stay in the same group.
             trainer[ON_DIVERGENCE] = self.recorder.on_divergence

@@ -25,10 +25,13 @@ class TrainingOrigin(L.Callback):
         self.revision: str | None = None
         #: All machines, if a training was resumed on another.
         self.hardware: str | None = None
+        #: Number of processes that trained last.
+        self.world_size: int | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record this command, unless training continues from a checkpoint."""
         used = hardware(pl_module.device)
+        self.world_size = trainer.world_size
         if trainer.ckpt_path is None:
             self.hardware = used
             self.seed, self.command = self.of_command, shlex.join(sys.argv)
@@ -38,7 +41,7 @@ class TrainingOrigin(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
-        names = "seed", "command", "revision", "hardware"
+        names = "seed", "command", "revision", "hardware", "world_size"
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -15,7 +15,14 @@ from torch import Tensor
 
 from lightning_modules.names import counted, model_label
 from lightning_modules.records.run import Run
-from lightning_modules.records.settings import conflicting, decisive, differing, short_names
+from lightning_modules.records.settings import (
+    completed,
+    conflicting,
+    decisive,
+    differing,
+    hashable,
+    short_names,
+)
 from lightning_modules.records.significance import interval_factor, interval_in_words
 
 Stage = Literal["test", "validation"]
@@ -181,7 +188,8 @@ def tested_groups(runs: Sequence[Run]) -> list[Group]:
 
 
 def _of_kind(runs: Sequence[Run]) -> Iterator[Group]:
-    groups = _alike([decisive(run.settings) for run in runs], [run.kept_as for run in runs])
+    settings = completed([decisive(run.settings) for run in runs])
+    groups = _alike(settings, [run.kept_as for run in runs])
     for values, places in sorted(groups.items(), key=lambda item: _natural(item[0])):
         yield Group([runs[i] for i in places], values)
 
@@ -191,10 +199,9 @@ def _alike(
 ) -> dict[tuple[str, ...], list[int]]:
     """Map labels such as "read_heads=1" to the indices of runs with equal settings."""
     names = short_names(differing(settings))
-    groups: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for place, own in enumerate(settings):
-        # A missing setting equals None.
-        groups.setdefault(tuple(str(own.get(key)) for key in names), []).append(place)
+        groups.setdefault(hashable(own), []).append(place)
     first = [settings[places[0]] for places in groups.values()]
     kept = [{kept_as[place] for place in places} for places in groups.values()]
     return dict(zip(_labels(first, names, kept), groups.values(), strict=True))

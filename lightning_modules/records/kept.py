@@ -11,7 +11,7 @@ from lightning_modules.records.problems import Unreadable
 from lightning_modules.records.reading import FORMAT, read_json
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import RunFolder, write_text
-from lightning_modules.records.settings import ON_DIVERGENCE, TRAINING, decisive
+from lightning_modules.records.settings import ON_DIVERGENCE, RECORDED_LATER, TRAINING, decisive
 from lightning_modules.records.validations import kept_validations
 
 MOST_BYTES = 20_000
@@ -38,8 +38,9 @@ def record_of(run: Run) -> str:
     content = {**own, "format": FORMAT}
     # Older runs have the trainer's settings only in config.yaml.
     trainer = {name: run.settings.get(f"trainer.{name}") for name in TRAINING}
-    if f"trainer.{ON_DIVERGENCE}" in run.settings:
-        trainer[ON_DIVERGENCE] = run.settings[f"trainer.{ON_DIVERGENCE}"]
+    for name in (*RECORDED_LATER, ON_DIVERGENCE):
+        if f"trainer.{name}" in run.settings:
+            trainer[name] = run.settings[f"trainer.{name}"]
     content["settings"] = {**_without_folder(content["settings"]), "trainer": trainer}
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
     if run.history is not None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightning_modules.records.problems import Unreadable
@@ -13,6 +13,11 @@ TRAINING = (
     *("max_steps", "max_epochs", "max_time", "precision", "limit_train_batches"),
     *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
 )
+#: Number of processes that train a run, each with its own batches; not a setting of the trainer.
+WORLD_SIZE = "world_size"
+#: What else decides which state is the best, and how large a step's batch is. Older records lack
+#: these: they are unknown there, not null.
+RECORDED_LATER = ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches", WORLD_SIZE)
 #: How non-finite steps are handled; listed with the trainer's settings unless it is the default.
 ON_DIVERGENCE = "on_divergence"
 #: Values that models and cores use for a null setting; formerly the settings' defaults.
@@ -65,12 +70,38 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Select the settings that affect a run's results, apart from its seed."""
-    training = {f"trainer.{name}" for name in (*TRAINING, ON_DIVERGENCE)}
+    training = {f"trainer.{name}" for name in (*TRAINING, *RECORDED_LATER, ON_DIVERGENCE)}
     return {
         key: value
         for key, value in _spelled_out(settings).items()
         if key not in IRRELEVANT and (key.startswith(("model", "data")) or key in training)
     }
+
+
+def completed(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Fill in what older records lack, if the runs that are otherwise alike have one value."""
+    later = {f"trainer.{name}" for name in RECORDED_LATER}
+    alike: dict[Hashable, list[dict[str, Any]]] = {}
+    filled = [dict(each) for each in settings]
+    for own in filled:
+        others = {key: value for key, value in own.items() if key not in later}
+        alike.setdefault(hashable(others), []).append(own)
+    for runs in alike.values():
+        for key in later:
+            values = {hashable(own[key]): own[key] for own in runs if key in own}
+            if len(values) == 1:
+                (value,) = values.values()
+                for own in runs:
+                    own[key] = value
+    return filled
+
+
+def hashable(value: Any) -> Hashable:
+    """Return a key that is equal for equal settings, as 10 and 10.0 are; null equals missing."""
+    if isinstance(value, Mapping):
+        known = (pair for pair in value.items() if pair[1] is not None)
+        return tuple((key, hashable(inner)) for key, inner in sorted(known))
+    return tuple(map(hashable, value)) if isinstance(value, list) else value
 
 
 def effective(settings: Mapping[str, Any], *parts: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cli import ExperimentCLI, main
 from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 from tests.cli.commands import MAZE
 
-SETTINGS = ("--trainer.max_steps=2", "--trainer.limit_val_batches=0", "--data.source=mnist5k")
+SETTINGS = ("--trainer.max_steps=2", "--data.source=mnist5k")
 OF_RUN = ("--model.memory=NoMemory", "--seed_everything=1")
 
 
@@ -52,7 +52,8 @@ def small(tiny: Callable[..., list[str]]) -> list[str]:
 @pytest.fixture
 def kept(tiny: Callable[..., list[str]], tmp_path: Path, runs: Path) -> Path:
     """The record of a run with no memory and seed 1."""
-    ExperimentCLI(tiny("fit", MAZE, *OF_RUN, *SETTINGS, "--run=maze-seed1-gtmm_without_memory"))
+    name = "--run=maze-seed1-gtmm_without_memory"
+    ExperimentCLI([*tiny("fit", MAZE, *OF_RUN, name), *SETTINGS])
     (folder,) = runs.glob("*/*")
     ExperimentCLI(["test", f"--ckpt_path={folder}/checkpoints/last.ckpt"])
     main(["keep", str(folder), f"--to={tmp_path}/records"])
@@ -97,6 +98,7 @@ def test_a_record_stands_for_its_own_settings_and_seed(kept: Path, small: list[s
         "--model.memory=DNC",
         "--model.learning_rate=0.1",
         "--trainer.max_steps=3",
+        "--trainer.val_check_interval=2",
         "--data.test_size=5",
     ):
         assert records.find([*words, *OF_RUN, other]) is None, other
@@ -111,6 +113,16 @@ def test_a_setting_that_came_later_is_at_its_default_in_a_record(
     words, records = [MAZE, *small, *SETTINGS, *OF_RUN], KeptRuns(kept.parents[2])
     assert records.find(words) is not None
     assert records.find([*words, "--model.likelihood=gaussian"]) is None
+
+
+def test_a_setting_that_older_records_do_not_know_counts_as_equal(
+    kept: Path, small: list[str]
+) -> None:
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    del content["settings"]["trainer"]["val_check_interval"]
+    kept.write_text(json.dumps(content), encoding="utf-8")
+    records, words = KeptRuns(kept.parents[2]), [MAZE, *small, *SETTINGS, *OF_RUN]
+    assert records.find([*words, "--trainer.val_check_interval=2"]) is not None
 
 
 def test_a_test_of_a_part_of_the_set_stands_for_none(kept: Path, small: list[str]) -> None:

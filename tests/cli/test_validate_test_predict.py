@@ -13,7 +13,7 @@ import yaml
 from cli import ExperimentCLI, main
 from lightning_modules import GTMM
 from lightning_modules.declarations import Family
-from lightning_modules.records.settings import TRAINING
+from lightning_modules.records.settings import RECORDED_LATER, TRAINING
 from tests.cli.commands import MAZE
 
 
@@ -35,13 +35,13 @@ def test_test_writes_results(fit: Callable[..., Path], capsys):
     assert (results["seed"], results["evaluation_seed"], results["global_step"]) == (3, 3, 2)
     assert (results["model"], results["memory"]) == ("GTMM", "DNC")
     saved = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    trainer = {name: saved["trainer"][name] for name in TRAINING}
+    trainer = {name: saved["trainer"].get(name, 1) for name in (*TRAINING, *RECORDED_LATER)}
     assert results["settings"] == {
         "model": saved["model"],
         "data": saved["data"],
         "trainer": trainer,
     }
-    assert trainer["max_steps"] == 2
+    assert (trainer["max_steps"], trainer["world_size"]) == (2, 1)
     declared = GTMM.family()
     assert Family.from_json(results["declared"]["family"]) == declared
     known = {measure.name for measure in declared.measures}

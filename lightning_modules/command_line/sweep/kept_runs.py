@@ -13,9 +13,10 @@ from lightning_modules.records.kept import rounded
 from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run import DIGITS, Run
-from lightning_modules.records.settings import decisive, differing, flat
+from lightning_modules.records.settings import RECORDED_LATER, decisive, differing, flat
 
 SEED, NAME = "--seed_everything=", "--run="
+LATER = {f"trainer.{name}" for name in RECORDED_LATER}
 
 
 class Settings(Blueprint):
@@ -76,13 +77,19 @@ class KeptRuns:
     def _is_of(self, run: Run, experiment: Experiment) -> bool:
         assert run.tested is not None
         benchmark, recorded = run.tested.benchmark, decisive(run.settings)
-        later = experiment.settings.keys() - recorded.keys()
-        common = {key: value for key, value in experiment.settings.items() if key in recorded}
+        # Unknown settings, which only one side has, count as equal.
+        unknown = LATER - (recorded.keys() & experiment.settings.keys())
+        recorded, expected = (
+            {key: value for key, value in settings.items() if key not in unknown}
+            for settings in (recorded, experiment.settings)
+        )
+        later = expected.keys() - recorded.keys()
+        common = {key: value for key, value in expected.items() if key in recorded}
         if benchmark.sequences != experiment.sequences or differing([recorded, common]):
             return False
         # Parsed only if needed.
         defaults = self._defaults_of(experiment) if later else {}
-        if any(experiment.settings[key] != defaults.get(key) for key in later):
+        if any(expected[key] != defaults.get(key) for key in later):
             return False
         used = self._data_record(experiment)
         return (benchmark.source, benchmark.sha256) == (

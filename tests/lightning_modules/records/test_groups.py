@@ -1,6 +1,8 @@
 """Groups of runs: which are averaged, which are compared, and their statistics."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,18 @@ from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
 from lightning_modules.records.run import Run
 from lightning_modules.records.scaling import scaling_families, slots_of
-from lightning_modules.records.settings import decisive
+from lightning_modules.records.settings import RECORDED_LATER, TRAINING, decisive
 from lightning_modules.report.page import page
 
 
 def records(runs) -> list[Run]:
     return read_runs([runs.root]).runs
+
+
+def trained_with(folder: Path, trainer: dict[str, Any]) -> None:
+    file = folder / "config.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({**settings, "trainer": trainer}), encoding="utf-8")
 
 
 def test_means_and_intervals_are_over_seeds(runs):
@@ -91,17 +99,45 @@ def test_runs_that_were_trained_otherwise_are_not_averaged(runs):
     runs.frames("DNC", 1, run="b", data={"batch_size": 16, "num_workers": 2})
     longer = runs.frames("DNC", 2, run="c", data={"batch_size": 8, "num_workers": 4})
     for folder, steps in ((usual, 500), (longer, 9000)):
-        settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        trainer = {"max_steps": steps, "log_every_n_steps": steps}
-        (folder / "config.yaml").write_text(
-            yaml.safe_dump({**settings, "trainer": trainer}), encoding="utf-8"
-        )
+        trained_with(folder, {"max_steps": steps, "log_every_n_steps": steps})
     (benchmark,) = by_benchmark(records(runs))
     assert [group.label for group in by_group(benchmark.runs)] == [
         "GTMM (DNC, batch_size=8, max_steps=500)",
         "GTMM (DNC, batch_size=8, max_steps=9000)",
         "GTMM (DNC, batch_size=16)",
     ]
+
+
+@pytest.mark.parametrize("name", [*TRAINING, *RECORDED_LATER, "on_divergence"])
+def test_settings_of_the_trainer_that_affect_results_tell_groups_apart(runs, name: str):
+    for seed, value in enumerate((1, 2)):
+        folder = runs.frames("DNC", seed, run=str(seed))
+        trained_with(folder, {name: value})
+    (benchmark,) = by_benchmark(records(runs))
+    assert [group.label for group in by_group(benchmark.runs)] == [
+        f"GTMM (DNC, {name}={value})" for value in (1, 2)
+    ]
+
+
+def test_runs_join_those_of_records_that_do_not_say_when_they_were_validated(runs):
+    """Where all that say so agree."""
+    for seed, trainer in enumerate(
+        ({}, {"val_check_interval": 250}, {"val_check_interval": 250.0})
+    ):
+        trained_with(runs.frames("DNC", seed, run=f"a{seed}"), {"max_steps": 500, **trainer})
+    for seed, trainer in enumerate(({}, {"val_check_interval": 250}, {"val_check_interval": 100})):
+        trained_with(runs.frames("DNC", seed, run=f"b{seed}"), {"max_steps": 900, **trainer})
+    (benchmark,) = by_benchmark(records(runs))
+    sizes = {group.label: len(group.runs) for group in by_group(benchmark.runs)}
+    assert sorted(sizes.values()) == [1, 1, 1, 3], sizes
+
+
+def test_equal_numbers_are_equal_settings(runs):
+    """Also where another run has none."""
+    for seed, value in enumerate((10, 10.0, None)):
+        trained_with(runs.frames("DNC", seed, run=str(seed)), {"gradient_clip_val": value})
+    (benchmark,) = by_benchmark(records(runs))
+    assert sorted(len(group.runs) for group in by_group(benchmark.runs)) == [1, 2]
 
 
 def test_settings_that_old_records_lack_are_not_listed(runs):
