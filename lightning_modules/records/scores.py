@@ -11,8 +11,7 @@ and budgets. If a core has several variants on a benchmark, the one whose model 
 model without memory in the fewest settings counts; on a tie none does. Exclusions are reported.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from lightning_modules.declarations import Family, Measure
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import Estimate, Group, by_group
 from lightning_modules.records.run import Run
-from lightning_modules.records.settings import BUDGETS, effective
+from lightning_modules.records.settings import BUDGETS, completed, effective, hashable
 from lightning_modules.records.sizes import UNKNOWN
 
 #: Settings that all contestants on a benchmark must share.
@@ -110,16 +109,14 @@ def _trained_alike(benchmark: BenchmarkRuns, family: Family) -> tuple[list[Run],
     Returns:
         The tested runs under these conditions, and all other tested runs.
     """
-    alike: dict[str, list[Run]] = {}
-    for run in benchmark.runs:
-        if run.tested is not None:
-            conditions = json.dumps(
-                effective(run.settings, *CONDITIONS), sort_keys=True, default=str
-            )
-            alike.setdefault(conditions, []).append(run)
+    alike: dict[Hashable, list[Run]] = {}
+    tested = [run for run in benchmark.runs if run.tested is not None]
+    conditions = completed([effective(run.settings, *CONDITIONS) for run in tested])
+    for run, own in zip(tested, conditions, strict=True):
+        alike.setdefault(hashable(own), []).append(run)
     compared = (key for key, runs in alike.items() if _memoryless(runs, family))
     sizes = {key: (len(set(map(contestant_of, alike[key]))), len(alike[key])) for key in compared}
-    most = max(sizes, key=sizes.__getitem__, default="")
+    most = max(sizes, key=sizes.__getitem__, default=None)
     selected = alike.pop(most, [])
     return selected, [run for runs in alike.values() for run in runs]
 

@@ -23,6 +23,7 @@ from lightning_modules.records.aggregates import (
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import DASHES, Group, dashes
 from lightning_modules.records.scores import ScoredBenchmark, Unscored, scored
+from lightning_modules.records.significance import FEWEST_PAIRS
 from lightning_modules.records.sizes import UNKNOWN
 
 #: Decimal places of scores.
@@ -110,6 +111,12 @@ class Standings(NamedTuple):
         """Yield notes on what the ranking covers, and what it excludes."""
         labels = "; ".join(benchmark.label for benchmark in self.shared)
         yield f"Ranked: {len(self.ranked)} contestants with scores on all of {labels}"
+        floors: dict[str, list[str]] = {}
+        for benchmark in self.benchmarks:
+            floors.setdefault(benchmark.memoryless, []).append(benchmark.label)
+        if len(floors) > 1:
+            parts = (f"{name} on {'; '.join(labels)}" for name, labels in floors.items())
+            yield f"The model without a memory, with a score of 0: {', '.join(parts)}"
         if len(self.shared) < FEWEST_BENCHMARKS:
             yield (
                 f"No interval, and no conclusion on the order: {len(self.shared)} benchmarks say "
@@ -130,7 +137,7 @@ def standings(benchmarks: Sequence[BenchmarkRuns]) -> Standings | None:
     """Rank contestants; None if no two of them share two benchmarks."""
     tested = [benchmark for benchmark in benchmarks if any(run.tested for run in benchmark.runs)]
     results = [scored(benchmark) for benchmark in tested]
-    scored_benchmarks = [each for each in results if isinstance(each, ScoredBenchmark)]
+    scored_benchmarks = [_of_several_seeds(r) for r in results if isinstance(r, ScoredBenchmark)]
     shared = _largest(scored_benchmarks)
     if not shared:
         return None
@@ -147,6 +154,18 @@ def standings(benchmarks: Sequence[BenchmarkRuns]) -> Standings | None:
         [each for each in results if isinstance(each, Unscored)],
         sorted(rows, key=_rank),
     )
+
+
+def _of_several_seeds(benchmark: ScoredBenchmark) -> ScoredBenchmark:
+    """Leave out contestants with too few seeds for a conclusion where others have enough."""
+    seeds = {name: len(benchmark.scores(name)) for name in benchmark.groups}
+    enough = min(FEWEST_PAIRS, max(seeds.values()))
+    few = [name for name in seeds if seeds[name] < enough and name != benchmark.memoryless]
+    if not few:
+        return benchmark
+    note = f"{benchmark.label}: left out with fewer than {enough} seeds: {', '.join(few)}"
+    groups = {name: group for name, group in benchmark.groups.items() if name not in few}
+    return benchmark._replace(groups=groups, notes=[*benchmark.notes, note])
 
 
 def scores_on(benchmarks: Sequence[ScoredBenchmark], contestant: str) -> Scores:

@@ -1,5 +1,6 @@
 """Standings: which benchmarks are shared, and that a missing one does not change the order."""
 
+import re
 from collections.abc import Mapping
 from itertools import combinations
 
@@ -76,6 +77,27 @@ def test_pairs_are_compared_on_what_they_share(runs: Runs) -> None:
     assert found.improvement_in_words("LRU", "DNC") == "0.00 (1)"
     assert found.improvement_in_words("DNC", "NTM") == "1.00"
     assert found.improvement_in_words("DNC", "DNC") == "-"
+
+
+def test_contestants_with_fewer_seeds_than_others_are_not_compared(runs: Runs) -> None:
+    write(runs, {20: EASY, 30: HARD})
+    write(runs, {20: {"RMR": 0.0}, 30: {"RMR": 0.0}}, seeds=2)
+    found = standings_in(runs)
+    assert [row.contestant for row in found.rows] == ["DNC", "NTM", "NoMemory", "LRU"]
+    assert found.improvement("RMR", "DNC") is None
+    left_out = [note for note in found.remarks() if "fewer than 3 seeds: RMR" in note]
+    assert len(left_out) == 2
+
+
+def test_remarks_name_the_model_without_a_memory_where_benchmarks_have_different_ones(
+    runs: Runs,
+) -> None:
+    write(runs, {20: EASY, 30: HARD})
+    assert not any("with a score of 0" in remark for remark in standings_in(runs).remarks())
+    write(runs, {40: {"VRNN": 1.0, "DNC": 0.5}})
+    (remark,) = (r for r in standings_in(runs).remarks() if "with a score of 0" in r)
+    assert remark.startswith("The model without a memory, with a score of 0: NoMemory on Perfect")
+    assert re.findall(r"\w+ on ", remark) == ["NoMemory on ", "VRNN on "]
 
 
 def test_strangers_are_not_compared(runs: Runs) -> None:
