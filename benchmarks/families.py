@@ -16,7 +16,7 @@ import torch
 
 import machine
 from comparison import write_results
-from lightning_modules.pictures.style import save
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.table import columns
 from products import is_attention, products_of, repeated
 from shares_plot import shares_plot
@@ -130,7 +130,7 @@ def main(args: list[str] | None = None) -> None:
     print(report(rows))
     if options.plot is not None:
         title = "What training steps are spent on"
-        save(shares_plot(rows, title, machine.heading(results)), options.plot)
+        save_picture(shares_plot(rows, title, machine.heading(results)), options.plot)
     if options.json is not None:
         write_results(options.json, results | {"rounds": options.rounds} | rows)
 

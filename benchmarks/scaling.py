@@ -18,7 +18,7 @@ from comparison import write_results
 from contestants import LSTM, VARIANTS, Contestant, contestants
 from growth import Growth
 from growth_plot import growth_plot
-from lightning_modules.pictures.style import save
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.table import columns
 from peak_memory import peak_mebibytes
 from set_unroll import SetSizes, SetUnroll
@@ -191,7 +191,7 @@ def main(args: list[str] | None = None) -> None:
         }
         if options.plots is not None:
             figure = growth_plot(curves, axis.title, about, axis.unit)
-            save(figure, options.plots / f"{key}.png")
+            save_picture(figure, options.plots / f"{key}.png")
     if options.json is not None:
         write_results(options.json, results)
 

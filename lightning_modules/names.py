@@ -22,8 +22,9 @@ REVISION = 7
 
 
 def short_revision(revision: str) -> str:
-    """Shorten a commit hash; a trailing plus, which marks changed files, stays."""
-    return f"{revision[:REVISION]}{'+' * revision.endswith('+')}"
+    """Shorten the commit hashes in "a and b"; a plus, which marks changed files, stays."""
+    hashes = revision.split(" and ")
+    return " and ".join(f"{each[:REVISION]}{'+' * each.endswith('+')}" for each in hashes)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -1,1 +1,1 @@
-"""Episodes, samplers and loaders that all benchmarks share, and checks of their settings."""
+"""Episodes, samplers and loaders that all benchmarks share, checks of their settings, and files."""

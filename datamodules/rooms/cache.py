@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.loading.durable_file import replacing
 from datamodules.sources import Split
 
 #: Films in a shard; the last one of a split may have fewer.
@@ -155,25 +154,3 @@ def sha256(path: Path) -> str:
     """Hash a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` once it is completely written.
-
-    Raises:
-        OSError: it cannot be written; unlike Python's, its `filename` is set.
-    """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException as failure:
-        with suppress(OSError):
-            unfinished.unlink()
-        if isinstance(failure, OSError):
-            failure.filename = str(path)
-        raise

@@ -17,6 +17,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from tqdm import tqdm
 
+from datamodules.loading.durable_file import clear_unfinished
 from datamodules.rooms.cache import FilmCache, Shard, film_type
 from datamodules.rooms.film_script import SIZE
 from datamodules.rooms.film_worker import FilmWorker, LostFilmWorker
@@ -55,6 +56,7 @@ def complete(cache: FilmCache, shards: Sequence[Shard], settings: dict[str, Any]
         if not todo:
             return
         require_engine()
+        clear_unfinished(cache.folder)
         require_space(cache.folder, todo, settings["steps"])
         films = sum(shard.films for shard in todo)
         rank_zero_info(f"Rendering {films:,} films of rooms, once, into {cache.folder}")

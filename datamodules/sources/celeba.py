@@ -5,15 +5,14 @@ as provided by the authors, torchvision or Kaggle; nothing is downloaded. A spli
 into a file beside them.
 """
 
-import os
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from numpy.typing import NDArray
 from PIL import Image
 
+from datamodules.loading.durable_file import replacing
 from datamodules.sources.decoding import decode
 from datamodules.sources.images import LabelledImages, Split
 from datamodules.sources.layout import Layout
@@ -91,11 +90,10 @@ def kept(
 
 
 def _keep(images: NDArray[np.uint8], path: Path) -> None:
-    """Write a file atomically."""
+    """Write a split's decoded photographs, if possible."""
     try:
-        with TemporaryDirectory(prefix=".decoded-", dir=path.parent) as folder:
-            np.save(Path(folder, path.name), images)
-            os.replace(Path(folder, path.name), path)
+        with replacing(path) as file:
+            np.save(file, images)
     except OSError as error:  # a read-only folder or a full disk
         rank_zero_info(
             f"source celeba: photographs are decoded again in every run, since {path} cannot be "

@@ -2,7 +2,6 @@
 
 import gc
 import inspect
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from matplotlib.figure import Figure
 from datamodules.sources import Split
 from lightning_modules.drawings import Evaluated
 from lightning_modules.names import in_words, model_label
-from lightning_modules.pictures.style import save
+from lightning_modules.records.durable_file import write_durably
 from lightning_modules.records.film_file import Film, save_film
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.records.run_folder import RunFolder
 from lightning_modules.sequence_model import SequenceModel
 from memory_cores.parts.checks import require_positive
@@ -56,7 +56,7 @@ class Pictures(L.Callback):
         step = trainer.global_step if trainer.state.fn == TrainerFn.FITTING else None
         for name, figure in self._figures(data_of(trainer), pl_module, "val", step):
             path = self._save(f"{name}_{moment_of(step)}", figure)
-            shutil.copyfile(path, self.folder / f"{name}{path.suffix}")
+            write_durably(self.folder / f"{name}{path.suffix}", path.read_bytes())
             hand_out(trainer, name, path)
         # Figures are reference cycles, which hold a hundred megabytes until they are collected.
         gc.collect()
@@ -82,7 +82,7 @@ class Pictures(L.Callback):
     def _save(self, name: str, drawing: Figure | Animation) -> Path:
         ending = "png" if isinstance(drawing, Figure) else "webp"
         path = self.folder / f"{name}.{ending}"
-        save(drawing, path)
+        save_picture(drawing, path)
         return path
 
 

@@ -11,7 +11,7 @@ from lightning_modules.records.versions import revision
 
 
 class TrainingOrigin(L.Callback):
-    """Records how training started: seed, command and code; checkpoints preserve it.
+    """Records how training started, and all code and machines; checkpoints preserve it.
 
     Args:
         of_command: this command's seed, ``False`` if it set none.
@@ -22,22 +22,20 @@ class TrainingOrigin(L.Callback):
         #: None until a training starts, or where a checkpoint does not say.
         self.seed: int | bool | None = None
         self.command: str | None = None
+        #: All commits and machines that trained, if it was resumed with others.
         self.revision: str | None = None
-        #: All machines, if a training was resumed on another.
         self.hardware: str | None = None
         #: Number of processes that trained last.
         self.world_size: int | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Record this command, unless training continues from a checkpoint."""
-        used = hardware(pl_module.device)
+        """Record this command, and add to what trained if it continues from a checkpoint."""
         self.world_size = trainer.world_size
         if trainer.ckpt_path is None:
-            self.hardware = used
             self.seed, self.command = self.of_command, shlex.join(sys.argv)
-            self.revision = revision()
-        elif used not in (self.hardware or "").split(" and "):
-            self.hardware = " and ".join(filter(None, (self.hardware, used)))
+            self.revision = self.hardware = None
+        self.revision = with_another(self.revision, revision())
+        self.hardware = with_another(self.hardware, hardware(pl_module.device))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
@@ -48,3 +46,10 @@ class TrainingOrigin(L.Callback):
         """Continue from a checkpoint."""
         for name, value in state_dict.items():
             setattr(self, name, value)
+
+
+def with_another(known: str | None, name: str | None) -> str | None:
+    """Add a name to those joined by "and", unless it is among them."""
+    if name is None or name in (known or "").split(" and "):
+        return known
+    return name if known is None else f"{known} and {name}"

@@ -18,10 +18,10 @@ from lightning_modules.command_line.results_document import write_results
 from lightning_modules.command_line.standings_table import in_text
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.declarations import Family, Measure
-from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import BenchmarkRuns, by_benchmark
 from lightning_modules.records.groups import TEST, Group, tested_groups
 from lightning_modules.records.kept import distinct
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.records.problems import NoRuns, Problem
 from lightning_modules.records.ranking import ranked
 from lightning_modules.records.reader import Found, read_runs
@@ -109,7 +109,7 @@ def draw(options: Namespace) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     with writing(options.out):
-        save(figure, options.out)
+        save_picture(figure, options.out)
     print(f"\nThe figure is {shown(options.out)}")
 
 

@@ -55,13 +55,15 @@ def dashboard(args: list[str]) -> None:
     valid = benchmarks()
     if options.benchmark not in (None, *valid):
         other = nearest(options.benchmark, valid)
-        raise UsageError(f"--benchmark: there is no {options.benchmark}{other}")
+        wrong = f"--benchmark: there is no {options.benchmark}{other}"
+        raise UsageError(f"{wrong}\nvalid: {', '.join(valid)}")
     if options.wandb is None:
         print(as_json(workspace("ENTITY", "PROJECT", options.benchmark)))
         return
     entity, slash, project = options.wandb.partition("/")
     if not (entity and slash and project) or "/" in project:
-        raise UsageError("--wandb: must be ENTITY/PROJECT, such as me/memory-cores")
+        must = "--wandb: must be ENTITY/PROJECT, such as me/memory-cores"
+        raise UsageError(f"{must}, got {options.wandb}")
     new = workspace(entity, project, options.benchmark)
     try:
         if problem := objection():

@@ -111,11 +111,13 @@ def require_repetitions(runs: Sequence[Run]) -> None:
     labels = [group.label for group in by_group(runs)]
     if len(labels) > 1:
         raise UsageError(f"--name: these runs differ in more than their seeds: {', '.join(labels)}")
-    seeds = [run.seed for run in runs]
-    if len(set(seeds)) < len(seeds):
-        raise UsageError(
-            "seeds must differ, since they name the records; some of these runs share one"
-        )
+    by_seed: dict[int, list[str]] = {}
+    for run in runs:
+        if run.seed is not None:
+            by_seed.setdefault(run.seed, []).append(shown(run.folder))
+    shared = [f"{' and '.join(f)} have seed {s}" for s, f in by_seed.items() if len(f) > 1]
+    if shared:
+        raise UsageError(f"seeds must differ, since they name the records; {'; '.join(shared)}")
 
 
 def record(run: Run, folder: Path) -> tuple[Path, str]:

@@ -16,7 +16,6 @@ from lightning_modules.command_line.command_parser import CommandParser
 from lightning_modules.command_line.rerun import Rebuilt
 from lightning_modules.command_line.usage_error import UsageError, nearest_file
 from lightning_modules.pictures.probe import Length, probe_figure
-from lightning_modules.pictures.style import save
 from lightning_modules.probes import (
     DONOR,
     OWN,
@@ -28,6 +27,7 @@ from lightning_modules.probes import (
     measure,
     slot_rows,
 )
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.records.probe_file import Changed, Lengthened, Probe, save_probe
 from lightning_modules.records.run_folder import RunFolder, shown
 from lightning_modules.records.sizes import GROWS
@@ -116,7 +116,7 @@ def probe(args: list[str]) -> None:
         (title, subtitle),
         subject.model.look.colour,
     )
-    save(figure, folder.probe_picture)
+    save_picture(figure, folder.probe_picture)
     print(f"\nWritten: {shown(folder.probe)}, {shown(folder.probe_picture)}", flush=True)
 
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from lightning_modules.command_line.comparison_figure import comparison_figure
 from lightning_modules.command_line.ranking_table import full, rankings
 from lightning_modules.command_line.standings_table import in_markdown, profile_figure
-from lightning_modules.pictures.style import save
 from lightning_modules.records.answers import EXPLANATION, TITLE, Answer, answers, tally
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.bundle import bundles
 from lightning_modules.records.groups import tested_groups
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.reader import Found
 from lightning_modules.records.run_folder import shown, write_text
@@ -93,10 +93,10 @@ def write_results(found: Found, path: Path) -> None:
     """Write the document, and its figures beside it."""
     over_all, parts = standings(by_benchmark(found.runs)), list(_parts(found))
     if over_all is not None:
-        save(profile_figure(over_all), path.parent / FIGURES / PROFILE)
+        save_picture(profile_figure(over_all), path.parent / FIGURES / PROFILE)
     for part in parts:
         if part.picture is not None:
-            save(part.figure(), path.parent / FIGURES / part.picture)
+            save_picture(part.figure(), path.parent / FIGURES / part.picture)
     write_text(path, _document(found, over_all, parts))
 
 

@@ -57,10 +57,11 @@ def run_callbacks(
         throughput,
         origin,
         LoggedCurves(),
-        ResultsFile(folder, stopwatch, throughput, origin, recorder, yaml.safe_load(saved)),
         LastStep(),
         PredictionsFile(folder.predictions),
         Pictures(folder.path),
+        # After all other files of a test: a sweep never tests a run with results again.
+        ResultsFile(folder, stopwatch, throughput, origin, recorder, yaml.safe_load(saved)),
         ValidationReport(),
     ]
     if settings.trainer.enable_checkpointing is not False:

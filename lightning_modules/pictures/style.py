@@ -3,12 +3,9 @@
 Figures are built without pyplot: no global state, and no display needed.
 """
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
-from matplotlib.animation import Animation
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -77,22 +74,6 @@ def pixels(frames: Tensor) -> NDArray[np.float32]:
     """
     colours = frames.float().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
     return colours.nan_to_num(0).clamp(0, 1).numpy(force=True)
-
-
-def save(drawing: Figure | Animation, path: Path) -> None:
-    """Write a figure or a film atomically, at its full size.
-
-    Args:
-        drawing: the figure or film.
-        path: a PNG for a figure, a WebP or a GIF for a film.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    if isinstance(drawing, Figure):
-        drawing.savefig(partial, format="png", dpi=drawing.dpi)
-    else:
-        drawing.save(partial, writer="pillow")
-    os.replace(partial, path)
 
 
 def in_two_lines(label: str) -> str:

@@ -28,8 +28,9 @@ def bundle_path(run: Path, step: int) -> Path:
 
 
 def bundles(run: Path) -> list[Path]:
-    """List the bundles in a run's folder; empty if no step diverged."""
-    return sorted((run / FOLDER).glob("step_*.pt"))
+    """List the bundles in a run's folder by their steps; empty if no step diverged."""
+    # Numbers without leading zeros: the shorter is the smaller.
+    return sorted((run / FOLDER).glob("step_*.pt"), key=lambda path: (len(path.name), path.name))
 
 
 def write_bundle(path: Path, content: dict[str, Any]) -> bool:

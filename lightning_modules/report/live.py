@@ -79,7 +79,8 @@ def _shown_files(run: Path) -> list[Path]:
         return [run]
     folder = RunFolder(run)
     single = [folder.results, folder.metrics, folder.config, folder.model, folder.film]
-    return [*single, *sorted(folder.pictures.glob("*.png"))]
+    pictures = (path for ending in ("png", "webp") for path in folder.pictures.glob(f"*.{ending}"))
+    return [*single, folder.probe, *sorted(pictures)]
 
 
 class Handler(BaseHTTPRequestHandler):

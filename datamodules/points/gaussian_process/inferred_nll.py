@@ -8,7 +8,6 @@ A subset of the sequences and targets is enough: the excess NLL of inferred over
 averaged on the same targets, and the optimum of the whole set is added.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from datamodules.points.gaussian_process.factor_table import FactorTable
 from datamodules.points.gaussian_process.kernel_drift import FLOOR
 from datamodules.points.gaussian_process.kernel_inference import KernelInference
 from datamodules.points.gaussian_process.kernel_prior import coordinates, paths
-from datamodules.points.gaussian_process.optimal_nll import plain, tensors, write
+from datamodules.points.gaussian_process.optimal_nll import plain, read, tensors, write
 from datamodules.points.gaussian_process.oracle import nll, predict
 
 #: Independent runs for each sequence.
@@ -97,8 +96,11 @@ def keep_inferred_nll(
 
 
 def inferred_nll(path: Path) -> dict[str, Tensor]:
-    """Read the stored `InferredNLL.curves`; empty if there are none or they are not a bound."""
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Read the stored `InferredNLL.curves`; empty if there are none or they are not a bound.
+
+    A damaged file counts as none.
+    """
+    content = read(path)
     # Files of earlier versions, whose results were not bounds, lack this key.
     return tensors(content["curves"]) if content.get("is_bound", False) else {}
 

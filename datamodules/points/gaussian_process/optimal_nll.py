@@ -5,13 +5,13 @@ the same for all models, so it is stored in a file named by the set's hash.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from datamodules.loading.durable_file import replacing
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.gaussian_process.dataset import FunctionDataset
 from datamodules.points.gaussian_process.oracle import nll, predict, squared_z
@@ -27,7 +27,7 @@ def optimal_nll(dataset: FunctionDataset, path: Path) -> dict[str, Tensor]:
 
     Args:
         dataset: of a fixed set.
-        path: file of the result; read if it exists and is complete.
+        path: file of the result; written if it does not exist, is damaged or not complete.
 
     Returns:
         Curves float32 [T]: ``nll`` of all targets, ``nll_with_context`` and ``nll_without_context``
@@ -35,7 +35,7 @@ def optimal_nll(dataset: FunctionDataset, path: Path) -> dict[str, Tensor]:
         context points of their step and of others, ``squared_z`` of all targets (squared errors
         over variances, which are `FLOOR`^2 at least); NaN where a step has none.
     """
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content = read(path)
     # Files of earlier versions lack the calibration.
     if "squared_z" not in content:
         kind = "test" if dataset.split == "test" else "validation"
@@ -93,8 +93,16 @@ def tensors(curves: dict[str, list[float | None]]) -> dict[str, Tensor]:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON atomically."""
+    """Write JSON atomically; its folder is created if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as file:
+        file.write(f"{json.dumps(content)}\n".encode())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read what `write` wrote; empty if there is no such file, or if it is damaged."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -23,10 +23,10 @@ from lightning_modules.command_line.sweep.command import (
     status_of,
 )
 from lightning_modules.command_line.usage_error import UsageError
-from lightning_modules.pictures.style import save
 from lightning_modules.records.benchmarks import by_benchmark
 from lightning_modules.records.claim_results import SIZES, write_claim_results
 from lightning_modules.records.groups import Group, by_group
+from lightning_modules.records.picture_file import save_picture
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown, write_text
 
@@ -149,7 +149,7 @@ def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> N
             if figure is None:
                 (folder / f"{name}{end}").unlink(missing_ok=True)
             else:
-                save(figure, folder / f"{name}{end}")
+                save_picture(figure, folder / f"{name}{end}")
 
 
 def as_groups(models: Sequence[Sequence[Run]]) -> list[Group]:

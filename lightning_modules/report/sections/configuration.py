@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from lightning_modules.names import counted
+from lightning_modules.names import counted, short_revision
 from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import differing
@@ -67,5 +67,5 @@ def _cells(run: Run, keys: Sequence[str]) -> Iterator[str]:
 
 
 def _shown(fact: object) -> str:
-    """Format a number without decimals, or the first characters of a revision."""
-    return f"{fact:,.0f}" if isinstance(fact, int | float) else str(fact or "")[:9]
+    """Format a number without decimals, or a short revision."""
+    return f"{fact:,.0f}" if isinstance(fact, int | float) else short_revision(str(fact or ""))

@@ -199,17 +199,17 @@ def test_a_killed_program_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path
     assert data._cache.missing([*data._shards("train"), *data._shards("test")]) == []
 
 
-def test_a_full_disk_is_named_and_healed(tmp_path: Path) -> None:
-    """The system's own error, of a device that is always full."""
+def test_a_file_that_cannot_be_written_is_named_and_healed(tmp_path: Path) -> None:
+    """The system's own error, of a folder in the file's place."""
     cache = FilmCache(tmp_path / "films", {"version": 1})
     shards = shards_of("train", 2)
-    cache.folder.mkdir()
-    (cache.folder / ".train-00000.npy.unfinished").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left on device") as failure:
+    cache.path(shards[0]).mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as failure:
         complete(cache, shards, SETTINGS)
-    assert failure.value.errno == errno.ENOSPC
+    assert failure.value.errno == errno.EISDIR
     assert failure.value.filename == str(cache.path(shards[0]))
     assert cache.missing(shards) == shards
+    cache.path(shards[0]).rmdir()
     complete(cache, shards, SETTINGS)
     assert cache.missing(shards) == []
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from datamodules.loading.durable_file import unfinished_file
 from datamodules.rooms import filming
 from datamodules.rooms.cache import FilmCache, Shard, shards_of
 from datamodules.rooms.camera import rotation
@@ -66,6 +67,14 @@ def test_what_is_missing_is_rendered_once(cache: FilmCache, painter: type[Painte
     complete(cache, SHARDS, SETTINGS)
     assert painter.rendered[4:] == [SHARDS[1].file]
     assert poses(cache) == expected()
+
+
+def test_what_a_killed_worker_left_is_removed(cache: FilmCache, painter: type[Painter]) -> None:
+    cache.folder.mkdir()
+    left = unfinished_file(cache.path(SHARDS[0]))
+    left.touch()
+    complete(cache, SHARDS, SETTINGS)
+    assert not left.exists() and not cache.missing(SHARDS)
 
 
 def test_a_lost_film_worker_is_replaced_and_a_second_loss_is_an_error(

@@ -129,7 +129,7 @@ def test_a_zip_without_what_the_partition_names_is_one_clear_line(
     }[damage]
     archive = folder / celeba.ARCHIVE
     assert str(error.value) == f"{archive} does not hold what {celeba.PARTITION} names: {why}"
-    assert not list(folder.glob("*.npy")) and not list(folder.glob(".decoded*"))
+    assert not list(folder.glob("*.npy")) and not list(folder.glob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_written_is_read(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(celeba, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(celeba, "replacing", refuse)
     assert len(load_images("celeba", data_dir, "train", FACES).images) == 2
     assert len(said) == 1 and "train_32.npy cannot be written (Permission denied)" in said[0]
 

@@ -1,5 +1,6 @@
 """Pictures in real runs: files, sizes, loggers, and training that does not notice them."""
 
+import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -79,6 +80,20 @@ def test_a_run_leaves_pictures_and_hands_them_to_loggers(
         (f"pictures/{name}", step) for name in MAZE for step in (2, 4)
     }
     assert all(Path(path).is_file() for _, paths, _ in logger.images for path in paths)
+
+
+def test_the_latest_picture_is_replaced_as_a_whole(
+    model: GTMM, maze: MNISTMaze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced, replace = set(), os.replace
+
+    def noted(source: Path, to: Path) -> None:
+        replaced.add(to.name)
+        replace(source, to)
+
+    monkeypatch.setattr(os, "replace", noted)
+    trainer(tmp_path, Pictures(tmp_path, sequences=1)).validate(model, maze, verbose=False)
+    assert replaced == names(tmp_path) and len(replaced) == 2 * len(MAZE)
 
 
 def test_training_does_not_notice_pictures(model: GTMM, maze: MNISTMaze, tmp_path: Path) -> None:

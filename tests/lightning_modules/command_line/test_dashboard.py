@@ -88,9 +88,10 @@ def test_one_benchmark_is_filtered():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--wandb", "cores"], "--wandb: must be ENTITY/PROJECT"),
-        (["--wandb", "a/b/c"], "--wandb: must be ENTITY/PROJECT"),
-        (["--wandb", "me/cores", "--benchmark", "MNISTMase"], "there is no MNISTMase.*MNISTMaze"),
+        (["--wandb", "cores"], "--wandb: must be ENTITY/PROJECT, such as .*, got cores$"),
+        (["--wandb", "a/b/c"], "--wandb: must be ENTITY/PROJECT, such as .*, got a/b/c$"),
+        (["--benchmark", "MNISTMase"], "there is no MNISTMase.*MNISTMaze\\?\nvalid: .*, Rotation"),
+        (["--benchmark", "x"], "--benchmark: there is no x\nvalid: .*MNISTMaze, "),
     ],
 )
 def test_mistakes_are_named(args: list[str], message: str):

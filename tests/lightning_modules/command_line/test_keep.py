@@ -7,6 +7,7 @@ import pytest
 
 from lightning_modules.command_line.keep import keep
 from lightning_modules.command_line.usage_error import UsageError
+from lightning_modules.records.run_folder import shown
 
 
 def test_runs_of_several_seeds_are_kept_and_never_overwritten(runs, tmp_path: Path, capsys) -> None:
@@ -56,6 +57,19 @@ def test_one_name_is_not_given_to_runs_that_differ(runs, tmp_path: Path) -> None
     runs.functions("RMR", 0)
     with pytest.raises(UsageError, match="several benchmarks"):
         keep(options)
+    assert not (tmp_path / "records").exists()
+
+
+def test_seeds_that_several_runs_share_are_named(runs, tmp_path: Path) -> None:
+    seeds = (3, 4, 3, 5, 5)
+    folders = [runs.frames("DNC", seed, run=f"run{n}") for n, seed in enumerate(seeds)]
+    first, _, second, third, fourth = map(shown, folders)
+    with pytest.raises(UsageError) as error:
+        keep([str(runs.root), "--name=a/b", f"--to={tmp_path}/records"])
+    assert str(error.value) == (
+        "seeds must differ, since they name the records; "
+        f"{first} and {second} have seed 3; {third} and {fourth} have seed 5"
+    )
     assert not (tmp_path / "records").exists()
 
 

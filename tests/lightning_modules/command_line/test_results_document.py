@@ -8,6 +8,8 @@ from lightning_modules.command_line.results_document import results_text, write_
 from lightning_modules.records.reader import read_runs
 
 DOCS = Path(__file__).parents[3] / "docs"
+#: Of a training that was resumed under other code.
+REVISION = "0123456789abcdef+ and 7654321fedcba98"
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -35,7 +37,7 @@ def test_the_document_is_what_the_records_say() -> None:
 def test_each_number_has_what_it_was_made_with(runs) -> None:
     for seed, ratio in enumerate((2.0, 2.6, 2.3)):
         folder = runs.frames("DNC", seed, ratio)
-        on = {"hardware": "an H200" if seed else "a core", "revision": "0123456789abcdef+"}
+        on = {"hardware": "an H200" if seed else "a core", "revision": REVISION}
         changed(
             folder,
             training=on,
@@ -54,7 +56,7 @@ def test_each_number_has_what_it_was_made_with(runs) -> None:
         and dnc["from the reference"] == "reference"
     )
     assert dnc["least seconds of training"] == "1,000 on a core; 2,000 on an H200"
-    assert dnc["versions"] == "torch 2.13.0, 0123456+"
+    assert dnc["versions"] == "torch 2.13.0, 0123456+ and 7654321"
     assert ntm["KL ratio, old ↓"] == "0.900" and ntm["state size"] == "-"
     assert ntm["from the reference"] == "-, no conclusion", "they share no seed"
 

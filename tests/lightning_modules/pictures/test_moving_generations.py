@@ -8,7 +8,8 @@ from PIL import Image, ImageSequence
 
 from lightning_modules.pictures.generation_grid import Generation
 from lightning_modules.pictures.moving_generations import moving_generations
-from lightning_modules.pictures.style import DPI, HEADING_INCHES, save
+from lightning_modules.pictures.style import DPI, HEADING_INCHES
+from lightning_modules.records.picture_file import save_picture
 
 #: Colour of the frame at each of three steps: red, green and blue.
 TRUTH = torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
@@ -29,7 +30,7 @@ def film(tmp_path: Path) -> list[Image.Image]:
         for frames, generated_frames in ((truth, generated), (truth.flip(0), generated.flip(0)))
     ]
     path = tmp_path / "film.webp"
-    save(moving_generations(sequences, "Title", "Subtitle", "#0072B2"), path)
+    save_picture(moving_generations(sequences, "Title", "Subtitle", "#0072B2"), path)
     with Image.open(path) as picture:
         return [each.convert("RGB") for each in ImageSequence.Iterator(picture)]
 

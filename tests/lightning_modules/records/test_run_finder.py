@@ -56,6 +56,7 @@ def test_there_must_be_a_folder(tmp_path: Path):
 def test_a_run_that_diverged_before_it_was_validated_says_when(tmp_path: Path):
     run, diverged = made(tmp_path / "runs/a"), tmp_path / "runs/b"
     (diverged / "diverged").mkdir(parents=True)
-    (diverged / "diverged/step_7.pt").touch()
-    said = "diverged in step 7, before its first validation"
+    for step in (95, 103):
+        (diverged / f"diverged/step_{step}.pt").touch()
+    said = "diverged in step 95, before its first validation"
     assert find_runs([tmp_path / "runs"]) == ([run], [(diverged, said)])

@@ -12,6 +12,12 @@ from lightning_modules.records.reader import read_runs
 from lightning_modules.report.live import LivePage, server
 from tests.lightning_modules.records.made_up_runs import write_metrics
 
+SHOWN = [
+    *("results.json", "metrics.csv", "config.yaml", "model.json", "memory_film.npz", "probe.json"),
+    "pictures/generations_test.png",
+    "pictures/moving_generations_test.webp",
+]
+
 
 @pytest.fixture
 def live(runs, tmp_path: Path) -> Iterator[tuple[LivePage, int]]:
@@ -45,6 +51,17 @@ def test_the_page_follows_the_runs(live, runs, tmp_path: Path):
     assert "GTMM (NTM)" in get(port, "/")[1]
     write_metrics(fresh / "metrics.csv", "bound", -1, {"kl": [1.0]}, rows=7)
     assert get(port, "/version")[1] not in (version, page._cached[0])
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_kind_of_shown_file_is_watched(runs, name: str):
+    file = runs.frames("DNC", 0) / name
+    file.parent.mkdir(exist_ok=True)
+    page = LivePage([runs.root])
+    before = page.version()
+    with file.open("ab") as end:
+        end.write(b"\n")
+    assert page.version() != before
 
 
 def test_a_run_and_its_record_count_once(live, runs, tmp_path: Path):

@@ -101,6 +101,14 @@ def test_files_of_the_former_method_are_no_bounds(data: DriftingFunctions, tmp_p
     assert data.inferred_nll() == {}
 
 
+@pytest.mark.parametrize("damaged", ["", '{"is_bound": tr', "[]"])
+def test_a_damaged_file_is_no_bound(data: DriftingFunctions, tmp_path: Path, damaged: str) -> None:
+    path = kept(data, tmp_path)
+    path.parent.mkdir()
+    path.write_text(damaged, encoding="utf-8")
+    assert data.inferred_nll() == {}
+
+
 def test_targets_that_are_left_are_distinct_real_ones(data: DriftingFunctions) -> None:
     batch = data.dataset("test").__getitems__(range(5))
     padded = batch._replace(target_mask=batch.target_mask & (torch.rand(5, 4, 30) < 0.5))

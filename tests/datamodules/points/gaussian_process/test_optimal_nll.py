@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,28 @@ def test_a_file_of_an_earlier_version_is_made_again(
     data._optima.clear()
     assert torch.equal(data.optimal_nll("test")["squared_z"], first["squared_z"])
     assert "squared_z" in json.loads(kept.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("damaged", ["", '{"nll": [0.5,', "\0" * 9, "null", "[]"])
+def test_a_damaged_file_is_made_again(
+    data: DriftingFunctions, tmp_path: Path, damaged: str
+) -> None:
+    first = data.optimal_nll("test")
+    (kept,) = (tmp_path / "optimal_nll").iterdir()
+    whole = kept.read_bytes()
+    kept.write_text(damaged, encoding="utf-8")
+    data._optima.clear()
+    assert torch.equal(data.optimal_nll("test")["nll"], first["nll"])
+    assert kept.read_bytes() == whole and [*kept.parent.iterdir()] == [kept]
+
+
+def test_the_file_is_on_the_disk_before_it_takes_its_place(
+    data: DriftingFunctions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+    data.optimal_nll("test")
+    assert len(synced) == 1 and synced[0] > 100
 
 
 def test_seen_targets_are_certain(data: DriftingFunctions) -> None:
