@@ -1,5 +1,6 @@
 """Groups of runs: which are averaged, which are compared, and their statistics."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,28 @@ def test_runs_of_one_seed_make_no_interval_narrower(runs):
     validations = learning(group, "bound").values
     assert float(validations.margin[-1]) == pytest.approx(100 * margin)
     assert group.size == "6 runs of 3 seeds"
+
+
+def test_seconds_of_validations_are_means_over_runs(runs):
+    """Made-up runs take 5 seconds until each validation; one of these takes 15."""
+    runs.frames("DNC", 0)
+    slow = runs.frames("DNC", 1) / "metrics.csv"
+    with open(slow, encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
+    with open(slow, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "seconds": 3 * int(row["seconds"])} for row in rows)
+    (group,) = by_group(records(runs))
+    assert learning(group, "bound").seconds.tolist() == [10.0 * (row + 1) for row in range(100)]
+
+
+def test_a_curve_is_a_mean_over_those_of_full_length(runs):
+    """A test of shorter sequences would otherwise cut it, or be stacked with longer ones."""
+    for seed, steps in enumerate((10, 10, 4)):
+        runs.frames("DNC", seed, 2.0 + seed, steps=steps)
+    (group,) = by_group(records(runs))
+    assert group.curve("kl").mean.tolist() == pytest.approx([2.5 * (t + 1) / 10 for t in range(10)])
 
 
 def test_runs_without_a_seed_count_one_by_one():

@@ -52,6 +52,13 @@ def test_intervals_in_words():
     assert interval_in_words(-0.25, 0.5, 2, "+") == "-0.25 [-0.75, +0.25]"
 
 
+def test_differences_that_are_equal_but_for_rounding_are_not_tested():
+    ours, best = {0: 1.1, 1: 1.2, 2: 1.3}, {0: 1.0, 1: 1.1, 2: 1.2}
+    assert len({ours[seed] - best[seed] for seed in ours}) > 1
+    found = paired_difference(ours, best)
+    assert found.mean == pytest.approx(0.1) and isnan(found.margin) and isnan(found.p)
+
+
 def test_what_seeds_share_cancels():
     ours = {seed: 100.0 * seed + 1 + 0.1 * (-1) ** seed for seed in range(6)}
     best = {seed: 100.0 * seed for seed in range(6)}
