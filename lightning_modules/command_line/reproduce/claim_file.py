@@ -120,7 +120,7 @@ def read_claim(path: Path) -> Claim:
         statements = content.get("statements")
         if not isinstance(statements, list):
             raise UsageError(f"statements must be a list, got {statements}")
-        if not statements and "missing" not in content:
+        if not statements and not _optional_text(content, "missing"):
             raise UsageError(
                 "statements: there are none; missing must say what cannot be measured yet"
             )
@@ -130,8 +130,8 @@ def read_claim(path: Path) -> Claim:
             _text(content, "source"),
             [_statement(f"statements.{i}", s, contestants) for i, s in enumerate(statements, 1)],
             scales,
-            str(content.get("missing", "")).strip(),
-            str(content.get("comment", "")).strip(),
+            _optional_text(content, "missing"),
+            _optional_text(content, "comment"),
         )
     except UsageError as mistake:
         raise UsageError(f"{shown(path)}: {mistake}") from mistake
@@ -142,6 +142,11 @@ def _text(content: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a sentence, got {value}")
     return " ".join(value.split())
+
+
+def _optional_text(content: Mapping[str, Any], name: str) -> str:
+    """Return a text that may be absent or null, and is then empty."""
+    return str(content.get(name) or "").strip()
 
 
 def _scales(path: Path, content: Any) -> dict[str, Scale]:
@@ -159,8 +164,11 @@ def _scale(path: Path, name: str, content: Any) -> Scale:
     if not (isinstance(sweeps, list) and sweeps and all(isinstance(s, Mapping) for s in sweeps)):
         raise UsageError(f"{key}.sweeps must be a list of sweeps, got {sweeps}")
     read = [_sweep(f"{key}.sweeps.{i}", path, each) for i, each in enumerate(sweeps, 1)]
-    if any(each.parameters[SEED] != read[0].parameters[SEED] for each in read):
-        raise UsageError(f"{key}.sweeps: all must have the same seeds")
+    seeds = [[*examples(each.parameters[SEED])] for each in read]
+    if any(each != seeds[0] for each in seeds):
+        raise UsageError(
+            f"{key}.sweeps must all have the same seeds, got {' and '.join(map(str, seeds))}"
+        )
     scale = Scale(name, hours, read)
     pairs = list(scale.contestants())
     for data, model in pairs:
@@ -174,8 +182,10 @@ def _sweep(key: str, path: Path, content: Mapping[str, Any]) -> SweepFile:
         sweep = sweep_of(path, content)
         if sweep.method != "grid":
             raise UsageError(f"method must be grid, got {sweep.method}")
-        if next(iter(sweep.parameters)) != SEED:
-            raise UsageError(f"parameters must begin with {SEED}, so that seeds come in turn")
+        if (first := next(iter(sweep.parameters))) != SEED:
+            raise UsageError(
+                f"parameters must begin with {SEED}, so that seeds come in turn, got {first}"
+            )
     except UsageError as mistake:
         raise UsageError(f"{key}.{mistake}") from mistake
     return sweep._replace(in_order=True)
@@ -191,7 +201,8 @@ def _statement(key: str, content: Any, contestants: Sequence[tuple[str, str]]) -
     if len(relations) != 1:
         raise UsageError(f"{key} must have one of {', '.join(RELATIONS)}, got {len(relations)}")
     (relation,) = relations
-    to, numeric = content[relation], isinstance(content[relation], int | float)
+    to = content[relation]
+    numeric = isinstance(to, int | float) and not isinstance(to, bool)
     return Statement(
         _quantity(key, content),
         _names(f"{key}.of", content.get("of"), models),
@@ -199,7 +210,7 @@ def _statement(key: str, content: Any, contestants: Sequence[tuple[str, str]]) -
         float(to) if numeric else _names(f"{key}.{relation}", to, models),
         _margin(key, content, relation, numeric),
         _names(f"{key}.data", content["data"], benchmarks) if "data" in content else (),
-        " ".join(str(content.get("says", "")).split()),
+        " ".join(_optional_text(content, "says").split()),
     )
 
 

@@ -119,6 +119,7 @@ TIMED = {"measure": "bound", "reaches": -100, "times": 1.25}
         ({"by": "x"}, "statements.1.by must be a number, got x"),
         ({"within": 1}, "statements.1.within: cannot be combined with below: dnc_gtmm"),
         ({"below": 0.5}, "statements.1.by: cannot be combined with below: 0.5"),
+        ({"below": True}, "statements.1.below must be one of dnc_gtmm, vrnn, or a list, got True"),
         ({"above": "vrnn"}, "statements.1 must have one of below, above, near, got 2"),
         (
             {"of": "dnc"},
@@ -169,7 +170,7 @@ def test_mistakes_in_statements_are_explained(
         ),
         (
             {"cpu": {"hours": 1, "sweeps": [sweep(), sweep(seed_everything={"values": [1]})]}},
-            "scales.cpu.sweeps: all must have the same seeds",
+            "sweeps must all have the same seeds, got [31, 32, 33, 34, 35, 36, 37, 38] and [1]",
         ),
         (
             {"cpu": {"hours": 1, "sweeps": [sweep(model={"values": ["DNC", 1]})]}},
@@ -188,14 +189,21 @@ def test_mistakes_in_scales_are_explained(
 def test_seeds_must_vary_slowest(write: Callable[..., Path]) -> None:
     own = sweep()
     own["parameters"] = dict(reversed(own["parameters"].items()))
-    with pytest.raises(UsageError, match="parameters must begin with seed_everything"):
+    said = "parameters must begin with seed_everything, so that seeds come in turn, got model"
+    with pytest.raises(UsageError, match=said):
         read_claim(write(scales={"cpu": {"hours": 1, "sweeps": [own]}}))
 
 
 def test_a_claim_without_statements_says_why(write: Callable[..., Path]) -> None:
     assert read_claim(write(statements=[], missing="a number")).missing == "a number"
-    with pytest.raises(UsageError, match="statements: there are none; missing must say"):
-        read_claim(write(statements=[]))
+    for changes in ({}, {"missing": None}):
+        with pytest.raises(UsageError, match="statements: there are none; missing must say"):
+            read_claim(write(statements=[], **changes))
+
+
+def test_null_texts_are_empty(write: Callable[..., Path]) -> None:
+    claim = read_claim(write({**STATEMENT, "says": None}, missing=None, comment=None))
+    assert (claim.missing, claim.comment, claim.statements[0].says) == ("", "", "")
 
 
 def test_claims_are_found_by_name(write: Callable[..., Path], tmp_path: Path) -> None:
