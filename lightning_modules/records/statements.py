@@ -12,13 +12,19 @@ margin at p < 0.05 after Holm's correction for all comparisons of the claim. For
 this means that the whole interval is on the other side. All else is *undecided*, as is every
 comparison with fewer than three shared seeds. A comparison without any shared seed is *open*.
 
+A seed whose run of either model diverged has no number. The others were selected by not diverging,
+so the comparison is undecided, whatever they show.
+
+A statement about models or benchmarks that were not trained at a scale is *not judged*; it does not
+affect the claim's verdict, which says how many statements it rests on.
+
 Seeds are added in stages while a verdict is undecided. This is not corrected for.
 
 Times until a level is reached are compared by the logs of their ratios (see ``reaching``). If some
 pairs give only a bound, verdicts that the bound does not support are excluded.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import exp, isfinite, nan
 from typing import Literal, NamedTuple
 
@@ -36,7 +42,9 @@ from lightning_modules.records.significance import (
 )
 
 Relation = Literal["below", "above", "near"]
-Verdict = Literal["holds", "fails", "undecided", "open"]
+Verdict = Literal["holds", "fails", "undecided", "open", "not judged at this scale"]
+#: Verdict of a statement without comparisons.
+UNJUDGED: Verdict = "not judged at this scale"
 #: Verdicts by precedence: a statement or claim has the first that any of its parts has.
 BY_WEIGHT: tuple[Verdict, ...] = ("fails", "open", "undecided", "holds")
 
@@ -102,6 +110,7 @@ class Comparison(NamedTuple):
     may_hold: bool = True  #: False if a pair has no bound on the side that could contradict it
     may_fail: bool = True  #: likewise, on the other side
     apart: int = 0  #: pairs of times excluded, as they were trained on different hardware
+    diverged: tuple[int, ...] = ()  #: seeds whose run of either model diverged
 
     @property
     def excess(self) -> float:
@@ -124,11 +133,11 @@ class Comparison(NamedTuple):
     def p(self) -> float:
         """Probability of such an excess if the claim were true; NaN if it cannot fail.
 
-        It cannot fail with fewer than three pairs. The p-value is below 0.05 exactly if the whole
-        95% interval contradicts the claim.
+        It cannot fail with fewer than three pairs, or if a run diverged. The p-value is below 0.05
+        exactly if the whole 95% interval contradicts the claim.
         """
         pairs, excess = self.difference.pairs, self.excess
-        if pairs < FEWEST_PAIRS or not self.may_fail:
+        if pairs < FEWEST_PAIRS or not self.may_fail or self.diverged:
             return nan
         if self.half_width == 0:
             return float(excess <= 0)
@@ -145,6 +154,8 @@ class Judgement(NamedTuple):
     @property
     def verdict(self) -> Verdict:
         """Verdict of the statement."""
+        if not self.comparisons:
+            return UNJUDGED
         return heaviest(comparison.verdict for comparison in self.comparisons)
 
 
@@ -152,6 +163,8 @@ class Judgement(NamedTuple):
 Numbers = Callable[[Quantity, str, str], BySeed]
 #: Returns the times until a level is reached, by seed.
 Clocks = Callable[[Quantity, str, str], Times]
+#: Returns the seeds of a model's runs on a benchmark that ended without a number of the quantity.
+Gaps = Callable[[Quantity, str, str], Collection[int]]
 
 
 def judge(
@@ -159,6 +172,7 @@ def judge(
     benchmarks: Sequence[str],
     numbers: Numbers,
     clocks: Clocks = lambda quantity, model, data: {},
+    gaps: Gaps = lambda quantity, model, data: (),
 ) -> list[Judgement]:
     """Judge the statements of one claim on its benchmarks.
 
@@ -167,22 +181,33 @@ def judge(
         benchmarks: those on which its models were trained.
         numbers: called with a quantity, a model and a benchmark.
         clocks: likewise, for quantities that are times.
+        gaps: likewise, for seeds whose runs diverged.
     """
-    compared = [list(_comparisons(each, benchmarks, numbers, clocks)) for each in statements]
+    compared = [
+        [_with_gaps(one, gaps) for one in _comparisons(each, benchmarks, numbers, clocks)]
+        for each in statements
+    ]
     corrected = iter(holm([one.p for several in compared for one in several]))
     return [
         Judgement(
             statement, [one._replace(verdict=_verdict(one, next(corrected))) for one in of_it]
         )
         for statement, of_it in zip(statements, compared, strict=True)
-        if of_it
     ]
 
 
-def heaviest(verdicts: Iterator[Verdict]) -> Verdict:
-    """Return the verdict of a whole from those of its parts; open without parts."""
+def heaviest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of a whole from those of its parts; open if no part was judged."""
     present = set(verdicts)
     return next((verdict for verdict in BY_WEIGHT if verdict in present), "open")
+
+
+def verdict_in_words(judgements: Sequence[Judgement]) -> str:
+    """Return a claim's verdict, such as "holds (2 of 4 statements)" if some are not judged."""
+    verdicts = [each.verdict for each in judgements]
+    judged = len(verdicts) - verdicts.count(UNJUDGED)
+    words = heaviest(verdicts)
+    return words if judged == len(verdicts) else f"{words} ({judged} of {len(verdicts)} statements)"
 
 
 def _comparisons(
@@ -196,6 +221,14 @@ def _comparisons(
                     yield _of_numbers(statement, data, of, to, numbers)
                 else:
                     yield _of_times(statement, data, of, str(to), clocks)
+
+
+def _with_gaps(comparison: Comparison, gaps: Gaps) -> Comparison:
+    """Return a comparison with the seeds whose runs diverged."""
+    models = [name for name in (comparison.of, comparison.to) if isinstance(name, str)]
+    quantity, data = comparison.statement.quantity, comparison.data
+    seeds = {seed for model in models for seed in gaps(quantity, model, data)}
+    return comparison._replace(diverged=tuple(sorted(seeds)))
 
 
 def _of_numbers(
@@ -228,6 +261,8 @@ def _of_times(statement: Statement, data: str, of: str, to: str, clocks: Clocks)
 
 def _verdict(comparison: Comparison, corrected: float) -> Verdict:
     pairs = comparison.difference.pairs
+    if comparison.diverged:
+        return "undecided"
     if pairs == 0:
         return "undecided" if comparison.apart else "open"
     if pairs < FEWEST_PAIRS:

@@ -14,6 +14,7 @@ from lightning_modules.records.statements import (
     Statement,
     heaviest,
     judge,
+    verdict_in_words,
 )
 
 NLL = Quantity("nll", None)
@@ -145,7 +146,44 @@ def test_statements_are_of_their_benchmarks_as_far_as_a_scale_has_them() -> None
         "()": ["transfer", "sparse"],
         "('sparse',)": ["sparse"],
         "('sparse', 'faces')": ["sparse"],
+        "('faces',)": [],
     }
+
+
+def test_a_verdict_says_how_many_statements_it_rests_on() -> None:
+    """Statements on other benchmarks than those of a scale are listed, without a weight."""
+    good, elsewhere = statement("below", 0.5), statement("below", data=("faces",))
+    numbers = of(a=ZERO, b=AROUND_ONE)
+    judged = judge([good, elsewhere, good], ["gp"], numbers)
+    assert [each.verdict for each in judged] == ["holds", "not judged at this scale", "holds"]
+    assert verdict_in_words(judged) == "holds (2 of 3 statements)"
+    assert verdict_in_words(judge([good], ["gp"], numbers)) == "holds"
+    assert verdict_in_words(judge([elsewhere], ["gp"], numbers)) == "open (0 of 1 statements)"
+
+
+@pytest.mark.parametrize("lost", ["a", "b"])
+def test_survivors_of_divergence_decide_nothing(lost: str) -> None:
+    """Neither do the three seeds that both models completed hold, nor do they fail."""
+    numbers, better = of(a=ZERO, b=AROUND_ONE, c=AROUND_ONE), statement("below", to=("b", "c"))
+
+    def gaps(quantity: Quantity, model: str, data: str) -> tuple[int, ...]:
+        return (35, 34) if model == lost else ()
+
+    (judged,) = judge([better], ["gp"], numbers, gaps=gaps)
+    assert judged.comparisons[0].verdict == "undecided"
+    assert judged.comparisons[0].diverged == (34, 35)
+    assert judged.comparisons[1].verdict == ("undecided" if lost == "a" else "holds")
+    worse, bound = statement("above", to=("b",)), statement("below", to=-9.0)
+    judged_worse = judge([worse], ["gp"], numbers, gaps=gaps)
+    assert verdict_in_words(judged_worse) == "undecided"
+    assert isnan(judged_worse[0].comparisons[0].p), "it takes no part in Holm's correction"
+    expected = "undecided" if lost == "a" else "fails"
+    assert verdict_in_words(judge([bound], ["gp"], numbers, gaps=gaps)) == expected
+
+
+def test_a_model_of_which_every_run_diverged_is_undecided() -> None:
+    (judged,) = judge([statement("below")], ["gp"], of(b=ZERO), gaps=lambda *of_it: (31, 32, 33))
+    assert judged.verdict == "undecided"
 
 
 def test_words_of_a_statement_without_any() -> None:
