@@ -30,19 +30,32 @@ class Score(NamedTuple):
     training_steps: int
     seconds: float | None  #: of training
     hardware: str | None
+    #: Hash of the settings that affect the numbers; empty, and thus of no run, in older files.
+    settings: str = ""
     #: By a quantity's name: whether its seconds are a bound; absent if they are exact.
     bounds: Mapping[str, Known] = MappingProxyType({})
+
+
+class Diverged(NamedTuple):
+    """A run that ended without a result, as its training diverged."""
+
+    data: str  #: benchmark
+    model: str
+    seed: int
+    settings: str  #: as in ``Score``
 
 
 class ClaimResults(NamedTuple):
     """Everything that is stored of a claim's runs."""
 
     seeds: int  #: number requested
-    sweeps: Sequence[Mapping[str, Any]]  #: settings of the runs
     scores: list[Score]
+    diverged: list[Diverged]
 
 
-def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -> Score:
+def score_of(
+    run: Run, data: str, model: str, statements: Iterable[Statement], settings: str
+) -> Score:
     """Return the quantities of some statements in a run.
 
     Args:
@@ -50,6 +63,7 @@ def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -
         data: name of its benchmark in the claim.
         model: name of its model in the claim.
         statements: statements of the claim.
+        settings: hash of its settings.
     """
     assert run.tested is not None and run.seed is not None
     quantities = dict.fromkeys(statement.quantity for statement in statements)
@@ -63,6 +77,7 @@ def score_of(run: Run, data: str, model: str, statements: Iterable[Statement]) -
         run.training_steps,
         rounded(run.facts.get("wall_clock_seconds")),
         run.facts.get("hardware"),
+        settings,
         {name: time.known for name, time in times.items() if time.known != "exactly"},
     )
 
@@ -110,20 +125,47 @@ def by_seed(scores: Iterable[Score], quantity: Quantity, model: str, data: str) 
     return {seed: number for seed, number in numbers if number is not None}
 
 
-def joined(stored: Sequence[Score], current: Sequence[Score]) -> list[Score]:
-    """Merge stored scores with those of current runs, which take precedence.
+def seeds_without(results: ClaimResults, quantity: Quantity, model: str, data: str) -> set[int]:
+    """Return the seeds whose runs diverged, or whose results have no finite number of a quantity.
 
-    Stored scores on a test set other than that of the runs are not comparable, and are dropped.
+    Results from before a statement was added know nothing of its quantity, and are omitted.
     """
-    test_sets = {score.data: score.test_set for score in current}
-    keys = {(score.data, score.model, score.seed) for score in current}
-    old = (
-        score
-        for score in stored
-        if (score.data, score.model, score.seed) not in keys
-        and test_sets.get(score.data, score.test_set) == score.test_set
+    of_runs = {each.seed for each in results.diverged if (each.model, each.data) == (model, data)}
+    own = (each for each in results.scores if (each.model, each.data) == (model, data))
+    return of_runs.union(each.seed for each in own if each.numbers.get(str(quantity), 0) is None)
+
+
+def matching(stored: ClaimResults, settings: Mapping[tuple[str, str], str]) -> ClaimResults:
+    """Select the stored results of runs with the given settings.
+
+    Args:
+        stored: results from before.
+        settings: hash of the settings that each model on each benchmark has now.
+    """
+
+    def matches(each: Score | Diverged) -> bool:
+        return settings.get((each.data, each.model)) == each.settings
+
+    scores, diverged = filter(matches, stored.scores), filter(matches, stored.diverged)
+    return ClaimResults(stored.seeds, [*scores], [*diverged])
+
+
+def joined(stored: ClaimResults, current: ClaimResults) -> ClaimResults:
+    """Merge stored results with those of current runs, which take precedence."""
+    runs = {each[:3] for each in (*current.scores, *current.diverged)}
+    return ClaimResults(
+        current.seeds,
+        [*current.scores, *(each for each in stored.scores if each[:3] not in runs)],
+        [*current.diverged, *(each for each in stored.diverged if each[:3] not in runs)],
     )
-    return [*current, *old]
+
+
+def used_test_sets(scores: Iterable[Score]) -> dict[str, list[str]]:
+    """Return the test sets of each benchmark; scores on several are not comparable."""
+    by_benchmark: dict[str, dict[str, None]] = {}
+    for score in scores:
+        by_benchmark.setdefault(score.data, {})[score.test_set] = None
+    return {data: [*names] for data, names in by_benchmark.items()}
 
 
 def write_claim_results(
@@ -136,7 +178,7 @@ def write_claim_results(
         "seeds": results.seeds,
         "statements": [_judged(each) for each in judgements],
         "runs": [_written(score) for score in results.scores],
-        "sweeps": list(results.sweeps),
+        "diverged": [each._asdict() for each in results.diverged],
     }
     write_json(path, rounded(content))
 
@@ -150,7 +192,9 @@ def read_claim_results(path: Path) -> ClaimResults:
     content = read_json(path)
     try:
         scores = [_read(run) for run in content["runs"]]
-        return ClaimResults(int(content["seeds"]), content["sweeps"], scores)
+        # Older files have no list of diverged runs.
+        diverged = [Diverged(**run) for run in content.get("diverged", [])]
+        return ClaimResults(int(content["seeds"]), scores, diverged)
     except (KeyError, TypeError, ValueError) as failure:
         raise Unreadable("does not have the form that `reproduce` writes") from failure
 
@@ -181,6 +225,7 @@ def _compared(judgement: Judgement) -> Iterator[dict[str, Any]]:
             "of": comparison.of,
             "to": comparison.to,
             "seeds": difference.pairs,
+            "diverged": list(comparison.diverged),
             "difference": difference.mean if isfinite(difference.mean) else None,
             "half_interval": difference.margin if isfinite(difference.margin) else None,
             "verdict": comparison.verdict,

@@ -15,6 +15,10 @@ class NewerFormat(Unreadable):
     """A file, and thus its run, was written by a newer version of this code."""
 
 
+class NotFinite(Unreadable):
+    """The results of a test have no finite number, as training diverged."""
+
+
 class NoRuns(Exception):
     """There is nothing to show; the message says why."""
 

@@ -13,7 +13,7 @@ other seeds show. Likewise, a run whose first validation is already at the level
 bound on its time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import isfinite, log
 from typing import Literal, NamedTuple
 
@@ -88,11 +88,6 @@ def ratios(ours: Times, reference: Times) -> Ratios:
         all(_is_upper(reference[seed], ours[seed]) for seed in alike),
         len(shared) - len(alike),
     )
-
-
-def unreached(times: Iterable[Time]) -> int:
-    """Count the runs that never reached the level."""
-    return sum(time.known == "at least" for time in times)
 
 
 def _same_hardware(one: Time, other: Time) -> bool:

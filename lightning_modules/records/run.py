@@ -16,7 +16,7 @@ from lightning_modules.declarations import Family
 from lightning_modules.records.before_declarations import declared_before, with_scoring
 from lightning_modules.records.metrics_file import History
 from lightning_modules.records.model_file import DeclaredModel, declared_model
-from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.problems import NotFinite, Unreadable
 from lightning_modules.records.reading import is_whole, read_json
 from lightning_modules.records.run_folder import readable
 from lightning_modules.records.settings import flat
@@ -133,6 +133,7 @@ def read_results(path: Path) -> Tested:
     """Read a ``results.json``.
 
     Raises:
+        NotFinite: training diverged.
         Unreadable: the file is damaged, or ``test`` did not write it.
     """
     content = read_json(path)
@@ -144,7 +145,7 @@ def read_results(path: Path) -> Tested:
         raise Unreadable("does not have the form that `test` writes") from failure
     main = tested.declared.family.curves[0].name
     if main in tested.curves and not tested.curves[main].isfinite().any():
-        raise Unreadable(f"has no finite {main.upper()}: training diverged")
+        raise NotFinite(f"has no finite {main.upper()}: training diverged")
     return tested
 
 

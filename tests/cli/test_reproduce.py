@@ -253,18 +253,20 @@ def test_results_of_other_settings_are_not_used(
 ) -> None:
     path = claims / "Z1.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    claim_runs = ClaimRuns(read_claim(path), "cpu", None, claims.parent / "out")
+    (settings,) = {KeptRuns().settings_hash(words) for words in claim_runs.needed().values()}
     run = {
         **{"data": "perfect_recall_l10", "model": MODEL, "seed": 31, "test_set": "x"},
         **{"numbers": {"recall_ratio": 0.9}, "training_steps": 2, "seconds": 1, "hardware": "x"},
+        "settings": settings,
     }
-    sweeps = content["scales"]["cpu"]["sweeps"]
-    kept = {"seeds": 5, "sweeps": sweeps, "runs": [{**run, "seed": seed} for seed in range(31, 36)]}
+    kept = {"seeds": 5, "runs": [{**run, "seed": seed} for seed in range(31, 36)]}
     results = claims.parent / "out/Z1/results.json"
     results.parent.mkdir(parents=True)
     results.write_text(json.dumps(kept), encoding="utf-8")
     assert "at cpu scale: 2 undecided; 5 seeds" not in (said := reproduce("Z1", "--status"))
     assert "1 holds, 1 fails; 5 seeds" in said, "as many as before, with no spread"
-    sweeps[0]["command"].append("--model.latent_size=7")
+    content["scales"]["cpu"]["sweeps"][0]["command"].append("--model.latent_size=7")
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     assert "2 open; 5 seeds; 5 of 5 runs missing" in reproduce("Z1", "--status")
 

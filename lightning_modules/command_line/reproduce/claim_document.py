@@ -1,24 +1,27 @@
 """Writes about claims: a report of each, a document of all, a line in a terminal."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import exp, isfinite
 from os.path import relpath
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
 import lightning_modules
 from lightning_modules.command_line.reproduce.claim_runs import Judged
-from lightning_modules.records.claim_results import Score, by_seed, times_by_seed
+from lightning_modules.records.claim_results import Diverged, Score, by_seed, times_by_seed
 from lightning_modules.records.groups import estimate
-from lightning_modules.records.reaching import unreached
+from lightning_modules.records.reaching import Known, Times
 from lightning_modules.records.significance import interval_in_words
-from lightning_modules.records.statements import BY_WEIGHT, Comparison, Judgement, Quantity
+from lightning_modules.records.statements import BY_WEIGHT, Comparison, Quantity
 from lightning_modules.table import markdown
 
 #: Maximum number of missing runs to name.
 MOST_NAMED = 6
+#: What a bound on a time means.
+BOUNDS: dict[Known, str] = {"at least": "never", "at most": "at the first validation"}
 INTRODUCTION = """\
 # The papers' claims
 
@@ -30,13 +33,23 @@ with the same seed, with the 95% interval of Student's t. A comparison *holds* i
 is on the claimed side of the margin, and *fails* if the difference is on the other side at p < 0.05
 after Holm's correction for the claim's comparisons, since among many intervals some are on the
 wrong side by chance. Otherwise it is *undecided*, as it always is with fewer than three seeds; it
-is *open* where runs are missing. A claim holds if all of its comparisons do, and fails if one does.
-Seeds are added in stages (31 to 33, then to 35, then to 38), without a correction for this.
+is *open* while no seed has all of its runs. A claim holds if all of its comparisons do, and fails
+if one does. Seeds are added in stages (31 to 33, then to 35, then to 38), without a correction for
+this.
+
+A run *diverged* if it ended without a finite number. It would again, so it is not repeated. While
+one of its runs diverged, a comparison is undecided, whatever the other seeds show: those were
+selected by not diverging.
+
+A statement is *not judged* if none of its benchmarks is trained at a scale. The verdict then says
+on how many statements it rests, such as "holds (2 of 4 statements)".
 
 Times until a level is reached are compared as ratios, in pairs on the same hardware. A run that
 never reaches it needs longer than it was trained: a comparison then cannot hold if this is a run of
 the model that the statement is about, and cannot fail if it is one of the other model. Where
-neither run of a pair reaches the level, the comparison is undecided.
+neither run of a pair reaches the level, the comparison is undecided. A run whose first validation
+is at the level needs at most that time. In tables, a mean over such times is "at least" or "at
+most" its value, with the number of runs, and has no interval.
 
 Scales: `cpu` takes at most four hours on two cores from scratch, `paper` has the papers' settings.
 A verdict applies to its scale only.
@@ -47,12 +60,15 @@ def line(judged: Judged) -> str:
     """Summarise a claim's state and remaining cost in one line."""
     counts = Counter(each.verdict for each in judged.judgements)
     verdicts = [f"{counts[v]} {v}" for v in BY_WEIGHT[::-1] if counts[v]] or ["no statement"]
-    runs = len(judged.missing) + len(judged.results.scores)
-    parts = [", ".join(verdicts), f"{judged.results.seeds} seeds"]
+    results = judged.results
+    runs = len(judged.missing) + len(results.scores) + len(results.diverged)
+    parts = [", ".join(verdicts), f"{results.seeds} seeds"]
     if judged.claim.missing and not judged.judgements:
         parts.append(f"not measured yet: {judged.claim.missing}")
     elif judged.missing:
         parts.append(f"{len(judged.missing)} of {runs} runs missing, {judged.hours:.1f} h")
+    if results.diverged:
+        parts.append(f"{len(results.diverged)} diverged")
     return (
         f"{judged.claim.name} {judged.verdict:<9} at {judged.scale.name} scale: {'; '.join(parts)}"
     )
@@ -86,9 +102,10 @@ def report(judged: Judged, figures: Sequence[Path], folder: Path, level: str = "
         f"{level} {claim.name}: {judged.verdict} at {scale.name} scale",
         f"> {claim.claim}",
         f"{claim.source}. {_trained(judged.results.scores)}",
-        "\n".join(_statements(judged.judgements)),
+        "\n".join(_statements(judged)),
         "\n".join(_numbers(judged)),
         *(f"![{claim.name}: {shows(path)}]({relpath(path, folder)})" for path in figures),
+        _diverged(judged.results.diverged),
         _missing(judged),
         claim.comment,
     ]
@@ -126,9 +143,10 @@ def compared(one: Comparison) -> str:
         claimed = f"{statement.relation} {one.to:g}"
     if statement.relation == "near":
         claimed = f"within {statement.margin:g} of {0 if isinstance(one.to, str) else one.to:g}"
-    if found.pairs == 0:
-        return f"{what} on {one.data}: not run (claimed: {claimed})"
-    return f"{what} on {one.data}: {numbers} (claimed: {claimed}; {seeds}): {one.verdict}"
+    notes = [f"claimed: {claimed}", *([seeds] if found.pairs else []), *_lost(one)]
+    shown = numbers if found.pairs else "no numbers" if one.diverged else "not run"
+    verdict = "" if one.verdict == "open" else f": {one.verdict}"
+    return f"{what} on {one.data}: {shown} ({'; '.join(notes)}){verdict}"
 
 
 def _compared_times(one: Comparison, seeds: str) -> str:
@@ -143,12 +161,23 @@ def _compared_times(one: Comparison, seeds: str) -> str:
         notes.append("only a bound, so that it cannot fail")
     if one.apart:
         notes.append(f"{one.apart} left out, trained on different hardware")
-    remarks = "; ".join(notes)
+    remarks = "; ".join([*notes, *_lost(one)])
     if found.pairs == 0:
-        return f"{what}: {'not comparable' if one.apart else 'not run'} ({remarks})"
+        why = "not comparable" if one.apart else "no numbers" if one.diverged else "not run"
+        return f"{what}: {why} ({remarks})"
     middle, low, high = (exp(found.mean + end * found.margin) for end in (0, -1, 1))
     interval = f" [{low:.2f}, {high:.2f}]" if isfinite(found.margin) else ""
     return f"{what}: {middle:.2f}{interval} ({remarks}): {one.verdict}"
+
+
+def _lost(one: Comparison) -> list[str]:
+    """List the seeds whose runs diverged, as a remark if there are any."""
+    return [f"diverged: {_seeds(one.diverged)}"] if one.diverged else []
+
+
+def _seeds(seeds: Collection[int]) -> str:
+    """Format seeds as "seed 34" or "seeds 34, 35"."""
+    return f"seed{'s' * (len(seeds) != 1)} {', '.join(map(str, sorted(seeds)))}"
 
 
 def digits_of(quantity: Quantity) -> int:
@@ -159,9 +188,13 @@ def digits_of(quantity: Quantity) -> int:
     return next((each.digits for each in measures if each.name == quantity.measure), 0)
 
 
-def _statements(judgements: Sequence[Judgement]) -> Iterator[str]:
-    for judgement in judgements:
-        yield f"- **{judgement.verdict}**: {judgement.statement.in_words()}"
+def _statements(judged: Judged) -> Iterator[str]:
+    """Yield each statement with its verdict and comparisons."""
+    trained = {data for data, _ in judged.scale.contestants()}
+    for judgement in judged.judgements:
+        absent = [data for data in judgement.statement.data if data not in trained]
+        without = f" (without {', '.join(absent)})" if absent and judgement.comparisons else ""
+        yield f"- **{judgement.verdict}**: {judgement.statement.in_words()}{without}"
         yield from (f"  - {compared(one)}" for one in judgement.comparisons)
 
 
@@ -169,8 +202,7 @@ def _trained(scores: Sequence[Score]) -> str:
     """Summarise the runs' seeds, training steps, hardware and test sets."""
     if not scores:
         return "Nothing has been run yet."
-    seeds = sorted({score.seed for score in scores})
-    named = f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}"
+    named = _seeds({score.seed for score in scores}).capitalize()
     steps = sorted({score.training_steps for score in scores})
     ends = " to ".join(f"{count:,}" for count in dict.fromkeys((steps[0], steps[-1])))
     on = "; ".join(dict.fromkeys(score.hardware or "unknown hardware" for score in scores))
@@ -181,7 +213,8 @@ def _trained(scores: Sequence[Score]) -> str:
 def _numbers(judged: Judged) -> Iterator[str]:
     """Yield a table: a row per model and benchmark, a column per quantity."""
     scores = judged.results.scores
-    quantities = list(dict.fromkeys(each.statement.quantity for each in judged.judgements))
+    compared_by = (each.statement.quantity for each in judged.judgements if each.comparisons)
+    quantities = list(dict.fromkeys(compared_by))
     pairs = list(dict.fromkeys((score.data, score.model) for score in scores))
     if not (quantities and pairs):
         return
@@ -195,13 +228,36 @@ def _numbers(judged: Judged) -> Iterator[str]:
 
 
 def _mean(scores: Sequence[Score], quantity: Quantity, model: str, data: str) -> str:
+    times = times_by_seed(scores, quantity, model, data)
+    if quantity.reaches is not None and any(each.known in BOUNDS for each in times.values()):
+        return _bounded(times)
     values_by_seed = by_seed(scores, quantity, model, data)
     if not values_by_seed:
         return "-"
     values = torch.tensor(list(values_by_seed.values()), dtype=torch.float64)
-    mean = estimate(values, list(values_by_seed)).in_words(digits_of(quantity))
-    late = unreached(times_by_seed(scores, quantity, model, data).values())
-    return f"at least {mean}; {late} of {len(values_by_seed)} never" if late else mean
+    return estimate(values, list(values_by_seed)).in_words(digits_of(quantity))
+
+
+def _bounded(times: Times) -> str:
+    """Format times of which some are bounds: their mean is one too, unless they are of both kinds.
+
+    Student's interval needs exact times.
+    """
+    known = Counter(each.known for each in times.values())
+    kinds = [kind for kind in BOUNDS if known[kind]]
+    counts = ", ".join(f"{known[kind]} of {len(times)} {BOUNDS[kind]}" for kind in kinds)
+    if len(kinds) > 1:
+        return f"unknown ({counts})"
+    return f"{kinds[0]} {fmean(each.seconds for each in times.values()):,.0f} ({counts})"
+
+
+def _diverged(runs: Sequence[Diverged]) -> str:
+    """Name the runs that diverged; empty if none did."""
+    seeds: dict[str, list[int]] = {}
+    for run in runs:
+        seeds.setdefault(f"{run.model} on {run.data}", []).append(run.seed)
+    names = "; ".join(f"{name}, {_seeds(own)}" for name, own in seeds.items())
+    return f"Diverged: {names}." if names else ""
 
 
 def _missing(judged: Judged) -> str:

@@ -1,6 +1,6 @@
 """The runs of a claim at one scale: which exist, which are missing, and how they judge it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -18,22 +18,26 @@ from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.command_line.usage_error import UsageError
 from lightning_modules.records.claim_results import (
     ClaimResults,
+    Diverged,
     Score,
     by_seed,
     joined,
+    matching,
     read_claim_results,
     score_of,
+    seeds_without,
     times_by_seed,
+    used_test_sets,
 )
-from lightning_modules.records.problems import Unreadable
+from lightning_modules.records.problems import NotFinite, Unreadable
 from lightning_modules.records.reaching import Times
 from lightning_modules.records.reader import read_runs
-from lightning_modules.records.run import Run
+from lightning_modules.records.run import Run, read_results
 from lightning_modules.records.run_folder import shown
-from lightning_modules.records.statements import Judgement, Quantity, Verdict, heaviest, judge
+from lightning_modules.records.statements import Judgement, Quantity, judge, verdict_in_words
 
 if TYPE_CHECKING:
-    from lightning_modules.command_line.sweep.execution import Execution
+    from lightning_modules.command_line.sweep.execution import Execution, Outcome
 
 #: Numbers of seeds: a claim begins with the first; the last is a paper's number of replicas.
 STAGES = (FIRST_SEEDS, 5, 8, 20)
@@ -59,14 +63,15 @@ class Judged(NamedTuple):
 
     claim: Claim
     scale: Scale
-    results: ClaimResults
+    results: ClaimResults  #: those that it is judged by
+    stored: ClaimResults  #: to store: also of seeds beyond the requested ones
     judgements: list[Judgement]
-    missing: list[str]  #: names of runs without a result
+    missing: list[str]  #: names of runs that have not ended
 
     @property
-    def verdict(self) -> Verdict:
-        """The claim's verdict."""
-        return heaviest(each.verdict for each in self.judgements)
+    def verdict(self) -> str:
+        """The claim's verdict, with the number of its statements if some are not judged."""
+        return verdict_in_words(self.judgements)
 
     @property
     def hours(self) -> float:
@@ -135,12 +140,13 @@ class ClaimRuns:
         return sorted(self.out.glob(FIGURES))
 
     def trained(
-        self, executions: "Sequence[Execution]"
+        self, executions: "Sequence[Execution]", kept: KeptRuns
     ) -> tuple[Judged, dict[tuple[str, str], list[Run]]]:
-        """Judge the claim by the results of its sweeps.
+        """Judge the claim by the results of its sweeps, and by stored ones of other runs.
 
         Args:
             executions: of all plans.
+            kept: the runs that were reused.
 
         Returns:
             the judged claim; the runs by benchmark and model.
@@ -150,53 +156,91 @@ class ClaimRuns:
         here = read_runs(path for path in done if path.is_dir()).runs
         runs = {done[run.folder]: run for run in here if run.tested is not None}
         runs |= {done[each.run.folder.path]: each.record for each in outcomes if each.record}
+        diverged = {done[each.run.folder.path] for each in outcomes if has_diverged(each)}
         of_model: dict[tuple[str, str], list[Run]] = {}
         for each in self.needed():
             if each in runs:
                 of_model.setdefault((each.data, each.model), []).append(runs[each])
-        return self.judged(runs, []), of_model
+        return self.judged(runs, diverged, kept), of_model
 
     def judged_so_far(self, kept: KeptRuns) -> Judged:
         """Judge the claim by kept records and stored results."""
         records = {each: kept.find(words) for each, words in self.needed().items()}
-        return self.judged({each: run for each, run in records.items() if run}, self.stored)
+        return self.judged({each: run for each, run in records.items() if run}, (), kept)
 
-    def judged(self, runs: Mapping[NeededRun, Run], stored: Sequence[Score]) -> Judged:
+    def judged(
+        self, runs: Mapping[NeededRun, Run], diverged: Collection[NeededRun], kept: KeptRuns
+    ) -> Judged:
         """Judge the claim.
+
+        Stored results of other runs count if these had the settings that the claim's runs have now.
 
         Args:
             runs: results that are available here.
-            stored: scores of runs that are elsewhere.
+            diverged: runs that diverged here.
+            kept: computes the hashes of settings.
+
+        Raises:
+            UsageError: results of a benchmark are on several test sets.
         """
-        statements = self.claim.statements
-        new = [score_of(run, each.data, each.model, statements) for each, run in runs.items()]
-        by_run = {NeededRun(each.data, each.model, each.seed): each for each in joined(stored, new)}
-        scores = [by_run[each] for each in self.needed() if each in by_run]
-
-        def numbers(quantity: Quantity, model: str, data: str) -> Mapping[int | None, float]:
-            return by_seed(scores, quantity, model, data)
-
-        def clocks(quantity: Quantity, model: str, data: str) -> Times:
-            return times_by_seed(scores, quantity, model, data)
-
-        benchmarks = list(dict.fromkeys(each.data for each in self.needed()))
+        needed, statements = self.needed(), self.claim.statements
+        settings = {each[:2]: kept.settings_hash(words) for each, words in needed.items()}
+        current = ClaimResults(
+            self.seeds,
+            [
+                score_of(run, each.data, each.model, statements, settings[each[:2]])
+                for each, run in runs.items()
+            ],
+            [Diverged(*each, settings[each[:2]]) for each in needed if each in diverged],
+        )
+        before = self._before()
+        known = current if before is None else joined(matching(before, settings), current)
+        results = self._of_needed(known)
+        self._require_one_test_set(results.scores)
+        have = {each[:3] for each in (*results.scores, *results.diverged)}
+        missing = [str(each) for each in needed if each not in have]
         return Judged(
             self.claim,
             self.scale,
-            ClaimResults(self.seeds, [sweep.content for sweep in self.sweeps], scores),
-            judge(statements, benchmarks, numbers, clocks),
-            [str(each) for each in self.needed() if each not in by_run],
+            results,
+            joined(known, results),
+            self._judgements(results),
+            missing,
         )
 
-    @property
-    def stored(self) -> list[Score]:
-        """Stored scores, unless the claim's settings have changed since."""
-        before = self._before()
-        now = [sweep.content for sweep in self.sweeps]
-        if before is None or before.sweeps != now:
-            return []
-        seeds = self.scale.seeds[: self.seeds]
-        return [score for score in before.scores if score.seed in seeds]
+    def _of_needed(self, results: ClaimResults) -> ClaimResults:
+        """Select the results of the needed runs, in their order."""
+        scores = {each[:3]: each for each in results.scores}
+        diverged = {each[:3]: each for each in results.diverged}
+        needed = self.needed()
+        return ClaimResults(
+            self.seeds,
+            [scores[each] for each in needed if each in scores],
+            [diverged[each] for each in needed if each in diverged],
+        )
+
+    def _judgements(self, results: ClaimResults) -> list[Judgement]:
+        def numbers(quantity: Quantity, model: str, data: str) -> Mapping[int | None, float]:
+            return by_seed(results.scores, quantity, model, data)
+
+        def clocks(quantity: Quantity, model: str, data: str) -> Times:
+            return times_by_seed(results.scores, quantity, model, data)
+
+        def gaps(quantity: Quantity, model: str, data: str) -> Collection[int]:
+            return seeds_without(results, quantity, model, data)
+
+        benchmarks = list(dict.fromkeys(each.data for each in self.needed()))
+        return judge(self.claim.statements, benchmarks, numbers, clocks, gaps)
+
+    def _require_one_test_set(self, scores: Sequence[Score]) -> None:
+        """Reject scores that would be compared, but are on different test sets."""
+        for data, names in used_test_sets(scores).items():
+            if len(names) > 1:
+                raise UsageError(
+                    f"{self.claim.name}: runs on {data} were tested on {' and on '.join(names)}; "
+                    f"those of {shown(self.written)} may be from another machine: name another "
+                    "folder with --out"
+                )
 
     def _before(self) -> ClaimResults | None:
         if not self.written.exists():
@@ -223,6 +267,19 @@ class ClaimRuns:
 def run_with(values: Mapping[str, Any]) -> NeededRun:
     """Return the needed run with these values."""
     return NeededRun(*contestant(values), values[SEED])
+
+
+def has_diverged(outcome: "Outcome") -> bool:
+    """Return whether a run diverged, in training or unnoticed until its test."""
+    if outcome.how != "finished":
+        return outcome.how == "diverged"
+    try:
+        read_results(outcome.run.folder.results)
+    except NotFinite:
+        return True
+    except Unreadable:
+        pass
+    return False
 
 
 def folder_of(claim: Claim, scale: str, out: Path) -> Path:

@@ -94,7 +94,7 @@ def carry_out_claim(claim_runs: "ClaimRuns", options: Namespace, again: str) -> 
     status = next(filter(None, map(status_of, executions)), 0)
     if executions[-1].stop:
         sys.exit(status)
-    judged, runs = claim_runs.trained(executions)
+    judged, runs = claim_runs.trained(executions, kept)
     write(claim_runs, judged, runs)
     print(f"\n{judgement_text(judged)}\nThe report is {shown(claim_runs.report)}")
     return status
@@ -109,12 +109,13 @@ def write(
     folder = claim_runs.out
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(each.quantity.measure not in SIZES for each in judged.claim.statements):
+        # Stored results have no curves, so figures without their runs would show too little.
+        all_here = sum(map(len, runs.values())) == len(judged.results.scores)
+        measured = any(each.quantity.measure not in SIZES for each in judged.claim.statements)
+        if all_here and measured:
             timed = any(each.quantity.reaches is not None for each in judged.claim.statements)
             draw(runs, folder, timed)
-        write_claim_results(
-            claim_runs.written, judged.scale.name, judged.results, judged.judgements
-        )
+        write_claim_results(claim_runs.written, judged.scale.name, judged.stored, judged.judgements)
         write_text(claim_runs.report, report(judged, claim_runs.figures(), folder))
     except OSError as failure:
         raise UsageError(f"--out: cannot write {shown(folder)}: {failure.strerror}") from failure

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,13 @@ from lightning_modules.records.kept import rounded
 from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run import DIGITS, Run
-from lightning_modules.records.settings import RECORDED_LATER, decisive, differing, flat
+from lightning_modules.records.settings import (
+    RECORDED_LATER,
+    decisive,
+    differing,
+    effective,
+    flat,
+)
 
 SEED, NAME = "--seed_everything=", "--run="
 LATER = {f"trainer.{name}" for name in RECORDED_LATER}
@@ -71,8 +78,20 @@ class KeptRuns:
         of_seed = [run for run in self.runs if str(run.seed) == seed]
         if not of_seed:
             return None
-        experiment = self._experiment(tuple(w for w in words if not w.startswith((SEED, NAME))))
+        experiment = self._experiment(without_seed(words))
         return next((run for run in of_seed if self._is_of(run, experiment)), None)
+
+    def settings_hash(self, words: Sequence[str]) -> str:
+        """Return a hash of the settings that affect a run's results, apart from its seed.
+
+        Settings that are null or off count as missing, so that later ones make no difference.
+
+        Args:
+            words: options of ``fit``.
+        """
+        settings = effective(self._experiment(without_seed(words)).settings, "")
+        text = json.dumps(settings, sort_keys=True)
+        return sha256(text.encode("utf-8")).hexdigest()[:DIGITS]
 
     def _is_of(self, run: Run, experiment: Experiment) -> bool:
         assert run.tested is not None
@@ -131,6 +150,11 @@ class KeptRuns:
             data.setup()
             self._data[experiment.data] = data.data_record()
         return self._data[experiment.data]
+
+
+def without_seed(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the options of ``fit`` that all seeds share."""
+    return tuple(word for word in words if not word.startswith((SEED, NAME)))
 
 
 def classes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
