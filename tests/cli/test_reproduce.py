@@ -11,13 +11,14 @@ import yaml
 
 import lightning_modules
 from cli import ExperimentCLI, main
-from lightning_modules.command_line.reproduce.claim_file import SEED, Scale, read_claim
+from lightning_modules.command_line.reproduce.claim_document import document, report
+from lightning_modules.command_line.reproduce.claim_file import SEED, Scale, find_claims, read_claim
 from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns
 from lightning_modules.command_line.sweep import process
 from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 from lightning_modules.command_line.sweep.plan import Plan
 from lightning_modules.declarations import Family
-from lightning_modules.records.claim_results import SIZES
+from lightning_modules.records.claim_results import SIZES, read_claim_results
 from lightning_modules.records.statements import Statement
 from tests.cli.commands import ROOT, SHORT_RECALL, SMALL_CONTROLLER, TINY, UNVALIDATED
 
@@ -269,6 +270,51 @@ def test_results_of_other_settings_are_not_used(
     content["scales"]["cpu"]["sweeps"][0]["command"].append("--model.latent_size=7")
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     assert "2 open; 5 seeds; 5 of 5 runs missing" in reproduce("Z1", "--status")
+
+
+def test_status_rewrites_the_folders_that_are_there(
+    reproduce: Callable[..., str], claims: Path
+) -> None:
+    path = claims.parent / "out/Z1/report.md"
+    reproduce("--all", "--status")
+    assert not path.exists()
+    path.parent.mkdir(parents=True)
+    path.write_text("before", encoding="utf-8")
+    reproduce("Z1", "--status")
+    assert path.read_text(encoding="utf-8") == "before", "only with the document"
+    reproduce("--all", "--status")
+    assert path.read_text(encoding="utf-8").startswith("# Z1: open at cpu scale")
+    results = json.loads(path.with_name("results.json").read_text(encoding="utf-8"))
+    assert (results["verdict"], results["runs"]) == ("open", [])
+
+
+class AnyText(str):
+    """Equals every text, and so do its parts."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+    def __getitem__(self, key: Any) -> "AnyText":
+        return self
+
+    __hash__ = str.__hash__
+
+
+def test_committed_reports_are_those_of_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has the data of all records."""
+    data = {"source": AnyText(), "test_sha256": AnyText()}
+    monkeypatch.setattr(KeptRuns, "_data_record", lambda *of: data)
+    kept, out, entries = KeptRuns(ROOT / "docs/records"), ROOT / "docs/claims", []
+    for claim in find_claims(ROOT / "conf/claims", []):
+        claim_runs = ClaimRuns(claim, "cpu", None, out)
+        judged, figures = claim_runs.judged_so_far(kept), claim_runs.figures()
+        entries.append((judged, figures))
+        if claim_runs.out.exists():
+            written = claim_runs.report.read_text(encoding="utf-8")
+            assert written == report(judged, figures, claim_runs.out), claim.name
+            assert read_claim_results(claim_runs.written) == judged.stored, claim.name
+    written = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
+    assert written == document(entries, ROOT / "docs")
 
 
 def test_mistakes_are_explained(

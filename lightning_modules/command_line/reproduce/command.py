@@ -48,7 +48,7 @@ Seeds are fixed beforehand; --seeds 5, and then 8, adds more where 3 were too fe
 
   --status     each claim's state by the runs so far, and its remaining
                cost; trains nothing. With --all and --out docs/claims, rewrites
-               docs/claims.md
+               docs/claims.md, and the results and reports that are there
   --dry_run    list what would be trained"""
 RECORDS = Path("docs/records")
 
@@ -104,8 +104,6 @@ def write(
     claim_runs: "ClaimRuns", judged: "Judged", runs: dict[tuple[str, str], list[Run]]
 ) -> None:
     """Write a claim's results, its figures and its report."""
-    from lightning_modules.command_line.reproduce.claim_document import report
-
     folder = claim_runs.out
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,10 +113,17 @@ def write(
         if all_here and measured:
             timed = any(each.quantity.reaches is not None for each in judged.claim.statements)
             draw(runs, folder, timed)
-        write_claim_results(claim_runs.written, judged.scale.name, judged.stored, judged.judgements)
-        write_text(claim_runs.report, report(judged, claim_runs.figures(), folder))
+        write_numbers(claim_runs, judged)
     except OSError as failure:
         raise UsageError(f"--out: cannot write {shown(folder)}: {failure.strerror}") from failure
+
+
+def write_numbers(claim_runs: "ClaimRuns", judged: "Judged") -> None:
+    """Write a claim's results and its report."""
+    from lightning_modules.command_line.reproduce.claim_document import report
+
+    write_claim_results(claim_runs.written, judged.scale.name, judged.stored, judged.judgements)
+    write_text(claim_runs.report, report(judged, claim_runs.figures(), claim_runs.out))
 
 
 def draw(runs: dict[tuple[str, str], list[Run]], folder: Path, timed: bool) -> None:
@@ -176,11 +181,12 @@ def preview(claim_runs: "ClaimRuns", records: Sequence[Path]) -> None:
 
 
 def show_status(claims: Sequence["Claim"], options: Namespace, out: Path) -> None:
-    """Print the state of claims, and write the document if requested."""
+    """Print the state of claims, and write their results and the document if requested."""
     from lightning_modules.command_line.reproduce.claim_document import document, line
     from lightning_modules.command_line.reproduce.claim_runs import ClaimRuns, folder_of
     from lightning_modules.command_line.sweep.kept_runs import KeptRuns
 
+    writes = options.out is not None and options.all
     kept, entries = KeptRuns(*options.records), []
     for claim in claims:
         for scale in claim.scales:
@@ -189,7 +195,9 @@ def show_status(claims: Sequence["Claim"], options: Namespace, out: Path) -> Non
                 judged = claim_runs.judged_so_far(kept)
                 entries.append((judged, claim_runs.figures()))
                 print(line(judged), flush=True)
-    if options.out is not None and options.all:
+                if writes and claim_runs.out.exists():
+                    write_numbers(claim_runs, judged)
+    if writes:
         path = out.with_suffix(".md")
         write_text(path, document(entries, path.parent))
         print(f"The document is {shown(path)}")
