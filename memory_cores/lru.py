@@ -26,7 +26,7 @@ INITIAL_WORD = 1e-6
 
 
 class LRUState(NamedTuple):
-    """B sequences, N slots of width W, R read and R write heads. All zero at first but the memory.
+    """B sequences, N slots of width W, R read heads, H write heads. At first zero but the memory.
 
     ``usage`` lags one step behind the weights: the next write updates it, so that a core without
     reads works, too.
@@ -35,8 +35,8 @@ class LRUState(NamedTuple):
     memory: Tensor  #: [B, N, W]
     usage: Tensor  #: [B, N], non-negative
     written: Tensor  #: [B, N] in [0, 1], how much of a slot was written since its erasure
-    write_weights: Tensor  #: [B, R, N]
-    read_weights: Tensor  #: [B, R, N]; [B, 0, N] where no head reads
+    write_weights: Tensor  #: [B, H, N]
+    read_weights: Tensor  #: [B, R, N]
 
 
 class LRU(SlotMemory[LRUState]):
@@ -47,15 +47,18 @@ class LRU(SlotMemory[LRUState]):
     It stores one item per step: a set is pooled to its mean, and an empty set writes nothing. Each
     read head has a write head with its own word and slot: the i-th head has the i-th least used
     slot. In the paper all heads share one least-used weighting, over as many slots as there are
-    reads. Models that read by query attend to each of the
-    step's items, and to the slots (``JointLookup``).
+    reads.
+
+    Models that read by query have a single write head: without reads nothing would tell several
+    apart, and all would store the same. They attend to each of the step's items, and to the slots
+    (``JointLookup``).
 
     Args:
         sizes: given by the model.
-        slots: number of slots N; default: one for each head in each step.
+        slots: number of slots N; default: one for each write head in each step.
         word_size: width W of a slot.
-        read_heads: number of heads R. The papers use 5 in generative temporal models; in models
-            that read by query these are write heads only.
+        read_heads: number of heads R. The papers use 5 in generative temporal models; models that
+            read by query have none.
         usage_decay: factor by which a slot's usage decays in each step (``gamma``).
         attention: kind of the attention for look-ups by query.
         attention_heads: heads of multihead attention.
@@ -80,16 +83,18 @@ class LRU(SlotMemory[LRUState]):
         super().__init__(sizes)
         # Only look-ups need to know which slots were written.
         self.not_carried = () if sizes.query else ("written",)
-        self.slots = sizes.slots_of(slots, read_heads * sizes.steps)
-        self.word_size, self.read_heads, self.usage_decay = word_size, read_heads, usage_decay
+        self.read_heads = 0 if sizes.query else read_heads
+        self.write_heads = self.read_heads or 1
+        self.slots = sizes.slots_of(slots, self.write_heads * sizes.steps)
+        self.word_size, self.usage_decay = word_size, usage_decay
         require_at_least(1, read_heads=read_heads, slots=self.slots, word_size=word_size)
         if not 0 <= usage_decay <= 1:
             raise ValueError(f"usage_decay must be in [0, 1], got {usage_decay}")
-        W, R = word_size, read_heads
+        W, R, H = word_size, self.read_heads, self.write_heads
         self._read_parts = [R * W, R]
-        self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, R * W)
-        self.write_gates = nn.Linear(sizes.control, R)
-        if not sizes.query:
+        self.write_words = nn.Linear(sizes.control + sizes.key + sizes.value, H * W)
+        self.write_gates = nn.Linear(sizes.control, H)
+        if R:
             self.read_interface = nn.Linear(sizes.control, sum(self._read_parts))
         self._build_lookup(attention, attention_heads)
         if not sizes.plain:
@@ -97,24 +102,24 @@ class LRU(SlotMemory[LRUState]):
 
     def initial_state(self, batch_size: int, like: Tensor) -> LRUState:
         """Return a nearly zero memory, and unused slots."""
-        B, N, W, R = batch_size, self.slots, self.word_size, self.read_heads
+        B, N, W, R, H = batch_size, self.slots, self.word_size, self.read_heads, self.write_heads
         return LRUState(
             memory=like.new_full((B, N, W), INITIAL_WORD),
             usage=like.new_zeros(B, N),
             written=like.new_zeros(B, N),
-            write_weights=like.new_zeros(B, R, N),
-            read_weights=like.new_zeros(B, 0 if self.sizes.query else R, N),
+            write_weights=like.new_zeros(B, H, N),
+            read_weights=like.new_zeros(B, R, N),
         )
 
     def write(self, state: LRUState, control: Tensor, items: Items) -> LRUState:
         """Erase the least used slots; write to them or to the slots that each head read last."""
         item, present = items.pooled()
         usage = self._usage(state)
-        least_used = present.unsqueeze(2) * least_used_slots(usage, self.read_heads)
+        least_used = present.unsqueeze(2) * least_used_slots(usage, self.write_heads)
         # w^w = sigmoid(alpha) w^r_{t-1} + (1 - sigmoid(alpha)) w^lu_{t-1}, a gate for each head.
         gates = self.write_gates(control).sigmoid().unsqueeze(2)
         weights = (1 - gates) * least_used
-        if not self.sizes.query:
+        if self.read_heads:
             weights = weights + gates * (present.unsqueeze(2) * state.read_weights)
         # The least used slots are fully erased before the write, as in section 3.2.
         kept = 1 - least_used.amax(1)
@@ -143,7 +148,7 @@ class LRU(SlotMemory[LRUState]):
         noise: Tensor | None = None,
     ) -> tuple[Tensor, LRUState, Tensor]:
         """Write, then read."""
-        if self.sizes.query or not building.serve(state.memory, self.write_words.weight):
+        if not (self.read_heads and building.serve(state.memory, self.write_words.weight)):
             return super().write_and_read(state, control, items)
         item, present = items.pooled()
         step = lru_kernel.step(
@@ -172,14 +177,14 @@ class LRU(SlotMemory[LRUState]):
         slots it falls on. Slots just read are left alone: adding even an eighth of each new word
         there is enough to forget their content.
         """
-        (words,) = rows_of(self.write_words, [self.read_heads * self.word_size])
+        (words,) = rows_of(self.write_words, [self.write_heads * self.word_size])
         keys = None
-        if not self.sizes.query:
+        if self.read_heads:
             keys, strengths = rows_of(self.read_interface, self._read_parts)
             strengths.bias.fill_(SHARP)
             strengths.weight.mul_(STEADY)
         associate_keys_with_values(words, keys, self.word_size, self.sizes)
-        words.weight.copy_(words.weight[: self.word_size].repeat(self.read_heads, 1))
+        words.weight.copy_(words.weight[: self.word_size].repeat(self.write_heads, 1))
         self.write_gates.weight.zero_()
         self.write_gates.bias.fill_(-6.0)  # sigmoid(alpha) is 0.002: to the least used slots
 

@@ -73,7 +73,8 @@ BY_QUERY: dict[type[MemoryCore], int] = {
     # Only items of earlier steps.
     ContextWindow: T * (1 + H) + 1,
     RMR: N * (1 + 3 * H) + 2 * H,
-    LRU: 5 * T * W + 2 * 5 * T + 5 * 5 * T,
+    # Usage, share written, and the last write of a single head.
+    LRU: T * W + 3 * T,
     NoMemory: 0,
     TransformerCache: T * (1 + H + 1) + 1,
     Hybrid: T * (1 + H + 1) + 1,

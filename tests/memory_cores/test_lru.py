@@ -141,7 +141,7 @@ def test_a_pool_counts_what_was_written_and_starts_empty() -> None:
         core.write_gates.weight.zero_(), core.write_gates.bias.fill_(CLOSED)
     state = unroll(core, 3, batch=2)[-1]
     total, count = core.pool(state)
-    assert count.tolist() == [[6], [6]]
+    assert count.tolist() == [[3], [3]], "a single head writes"
     expected = (core.value_of_word(state.memory) * (state.written > 0.5).unsqueeze(2)).sum(1)
     torch.testing.assert_close(total, expected)
 
@@ -149,8 +149,9 @@ def test_a_pool_counts_what_was_written_and_starts_empty() -> None:
 # Settings ---------------------------------------------------------------------------------------
 
 
-def test_slots_default_to_one_per_head_and_step() -> None:
+def test_slots_default_to_one_per_write_head_and_step() -> None:
     assert LRU(SIZES).slots == 5 * SIZES.steps
+    assert LRU(SIZES._replace(query=2)).slots == SIZES.steps
 
 
 @pytest.mark.parametrize("name", ["slots", "word_size", "read_heads"])
