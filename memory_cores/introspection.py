@@ -11,6 +11,7 @@ from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.item_queue import by_item
 from memory_cores.parts.joint_lookup import JointLookup, Stored
+from memory_cores.parts.solving import exact_type, exactly
 
 PositionKind = Literal["softplus", "softmax", "gaussian"]
 
@@ -115,7 +116,7 @@ class Introspection(JointLookup[IntrospectionState]):
         self, state: IntrospectionState, control: Tensor
     ) -> tuple[Tensor, IntrospectionState]:
         """Average the values with weights over positions, and gate the result."""
-        weights = self.attention(control)
+        weights = self.attention(control).to(state.memory.dtype)
         # One gate per entry of each head's read, as in section 3.1.
         gates = self.gates(control).sigmoid()
         reads = gates * (weights @ state.memory).flatten(1)
@@ -169,12 +170,24 @@ class PositionAttention(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return weights [..., R, N] of inputs [..., I]; each row sums to 1."""
-        raw = self.output(self.hidden(inputs).tanh()).unflatten(-1, (self.heads, -1))
         if self.kind == "gaussian":
-            raw = gaussian_exponents(raw, self.positions)
-        elif self.kind == "softplus":
-            raw = log_softplus(raw)
-        return torch.softmax(raw, -1)
+            return self._bumps(inputs)
+        raw = self._outputs(inputs)
+        return torch.softmax(log_softplus(raw) if self.kind == "softplus" else raw, -1)
+
+    def _bumps(self, inputs: Tensor) -> Tensor:
+        """Return gaussian weights; not lowered by autocast.
+
+        A centre is a share of N positions: rounded to bfloat16, it would miss its position, and
+        neighbouring positions beyond the 256th would be the same.
+        """
+        with exactly(inputs):
+            raw = self._outputs(inputs.to(self.hidden.weight.dtype))
+            return torch.softmax(gaussian_exponents(raw.to(exact_type(raw)), self.positions), -1)
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        """Return the outputs of the network k, [..., R, outputs of a head]."""
+        return self.output(self.hidden(inputs).tanh()).unflatten(-1, (self.heads, -1))
 
     @torch.no_grad()
     def _spread_centres(self) -> None:

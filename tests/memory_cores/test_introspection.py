@@ -143,6 +143,20 @@ def test_gaussian_heads_start_at_different_ages() -> None:
     assert (centres - torch.tensor([5, 14, 24])).abs().max() <= 4
 
 
+def test_autocast_does_not_blur_narrow_bumps() -> None:
+    torch.manual_seed(0)
+    core = Introspection(SIZES._replace(steps=300), read_heads=2, attention="gaussian")
+    control = torch.randn(50, SIZES.control)
+    state = core.initial_state(50, control)
+    with torch.no_grad():
+        core.attention.output.bias.view(2, 2)[:, 1] = -4  # about one position wide
+        expected = core.read(state, control)[1].read_weights
+        with torch.autocast("cpu", torch.bfloat16):
+            found = core.read(state, control)[1].read_weights
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().sum(2).max() / 2 < 1e-5
+
+
 # Look-ups and pool ------------------------------------------------------------------------------
 
 
