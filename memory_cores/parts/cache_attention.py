@@ -6,6 +6,7 @@ from memory_cores.core import Items
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.attention import MultiheadAttention, Prepared
 from memory_cores.parts.real_points import RealPoints
+from memory_cores.parts.solving import exact_type, exactly
 from memory_cores.parts.step_positions import PositionKind, StepPositions, best
 
 
@@ -48,10 +49,17 @@ class CacheAttention(MultiheadAttention):
         return self.positions.in_queries(codes, steps).flatten(-2)
 
     def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
-        """Return the weights [..., H, M, N] of projected queries."""
-        scores = self.scores(self._split(queries), self._split(memory.keys))
-        visible = memory.visible.unsqueeze(-3)
-        return masked_softmax(scores, best(scores, visible, self.top_k))
+        """Return the weights [..., H, M, N] of projected queries.
+
+        Scores are not lowered by autocast: positions may count from the first step, and rounded to
+        bfloat16 the scores of neighbouring steps would be ties, which ``best`` all keeps.
+        """
+        exact, visible = exact_type(queries), memory.visible.unsqueeze(-3)
+        with exactly(queries):
+            parts = (self._split(part).to(exact) for part in (queries, memory.keys))
+            scores = self.scores(*parts)
+        weights = masked_softmax(scores, best(scores, visible, self.top_k))
+        return weights.to(memory.values.dtype)
 
     def read(self, queries: Tensor, memory: Prepared) -> Tensor:
         """Read with all heads, in one fused call unless ``top_k`` is set."""

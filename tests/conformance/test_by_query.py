@@ -1,10 +1,12 @@
 """The contract of every core in models that know all items beforehand and read by query."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from memory_cores import CORES, Items, MemoryCore
+from memory_cores import CORES, Items, MemoryCore, TransformerCache
 from memory_cores.parts.real_points import RealPoints
 from tests.conformance.cores import (
     BATCH,
@@ -48,6 +50,21 @@ def test_all_steps_at_once_equal_step_by_step(
     assert total.shape == (BATCH, steps, SIZES.value) and number.shape == (BATCH, steps, 1)
     assert kl.shape == (BATCH, steps)
     assert_close((found, total, number, kl), recall_step_by_step(core, sequences))
+
+
+@pytest.mark.parametrize(
+    ("core_class", "options"),
+    [*((core, {}) for core in CORES), (TransformerCache, {"positions": "alibi", "top_k": 3})],
+)
+def test_all_steps_at_once_equal_step_by_step_under_autocast(
+    core_class: type[MemoryCore], options: dict[str, Any]
+) -> None:
+    """Over 50 steps, of which bfloat16 does not tell neighbouring ones apart if counted from 0."""
+    core = build_by_query(core_class, dtype=torch.float32, **options)
+    sequences = random_sequences(steps=50, dtype=torch.float32)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found, expected = (how(core, sequences)[0] for how in (recall, recall_step_by_step))
+    assert (found - expected).float().norm() <= 0.01 * expected.float().norm()
 
 
 @every_way
