@@ -83,8 +83,12 @@ class Sequences(NamedTuple):
     queries: Tensor  #: [B, T, 6, Dq]
 
 
-def settings_of(core_class: type[MemoryCore]) -> Mapping[str, Any]:
-    return inspect.signature(core_class).parameters
+def settings_of(core_class: type[MemoryCore]) -> list[str]:
+    """Return the names of a constructor's arguments but for the sizes, ``*args``, ``**options``."""
+    _, *settings = inspect.signature(core_class).parameters.values()
+    return [
+        each.name for each in settings if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
 
 
 def build(
@@ -97,7 +101,19 @@ def build(
     torch.manual_seed(0)
     valid = settings_of(core_class)
     settings = {name: n for name, n in {**SHAPES[shape], **settings}.items() if name in valid}
-    return core_class(sizes, **settings).to(dtype)
+    return constructed(core_class, sizes, settings).to(dtype)
+
+
+def constructed(
+    core_class: type[MemoryCore], sizes: MemorySizes, settings: Mapping[str, Any]
+) -> MemoryCore:
+    """Build a core; an external one that refuses the settings' values, with its defaults."""
+    try:
+        return core_class(sizes, **settings)
+    except ValueError:
+        if core_class.__module__.startswith("memory_cores."):
+            raise
+        return core_class(sizes)
 
 
 def build_by_query(core_class: type[MemoryCore], **settings: Any) -> MemoryCore:

@@ -16,7 +16,7 @@ from memory_cores import (
     TransformerCache,
 )
 from memory_cores.parts.real_points import RealPoints
-from tests.conformance.cores import settings_of
+from tests.conformance.cores import constructed, settings_of
 
 WIDTHS = st.integers(1, 5)
 #: Strategies of all settings of the project's cores, except literals and switches.
@@ -84,11 +84,11 @@ def settings_for(draw: st.DrawFn, core_class: type[MemoryCore], by_query: bool) 
     """Draw valid settings of a core."""
     kinds = get_type_hints(core_class.__init__)
     settings: dict[str, Any] = {}
-    for name in list(settings_of(core_class))[1:]:
+    for name in settings_of(core_class):
         values = SETTINGS.get(name)
-        if kinds[name] is bool:
+        if kinds.get(name) is bool:
             values = st.just(False) if name in OF_HEADS and by_query else st.booleans()
-        elif get_origin(kinds[name]) is Literal:
+        elif get_origin(kinds.get(name)) is Literal:
             values = st.sampled_from(get_args(kinds[name]))
         elif name == "slots" and by_query and core_class is ContextWindow:
             values = st.sampled_from([0, 1, 3, 6, "all"])
@@ -158,7 +158,7 @@ def build(
 ) -> Drawn:
     """Build a fixed example as ``drawn`` does."""
     torch.manual_seed(seed)
-    core = core_class(sizes, **settings).double()
+    core = constructed(core_class, sizes, settings).double()
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.mul_(scale)

@@ -16,7 +16,7 @@ from tests.conformance.cores import (
 
 HEADS = {"read_heads": 3, "write_heads": 2}
 with_heads = pytest.mark.parametrize(
-    "core_class", [core for core in CORES if {*HEADS, "heads"} & settings_of(core).keys()]
+    "core_class", [core for core in CORES if {*HEADS, "heads"} & {*settings_of(core)}]
 )
 
 
