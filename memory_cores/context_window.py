@@ -1,40 +1,21 @@
 """Context window: attention over the most recent items, stored uncompressed."""
 
-from typing import Literal, NamedTuple
-
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory_cores.core import Items, MemoryCore, MemorySizes, Recollections, Weightings
+from memory_cores.core import Items, MemorySizes, Weightings
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.associative import KEY_GAIN, SHARP, lags
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
-from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.clock import centre, turned
-from memory_cores.parts.context_store import ContextStore, recollected
-from memory_cores.parts.item_order import real_first, rows_at, shuffled, with_rows
+from memory_cores.parts.context_store import ContextStore
+from memory_cores.parts.item_cache import ItemCache, ItemCacheState, Slots, cleaned
+from memory_cores.parts.item_order import with_rows
 from memory_cores.parts.real_points import RealPoints
 
 
-class ContextWindowState(NamedTuple):
-    """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
-
-    Read heads see the slots, a ring buffer with the current items included. One spare row receives
-    the items that are dropped, and stays zero. Models that read by query have neither heads nor the
-    spare row; they see the current items and the slots, which then store earlier items in order.
-    """
-
-    keys: Tensor  #: [B, N, Dk]; [B, N + 1, Dk] where there are read heads
-    values: Tensor  #: [B, N, Dv]; [B, N + 1, Dv]
-    written: Tensor  #: [B, 1] int64, items so far; modulo N, the next slot of the ring
-    item_keys: Tensor  #: [B, I, Dk]; I is 0 where there are read heads
-    item_values: Tensor  #: [B, I, Dv]
-    item_mask: Tensor  #: [B, I] bool
-    write_weights: Tensor  #: [B, 1, N], uniform over the slots last written; [B, 0, N]
-    read_weights: Tensor  #: [B, R, N]
-
-
-class ContextWindow(MemoryCore[ContextWindowState]):
+class ContextWindow(ItemCache):
     """Window of the last N items, looked up by the similarity of their keys.
 
     Read heads attend to the last N items by dot products. Models that read by query attend to all
@@ -59,23 +40,19 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             differ in width, or ``attention`` is unknown.
     """
 
-    unroll_recurs = False
-
     def __init__(
         self,
         sizes: MemorySizes,
-        slots: int | Literal["all"] | None = None,
+        slots: Slots | None = None,
         read_heads: int = 5,
         attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self.slots = slots if slots == "all" else sizes.slots_of(slots, sizes.steps)
-        self.read_heads = 0 if sizes.query else read_heads
-        self.not_carried = ("write_weights", "read_weights")
+        self._build_cache(slots, read_heads, attention_heads, fewest=0 if sizes.query else 1)
+        self.not_carried += ("steps", "now")
         if self.slots == 0:
             self.not_carried += ("written",)
-        self._require_valid(read_heads, attention_heads)
         if sizes.query:  # else its parameters would get no gradient
             self.attention = make_attention(attention, sizes.key, sizes.value, attention_heads)
         else:
@@ -83,15 +60,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
             if sizes.control == sizes.key and not sizes.plain:
                 self._start_as_associative_memory()
 
-    def _require_valid(self, read_heads: int, attention_heads: int) -> None:
-        """Raise a ValueError that names an invalid setting."""
-        query, key = self.sizes.query, self.sizes.key
-        require_at_least(1, read_heads=read_heads, attention_heads=attention_heads)
-        if self.slots != "all":
-            require_at_least(0 if query else 1, slots=self.slots)
-        elif not query:
-            raise ValueError("slots must be a number in models that read with heads, got all")
-        require_as_wide_as_keys(query, key)
+    @property
+    def kept_size(self) -> int:
+        """Width of a key, which is stored as it is."""
+        return self.sizes.key
 
     @property
     def state_size(self) -> int | None:
@@ -100,36 +72,38 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         The spare row does not count. If a look-up is the mean of all items, their sum and number
         are sufficient.
         """
-        if self.slots == "all":
-            uniform = isinstance(self.attention, UniformAttention)
-            return self.sizes.value + 1 if uniform else None
+        if self.slots == "all" and isinstance(self.attention, UniformAttention):
+            return self.sizes.value + 1
         size = super().state_size
-        assert size is not None, "it does not grow"
-        return size - (self.sizes.key + self.sizes.value) * bool(self.read_heads)
+        spare = (self.sizes.key + self.sizes.value) * bool(self.read_heads)
+        return None if size is None else size - spare
 
-    def initial_state(self, batch_size: int, like: Tensor) -> ContextWindowState:
+    def initial_state(self, batch_size: int, like: Tensor) -> ItemCacheState:
         """Return an empty window."""
-        B, N, R = batch_size, self._capacity(0), self.read_heads
-        rows = N + 1 if R else N
-        return ContextWindowState(
-            keys=like.new_zeros(B, rows, self.sizes.key),
-            values=like.new_zeros(B, rows, self.sizes.value),
-            written=like.new_zeros(B, 1, dtype=torch.int64),
-            item_keys=like.new_zeros(B, 0, self.sizes.key),
-            item_values=like.new_zeros(B, 0, self.sizes.value),
-            item_mask=like.new_zeros(B, 0, dtype=torch.bool),
-            write_weights=like.new_zeros(B, min(R, 1), N),
-            read_weights=like.new_zeros(B, R, N),
+        state = super().initial_state(batch_size, like)
+        if self.sizes.query:
+            return state
+        keys, values = (F.pad(rows, (0, 0, 0, 1)) for rows in (state.keys, state.values))
+        return state._replace(keys=keys, values=values)
+
+    def _keep(self, state: ItemCacheState, items: Items) -> ItemCacheState:
+        """Write each real item over the oldest in the ring: item i to slot i modulo N."""
+        items, N = cleaned(items), self._capacity(0)
+        number = items.mask.sum(1, keepdim=True)
+        written = state.written + number
+        index = state.written + items.mask.cumsum(1) - 1
+        # With more items than slots, the last ones are kept. The others go to the spare row N as
+        # zeros, since shapes must not depend on their number.
+        kept = items.mask & (index >= written - N)
+        slots = torch.where(kept, index % N, N)
+        return state._replace(
+            keys=with_rows(state.keys, slots, items.keys.masked_fill(~kept.unsqueeze(2), 0)),
+            values=with_rows(state.values, slots, items.values.masked_fill(~kept.unsqueeze(2), 0)),
+            written=written,
+            wrote=number.to(state.wrote.dtype),
         )
 
-    def write(self, state: ContextWindowState, control: Tensor, items: Items) -> ContextWindowState:
-        """Store the items in place of the oldest."""
-        items = shuffled(items)
-        return self._follow(state, items) if self.sizes.query else self._put(state, items)
-
-    def _read(
-        self, state: ContextWindowState, control: Tensor
-    ) -> tuple[Tensor, ContextWindowState]:
+    def _read(self, state: ItemCacheState, control: Tensor) -> tuple[Tensor, ItemCacheState]:
         """Attend to the stored items."""
         queries = self.read_keys(control).unflatten(1, (self.read_heads, self.sizes.key))
         scores = queries @ state.keys.mT / self.sizes.key**0.5
@@ -138,16 +112,14 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         # Without the spare row, whose weight is always 0.
         return reads, state._replace(read_weights=weights[:, :, :-1])
 
-    def weightings(self, state: ContextWindowState) -> Weightings:
+    def weightings(self, state: ItemCacheState) -> Weightings:
         """Return the read weights, and one write weighting over the slots last written.
 
         Both are empty in models that read by query.
         """
-        return Weightings(read=state.read_weights, write=state.write_weights)
-
-    def snapshot(self, state: ContextWindowState, items: Items) -> Prepared:
-        """Return the current and the earlier items, both from the state."""
-        return self.attention.prepare(*self._all_items(state))
+        weightings = super().weightings(state)
+        # Items of a ring keep their slots.
+        return weightings if self.sizes.query else weightings._replace(read=state.read_weights)
 
     def lookup(
         self,
@@ -156,79 +128,10 @@ class ContextWindow(MemoryCore[ContextWindowState]):
         real: RealPoints | None = None,
     ) -> Tensor:
         """Attend to the current and the earlier items."""
-        uniform = isinstance(self.attention, UniformAttention)
-        if uniform and isinstance(snapshot, ContextStore):
+        if isinstance(self.attention, UniformAttention) and isinstance(snapshot, ContextStore):
             # The mean does not depend on the query: compute it once per step.
             return snapshot.means().expand(-1, -1, queries.shape[-2], -1)
-        projected = self.attention.ask(queries, real)
-        if isinstance(snapshot, Prepared):
-            return self.attention.attend(projected, snapshot, real)
-        return snapshot.attended(self.attention, projected, real)
-
-    def pool(self, state: ContextWindowState) -> tuple[Tensor, Tensor]:
-        """Sum the stored values; empty slots are zero."""
-        number = self._occupied(state).sum(1, keepdim=True)
-        return state.values.sum(1), number.to(state.values.dtype)
-
-    def unroll(
-        self,
-        controls: Tensor,
-        items: Items,
-        observed: Tensor | None = None,
-        noise: Tensor | None = None,
-    ) -> Recollections:
-        """Write all steps at once: each sees a range of rows of one store."""
-        most = self._capacity(items.mask.shape[1] * items.mask.shape[2])
-        return recollected(items, most, lambda rows, steps: self.attention.prepare(*rows))
-
-    def _capacity(self, rows: int) -> int:
-        """Return the number of slots for at most this many earlier items."""
-        return rows if self.slots == "all" else self.slots
-
-    def _occupied(self, state: ContextWindowState) -> Tensor:
-        """Return a mask of the rows with an item, [B, N] bool; [B, N + 1] with read heads."""
-        rows = state.keys.shape[1]
-        row = torch.arange(rows, device=state.keys.device)
-        return row < state.written.clamp(max=self._capacity(rows))
-
-    def _all_items(self, state: ContextWindowState) -> Items:
-        """Concatenate all items that a look-up sees."""
-        current = (state.item_keys, state.item_values, state.item_mask)
-        earlier = (state.keys, state.values, self._occupied(state))
-        return Items(*(torch.cat(parts, 1) for parts in zip(earlier, current, strict=True)))
-
-    def _follow(self, state: ContextWindowState, items: Items) -> ContextWindowState:
-        """Move the previous step's items to the slots, and make the new ones current."""
-        earlier = real_first(self._all_items(state))
-        N = self._capacity(earlier.mask.shape[1])
-        first = (earlier.mask.sum(1, keepdim=True) - N).clamp(min=0)
-        kept = first + torch.arange(N, device=first.device)
-        return state._replace(
-            keys=rows_at(earlier.keys, kept),
-            values=rows_at(earlier.values, kept),
-            written=state.written + state.item_mask.sum(1, keepdim=True),
-            item_keys=items.keys,
-            item_values=items.values,
-            item_mask=items.mask,
-        )
-
-    def _put(self, state: ContextWindowState, items: Items) -> ContextWindowState:
-        """Write each real item over the oldest in the ring."""
-        written = state.written + items.mask.sum(1, keepdim=True)
-        index = state.written + items.mask.cumsum(1) - 1
-        # With more items than slots, the last ones are kept. The others go to the spare row N as
-        # zeros, since shapes must not depend on their number.
-        kept = items.mask & (index >= written - self._capacity(0))
-        slots = torch.where(kept, index % self._capacity(0), self._capacity(0))
-        weights = state.write_weights.new_zeros(len(slots), state.keys.shape[1])
-        weights = weights.scatter(1, slots, kept.to(weights.dtype))
-        weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
-        return state._replace(
-            keys=with_rows(state.keys, slots, items.keys.masked_fill(~kept.unsqueeze(2), 0)),
-            values=with_rows(state.values, slots, items.values.masked_fill(~kept.unsqueeze(2), 0)),
-            written=written,
-            write_weights=weights.unsqueeze(1)[..., :-1],
-        )
+        return super().lookup(snapshot, queries, real)
 
     @torch.no_grad()
     def _start_as_associative_memory(self) -> None:

@@ -80,7 +80,8 @@ class Hybrid(ItemCache):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self._build_cache(slots, read_heads, "alibi", None, attention_heads)
+        self._build_cache(slots, read_heads, attention_heads)
+        self._build_positions(attention_heads, "alibi", None)
         require_at_least(1, key_size=key_size)
         self.rewrites = rewrites
         if sizes.query:

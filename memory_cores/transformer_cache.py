@@ -60,7 +60,8 @@ class TransformerCache(ItemCache):
         attention_heads: int = 8,
     ) -> None:
         super().__init__(sizes)
-        self._build_cache(slots, read_heads, positions, top_k, attention_heads)
+        self._build_cache(slots, read_heads, attention_heads)
+        self._build_positions(attention_heads, positions, top_k)
         require_at_least(1, head_size=head_size)
         self.top_k = top_k
         if sizes.query:

@@ -1,4 +1,4 @@
-"""Base of cores that store the last items, one per slot, and the step in which each was written."""
+"""Base of cores that store the last items, one per slot, and attend to them."""
 
 from abc import abstractmethod
 from typing import Literal, NamedTuple
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from memory_cores.core import Items, MemoryCore, Recollections, Weightings
-from memory_cores.parts.attention import Prepared
+from memory_cores.parts.attention import Attention, Prepared
 from memory_cores.parts.cache_attention import CacheAttention
 from memory_cores.parts.checks import require_as_wide_as_keys, require_at_least
 from memory_cores.parts.context_store import ContextStore, recollected
@@ -24,11 +24,12 @@ class ItemCacheState(NamedTuple):
     """B sequences, N slots, R read heads, the I items of the current step. All zero at first.
 
     Read heads see the slots, with the current items included. Models that read by query see the
-    current items and the slots, which then store earlier items.
+    current items and the slots, which then store earlier items. Slots are a queue, newest first, or
+    for the read heads of a ``ContextWindow`` a ring with a spare row.
     """
 
-    keys: Tensor  #: [B, N, E], newest first; projected for read heads
-    values: Tensor  #: [B, N, Dv]
+    keys: Tensor  #: [B, N, E], projected for read heads of a queue; [B, N + 1, E] in a ring
+    values: Tensor  #: [B, N, Dv]; [B, N + 1, Dv] in a ring
     steps: Tensor  #: [B, N] int64, step in which each was written; zero if not needed
     now: Tensor  #: [B, 1] int64, the present step, from 1 on
     written: Tensor  #: [B, 1] int64, items so far; by query, those moved to the slots
@@ -42,48 +43,53 @@ class ItemCacheState(NamedTuple):
 class ItemCache(MemoryCore[ItemCacheState]):
     """Base class of cores whose look-ups attend to all items of the step and the N before it.
 
-    Look-ups see how long ago an item was written, by positions of steps; items of a set share one
-    position. If the slots have room for only some items of a set, a pseudo-random function of their
-    content selects those kept, as in ``ContextWindow``.
+    With a ``CacheAttention`` look-ups see how long ago an item was written, by positions of steps;
+    items of a set share one position. If the slots have room for only some items of a set, a
+    pseudo-random function of their content selects those kept, as in ``ContextWindow``.
 
-    Subclasses call ``_build_cache``, and define how read heads store and read items.
+    Subclasses call ``_build_cache``, build an ``attention`` if the model reads by query, and define
+    how read heads store and read items.
     """
 
     unroll_recurs = False
     slots: Slots
+    attention: Attention
 
     def _build_cache(
-        self,
-        slots: Slots | None,
-        read_heads: int,
-        positions: PositionKind,
-        top_k: int | None,
-        attention_heads: int,
+        self, slots: Slots | None, read_heads: int, attention_heads: int, fewest: int = 1
     ) -> None:
-        """Set the attributes, and build the attention of models that read by query.
+        """Set the attributes.
 
         Raises:
-            ValueError: a number is below 1, slots are "all" with read heads, queries and keys
-                differ in width, or ``positions`` is unknown.
+            ValueError: a number of heads is below 1, slots are below ``fewest`` or "all" with read
+                heads, or queries and keys differ in width.
         """
         sizes = self.sizes
         require_at_least(1, read_heads=read_heads, attention_heads=attention_heads)
         self.slots = slots if slots == "all" else sizes.slots_of(slots, sizes.steps)
         if self.slots != "all":
-            require_at_least(1, slots=self.slots)
+            require_at_least(fewest, slots=self.slots)
         elif not sizes.query:
             raise ValueError("slots must be a number in models that read with heads, got all")
-        if top_k is not None:
-            require_at_least(1, top_k=top_k)
         require_as_wide_as_keys(sizes.query, sizes.key)
         self.read_heads = 0 if sizes.query else read_heads
         self.not_carried = ("wrote", "read_weights")
-        if sizes.query:
-            self.attention = CacheAttention(
-                sizes.key, sizes.value, attention_heads, positions, sizes.steps, top_k
-            )
-            if not self.attention.positions.tell_steps:
-                self.not_carried += ("steps", "now")
+
+    def _build_positions(self, heads: int, positions: PositionKind, top_k: int | None) -> None:
+        """Build an attention with positions of steps, if the model reads by query.
+
+        Raises:
+            ValueError: ``top_k`` is below 1, or ``positions`` is unknown.
+        """
+        if top_k is not None:
+            require_at_least(1, top_k=top_k)
+        sizes = self.sizes
+        if not sizes.query:
+            return
+        attention = CacheAttention(sizes.key, sizes.value, heads, positions, sizes.steps, top_k)
+        self.attention = attention
+        if not attention.positions.tell_steps:
+            self.not_carried += ("steps", "now")
 
     @property
     @abstractmethod
@@ -142,7 +148,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
         earlier = (state.keys, state.values, self._occupied(state))
         items = Items(*(torch.cat(parts, 1) for parts in zip(earlier, current, strict=True)))
         steps = torch.cat([state.steps, state.now.expand_as(state.item_mask)], 1)
-        return self.attention.prepare_at(items, steps - state.now)
+        return self._prepared(items, steps - state.now)
 
     def lookup(
         self,
@@ -152,10 +158,9 @@ class ItemCache(MemoryCore[ItemCacheState]):
     ) -> Tensor:
         """Attend to the current items and those in the slots."""
         if isinstance(snapshot, Prepared):  # steps are relative to the present
-            return self.attention.attend(self.attention.ask_at(queries, None, real), snapshot, real)
+            return self.attention.attend(self._asked(queries, None, real), snapshot, real)
         steps = torch.arange(queries.shape[1], device=queries.device).unsqueeze(1)
-        projected = self.attention.ask_at(queries, steps, real)
-        return snapshot.attended(self.attention, projected, real)
+        return snapshot.attended(self.attention, self._asked(queries, steps, real), real)
 
     def pool(self, state: ItemCacheState) -> tuple[Tensor, Tensor]:
         """Sum the values in the slots; empty ones are zero."""
@@ -171,15 +176,29 @@ class ItemCache(MemoryCore[ItemCacheState]):
     ) -> Recollections:
         """Write all steps at once: each sees a range of rows of one store."""
         most = self._capacity(items.mask.shape[1] * items.mask.shape[2])
-        return recollected(items, most, self.attention.prepare_at)
+        return recollected(items, most, self._prepared)
+
+    def _prepared(self, items: Items, steps: Tensor) -> Prepared:
+        """Prepare items [B, S, ...] in steps [B, S]."""
+        if isinstance(self.attention, CacheAttention):
+            return self.attention.prepare_at(items, steps)
+        return self.attention.prepare(*items)
+
+    def _asked(self, queries: Tensor, steps: Tensor | None, real: RealPoints | None) -> Tensor:
+        """Encode and project queries; those of all T steps are in steps [T, 1]."""
+        if isinstance(self.attention, CacheAttention):
+            return self.attention.ask_at(queries, steps, real)
+        return self.attention.ask(queries, real)
 
     def _capacity(self, rows: int) -> int:
         """Return the number of slots for at most this many earlier items."""
         return rows if self.slots == "all" else self.slots
 
     def _occupied(self, state: ItemCacheState) -> Tensor:
-        """Return a mask of the slots with an item, [B, N] bool."""
-        return torch.arange(state.keys.shape[1], device=state.keys.device) < state.written
+        """Return a mask of the rows with an item, [B, N] bool; [B, N + 1] in a ring."""
+        rows = state.keys.shape[1]
+        row = torch.arange(rows, device=state.keys.device)
+        return row < state.written.clamp(max=self._capacity(rows))
 
     def _put(self, state: ItemCacheState, items: Items, age: int) -> ItemCacheState:
         """Push items of an age to the front of the slots, the last one first."""

@@ -23,7 +23,7 @@ SIZES = MemorySizes(control=8, key=8, value=4, steps=5)
         (LRU, {"memory": 0, "usage": 0, "written": 0}),
         (Introspection, {"memory": 0}),
         # One more row takes what is not kept.
-        (ContextWindow, {"keys": 1, "values": 1}),
+        (ContextWindow, {"keys": 1, "values": 1, "steps": 0}),
         (DKM, {}),
     ],
 )

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from memory_cores import ContextWindow, Items, MemorySizes
-from memory_cores.context_window import ContextWindowState
 from memory_cores.parts import context_store
 from memory_cores.parts.addressing import masked_softmax
+from memory_cores.parts.item_cache import ItemCacheState
 from tests.memory_cores import context_window_reference as reference
 from tests.memory_cores import rmr_reference
 from tests.memory_cores.random_use import random_step, randomised
@@ -27,7 +27,7 @@ def make_window(scale: float = 1.0, sizes: MemorySizes = SIZES, **settings: int)
     return randomised(ContextWindow(sizes, **{"read_heads": 2, **settings}), scale)
 
 
-def write_numbers(core: ContextWindow, sets: list[list[float]]) -> ContextWindowState:
+def write_numbers(core: ContextWindow, sets: list[list[float]]) -> ItemCacheState:
     """Write sets of items whose entries are all equal."""
     state = core.initial_state(1, torch.zeros(1, dtype=torch.float64))
     for numbers in sets:
@@ -37,7 +37,7 @@ def write_numbers(core: ContextWindow, sets: list[list[float]]) -> ContextWindow
     return state
 
 
-def stored(core: ContextWindow, state: ContextWindowState) -> list[float]:
+def stored(core: ContextWindow, state: ItemCacheState) -> list[float]:
     assert torch.equal(state.keys, state.values)
     number = int(core.pool(state)[1])
     return sorted(state.values[0, :number, 0].tolist())
@@ -101,10 +101,12 @@ def test_items_kept_of_a_large_set_cover_the_space() -> None:
 def test_write_weighting_is_shared_by_the_slots_of_the_step() -> None:
     core = make_window(slots=4)
     weights = [
-        write_numbers(core, sets).write_weights[0, 0].tolist() for sets in ([[1, 2]], [[1], []])
+        core.weightings(write_numbers(core, sets)).write[0, 0].tolist()
+        for sets in ([[1, 2]], [[1], []])
     ]
     assert weights == [[0.5, 0.5, 0, 0], [0, 0, 0, 0]]
-    assert write_numbers(core, [[1, 2, 3, 4, 5, 6]]).write_weights[0, 0].tolist() == [0.25] * 4
+    state = write_numbers(core, [[1, 2, 3, 4, 5, 6]])
+    assert core.weightings(state).write[0, 0].tolist() == [0.25] * 4
 
 
 def test_no_item_leaves_the_window_bit_for_bit() -> None:
