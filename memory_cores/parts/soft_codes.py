@@ -110,8 +110,12 @@ def _centres_in_time(places: int, steps: int, clock: Sequence[float]) -> Tensor:
     """Spread centres [D, 2 P] over the times of a sequence, encoded by the hands of a clock."""
     if not clock:
         return torch.zeros(places, 0)
-    gap = (steps - 1) / max(places - 1, 1)
-    times = [round(place * gap) for place in range(places)]
+    # Whole times, unless there are fewer than places, which must not start alike.
+    if places > steps:
+        times = [place * steps / places for place in range(places)]
+    else:
+        gap = (steps - 1) / max(places - 1, 1)
+        times = [round(place * gap) for place in range(places)]
     ends = (hands_at(times, clock) - centre(clock)).unflatten(1, (-1, 2))
     angles = 2 * torch.pi / torch.tensor(clock)
     gain = STEP_LOG_RATIO / (LENGTH * (1 - angles.cos()).sum())

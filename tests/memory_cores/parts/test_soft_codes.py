@@ -72,3 +72,12 @@ def test_few_places_spread_over_whole_steps() -> None:
 def test_a_head_with_a_lag_looks_at_an_earlier_time() -> None:
     shares = log_shares(timed(15, 15, lag=4.0), [*range(4, 15)])
     assert shares.argmax(1).tolist() == [*range(11)]
+
+
+@pytest.mark.parametrize(("places", "steps"), [(50, 25), (26, 25), (3, 1)])
+def test_more_places_than_steps_lie_between_steps(places: int, steps: int) -> None:
+    """Training would not separate places that start alike."""
+    codes = timed(places, steps)
+    shares = log_shares(codes, [place * steps / places for place in range(places)])
+    assert shares.argmax(1).tolist() == [*range(places)]
+    assert len(codes.scores.weight.unique(dim=0)) == places
