@@ -18,7 +18,7 @@ from memory_cores.core import MemorySizes
 from memory_cores.parts.associative_map import AssociativeMap, Coded
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.range import Range
-from memory_cores.parts.solving import identity_like, solved
+from memory_cores.parts.solving import solved
 
 #: Initial precision lambda of the prior; ranges of its logarithm and of that of the noise
 #: precision 1 / sigma^2, an item's gate. Beyond them regressions are ill-conditioned in single
@@ -132,5 +132,6 @@ class BayesianRegression(AssociativeMap[BayesianRegressionState]):
     def pooled(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Sum the means at all places."""
         precision, cross, _ = maps
-        means = self._answer_exactly(maps, identity_like(precision).expand_as(precision))[..., :-1]
-        return means.mean(-3).sum(-2), self.number_of(cross)
+        # A mean is linear in its code: their sum is the mean of a code of ones, one solve for all.
+        means = self._answer_exactly(maps, torch.ones_like(precision[..., :1, :]))[..., 0, :-1]
+        return means.mean(-2), self.number_of(cross)

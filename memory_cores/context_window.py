@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes, Weightings
 from memory_cores.parts.addressing import masked_softmax
-from memory_cores.parts.associative import KEY_GAIN, SHARP, lags
+from memory_cores.parts.associative import KEY_GAIN, READ_STRENGTH, lags
 from memory_cores.parts.attention import AttentionKind, Prepared, UniformAttention, make_attention
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.context_store import ContextStore
@@ -142,7 +142,7 @@ class ContextWindow(ItemCache):
         learned.
         """
         size, hands = self.sizes.key, 2 * len(self.sizes.clock)
-        like = torch.eye(size) * SHARP * KEY_GAIN**2 / size**0.5
+        like = torch.eye(size) * READ_STRENGTH * KEY_GAIN**2 / size**0.5
         heads = self.read_keys.weight.split(size), self.read_keys.bias.split(size)
         for weight, bias, lag in zip(*heads, lags(self.read_heads, self.sizes), strict=True):
             weight.copy_(like)
@@ -151,6 +151,6 @@ class ContextWindow(ItemCache):
                 continue
             # The hands alone, scaled up to the strength of the whole vector.
             weight.zero_()
-            strength = SHARP * KEY_GAIN**2 * size**0.5 / hands
+            strength = READ_STRENGTH * KEY_GAIN**2 * size**0.5 / hands
             weight[:hands, :hands] = strength * turned(self.sizes.clock, -lag)
             bias[:hands] = -weight[:hands, :hands] @ centre(self.sizes.clock)

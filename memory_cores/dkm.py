@@ -4,13 +4,14 @@ The memory M is a matrix normal with mean R and covariance U of its rows. A word
 noise of variance sigma^2. The address w is found by ridge regression of the word on R:
 
     w = (R R^T + sigma^2 I)^-1 R z,   since the prior of an address is standard normal
-    delta = z - w^T R,   s = w^T U w + sigma^2
-    R <- R + (U w / s) delta^T,   U <- U - (U w)(U w)^T / s
 
-which conditions M on the word. The words of a set are conditioned on jointly, with addresses from
-the R before the step:
+The n words of a set, rows of Z with addresses W from the R before the step, are conditioned on
+jointly. M is then distributed with
 
-    U <- (U^-1 + W^T W / sigma^2)^-1,   R <- R + U W^T (Z - W R) / sigma^2     (with the new U)
+    Delta = Z - W R,   G = U W^T,   S = W G + sigma^2 I
+    R <- R + G S^-1 Delta,   U <- U - G S^-1 G^T
+
+which for one word is the paper's step. Padding has an address of zeros, and changes nothing.
 
 A word is the code of a key next to its value. A read knows the code alone: its address is the ridge
 regression on that part of R, and it returns the rest. M is integrated out, and addresses are
@@ -31,14 +32,7 @@ from memory_cores.parts.associative_map import AssociativeMap, Coded, limited
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.gaussian import DiagonalGaussian, kl_divergence
 from memory_cores.parts.range import Range
-from memory_cores.parts.solving import (
-    FEW,
-    exact_type,
-    exactly,
-    identity_like,
-    solved,
-    solved_by_columns,
-)
+from memory_cores.parts.solving import FEW, exact_type, exactly, solved
 
 #: Initial standard deviation of the noise, and the range of its logarithm, beyond which regressions
 #: are ill-conditioned in single precision.
@@ -157,17 +151,11 @@ class DKM(AssociativeMap[DKMState]):
         present = items.mask.expand(-1, self.heads, -1).flatten(0, 1).unsqueeze(2)
         noise = self.noise.to(mean).expand(len(items.mask), -1).flatten()
         addresses = regressed(mean, words, noise) * present
-        delta, noise = words - torch.bmm(addresses, mean), noise[:, None, None]
-        if words.shape[1] == 1:
-            gain = torch.bmm(U, addresses.mT)
-            per_s = gain / (torch.bmm(addresses, gain) + noise)
-            mean = torch.addcmul(mean, per_s, delta)
-            U = torch.addcmul(U, per_s, gain.mT, value=-1)
-        else:
-            per_noise = addresses.mT / noise
-            U = solved_by_columns(identity_like(U) + U @ (per_noise @ addresses), U)
-            U = (U + U.mT) / 2
-            mean = mean + U @ (per_noise @ delta)
+        gain = torch.bmm(U, addresses.mT)
+        per_s = solved(torch.bmm(addresses, gain), gain, noise)
+        mean = torch.baddbmm(mean, per_s, words - torch.bmm(addresses, mean))
+        U = torch.baddbmm(U, per_s, gain.mT, alpha=-1)
+        U = (U + U.mT) / 2  # exactly symmetric, as ``state_size`` counts it
         shape = -1, self.heads
         return state._replace(mean=mean.unflatten(0, shape), covariance=U.unflatten(0, shape))
 

@@ -19,7 +19,7 @@ from memory_cores.parts.addressing import (
     usage_after_write,
 )
 from memory_cores.parts.associative import (
-    SHARP,
+    READ_STRENGTH,
     STEADY,
     Affine,
     associate_keys_with_values,
@@ -245,7 +245,7 @@ class DNC(SlotMemory[DNCState | SparseDNCState]):
     def _start_reading_sharply(self) -> Affine:
         """Start with sharp reads by content; return the rows of the keys."""
         keys, strengths, modes = rows_of(self.read_interface, self._read_parts)
-        strengths.bias.fill_(SHARP)
+        strengths.bias.fill_(READ_STRENGTH)
         strengths.weight.mul_(STEADY)
         modes.bias.view(self.read_heads, -1)[:, -1] = 2.0  # content
         modes.weight.mul_(0.3)

@@ -26,7 +26,7 @@ from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.associative import (
     CONTENT_SHARE,
     KEY_GAIN,
-    SHARP,
+    READ_STRENGTH,
     STEADY,
     rows_of,
     spread_lags,
@@ -164,12 +164,12 @@ class Hybrid(ItemCache):
         queries.bias.zero_()
         if self.sizes.control == self.sizes.key:
             # Entries of keys are about 1/3, so those of projected keys are about 1, and an item
-            # scores ``SHARP`` for a control equal to its key.
+            # scores ``READ_STRENGTH`` for a control equal to its key.
             hands = 2 * len(self.sizes.clock)
             self.keys.weight.normal_(std=KEY_GAIN * self.sizes.key**-0.5)
             self.keys.weight[:, :hands] = 0
             for weight in queries.weight.split(E + self.sizes.value):
-                weight[:E].copy_(SHARP / E**0.5 * self.keys.weight)
+                weight[:E].copy_(READ_STRENGTH / E**0.5 * self.keys.weight)
         ways = first_ways(R)
         modes.bias.copy_(torch.tensor(ways).flatten())
         by_position = [head for head, way in enumerate(ways) if way == BY_POSITION]
@@ -187,7 +187,7 @@ class Hybrid(ItemCache):
         query, correction, gate = rows_of(self.rewriting, self._rewriting_parts)
         for part in (query, correction, gate):
             part.weight.mul_(STEADY)
-        query.weight[self.kept_size :, key:] = torch.eye(value) * SHARP / value**0.5
+        query.weight[self.kept_size :, key:] = torch.eye(value) * READ_STRENGTH / value**0.5
         correction.weight[:, key:] = torch.eye(value)
         gate.bias.fill_(KEEPS)
 

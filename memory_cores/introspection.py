@@ -13,7 +13,7 @@ from memory_cores.parts.item_queue import by_item
 from memory_cores.parts.joint_lookup import JointLookup, Stored
 from memory_cores.parts.solving import exact_type, exactly
 
-PositionKind = Literal["softplus", "softmax", "gaussian"]
+AgeWeighting = Literal["softplus", "softmax", "gaussian"]
 
 #: Narrowest bump, in positions: all but 0.4% of it is at its centre.
 MIN_WIDTH = 0.3
@@ -64,7 +64,7 @@ class Introspection(JointLookup[IntrospectionState]):
         slots: int | None = None,
         read_heads: int = 5,
         hidden_size: int = 64,
-        attention: PositionKind = "softplus",
+        attention: AgeWeighting = "softplus",
         lookup_attention: AttentionKind = "multihead",
         attention_heads: int = 8,
     ) -> None:
@@ -155,10 +155,10 @@ class PositionAttention(nn.Module):
     """
 
     def __init__(
-        self, input_size: int, heads: int, hidden_size: int, positions: int, kind: PositionKind
+        self, input_size: int, heads: int, hidden_size: int, positions: int, kind: AgeWeighting
     ) -> None:
         super().__init__()
-        kinds = get_args(PositionKind)
+        kinds = get_args(AgeWeighting)
         if kind not in kinds:
             raise ValueError(f"attention must be one of {kinds}, got {kind!r}")
         self.heads, self.positions, self.kind = heads, positions, kind

@@ -11,7 +11,7 @@ from memory_cores.kernels import building
 from memory_cores.kernels import lru as lru_kernel
 from memory_cores.parts.addressing import content_weights, least_used_slots, usage_after_write
 from memory_cores.parts.associative import (
-    SHARP,
+    READ_STRENGTH,
     STEADY,
     associate_keys_with_values,
     rows_of,
@@ -181,7 +181,7 @@ class LRU(SlotMemory[LRUState]):
         keys = None
         if self.read_heads:
             keys, strengths = rows_of(self.read_interface, self._read_parts)
-            strengths.bias.fill_(SHARP)
+            strengths.bias.fill_(READ_STRENGTH)
             strengths.weight.mul_(STEADY)
         associate_keys_with_values(words, keys, self.word_size, self.sizes)
         words.weight.copy_(words.weight[: self.word_size].repeat(self.write_heads, 1))

@@ -18,7 +18,7 @@ from memory_cores.parts.addressing import (
     usage_after_write,
 )
 from memory_cores.parts.associative import (
-    SHARP,
+    READ_STRENGTH,
     STEADY,
     Affine,
     associate_keys_with_values,
@@ -197,7 +197,7 @@ class NTM(SlotMemory[NTMState]):
         """Start with sharp reads by content; return the rows of the keys."""
         parts = self._addressing_parts(self.read_heads)
         keys, strengths, gates, shifts, _ = rows_of(self.read_addressing, parts)
-        strengths.bias.fill_(SHARP)
+        strengths.bias.fill_(READ_STRENGTH)
         strengths.weight.mul_(STEADY)
         gates.bias.fill_(3.0)  # by content: g is 0.95
         shifts.bias.view(-1, SHIFTS)[:, 1] = 4.0  # no shift

@@ -214,7 +214,7 @@ class RMR(MemoryCore[RMRState]):
         """Return the learned cells, trackers at zero and no items."""
         B, K, value = batch_size, self.slots, self.sizes.value
         keys = self.initial_keys.to(like.dtype).expand(B, -1, -1)
-        widths = self.attention.code_sizes
+        widths = self.attention.prepared_sizes
         return RMRState(
             keys=keys,
             values=self.initial_values.to(like.dtype).expand(B, -1, -1),

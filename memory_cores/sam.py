@@ -24,7 +24,12 @@ from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes, Weightings
 from memory_cores.parts.addressing import inverse_norms, masked_softmax
-from memory_cores.parts.associative import SHARP, STEADY, associate_keys_with_values, rows_of
+from memory_cores.parts.associative import (
+    READ_STRENGTH,
+    STEADY,
+    associate_keys_with_values,
+    rows_of,
+)
 from memory_cores.parts.attention import AttentionKind
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.joint_lookup import Stored
@@ -35,7 +40,7 @@ from memory_cores.parts.slot_memory import SlotMemory
 NEGLIGIBLE = 0.005
 #: Initial raw gates: alpha is 0.98 and gamma 0.002, since words added to the slots read last soon
 #: obscure their content.
-OPEN, CLOSED = 4.0, -6.0
+RAW_ALPHA, RAW_GAMMA = 4.0, -6.0
 
 
 class SAMState(NamedTuple):
@@ -229,8 +234,9 @@ class SAM(SlotMemory[SAMState]):
         keys = None
         if not self.sizes.query:
             keys, strengths = rows_of(self.read_interface, self._read_parts)
-            strengths.bias.fill_(SHARP)
+            strengths.bias.fill_(READ_STRENGTH)
             strengths.weight.mul_(STEADY)
         associate_keys_with_values(word, keys, self.word_size, self.sizes)
         self.write_gates.weight.zero_()
-        self.write_gates.bias.copy_(torch.tensor([OPEN, CLOSED])[: len(self.write_gates.bias)])
+        gates = torch.tensor([RAW_ALPHA, RAW_GAMMA])
+        self.write_gates.bias.copy_(gates[: len(self.write_gates.bias)])

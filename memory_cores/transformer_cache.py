@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from memory_cores.core import Items, MemorySizes
 from memory_cores.parts.addressing import masked_softmax
-from memory_cores.parts.associative import CONTENT_SHARE, SHARP, STEADY, spread_lags
+from memory_cores.parts.associative import CONTENT_SHARE, READ_STRENGTH, STEADY, spread_lags
 from memory_cores.parts.checks import require_at_least
 from memory_cores.parts.clock import centre, turned
 from memory_cores.parts.hand_attention import LENGTH
@@ -154,7 +154,7 @@ class TransformerCache(ItemCache):
         sizes, hands = self.sizes, 2 * len(self.sizes.clock)
         if sizes.control != sizes.key or not len(key):
             return
-        gain = (SHARP * self.positions.width**0.5 / len(key)) ** 0.5 / STATE
+        gain = (READ_STRENGTH * self.positions.width**0.5 / len(key)) ** 0.5 / STATE
         key.copy_(torch.randn(len(key), sizes.key) * gain / sizes.key**0.5)
         key[:, :hands] = 0
         query.copy_(key)

@@ -74,7 +74,8 @@ class TemporalVAE(SequenceModel):
         learning_rate: Adam's learning rate.
         start: initial weights: "plain", PyTorch's, with open forget gates; "associative", with
             cores that look items up by key; "timed", which adds a clock to the controller's state,
-            by which some heads find items stored a given number of steps ago.
+            by which some heads find items stored a given number of steps ago. An RMR looks items
+            up by the clock alone: without it, it starts like the published one.
         recurrence_share: the controller's and the core's share of the learning rate; default: 0.3,
             but 1 for a plain start.
         recurrence_warm_up: number of initial steps over which their learning rate rises, with the

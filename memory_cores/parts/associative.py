@@ -21,10 +21,10 @@ KEY_GAIN = 3.0
 #: Gain of the clock's hands relative to the other units of a state.
 CLOCK_GAIN = 2.0
 #: Gain of those other units in the keys of heads that look up by content alone.
-CONTENT_GAIN = 4.0
+CONTENT_QUERY_GAIN = 4.0
 #: Bias of the read heads' raw strengths, enough to single out one slot among dozens, and the factor
 #: on their initial weights, which would obscure it otherwise.
-SHARP, STEADY = 8.0, 0.1
+READ_STRENGTH, STEADY = 8.0, 0.1
 #: Share of a core's R heads that look up by content; the others, at least one, look up by time.
 CONTENT_SHARE = 0.4
 
@@ -98,6 +98,6 @@ def _query_map(projection: Tensor, lag: float | None, sizes: MemorySizes) -> Ten
     hands = 2 * len(sizes.clock)
     of_clock, of_content = projection[:, :hands], projection[:, hands:]
     if lag is None:
-        return torch.cat([torch.zeros_like(of_clock), CONTENT_GAIN * of_content], 1)
+        return torch.cat([torch.zeros_like(of_clock), CONTENT_QUERY_GAIN * of_content], 1)
     back = turned(sizes.clock, -lag).to(projection)
     return torch.cat([of_clock @ back, of_content], 1)

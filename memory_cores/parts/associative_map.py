@@ -38,8 +38,9 @@ class Coded(NamedTuple):
 class AssociativeMap(MemoryCore[State]):
     """Base class of cores with one map per head. Subclasses define ``follow`` and ``answer``.
 
-    With a clock, the codes of the first head start by content and those of the others by time. The
-    first Q read heads query the first map, the next Q the second, and so on.
+    With a clock, the codes of the first head start by content and those of the others by time;
+    without one, all by content. The first Q read heads query the first map, the next Q the second,
+    and so on.
 
     Look-ups add attention over the step's items and a linear map of all heads' answers:
 
@@ -216,17 +217,24 @@ class AssociativeMap(MemoryCore[State]):
             nn.init.constant_(self.decay.bias, KEPT)
             self.decay.weight.mul_(STEADY)
             self.key_codes.start_gates(self.open_gate)
-        sizes = self.sizes
-        if sizes.query:
-            self.key_codes.start_at_places(sizes.key_range)
-        elif sizes.clock and sizes.control == sizes.key:
-            by_content = self.heads > 1
-            written = [None] * by_content + [0.0] * (self.heads - by_content)
-            by_time = spread_lags((self.heads - by_content) * self.queries, sizes.steps)
-            read = [None] * by_content * self.queries + by_time
-            seed = torch.randn(self.slots, sizes.key)
-            self.key_codes.start_at_times(written, sizes.steps, sizes.clock, seed)
-            self.read_codes.start_at_times(read, sizes.steps, sizes.clock, seed)
+        if self.sizes.query:
+            self.key_codes.start_at_places(self.sizes.key_range)
+        elif self.sizes.control == self.sizes.key:
+            self._start_by_content_and_time()
+
+    def _start_by_content_and_time(self) -> None:
+        """Start one map by content and the others by time; without a clock, all by content."""
+        sizes, queries = self.sizes, self.queries
+        by_content = int(self.heads > 1) if sizes.clock else self.heads
+        by_time = self.heads - by_content
+        # Each map has directions of its own, so that maps confuse different keys. One is drawn even
+        # for none: starts that are drawn later must not depend on the number of maps.
+        directions = torch.randn(max(by_content, 1), self.slots, sizes.key)[:by_content]
+        lags = spread_lags(by_time * queries, sizes.steps)
+        written = [*directions, *[0.0] * by_time]
+        read = [*directions.repeat_interleave(queries, 0), *lags]
+        self.key_codes.start_comparing(written, sizes.steps, sizes.clock)
+        self.read_codes.start_comparing(read, sizes.steps, sizes.clock)
 
 
 def limited(reads: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class Attention(nn.Module, ABC):
         """Return logits [..., H, M, N] of queries [..., H, M, E] and keys [..., H, N, E]."""
 
     @property
-    def code_sizes(self) -> tuple[int, int]:
+    def prepared_sizes(self) -> tuple[int, int]:
         """Widths E and V of prepared keys and values."""
         return self.key_size, self.value_size
 
@@ -214,7 +214,7 @@ class EncodedAttention(Attention):
         )
 
     @property
-    def code_sizes(self) -> tuple[int, int]:
+    def prepared_sizes(self) -> tuple[int, int]:
         """Widths E and V, both Dv."""
         return self.value_size, self.value_size
 
@@ -288,7 +288,7 @@ class MultiheadAttention(DotProductAttention):
             nn.init.normal_(layer.weight, std=value_size**-0.5)  # as in the paper's code
 
     @property
-    def code_sizes(self) -> tuple[int, int]:
+    def prepared_sizes(self) -> tuple[int, int]:
         """Widths E and V of all heads together."""
         return self.keys.out_features, self.values.out_features
 

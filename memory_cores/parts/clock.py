@@ -23,7 +23,7 @@ FASTEST = 7.2
 SLOWEST = 3.2
 #: Raw value of the gates, which opens them, and the centre that the hands turn about: not 0, where
 #: they start.
-OPEN, CENTRE = 6.0, (tanh(0.5), 0.0)
+RAW_GATE, CENTRE = 6.0, (tanh(0.5), 0.0)
 #: Effect of the saturation of tanh: the relative loss of a hand's length in a step, in units of
 #: 1 - cos(angle), and the factor left of its speed.
 LOST, SPEED = 0.2, 0.83
@@ -68,7 +68,7 @@ def start_clock(recurrent: Tensor, others: Tensor, bias: Tensor, periods: Sequen
     size, units = 2 * len(periods), len(bias) // 4
     for gate in range(4):
         rows = slice(gate * units, gate * units + size)
-        recurrent[rows], others[rows], bias[rows] = 0, 0, OPEN
+        recurrent[rows], others[rows], bias[rows] = 0, 0, RAW_GATE
     nominal = [SPEED * period for period in periods]
     gains = torch.tensor([1 + LOST * (1 - cos(2 * pi / period)) for period in nominal])
     move = gains.repeat_interleave(2).unsqueeze(1) * turned(nominal, 1) - torch.eye(size)

@@ -16,9 +16,15 @@ LENGTH = 0.4
 STRENGTH = 20.0
 
 
-def hands_at(times: Sequence[int], clock: Sequence[float]) -> Tensor:
-    """Return the ends [N, 2 P] of hands of equal length at N times, in steps."""
-    hands = ticks(clock, max(times))[list(times)] - centre(clock)
+def hands_at(times: Sequence[float], clock: Sequence[float]) -> Tensor:
+    """Return the ends [N, 2 P] of hands of equal length at N times, in steps.
+
+    Between two steps, hands turn on from the first at the clock's nominal speed.
+    """
+    hands = ticks(clock, int(max(times)))[[int(time) for time in times]] - centre(clock)
+    for row, time in zip(hands, times, strict=True):
+        if time % 1:
+            row.copy_(turned(clock, time % 1) @ row)
     directions = F.normalize(hands.unflatten(1, (-1, 2)), dim=2).flatten(1)
     return LENGTH * directions + centre(clock)
 

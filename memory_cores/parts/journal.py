@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from memory_cores.parts.addressing import inverse_norms
+from memory_cores.parts.item_order import rows_at
+from memory_cores.parts.solving import exactly
 
 #: Age of an empty place.
 NEVER = 2**62
@@ -53,7 +55,7 @@ class JournaledRows(NamedTuple):
         """
         keys, holds = keys.to(self.rows.dtype), self.age < NEVER
         # In the rows' own precision, or rounding would decide between similar rows.
-        with torch.no_grad(), torch.autocast("cuda" if keys.is_cuda else "cpu", enabled=False):
+        with torch.no_grad(), exactly(keys):
             scores = _scores(keys, self.rows, inverse_norms(self.rows), holds)
             if self.base.shape[1]:
                 valid = (self.base_norms > 0) & self._untouched()
@@ -65,9 +67,9 @@ class JournaledRows(NamedTuple):
     def at(self, places: Tensor) -> Tensor:
         """Return the rows [B, R, K, W] at places [B, R, K]."""
         flat, J = places.flatten(1), self.rows.shape[1]
-        rows = _rows_at(self.rows, flat.clamp(max=J - 1))
+        rows = rows_at(self.rows, flat.clamp(max=J - 1))
         if self.base.shape[1]:
-            base = _rows_at(self.base, (flat - J).clamp(min=0))
+            base = rows_at(self.base, (flat - J).clamp(min=0))
             rows = torch.where((flat < J).unsqueeze(2), rows, base)
         return rows.unflatten(1, places.shape[1:])
 
@@ -133,7 +135,7 @@ class JournaledRows(NamedTuple):
             index = (places - J).clamp(min=0)
             whole = (same * mass.unsqueeze(1)).sum(2)
             since = _settled_age(index, M).masked_fill(whole > threshold, 0)
-            rows.append(_rows_at(self.base, index) * copied.unsqueeze(2))
+            rows.append(rows_at(self.base, index) * copied.unsqueeze(2))
             ages.append(since.masked_fill(~copied, NEVER))
             origins += [index.masked_fill(~copied, M), torch.full_like(index[:, :1], M)]
             places = torch.where(places < J, places, J + first)
@@ -162,7 +164,7 @@ class JournaledRows(NamedTuple):
             empty = JournaledRows.empty(B, left, W, self.rows)
             settled = empty._replace(
                 origin=torch.full_like(empty.age, kept.shape[1]),
-                base=_rows_at(torch.cat([self.rows, self.base], 1), kept),
+                base=rows_at(torch.cat([self.rows, self.base], 1), kept),
                 base_norms=norms.masked_fill(age == NEVER, 0).gather(1, kept),
             )
             places = left + order.argsort(1).gather(1, places) - (J + M - kept.shape[1])
@@ -178,11 +180,6 @@ class JournaledRows(NamedTuple):
 def _settled_age(index: Tensor, rows: int) -> Tensor:
     """Return the ages of base rows by index: the first is the oldest."""
     return SETTLED + rows - index
-
-
-def _rows_at(rows: Tensor, index: Tensor) -> Tensor:
-    """Gather rows [B, E, W] of [B, N, W] by index [B, E]."""
-    return rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
 
 
 def _scores(keys: Tensor, rows: Tensor, norms: Tensor, valid: Tensor) -> Tensor:

@@ -19,9 +19,9 @@ from memory_cores.parts.hand_attention import LENGTH, hands_at
 from memory_cores.parts.solving import exactly
 
 #: Log ratio of a centre's share at its own step to that one step away.
-SHARP = 10.0
+STEP_LOG_RATIO = 10.0
 #: Gain of centres by content, for key entries of about 1/3.
-CONTENT_GAIN = 16.0
+CENTRE_GAIN = 16.0
 
 
 class SoftCodes(nn.Module):
@@ -82,31 +82,41 @@ class SoftCodes(nn.Module):
         bias.copy_(-2 * (centres / gaps).square().sum(1))
 
     @torch.no_grad()
-    def start_at_times(
-        self, lags: Sequence[float | None], steps: int, clock: Sequence[float], seed: Tensor
+    def start_comparing(
+        self, looks: Sequence[float | Tensor], steps: int, clock: Sequence[float]
     ) -> None:
-        """Spread centres over the times of a sequence, encoded by the hands of a clock.
+        """Compare keys by their time or by their content.
 
         Args:
-            lags: for each head, how many steps before its key's time it looks; None for a head that
-                compares keys without their hands.
+            looks: for each head, how many steps before its key's time it looks; or the directions
+                [D, I], standard normal, along which it compares keys without their hands.
             steps: length T of a sequence.
             clock: periods of the P hands with which keys begin, in steps.
-            seed: [D, I], standard normal, directions for heads without a lag.
         """
-        hands = 2 * len(clock)
-        gap = (steps - 1) / max(self.places - 1, 1)
-        times = [round(place * gap) for place in range(self.places)]
-        middle = centre(clock)
-        ends = (hands_at(times, clock) - middle).unflatten(1, (-1, 2))
-        ends = F.normalize(ends, dim=2).flatten(1)
-        angles = 2 * torch.pi / torch.tensor(clock)
-        gain = SHARP / (LENGTH * (1 - angles.cos()).sum())
+        hands, middle = 2 * len(clock), centre(clock)
+        timed = _centres_in_time(self.places, steps, clock)
         rows = (part.split(self.places) for part in self.rows)
-        for weight, bias, lag in zip(*rows, lags, strict=True):
+        for weight, bias, look in zip(*rows, looks, strict=True):
             weight.zero_(), bias.zero_()
-            if lag is None:
-                weight[:, hands:] = CONTENT_GAIN * seed[:, hands:] / (len(seed[0]) - hands) ** 0.5
+            if isinstance(look, Tensor):
+                content = look[:, hands:]
+                weight[:, hands:] = CENTRE_GAIN * content / content.shape[1] ** 0.5
                 continue
-            weight[:, :hands] = gain * ends @ turned(clock, -lag)
+            weight[:, :hands] = timed @ turned(clock, -look)
             bias.copy_(-weight[:, :hands] @ middle)
+
+
+def _centres_in_time(places: int, steps: int, clock: Sequence[float]) -> Tensor:
+    """Spread centres [D, 2 P] over the times of a sequence, encoded by the hands of a clock."""
+    if not clock:
+        return torch.zeros(places, 0)
+    # Whole times, unless there are fewer than places, which must not start alike.
+    if places > steps:
+        times = [place * steps / places for place in range(places)]
+    else:
+        gap = (steps - 1) / max(places - 1, 1)
+        times = [round(place * gap) for place in range(places)]
+    ends = (hands_at(times, clock) - centre(clock)).unflatten(1, (-1, 2))
+    angles = 2 * torch.pi / torch.tensor(clock)
+    gain = STEP_LOG_RATIO / (LENGTH * (1 - angles.cos()).sum())
+    return gain * F.normalize(ends, dim=2).flatten(1)

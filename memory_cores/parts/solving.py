@@ -46,22 +46,8 @@ def solved(matrix: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
     if rows.shape[-2] <= FEW and building.serve(matrix, right):
         return solve(matrix, right, shift).to(rows.dtype)
     shifted = torch.addcmul(matrix, shift[..., None, None], identity_like(matrix))
-    return solved_by_columns(shifted, right.mT).mT.to(rows.dtype)
-
-
-def solved_by_columns(matrix: Tensor, right: Tensor) -> Tensor:
-    """Solve ``matrix @ X = right`` for general matrices; not lowered by autocast.
-
-    Args:
-        matrix: [..., D, D], invertible.
-        right: [..., D, V].
-
-    Returns:
-        X: [..., D, V], in the dtype of ``right``.
-    """
-    kind = exact_type(right)
-    with exactly(right):
-        return torch.linalg.solve_ex(matrix.to(kind), right.to(kind))[0].to(right.dtype)
+    with exactly(rows):
+        return torch.linalg.solve_ex(shifted, right.mT)[0].mT.to(rows.dtype)
 
 
 def identity_like(matrix: Tensor) -> Tensor:

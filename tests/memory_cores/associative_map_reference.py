@@ -65,6 +65,7 @@ def assert_equals(
     write: Callable[[Any, StepInputs], Any],
     read: Callable[[Any, Array], Array],
     items: Callable[[int], int],
+    tolerance: float = 1e-9,
 ) -> None:
     """Compare the reads of every step with a reference of single maps.
 
@@ -73,6 +74,7 @@ def assert_equals(
         write: returns its memory after a step.
         read: returns its read for a code [D].
         items: number of items in a step, padding included.
+        tolerance: largest difference.
     """
     state, pairs = empty(core, BATCH), [(b, h) for b in range(BATCH) for h in range(HEADS)]
     memories = {(b, h): start(h) for b, h in pairs}
@@ -85,4 +87,6 @@ def assert_equals(
             now = inputs_of(core, control, step, b, h)
             memories[b, h] = write(memories[b, h], now)
             expected = [read(memories[b, h], q) for q in now.queries]
-            np.testing.assert_allclose(found[b, h], expected, rtol=0, atol=1e-9, err_msg=f"{t}")
+            np.testing.assert_allclose(
+                found[b, h], expected, rtol=0, atol=tolerance, err_msg=f"{t}"
+            )

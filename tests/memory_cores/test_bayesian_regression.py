@@ -1,10 +1,13 @@
-"""Bayesian regression against sums of products, and against recursive prior_precision squares."""
+"""Bayesian regression against sums of products, and against recursive least squares."""
 
 import numpy as np
+import pytest
 import torch
+from torch import Tensor
 
-from memory_cores import BayesianRegression
+from memory_cores import BayesianRegression, bayesian_regression
 from memory_cores.bayesian_regression import LOG_PRIOR
+from memory_cores.parts.solving import solved
 from tests.memory_cores.associative_map_reference import (
     PLACES,
     VALUE,
@@ -13,6 +16,7 @@ from tests.memory_cores.associative_map_reference import (
     assert_equals,
     built,
 )
+from tests.memory_cores.random_use import empty
 
 Memory = tuple[Array, Array]
 
@@ -67,4 +71,17 @@ def test_without_decay_it_is_recursive_least_squares() -> None:
     def read(memory: Memory, q: Array) -> Array:
         return np.append(q @ memory[1], q @ memory[0] @ q)
 
-    assert_equals(core, start, write, read, lambda t: 1 + t % 3)
+    assert_equals(core, start, write, read, lambda t: 1 + t % 3, tolerance=1e-12)
+
+
+def test_a_pool_is_one_solve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means at all D places would take D right-hand sides, for the same sum."""
+    core, right_hand_sides = built(BayesianRegression), []
+
+    def counted(matrix: Tensor, rows: Tensor, shift: Tensor) -> Tensor:
+        right_hand_sides.append(rows.shape[-2])
+        return solved(matrix, rows, shift)
+
+    monkeypatch.setattr(bayesian_regression, "solved", counted)
+    core.pool(empty(core))
+    assert right_hand_sides == [1]

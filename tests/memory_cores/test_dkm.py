@@ -114,7 +114,9 @@ def test_a_large_read_is_scaled_down(latent_addresses: bool) -> None:
     torch.testing.assert_close(reads, expected.expand_as(reads))
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize(
+    "number", [1, pytest.param(1, id="1-by_operators", marks=pytest.mark.operators), 3, 20]
+)
 def test_the_covariance_stays_positive_definite_in_single_precision(number: int) -> None:
     core = built().float()
     state: DKMState = core.initial_state(B, torch.zeros(1))

@@ -8,7 +8,6 @@ from torch import Tensor
 from memory_cores import GatedDelta, MemorySizes
 from tests.memory_cores.associative_map_reference import (
     PLACES,
-    SIZES,
     VALUE,
     Array,
     StepInputs,
@@ -91,7 +90,3 @@ def test_a_large_read_is_scaled_down(size: float) -> None:
     torch.testing.assert_close(found, expected.expand_as(found))
     found.sum().backward()
     assert maps.grad is not None and maps.grad.isfinite().all()
-
-
-def test_the_sizes_are_those_of_the_reference() -> None:
-    assert (built(GatedDelta).slots, SIZES.value) == (PLACES, VALUE)

@@ -20,6 +20,14 @@ def test_hands_have_equal_lengths_and_the_directions_of_the_clock() -> None:
     torch.testing.assert_close(alike, torch.ones(3, 8))
 
 
+def test_between_two_steps_hands_lie_between_theirs() -> None:
+    hands = (hands_at([4, 4.5, 5], SIZES.clock) - centre(SIZES.clock)).unflatten(1, (8, 2))
+    before, between, after = torch.view_as_complex(hands.contiguous())
+    torch.testing.assert_close(between.abs(), torch.full((8,), 0.4))
+    half = (between / before).angle() / (after / before).angle()
+    assert ((half > 0.3) & (half < 0.7)).all()
+
+
 def test_attention_by_hands_sees_nothing_else_and_passes_values() -> None:
     torch.manual_seed(0)
     attention = MultiheadAttention(UNITS, 32)
