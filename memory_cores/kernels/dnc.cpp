@@ -24,69 +24,69 @@ using operators::Saved;
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Nine = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// The new memory, usage, precedence, links and write weights, and what the write heads were asked.
+// The new memory, usage, precedence, links and write weights, and the write interface.
 Six write_forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                   const Tensor& link, const Tensor& writes, const Tensor& reads,
                   const Tensor& present, const Tensor& item, const Tensor& weight,
                   const Tensor& bias) {
-  Tensor asked = linear::forward(bias, item, weight);
+  Tensor interface = linear::forward(bias, item, weight);
   return std::tuple_cat(
-      dnc_write::forward(memory, usage, precedence, link, writes, reads, asked, present),
-      std::make_tuple(asked));
+      dnc_write::forward(memory, usage, precedence, link, writes, reads, interface, present),
+      std::make_tuple(interface));
 }
 
 using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// Gradients of memory, usage, precedence, links, read weights, what was asked, and the item.
+// Gradients of memory, usage, precedence, links, read weights, the interface, and the item.
 Seven write_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                      const Tensor& link, const Tensor& writes, const Tensor& reads,
-                     const Tensor& present, const Tensor& asked, const Tensor& weight,
+                     const Tensor& present, const Tensor& interface, const Tensor& weight,
                      const Tensor& by_memory, const Tensor& by_usage, const Tensor& by_precedence,
                      const Tensor& by_link, const Tensor& by_writes) {
-  auto found =
-      dnc_write::backward(memory, usage, precedence, link, writes, reads, asked, present, by_memory,
-                          by_usage, by_precedence, by_link, by_writes, at::zeros_like(reads));
+  auto found = dnc_write::backward(memory, usage, precedence, link, writes, reads, interface,
+                                   present, by_memory, by_usage, by_precedence, by_link, by_writes,
+                                   at::zeros_like(reads));
   return std::tuple_cat(found, std::make_tuple(linear::backward(std::get<5>(found), weight)));
 }
 
-// What a write leaves, then what is read and the read weights, then what both heads were asked.
+// What a write leaves, then what is read and the read weights, then both interfaces.
 Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                   const Tensor& link, const Tensor& writes, const Tensor& reads,
                   const Tensor& present, const Tensor& item, const Tensor& write_weight,
                   const Tensor& write_bias, const Tensor& control, const Tensor& read_weight,
                   const Tensor& read_bias) {
-  const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked_to_write] =
+  const auto [new_memory, new_usage, new_precedence, new_link, new_writes, write_interface] =
       write_forward(memory, usage, precedence, link, writes, reads, present, item, write_weight,
                     write_bias);
-  const Tensor asked_to_read = linear::forward(read_bias, control, read_weight);
-  const auto [found, new_reads] = dnc_read::forward(new_memory, new_link, reads, asked_to_read);
-  return {new_memory, new_usage, new_precedence, new_link,     new_writes,
-          found,      new_reads, asked_to_write, asked_to_read};
+  const Tensor read_interface = linear::forward(read_bias, control, read_weight);
+  const auto [found, new_reads] = dnc_read::forward(new_memory, new_link, reads, read_interface);
+  return {new_memory, new_usage, new_precedence,  new_link,      new_writes,
+          found,      new_reads, write_interface, read_interface};
 }
 
-// Gradients of memory, usage, precedence, links and read weights, of what the heads were asked, and
-// of the item and the control that asked it.
+// Gradients of memory, usage, precedence, links and read weights, of the interfaces, and
+// of the item and the control behind them.
 Nine step_backward(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                    const Tensor& link, const Tensor& writes, const Tensor& reads,
-                   const Tensor& present, const Tensor& asked_to_write, const Tensor& write_weight,
-                   const Tensor& asked_to_read, const Tensor& read_weight, const Tensor& new_memory,
-                   const Tensor& new_link, const Tensor& by_memory, const Tensor& by_usage,
-                   const Tensor& by_precedence, const Tensor& by_link, const Tensor& by_writes,
-                   const Tensor& by_found, const Tensor& by_reads) {
-  const auto [read_memory, read_link, read_reads, to_asked_to_read] = dnc_read::backward(
-      new_memory, new_link, reads, asked_to_read, by_found, by_reads, by_memory, by_link);
-  const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_asked_to_write] =
-      dnc_write::backward(memory, usage, precedence, link, writes, reads, asked_to_write, present,
+                   const Tensor& present, const Tensor& write_interface, const Tensor& write_weight,
+                   const Tensor& read_interface, const Tensor& read_weight,
+                   const Tensor& new_memory, const Tensor& new_link, const Tensor& by_memory,
+                   const Tensor& by_usage, const Tensor& by_precedence, const Tensor& by_link,
+                   const Tensor& by_writes, const Tensor& by_found, const Tensor& by_reads) {
+  const auto [read_memory, read_link, read_reads, to_read_interface] = dnc_read::backward(
+      new_memory, new_link, reads, read_interface, by_found, by_reads, by_memory, by_link);
+  const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_write_interface] =
+      dnc_write::backward(memory, usage, precedence, link, writes, reads, write_interface, present,
                           read_memory, by_usage, by_precedence, read_link, by_writes, read_reads);
   return {to_memory,
           to_usage,
           to_precedence,
           to_link,
           to_reads,
-          to_asked_to_write,
-          linear::backward(to_asked_to_write, write_weight),
-          to_asked_to_read,
-          linear::backward(to_asked_to_read, read_weight)};
+          to_write_interface,
+          linear::backward(to_write_interface, write_weight),
+          to_read_interface,
+          linear::backward(to_read_interface, read_weight)};
 }
 
 Six write_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
@@ -98,15 +98,15 @@ Six write_shapes(const Tensor& memory, const Tensor& usage, const Tensor& preced
 
 Seven write_backward_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                             const Tensor& link, const Tensor&, const Tensor& reads, const Tensor&,
-                            const Tensor& asked, const Tensor& weight, const Tensor&, const Tensor&,
-                            const Tensor&, const Tensor&, const Tensor&) {
+                            const Tensor& interface, const Tensor& weight, const Tensor&,
+                            const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
   return {at::empty_like(memory),
           at::empty_like(usage),
           at::empty_like(precedence),
           at::empty_like(link),
           at::empty_like(reads),
-          at::empty_like(asked),
-          linear::backward_shape(asked, weight)};
+          at::empty_like(interface),
+          linear::backward_shape(interface, weight)};
 }
 
 Nine step_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
@@ -128,8 +128,8 @@ Nine step_shapes(const Tensor& memory, const Tensor& usage, const Tensor& preced
 
 Nine step_backward_shapes(const Tensor& memory, const Tensor& usage, const Tensor& precedence,
                           const Tensor& link, const Tensor&, const Tensor& reads, const Tensor&,
-                          const Tensor& asked_to_write, const Tensor& write_weight,
-                          const Tensor& asked_to_read, const Tensor& read_weight, const Tensor&,
+                          const Tensor& write_interface, const Tensor& write_weight,
+                          const Tensor& read_interface, const Tensor& read_weight, const Tensor&,
                           const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                           const Tensor&, const Tensor&, const Tensor&) {
   return {at::empty_like(memory),
@@ -137,10 +137,10 @@ Nine step_backward_shapes(const Tensor& memory, const Tensor& usage, const Tenso
           at::empty_like(precedence),
           at::empty_like(link),
           at::empty_like(reads),
-          at::empty_like(asked_to_write),
-          linear::backward_shape(asked_to_write, write_weight),
-          at::empty_like(asked_to_read),
-          linear::backward_shape(asked_to_read, read_weight)};
+          at::empty_like(write_interface),
+          linear::backward_shape(write_interface, write_weight),
+          at::empty_like(read_interface),
+          linear::backward_shape(read_interface, read_weight)};
 }
 
 struct Write : torch::autograd::Function<Write> {
@@ -150,23 +150,23 @@ struct Write : torch::autograd::Function<Write> {
                       const Tensor& weight, const Tensor& bias) {
     static const auto write = operator_of("dnc_kernel::write", write_forward);
     at::AutoDispatchBelowADInplaceOrView below;
-    const auto [new_memory, new_usage, new_precedence, new_link, new_writes, asked] =
+    const auto [new_memory, new_usage, new_precedence, new_link, new_writes, interface] =
         write.call(memory, usage, precedence, link, writes, reads, present, item, weight, bias);
     saved->save_for_backward(
-        {memory, usage, precedence, link, writes, reads, present, asked, weight, item});
-    saved->mark_non_differentiable({asked});
-    return {new_memory, new_usage, new_precedence, new_link, new_writes, asked};
+        {memory, usage, precedence, link, writes, reads, present, interface, weight, item});
+    saved->mark_non_differentiable({interface});
+    return {new_memory, new_usage, new_precedence, new_link, new_writes, interface};
   }
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto write = operator_of("dnc_kernel::write_backward", write_backward);
     const List by = gradients_for(gradients), kept = saved->get_saved_variables();
     const Tensor &memory = kept[0], &usage = kept[1], &precedence = kept[2], &link = kept[3],
-                 &writes = kept[4], &reads = kept[5], &present = kept[6], &asked = kept[7],
+                 &writes = kept[4], &reads = kept[5], &present = kept[6], &interface = kept[7],
                  &weight = kept[8], &item = kept[9];
-    const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_asked, to_item] =
-        write.call(memory, usage, precedence, link, writes, reads, present, asked, weight, by[0],
-                   by[1], by[2], by[3], by[4]);
+    const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_interface, to_item] =
+        write.call(memory, usage, precedence, link, writes, reads, present, interface, weight,
+                   by[0], by[1], by[2], by[3], by[4]);
     return {to_memory,
             to_usage,
             to_precedence,
@@ -175,8 +175,8 @@ struct Write : torch::autograd::Function<Write> {
             to_reads,
             {},
             to_item,
-            to_weight(to_asked, item),
-            to_asked.sum(0)};
+            to_weight(to_interface, item),
+            to_interface.sum(0)};
   }
 };
 
@@ -189,29 +189,29 @@ struct Step : torch::autograd::Function<Step> {
     static const auto step = operator_of("dnc_kernel::step", step_forward);
     at::AutoDispatchBelowADInplaceOrView below;
     const auto [new_memory, new_usage, new_precedence, new_link, new_writes, found, new_reads,
-                asked_to_write, asked_to_read] =
+                write_interface, read_interface] =
         step.call(memory, usage, precedence, link, writes, reads, present, item, write_weight,
                   write_bias, control, read_weight, read_bias);
     saved->save_for_backward({memory, usage, precedence, link, writes, reads, present,
-                              asked_to_write, write_weight, asked_to_read, read_weight, new_memory,
-                              new_link, item, control});
-    saved->mark_non_differentiable({asked_to_write, asked_to_read});
-    return {new_memory, new_usage, new_precedence, new_link,     new_writes,
-            found,      new_reads, asked_to_write, asked_to_read};
+                              write_interface, write_weight, read_interface, read_weight,
+                              new_memory, new_link, item, control});
+    saved->mark_non_differentiable({write_interface, read_interface});
+    return {new_memory, new_usage, new_precedence,  new_link,      new_writes,
+            found,      new_reads, write_interface, read_interface};
   }
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto step = operator_of("dnc_kernel::step_backward", step_backward);
     const List by = gradients_for(gradients), kept = saved->get_saved_variables();
     const Tensor &memory = kept[0], &usage = kept[1], &precedence = kept[2], &link = kept[3],
-                 &writes = kept[4], &reads = kept[5], &present = kept[6], &asked_to_write = kept[7],
-                 &write_weight = kept[8], &asked_to_read = kept[9], &read_weight = kept[10],
-                 &new_memory = kept[11], &new_link = kept[12], &item = kept[13],
-                 &control = kept[14];
-    const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_asked_to_write, to_item,
-                to_asked_to_read, to_control] =
-        step.call(memory, usage, precedence, link, writes, reads, present, asked_to_write,
-                  write_weight, asked_to_read, read_weight, new_memory, new_link, by[0], by[1],
+                 &writes = kept[4], &reads = kept[5], &present = kept[6],
+                 &write_interface = kept[7], &write_weight = kept[8], &read_interface = kept[9],
+                 &read_weight = kept[10], &new_memory = kept[11], &new_link = kept[12],
+                 &item = kept[13], &control = kept[14];
+    const auto [to_memory, to_usage, to_precedence, to_link, to_reads, to_write_interface, to_item,
+                to_read_interface, to_control] =
+        step.call(memory, usage, precedence, link, writes, reads, present, write_interface,
+                  write_weight, read_interface, read_weight, new_memory, new_link, by[0], by[1],
                   by[2], by[3], by[4], by[5], by[6]);
     return {to_memory,
             to_usage,
@@ -221,11 +221,11 @@ struct Step : torch::autograd::Function<Step> {
             to_reads,
             {},
             to_item,
-            to_weight(to_asked_to_write, item),
-            to_asked_to_write.sum(0),
+            to_weight(to_write_interface, item),
+            to_write_interface.sum(0),
             to_control,
-            to_weight(to_asked_to_read, control),
-            to_asked_to_read.sum(0)};
+            to_weight(to_read_interface, control),
+            to_read_interface.sum(0)};
   }
 };
 
@@ -238,7 +238,7 @@ TORCH_LIBRARY(dnc_kernel, library) {
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "write_backward(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
-      "Tensor reads, Tensor present, Tensor asked, Tensor weight, Tensor by_memory, "
+      "Tensor reads, Tensor present, Tensor interface, Tensor weight, Tensor by_memory, "
       "Tensor by_usage, Tensor by_precedence, Tensor by_link, Tensor by_writes) "
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def(
@@ -248,8 +248,8 @@ TORCH_LIBRARY(dnc_kernel, library) {
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "step_backward(Tensor memory, Tensor usage, Tensor precedence, Tensor link, Tensor writes, "
-      "Tensor reads, Tensor present, Tensor asked_to_write, Tensor write_weight, "
-      "Tensor asked_to_read, Tensor read_weight, Tensor new_memory, Tensor new_link, "
+      "Tensor reads, Tensor present, Tensor write_interface, Tensor write_weight, "
+      "Tensor read_interface, Tensor read_weight, Tensor new_memory, Tensor new_link, "
       "Tensor by_memory, Tensor by_usage, Tensor by_precedence, Tensor by_link, Tensor by_writes, "
       "Tensor by_found, Tensor by_reads) "
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");

@@ -73,16 +73,16 @@ inline Two forward(const Tensor& memory, const Tensor& link, const Tensor& reads
                    const Tensor& interface) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   sequences::require_shape(interface, {memory.size(0), s.heads * (s.words + 4)},
-                           "what read heads are asked");
+                           "the read interface");
   Tensor found = at::detail::empty_cpu({memory.size(0), s.heads * s.words}, memory.options()),
          weights = sequences::empty_like(reads);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "dnc_read", [&] {
     using T = scalar_t;
     for_each_sequence<Reading<T>>(memory, s, [&](Reading<T>& step, int64_t b) {
       const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
-              *asked = data<T>(interface, b);
+              *own = data<T>(interface, b);
       for (int64_t first = 0; first < s.heads; first += kLanes) {
-        step.compute(M, L, last, asked, first);
+        step.compute(M, L, last, own, first);
         clear<T>(step.words);
         add_product(step.words, M, 1, s.words, step.weights);
         head_by_head(step.words, data<T>(found, b) + first * s.words, step.heads);
@@ -126,11 +126,11 @@ inline Four backward(const Tensor& memory, const Tensor& link, const Tensor& rea
       &by_content = step.by_content, &to_last = step.to_last;
       const int64_t N = s.slots, W = s.words;
       const T *M = data<T>(memory, b), *L = data<T>(link, b), *last = data<T>(reads, b),
-              *asked = data<T>(interface, b);
+              *own = data<T>(interface, b);
       std::fill(step.to_inverses.begin(), step.to_inverses.end(), 0);
       T *dM = data<T>(to_memory, b), *dL = data<T>(to_link, b), *di = data<T>(to_interface, b);
       for (int64_t first = 0; first < s.heads; first += kLanes) {
-        step.compute(M, L, last, asked, first);
+        step.compute(M, L, last, own, first);
         const T* g = data<T>(by_found, b) + first * W;
 
         // The weights, and how each kind of them was wanted.

@@ -90,7 +90,7 @@ inline Five forward(const Tensor& memory, const Tensor& usage, const Tensor& pre
   sequences::require_shape(link, {B, linking, s.slots, s.slots}, "link");
   sequences::require_shape(writes, {B, 1, s.slots}, "write weights");
   sequences::require_shape(reads, {B, s.heads, s.slots}, "read weights");
-  sequences::require_shape(interface, {B, 3 * s.words + 3 + s.heads}, "what write heads are asked");
+  sequences::require_shape(interface, {B, 3 * s.words + 3 + s.heads}, "the write interface");
   sequences::require_shape(present, {B, 1}, "whether there is an item");
   Tensor new_memory = sequences::empty_like(memory), new_usage = sequences::empty_like(usage),
          new_precedence = sequences::empty_like(precedence), new_link = sequences::empty_like(link),

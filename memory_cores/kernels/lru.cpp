@@ -95,8 +95,8 @@ struct Forward {
 
 using Nine = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// The new memory, usage, written, write weights, what is read, the read weights; then what was
-// asked: words [B, R W], raw gates [B, R], the read heads' interface [B, R W + R].
+// The new memory, usage, written, write weights, what is read, the read weights; then
+// words [B, R W], raw gates [B, R], the read heads' interface [B, R W + R].
 Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& written,
                   const Tensor& writes, const Tensor& reads, double decay, const Tensor& present,
                   const Tensor& item, const Tensor& word_weight, const Tensor& word_bias,
@@ -112,10 +112,10 @@ Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& writt
   sequences::require_shape(present, {B, 1}, "whether there is an item");
   const Tensor words = linear::forward(word_bias, item, word_weight),
                gates = linear::forward(gate_bias, control, gate_weight),
-               asked = linear::forward(read_bias, control, read_weight);
+               interface = linear::forward(read_bias, control, read_weight);
   sequences::require_shape(words, {B, R * W}, "words");
   sequences::require_shape(gates, {B, R}, "gates");
-  sequences::require_shape(asked, {B, R * W + R}, "what read heads are asked");
+  sequences::require_shape(interface, {B, R * W + R}, "the read interface");
   Tensor new_memory = sequences::empty_like(memory), new_usage = sequences::empty_like(usage),
          new_written = sequences::empty_like(written), new_writes = sequences::empty_like(writes),
          new_reads = sequences::empty_like(reads), found = sequences::empty_like(words);
@@ -123,7 +123,7 @@ Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& writt
     using T = scalar_t;
     for_each_sequence<Forward<T>>(memory, s, [&](Forward<T>& step, int64_t b) {
       const T *M = data<T>(memory, b), *q = data<T>(reads, b), *w = data<T>(writes, b),
-              *told = data<T>(words, b);
+              *rows = data<T>(words, b);
       T *u = data<T>(new_usage, b), *to = data<T>(new_memory, b), *said = data<T>(new_written, b);
       for (int64_t n = 0; n < N; n++) {
         u[n] = T(decay) * data<T>(usage, b)[n];
@@ -142,11 +142,11 @@ Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& writt
         }
         said[n] = 1 - untouched;
         for (int64_t k = 0; k < W; k++) to[n * W + k] = kept * M[n * W + k];
-        add_rows(to + n * W, factors.data(), told, R, W);
+        add_rows(to + n * W, factors.data(), rows, R, W);
       }
       Reading<T>& reading = step.reading;
       for (int64_t first = 0; first < R; first += kLanes) {
-        reading.compute(to, data<T>(asked, b), first);
+        reading.compute(to, data<T>(interface, b), first);
         clear<T>(reading.words);
         add_product(reading.words, to, 1, W, reading.content.weights);
         head_by_head(reading.words, data<T>(found, b) + first * W, reading.content.heads);
@@ -155,7 +155,8 @@ Nine step_forward(const Tensor& memory, const Tensor& usage, const Tensor& writt
       }
     });
   });
-  return {new_memory, new_usage, new_written, new_writes, found, new_reads, words, gates, asked};
+  return {new_memory, new_usage, new_written, new_writes, found,
+          new_reads,  words,     gates,       interface};
 }
 
 template <typename T>
@@ -176,28 +177,29 @@ struct Backward : Forward<T> {
 
 using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// Gradients of memory and read weights, of what was asked, and of the item and the control.
+// Gradients of memory and read weights, of words, gates and interface, and of the item and the
+// control.
 Seven step_backward(const Tensor& memory, const Tensor& reads, const Tensor& present,
                     const Tensor& new_usage, const Tensor& new_memory, const Tensor& words,
-                    const Tensor& gates, const Tensor& asked, const Tensor& word_weight,
+                    const Tensor& gates, const Tensor& interface, const Tensor& word_weight,
                     const Tensor& gate_weight, const Tensor& read_weight, const Tensor& by_memory,
                     const Tensor& by_writes, const Tensor& by_found, const Tensor& by_reads) {
   const Sizes s{memory.size(1), memory.size(2), reads.size(1)};
   const int64_t N = s.slots, W = s.words, R = s.heads;
   Tensor to_memory = sequences::empty_like(memory), to_reads = sequences::empty_like(reads),
          to_words = sequences::empty_like(words), to_gates = sequences::empty_like(gates),
-         to_asked = sequences::empty_like(asked);
+         to_interface = sequences::empty_like(interface);
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "lru_step_backward", [&] {
     using T = scalar_t;
     for_each_sequence<Backward<T>>(memory, s, [&](Backward<T>& step, int64_t b) {
       const T *M = data<T>(new_memory, b), *q = data<T>(reads, b), here = *data<T>(present, b);
-      T *dM = step.to_memory.data(), *di = data<T>(to_asked, b);
+      T *dM = step.to_memory.data(), *di = data<T>(to_interface, b);
       std::copy_n(data<T>(by_memory, b), N * W, dM);
       std::fill(step.to_inverses.begin(), step.to_inverses.end(), 0);
 
       // The read: what was found, and the weights.
       for (int64_t first = 0; first < R; first += kLanes) {
-        step.reading.compute(M, data<T>(asked, b), first);
+        step.reading.compute(M, data<T>(interface, b), first);
         Content<T>& content = step.reading.content;
         const T* g = data<T>(by_found, b) + first * W;
         side_by_side(data<T>(by_reads, b) + first * N, content.heads, step.to_weights);
@@ -240,9 +242,9 @@ Seven step_backward(const Tensor& memory, const Tensor& reads, const Tensor& pre
     });
   });
   const Tensor to_control =
-      linear::backward(to_gates, gate_weight).add_(linear::backward(to_asked, read_weight));
-  return {to_memory, to_reads,   to_words,
-          to_gates,  to_asked,   linear::backward(to_words, word_weight),
+      linear::backward(to_gates, gate_weight).add_(linear::backward(to_interface, read_weight));
+  return {to_memory, to_reads,     to_words,
+          to_gates,  to_interface, linear::backward(to_words, word_weight),
           to_control};
 }
 
@@ -265,14 +267,14 @@ Nine step_shapes(const Tensor& memory, const Tensor& usage, const Tensor& writte
 
 Seven step_backward_shapes(const Tensor& memory, const Tensor& reads, const Tensor&, const Tensor&,
                            const Tensor&, const Tensor& words, const Tensor& gates,
-                           const Tensor& asked, const Tensor& word_weight,
+                           const Tensor& interface, const Tensor& word_weight,
                            const Tensor& gate_weight, const Tensor&, const Tensor&, const Tensor&,
                            const Tensor&, const Tensor&) {
   return {at::empty_like(memory),
           at::empty_like(reads),
           at::empty_like(words),
           at::empty_like(gates),
-          at::empty_like(asked),
+          at::empty_like(interface),
           linear::backward_shape(words, word_weight),
           linear::backward_shape(gates, gate_weight)};
 }
@@ -282,25 +284,26 @@ struct Step : torch::autograd::Function<Step> {
                       const Tensor& written, const Tensor& writes, const Tensor& reads,
                       double decay, const Tensor& present, const Tensor& item,
                       const Tensor& word_weight, const Tensor& word_bias, const Tensor& control,
-                      const Tensor& gate_weight, const Tensor& gate_bias,
-                      const Tensor& read_weight, const Tensor& read_bias) {
+                      const Tensor& gate_weight, const Tensor& gate_bias, const Tensor& read_weight,
+                      const Tensor& read_bias) {
     static const auto step = operator_of("lru_kernel::step", step_forward);
     at::AutoDispatchBelowADInplaceOrView below;
     const auto [new_memory, new_usage, new_written, new_writes, found, new_reads, words, gates,
-                asked] =
+                interface] =
         step.call(memory, usage, written, writes, reads, decay, present, item, word_weight,
                   word_bias, control, gate_weight, gate_bias, read_weight, read_bias);
-    saved->save_for_backward({memory, reads, present, new_usage, new_memory, words, gates, asked,
-                              word_weight, gate_weight, read_weight, item, control});
-    saved->mark_non_differentiable({new_usage, new_written, words, gates, asked});
-    return {new_memory, new_usage, new_written, new_writes, found, new_reads, words, gates, asked};
+    saved->save_for_backward({memory, reads, present, new_usage, new_memory, words, gates,
+                              interface, word_weight, gate_weight, read_weight, item, control});
+    saved->mark_non_differentiable({new_usage, new_written, words, gates, interface});
+    return {new_memory, new_usage, new_written, new_writes, found,
+            new_reads,  words,     gates,       interface};
   }
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto step = operator_of("lru_kernel::step_backward", step_backward);
     const List by = gradients_for(gradients), kept = saved->get_saved_variables();
     const Tensor &item = kept[11], &control = kept[12];
-    const auto [to_memory, to_reads, to_words, to_gates, to_asked, to_item, to_control] =
+    const auto [to_memory, to_reads, to_words, to_gates, to_interface, to_item, to_control] =
         step.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
                   kept[9], kept[10], by[0], by[3], by[4], by[5]);
     return {to_memory,
@@ -316,8 +319,8 @@ struct Step : torch::autograd::Function<Step> {
             to_control,
             to_weight(to_gates, control),
             to_gates.sum(0),
-            to_weight(to_asked, control),
-            to_asked.sum(0)};
+            to_weight(to_interface, control),
+            to_interface.sum(0)};
   }
 };
 
@@ -331,7 +334,7 @@ TORCH_LIBRARY(lru_kernel, library) {
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "step_backward(Tensor memory, Tensor reads, Tensor present, Tensor new_usage, "
-      "Tensor new_memory, Tensor words, Tensor gates, Tensor asked, Tensor word_weight, "
+      "Tensor new_memory, Tensor words, Tensor gates, Tensor interface, Tensor word_weight, "
       "Tensor gate_weight, Tensor read_weight, Tensor by_memory, Tensor by_writes, "
       "Tensor by_found, Tensor by_reads) "
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");

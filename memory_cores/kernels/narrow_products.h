@@ -23,7 +23,7 @@ constexpr int kBytes = 32, kSums = 12;
 #endif
 constexpr int kWeights = 4;          // rows of weights that are multiplied at a time
 constexpr int kVectors = 2;          // or vectors of a row
-constexpr int64_t kAhead = 8;        // rows of weights that are fetched before their turn
+constexpr int64_t kAhead = 8;        // rows of weights that are prefetched
 constexpr int64_t kLeast = 1 << 19;  // multiplications that are worth a thread
 
 template <typename T>
@@ -40,7 +40,7 @@ const Vector<T>& at(const T* array) {
   return *reinterpret_cast<const Vector<T>*>(array);
 }
 
-// Has n numbers fetched.
+// Prefetches n numbers.
 template <typename T>
 void fetch(const T* array, int64_t n) {
   constexpr int64_t kLine = 64 / sizeof(T);

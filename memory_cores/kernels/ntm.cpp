@@ -94,8 +94,8 @@ struct Forward {
 using Ten =
     std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// The new memory, norms, written, focus, write weights, what is read, the read weights; then what
-// was asked: the write heads' interface and vectors, and the read heads' interface.
+// The new memory, norms, written, focus, write weights, what is read, the read weights; then the
+// write heads' interface and vectors, and the read heads' interface.
 Ten step_forward(const Tensor& memory, const Tensor& norms, const Tensor& written,
                  const Tensor& focus, const Tensor& reads, const Tensor& present,
                  const Tensor& item, const Tensor& vector_weight, const Tensor& vector_bias,
@@ -110,11 +110,11 @@ Ten step_forward(const Tensor& memory, const Tensor& norms, const Tensor& writte
   sequences::require_shape(reads, {B, R, N}, "read weights");
   sequences::require_shape(present, {B, 1}, "whether there is an item");
   const Tensor vectors = linear::forward(vector_bias, item, vector_weight),
-               told = linear::forward(write_bias, item, write_weight),
-               asked = linear::forward(read_bias, control, read_weight);
+               write_interface = linear::forward(write_bias, item, write_weight),
+               read_interface = linear::forward(read_bias, control, read_weight);
   sequences::require_shape(vectors, {B, 2 * H * W}, "vectors");
-  sequences::require_shape(told, {B, interface_size(H, W)}, "what write heads are asked");
-  sequences::require_shape(asked, {B, interface_size(R, W)}, "what read heads are asked");
+  sequences::require_shape(write_interface, {B, interface_size(H, W)}, "the write interface");
+  sequences::require_shape(read_interface, {B, interface_size(R, W)}, "the read interface");
   Tensor new_memory = sequences::empty_like(memory), new_norms = sequences::empty_like(norms),
          new_written = sequences::empty_like(written), new_focus = sequences::empty_like(focus),
          new_writes = sequences::empty_like(focus), new_reads = sequences::empty_like(reads),
@@ -126,7 +126,7 @@ Ten step_forward(const Tensor& memory, const Tensor& norms, const Tensor& writte
       const T *M = data<T>(memory, b), *was = data<T>(written, b);
       T *to = data<T>(new_memory, b), *is = data<T>(new_written, b);
       Writing<T>& writing = step.writing;
-      writing.compute(M, data<T>(norms, b), data<T>(focus, b), data<T>(told, b),
+      writing.compute(M, data<T>(norms, b), data<T>(focus, b), data<T>(write_interface, b),
                       data<T>(vectors, b), *data<T>(present, b));
       std::copy(writing.focus.begin(), writing.focus.end(), data<T>(new_focus, b));
       std::copy(writing.weights.begin(), writing.weights.end(), data<T>(new_writes, b));
@@ -145,7 +145,7 @@ Ten step_forward(const Tensor& memory, const Tensor& norms, const Tensor& writte
       std::copy(step.inverses.begin(), step.inverses.end(), data<T>(new_norms, b));
       for (int64_t first = 0; first < R; first += kLanes) {
         Address<T>& reading = step.reading;
-        reading.compute(to, step.inverses, data<T>(reads, b), data<T>(asked, b), first);
+        reading.compute(to, step.inverses, data<T>(reads, b), data<T>(read_interface, b), first);
         clear<T>(step.words);
         add_product(step.words, to, 1, W, reading.weights);
         head_by_head(step.words, data<T>(found, b) + first * W, reading.heads);
@@ -153,8 +153,8 @@ Ten step_forward(const Tensor& memory, const Tensor& norms, const Tensor& writte
       }
     });
   });
-  return {new_memory, new_norms, new_written, new_focus, new_writes,
-          found,      new_reads, told,        vectors,   asked};
+  return {new_memory, new_norms, new_written,     new_focus, new_writes,
+          found,      new_reads, write_interface, vectors,   read_interface};
 }
 
 template <typename T>
@@ -172,20 +172,21 @@ struct Backward : Forward<T> {
 
 using Nine = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// Gradients of memory, norms, focus and read weights, of what was asked (write heads' interface,
+// Gradients of memory, norms, focus and read weights, of the interfaces (write heads' interface,
 // vectors, read heads' interface), and of the item and the control.
 Nine step_backward(const Tensor& memory, const Tensor& norms, const Tensor& focus,
                    const Tensor& reads, const Tensor& present, const Tensor& new_memory,
-                   const Tensor& new_norms, const Tensor& told, const Tensor& vectors,
-                   const Tensor& asked, const Tensor& vector_weight, const Tensor& write_weight,
-                   const Tensor& read_weight, const Tensor& by_memory, const Tensor& by_norms,
-                   const Tensor& by_focus, const Tensor& by_writes, const Tensor& by_found,
-                   const Tensor& by_reads) {
+                   const Tensor& new_norms, const Tensor& write_interface, const Tensor& vectors,
+                   const Tensor& read_interface, const Tensor& vector_weight,
+                   const Tensor& write_weight, const Tensor& read_weight, const Tensor& by_memory,
+                   const Tensor& by_norms, const Tensor& by_focus, const Tensor& by_writes,
+                   const Tensor& by_found, const Tensor& by_reads) {
   const int64_t N = memory.size(1), W = memory.size(2), H = focus.size(1), R = reads.size(1);
   Tensor to_memory = sequences::empty_like(memory), to_norms = sequences::empty_like(norms),
          to_focus = sequences::empty_like(focus), to_reads = sequences::empty_like(reads),
-         to_told = at::zeros_like(told), to_vectors = sequences::empty_like(vectors),
-         to_asked = sequences::empty_like(asked);
+         to_write_interface = at::zeros_like(write_interface),
+         to_vectors = sequences::empty_like(vectors),
+         to_read_interface = sequences::empty_like(read_interface);
   const Heads heads{{N, W, H}, {N, W, R}};
   AT_DISPATCH_FLOATING_TYPES(memory.scalar_type(), "ntm_step_backward", [&] {
     using T = scalar_t;
@@ -199,7 +200,7 @@ Nine step_backward(const Tensor& memory, const Tensor& norms, const Tensor& focu
       // The read.
       for (int64_t first = 0; first < R; first += kLanes) {
         Address<T>& reading = step.reading;
-        reading.compute(next, step.inverses, data<T>(reads, b), data<T>(asked, b), first);
+        reading.compute(next, step.inverses, data<T>(reads, b), data<T>(read_interface, b), first);
         const T* g = data<T>(by_found, b) + first * W;
         side_by_side(data<T>(by_reads, b) + first * N, reading.heads, reading.gradient);
         side_by_side(g, reading.heads, step.words);
@@ -208,13 +209,13 @@ Nine step_backward(const Tensor& memory, const Tensor& norms, const Tensor& focu
           add_rows(by + n * W, reinterpret_cast<const T*>(&reading.weights[n]), g, reading.heads,
                    W);
         reading.backward(step.inverses, by, step.to_new_norms, data<T>(to_reads, b),
-                         data<T>(to_asked, b));
+                         data<T>(to_read_interface, b));
       }
       inverse_norms_backward(next, step.inverses, step.to_new_norms, by, heads.read);
 
       // Erasing and adding.
       Writing<T>& writing = step.writing;
-      writing.compute(M, data<T>(norms, b), data<T>(focus, b), data<T>(told, b),
+      writing.compute(M, data<T>(norms, b), data<T>(focus, b), data<T>(write_interface, b),
                       data<T>(vectors, b), *data<T>(present, b));
       T *to_erase = step.to_erase.data(), *to_vector = data<T>(to_vectors, b) + H * W;
       std::fill(step.to_erase.begin(), step.to_erase.end(), 0);
@@ -249,10 +250,11 @@ Nine step_backward(const Tensor& memory, const Tensor& norms, const Tensor& focu
       if (writing.present > 0) {
         for (int64_t first = 0; first < H; first += kLanes) {
           Address<T>& address = writing.address;
-          address.compute(M, writing.inverses, data<T>(focus, b), data<T>(told, b), first);
+          address.compute(M, writing.inverses, data<T>(focus, b), data<T>(write_interface, b),
+                          first);
           side_by_side(step.to_weights.data() + first * N, address.heads, address.gradient);
           address.backward(writing.inverses, dM, step.to_norms, data<T>(to_focus, b),
-                           data<T>(to_told, b));
+                           data<T>(to_write_interface, b));
         }
       } else {
         std::copy_n(step.to_weights.begin(), H * N, data<T>(to_focus, b));
@@ -260,10 +262,17 @@ Nine step_backward(const Tensor& memory, const Tensor& norms, const Tensor& focu
       std::copy(step.to_norms.begin(), step.to_norms.end(), data<T>(to_norms, b));
     });
   });
-  const Tensor to_item =
-      linear::backward(to_told, write_weight).add_(linear::backward(to_vectors, vector_weight));
-  return {to_memory,  to_norms, to_focus, to_reads, to_told,
-          to_vectors, to_asked, to_item,  linear::backward(to_asked, read_weight)};
+  const Tensor to_item = linear::backward(to_write_interface, write_weight)
+                             .add_(linear::backward(to_vectors, vector_weight));
+  return {to_memory,
+          to_norms,
+          to_focus,
+          to_reads,
+          to_write_interface,
+          to_vectors,
+          to_read_interface,
+          to_item,
+          linear::backward(to_read_interface, read_weight)};
 }
 
 Ten step_shapes(const Tensor& memory, const Tensor& norms, const Tensor& written,
@@ -286,19 +295,19 @@ Ten step_shapes(const Tensor& memory, const Tensor& norms, const Tensor& written
 
 Nine step_backward_shapes(const Tensor& memory, const Tensor& norms, const Tensor& focus,
                           const Tensor& reads, const Tensor&, const Tensor&, const Tensor&,
-                          const Tensor& told, const Tensor& vectors, const Tensor& asked,
-                          const Tensor&, const Tensor& write_weight, const Tensor& read_weight,
-                          const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                          const Tensor&, const Tensor&) {
+                          const Tensor& write_interface, const Tensor& vectors,
+                          const Tensor& read_interface, const Tensor&, const Tensor& write_weight,
+                          const Tensor& read_weight, const Tensor&, const Tensor&, const Tensor&,
+                          const Tensor&, const Tensor&, const Tensor&) {
   return {at::empty_like(memory),
           at::empty_like(norms),
           at::empty_like(focus),
           at::empty_like(reads),
-          at::empty_like(told),
+          at::empty_like(write_interface),
           at::empty_like(vectors),
-          at::empty_like(asked),
-          linear::backward_shape(told, write_weight),
-          linear::backward_shape(asked, read_weight)};
+          at::empty_like(read_interface),
+          linear::backward_shape(write_interface, write_weight),
+          linear::backward_shape(read_interface, read_weight)};
 }
 
 struct Step : torch::autograd::Function<Step> {
@@ -310,24 +319,24 @@ struct Step : torch::autograd::Function<Step> {
                       const Tensor& read_bias) {
     static const auto step = operator_of("ntm_kernel::step", step_forward);
     at::AutoDispatchBelowADInplaceOrView below;
-    const auto [new_memory, new_norms, new_written, new_focus, new_writes, found, new_reads, told,
-                vectors, asked] =
+    const auto [new_memory, new_norms, new_written, new_focus, new_writes, found, new_reads,
+                write_interface, vectors, read_interface] =
         step.call(memory, norms, written, focus, reads, present, item, vector_weight, vector_bias,
                   write_weight, write_bias, control, read_weight, read_bias);
-    saved->save_for_backward({memory, norms, focus, reads, present, new_memory, new_norms, told,
-                              vectors, asked, vector_weight, write_weight, read_weight, item,
-                              control});
-    saved->mark_non_differentiable({new_written, told, vectors, asked});
-    return {new_memory, new_norms, new_written, new_focus, new_writes,
-            found,      new_reads, told,        vectors,   asked};
+    saved->save_for_backward({memory, norms, focus, reads, present, new_memory, new_norms,
+                              write_interface, vectors, read_interface, vector_weight, write_weight,
+                              read_weight, item, control});
+    saved->mark_non_differentiable({new_written, write_interface, vectors, read_interface});
+    return {new_memory, new_norms, new_written,     new_focus, new_writes,
+            found,      new_reads, write_interface, vectors,   read_interface};
   }
 
   static List backward(Saved* saved, const List& gradients) {
     static const auto step = operator_of("ntm_kernel::step_backward", step_backward);
     const List by = gradients_for(gradients), kept = saved->get_saved_variables();
     const Tensor &item = kept[13], &control = kept[14];
-    const auto [to_memory, to_norms, to_focus, to_reads, to_told, to_vectors, to_asked, to_item,
-                to_control] =
+    const auto [to_memory, to_norms, to_focus, to_reads, to_write_interface, to_vectors,
+                to_read_interface, to_item, to_control] =
         step.call(kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7], kept[8],
                   kept[9], kept[10], kept[11], kept[12], by[0], by[1], by[3], by[4], by[5], by[6]);
     return {to_memory,
@@ -339,11 +348,11 @@ struct Step : torch::autograd::Function<Step> {
             to_item,
             to_weight(to_vectors, item),
             to_vectors.sum(0),
-            to_weight(to_told, item),
-            to_told.sum(0),
+            to_weight(to_write_interface, item),
+            to_write_interface.sum(0),
             to_control,
-            to_weight(to_asked, control),
-            to_asked.sum(0)};
+            to_weight(to_read_interface, control),
+            to_read_interface.sum(0)};
   }
 };
 
@@ -358,7 +367,8 @@ TORCH_LIBRARY(ntm_kernel, library) {
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def(
       "step_backward(Tensor memory, Tensor norms, Tensor focus, Tensor reads, Tensor present, "
-      "Tensor new_memory, Tensor new_norms, Tensor told, Tensor vectors, Tensor asked, "
+      "Tensor new_memory, Tensor new_norms, Tensor write_interface, Tensor vectors, Tensor "
+      "read_interface, "
       "Tensor vector_weight, Tensor write_weight, Tensor read_weight, Tensor by_memory, "
       "Tensor by_norms, Tensor by_focus, Tensor by_writes, Tensor by_found, Tensor by_reads) "
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");

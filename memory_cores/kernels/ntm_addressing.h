@@ -17,7 +17,7 @@ using namespace addressing;
 
 constexpr int64_t kShifts = 3;  // by one slot back, by none, by one on
 
-// Length of what K heads are asked: [keys K W; strengths K; gates K; shifts K x 3; sharpness K].
+// Length of the interface of K heads: [keys K W; strengths K; gates K; shifts K x 3; sharpness K].
 inline int64_t interface_size(int64_t heads, int64_t words) {
   return heads * (words + 3 + kShifts);
 }
@@ -57,8 +57,8 @@ struct Address {
                const T* new_interface, int64_t new_first) {
     memory = new_memory, interface = new_interface, first = new_first;
     heads = std::min(kLanes, s.heads - first);
-    content.compute(memory, inverses, interface + first * s.words,
-                    interface + place(s.words, 1), heads);
+    content.compute(memory, inverses, interface + first * s.words, interface + place(s.words, 1),
+                    heads);
     side_by_side(last + first * s.slots, heads, before);
     clear<T>(shifts);
     gates = sharpness = Lanes<T>{};
@@ -100,15 +100,16 @@ struct Address {
       to_shifts[0] += by_moved[n] * gated[after(n)];
       to_shifts[1] += by_moved[n] * gated[n];
       to_shifts[2] += by_moved[n] * gated[ahead(n)];
-      const Lanes<T> by_gated = shifts[1] * by_moved[n] + shifts[0] * by_moved[ahead(n)] +
-                                shifts[2] * by_moved[after(n)];
+      const Lanes<T> by_gated =
+          shifts[1] * by_moved[n] + shifts[0] * by_moved[ahead(n)] + shifts[2] * by_moved[after(n)];
       to_gates += by_gated * (content.weights[n] - before[n]);
-      gradient[n] = gates * by_gated;        // of the content's weights
-      before[n] = by_gated - gradient[n];    // now their gradient
+      gradient[n] = gates * by_gated;      // of the content's weights
+      before[n] = by_gated - gradient[n];  // now their gradient
     }
     softmax_backward<T>(to_shifts, shifts.data(), kShifts);
     head_by_head(before, to_last + first * s.slots, heads);
-    T *gate = to_interface + place(s.words + 1, 1), *shift = to_interface + place(s.words + 2, kShifts),
+    T *gate = to_interface + place(s.words + 1, 1),
+      *shift = to_interface + place(s.words + 2, kShifts),
       *sharp = to_interface + place(s.words + 2 + kShifts, 1);
     for (int64_t r = 0; r < heads; r++) {
       gate[r] = to_gates[r] * gates[r] * (1 - gates[r]);

@@ -22,7 +22,7 @@ c10::TypedOperatorHandle<Function> operator_of(const char* name, Function&) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Function>();
 }
 
-// Gradients as a backward operator takes them, which has none of its own.
+// Contiguous gradients; backward operators have no second derivatives.
 inline List gradients_for(const List& gradients) {
   TORCH_CHECK_NOT_IMPLEMENTED(!at::GradMode::is_enabled(),
                               "operators of memory cores have no second gradients");

@@ -1,8 +1,8 @@
 // Soft codes of keys, with the linear map before them, and their gradients: what
 // `soft_codes.soft_codes` does.
 //
-// Scores are [codes H D; gates G]. A code is c = exp((s - logsumexp s) / 2), so that its length is 1.
-// The name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
+// Scores are [codes H D; gates G]. A code is c = exp((s - logsumexp s) / 2), so that its length
+// is 1. The name of a gradient begins with `to_` if it is computed here, with `by_` if it is given.
 
 #include <ATen/ATen.h>
 
