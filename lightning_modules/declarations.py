@@ -8,12 +8,15 @@ declaration in its folder, so that showing runs needs no model.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from types import NoneType
 from typing import Any, Literal, get_origin
 
 Direction = Literal["higher", "lower", "neither"]
 #: Suffix of a heading: the direction in which values are better.
 ARROWS: Mapping[Direction, str] = {"lower": " ↓", "higher": " ↑", "neither": ""}
+#: Unit of shares.
+SHARE = "0 to 1"
 #: A measure's name in a sentence.
 NAMED = re.compile(r"`(\w+)`")
 
@@ -49,6 +52,15 @@ class Measure:
     benchmarks: tuple[str, ...] = ()
     gathered: bool = True
     perfect: float | None = None
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and largest possible value: of a share, or as good as perfect."""
+        if self.unit == SHARE:
+            return 0.0, 1.0
+        least = self.perfect if self.better == "lower" else None
+        most = self.perfect if self.better == "higher" else None
+        return -inf if least is None else least, inf if most is None else most
 
     @property
     def shown_name(self) -> str:

@@ -30,9 +30,9 @@ Generated from the records of runs in `docs/records/` by
 `python cli.py compare docs/records --out docs/results.md`: change the records, not this file.
 
 Every number is measured on the test set that is named below the heading, with its source, its size
-and the first digits of its hash. It is a mean over seeds with the 95% interval of Student's t; a
-single seed has none, and runs of one seed are averaged first. Groups are ranked by the first
-measure.
+and the first digits of its hash. It is a mean over seeds with the 95% interval of Student's t, cut
+off at the least and largest possible value; a single seed has none, and runs of one seed are
+averaged first. Groups are ranked by the first measure.
 
 The reference is the best of the groups that share three seeds with the most others. Differences
 from it are between runs with the same seed, each with its own 95% interval. There is a conclusion

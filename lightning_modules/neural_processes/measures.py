@@ -9,7 +9,7 @@ from torch import Tensor
 from datamodules.points.batch import FunctionSequences
 from datamodules.points.benchmark import FunctionDataModule
 from datamodules.sources import Split
-from lightning_modules.declarations import Family, Measure, StepCurve
+from lightning_modules.declarations import SHARE, Family, Measure, StepCurve
 from lightning_modules.measures import Measures
 from lightning_modules.metrics.key_places import key_measurements
 from lightning_modules.metrics.overlap import overlap_measurements
@@ -22,7 +22,7 @@ from lightning_modules.neural_processes.probes import FunctionProbes
 if TYPE_CHECKING:
     from lightning_modules.neural_processes.neural_process import NeuralProcess
 
-NATS, SHARE = "nats per target", "0 to 1"
+NATS = "nats per target"
 KNOWN_OPTIMUM, DIGITS = ("DriftingFunctions",), ("MovingDigits",)
 MOVING = ("MovingDigits", "MovingFaces")
 #: Test sequences whose imaginary keys are tracked.

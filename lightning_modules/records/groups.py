@@ -7,7 +7,7 @@ all settings that affect results are equal, apart from the seed.
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -38,9 +38,12 @@ class Estimate(NamedTuple):
     mean: Tensor
     margin: Tensor  #: half-width of Student's interval; NaN for a single run
 
-    def in_words(self, digits: int) -> str:
-        """Format as "0.33 [0.29, 0.37]"; without an interval if there is none; "-" if NaN."""
-        return interval_in_words(self.mean.item(), self.margin.item(), digits)
+    def in_words(self, digits: int, limits: tuple[float, float] = (-inf, inf)) -> str:
+        """Format as "0.33 [0.29, 0.37]"; without an interval if there is none; "-" if NaN.
+
+        The interval ends at the least and largest possible value.
+        """
+        return interval_in_words(self.mean.item(), self.margin.item(), digits, limits=limits)
 
 
 #: Most settings of a label that other groups lack; versions of the code may differ in dozens.
@@ -132,7 +135,9 @@ class Group(NamedTuple):
 
     def number(self, name: str, digits: int) -> str:
         """Format the mean with its interval, and the number of seeds if some lack a value."""
-        text = self.scalar(name).in_words(digits)
+        measures = {measure.name: measure for measure in self.runs[0].family.measures}
+        limits = measures[name].limits if name in measures else (-inf, inf)
+        text = self.scalar(name).in_words(digits, limits)
         known, seeds = len(self.knowing(name).seeds), len(self.seeds)
         return text if known in (0, seeds) else f"{text} ({known} of {seeds} seeds)"
 

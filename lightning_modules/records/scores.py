@@ -12,6 +12,7 @@ model without memory in the fewest settings counts; on a tie none does. Exclusio
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class ScoredBenchmark(NamedTuple):
         """Format a contestant's mean score with its interval; "-" if it has none."""
         if contestant not in self.groups:
             return UNKNOWN
-        return self.estimate(contestant).in_words(digits)
+        return self.estimate(contestant).in_words(digits, (-inf, 1.0))
 
     @property
     def _range(self) -> float:

@@ -11,7 +11,7 @@ therefore shows a difference, instead of one in twenty (uncorrected intervals: f
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +38,13 @@ def interval_factor(count: int) -> float:
     return float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) if count > 1 else nan
 
 
-def interval_in_words(mean: float, margin: float, digits: int, sign: str = "") -> str:
+def interval_in_words(
+    mean: float,
+    margin: float,
+    digits: int,
+    sign: str = "",
+    limits: tuple[float, float] = (-inf, inf),
+) -> str:
     """Format as "0.33 [0.29, 0.37]"; without an interval if there is none; "-" if NaN.
 
     Args:
@@ -46,11 +52,13 @@ def interval_in_words(mean: float, margin: float, digits: int, sign: str = "") -
         margin: half-width of the interval.
         digits: decimal places.
         sign: "+" to always write the sign, as for differences.
+        limits: least and largest possible value, at which the interval ends.
     """
     if not isfinite(mean):
         return "-"
     form = f"{sign}z,.{digits}f"  # z: never -0.00
-    middle, low, high = (format(value, form) for value in (mean, mean - margin, mean + margin))
+    ends = max(mean - margin, min(mean, limits[0])), min(mean + margin, max(mean, limits[1]))
+    middle, low, high = (format(value, form) for value in (mean, *ends))
     return f"{middle} [{low}, {high}]" if isfinite(margin) else middle
 
 

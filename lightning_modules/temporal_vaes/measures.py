@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from datamodules.frames.batch import FrameSequences
-from lightning_modules.declarations import Family, Measure, StepCurve
+from lightning_modules.declarations import SHARE, Family, Measure, StepCurve
 from lightning_modules.measures import Measures
 from lightning_modules.metrics.answers import OLD_AGE
 from lightning_modules.metrics.coherence import coherence_measurements
@@ -23,7 +23,7 @@ from lightning_modules.temporal_vaes.probes import FrameProbes
 if TYPE_CHECKING:
     from lightning_modules.temporal_vaes.temporal_vae import TemporalVAE
 
-PER_STEP, SHARE = "nats per step", "0 to 1"
+PER_STEP = "nats per step"
 #: Benchmarks whose camera returns.
 VIEWS = "LoopClosure", "Rotation"
 #: Benchmarks that return to places that the model has generated itself.

@@ -334,6 +334,14 @@ def test_a_curve_is_a_mean_over_those_of_full_length(runs):
     assert group.curve("kl").mean.tolist() == pytest.approx([2.5 * (t + 1) / 10 for t in range(10)])
 
 
+def test_no_interval_of_a_ratio_is_below_0(runs):
+    for seed, kl in enumerate((2.0, 2.0, 9.0)):
+        runs.frames("DNC", seed, kl)
+    (group,) = by_group(records(runs))
+    margin = 4.302653 * np.std([0.2, 0.2, 0.9], ddof=1) / 3**0.5
+    assert group.number("recall_ratio", 3) == f"0.433 [0.000, {0.4333333 + margin:.3f}]"
+
+
 def test_runs_without_a_seed_count_one_by_one():
     found = estimate(torch.tensor([1.0, 2.0, 6.0]), [None, None, 0])
     assert float(found.mean) == 3

@@ -1,6 +1,6 @@
 """Paired tests and their correction, against independently computed values."""
 
-from math import isnan, sqrt
+from math import inf, isnan, sqrt
 
 import numpy as np
 import pytest
@@ -57,6 +57,13 @@ def test_differences_that_are_equal_but_for_rounding_are_not_tested():
     assert len({ours[seed] - best[seed] for seed in ours}) > 1
     found = paired_difference(ours, best)
     assert found.mean == pytest.approx(0.1) and isnan(found.margin) and isnan(found.p)
+
+
+def test_intervals_end_at_the_least_and_largest_possible_value():
+    assert interval_in_words(0.4, 1.0, 2, limits=(0.0, inf)) == "0.40 [0.00, 1.40]"
+    assert interval_in_words(0.9, 0.3, 2, limits=(0.0, 1.0)) == "0.90 [0.60, 1.00]"
+    # An optimum is computed on a finite set, and may be surpassed.
+    assert interval_in_words(-0.1, 0.2, 2, limits=(0.0, inf)) == "-0.10 [-0.10, 0.10]"
 
 
 def test_what_seeds_share_cancels():
