@@ -48,7 +48,8 @@ class Browser:
     def scroll_through(self) -> None:
         """Scroll everything into view once, so that all charts are drawn."""
         for place in self.driver.find_elements("css selector", ".plot"):
-            if place.is_displayed():
+            # Not Selenium's is_displayed: an undrawn chart may be without a size for a moment.
+            if self.js("!!arguments[0].offsetParent", place):
                 self.js("arguments[0].scrollIntoView({block: 'center'})", place)
                 self.wait(lambda place=place: self.js("!!arguments[0]._fullData", place))
 
