@@ -19,8 +19,8 @@ from lightning_modules.records.reading import FORMAT
 from lightning_modules.records.run_folder import RunFolder, write_json
 from lightning_modules.records.settings import (
     ON_DIVERGENCE,
-    RECORDED_LATER,
     TRAINING,
+    VALIDATION,
     WORLD_SIZE,
 )
 from lightning_modules.records.versions import versions
@@ -82,8 +82,7 @@ class ResultsFile(L.Callback):
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings of model and data, and those of the trainer that affect results."""
-        names = *TRAINING, *(name for name in RECORDED_LATER if name != WORLD_SIZE)
-        trainer = {name: self.settings["trainer"].get(name) for name in names}
+        trainer = {name: self.settings["trainer"].get(name) for name in (*TRAINING, *VALIDATION)}
         if self.origin.world_size is not None:
             trainer[WORLD_SIZE] = self.origin.world_size
         if self.recorder.on_divergence != "stop":

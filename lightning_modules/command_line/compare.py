@@ -245,7 +245,7 @@ def is_known(column: Measure, group: Group) -> bool:
 def row(group: Group, sizes: Sequence[str], measures: Sequence[Measure]) -> list[str]:
     """Return a group's row of the table."""
     core = ", ".join([group.core or "-", *group.settings])
-    numbers = [group.number(measure.name, measure.digits) for measure in measures]
+    numbers = [group.number(measure) for measure in measures]
     written = (size_in_words(group.runs, name) for name in sizes)
     return [group.model, core, str(len(group.seeds)), *written, *numbers]
 

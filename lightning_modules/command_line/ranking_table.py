@@ -104,7 +104,7 @@ def _names(group: Group) -> list[str]:
 
 
 def _numbers(row: Row, ranking: Ranking, measures: Sequence[Measure]) -> list[str]:
-    first, *others = (row.group.number(each.name, each.digits) for each in measures)
+    first, *others = (row.group.number(each) for each in measures)
     difference = [row.in_words(measures[0].digits)] if len(ranking.rows) > 1 else []
     return [first, *difference, *others]
 

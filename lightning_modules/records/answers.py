@@ -39,7 +39,7 @@ class Answer(NamedTuple):
         """Format the best model's result, its number of seeds and its state size."""
         group, measure = self.best.group, self.measure
         name = f"{measure.label}{ARROWS[measure.better]}"
-        reached = f"{name} {group.number(measure.name, measure.digits)}"
+        reached = f"{name} {group.number(measure)}"
         state = size_in_words(group.runs, "state_size")
         return f"{reached}, {group.size}" + f", state size {state}" * (state != UNKNOWN)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from lightning_modules.declarations import Measure
 from lightning_modules.names import counted, model_label
 from lightning_modules.records.run import Run
 from lightning_modules.records.settings import (
@@ -133,12 +134,16 @@ class Group(NamedTuple):
         values = torch.tensor([run.scalar(name) for run in runs], dtype=torch.float64)
         return estimate(values, [run.seed for run in runs]) if runs else NOTHING
 
-    def number(self, name: str, digits: int) -> str:
-        """Format the mean with its interval, and the number of seeds if some lack a value."""
-        measures = {measure.name: measure for measure in self.runs[0].family.measures}
-        limits = measures[name].limits if name in measures else (-inf, inf)
-        text = self.scalar(name).in_words(digits, limits)
-        known, seeds = len(self.knowing(name).seeds), len(self.seeds)
+    def number(self, measure: Measure, digits: int | None = None) -> str:
+        """Format the mean with its interval, and the number of seeds if some lack a value.
+
+        Args:
+            measure: the measure.
+            digits: decimal places; default: the measure's.
+        """
+        digits = measure.digits if digits is None else digits
+        text = self.scalar(measure.name).in_words(digits, measure.limits)
+        known, seeds = len(self.knowing(measure.name).seeds), len(self.seeds)
         return text if known in (0, seeds) else f"{text} ({known} of {seeds} seeds)"
 
     def by_seed(self, name: str) -> dict[int | None, float]:

@@ -15,9 +15,12 @@ TRAINING = (
 )
 #: Number of processes that train a run, each with its own batches; not a setting of the trainer.
 WORLD_SIZE = "world_size"
-#: What else decides which state is the best, and how large a step's batch is. Older records lack
-#: these: they are unknown there, not null.
-RECORDED_LATER = ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches", WORLD_SIZE)
+#: Trainer settings that decide which state is the best.
+VALIDATION = ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches")
+#: What older records lack: it is unknown there, not null.
+RECORDED_LATER = (*VALIDATION, WORLD_SIZE)
+#: Its keys.
+LATER_KEYS = frozenset(f"trainer.{name}" for name in RECORDED_LATER)
 #: How non-finite steps are handled; listed with the trainer's settings unless it is the default.
 ON_DIVERGENCE = "on_divergence"
 #: Values that models and cores use for a null setting; formerly the settings' defaults.
@@ -70,7 +73,7 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Select the settings that affect a run's results, apart from its seed."""
-    training = {f"trainer.{name}" for name in (*TRAINING, *RECORDED_LATER, ON_DIVERGENCE)}
+    training = {f"trainer.{name}" for name in (*TRAINING, ON_DIVERGENCE)} | LATER_KEYS
     return {
         key: value
         for key, value in _spelled_out(settings).items()
@@ -80,14 +83,13 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def completed(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Fill in what older records lack, if the runs that are otherwise alike have one value."""
-    later = {f"trainer.{name}" for name in RECORDED_LATER}
     alike: dict[Hashable, list[dict[str, Any]]] = {}
     filled = [dict(each) for each in settings]
     for own in filled:
-        others = {key: value for key, value in own.items() if key not in later}
+        others = {key: value for key, value in own.items() if key not in LATER_KEYS}
         alike.setdefault(hashable(others), []).append(own)
     for runs in alike.values():
-        for key in later:
+        for key in sorted(LATER_KEYS):  # labels list settings in this order
             values = {hashable(own[key]): own[key] for own in runs if key in own}
             if len(values) == 1:
                 (value,) = values.values()

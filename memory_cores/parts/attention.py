@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from memory_cores.core import Items
 from memory_cores.parts.addressing import masked_softmax
 from memory_cores.parts.real_points import RealPoints, of_points
 
@@ -105,6 +106,12 @@ class Attention(nn.Module, ABC):
         """Encode and project queries [..., M, Dk] to [..., M, E]; only ``real`` ones if given."""
         return self.project_queries(self.encode(queries))
 
+    def ask_at(
+        self, queries: Tensor, steps: Tensor | None, real: RealPoints | None = None
+    ) -> Tensor:
+        """Call ``ask`` for queries in steps [..., M]; only positions see the steps."""
+        return self.ask(queries, real)
+
     def project_keys(self, codes: Tensor) -> Tensor:
         """Project encoded keys to [..., N, E]."""
         return codes
@@ -123,6 +130,10 @@ class Attention(nn.Module, ABC):
         # Fill before any product, or NaN in padding would reach the weights' gradients.
         keys, values = keys.masked_fill(hole, 0), values.masked_fill(hole, 0)
         return Prepared(self.project_keys(self.encode(keys)), self.project_values(values), mask)
+
+    def prepare_at(self, items: Items, steps: Tensor) -> Prepared:
+        """Call ``prepare`` for items of steps [..., N]; only positions see the steps."""
+        return self.prepare(*items)
 
     def weights(self, queries: Tensor, memory: Prepared) -> Tensor:
         """Return the weights [..., H, M, N] of projected queries."""

@@ -148,7 +148,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
         earlier = (state.keys, state.values, self._occupied(state))
         items = Items(*(torch.cat(parts, 1) for parts in zip(earlier, current, strict=True)))
         steps = torch.cat([state.steps, state.now.expand_as(state.item_mask)], 1)
-        return self._prepared(items, steps - state.now)
+        return self.attention.prepare_at(items, steps - state.now)
 
     def lookup(
         self,
@@ -158,9 +158,10 @@ class ItemCache(MemoryCore[ItemCacheState]):
     ) -> Tensor:
         """Attend to the current items and those in the slots."""
         if isinstance(snapshot, Prepared):  # steps are relative to the present
-            return self.attention.attend(self._asked(queries, None, real), snapshot, real)
+            return self.attention.attend(self.attention.ask_at(queries, None, real), snapshot, real)
         steps = torch.arange(queries.shape[1], device=queries.device).unsqueeze(1)
-        return snapshot.attended(self.attention, self._asked(queries, steps, real), real)
+        projected = self.attention.ask_at(queries, steps, real)
+        return snapshot.attended(self.attention, projected, real)
 
     def pool(self, state: ItemCacheState) -> tuple[Tensor, Tensor]:
         """Sum the values in the slots; empty ones are zero."""
@@ -176,19 +177,7 @@ class ItemCache(MemoryCore[ItemCacheState]):
     ) -> Recollections:
         """Write all steps at once: each sees a range of rows of one store."""
         most = self._capacity(items.mask.shape[1] * items.mask.shape[2])
-        return recollected(items, most, self._prepared)
-
-    def _prepared(self, items: Items, steps: Tensor) -> Prepared:
-        """Prepare items [B, S, ...] in steps [B, S]."""
-        if isinstance(self.attention, CacheAttention):
-            return self.attention.prepare_at(items, steps)
-        return self.attention.prepare(*items)
-
-    def _asked(self, queries: Tensor, steps: Tensor | None, real: RealPoints | None) -> Tensor:
-        """Encode and project queries; those of all T steps are in steps [T, 1]."""
-        if isinstance(self.attention, CacheAttention):
-            return self.attention.ask_at(queries, steps, real)
-        return self.attention.ask(queries, real)
+        return recollected(items, most, self.attention.prepare_at)
 
     def _capacity(self, rows: int) -> int:
         """Return the number of slots for at most this many earlier items."""

@@ -156,7 +156,8 @@ class ClaimRuns:
         here = read_runs(path for path in done if path.is_dir()).runs
         runs = {done[run.folder]: run for run in here if run.tested is not None}
         runs |= {done[each.run.folder.path]: each.record for each in outcomes if each.record}
-        diverged = {done[each.run.folder.path] for each in outcomes if has_diverged(each)}
+        ended = {done[each.run.folder.path]: each for each in outcomes}
+        diverged = {run for run in ended.keys() - runs.keys() if has_diverged(ended[run])}
         of_model: dict[tuple[str, str], list[Run]] = {}
         for each in self.needed():
             if each in runs:

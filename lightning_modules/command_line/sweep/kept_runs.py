@@ -15,7 +15,7 @@ from lightning_modules.records.problems import NoRuns
 from lightning_modules.records.reader import read_runs
 from lightning_modules.records.run import DIGITS, Run
 from lightning_modules.records.settings import (
-    RECORDED_LATER,
+    LATER_KEYS,
     decisive,
     differing,
     effective,
@@ -23,7 +23,6 @@ from lightning_modules.records.settings import (
 )
 
 SEED, NAME = "--seed_everything=", "--run="
-LATER = {f"trainer.{name}" for name in RECORDED_LATER}
 
 
 class Settings(Blueprint):
@@ -97,7 +96,7 @@ class KeptRuns:
         assert run.tested is not None
         benchmark, recorded = run.tested.benchmark, decisive(run.settings)
         # Unknown settings, which only one side has, count as equal.
-        unknown = LATER - (recorded.keys() & experiment.settings.keys())
+        unknown = LATER_KEYS - (recorded.keys() & experiment.settings.keys())
         recorded, expected = (
             {key: value for key, value in settings.items() if key not in unknown}
             for settings in (recorded, experiment.settings)

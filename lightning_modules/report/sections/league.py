@@ -105,7 +105,7 @@ def _overview_row(label: str, rankings: Sequence[Ranking]) -> Markup:
 
 def _overview_number(row: Row, column: Measure) -> Markup:
     """Return a mean, below it the interval, and below that the number of seeds."""
-    mean, _, interval = row.group.number(column.name, column.digits).partition(" ")
+    mean, _, interval = row.group.number(column).partition(" ")
     text = tag("strong" if row.best else "em" if row.group.stage == VALIDATION else "span", mean)
     below = (tag("small", each) for each in (interval, row.group.size) if each)
     star = "*" * row.conclusive
@@ -159,7 +159,7 @@ def _is_known(column: Measure, ranking: Ranking) -> bool:
 def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[str]:
     """List the headline's value, the comparison, then the other values."""
     columns = _columns(ranking)
-    first, *others = (group.number(column.name, column.digits) for column in columns)
+    first, *others = (group.number(column) for column in columns)
     return [first, *compared, *others]
 
 
