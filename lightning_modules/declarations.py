@@ -40,6 +40,7 @@ class Measure:
             curve; if not, it is derived from gathered measures.
         perfect: the value of a perfect memory, for scores that compare across benchmarks; None if
             unknown.
+        from_zero: whether it is never negative.
     """
 
     name: str
@@ -52,15 +53,17 @@ class Measure:
     benchmarks: tuple[str, ...] = ()
     gathered: bool = True
     perfect: float | None = None
+    from_zero: bool = False
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Least and largest possible value: of a share, or as good as perfect."""
+        """Least and largest possible value."""
         if self.unit == SHARE:
             return 0.0, 1.0
-        least = self.perfect if self.better == "lower" else None
-        most = self.perfect if self.better == "higher" else None
-        return -inf if least is None else least, inf if most is None else most
+        least = 0.0 if self.from_zero else -inf
+        if self.perfect is None or self.better == "neither":
+            return least, inf
+        return (self.perfect, inf) if self.better == "lower" else (least, self.perfect)
 
     @property
     def shown_name(self) -> str:

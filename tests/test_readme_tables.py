@@ -3,8 +3,11 @@
 import re
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 
 import pytest
+from scipy.stats import sem, ttest_rel
+from scipy.stats import t as student
 
 from lightning_modules.records.groups import Group
 from lightning_modules.records.groups import tested_groups as groups_tested
@@ -66,6 +69,41 @@ def test_recall(column: str) -> None:
         assert row[column] == expected, name
 
 
+def separated(groups: dict[str, Group], measure: str) -> tuple[str, dict[str, float]]:
+    """The best group, and p of the others: a t-test paired by seed, corrected as by Holm (1979)."""
+    values = {
+        name: [group.by_seed(measure)[seed] for seed in (31, 32, 33)]
+        for name, group in groups.items()
+    }
+    best = min(values, key=lambda name: sum(values[name]))
+    others = values.keys() - {best}
+    plain = {name: float(ttest_rel(values[name], values[best]).pvalue) for name in others}
+    corrected, least = {}, 0.0
+    for rank, name in enumerate(sorted(plain, key=plain.__getitem__)):
+        corrected[name] = least = max(least, (len(plain) - rank) * plain[name])
+    return best, corrected
+
+
+#: Those that the text says are not separated from the best, by column.
+LEVEL = {
+    "one-shot recall": {"NTM", "Introspection", "DNC"},
+    "maze": {"DNC", "ContextWindow", "NTM", "LRU"},
+}
+
+
+@pytest.mark.parametrize("column", LEVEL)
+def test_who_is_not_separated_from_the_best(column: str) -> None:
+    folder, measure = RECALL[column]
+    best, p = separated(of_three_seeds(folder), measure)
+    assert {best, *(name for name in p if p[name] >= 0.05)} == LEVEL[column]
+
+
+def test_who_is_separated_from_the_hybrid() -> None:
+    best, p = separated(of_three_seeds("perfect_recall_l10"), "recall_ratio")
+    behind = {name for name in p if p[name] < 0.05}
+    assert (best, behind) == ("Hybrid", {"TransformerCache", "RMR", "VRNN", "NoMemory"})
+
+
 #: In the order of the text.
 ROOMS = ("NTM", "DNC", "LRU", "Introspection", "VRNN")
 
@@ -121,3 +159,17 @@ def test_functions() -> None:
         assert group.size == "3 seeds"
         (size,) = {run.facts["state_size"] for run in group.runs}
         assert rows[name]["state size"] == ("all points" if size is None else f"{size:,}")
+
+
+def test_the_lead_of_rmr() -> None:
+    """The text has the next best model's difference, and the largest corrected p."""
+    groups = processes()
+    best, p = separated(groups, "nll")
+    assert best == "RMR"
+    own = groups[best].by_seed("nll")
+    others = [group.by_seed("nll") for name, group in groups.items() if name != best]
+    leads = [[values[seed] - own[seed] for seed in own] for values in others]
+    least = min(leads, key=fmean)
+    low, high = student.interval(0.95, 2, fmean(least), sem(least))
+    lead = f"{fmean(least):.2f} [{low:.2f}, {high:.2f}] nats (p = {max(p.values()):.3f} at most"
+    assert lead in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())

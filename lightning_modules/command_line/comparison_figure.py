@@ -76,7 +76,7 @@ def training_figure(
             last = name != benchmark.family.criterion
             label = f"{main.name.upper()} at the last step ({measure.unit})"
             label = label if last else measure.label
-            panels.append(MeasureInTraining(label, last and main.from_zero, curves))
+            panels.append(MeasureInTraining(label, measure.from_zero, curves))
     if not panels:
         return None
     measured = f"Validations; {hardware.pop()}" if in_seconds else "Validations"

@@ -42,8 +42,9 @@ number of groups; otherwise the difference is marked "no conclusion", even if it
 good models, one table in ten has a conclusion all the same.
 
 Arrows say which values are better. State size is how many numbers a sequence carries from step to
-step. Seconds are those of the fastest seed. They include validations and whatever else the machine
-was doing, so they compare on one machine only.
+step. Training steps and seconds count until the tested checkpoint, the best in validation, which
+may be earlier than the last. Seconds are those of the fastest seed. They include validations and
+whatever else the machine was doing, so they compare on one machine only.
 Names are explained in [metrics.md](metrics.md); further findings are in [notes.md](notes.md).
 """
 #: Folder of the figures, beside the document.

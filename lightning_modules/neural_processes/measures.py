@@ -116,6 +116,7 @@ FAMILY = Family(
             "squared intensities",
             "lower",
             benchmarks=PATCHES,
+            from_zero=True,
         ),
         Measure(
             "patch_error_unseen",
@@ -124,6 +125,7 @@ FAMILY = Family(
             "lower",
             header="patch error, unseen",
             benchmarks=PATCHES,
+            from_zero=True,
         ),
         Measure(
             "patch_error_mean_face",
@@ -131,6 +133,7 @@ FAMILY = Family(
             "squared intensities",
             header="of the mean face",
             benchmarks=PATCHES,
+            from_zero=True,
         ),
         Measure(
             "patch_error_mean_canvas",
@@ -138,6 +141,7 @@ FAMILY = Family(
             "squared intensities",
             header="of the mean canvas",
             benchmarks=PATCHES,
+            from_zero=True,
         ),
         _gap("nll", "gap to optimum", perfect=0.0),
         _gap("nll_with_context"),
@@ -243,6 +247,7 @@ FAMILY = Family(
             "are right, more for predictions that are too sure",
             "-",
             header="squared z",
+            from_zero=True,
         ),
         Measure(
             "gap_squared_z",
@@ -262,6 +267,7 @@ FAMILY = Family(
             "kl",
             "KL of the posterior from the prior, with that of the keys that a stochastic RMR draws",
             "nats per step",
+            from_zero=True,
         ),
         Measure(
             "bound",

@@ -20,8 +20,8 @@ EXPLANATION = (
     "corrected for the number of models. Brackets are 95% intervals over seeds. Models need not be "
     "equally large: their parameters are in each benchmark's table."
 )
-#: Introduces the tally of how often each model is among the best.
-OF_TALLY = "Best, or tied with the best"
+#: Introduces the tally of how often each model is the best or not significantly worse.
+OF_TALLY = "Best, or not separated from the best"
 #: Numbers of seeds too small for an answer, in words.
 COUNTS = ("none", "one", "two")
 

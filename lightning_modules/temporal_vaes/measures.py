@@ -54,10 +54,13 @@ FAMILY = Family(
             "KL of the posterior from the prior, with that of what a core draws: what the memory "
             "did not know",
             PER_STEP,
+            from_zero=True,
         ),
-        Measure("kl_last_step", "`kl` at the last step", "nats", gathered=False),
+        Measure("kl_last_step", "`kl` at the last step", "nats", gathered=False, from_zero=True),
         Measure("recalled_share", "share of the steps that are recalled", SHARE),
-        Measure("kl_new", "`kl` of new steps", PER_STEP, header="KL, new", digits=2),
+        Measure(
+            "kl_new", "`kl` of new steps", PER_STEP, header="KL, new", digits=2, from_zero=True
+        ),
         # A posterior that has collapsed lowers every KL: only their ratios say what is better.
         Measure(
             "kl_recalled",
@@ -65,18 +68,21 @@ FAMILY = Family(
             PER_STEP,
             header="KL, all recalled",
             digits=2,
+            from_zero=True,
         ),
         Measure(
             "kl_recalled_old",
             "`kl` of recalled steps whose answer was last seen, at whatever step, at least "
             f"{OLD_AGE} steps before",
             PER_STEP,
+            from_zero=True,
         ),
         Measure(
             "kl_recalled_late",
             f"`kl_recalled_old` from step {LATE_STEP} on",
             PER_STEP,
             gathered=False,
+            from_zero=True,
         ),
         Measure(
             "recall_ratio",
@@ -131,11 +137,13 @@ FAMILY = Family(
             "benchmarks but parity recall",
             "per pixel",
             "lower",
+            from_zero=True,
         ),
         Measure(
             "prior_recall_error_other",
             "the same against another given frame, drawn at random",
             "per pixel",
+            from_zero=True,
         ),
         Measure(
             "coherence_error",
@@ -145,12 +153,14 @@ FAMILY = Family(
             "per pixel",
             "lower",
             benchmarks=PLACES,
+            from_zero=True,
         ),
         Measure(
             "coherence_error_other",
             "the same against a frame that it generated of another place before, drawn at random",
             "per pixel",
             benchmarks=PLACES,
+            from_zero=True,
         ),
         Measure(
             "coherence_ratio",
@@ -161,6 +171,7 @@ FAMILY = Family(
             header="own frames again",
             gathered=False,
             benchmarks=PLACES,
+            from_zero=True,
         ),
         Measure(
             "returned_error",
@@ -168,6 +179,7 @@ FAMILY = Family(
             "per pixel",
             "lower",
             benchmarks=VIEWS,
+            from_zero=True,
         ),
         Measure(
             "returned_error_other",
@@ -175,6 +187,7 @@ FAMILY = Family(
             "batch",
             "per pixel",
             benchmarks=VIEWS,
+            from_zero=True,
         ),
         Measure(
             "returned_ratio",
@@ -184,6 +197,7 @@ FAMILY = Family(
             header="returned views",
             benchmarks=VIEWS,
             gathered=False,
+            from_zero=True,
         ),
         Measure(
             "returned_psnr",

@@ -3,13 +3,15 @@
 import json
 import re
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
 
 import datamodules
 import lightning_modules
-from lightning_modules.declarations import Direction, Family, Measure, Picture, StepCurve
+from lightning_modules.declarations import SHARE, Direction, Family, Measure, Picture, StepCurve
+from lightning_modules.records.reader import read_runs
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/metrics.md"
 THINGS = Family("things", (Measure("a", "it", "-", headline=1),), "a", (StepCurve("a", "a"),))
@@ -59,6 +61,36 @@ def test_what_newer_versions_declare_is_left_out() -> None:
     content = family.to_json() | {"invented": 1}
     content["measures"][0]["later"] = [2]
     assert Family.from_json(content) == family
+
+
+@pytest.mark.parametrize(
+    ("measure", "limits"),
+    [
+        (Measure("a", "", SHARE, "higher"), (0, 1)),
+        (Measure("a", "", "-", from_zero=True), (0, inf)),
+        (Measure("a", "", "-", "lower", perfect=2.0, from_zero=True), (2, inf)),
+        (Measure("a", "", "-", "higher", perfect=2.0), (-inf, 2)),
+        (Measure("a", "", "-", "higher", perfect=2.0, from_zero=True), (0, 2)),
+        (Measure("a", "", "-"), (-inf, inf)),
+    ],
+)
+def test_limits(measure: Measure, limits: tuple[float, float]) -> None:
+    assert measure.limits == limits
+
+
+@every_family
+def test_what_is_never_negative_is_not_so_in_any_record(family: Family) -> None:
+    """KLs, errors and their ratios are declared so; bounds and likelihoods are not."""
+    named = {measure.name for measure in family.measures if measure.from_zero}
+    assert named == {
+        measure.name
+        for measure in family.measures
+        if re.match(r"kl|.*error(_|$)|coherence_ratio|returned_ratio|squared_z", measure.name)
+        if measure.perfect is None
+    }
+    runs = read_runs([DOCUMENTED.parent / "records"]).runs
+    values = [run.scalar(name) for run in runs if run.family.name == family.name for name in named]
+    assert values and not any(value < 0 for value in values)
 
 
 @pytest.mark.parametrize("missing", ["name", "measures", "criterion"])

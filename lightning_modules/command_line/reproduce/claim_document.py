@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from math import exp, isfinite
+from math import exp, inf, isfinite
 from os.path import relpath
 from pathlib import Path
 from statistics import fmean
@@ -130,7 +130,7 @@ def document(claims: Sequence[tuple[Judged, Sequence[Path]]], folder: Path) -> s
 def compared(one: Comparison) -> str:
     """Format a comparison: its numbers, what is claimed of them, and its verdict."""
     statement, found = one.statement, one.difference
-    digits = digits_of(statement.quantity)
+    digits, limits = format_of(statement.quantity)
     seeds = f"{found.pairs} seed{'s' * (found.pairs != 1)}"
     if statement.quantity.reaches is not None:
         return _compared_times(one, seeds)
@@ -139,7 +139,8 @@ def compared(one: Comparison) -> str:
         bound = -statement.margin if statement.relation == "below" else statement.margin
         claimed = f"{statement.relation} {bound or 0:g}"
     else:
-        what, numbers = one.of, interval_in_words(found.mean + one.to, found.margin, digits)
+        what, mean = one.of, found.mean + one.to
+        numbers = interval_in_words(mean, found.margin, digits, limits=limits)
         claimed = f"{statement.relation} {one.to:g}"
     if statement.relation == "near":
         claimed = f"within {statement.margin:g} of {0 if isinstance(one.to, str) else one.to:g}"
@@ -180,12 +181,15 @@ def _seeds(seeds: Collection[int]) -> str:
     return f"seed{'s' * (len(seeds) != 1)} {', '.join(map(str, sorted(seeds)))}"
 
 
-def digits_of(quantity: Quantity) -> int:
-    """Return a measure's decimal places in tables; 0 for seconds and parameter counts."""
-    if quantity.reaches is not None:
-        return 0
-    measures = (each for family in lightning_modules.families() for each in family.measures)
-    return next((each.digits for each in measures if each.name == quantity.measure), 0)
+def format_of(quantity: Quantity) -> tuple[int, tuple[float, float]]:
+    """Return a measure's decimal places, and its limits; 0 for seconds and parameter counts."""
+    if quantity.reaches is None:
+        for measure in (
+            each for family in lightning_modules.families() for each in family.measures
+        ):
+            if measure.name == quantity.measure:
+                return measure.digits, measure.limits
+    return 0, (0.0, inf)
 
 
 def _statements(judged: Judged) -> Iterator[str]:
@@ -235,7 +239,7 @@ def _mean(scores: Sequence[Score], quantity: Quantity, model: str, data: str) ->
     if not values_by_seed:
         return "-"
     values = torch.tensor(list(values_by_seed.values()), dtype=torch.float64)
-    return estimate(values, list(values_by_seed)).in_words(digits_of(quantity))
+    return estimate(values, list(values_by_seed)).in_words(*format_of(quantity))
 
 
 def _bounded(times: Times) -> str:

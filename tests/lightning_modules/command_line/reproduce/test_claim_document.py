@@ -1,14 +1,14 @@
 """Words of comparisons: what was found, and which bound was claimed."""
 
-from math import log
+from math import inf, log
 from pathlib import Path
 
 import pytest
 
 from lightning_modules.command_line.reproduce.claim_document import (
     compared,
-    digits_of,
     document,
+    format_of,
     line,
     report,
 )
@@ -71,10 +71,19 @@ def test_a_comparison_names_the_seeds_that_diverged() -> None:
     ]
 
 
-def test_digits_are_those_of_tables() -> None:
-    assert digits_of(Quantity("bound", None)) == 1
-    assert digits_of(Quantity("nll", (1, 10))) == 3
-    assert digits_of(Quantity("parameters", None)) == 0
+def test_numbers_have_the_digits_and_limits_of_their_measures() -> None:
+    assert format_of(Quantity("bound", None)) == (1, (-inf, inf))
+    assert format_of(Quantity("nll", (1, 10))) == (3, (-inf, inf))
+    assert format_of(Quantity("coherence_ratio", None)) == (3, (0.0, inf))
+    assert format_of(Quantity("parameters", None)) == (0, (0.0, inf))
+
+
+def test_an_interval_of_a_mean_ends_at_the_least_possible_value() -> None:
+    """Errors of 0.05, 0.10 and 0.30 have an interval from -0.18 to 0.48."""
+    statement = Statement(Quantity("coherence_ratio", None), ("a",), "below", 0.5, 0.0, (), "")
+    numbers = {31: 0.05, 32: 0.10, 33: 0.30}
+    (judged,) = judge([statement], ["maze"], lambda quantity, model, data: numbers)
+    assert compared(judged.comparisons[0]).startswith("a on maze: 0.150 [0.000, 0.479] (")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,7 @@ def test_ratios_of_times_in_words(own: dict, other: dict, said: str) -> None:
     statement = Statement(quantity, ("a",), "below", ("b",), -log(1.25), (), "")
     (judged,) = judge([statement], ["gp"], lambda *_: {}, lambda q, model, data: clocks[model])
     assert said in compared(judged.comparisons[0])
-    assert digits_of(quantity) == 0
+    assert format_of(quantity)[0] == 0
 
 
 def judged_again(name: str, results: ClaimResults) -> Judged:
@@ -148,7 +157,7 @@ def test_a_mean_over_bounds_is_marked_and_has_no_interval() -> None:
         for seed, known in zip((31, 32, 33), kinds, strict=True)
     ]
     written = report(judged_again("A7", ClaimResults(3, scores, [])), [], Path())
-    exact = "| 3 | 200 [-48, 448] |"
+    exact = "| 3 | 200 [0, 448] |"
     for row in (
         f"| asnp_rmr {exact} at most 70 (2 of 3 at the first validation) |",
         f"| asnp_w {exact} 70 [45, 95] |",
