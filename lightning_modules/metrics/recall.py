@@ -11,6 +11,9 @@ from lightning_modules.objectives import Bound
 
 #: A recalled step with an old answer is "late" if it is the 20th of its sequence or a later one.
 LATE_STEP = 20
+#: Least KL of new steps, in nats, for a ratio to it. Of latents that are not used (a posterior that
+#: has collapsed) it is about 0.001, and a ratio would be noise.
+LEAST_NEW = 0.1
 
 #: Always reported, as NaN where no step belongs to the group.
 GROUPS = ("kl_new", "kl_recalled", "kl_recalled_old")
@@ -46,6 +49,7 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
             that are nowhere defined are left out.
     """
     kl, reconstruction, new = sums["kl"], sums["reconstruction"], sums["kl_new"].mean
+    used = new.where(new >= LEAST_NEW, torch.nan)
     late = sums["kl_recalled_old"].since(LATE_STEP).mean
     scalars = {
         # Eq. 5 of Gemici et al. 2017: F is the sum over steps of F_t, eq. 6.
@@ -55,8 +59,8 @@ def summarise(sums: Mapping[str, StepSums]) -> Summary:
         "kl_last_step": kl.curve[-1],
         **{name: sums[name].mean for name in GROUPS},
         "kl_recalled_late": late,
-        "recall_ratio": sums["kl_recalled_old"].mean / new,
-        "recall_ratio_late": late / new,
+        "recall_ratio": sums["kl_recalled_old"].mean / used,
+        "recall_ratio_late": late / used,
     }
     defined = [name for name in sums if name in GROUPS or not sums[name].nowhere]
     scalars |= {name: sums[name].mean for name in defined if name not in scalars}

@@ -12,6 +12,7 @@ from lightning_modules.metrics.prior_recall import prior_recall_measurements
 from lightning_modules.metrics.read_correctness import read_measurements
 from lightning_modules.metrics.recall import (
     LATE_STEP,
+    LEAST_NEW,
     bound_measurements,
     summarise,
 )
@@ -88,7 +89,8 @@ FAMILY = Family(
             "recall_ratio",
             "KL of steps whose answer was last seen at least "
             f"{OLD_AGE} steps before, over KL of new steps (`kl_recalled_old` over `kl_new`): 1 "
-            "without memory, but for parity recall",
+            f"without memory, but for parity recall; none below {LEAST_NEW} nats, of unused "
+            "latents",
             "-",
             "lower",
             header="KL ratio, old",
@@ -100,7 +102,7 @@ FAMILY = Family(
             "recall_ratio_late",
             f"KL of steps from step {LATE_STEP} on whose answer was last seen at least {OLD_AGE} "
             "steps before, over KL of new steps (`kl_recalled_late` over `kl_new`): 1 without "
-            "memory",
+            f"memory; none below {LEAST_NEW} nats, of unused latents",
             "-",
             "lower",
             header="KL ratio, old late",

@@ -105,6 +105,17 @@ def test_a_group_that_never_occurs_is_nan_and_spoils_nothing_else() -> None:
     assert scalars["bound"].item() == -6.0
 
 
+@pytest.mark.parametrize(("new", "ratio"), [(0.09, math.nan), (0.11, 0.5), (14.0, 0.5)])
+def test_latents_that_are_not_used_have_no_ratio(new: float, ratio: float) -> None:
+    """A posterior that had collapsed, with 0.001 nats, had a ratio of 0.04 and won a search."""
+    place = torch.tensor([[*range(15), *range(10)]])
+    kl = torch.tensor([[new] * 15 + [new / 2] * 10])
+    scalars = summary_of((Bound(-torch.ones(1, 25), kl), place)).scalars
+    for name in ("recall_ratio", "recall_ratio_late"):
+        assert scalars[name].item() == pytest.approx(ratio, nan_ok=True), name
+    assert scalars["kl_new"].item() == pytest.approx(new)
+
+
 def test_values_where_nothing_is_defined_do_not_count_even_if_nan() -> None:
     means = StepMeans(["a"], 2)
     values = torch.tensor([[1.0, float("nan")], [3.0, 5.0]])

@@ -16,6 +16,8 @@ def sequences() -> Measurement:
 
 
 def half(rank: int, folder: str) -> None:
+    # A forked process would wait forever for the threads that its parent has started.
+    torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
     )
