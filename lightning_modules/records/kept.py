@@ -26,7 +26,8 @@ FLAT = re.compile(r"[\[{](?:[^\[\]{}]|\[(?:\s*\"[^\"\[\]{}]*\",?)*\s*\])*[\]}]")
 def record_of(run: Run) -> str:
     """Return a test's results as the text of a record, without anything specific to the machine.
 
-    Validations are limited to the measures that the family follows during training.
+    Validations are limited to the measures that the family follows during training, and those by
+    which models are ranked.
 
     Raises:
         Unreadable: the run was not tested, or the text is too long.
@@ -44,7 +45,9 @@ def record_of(run: Run) -> str:
     content["settings"] = {**_without_folder(content["settings"]), "trainer": trainer}
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
     if run.history is not None:
-        content["validations"] = kept_validations(run.history, run.family.followed)
+        headlines = (measure.name for measure in run.family.headlines)
+        measures = dict.fromkeys((*run.family.followed, *headlines))
+        content["validations"] = kept_validations(run.history, [*measures])
     training = content.get("training") or {}
     content["training"] = {name: value for name, value in training.items() if name != "command"}
     text = _brief(json.dumps(rounded(content), indent=1, allow_nan=False)) + "\n"

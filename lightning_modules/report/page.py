@@ -81,7 +81,7 @@ def _sections(benchmarks: Sequence[BenchmarkRuns], problems: Sequence[Problem]) 
         overall(benchmarks),
         league(rankings),
         step_curves(benchmarks),
-        learning_curves(benchmarks),
+        learning_curves(rankings),
         memory_scaling(benchmarks),
         state_size(rankings),
         probes(benchmarks, of_probes),

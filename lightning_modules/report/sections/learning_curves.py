@@ -6,9 +6,9 @@ import torch
 from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
-from lightning_modules.records.benchmarks import BenchmarkRuns
 from lightning_modules.records.groups import Estimate, Group, by_group
 from lightning_modules.records.learning import Learning, learning, validated
+from lightning_modules.records.ranking import Ranking
 from lightning_modules.records.run import Run
 from lightning_modules.report.chart import (
     Chart,
@@ -31,9 +31,13 @@ LEAD = (
 STEPS, SECONDS = "training steps", "training time (seconds)"
 
 
-def learning_curves(benchmarks: Sequence[BenchmarkRuns]) -> Section:
-    """Return the section, with a panel for each benchmark and one switch for all."""
-    panels = [panel for benchmark in benchmarks for panel in _panels(benchmark)]
+def learning_curves(rankings: Sequence[Ranking]) -> Section:
+    """Return the section, with one switch for all panels.
+
+    Each benchmark has a panel for the measure of its ranking and one for the criterion by which a
+    run's best state is selected, if they differ and were validated.
+    """
+    panels = [panel for ranking in rankings for panel in _panels(ranking)]
     return Section("learning", "Learning", LEAD, [_switch(), *panels] if panels else [])
 
 
@@ -45,22 +49,35 @@ def _switch() -> Markup:
     return tag("fieldset", tag("legend", "Against"), *choices, id="against")
 
 
-def _panels(benchmark: BenchmarkRuns) -> Iterator[Markup]:
-    groups = [v for v in by_group(benchmark.runs) if any(run.history for run in v.runs)]
-    measure = benchmark.family.best_by
-    traces = [trace for group in groups for trace in _lines(group, measure.name)]
-    if traces:
+def _panels(ranking: Ranking) -> Iterator[Markup]:
+    benchmark = ranking.benchmark
+    for measure in dict.fromkeys([ranking.headline, benchmark.family.best_by]):
+        groups = [
+            g for g in by_group(benchmark.runs) if any(_has(run, measure.name) for run in g.runs)
+        ]
+        traces = [trace for group in groups for trace in _lines(group, measure.name)]
+        if not traces:
+            continue
         label = f"validation's {measure.label}"
-        chart = Chart(traces, axes_layout(STEPS, measure.unit), {"titles": {"seconds": SECONDS}})
+        chart = Chart(
+            traces,
+            axes_layout(STEPS, measure.shown_unit or measure.header),
+            {"titles": {"seconds": SECONDS}},
+        )
         drawn = chart.markup(f"{label} in training, {benchmark.label}")
         yield panel(
             benchmark.label, capitalised(label), key_of(groups), drawn, benchmark=benchmark.key
         )
 
 
+def _has(run: Run, name: str) -> bool:
+    """Return whether the measure was validated, and finite at least once."""
+    return run.history is not None and bool(validated(run.history, name).isfinite().any())
+
+
 def _lines(group: Group, name: str) -> Iterator[BaseTraceType]:
     """Yield the mean with its band, and the runs that can replace it."""
-    group = group._replace(runs=[run for run in group.runs if run.history is not None])
+    group = group._replace(runs=[run for run in group.runs if _has(run, name)])
     mean = learning(group, name) if len(group.runs) > 1 else None
     if mean is not None:
         yield from _mean(group, mean)

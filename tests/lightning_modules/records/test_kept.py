@@ -53,14 +53,15 @@ def test_validations_are_kept_with_their_seconds(runs, tmp_path: Path) -> None:
     assert len(learning(group, "nll").seconds) == 100, "figures draw them as those of runs"
 
 
-def test_the_last_step_of_the_kl_is_kept_beside_the_bound(runs) -> None:
+def test_the_last_step_of_the_kl_and_the_ratio_are_kept_beside_the_bound(runs) -> None:
     folder = runs.frames("DNC", 0)
-    rows = "step,seconds,val/bound,val/kl_last_step,val/kl\n9,5,-8,3,4\n19,10,-7,,4\n"
+    columns = "step,seconds,val/bound,val/kl_last_step,val/kl,val/recall_ratio"
+    rows = f"{columns}\n9,5,-8,3,4,0.9\n19,10,-7,,4,0.5\n"
     (folder / "metrics.csv").write_text(rows, encoding="utf-8")
     ((run,), _) = read_runs([folder])
     assert json.loads(record_of(run))["validations"] == {
         **{"step": [10, 20], "seconds": [5, 10]},
-        **{"bound": [-8, -7], "kl_last_step": [3, None]},
+        **{"bound": [-8, -7], "kl_last_step": [3, None], "recall_ratio": [0.9, 0.5]},
     }
 
 

@@ -142,6 +142,17 @@ def test_learning_is_averaged_where_all_were_validated(runs):
     assert len(band["meta"]["seconds"]) == len(band["x"]) == 120
 
 
+def test_learning_shows_the_measure_of_the_ranking_first(runs):
+    """A run's best state is selected by its bound; runs are ranked by their ratio."""
+    first, second = runs.frames("DNC", 0), runs.frames("NTM", 0)
+    rows = "step,seconds,val/bound,val/recall_ratio\n9,5,-8,0.9\n19,10,-7,0.5\n"
+    (first / "metrics.csv").write_text(rows, encoding="utf-8")
+    shown = read(page(read_runs([first, second])))
+    ratio, bound = (chart["traces"] for chart in shown.data if "titles" in chart)
+    assert [(line["name"], line["y"]) for line in ratio] == [("GTMM (DNC), seed 0", [0.9, 0.5])]
+    assert [line["y"][-1] for line in bound] == [-7, -200]
+
+
 def test_damaged_and_foreign_files_are_named_and_skipped(runs, tmp_path: Path):
     runs.frames("DNC", 0)
     (runs.frames("DNC", 1) / "results.json").write_text("", encoding="utf-8")
