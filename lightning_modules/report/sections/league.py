@@ -120,8 +120,8 @@ def _details(ranking: Ranking) -> Markup:
     benchmark = ranking.benchmark
     first, *others = (_heading(each, benchmark.family) for each in _columns(ranking))
     compared = _plain("from the reference", "p", "pairs")
-    of_runs = _plain(*SIZES.values(), "measured in", "seed", "training steps")
-    head = [*_plain("model"), first, *compared, *others, *of_runs]
+    sizes, of_runs = _plain(*SIZES.values()), _plain("measured in", "seed", "training steps")
+    head = [*_plain("model"), first, *compared, *sizes, *others, *of_runs]
     rows = [line for row in ranking.rows for line in _detail_rows(row, ranking)]
     table = scrolling(_table(head, rows, "details"))
     explanation = tag("p", benchmark.family.in_words(ranking.explanation), class_="subtitle")
@@ -157,17 +157,17 @@ def _is_known(column: Measure, ranking: Ranking) -> bool:
 
 
 def _numbers(group: Group, ranking: Ranking, compared: Sequence[str]) -> list[str]:
-    """List the headline's value, the comparison, then the other values."""
+    """List the headline's value, the comparison, sizes, then the other values."""
     columns = _columns(ranking)
     first, *others = (group.number(column) for column in columns)
-    return [first, *compared, *others]
+    return [first, *compared, *sizes_in_words(group.runs), *others]
 
 
 def _detail_row(
     row: Row, runs: Sequence[Run], seeds: str, numbers: Sequence[str], marks: Marks
 ) -> Markup:
     steps = _from_to([run.training_steps for run in runs])
-    texts = [*sizes_in_words(runs), row.group.stage, seeds, steps]
+    texts = [row.group.stage, seeds, steps]
     first, *others = (tag("td", text) for text in (*numbers, *texts))
     if row.best:
         first = tag("td", tag("strong", numbers[0]))
