@@ -244,6 +244,8 @@ def contestants(of: Collection[str]) -> Counter[str]:
 CORES = {core.__name__: 1 for core in memory_cores.CORES}
 #: The paper's own ASNP with a window, beside ours.
 CONTESTANTS = {"recall": {**CORES, "VRNN": 1}}
+#: Of the search alone: without a memory the ratio is 1 with any setting.
+CONTESTANTS["maze"] = {name: 1 for name in CORES if name != "NoMemory"}
 CONTESTANTS["functions"] = {**CORES, "ContextWindow": 2, "SNP": 1, "ANP": 1, "NP": 1}
 #: The paper's models: a run takes 20 minutes, and other cores would be 60 more.
 CONTESTANTS["rendering"] = {"RMR": 1, "ContextWindow": 1, "TGQN": 1}
