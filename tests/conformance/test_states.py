@@ -90,6 +90,32 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
         assert len(old) == len(new) == BATCH, name
 
 
+@every_core
+@either_way
+def test_the_constructor_runs_on_the_meta_device(
+    core_class: type[MemoryCore], sizes: MemorySizes
+) -> None:
+    """Models are built there to size them to their budgets: ``lightning_modules/sizing.py``."""
+    expected = build(core_class, sizes=sizes)
+    with torch.device("meta"):
+        try:
+            core = build(core_class, sizes=sizes)
+            state_size = core.state_size
+        except Exception as failure:
+            raise AssertionError(
+                "the constructor must also run on the meta device, whose tensors have no data: "
+                "compute constants with math or Python numbers, and keep tensors in "
+                f"register_buffer(..., persistent=False); got {type(failure).__name__}: {failure}"
+            ) from failure
+    assert state_size == expected.state_size
+    assert shapes(core) == shapes(expected)
+    assert all(parameter.is_meta for parameter in core.parameters())
+
+
+def shapes(core: MemoryCore) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in core.named_parameters()}
+
+
 def test_colours_of_cores_are_unique() -> None:
     assert {core.look for core in CORES} <= {*PALETTE}
     assert len({core.look.colour for core in CORES}) == len(CORES)
