@@ -23,6 +23,7 @@ defaults. ``tests/conformance/`` checks these guarantees for every core:
   sequences, R ``read_heads``, W ``word_size``, Dk and Dv the widths of ``sizes``; others are free.
 - No later step depends on the fields that it names in ``not_carried``, except through what the
   other fields determine. Each number that ``state_size`` counts influences later steps.
+- The constructor also runs on the meta device, where models are sized to their budgets.
 - Shapes are the same in all steps, except those of the current step's items, unless
   ``graph_steps`` is 0 or ``state_size`` None. No call branches on data, so that a whole unroll can
   be compiled.
@@ -121,7 +122,12 @@ State = TypeVar("State", bound=NamedTuple)
 
 
 class MemoryCore(nn.Module, ABC, Generic[State]):
-    """Base class of the cores. Subclasses take ``sizes`` first, then their own settings."""
+    """Base class of the cores. Subclasses take ``sizes`` first, then their own settings.
+
+    The constructor also runs on the meta device, whose tensors have no data, to size models to
+    their budgets: compute constants with ``math`` or Python numbers, and keep tensors in
+    ``register_buffer(..., persistent=False)``.
+    """
 
     #: Colour and marker in every plot, by position in ``memory_cores.CORES``.
     look: ClassVar[Look] = NEUTRAL

@@ -22,6 +22,7 @@ from lightning_modules.command_line.closing_message import program
 from lightning_modules.command_line.configurations import resolve_content, resolve_words
 from lightning_modules.command_line.data_links import link_to_data, require_fitting
 from lightning_modules.command_line.memory_estimate import require_memory
+from lightning_modules.command_line.own_core import explain_constructor, require_all_methods
 from lightning_modules.command_line.parsing_messages import explain_parsing
 from lightning_modules.command_line.trainer_values import require_seed, require_sensible
 from lightning_modules.command_line.usage_error import UsageError
@@ -177,6 +178,7 @@ class ExperimentParser(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; a setting out of range is a usage error."""
         require_fitting(self.settings.model.class_path, self.settings.data.class_path)
+        require_all_methods(self.settings.model)
         require_sensible(self.settings.trainer)
         try:
             if self.subcommand is not None:
@@ -201,10 +203,10 @@ class ExperimentParser(LightningCLI):
         return built.model, built.data
 
     def explain(self, failure: ValueError) -> None:
-        """Raise a UsageError if a setting or a data file is the cause."""
+        """Raise a UsageError if a setting, a data file or a user's core is the cause."""
         if isinstance(failure, UnreadableData):
             raise UsageError(str(failure)) from failure
-        explanation = explain_failure(failure, self.settings)
+        explanation = explain_failure(failure, self.settings) or explain_constructor(failure)
         if explanation is not None:
             raise UsageError(explanation) from failure
 

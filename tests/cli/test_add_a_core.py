@@ -20,6 +20,7 @@ PAGE = (ROOT / "docs/add_a_core.md").read_text(encoding="utf-8")
 ((CODE,), (SWEEP,), COMMANDS) = (
     re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S) for kind in ("python", "yaml", "sh")
 )
+FORM = "--core must be module.Class, such as my_package.MyCore"
 WORDS = [shlex.split(line) for line in "".join(COMMANDS).splitlines()]
 
 
@@ -46,16 +47,24 @@ def test_it_keeps_the_contract(mine: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("my_memory.None", "--core must be PACKAGE.CLASS, got my_memory.None: module 'my_memory'"),
-        ("Recent", "--core must be PACKAGE.CLASS, got Recent: "),
+        (
+            "my_memory.None",
+            f"{FORM}, got my_memory.None: module 'my_memory' has no attribute 'None'",
+        ),
+        ("nowhere.Core", f"{FORM}, got nowhere.Core: No module named 'nowhere'"),
+        ("Recent", f"{FORM}, got Recent"),
         ("my_memory.Rows", "--core must be a subclass of MemoryCore, got my_memory.Rows"),
+        (
+            "memory_cores.MemoryCore",
+            "--core: MemoryCore lacks _read, initial_state, lookup, pool, write",
+        ),
     ],
 )
 def test_what_is_no_core_is_named(
     name: str, message: str, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(mine)
-    with pytest.raises(pytest.UsageError, match=re.escape(message)):
+    with pytest.raises(pytest.UsageError, match=f"^{re.escape(message)}$"):
         imported(name)
 
 

@@ -48,6 +48,15 @@ def test_help_names_every_model_core_and_benchmark_and_little_of_lightning(
     assert max(map(len, said.partition("options:")[2].splitlines())) < 80
 
 
+def test_help_of_a_sweep_says_which_folder_its_runs_get(help_of: Callable[..., str]):
+    said = help_of("sweep", "--help")
+    assert "[--experiment NAME]" in said.partition("\n\n")[0]
+    folder = (
+        "--experiment NAME puts the runs of a sweep into runs/NAME (default: the name of FILE)."
+    )
+    assert said.endswith(f"{folder}\n")
+
+
 def test_options_of_the_trainer_have_a_help_of_their_own(help_of: Callable[..., str]):
     said = help_of("fit", "--trainer.help")
     assert "--trainer.gradient_clip_algorithm" in said and "--experiment" not in said

@@ -1,4 +1,4 @@
-"""``pytest tests/conformance --core PACKAGE.CLASS`` checks the contract for an external core."""
+"""``pytest tests/conformance --core module.Class`` checks the contract for an external core."""
 
 from importlib import import_module
 
@@ -10,7 +10,7 @@ import memory_cores
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--core",
-        metavar="PACKAGE.CLASS",
+        metavar="module.Class",
         help="check this memory core instead of those of the project",
     )
 
@@ -36,10 +36,16 @@ def core_of(item: pytest.Item) -> object:
 
 def imported(name: str) -> type[memory_cores.MemoryCore]:
     package, _, cls = name.rpartition(".")
+    form = f"--core must be module.Class, such as my_package.MyCore, got {name}"
+    if not package:
+        raise pytest.UsageError(form)
     try:
         core = getattr(import_module(package), cls)
     except (ImportError, ValueError, AttributeError) as error:
-        raise pytest.UsageError(f"--core must be PACKAGE.CLASS, got {name}: {error}") from error
+        raise pytest.UsageError(f"{form}: {error}") from error
     if not (isinstance(core, type) and issubclass(core, memory_cores.MemoryCore)):
         raise pytest.UsageError(f"--core must be a subclass of MemoryCore, got {name}")
+    if missing := core.__abstractmethods__:
+        # Otherwise every test would fail with it.
+        raise pytest.UsageError(f"--core: {cls} lacks {', '.join(sorted(missing))}")
     return core

@@ -52,6 +52,10 @@ class Case(NamedTuple):
     queries: Tensor  #: [B, T, M, Dq]; Dq is 0 for models that read with heads
     noise: Tensor  #: [B, T, noise_size]
 
+    def __repr__(self) -> str:
+        """Return sizes only; Hypothesis shows it beside a failure."""
+        return f"{len(self.controls)} sequences with {self.rows} items"
+
     def only(self, index: Any) -> "Case":
         """Select sequences of the batch."""
         items = Items(*(part[index] for part in self.items))

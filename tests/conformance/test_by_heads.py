@@ -1,6 +1,5 @@
 """The contract of every core in models that read with its heads."""
 
-import functools
 import io
 from typing import Any
 
@@ -23,15 +22,15 @@ from tests.conformance.cores import (
     unroll,
     without_items,
 )
+from tests.conformance.rules import require, require_close
 
 
-def assert_same(ours: Unrolled, theirs: Unrolled) -> None:
+def assert_same(ours: Unrolled, theirs: Unrolled, rule: str) -> None:
     """Assert that all outputs are equal up to rounding."""
-    close = functools.partial(torch.testing.assert_close, rtol=0, atol=1e-10)
-    close(ours.reads, theirs.reads)
+    require_close(ours.reads, theirs.reads, f"{rule}; the reads differ")
     for left, right in zip(ours.weightings, theirs.weightings, strict=True):
-        close(left.read, right.read)
-        close(left.write, right.write)
+        require_close(left.read, right.read, f"{rule}; the read weightings differ")
+        require_close(left.write, right.write, f"{rule}; the write weightings differ")
 
 
 def only(steps: list[Step], index: Any) -> list[Step]:
@@ -41,6 +40,11 @@ def only(steps: list[Step], index: Any) -> list[Step]:
 
 def only_weightings(weightings: list[Weightings], index: Any) -> list[Weightings]:
     return [Weightings(read=w.read[index], write=w.write[index]) for w in weightings]
+
+
+def named(weightings: Weightings) -> dict[str, Tensor]:
+    """Return the two weightings by name."""
+    return {"the read weighting": weightings.read, "the write weighting": weightings.write}
 
 
 # Shapes and kinds ---------------------------------------------------------------------------------
@@ -58,7 +62,8 @@ def test_reads_and_weightings_have_the_promised_shapes(
     for read, write in outcome.weightings:
         assert read.shape[0] == write.shape[0] == batch
         assert read.ndim == write.ndim == 3 and read.shape[2] == write.shape[2]
-        assert read.numel() or "slots" not in settings_of(core_class)
+        has_slots = "slots" in settings_of(core_class)
+        require(read.numel() > 0 or not has_slots, "a core with a setting slots has weightings")
 
 
 @every_way
@@ -66,8 +71,9 @@ def test_reads_and_weightings_have_the_promised_shapes(
 def test_everything_follows_the_dtype(core_class: type[MemoryCore], dtype: torch.dtype) -> None:
     outcome = unroll(build(core_class, dtype=dtype), sequence(dtype=dtype))
     assert outcome.reads.dtype == dtype
-    for tensor in (*outcome.state, *outcome.weightings[-1]):
-        assert tensor.dtype == dtype or not tensor.is_floating_point()
+    for name, tensor in {**outcome.state._asdict(), **named(outcome.weightings[-1])}.items():
+        follows = tensor.dtype == dtype or not tensor.is_floating_point()
+        require(follows, f"floats must have the dtype of like, {dtype}; {name} is {tensor.dtype}")
 
 
 @every_core
@@ -77,8 +83,9 @@ def test_everything_follows_the_device_and_nothing_looks_at_the_data(
     core = build(core_class)
     outcome = unroll(core.to("meta"), sequence(device="meta"))
     assert outcome.reads.shape == (SIZES.steps, BATCH, core.context_size)
-    for tensor in (outcome.reads, *outcome.state, *outcome.weightings[-1]):
-        assert tensor.is_meta
+    parts = {"reads": outcome.reads, **outcome.state._asdict(), **named(outcome.weightings[-1])}
+    for name, tensor in parts.items():
+        require(tensor.is_meta, f"all tensors must be on the device of like; {name} is not")
 
 
 # No hidden state ----------------------------------------------------------------------------------
@@ -94,8 +101,9 @@ def test_state_saved_halfway_continues_exactly(core_class: type[MemoryCore]) -> 
     file.seek(0)
     loaded = type(first.state)(**torch.load(file, weights_only=True))
     second = unroll(core, steps[4:], loaded)
-    assert torch.equal(torch.cat([first.reads, second.reads]), whole.reads)
-    assert all(torch.equal(a, b) for a, b in zip(second.state, whole.state, strict=True))
+    rule = "the state must hold all that later steps need: saved halfway, it must continue exactly"
+    require(torch.equal(torch.cat([first.reads, second.reads]), whole.reads), rule)
+    require(all(map(torch.equal, second.state, whole.state)), rule)
 
 
 @every_core
@@ -107,16 +115,18 @@ def test_same_inputs_give_the_same_outputs_whatever_came_between(
     once = unroll(core, steps)
     unroll(core, sequence(seed=9))
     again = unroll(core, steps)
-    assert torch.equal(once.reads, again.reads)
-    assert all(torch.equal(a, b) for a, b in zip(once.state, again.state, strict=True))
+    rule = "the same inputs must give the same outputs: a core has no state but the one passed in"
+    require(torch.equal(once.reads, again.reads), rule)
+    require(all(map(torch.equal, once.state, again.state)), rule)
     for name, tensor in core.state_dict().items():
-        assert torch.equal(tensor, parameters[name]), name
+        require(torch.equal(tensor, parameters[name]), f"no call may change {name} of the core")
 
 
 @every_core
 def test_training_and_evaluation_mode_agree(core_class: type[MemoryCore]) -> None:
     core, steps = build(core_class), sequence()
-    assert_same(unroll(core.train(), steps), unroll(core.eval(), steps))
+    rule = "training and evaluation mode must give the same"
+    assert_same(unroll(core.train(), steps), unroll(core.eval(), steps), rule)
 
 
 @every_core
@@ -128,7 +138,7 @@ def test_calls_change_neither_state_nor_inputs(core_class: type[MemoryCore]) -> 
     def unchanged(call: Any, *tensors: Tensor) -> Any:
         copies = [tensor.detach().clone() for tensor in tensors]
         result = call()
-        assert all(torch.equal(a, b) for a, b in zip(tensors, copies, strict=True))
+        require(all(map(torch.equal, tensors, copies)), "no call may change its inputs")
         return result
 
     new = unchanged(lambda: core.write(state, control, items), *state, control, *items)
@@ -145,7 +155,8 @@ def test_permuting_a_batch_permutes_the_result(core_class: type[MemoryCore], sha
     core, steps, order = build(core_class, shape), sequence(), [2, 0, 1]
     straight, permuted = unroll(core, steps), unroll(core, only(steps, order))
     weightings = only_weightings(straight.weightings, order)
-    assert_same(permuted, Unrolled(straight.reads[:, order], weightings, None))
+    rule = "permuting a batch must permute the result: sequences do not see each other"
+    assert_same(permuted, Unrolled(straight.reads[:, order], weightings, None), rule)
 
 
 @every_core
@@ -160,9 +171,11 @@ def test_changing_one_sequence_changes_no_other(core_class: type[MemoryCore]) ->
     assert_same(
         Unrolled(after.reads[:, unchanged], only_weightings(after.weightings, unchanged), None),
         Unrolled(before.reads[:, unchanged], only_weightings(before.weightings, unchanged), None),
+        "sequences of a batch must not see each other",
     )
     if core.context_size:
-        assert not torch.allclose(after.reads[:, 1], before.reads[:, 1])
+        differs = not torch.allclose(after.reads[:, 1], before.reads[:, 1])
+        require(differs, "a sequence's reads must depend on its controls and items")
 
 
 @every_core
@@ -172,7 +185,8 @@ def test_a_sequence_alone_gives_what_it_gives_in_a_batch(core_class: type[Memory
     for b in range(BATCH):
         weightings = only_weightings(together.weightings, [b])
         alone = unroll(core, only(steps, [b]))
-        assert_same(alone, Unrolled(together.reads[:, [b]], weightings, None))
+        rule = "a sequence alone must give what it gives in a batch"
+        assert_same(alone, Unrolled(together.reads[:, [b]], weightings, None), rule)
 
 
 # Sets of items ------------------------------------------------------------------------------------
@@ -187,15 +201,17 @@ def test_no_items_and_only_padding_are_the_same(core_class: type[MemoryCore]) ->
         for control, items in steps[4:]
     ]
     nothing = [without_items(step) for step in steps[4:]]
-    assert_same(unroll(core, nothing, state), unroll(core, padding, state))
-    assert_same(unroll(core, nothing), unroll(core, padding))
+    rule = "a set that is all padding must be an empty set"
+    assert_same(unroll(core, nothing, state), unroll(core, padding, state), rule)
+    assert_same(unroll(core, nothing), unroll(core, padding), rule)
 
 
 @every_core
 def test_order_of_the_items_in_a_set_does_not_matter(core_class: type[MemoryCore]) -> None:
     core, steps = build(core_class), sequence()
     reversed_ = [Step(c, Items(*(part.flip(1) for part in items))) for c, items in steps]
-    assert_same(unroll(core, reversed_), unroll(core, steps))
+    rule = "the order of a set's items must make no difference"
+    assert_same(unroll(core, reversed_), unroll(core, steps), rule)
 
 
 @every_way
@@ -209,7 +225,8 @@ def test_content_of_padding_does_not_matter(core_class: type[MemoryCore]) -> Non
         extra_mask = torch.zeros(BATCH, 2, dtype=torch.bool)
         parts = zip((keys, values, items.mask), (*extra, extra_mask), strict=True)
         polluted.append(Step(control, Items(*(torch.cat(pair, 1) for pair in parts))))
-    assert_same(unroll(core, polluted), unroll(core, steps))
+    rule = "the content of padding, NaN included, must make no difference"
+    assert_same(unroll(core, polluted), unroll(core, steps), rule)
 
 
 @every_core
@@ -222,8 +239,11 @@ def test_an_added_item_is_seen_later(core_class: type[MemoryCore]) -> None:
     hidden = items._replace(mask=torch.zeros_like(items.mask))
     with_items = unroll(core, [*steps[:3], Step(control, visible), *steps[4:]])
     without = unroll(core, [*steps[:3], Step(control, hidden), *steps[4:]])
-    assert torch.equal(with_items.reads[:3], without.reads[:3])
-    assert ((with_items.reads - without.reads)[4:].abs().amax((0, 2)) > 1e-9).all()
+    require(torch.equal(with_items.reads[:3], without.reads[:3]), "no step may see later ones")
+    changed = (with_items.reads - without.reads)[4:].abs().amax((0, 2)) > 1e-9
+    require(
+        changed.all(), "an item must change the reads of later steps, unless holds_items is False"
+    )
 
 
 # Numbers ------------------------------------------------------------------------------------------
@@ -241,11 +261,11 @@ def test_weightings_are_non_negative_and_sum_to_at_most_one(
         for parameter in core.parameters():
             parameter.mul_(scale)
         outcome = unroll(core, sequence(steps=12))
-    assert outcome.reads.isfinite().all()
+    require(outcome.reads.isfinite().all(), "reads must be finite for any parameters")
     for weightings in outcome.weightings:
-        for weights in weightings:
-            assert (weights >= 0).all()
-            assert (weights.sum(-1) <= 1 + 1e-6).all()
+        for name, weights in named(weightings).items():
+            require((weights >= 0).all(), f"{name} must not be negative")
+            require((weights.sum(-1) <= 1 + 1e-6).all(), f"{name} must sum to at most 1")
 
 
 @every_core
@@ -260,9 +280,13 @@ def test_gradients_reach_every_row_of_every_parameter(
         pytest.skip("has no parameters")
     (reads * torch.randn_like(reads)).sum().backward()
     for name, parameter in core.named_parameters():
-        assert parameter.grad is not None, name
+        require(
+            parameter.grad is not None, f"{name} gets no gradient: the reads do not depend on it"
+        )
         rows = torch.atleast_1d(parameter.grad)
-        assert (rows != 0).reshape(len(rows), -1).any(1).all(), name
+        reached = (rows != 0).reshape(len(rows), -1).any(1)
+        idle = reached.numel() - int(reached.sum())
+        require(not idle, f"{idle} of {len(rows)} rows of {name} get no gradient")
 
 
 @every_way
@@ -296,14 +320,20 @@ def test_values_and_gradients_are_finite(
                 parameter.mul_(50)
     inputs = [x.requires_grad_() for c, items in steps for x in (c, items.keys, items.values)]
     outcome = unroll(core, steps)
-    for tensor in (outcome.reads, *outcome.state, *outcome.weightings[-1]):
-        assert tensor.isfinite().all()
-    for weights in (weights for weightings in outcome.weightings for weights in weightings):
-        assert (weights.float().sum(-1) <= 1 + 8 * torch.finfo(dtype).eps).all()
+    parts = {"reads": outcome.reads, **outcome.state._asdict(), **named(outcome.weightings[-1])}
+    for name, tensor in parts.items():
+        require(tensor.isfinite().all(), f"{name} must be finite in {dtype}")
+    most = 1 + 8 * torch.finfo(dtype).eps
+    for weightings in outcome.weightings:
+        for name, weights in named(weightings).items():
+            require((weights.float().sum(-1) <= most).all(), f"{name} must sum to at most 1")
     if outcome.reads.requires_grad:
         outcome.reads.float().square().sum().backward()
-        for tensor in (*core.parameters(), *inputs):
-            assert tensor.grad is None or tensor.grad.isfinite().all()
+        parts = {**dict(core.named_parameters()), **dict(enumerate(inputs))}
+        for name, tensor in parts.items():
+            kind = "an input" if isinstance(name, int) else name
+            finite = tensor.grad is None or tensor.grad.isfinite().all()
+            require(finite, f"gradients must be finite in {dtype}; that of {kind} is not")
 
 
 @every_way
@@ -313,7 +343,8 @@ def test_an_unroll_compiles_into_one_graph(core_class: type[MemoryCore]) -> None
     compiled = torch.compile(
         lambda steps: unroll(core, steps).reads, fullgraph=True, backend="eager"
     )
-    torch.testing.assert_close(compiled(steps), unroll(core, steps).reads)
+    rule = "compiled, an unroll must give the same reads"
+    require_close(compiled(steps), unroll(core, steps).reads, rule, rtol=1e-7, atol=1e-7)
 
 
 @every_way
@@ -321,7 +352,8 @@ def test_an_unroll_runs_under_autocast(core_class: type[MemoryCore]) -> None:
     core = build(core_class, dtype=torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         unrolled = unroll(core, sequence(dtype=torch.float32))
-    assert unrolled.reads.isfinite().all()
+    require(unrolled.reads.isfinite().all(), "reads must be finite under autocast")
     if unrolled.reads.requires_grad:
         unrolled.reads.float().square().sum().backward()
-        assert all(p.grad.isfinite().all() for p in core.parameters() if p.grad is not None)
+        finite = all(p.grad.isfinite().all() for p in core.parameters() if p.grad is not None)
+        require(finite, "gradients must be finite under autocast")

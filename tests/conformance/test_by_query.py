@@ -20,11 +20,7 @@ from tests.conformance.cores import (
     recall_step_by_step,
     sequence,
 )
-
-
-def assert_close(ours: tuple[Tensor, ...], theirs: tuple[Tensor, ...]) -> None:
-    for left, right in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(left, right, rtol=0, atol=1e-10)
+from tests.conformance.rules import require, require_close
 
 
 @every_core
@@ -34,8 +30,9 @@ def test_padding_queries_may_be_skipped(core_class: type[MemoryCore]) -> None:
     mask = torch.rand(sequences.queries.shape[:-1]) < 0.5
     found = core.lookup(snapshot, sequences.queries, RealPoints(mask))
     expected = core.lookup(snapshot, sequences.queries)
-    torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-10)
-    assert found.isfinite().all()
+    rule = "a look-up with the mask of real queries must give the same values for these"
+    require_close(found[mask], expected[mask], rule)
+    require(found.isfinite().all(), "a look-up must be finite at padding queries, too")
 
 
 @every_way
@@ -49,7 +46,8 @@ def test_all_steps_at_once_equal_step_by_step(
     assert found.shape == (BATCH, steps, 6, core.lookup_size)
     assert total.shape == (BATCH, steps, SIZES.value) and number.shape == (BATCH, steps, 1)
     assert kl.shape == (BATCH, steps)
-    assert_close((found, total, number, kl), recall_step_by_step(core, sequences))
+    rule = "a look-up in all steps at once must return the same as look-ups step by step"
+    require_close((found, total, number, kl), recall_step_by_step(core, sequences), rule)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +62,8 @@ def test_all_steps_at_once_equal_step_by_step_under_autocast(
     sequences = random_sequences(steps=50, dtype=torch.float32)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         found, expected = (how(core, sequences)[0] for how in (recall, recall_step_by_step))
-    assert (found - expected).float().norm() <= 0.01 * expected.float().norm()
+    close = (found - expected).float().norm() <= 0.01 * expected.float().norm()
+    require(close, "under autocast, look-ups in all steps at once must equal those step by step")
 
 
 @every_way
@@ -79,7 +78,8 @@ def test_gradients_of_recall_reach_every_parameter(
         pytest.skip("has no parameters")
     (found * torch.randn_like(found)).sum().add((total * torch.randn_like(total)).sum()).backward()
     for name, parameter in core.named_parameters():
-        assert parameter.grad is not None and parameter.grad.any(), name
+        reached = parameter.grad is not None and parameter.grad.any()
+        require(reached, f"{name} gets no gradient: look-ups and pools do not depend on it")
 
 
 @every_core
@@ -105,7 +105,8 @@ def test_permuting_a_batch_permutes_recall(core_class: type[MemoryCore]) -> None
     controls, items, queries = sequences
     permuted = Sequences(controls[order], Items(*(part[order] for part in items)), queries[order])
     straight = tuple(part[order] for part in recall(core, sequences))
-    assert_close(recall(core, permuted), straight)
+    rule = "permuting a batch must permute the result: sequences do not see each other"
+    require_close(recall(core, permuted), straight, rule)
 
 
 @every_way
@@ -124,10 +125,12 @@ def test_nan_in_padding_changes_neither_recall_nor_gradients(
         if not loss.requires_grad:
             return found, total, *rest
         grads = torch.autograd.grad(loss, leaves, allow_unused=True)
-        assert all(grad is None or grad.isfinite().all() for grad in grads)
+        finite = all(grad is None or grad.isfinite().all() for grad in grads)
+        require(finite, "gradients must be finite, whatever is in padding")
         return found, total, *rest, *(grad for grad in grads if grad is not None)
 
-    assert_close(gradients(Sequences(controls, spoilt, queries)), gradients(sequences))
+    rule = "NaN in padding must change neither look-ups nor gradients"
+    require_close(gradients(Sequences(controls, spoilt, queries)), gradients(sequences), rule)
 
 
 @every_core
@@ -138,7 +141,8 @@ def test_later_items_do_not_change_earlier_recall(core_class: type[MemoryCore]) 
     changed = Items(*(torch.where(later, part + 1, part) for part in items[:2]), items.mask)
     after = recall(core, Sequences(controls, changed, queries))
     before = recall(core, sequences)
-    assert_close(tuple(part[:, :4] for part in after), tuple(part[:, :4] for part in before))
+    earlier = (tuple(part[:, :4] for part in parts) for parts in (after, before))
+    require_close(*earlier, "look-ups of a step must not see later items")
 
 
 @every_core
@@ -153,8 +157,10 @@ def test_an_item_changes_later_recall_if_items_are_stored(
         for mask in (items.mask | at_step, items.mask & ~at_step)
     ]
     differences = (found[0] - found[1]).abs().amax((0, 2, 3))
-    assert not differences[:3].any()
-    assert (differences[4] > 1e-9) == core.holds_items
+    require(not differences[:3].any(), "look-ups of a step must not see later items")
+    changed = bool(differences[4] > 1e-9)
+    rule = "an item must change later look-ups if holds_items is True, and none if it is False"
+    require(changed == core.holds_items, rule)
 
 
 @pytest.mark.parametrize("core_class", CORES)
@@ -167,15 +173,20 @@ def test_a_look_up_sees_which_value_came_with_which_key(core_class: type[MemoryC
         recall(core, sequences._replace(items=Items(keys, paired, mask)))[0]
         for paired in (values, values.flip(2))
     ]
-    assert ((found[0] - found[1]).abs().amax((1, 2, 3)) > 1e-3).all()
+    changed = (found[0] - found[1]).abs().amax((1, 2, 3)) > 1e-3
+    rule = "a look-up must see the step's own points, each value with its key"
+    require(changed.all(), f"{rule}: giving the keys each other's values changed nothing")
 
 
 @pytest.mark.parametrize("core_class", [core for core in CORES if core.starts_empty])
 def test_an_empty_memory_reads_zero(core_class: type[MemoryCore]) -> None:
     found, total, number, _ = recall(build_by_query(core_class), random_sequences())
     found = found[..., : SIZES.value]
-    assert found[0, 0].any(-1).all() and not found[1].any()  # the second sequence has no items
-    assert not total[1].any() and not number[1].any()
+    require(found[0, 0].any(-1).all(), "a look-up must see the step's own points")
+    # The second sequence has no items.
+    rule = "a look-up in an empty memory must return 0, unless starts_empty is False"
+    require(not found[1].any(), rule)
+    require(not total[1].any() and not number[1].any(), "the pool of an empty memory must be 0")
 
 
 @pytest.mark.parametrize("core_class", [core for core in CORES if core.uncertain])
@@ -186,9 +197,13 @@ def test_an_uncertain_core_is_more_certain_at_its_items(core_class: type[MemoryC
     with_items, without = (
         recall(core, sequences._replace(items=rows))[0][..., -1] for rows in (items, hidden)
     )
-    assert (with_items > 0).all()
-    assert (with_items[items.mask] < 0.9 * without[items.mask]).all()
-    torch.testing.assert_close(with_items[1], without[1])  # a sequence without items
+    require((with_items > 0).all(), "look-ups of an uncertain core must return positive variances")
+    surer = with_items[items.mask] < 0.9 * without[items.mask]
+    require(surer.all(), "the variance at an item's key must be below that without the item")
+    # A sequence without items.
+    require_close(
+        with_items[1], without[1], "an empty set must not change the variance", 1e-7, 1e-7
+    )
 
 
 @every_core
@@ -196,9 +211,10 @@ def test_an_uncertain_core_is_more_certain_at_its_items(core_class: type[MemoryC
 def test_recall_follows_dtype_and_device(core_class: type[MemoryCore], dtype: torch.dtype) -> None:
     core = build_by_query(core_class, dtype=dtype)
     parts = recall(core, random_sequences(dtype=dtype))
-    assert all(part.dtype == dtype and part.isfinite().all() for part in parts)
+    require(all(part.dtype == dtype for part in parts), f"look-ups and pools must be {dtype}")
+    require(all(part.isfinite().all() for part in parts), f"they must be finite in {dtype}")
     on_meta = recall(core.to("meta"), random_sequences(dtype=dtype, device="meta"))
-    assert all(part.is_meta for part in on_meta)
+    require(all(part.is_meta for part in on_meta), "look-ups and pools must follow the device")
     assert [part.shape for part in on_meta] == [part.shape for part in parts]
 
 
@@ -213,6 +229,8 @@ def test_recall_compiles_into_one_graph_and_runs_under_autocast(
     torch.compiler.reset()
     compiled = torch.compile(lambda inputs: recall(core, inputs), fullgraph=True, backend="eager")
     for ours, theirs in zip(compiled(sequences), recall(core, sequences), strict=True):
-        torch.testing.assert_close(ours, theirs)
+        rule = "compiled, an unroll must give the same look-ups"
+        require_close(ours, theirs, rule, rtol=1.3e-6, atol=1e-5)
     with torch.autocast("cpu", torch.bfloat16):
-        assert all(part.isfinite().all() for part in recall(core, sequences))
+        finite = all(part.isfinite().all() for part in recall(core, sequences))
+    require(finite, "look-ups and pools must be finite under autocast")

@@ -23,6 +23,7 @@ from memory_cores import (
 )
 from memory_cores.parts.addressing import inverse_norms
 from tests.conformance.cores import QUERY_SIZES, SIZES, build, every_core
+from tests.conformance.rules import require
 from tests.conformance.strategies import Case, Drawn, drawn, random_case
 
 some_examples = settings(max_examples=12, deadline=None, derandomize=True, database=None)
@@ -104,7 +105,8 @@ def test_later_steps_do_not_depend_on_what_is_not_carried(core_class: type[Memor
         clean, _ = walk(core, case)
         other, _ = walk(core, case, between=lambda state: spoilt(core, state))
         for ours, theirs in zip(other, clean, strict=True):
-            assert all(torch.equal(left, right) for left, right in zip(ours, theirs, strict=True))
+            same = all(map(torch.equal, ours, theirs))
+            require(same, f"no later step may depend on what not_carried names: {core.not_carried}")
 
     some_examples(given(drawn(core_class))(check))()
 
@@ -154,9 +156,41 @@ def assert_counts_what_is_carried(core: MemoryCore) -> None:
     counts = matters & (numbers != numbers[:1]).any(0)
     if names:
         counts &= ~torch.cat([mirrored(getattr(state, name)[0]) for name in names])
-    sizes = [initial[name].numel() for name in names]
-    by_name = {n: int(part.sum()) for n, part in zip(names, counts.split(sizes), strict=True)}
-    assert core.state_size == numbers[:, counts].unique(dim=1).shape[1] == counts.sum(), by_name
+    sizes = {name: initial[name].numel() for name in names}
+    found = numbers[:, counts].unique(dim=1).shape[1], int(counts.sum())
+    complaints = wrongly_counted(core, sizes, matters, counts)
+    rule = f"state_size is {core.state_size}, but the state carries {found[0]} different numbers"
+    require(found == (core.state_size,) * 2, "; ".join(complaints) or rule)
+
+
+def wrongly_counted(
+    core: MemoryCore, sizes: dict[str, int], matters: Tensor, counts: Tensor
+) -> list[str]:
+    """Say of each field what contradicts ``not_carried``.
+
+    Args:
+        core: the core.
+        sizes: numbers of each field.
+        matters: mask of the numbers of all fields that influence later steps.
+        counts: mask of those that also differ between sequences.
+    """
+    masks = (mask.split([*sizes.values()]) for mask in (matters, counts))
+    complaints = []
+    for (name, size), *parts in zip(sizes.items(), *masks, strict=True):
+        mattering, counting = (int(part.sum()) for part in parts)
+        carried = name not in core.not_carried
+        if mattering and not carried:
+            what = f"{mattering} numbers influence later steps; remove it from not_carried"
+        elif carried and mattering < size:
+            idle = f"{size - mattering} numbers never influence a later step"
+            what = f"{idle}; use them or name them in not_carried"
+        elif carried and counting < mattering:
+            equal = f"{mattering - counting} numbers are equal in all sequences or mirrored"
+            what = f"{equal}; do not count them in state_size"
+        else:
+            continue
+        complaints.append(f"{name}: {what}")
+    return complaints
 
 
 def mirrored(part: Tensor) -> Tensor:

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from memory_cores import CORES, DNC, RMR, Items, MemoryCore, MemorySizes
 from memory_cores.parts.real_points import RealPoints
+from tests.conformance.rules import require, require_close
 from tests.conformance.strategies import Case, Drawn, build, drawn, outcome, step_by_step
 
 every_core = pytest.mark.parametrize("core_class", CORES)
 some_examples = settings(max_examples=8, deadline=None, derandomize=True, database=None)
-close = functools.partial(torch.testing.assert_close, rtol=1e-8, atol=1e-9)
+close = functools.partial(require_close, rtol=1e-8, atol=1e-9)
 
 
 def fading_links() -> list[Drawn]:
@@ -54,9 +55,10 @@ def test_sequences_of_a_batch_do_not_see_each_other(core_class: type[MemoryCore]
         core, case = drawn_pair
         together, batch = outcome(core, case), len(case.controls)
         order = data.draw(st.permutations(range(batch)))
-        close(outcome(core, case.only(order)), tuple(part[order] for part in together))
+        rule = "sequences of a batch must not see each other"
+        close(outcome(core, case.only(order)), tuple(part[order] for part in together), rule)
         for b in range(batch):
-            close(outcome(core, case.only([b])), tuple(part[[b]] for part in together))
+            close(outcome(core, case.only([b])), tuple(part[[b]] for part in together), rule)
 
     check_with(core_class, check)
 
@@ -67,7 +69,8 @@ def test_steps_do_not_see_later_ones(core_class: type[MemoryCore]) -> None:
         core, case = drawn_pair
         steps = data.draw(st.integers(1, len(case.rows)))
         whole = outcome(core, case)
-        close(outcome(core, case.until(steps)), tuple(part[:, :steps] for part in whole))
+        earlier = tuple(part[:, :steps] for part in whole)
+        close(outcome(core, case.until(steps)), earlier, "no step may see later ones")
 
     check_with(core_class, check)
 
@@ -75,7 +78,8 @@ def test_steps_do_not_see_later_ones(core_class: type[MemoryCore]) -> None:
 @every_core
 def test_an_unroll_gives_what_its_steps_give(core_class: type[MemoryCore]) -> None:
     def check(drawn_pair: Drawn, data: st.DataObject) -> None:
-        close(step_by_step(*drawn_pair), outcome(*drawn_pair))
+        rule = "unroll and write_and_read must give what advance, read and look-ups give by steps"
+        close(step_by_step(*drawn_pair), outcome(*drawn_pair), rule)
 
     check_with(core_class, check)
 
@@ -101,9 +105,10 @@ def test_neither_order_nor_padding_of_a_set_makes_a_difference(
         padding = data.draw(st.integers(0, 2))
         rubbish = data.draw(st.sampled_from([torch.nan, torch.inf, 1e6]))
         other = repacked(case, order, padding, rubbish)
-        close(outcome(core, other), outcome(core, case))
+        rule = "neither the order of a set's items nor the content of padding may make a difference"
+        close(outcome(core, other), outcome(core, case), rule)
         ours, theirs = gradients(core, case), gradients(core, other)
-        close(theirs, ours)
+        close(theirs, ours, f"{rule} to gradients")
 
     check_with(core_class, check)
 
@@ -133,8 +138,9 @@ def test_padding_queries_change_no_others(core_class: type[MemoryCore]) -> None:
         flags = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
         mask = torch.tensor(flags).view(case.queries.shape[:3])
         values = outcome(core, case, RealPoints(mask))[0]
-        close(values[mask], outcome(core, case)[0][mask])
-        assert values.isfinite().all()
+        rule = "a look-up with the mask of real queries must give the same values for these"
+        close(values[mask], outcome(core, case)[0][mask], rule)
+        require(values.isfinite().all(), "a look-up must be finite at padding queries, too")
 
     check_with(core_class, check)
 
@@ -147,14 +153,19 @@ def test_values_gradients_and_weightings_are_sound(
     def check(drawn_pair: Drawn) -> None:
         core, case = drawn_pair[0].to(dtype), in_dtype(drawn_pair[1], dtype)
         outputs = outcome(core, case)
-        assert all(part.dtype == dtype or core.noise_size for part in outputs)
-        assert all(part.isfinite().all() for part in outputs)
+        same = all(part.dtype == dtype or core.noise_size for part in outputs)
+        require(same, f"all outputs must have the dtype of the inputs, {dtype}")
+        finite = all(part.isfinite().all() for part in outputs)
+        require(finite, f"outputs must be finite for any parameters and inputs, in {dtype}")
         for weights in () if core.sizes.query else outputs[1:3]:
-            assert (weights >= 0).all()
-            assert (weights.double().sum(-1) <= 1 + 8 * torch.finfo(dtype).eps).all()
+            require((weights >= 0).all(), "weightings must not be negative")
+            most = 1 + 8 * torch.finfo(dtype).eps
+            require((weights.double().sum(-1) <= most).all(), "weightings must sum to at most 1")
         inputs = [case.controls, *case.items[:2], case.queries]
-        assert all(grad.isfinite().all() for grad in gradients(core, case).values())
-        assert all(x.grad is None or x.grad.isfinite().all() for x in inputs)
+        for name, grad in gradients(core, case).items():
+            require(grad.isfinite().all(), f"the gradient of {name} must be finite in {dtype}")
+        finite = all(x.grad is None or x.grad.isfinite().all() for x in inputs)
+        require(finite, f"the inputs' gradients must be finite in {dtype}")
 
     extremes = drawn(core_class, scales=(0.0, 1.0, 3.0, 50.0), spreads=(0.0, 1.0, 10.0))
     kept = (example(case) for case in FIXED.get(core_class, lambda: [])())

@@ -21,6 +21,7 @@ from tests.conformance.cores import (
     without_items,
 )
 from tests.conformance.promised_shapes import assert_as_promised
+from tests.conformance.rules import require
 
 #: A batch size that differs from all other sizes.
 MANY = 11
@@ -85,9 +86,38 @@ def test_state_is_a_tuple_of_batched_tensors_of_constant_shape(
     assert type(before) is type(after)
     for name in before._fields:
         old, new = getattr(before, name), getattr(after, name)
-        assert isinstance(old, Tensor) and old.dtype == new.dtype, name
-        assert old.shape == new.shape or not core.graph_steps, name
-        assert len(old) == len(new) == BATCH, name
+        require(isinstance(old, Tensor), f"{name} must be a tensor")
+        require(old.dtype == new.dtype, f"{name} must keep its dtype; it became {new.dtype}")
+        constant = old.shape == new.shape or not core.graph_steps
+        rule = f"{name} must keep its shape, {list(old.shape)}, unless graph_steps is 0"
+        require(constant, f"{rule}; it became {list(new.shape)}")
+        require(len(old) == len(new) == BATCH, f"{name} must have a row for every sequence")
+
+
+@every_core
+@either_way
+def test_the_constructor_runs_on_the_meta_device(
+    core_class: type[MemoryCore], sizes: MemorySizes
+) -> None:
+    """Models are built there to size them to their budgets: ``lightning_modules/sizing.py``."""
+    expected = build(core_class, sizes=sizes)
+    with torch.device("meta"):
+        try:
+            core = build(core_class, sizes=sizes)
+            state_size = core.state_size
+        except Exception as failure:
+            raise AssertionError(
+                "the constructor must also run on the meta device, whose tensors have no data: "
+                "compute constants with math or Python numbers, and keep tensors in "
+                f"register_buffer(..., persistent=False); got {type(failure).__name__}: {failure}"
+            ) from failure
+    assert state_size == expected.state_size
+    assert shapes(core) == shapes(expected)
+    assert all(parameter.is_meta for parameter in core.parameters())
+
+
+def shapes(core: MemoryCore) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in core.named_parameters()}
 
 
 def test_colours_of_cores_are_unique() -> None:

@@ -38,7 +38,8 @@ trained again, and at the end all of its runs are ranked by their tests.
 With --no_test, and with methods random and bayes, runs are ranked by the metric's
 last validation value instead."""
 EPILOG = """\
-Settings (--trainer.max_steps=60, --data.source=glyphs, ...) apply to all runs."""
+Settings (--trainer.max_steps=60, --data.source=glyphs, ...) apply to all runs.
+--experiment NAME puts the runs of a sweep into runs/NAME (default: the name of FILE)."""
 #: A shell's exit status for a process ended by signal n is 128 + n.
 OF_SIGNALS = 128
 #: Outcomes of runs that did not finish here.
@@ -215,7 +216,7 @@ def sweep_parser() -> CommandParser:
     command = CommandParser("sweep", DESCRIPTION)
     command.epilog = EPILOG
     usage = "[--jobs NUMBER] [--trials NUMBER] [--launcher COMMAND] [--no_test] [--dry_run]"
-    command.usage = f"{command.prog} FILE {usage} [--KEY=VALUE ...]"
+    command.usage = f"{command.prog} FILE {usage} [--experiment NAME] [--KEY=VALUE ...]"
     command.add_argument(
         "file", type=Path, metavar="FILE", help="such as conf/sweeps/maze_cores.yaml"
     )

@@ -26,8 +26,8 @@ from lightning_modules.command_line.sweep.study import SweepStudy, require_own
 from lightning_modules.records.run import Run
 from lightning_modules.records.run_folder import shown
 
-#: Seconds between polls of a process, and of its logged metrics.
-PAUSE, LOOK = 0.1, 1.0
+#: Seconds between polls of a process, of its logged metrics, and of its step.
+PAUSE, LOOK, REPORT = 0.1, 1.0, 60.0
 #: Signals sent to processes at the first and the second stop request.
 STOPPING = {1: signal.SIGINT, 2: signal.SIGKILL}
 #: Status of a process that was not started because the sweep was stopped.
@@ -142,15 +142,20 @@ class Execution:
     def _process(self, run: PlannedRun, command: process.Command, doing: str) -> int:
         """Run a command, report what it is ``doing`` unless empty, and return its exit status."""
         self._running.add(run.name)
+        # By earlier processes of the run.
+        logged = run.log.stat().st_size if run.log.exists() else 0
         try:
             running = self._start(run, command, doing)
             if running is None:
                 return NOT_STARTED
             sent, look = 0, 0.0
+            step, report = "", time.monotonic() + REPORT
             while (code := running.poll()) is None:
                 if command is process.training and not sent and time.monotonic() > look:
                     self._judge(run)
                     look = time.monotonic() + LOOK
+                if time.monotonic() > report:
+                    step, report = self._report(run, logged, step), time.monotonic() + REPORT
                 level = min(len(self.stop), 2) or int(run.name in self._pruned)
                 if level > sent:
                     process.send(running, STOPPING[level])
@@ -186,6 +191,17 @@ class Execution:
                 sent = level
             time.sleep(PAUSE)
         return None
+
+    def _report(self, run: PlannedRun, logged: int, before: str) -> str:
+        """Print the newest step after the first bytes of a run's log, unless it was printed before.
+
+        Returns:
+            That step.
+        """
+        step = process.newest_step(run, logged)
+        if step != before:
+            self._say(run, step)
+        return step
 
     def _judge(self, run: PlannedRun) -> None:
         """Prune a run if it is among the worse ones so far."""

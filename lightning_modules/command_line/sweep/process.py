@@ -1,6 +1,7 @@
 """The processes of a run: training, then testing."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -82,6 +83,23 @@ def testing(run: PlannedRun) -> list[str]:
     """Return the arguments that test the best checkpoint."""
     last, best = run.folder.last_checkpoint, run.folder.best_checkpoint
     return ["test", f"--ckpt_path={best if best.exists() else last}"]
+
+
+def newest_step(run: PlannedRun, start: int = 0) -> str:
+    """Return the last step that a run's log names, as "step 151 of 750"; empty if there is none.
+
+    Args:
+        run: the run.
+        start: bytes of the log to skip.
+    """
+    if not run.log.exists():  # deleted by the user
+        return ""
+    with run.log.open("rb") as log:
+        log.seek(start)
+        lines = log.read().decode("utf-8", errors="replace").splitlines()
+    # As ProgressLines writes them.
+    steps = (re.match(r"step [\d,]+( of [\d,]+)?(?= \(|:)", line) for line in reversed(lines))
+    return next((found[0] for found in steps if found), "")
 
 
 def reason(run: PlannedRun, code: int) -> str:

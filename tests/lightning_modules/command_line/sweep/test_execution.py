@@ -22,8 +22,8 @@ from lightning_modules.command_line.sweep.study import Proposal, SweepStudy
 from lightning_modules.records.run_folder import RunFolder
 
 #: Writes what the real one would. Run n validates with 10 - n; all but the first go on for ever
-#: where there is a file `slow`. Run 2 fails where there is a file `broken`, and ends untrained with
-#: what a file `status` says.
+#: where there is a file `slow`, and take 0.7 seconds where there is one `steady`. Run 2 fails where
+#: there is a file `broken`, and ends untrained with what a file `status` says.
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path
@@ -55,6 +55,9 @@ signal.signal(signal.SIGINT, interrupted)
 folder.mkdir(exist_ok=True)
 (folder / "metrics.csv").write_text("step,val/x\\n" + f"1,0\\n2,{{10 - number}}\\n")
 print("validated", flush=True)
+if (root / "steady").exists():
+    print("step 1,151 of 3,000 (measured at step 1,150): train/bound -9", flush=True)
+    time.sleep(0.7)
 if number > 1 and (root / "slow").exists():
     time.sleep(60)
 save()
@@ -137,6 +140,28 @@ def test_worse_runs_are_pruned_and_left_alone(
     again.run()
     assert again.ended == {"finished": 1, "pruned": 2}
     assert lines(capsys) == []
+
+
+def test_a_line_says_at_which_step_a_run_is_unless_one_says_that_already(
+    execution: Callable[..., Execution],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Steps in the log of an earlier process are not those of this one."""
+    assert module.REPORT == 60
+    monkeypatch.setattr(module, "REPORT", 0.05)
+    (tmp_path / "steady").touch()
+    (tmp_path / "001.log").write_text("step 2,900 of 3,000: train/bound -3\n", encoding="utf-8")
+    execution(jobs=3).run()
+    said = lines(capsys)
+    for number in (1, 2, 3):
+        own = [line for line in said if line.startswith(f"{number}/3 ")]
+        assert own[:2] == [
+            f"{number}/3 00{number}: starts",
+            f"{number}/3 00{number}: step 1,151 of 3,000",
+        ]
+        assert len(own) == 3 and "finished" in own[2]
 
 
 def test_nothing_is_pruned_unless_the_file_says_so(execution: Callable[..., Execution]) -> None:

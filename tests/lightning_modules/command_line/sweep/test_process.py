@@ -127,3 +127,22 @@ def test_every_example_is_checked_once() -> None:
         {"a": "DNC", "b": 25},
         {"a": "DNC", "b": 100},
     ]
+
+
+@pytest.mark.parametrize(
+    ("log", "step"),
+    [
+        ("", ""),
+        ("step 1: train/bound -9\n", "step 1"),
+        (
+            "step 1,151 of 3,000: train/bound -9\nvalidation at step 1,500: bound -8\n",
+            "step 1,151 of 3,000",
+        ),
+        ("step 9 of 60 (measured at step 8): train/bound -9\nstep 10 of 6", "step 9 of 60"),
+    ],
+)
+def test_the_newest_step_of_a_log(run: PlannedRun, log: str, step: str) -> None:
+    """Its last line may be incomplete; its first one is an earlier process's here."""
+    assert process.newest_step(run) == ""
+    run.log.write_text(f"step 7: x\n{log}", encoding="utf-8")
+    assert process.newest_step(run, len("step 7: x\n")) == step
