@@ -46,8 +46,7 @@ def record_of(run: Run) -> str:
     content["curves"] = {name: content["curves"][name] for name in run.tested.curves}
     if run.history is not None:
         headlines = (measure.name for measure in run.family.headlines)
-        measures = dict.fromkeys((*run.family.followed, *headlines))
-        content["validations"] = kept_validations(run.history, [*measures])
+        content["validations"] = kept_validations(run.history, [*run.family.followed, *headlines])
     training = content.get("training") or {}
     content["training"] = {name: value for name, value in training.items() if name != "command"}
     text = _brief(json.dumps(rounded(content), indent=1, allow_nan=False)) + "\n"

@@ -183,13 +183,11 @@ def _seeds(seeds: Collection[int]) -> str:
 
 def format_of(quantity: Quantity) -> tuple[int, tuple[float, float]]:
     """Return a measure's decimal places, and its limits; 0 for seconds and parameter counts."""
-    if quantity.reaches is None:
-        for measure in (
-            each for family in lightning_modules.families() for each in family.measures
-        ):
-            if measure.name == quantity.measure:
-                return measure.digits, measure.limits
-    return 0, (0.0, inf)
+    measures = (each for family in lightning_modules.families() for each in family.measures)
+    measure = next((each for each in measures if each.name == quantity.measure), None)
+    if measure is None or quantity.reaches is not None:
+        return 0, (0.0, inf)
+    return measure.digits, measure.limits
 
 
 def _statements(judged: Judged) -> Iterator[str]:

@@ -51,10 +51,9 @@ def _switch() -> Markup:
 
 def _panels(ranking: Ranking) -> Iterator[Markup]:
     benchmark = ranking.benchmark
+    every = by_group(benchmark.runs)
     for measure in dict.fromkeys([ranking.headline, benchmark.family.best_by]):
-        groups = [
-            g for g in by_group(benchmark.runs) if any(_has(run, measure.name) for run in g.runs)
-        ]
+        groups = [g for g in every if any(_has(run, measure.name) for run in g.runs)]
         traces = [trace for group in groups for trace in _lines(group, measure.name)]
         if not traces:
             continue
